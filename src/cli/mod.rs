@@ -1,0 +1,1 @@
+//! The command face: the same core without a terminal.

@@ -1,0 +1,175 @@
+//! TOML, environment and flags become one validated [`Config`]. Errors name file, line, column and option, and never
+//! echo a secret. This module reads files and the environment; it opens no connection.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::model::environment::Environment;
+use crate::model::ident::{QualifiedName, SchemaName};
+use crate::model::ledger::Tool;
+use crate::model::tenant::DatabaseName;
+
+/// The whole configuration, validated.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The interface.
+    pub ui: Ui,
+    /// The fleet's databases, at least one.
+    pub databases: Vec<Arc<Database>>,
+    /// Where it came from, for messages: a file's path, `--url`, `DATABASE_URL` or `libpq environment`.
+    pub source: Source,
+}
+
+/// Where a configuration came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// `--url`.
+    Url,
+    /// The variable `DATABASE_URL`.
+    DatabaseUrl,
+    /// libpq's variables alone.
+    Libpq,
+    /// Built in memory: the demo and tests.
+    Memory,
+}
+
+/// `[ui]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ui {
+    /// `default`, `mono`, `high-contrast` or a file.
+    pub theme: String,
+    /// Time between two readings of the fleet.
+    pub refresh: Duration,
+    /// Whether the mouse is captured.
+    pub mouse: bool,
+}
+
+/// `[[database]]`.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Its name in the fleet.
+    pub name: DatabaseName,
+    /// How careful to be; derived from the host where it is not configured.
+    pub environment: Environment,
+    /// The connection as configured: a URL or conninfo string, possibly with a password. Empty: libpq's variables.
+    pub url: SecretString,
+    /// A command that prints the password.
+    pub password_command: Option<Vec<String>>,
+    /// Never written, whatever a key or flag says.
+    pub read_only: bool,
+    /// What the operator says of poolers.
+    pub pooler: Pooler,
+    /// Which layout.
+    pub layout: LayoutChoice,
+    /// Overrides of the layout.
+    pub tenants: TenantsOverride,
+    /// Migration folders and tool.
+    pub migrations: Migrations,
+    /// The cache.
+    pub cache: Option<Cache>,
+    /// How jobs run.
+    pub jobs: Jobs,
+}
+
+/// `pooler`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooler {
+    /// Behind a pooler nothing is ever written.
+    Auto,
+    /// The operator states session pooling.
+    Session,
+}
+
+/// `layout`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LayoutChoice {
+    /// By fingerprint.
+    Auto,
+    /// One of the embedded ones.
+    Named(String),
+    /// A file of the user.
+    File(PathBuf),
+}
+
+/// `[database.tenants]`.
+#[derive(Debug, Clone, Default)]
+pub struct TenantsOverride {
+    /// `table`.
+    pub table: Option<QualifiedName>,
+    /// `query`: one SELECT.
+    pub query: Option<String>,
+    /// `scan`: a LIKE pattern in which `_` is literal and `%` is the wildcard.
+    pub scan: Option<String>,
+    /// `schema`: `tenant_{slug}`.
+    pub schema: Option<String>,
+    /// `exclude`: schemas that are no tenants.
+    pub exclude: Vec<SchemaName>,
+}
+
+/// `[database.migrations]`.
+#[derive(Debug, Clone, Default)]
+pub struct Migrations {
+    /// `tool`; `None` is `auto`.
+    pub tool: Option<Tool>,
+    /// `path`, absolute.
+    pub path: Option<PathBuf>,
+    /// `shared_path`, absolute.
+    pub shared_path: Option<PathBuf>,
+    /// `command`, for tools whose migrations are code.
+    pub command: Option<Vec<String>>,
+    /// `allow`: plan-time refusals lifted.
+    pub allow: Vec<Allow>,
+}
+
+/// `"20240101000000:extension"`: one refusal lifted for one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allow {
+    /// The file's version.
+    pub version: String,
+    /// The rule's word.
+    pub rule: String,
+}
+
+/// `[database.cache]`.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    /// `redis://`, `rediss://` or `unix://`, possibly with a password.
+    pub url: SecretString,
+    /// Patterns with `{id}`, `{slug}`, `{schema}`; empty: the layout's.
+    pub keys: Vec<String>,
+}
+
+/// `[database.jobs]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jobs {
+    /// Tenants at a time, 1 to 64.
+    pub parallel: u32,
+    /// Canary tenants; 0 for none.
+    pub canary: u32,
+    /// Batch sizes after the canary, then the rest.
+    pub batches: Vec<u32>,
+    /// Failed tenants at which the job stops.
+    pub max_failures: u32,
+    /// Per statement, before a lock is given up.
+    pub lock_timeout: Duration,
+    /// Per statement.
+    pub statement_timeout: Duration,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self {
+            parallel: 4,
+            canary: 1,
+            batches: vec![5, 25],
+            max_failures: 3,
+            lock_timeout: Duration::from_millis(500),
+            statement_timeout: Duration::from_secs(600),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The job service of one database inside a face: takes orders from a bounded queue, runs them one after another on
+//! its own sessions, and tells what happens.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::layout::{CheckedName, Layout};
+use crate::migrations::folder::Folder;
+use crate::migrations::plan::Plan;
+use crate::model::job::{JobEvent, JobId};
+use crate::model::tenant::DatabaseName;
+use crate::postgres::session::Target;
+use crate::text::Untrusted;
+
+/// What an operator can ask of the service of one database.
+#[derive(Debug, Clone)]
+pub enum ServiceCommand {
+    /// Creates or upgrades the `tenantui` schema.
+    Init,
+    /// Records a job and runs it.
+    Order {
+        /// Made when the dialog opened: a double Enter makes one job.
+        idempotency_key: uuid::Uuid,
+        /// What to do.
+        order: Box<Order>,
+    },
+    /// Goes on with a paused, failed or orphaned job: done steps stay done.
+    Resume(JobId),
+    /// Runs the failed steps of a job again.
+    Retry(JobId),
+    /// Stops a job after its current tenants.
+    Cancel(JobId),
+    /// Reads a job's results back.
+    ReadOutcomes(JobId),
+}
+
+/// The order of a job: frozen when the dialog opened.
+#[derive(Debug, Clone)]
+pub enum Order {
+    /// Makes a tenant.
+    Provision(ProvisionOrder),
+    /// Applies pending migrations.
+    Migrate(MigrateOrder),
+}
+
+/// The order of a provisioning.
+#[derive(Debug, Clone)]
+pub struct ProvisionOrder {
+    /// Slug and schema, checked by the layout's rule.
+    pub name: CheckedName,
+    /// The display name.
+    pub display_name: Untrusted,
+    /// The plan word, where the registry has such a column.
+    pub plan: Option<String>,
+    /// The layout.
+    pub layout: Arc<Layout>,
+    /// The tenant migrations; `None` where no folder is configured.
+    pub folder: Option<Arc<Folder>>,
+}
+
+/// The order of a migration.
+#[derive(Debug, Clone)]
+pub struct MigrateOrder {
+    /// The plan as it was confirmed.
+    pub plan: Arc<Plan>,
+    /// The layout.
+    pub layout: Arc<Layout>,
+    /// After the canary: wait for the operator (dashboard), or go on (`--yes`).
+    pub wait_after_canary: bool,
+}
+
+/// A running service.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Whose.
+    pub database: DatabaseName,
+    /// Bounded: `try_send`, and a full queue is a visible message.
+    pub commands: mpsc::Sender<ServiceCommand>,
+}
+
+/// Starts the service of one database.
+#[must_use]
+pub fn spawn(_target: Target, _events: mpsc::Sender<JobEvent>) -> Service {
+    todo!("jobs room")
+}

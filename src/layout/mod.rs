@@ -1,0 +1,174 @@
+//! Which framework made a database, and what follows from it: where its tenants are listed, how schemas are named,
+//! which ledger is expected, which statuses exist, how cache keys look. Layouts are data (`assets/layouts/*.toml`).
+//! Nothing here talks to a server: `postgres::survey` brings the catalog facts, this module judges them.
+
+use std::sync::Arc;
+
+use crate::model::ident::{Ident, QualifiedName, SchemaName};
+use crate::model::ledger::Tool;
+use crate::text::Untrusted;
+
+/// A layout as it applies to one database: the data of its file, the configuration's overrides, and the columns
+/// that the registry really has.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// `boundary`, `plain`, `cloacina`...
+    pub name: Arc<str>,
+    /// How it was found out, a line each, for `doctor`.
+    pub evidence: Vec<Untrusted>,
+    /// Where tenants are listed.
+    pub registry: Registry,
+    /// The rule of slugs and schema names.
+    pub naming: Naming,
+    /// The expected ledger's tool.
+    pub expected_tool: Option<Tool>,
+    /// Words of the status column.
+    pub statuses: Statuses,
+    /// Patterns of cache keys with `{id}`, `{slug}`, `{schema}`.
+    pub cache_keys: Vec<String>,
+    /// Schemas added behind the tenant's in the search path of a migration run.
+    pub search_path_extra: Vec<SchemaName>,
+    /// Schemas that are no tenants.
+    pub exclude: Vec<SchemaName>,
+    /// The shared schema that is a migratable target of its own.
+    pub shared_schema: Option<SchemaName>,
+}
+
+/// Where tenants are listed.
+#[derive(Debug, Clone)]
+pub enum Registry {
+    /// A table.
+    Table {
+        /// Which.
+        table: QualifiedName,
+        /// Its oid.
+        oid: u32,
+        /// Its columns.
+        columns: RegistryColumns,
+    },
+    /// A query of the configuration.
+    Query {
+        /// One SELECT, whose column names are those of a registry table.
+        sql: String,
+    },
+    /// A scan of schemas by pattern or fingerprint.
+    Scan {
+        /// A LIKE pattern in which `_` is literal, or `None` for every schema that is not a system's.
+        pattern: Option<String>,
+        /// Tables that a schema must have to be a tenant's.
+        requires: Vec<Ident>,
+    },
+}
+
+/// The columns of a registry table. What it lacks is `None`, and left out of the screen, never invented.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "named like the columns")]
+pub struct RegistryColumns {
+    pub id: Option<Column>,
+    pub slug: Column,
+    pub name: Option<Column>,
+    pub schema_name: Option<Column>,
+    pub status: Option<Column>,
+    pub plan: Option<Column>,
+    pub settings: Option<Column>,
+    pub created_at: Option<Column>,
+    pub updated_at: Option<Column>,
+    pub deleted_at: Option<Column>,
+}
+
+/// A column as the catalog has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: Ident,
+    /// Its type, as `format_type` prints it.
+    pub type_name: String,
+    /// NOT NULL.
+    pub not_null: bool,
+    /// It has a default (or is an identity).
+    pub has_default: bool,
+}
+
+/// Words of the status column; what a layout lacks is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named like the states")]
+pub struct Statuses {
+    pub active: Option<String>,
+    pub suspended: Option<String>,
+    pub deleted: Option<String>,
+}
+
+/// How slugs are checked and become schema names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    /// The rule of slugs (layouts.md E.1).
+    pub rule: NameRule,
+    /// `tenant_{slug}`; hyphens become underscores where `hyphens_become_underscores`.
+    pub schema_template: String,
+    /// Whether a hyphen of the slug becomes an underscore of the schema.
+    pub hyphens_become_underscores: bool,
+}
+
+/// The rules of layouts.md E.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the systems say it")]
+pub enum NameRule {
+    Boundary,
+    Brokkr,
+    Cloacina,
+    ApartmentV4,
+    /// Any identifier that tenantui may create.
+    Plain,
+}
+
+/// A slug that passed the layout's rule, and the schema it becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedName {
+    /// The slug.
+    pub slug: String,
+    /// The schema.
+    pub schema: SchemaName,
+}
+
+/// Why a slug is refused: which rule, which character. Its `Display` is for the form and the command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", why.safe())]
+pub struct NameError {
+    /// In words.
+    pub why: Untrusted,
+}
+
+impl Naming {
+    /// Checks a slug and derives its schema.
+    ///
+    /// # Errors
+    /// Which rule it breaks, and at which character.
+    pub fn check(&self, _slug: &str) -> Result<CheckedName, NameError> {
+        todo!("reading room: layout::naming")
+    }
+
+    /// A slug made of a display name, as the form proposes it: `Blue Fox Ltd` -> `blue-fox-ltd`.
+    #[must_use]
+    pub fn propose(&self, _name: &str) -> String {
+        todo!("reading room: layout::naming")
+    }
+}
+
+/// Existing names that a new one may collide with.
+#[derive(Debug, Clone, Default)]
+pub struct TakenNames {
+    /// Slugs of the registry, deleted rows included.
+    pub slugs: Vec<String>,
+    /// Every schema of the database.
+    pub schemas: Vec<String>,
+}
+
+impl TakenNames {
+    /// Whether a new name is free: not taken exactly, nor when folded (lower case, hyphen and underscore alike, NFKC).
+    ///
+    /// # Errors
+    /// Which existing name it collides with, and how.
+    pub fn check(&self, _name: &CheckedName) -> Result<(), NameError> {
+        todo!("reading room: layout::naming")
+    }
+}

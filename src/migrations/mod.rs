@@ -1,0 +1,7 @@
+//! Migration tools (dialects), migration folders, the plan, and its application.
+//!
+//! [`plan`] is pure and shared by the dialog's preview, the dry run, the command face and the worker. [`folder`] reads
+//! files once and hashes them: the hashed bytes are what runs. `apply` is the only part that writes to a database.
+
+pub mod folder;
+pub mod plan;

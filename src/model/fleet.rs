@@ -1,0 +1,144 @@
+//! The current picture of the fleet: what the collector publishes and the faces draw.
+
+use std::sync::Arc;
+
+use super::environment::Environment;
+use super::job::JobView;
+use super::ledger::{Tool, Version};
+use super::link::LinkState;
+use super::tenant::{DatabaseName, Tenant, TenantDetail, TenantKey};
+use crate::text::Untrusted;
+
+/// Everything known now. Published whole; parts that did not change are shared with the picture before.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Snapshot {
+    /// One more for each picture that differs from the one before.
+    pub revision: u64,
+    /// The databases, in the order of the configuration.
+    pub databases: Vec<DatabaseView>,
+    /// All tenants, grouped by database in that order, by slug within.
+    pub tenants: Vec<Arc<Tenant>>,
+    /// The shared schemas.
+    pub shared: Vec<SharedSchema>,
+    /// Jobs as the durable record has them, newest first.
+    pub jobs: Vec<JobView>,
+    /// The open tenant, where one is open and was read.
+    pub detail: Option<Arc<TenantDetail>>,
+}
+
+impl Snapshot {
+    /// The tenant of a key.
+    #[must_use]
+    pub fn tenant(&self, key: &TenantKey) -> Option<&Arc<Tenant>> {
+        self.tenants.iter().find(|tenant| &tenant.key == key)
+    }
+
+    /// The database of a name.
+    #[must_use]
+    pub fn database(&self, name: &str) -> Option<&DatabaseView> {
+        self.databases.iter().find(|database| &*database.name == name)
+    }
+}
+
+/// One configured database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatabaseView {
+    /// The configured name.
+    pub name: DatabaseName,
+    /// How careful to be.
+    pub environment: Environment,
+    /// `user@host`, `user@host:port` or the socket's folder, for the header. No password.
+    pub address: Untrusted,
+    /// The user.
+    pub user: Untrusted,
+    /// The layout's name, once known.
+    pub layout: Option<Untrusted>,
+    /// The tool most tenants' ledgers are of.
+    pub tool: Option<Tool>,
+    /// The server's version, as `15.20`.
+    pub server_version: Option<Untrusted>,
+    /// Never written: by configuration, flag, standby or pooler; the reason is in `read_only_why`.
+    pub read_only: bool,
+    /// Why, where it is read-only.
+    pub read_only_why: Option<Untrusted>,
+    /// Weak TLS, superuser and the like: shown in the header.
+    pub warnings: Vec<Untrusted>,
+    /// The link.
+    pub link: LinkState,
+    /// What failed when it was last read; the rest is of `taken_at`.
+    pub error: Option<Untrusted>,
+    /// When its picture was last taken whole.
+    pub taken_at: Option<jiff::Timestamp>,
+    /// What is being read right now, for the header: `ledgers 4,200/10,000`.
+    pub progress: Option<Untrusted>,
+    /// The migration files, oldest first; `None` where no folder is configured.
+    pub files: Option<Arc<[FileView]>>,
+    /// The newest file, or the newest version of the fleet where there is no folder.
+    pub target: Option<Version>,
+    /// The cache.
+    pub cache: CacheView,
+    /// Whether the `tenantui` schema is there; `None` while unknown.
+    pub initialised: Option<bool>,
+    /// The schema that a slug would get, `tenant_{slug}`, for the form's preview.
+    pub schema_rule: Option<Untrusted>,
+}
+
+/// A migration file as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileView {
+    /// Its version.
+    pub version: Version,
+    /// Its name without version and ending.
+    pub name: Untrusted,
+    /// Whether there is a down file.
+    pub has_down: bool,
+    /// `newest`, `refused: COMMIT at line 4`, `drops a column`: what the list shows beside it.
+    pub notes: Vec<Untrusted>,
+}
+
+/// The state of the cache counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheView {
+    /// No cache is configured.
+    NotConfigured,
+    /// The first pass is under way.
+    Counting {
+        /// Keys seen so far.
+        seen: u64,
+        /// Keys in the database, where the server said.
+        of: Option<u64>,
+    },
+    /// A pass is done.
+    Counted {
+        /// When it ended.
+        at: jiff::Timestamp,
+        /// Keys in all, tenants' and others'.
+        keys: u64,
+        /// A new pass is under way.
+        recounting: bool,
+    },
+    /// It does not work; the database's part goes on undisturbed.
+    Failed {
+        /// Why, and what to do.
+        why: Untrusted,
+        /// The last good count's time.
+        last_good: Option<jiff::Timestamp>,
+    },
+}
+
+/// A shared schema: not a tenant, but a migratable target of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedSchema {
+    /// Its database.
+    pub database: DatabaseName,
+    /// Its name.
+    pub schema: Untrusted,
+    /// The newest applied version.
+    pub version: Option<Version>,
+    /// How many are applied.
+    pub applied: Option<u32>,
+    /// Files of the shared folder that are pending; `None` where no such folder is configured.
+    pub pending: Option<u32>,
+    /// What is wrong, in words.
+    pub problems: Vec<Untrusted>,
+}

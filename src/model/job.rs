@@ -1,0 +1,294 @@
+//! Jobs and their steps as the faces see them. The durable record is `jobs::record`.
+
+use std::fmt;
+
+use super::ledger::Version;
+use super::tenant::{DatabaseName, TenantKey};
+use crate::text::Untrusted;
+
+/// The number of a job, unique in its database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub i32);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    /// Makes one tenant.
+    Provision,
+    /// Applies pending migrations.
+    Migrate,
+}
+
+impl JobKind {
+    /// The word of the record, JSON and the screen.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Provision => "provision",
+            Self::Migrate => "migrate",
+        }
+    }
+
+    /// The kind of a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Provision, Self::Migrate].into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// The state of a job. `Orphaned` is derived: running in the record, and nobody holds its lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the words of the product say it")]
+pub enum JobState {
+    Queued,
+    Running,
+    Orphaned,
+    Paused,
+    Done,
+    Failed,
+    Cancelled,
+}
+
+impl JobState {
+    /// Every state.
+    pub const ALL: [Self; 7] =
+        [Self::Queued, Self::Running, Self::Orphaned, Self::Paused, Self::Done, Self::Failed, Self::Cancelled];
+
+    /// The word of the record, JSON and the screen.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Orphaned => "orphaned",
+            Self::Paused => "paused",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state of a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
+    /// Whether nothing will happen any more unless an operator asks.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        match self {
+            Self::Done | Self::Failed | Self::Cancelled => true,
+            Self::Queued | Self::Running | Self::Orphaned | Self::Paused => false,
+        }
+    }
+}
+
+/// A job as lists and the job line show it. The counts are of tenants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobView {
+    /// The database whose record holds it.
+    pub database: DatabaseName,
+    /// Its number.
+    pub id: JobId,
+    /// What it does.
+    pub kind: JobKind,
+    /// The order in words: `180 tenants to 0042`.
+    pub what: Untrusted,
+    /// Where it stands.
+    pub state: JobState,
+    /// Why it stands there: `canary`, `3 failed, the limit is 3`, `stopped by ops`.
+    pub reason: Option<Untrusted>,
+    /// How often it was claimed: the fencing number.
+    pub attempt: i32,
+    /// Tenants in all.
+    pub total: u32,
+    /// Tenants whose steps are all done.
+    pub done: u32,
+    /// Tenants with a failed step.
+    pub failed: u32,
+    /// Tenants that a lock kept us out of.
+    pub blocked: u32,
+    /// Tenants that wait.
+    pub pending: u32,
+    /// The operator.
+    pub created_by: Untrusted,
+    /// When it was ordered.
+    pub created_at: jiff::Timestamp,
+    /// When it was first claimed.
+    pub started_at: Option<jiff::Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<jiff::Timestamp>,
+    /// Who runs it: `host pid`.
+    pub worker: Option<Untrusted>,
+    /// It runs in this process.
+    pub mine: bool,
+    /// Tenants per minute lately, while it runs.
+    pub rate_per_minute: Option<u32>,
+    /// Time left by that rate, in seconds.
+    pub left_seconds: Option<u64>,
+    /// Cancelling was asked for; the current tenants finish.
+    pub cancel_requested: bool,
+}
+
+/// Where one tenant stands within a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the words of the product say it")]
+pub enum Outcome {
+    Failed,
+    Blocked,
+    Unknown,
+    Running,
+    Pending,
+    LeftOut,
+    Skipped,
+    Done,
+}
+
+impl Outcome {
+    /// The word of JSON and the screen.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Blocked => "blocked",
+            Self::Unknown => "unknown",
+            Self::Running => "running",
+            Self::Pending => "pending",
+            Self::LeftOut => "left out",
+            Self::Skipped => "skipped",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// The result of a job for one tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantOutcome {
+    /// Which tenant; `None` for one that provisioning has not made.
+    pub key: Option<TenantKey>,
+    /// Its slug.
+    pub slug: Untrusted,
+    /// Its schema.
+    pub schema: Untrusted,
+    /// The result.
+    pub outcome: Outcome,
+    /// The version it stands at now, as far as this job knows.
+    pub version: Option<Version>,
+    /// The first step that failed.
+    pub failure: Option<StepFailure>,
+    /// Steps done and in all.
+    pub steps: (u32, u32),
+    /// Time spent on its steps.
+    pub duration_ms: Option<u64>,
+}
+
+/// A failed step, for the card and the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepFailure {
+    /// The version whose file failed; `None` for steps without a file.
+    pub version: Option<Version>,
+    /// The server's code.
+    pub sqlstate: Option<String>,
+    /// The server's words, or ours.
+    pub message: Untrusted,
+    /// Which statement of the file: number, of how many, at which line, and its text.
+    pub statement: Option<FailedStatement>,
+    /// Who stood in the way, where it was a lock.
+    pub blocker: Option<Untrusted>,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+/// The statement that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedStatement {
+    /// 1 for the first.
+    pub number: u32,
+    /// How many the file has.
+    pub of: u32,
+    /// 1 for the first line of the file.
+    pub line: u32,
+    /// Its text, cut.
+    pub text: Untrusted,
+}
+
+/// How a log line is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the words say it")]
+pub enum LogMark {
+    Run,
+    Ok,
+    Fail,
+    Note,
+}
+
+impl LogMark {
+    /// The word of the log's second column.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Ok => "ok",
+            Self::Fail => "FAIL",
+            Self::Note => "",
+        }
+    }
+}
+
+/// One line of a job's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// The database.
+    pub database: DatabaseName,
+    /// The job.
+    pub job: JobId,
+    /// When.
+    pub at: jiff::Timestamp,
+    /// What kind of line.
+    pub mark: LogMark,
+    /// The tenant's slug, where it concerns one.
+    pub tenant: Option<Untrusted>,
+    /// The line.
+    pub text: Untrusted,
+}
+
+/// What a worker tells the faces. Lines of the log may be dropped (and are counted); changes of state never are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobEvent {
+    /// A job's numbers or state changed.
+    Job(Box<JobView>),
+    /// Something happened.
+    Log(LogLine),
+    /// This many lines could not be delivered.
+    LogDropped(u64),
+    /// The results of a job were read back or changed.
+    Outcomes {
+        /// The database.
+        database: DatabaseName,
+        /// The job.
+        job: JobId,
+        /// One line per tenant, failed first.
+        outcomes: Vec<TenantOutcome>,
+    },
+    /// An order could not be carried out: the message is for the operator.
+    Rejected {
+        /// The database.
+        database: DatabaseName,
+        /// What failed, why, what to do next.
+        message: Untrusted,
+        /// The `tenantui` schema is missing there: offer `init`.
+        needs_init: bool,
+    },
+    /// `init` was carried out.
+    Initialised {
+        /// The database.
+        database: DatabaseName,
+    },
+}

@@ -1,0 +1,9 @@
+//! Plain types and pure rules. Nothing here does I/O, knows a terminal or a wire protocol.
+
+pub mod environment;
+pub mod fleet;
+pub mod ident;
+pub mod job;
+pub mod ledger;
+pub mod link;
+pub mod tenant;

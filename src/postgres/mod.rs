@@ -1,0 +1,7 @@
+//! Connecting, sessions, the catalog, the registry of tenants.
+//!
+//! Two kinds of session, and the wall between them is code: a [`session::Reader`] has no way to send anything but
+//! reads, and [`session::connect_writer`] may be called from `jobs`, `migrations::apply` and `demo` only; a test
+//! holds that.
+
+pub mod session;

@@ -1,0 +1,338 @@
+//! The one choke point between outside text and a terminal.
+//!
+//! What comes from a database, Redis, a file or a subprocess is [`Untrusted`] until [`Untrusted::safe`] has made
+//! [`SafeText`] of it. Characters of the classes Cc, Cf, Zl, Zp, Co and Cn become visible escapes, and at most two
+//! combining marks stay on one base. Widths are those of terminals, so that columns stay aligned.
+
+use std::fmt;
+use std::sync::Arc;
+
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// The most combining marks that stay on one base character.
+const MAX_MARKS: usize = 2;
+
+/// Text from outside: data, not yet fit for a terminal. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Untrusted(Arc<str>);
+
+impl Untrusted {
+    /// Takes text from outside.
+    #[must_use]
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self(text.as_ref().into())
+    }
+
+    /// The bytes as they came, for comparison, SQL parameters and JSON values; never for a terminal.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        &self.0
+    }
+
+    /// The text as a terminal may get it.
+    #[must_use]
+    pub fn safe(&self) -> SafeText {
+        SafeText(sanitise(&self.0))
+    }
+
+    /// Whether it is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", sanitise(&self.0))
+    }
+}
+
+impl From<&str> for Untrusted {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for Untrusted {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+/// Text that a terminal may get: no control, format, separator, private or unassigned characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct SafeText(String);
+
+impl SafeText {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Columns on a terminal.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        width(&self.0)
+    }
+
+    /// At most `columns` columns; what is cut ends in `..`. Never splits a grapheme or a cell.
+    #[must_use]
+    pub fn fit(&self, columns: usize) -> Self {
+        Self(fit(&self.0, columns))
+    }
+}
+
+impl fmt::Display for SafeText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl From<SafeText> for String {
+    fn from(text: SafeText) -> Self {
+        text.0
+    }
+}
+
+/// Whether a character must not reach a terminal, a log or a table.
+#[must_use]
+pub fn is_unsafe(character: char) -> bool {
+    matches!(
+        character.general_category(),
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+            | GeneralCategory::PrivateUse
+            | GeneralCategory::Unassigned
+            | GeneralCategory::Surrogate
+    )
+}
+
+fn is_mark(character: char) -> bool {
+    matches!(
+        character.general_category(),
+        GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark | GeneralCategory::SpacingMark
+    )
+}
+
+/// Makes any text safe, as [`Untrusted::safe`] does, for the few places that hold a plain string.
+#[must_use]
+pub fn sanitise(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut marks = 0;
+    for character in text.chars() {
+        if is_mark(character) {
+            marks += 1;
+            if marks > MAX_MARKS {
+                continue;
+            }
+            if out.is_empty() {
+                // A mark with no base of its own would combine with whatever the screen has before it.
+                out.push('\u{25cc}');
+            }
+            out.push(character);
+        } else {
+            marks = 0;
+            match character {
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                '\u{1b}' => out.push_str("\\e"),
+                other if is_unsafe(other) => out.push_str(&format!("\\u{{{:x}}}", u32::from(other))),
+                other => out.push(other),
+            }
+        }
+    }
+    out
+}
+
+/// Columns on a terminal of text that is safe.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    text.graphemes(true).map(|grapheme| grapheme.width().min(2)).sum()
+}
+
+/// Cuts text to `columns` columns at a grapheme's edge; what is cut ends in `..`.
+#[must_use]
+pub fn fit(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let dots = columns.min(2);
+    let mut out = String::new();
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        let cells = grapheme.width().min(2);
+        if used + cells + dots > columns {
+            break;
+        }
+        used += cells;
+        out.push_str(grapheme);
+    }
+    out.push_str(&".."[..dots]);
+    out
+}
+
+/// Bytes as `pg_size_pretty` reads: `640 MB`, `1.2 GB`; binary units.
+#[must_use]
+pub fn human_bytes(bytes: u64) -> String {
+    let (value, unit) = scaled(bytes, 1024.0, &["B", "kB", "MB", "GB", "TB", "PB"]);
+    if unit == "B" || value >= 9.95 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
+}
+
+/// Bytes in at most five columns, for lists: `640M`, `1.2G`.
+#[must_use]
+pub fn short_bytes(bytes: u64) -> String {
+    short(bytes, 1024.0, &["", "K", "M", "G", "T", "P"])
+}
+
+/// A count in at most four columns, for lists: `901`, `8k`, `1.9M`.
+#[must_use]
+pub fn short_count(count: u64) -> String {
+    short(count, 1000.0, &["", "k", "M", "G", "T", "P"])
+}
+
+fn short(number: u64, base: f64, units: &[&'static str]) -> String {
+    let (value, unit) = scaled(number, base, units);
+    if unit.is_empty() || value >= 9.95 {
+        format!("{value:.0}{unit}")
+    } else {
+        format!("{value:.1}{unit}").replace(".0", "")
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "shown with two digits")]
+fn scaled(number: u64, base: f64, units: &[&'static str]) -> (f64, &'static str) {
+    let mut value = number as f64;
+    let mut unit = 0;
+    while value >= base - 0.5 && unit + 1 < units.len() {
+        value /= base;
+        unit += 1;
+    }
+    (value, units[unit])
+}
+
+/// A whole number with thousands apart: `1,203`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// An age in one unit: `3s`, `4m`, `2h`, `9d`.
+#[must_use]
+pub fn short_age(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// A duration as a stopwatch shows it: `02:10`, `1:02:10`.
+#[must_use]
+pub fn clock(seconds: u64) -> String {
+    let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{rest:02}") } else { format!("{minutes:02}:{rest:02}") }
+}
+
+/// Time left in words: `about 40 s`, `about 4 min`, `about 2 h`.
+#[must_use]
+pub fn time_left(seconds: u64) -> String {
+    match seconds {
+        0..90 => format!("about {seconds} s"),
+        90..5_400 => format!("about {} min", (seconds + 30) / 60),
+        _ => format!("about {} h", (seconds + 1_800) / 3_600),
+    }
+}
+
+/// JSON text in which unsafe characters are escapes: a JSON reader gets the value unchanged, a terminal never
+/// gets the character. `json` must be valid JSON.
+#[must_use]
+pub fn json_for_terminal(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        // Outside strings JSON has only its own white space, which a writer puts there on purpose.
+        if is_unsafe(character) && character != '\n' {
+            let mut units = [0_u16; 2];
+            for unit in character.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn controls_become_visible() {
+        let text = Untrusted::new("a\u{1b}]52;c;eA==\u{7}b\u{202e}c\nd\u{2028}e\u{e0041}f\u{9b}g");
+        assert_eq!(text.safe().as_str(), "a\\e]52;c;eA==\\u{7}b\\u{202e}c\\nd\\u{2028}e\\u{e0041}f\\u{9b}g");
+    }
+
+    #[test]
+    fn marks_are_capped_and_never_lack_a_base() {
+        assert_eq!(Untrusted::new(format!("a{}", "\u{301}".repeat(200))).safe().as_str(), "a\u{301}\u{301}");
+        assert_eq!(Untrusted::new("\u{301}a").safe().as_str(), "\u{25cc}\u{301}a");
+    }
+
+    #[test]
+    fn wide_text_is_cut_between_cells() {
+        assert_eq!(fit("日本語日本語", 7), "日本..");
+        assert_eq!(fit("acme", 4), "acme");
+        assert_eq!(fit("acme-corp", 1), ".");
+        assert_eq!(fit("acme-corp", 0), "");
+    }
+
+    #[test]
+    fn sizes_read_like_the_servers() {
+        assert_eq!(human_bytes(0), "0 B");
+        assert_eq!(human_bytes(1_310_720), "1.2 MB");
+        assert_eq!(short_bytes(1_288_490_188), "1.2G");
+        assert_eq!(short_bytes(660_602_880), "630M");
+        assert_eq!(short_count(8_123), "8.1k");
+        assert_eq!(short_count(901), "901");
+        assert_eq!(grouped(1_203_000), "1,203,000");
+        assert_eq!(clock(130), "02:10");
+    }
+
+    #[test]
+    fn json_keeps_its_value_and_loses_its_controls() {
+        let value = serde_json::json!({"a": "x\u{202e}y\u{e0041}\u{7f}"});
+        let text = json_for_terminal(&serde_json::to_string(&value).expect("json"));
+        assert!(!text.chars().any(is_unsafe), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("still json"), value);
+    }
+
+    proptest! {
+        #[test]
+        fn safe_text_has_nothing_unsafe(text in any::<String>()) {
+            let safe = Untrusted::new(&text).safe();
+            prop_assert!(!safe.as_str().chars().any(is_unsafe));
+        }
+
+        #[test]
+        fn fitted_text_fits(text in any::<String>(), columns in 0_usize..40) {
+            prop_assert!(Untrusted::new(&text).safe().fit(columns).width() <= columns);
+        }
+    }
+}

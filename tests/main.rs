@@ -1,0 +1,4 @@
+//! One binary for all integration tests, one module per promise: servers are started once, and linked once.
+
+mod imports;
+mod support;
