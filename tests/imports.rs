@@ -67,8 +67,7 @@ fn imports_run_downwards_only() {
             for part in line.split("crate::").skip(1) {
                 let target: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
                 let Some(other) = rank(&target) else { continue };
-                let allowed =
-                    target == room || other < own || WITHIN_RANK.contains(&(room.as_str(), target.as_str()));
+                let allowed = target == room || other < own || WITHIN_RANK.contains(&(room.as_str(), target.as_str()));
                 if !allowed {
                     wrong.push(format!("{}:{number}: {room} imports {target}", path.display()));
                 }

@@ -1,1 +1,11 @@
 //! The terminal face: the dashboard.
+//!
+//! Everything that happens is an [`app::event::Event`]; [`app::App::update`] turns it into new state and a list of
+//! [`app::command::Command`]s; `screens`, `dialogs` and `widgets` turn the state into a frame. Only [`run`] and
+//! [`terminal`] do I/O, so that every rule is tested without a terminal, a database or a clock.
+
+pub mod app;
+pub mod dialogs;
+pub mod screens;
+pub mod theme;
+pub mod widgets;

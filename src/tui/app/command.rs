@@ -1,0 +1,52 @@
+//! What the dashboard asks the outside to do. Made by `update`, carried out by `tui::run`.
+
+use crate::fleet::FleetCommand;
+use crate::jobs::service::ServiceCommand;
+use crate::model::tenant::DatabaseName;
+
+/// Something for a worker or the terminal to do.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// For the collector.
+    Fleet(FleetCommand),
+    /// For the job service of a database.
+    Service {
+        /// Whose.
+        database: DatabaseName,
+        /// What.
+        command: ServiceCommand,
+    },
+    /// Send text to the terminal's clipboard (OSC 52). Safe text: lines of `SafeText` joined by line ends.
+    Copy(String),
+    /// Write a file into the working directory.
+    Export {
+        /// The file's name: letters, digits, `-`, `_` and `.` only.
+        name: String,
+        /// What goes into it.
+        content: String,
+    },
+    /// Ring the bell.
+    Bell,
+    /// Leave the screen and stop (ctrl-z).
+    Suspend,
+    /// Leave for good with this exit status.
+    Quit(u8),
+}
+
+impl Command {
+    /// Whether carrying it out writes into a database.
+    #[must_use]
+    pub const fn writes(&self) -> bool {
+        match self {
+            Self::Service { command, .. } => match command {
+                ServiceCommand::Init
+                | ServiceCommand::Order { .. }
+                | ServiceCommand::Resume(_)
+                | ServiceCommand::Retry(_)
+                | ServiceCommand::Cancel(_) => true,
+                ServiceCommand::ReadOutcomes(_) => false,
+            },
+            Self::Fleet(_) | Self::Copy(_) | Self::Export { .. } | Self::Bell | Self::Suspend | Self::Quit(_) => false,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Dialogs: one file each. A dialog freezes what it was opened on, takes keys and pasted text, and says what to do;
+//! `app::update` turns that into commands. A dialog does no I/O.
+
+use std::sync::Arc;
+
+use crossterm::event::KeyEvent;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use uuid::Uuid;
+
+use super::theme::Theme;
+use crate::config::Jobs;
+use crate::jobs::service::Order;
+use crate::layout::{Layout, TakenNames};
+use crate::migrations::folder::Folder;
+use crate::migrations::plan::Plan;
+use crate::model::environment::Environment;
+use crate::model::job::{JobId, JobView, TenantOutcome};
+use crate::model::tenant::DatabaseName;
+use crate::text::Untrusted;
+
+/// What a dialog is given.
+#[derive(Debug, Clone)]
+pub enum DialogInput {
+    /// A key that was pressed after the dialog was drawn.
+    Key(KeyEvent),
+    /// Pasted text: only into a field, never a confirmation.
+    Paste(String),
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub enum DialogOutcome {
+    /// It stays open.
+    Stay,
+    /// It closes, nothing happens.
+    Close,
+    /// It closes, and this is done.
+    Do(Vec<DialogAction>),
+    /// It stays open, and this is done: copying, for example.
+    DoAndStay(Vec<DialogAction>),
+}
+
+/// What a dialog decides. Turned into commands by `app::update`, which checks again that writing is allowed.
+#[derive(Debug, Clone)]
+pub enum DialogAction {
+    /// Open the write lock for this many minutes.
+    OpenWrites(u8),
+    /// Order a job of this database.
+    Order {
+        /// Where.
+        database: DatabaseName,
+        /// What.
+        order: Box<Order>,
+        /// Made when the dialog opened.
+        key: Uuid,
+    },
+    /// Make the `tenantui` schema in this database; an order that waits for it is sent afterwards.
+    Init(DatabaseName),
+    /// Run the failed steps of a job again.
+    Retry(DatabaseName, JobId),
+    /// Go on with a paused or orphaned job.
+    Resume(DatabaseName, JobId),
+    /// Stop a job after its current tenants.
+    Cancel(DatabaseName, JobId),
+    /// Copy text.
+    Copy(String),
+    /// Leave.
+    Quit,
+}
+
+/// What the migrate dialog is opened on.
+#[derive(Debug, Clone)]
+pub struct MigrateInput {
+    /// Where.
+    pub database: DatabaseName,
+    /// How careful to be.
+    pub environment: Environment,
+    /// In words, what the set is: `filter behind`, `12 marked, 10 hidden`, `group 0039`.
+    pub set: String,
+    /// The plan of the whole set.
+    pub plan: Arc<Plan>,
+    /// Where marks are hidden by the filter: the plan of those shown. The dialog asks `2 shown / all 12` first.
+    pub shown: Option<Arc<Plan>>,
+    /// The layout.
+    pub layout: Arc<Layout>,
+    /// Timeouts and the like, for the dialog's lines.
+    pub jobs: Jobs,
+    /// Tenants a minute of the last finished migrate job, where one is known.
+    pub rate_per_minute: Option<u32>,
+    /// For the order.
+    pub key: Uuid,
+}
+
+/// What the provisioning form is opened on.
+#[derive(Debug, Clone)]
+pub struct NewTenantInput {
+    /// Where.
+    pub database: DatabaseName,
+    /// How careful to be.
+    pub environment: Environment,
+    /// The layout: naming, statuses, columns.
+    pub layout: Arc<Layout>,
+    /// Names that exist.
+    pub taken: Arc<TakenNames>,
+    /// The migrations that will run.
+    pub folder: Option<Arc<Folder>>,
+    /// Words of the plan column in use, most frequent first; empty where there is no such column.
+    pub plans: Vec<Untrusted>,
+    /// For the order.
+    pub key: Uuid,
+}
+
+/// A question with two buttons (level 1): Cancel is focused, `y` does not confirm.
+#[derive(Debug, Clone)]
+pub struct ConfirmInput {
+    /// How careful to be: the badge in the title.
+    pub environment: Option<Environment>,
+    /// `Retry failed tenants of job 17`.
+    pub title: String,
+    /// What will happen, a line each.
+    pub lines: Vec<String>,
+    /// The button's words.
+    pub button: String,
+    /// What it does.
+    pub action: DialogAction,
+}
+
+macro_rules! stub_dialog {
+    ($name:ident, $input:ty) => {
+        /// A dialog.
+        #[derive(Debug, Clone)]
+        pub struct $name {
+            /// What it was opened on.
+            pub input: $input,
+        }
+
+        impl $name {
+            /// Opens it.
+            #[must_use]
+            pub fn new(input: $input) -> Self {
+                Self { input }
+            }
+        }
+    };
+}
+
+stub_dialog!(WriteLock, Environment);
+stub_dialog!(NewTenant, NewTenantInput);
+stub_dialog!(Migrate, MigrateInput);
+stub_dialog!(OfferInit, (DatabaseName, Environment));
+stub_dialog!(StopJob, (JobView, Environment));
+stub_dialog!(Quit, Vec<JobView>);
+stub_dialog!(FailureCard, (JobView, TenantOutcome));
+stub_dialog!(Sql, (String, String));
+stub_dialog!(Confirm, ConfirmInput);
+
+/// The dialog that is open.
+#[derive(Debug, Clone)]
+pub enum Dialog {
+    /// Opens the write lock.
+    WriteLock(Box<WriteLock>),
+    /// The provisioning form.
+    NewTenant(Box<NewTenant>),
+    /// The plan of a migration.
+    Migrate(Box<Migrate>),
+    /// Offers to make the `tenantui` schema.
+    OfferInit(Box<OfferInit>),
+    /// Stops a job.
+    StopJob(Box<StopJob>),
+    /// Asks before leaving while a job runs.
+    Quit(Box<Quit>),
+    /// Why one tenant failed.
+    FailureCard(Box<FailureCard>),
+    /// Text to read: a file's SQL, a value in full. `(title, text)`; the text is untrusted line by line.
+    Sql(Box<Sql>),
+    /// A question with two buttons.
+    Confirm(Box<Confirm>),
+}
+
+impl Dialog {
+    /// Gives it a key or pasted text.
+    pub fn handle(&mut self, _input: DialogInput) -> DialogOutcome {
+        DialogOutcome::Close
+    }
+
+    /// Draws it over the screen.
+    pub fn draw(&self, _frame: &mut Frame, _area: Rect, _theme: &Theme) {}
+}
