@@ -10,7 +10,7 @@ use super::tenant::{DatabaseName, Tenant, TenantDetail, TenantKey};
 use crate::text::Untrusted;
 
 /// Everything known now. Published whole; parts that did not change are shared with the picture before.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Snapshot {
     /// One more for each picture that differs from the one before.
     pub revision: u64,
@@ -41,7 +41,7 @@ impl Snapshot {
 }
 
 /// One configured database.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseView {
     /// The configured name.
     pub name: DatabaseName,

@@ -260,7 +260,7 @@ pub struct LogLine {
 }
 
 /// What a worker tells the faces. Lines of the log may be dropped (and are counted); changes of state never are.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobEvent {
     /// A job's numbers or state changed.
     Job(Box<JobView>),

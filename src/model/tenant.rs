@@ -111,7 +111,7 @@ impl TenantState {
 }
 
 /// One tenant as last seen. Unknown is `None`, never 0.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
     /// Identity.
     pub key: TenantKey,
@@ -260,7 +260,7 @@ pub struct Member {
 }
 
 /// What is read of the one tenant that is open.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantDetail {
     /// Whose.
     pub key: TenantKey,

@@ -1,0 +1,76 @@
+//! Judgement: from what was read of a tenant to its state. Pure; the order of the states is product.md's, and a state
+//! is never guessed.
+
+use crate::migrations::plan::Standing;
+use crate::model::ledger::LedgerState;
+use crate::model::tenant::TenantState;
+
+/// What decides the state of one tenant.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Two rows point at its schema.
+    pub conflict: bool,
+    /// Its schema exists.
+    pub schema_exists: bool,
+    /// There is a registry row.
+    pub has_row: bool,
+    /// The role may look into the schema.
+    pub schema_readable: bool,
+    /// Its ledger.
+    pub ledger: &'a LedgerState,
+    /// Where the ledger stands against the reference.
+    pub standing: &'a Standing,
+    /// There are files, or siblings that were migrated.
+    pub reference_exists: bool,
+}
+
+/// The first state that holds.
+#[must_use]
+pub fn state(facts: Facts<'_>) -> TenantState {
+    if facts.schema_exists && no_access(facts) {
+        return TenantState::NoAccess;
+    }
+    if facts.conflict {
+        return TenantState::Conflict;
+    }
+    if !facts.schema_exists {
+        return TenantState::MissingSchema;
+    }
+    if !facts.has_row {
+        return TenantState::OrphanSchema;
+    }
+    match facts.ledger {
+        LedgerState::Unread => TenantState::Unknown,
+        LedgerState::NoAccess(_) => TenantState::NoAccess,
+        LedgerState::Unreadable { .. } => TenantState::UnknownTool,
+        LedgerState::Absent if facts.reference_exists => TenantState::NeverMigrated,
+        LedgerState::Absent => TenantState::Ok,
+        LedgerState::Read(reading) if reading.dirty => TenantState::Dirty,
+        LedgerState::Read(reading) if reading.locked.is_some() => TenantState::Locked,
+        LedgerState::Read(_) => by_standing(facts),
+    }
+}
+
+fn no_access(facts: Facts<'_>) -> bool {
+    match facts.ledger {
+        LedgerState::NoAccess(_) => true,
+        // Without USAGE the catalog still shows whether there is a ledger; without one the folder decides.
+        LedgerState::Absent | LedgerState::Unread => !facts.schema_readable && !facts.reference_exists,
+        LedgerState::Read(_) | LedgerState::Unreadable { .. } => false,
+    }
+}
+
+fn by_standing(facts: Facts<'_>) -> TenantState {
+    let standing = facts.standing;
+    if standing.applied == Some(0) && facts.reference_exists {
+        return TenantState::NeverMigrated;
+    }
+    let count = |versions: &Option<std::sync::Arc<[_]>>| versions.as_ref().map_or(0, |list| list.len());
+    if count(&standing.ahead) > 0 {
+        TenantState::Ahead
+    } else if count(&standing.pending) > 0 {
+        TenantState::Behind
+    } else {
+        TenantState::Ok
+    }
+}

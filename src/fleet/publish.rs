@@ -1,0 +1,92 @@
+//! The publisher: puts the parts of all databases together and publishes a picture when it differs from the last.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::JobContext;
+use crate::model::fleet::{DatabaseView, SharedSchema, Snapshot};
+use crate::model::job::JobView;
+use crate::model::tenant::{Tenant, TenantDetail};
+
+/// One database's part of the picture.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The database.
+    pub view: DatabaseView,
+    /// Its tenants by slug.
+    pub tenants: Arc<[Arc<Tenant>]>,
+    /// Its shared schema.
+    pub shared: Option<SharedSchema>,
+    /// Its jobs, newest first.
+    pub jobs: Arc<[JobView]>,
+    /// The open tenant, where it is of this database.
+    pub detail: Option<Arc<TenantDetail>>,
+    /// What its jobs are ordered with.
+    pub context: Option<Arc<JobContext>>,
+}
+
+/// A part that changed.
+#[derive(Debug)]
+pub struct Update {
+    /// Which database, by its place in the configuration.
+    pub index: usize,
+    /// Its part.
+    pub part: Part,
+}
+
+/// Puts parts together until every database's task is gone.
+pub async fn publish(
+    mut parts: Vec<Part>,
+    mut updates: mpsc::Receiver<Update>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    contexts: watch::Sender<Arc<Vec<JobContext>>>,
+) {
+    while let Some(update) = updates.recv().await {
+        place(&mut parts, update);
+        // What waits already goes into the same picture.
+        while let Ok(update) = updates.try_recv() {
+            place(&mut parts, update);
+        }
+        publish_contexts(&parts, &contexts);
+        let last = Arc::clone(&snapshots.borrow());
+        let mut next = assemble(&parts);
+        next.revision = last.revision;
+        if next != *last {
+            next.revision += 1;
+            snapshots.send_replace(Arc::new(next));
+        }
+    }
+}
+
+fn place(parts: &mut [Part], update: Update) {
+    if let Some(part) = parts.get_mut(update.index) {
+        *part = update.part;
+    }
+}
+
+/// One picture of these parts, with revision 0.
+#[must_use]
+pub fn assemble(parts: &[Part]) -> Snapshot {
+    let mut jobs: Vec<JobView> = parts.iter().flat_map(|part| part.jobs.iter().cloned()).collect();
+    jobs.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| b.id.cmp(&a.id)));
+    Snapshot {
+        revision: 0,
+        databases: parts.iter().map(|part| part.view.clone()).collect(),
+        tenants: parts.iter().flat_map(|part| part.tenants.iter().cloned()).collect(),
+        shared: parts.iter().filter_map(|part| part.shared.clone()).collect(),
+        jobs,
+        detail: parts.iter().find_map(|part| part.detail.clone()),
+    }
+}
+
+fn publish_contexts(parts: &[Part], contexts: &watch::Sender<Arc<Vec<JobContext>>>) {
+    let known: Vec<&Arc<JobContext>> = parts.iter().filter_map(|part| part.context.as_ref()).collect();
+    contexts.send_if_modified(|current| {
+        let same = current.len() == known.len() && current.iter().zip(&known).all(|(a, b)| a.is_same(b));
+        if !same {
+            *current = Arc::new(known.iter().map(|context| JobContext::clone(context)).collect());
+        }
+        !same
+    });
+}
