@@ -1,11 +1,20 @@
 //! Redis key counts per tenant: one polite SCAN pass for the whole fleet, bucketed by the configured patterns; never
 //! KEYS, never a pass per tenant. Whatever Redis does, the rest is undisturbed.
 
+mod errors;
+mod pass;
+mod pattern;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client};
+use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 
+use self::errors::Trouble;
+use self::pattern::{Matcher, Pattern};
 use crate::config;
 use crate::model::tenant::TenantKey;
 use crate::text::Untrusted;
@@ -51,17 +60,92 @@ pub struct CacheError {
     pub message: Untrusted,
 }
 
-/// Counts the keys of all these tenants in one pass. `prefixes_of`: tenants whose counts are also split by prefix.
-/// A key that matches several tenants is counted for the one whose pattern is the most specific.
+/// Counts the keys of all these tenants in one pass. `prefixes_of`: the tenant whose counts are also split by prefix.
+/// A key that matches several tenants is counted for the one whose pattern is the most specific; rows that share a
+/// value share its keys. SCAN may return a key again while the server's table shrinks: such keys may count twice.
 ///
 /// # Errors
-/// When Redis is absent, slow beyond its deadline, or refuses us.
+/// When Redis is absent, slow beyond its deadline, refuses us, or goes away; a pattern that names no tenant.
 pub async fn count(
-    _cache: &config::Cache,
-    _patterns: &[String],
-    _tenants: Arc<[CacheIds]>,
-    _prefixes_of: Option<TenantKey>,
-    _progress: watch::Sender<CacheProgress>,
+    cache: &config::Cache,
+    patterns: &[String],
+    tenants: Arc<[CacheIds]>,
+    prefixes_of: Option<TenantKey>,
+    progress: watch::Sender<CacheProgress>,
 ) -> Result<CacheCounts, CacheError> {
-    todo!("cache room")
+    let matcher = Matcher::new(read_patterns(patterns)?, &tenants);
+    let client = Client::open(cache.url.expose_secret())
+        .map_err(|error| Trouble::from(error).into_error("", CacheProgress::default()))?;
+    let address = client.get_connection_info().addr().to_string();
+    let failed = |(trouble, at): (Trouble, CacheProgress)| trouble.into_error(&address, at);
+    let start = CacheProgress::default();
+    let mut connection = connect(&client).await.map_err(|trouble| failed((trouble, start)))?;
+    if is_cluster_node(&mut connection).await.map_err(|trouble| failed((trouble, start)))? {
+        return Err(failed((Trouble::Cluster, start)));
+    }
+    let split = prefixes_of.as_ref().and_then(|key| tenants.iter().position(|ids| &ids.key == key));
+    let split = split.and_then(|index| u32::try_from(index).ok());
+    let tally = pass::walk(&mut connection, &matcher, split, &progress).await.map_err(failed)?;
+    Ok(counts(&matcher, &tenants, tally, prefixes_of))
+}
+
+fn read_patterns(patterns: &[String]) -> Result<Vec<Pattern>, CacheError> {
+    if patterns.is_empty() {
+        let message = "no pattern says which cache keys belong to a tenant; set keys in [database.cache], for example \
+                       keys = [\"tenant:{slug}:*\"]";
+        return Err(CacheError { message: Untrusted::new(message) });
+    }
+    patterns
+        .iter()
+        .map(|text| {
+            Pattern::parse(text).ok_or_else(|| CacheError {
+                message: Untrusted::from(format!(
+                    "the cache key pattern \"{text}\" names no tenant; it needs {{id}}, {{slug}} or {{schema}}"
+                )),
+            })
+        })
+        .collect()
+}
+
+async fn connect(client: &Client) -> Result<MultiplexedConnection, Trouble> {
+    let settings = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(pass::CONNECT_DEADLINE))
+        .set_response_timeout(Some(pass::COMMAND_DEADLINE));
+    // The outer limit holds for the whole: name, socket, TLS and login.
+    match tokio::time::timeout(pass::CONNECT_DEADLINE, client.get_multiplexed_async_connection_with_config(&settings))
+        .await
+    {
+        Ok(connection) => connection.map_err(Trouble::from),
+        Err(_) => Err(Trouble::Slow),
+    }
+}
+
+/// A node of a cluster walks its own keys only: its counts would be quietly too low.
+async fn is_cluster_node(connection: &mut MultiplexedConnection) -> Result<bool, Trouble> {
+    match pass::command::<String>(connection, redis::cmd("INFO").arg("cluster")).await {
+        Ok(info) => Ok(info.lines().any(|line| line.trim() == "cluster_enabled:1")),
+        Err(Trouble::Denied(_) | Trouble::Other(_)) => Ok(false),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+fn counts(matcher: &Matcher, tenants: &[CacheIds], tally: pass::Tally, split: Option<TenantKey>) -> CacheCounts {
+    let mut per_tenant = HashMap::new();
+    for (slot, keys) in tally.slots.iter().enumerate().filter(|(_, keys)| **keys > 0) {
+        let Ok(slot) = u32::try_from(slot) else { continue };
+        for ids in matcher.tenants_of(slot).iter().filter_map(|index| tenants.get(*index as usize)) {
+            *per_tenant.entry(ids.key.clone()).or_insert(0) += keys;
+        }
+    }
+    let mut by_prefix = HashMap::new();
+    if let Some(key) = split {
+        let mut prefixes: Vec<(Untrusted, u64)> = tally
+            .prefixes
+            .into_iter()
+            .map(|(prefix, keys)| (Untrusted::from(String::from_utf8_lossy(&prefix).into_owned()), keys))
+            .collect();
+        prefixes.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        by_prefix.insert(key, prefixes);
+    }
+    CacheCounts { per_tenant, by_prefix, keys: tally.keys }
 }

@@ -1,0 +1,493 @@
+//! Patterns of cache keys, and the match of one key against all patterns and all tenants at once.
+//!
+//! A pattern is literal text with `{id}`, `{slug}` and `{schema}` (the tenant's own values, which mean themselves
+//! whatever characters they hold) and `*` (any bytes). The tenant's value is cut out of the key and looked up in a
+//! table, so that a key costs the same whether there are ten tenants or ten thousand. Pure: no I/O here.
+
+use std::collections::{HashMap, HashSet};
+
+use super::CacheIds;
+
+/// How far into a key its tenant is looked for; a key may be 512 MB long, a tenant's name never is.
+const MAX_HEAD_BYTES: usize = 1_024;
+
+/// Which of a tenant's values a placeholder stands for, most specific first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Field {
+    Id,
+    Slug,
+    Schema,
+}
+
+impl Field {
+    const ALL: [Self; 3] = [Self::Id, Self::Slug, Self::Schema];
+
+    const fn placeholder(self) -> &'static str {
+        match self {
+            Self::Id => "{id}",
+            Self::Slug => "{slug}",
+            Self::Schema => "{schema}",
+        }
+    }
+
+    /// Of two matches that are equally long: a row's id is surer than its slug, and that than a schema's name.
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Id => 2,
+            Self::Slug => 1,
+            Self::Schema => 0,
+        }
+    }
+
+    fn of(self, ids: &CacheIds) -> Option<&str> {
+        match self {
+            Self::Id => ids.id.as_deref(),
+            Self::Slug => Some(ids.slug.as_str()),
+            Self::Schema => ids.schema.as_deref(),
+        }
+        .filter(|value| !value.is_empty())
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    Text(Vec<u8>),
+    Field(Field),
+    Star,
+}
+
+/// A pattern, split at the first placeholder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pattern {
+    head: Vec<Token>,
+    field: Field,
+    tail: Vec<Token>,
+}
+
+impl Pattern {
+    /// Reads a pattern; `None` where it names no tenant.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let tokens = tokens(text);
+        let at = tokens.iter().position(|token| matches!(token, Token::Field(_)))?;
+        let Some(Token::Field(field)) = tokens.get(at) else { return None };
+        Some(Self { head: tokens[..at].to_vec(), field: *field, tail: tokens[at + 1..].to_vec() })
+    }
+
+    /// The text that every key of this pattern starts with.
+    fn literal_prefix(&self) -> &[u8] {
+        match self.head.first() {
+            Some(Token::Text(text)) => text,
+            Some(Token::Field(_) | Token::Star) | None => &[],
+        }
+    }
+}
+
+fn tokens(text: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut literal = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let field = Field::ALL.into_iter().find(|field| rest.starts_with(field.placeholder()));
+        let (token, length) = match field {
+            Some(field) => (Token::Field(field), field.placeholder().len()),
+            None if first == '*' => (Token::Star, 1),
+            None => {
+                literal.extend_from_slice(&rest.as_bytes()[..first.len_utf8()]);
+                rest = &rest[first.len_utf8()..];
+                continue;
+            }
+        };
+        if !literal.is_empty() {
+            tokens.push(Token::Text(std::mem::take(&mut literal)));
+        }
+        if token != Token::Star || tokens.last() != Some(&Token::Star) {
+            tokens.push(token);
+        }
+        rest = &rest[length..];
+    }
+    if !literal.is_empty() {
+        tokens.push(Token::Text(literal));
+    }
+    tokens
+}
+
+/// The values of one kind of all tenants.
+#[derive(Debug, Default)]
+struct Values {
+    /// Value to its slot in the counts.
+    slots: HashMap<Box<[u8]>, u32>,
+    /// Every length that a value has, longest first.
+    lengths: Vec<usize>,
+}
+
+/// All patterns over all tenants.
+#[derive(Debug)]
+pub(super) struct Matcher {
+    patterns: Vec<Pattern>,
+    /// One per [`Field`], in the order of `Field::ALL`.
+    values: [Values; 3],
+    /// Tenants (their index) of each slot: more than one where two rows share a value.
+    slots: Vec<Vec<u32>>,
+    /// What the tenants' values are, for patterns that name a tenant twice.
+    tenants: Vec<[Option<Box<[u8]>>; 3]>,
+}
+
+/// Whom a key belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Match {
+    /// The slot, for [`Matcher::tenants_of`].
+    pub(super) slot: u32,
+    /// Where the part after the tenant's own begins.
+    pub(super) rest: usize,
+    /// Bytes of the key that are literal or the tenant's value.
+    weight: usize,
+    /// Bytes of the key that are literal.
+    literal: usize,
+    rank: u8,
+}
+
+impl Match {
+    const fn order(&self) -> (usize, usize, u8) {
+        (self.weight, self.literal, self.rank)
+    }
+}
+
+impl Matcher {
+    /// A matcher over these patterns and tenants.
+    pub(super) fn new(patterns: Vec<Pattern>, tenants: &[CacheIds]) -> Self {
+        let mut values = [Values::default(), Values::default(), Values::default()];
+        let mut slots: Vec<Vec<u32>> = Vec::new();
+        let mut own = Vec::with_capacity(tenants.len());
+        for (index, ids) in tenants.iter().enumerate() {
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            for (field, values) in Field::ALL.into_iter().zip(values.iter_mut()) {
+                let Some(value) = field.of(ids) else { continue };
+                let next = u32::try_from(slots.len()).unwrap_or(u32::MAX);
+                let slot = *values.slots.entry(value.as_bytes().into()).or_insert(next);
+                if slot == next {
+                    slots.push(Vec::new());
+                }
+                if let Some(members) = slots.get_mut(slot as usize) {
+                    members.push(index);
+                }
+            }
+            own.push(Field::ALL.map(|field| field.of(ids).map(|value| value.as_bytes().into())));
+        }
+        for values in &mut values {
+            let lengths: HashSet<usize> = values.slots.keys().map(|value| value.len()).collect();
+            values.lengths = lengths.into_iter().collect();
+            values.lengths.sort_unstable_by(|a, b| b.cmp(a));
+        }
+        Self { patterns, values, slots, tenants: own }
+    }
+
+    /// How many slots there are.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The tenants (their index) of a slot.
+    pub(super) fn tenants_of(&self, slot: u32) -> &[u32] {
+        self.slots.get(slot as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// What SCAN's MATCH can narrow the answer by: the text that all patterns start with, escaped for Redis.
+    pub(super) fn scan_match(&self) -> Option<Vec<u8>> {
+        let mut prefixes = self.patterns.iter().map(Pattern::literal_prefix);
+        let first = prefixes.next()?;
+        let common = prefixes.fold(first, |common, prefix| {
+            let length = common.iter().zip(prefix).take_while(|(a, b)| a == b).count();
+            &common[..length]
+        });
+        if common.is_empty() {
+            return None;
+        }
+        let mut glob = Vec::with_capacity(common.len() + 4);
+        for byte in common {
+            if b"*?[]\\^-".contains(byte) {
+                glob.push(b'\\');
+            }
+            glob.push(*byte);
+        }
+        glob.push(b'*');
+        Some(glob)
+    }
+
+    /// Whom a key belongs to: the match in which most bytes of the key are literal or the tenant's value; of equal
+    /// ones the pattern with more literal text, then the id before the slug before the schema, then the pattern that is
+    /// configured first.
+    pub(super) fn find(&self, key: &[u8]) -> Option<Match> {
+        let mut best: Option<Match> = None;
+        for pattern in &self.patterns {
+            if let Some(found) = self.find_one(pattern, key)
+                && best.is_none_or(|best| found.order() > best.order())
+            {
+                best = Some(found);
+            }
+        }
+        best
+    }
+
+    fn find_one(&self, pattern: &Pattern, key: &[u8]) -> Option<Match> {
+        let values = &self.values[slot_of(pattern.field)];
+        let head_weight = weight(&pattern.head);
+        let mut best: Option<Match> = None;
+        let starts: &mut dyn Iterator<Item = usize> = match pattern.head.as_slice() {
+            [] => &mut std::iter::once(0),
+            [Token::Text(text)] => {
+                if !key.starts_with(text) {
+                    return None;
+                }
+                &mut std::iter::once(text.len())
+            }
+            head => &mut ends_of(head, &key[..key.len().min(MAX_HEAD_BYTES)]).into_iter(),
+        };
+        for start in starts {
+            let rest = &key[start..];
+            for &length in &values.lengths {
+                if best.is_some_and(|best| best.weight >= head_weight + length + weight(&pattern.tail)) {
+                    break;
+                }
+                let Some(found) = self.bind(pattern, values, rest, length) else { continue };
+                best = Some(Match {
+                    rest: start + found.rest,
+                    weight: head_weight + found.weight,
+                    literal: head_weight + found.literal,
+                    ..found
+                });
+                break;
+            }
+        }
+        best
+    }
+
+    /// Tries one length of the tenant's value at the start of `rest`.
+    fn bind(&self, pattern: &Pattern, values: &Values, rest: &[u8], length: usize) -> Option<Match> {
+        let (value, after) = rest.split_at_checked(length)?;
+        // Most lengths are wrong for most keys: what must follow is compared before anything is hashed.
+        let fits = match pattern.tail.as_slice() {
+            [] => after.is_empty(),
+            [Token::Text(text), ..] => after.starts_with(text),
+            [Token::Star | Token::Field(_), ..] => true,
+        };
+        if !fits {
+            return None;
+        }
+        let slot = *values.slots.get(value)?;
+        let follows = match pattern.tail.first() {
+            Some(Token::Text(text)) => text.len(),
+            Some(Token::Star | Token::Field(_)) | None => 0,
+        };
+        let member = *self.tenants_of(slot).first()?;
+        let own = self.tenants.get(member as usize)?;
+        let tail_weight = match pattern.tail.as_slice() {
+            [] => 0,
+            [Token::Text(text), Token::Star] => text.len(),
+            tail => glob(&resolve(tail, own)?, after).then(|| weight_resolved(tail, own))?,
+        };
+        Some(Match {
+            slot,
+            rest: length + follows,
+            weight: length + tail_weight,
+            literal: weight(&pattern.tail),
+            rank: pattern.field.rank(),
+        })
+    }
+}
+
+fn weight(tokens: &[Token]) -> usize {
+    tokens
+        .iter()
+        .map(|token| match token {
+            Token::Text(text) => text.len(),
+            Token::Field(_) | Token::Star => 0,
+        })
+        .sum()
+}
+
+const fn slot_of(field: Field) -> usize {
+    match field {
+        Field::Id => 0,
+        Field::Slug => 1,
+        Field::Schema => 2,
+    }
+}
+
+fn weight_resolved(tokens: &[Token], own: &[Option<Box<[u8]>>; 3]) -> usize {
+    tokens
+        .iter()
+        .map(|token| match token {
+            Token::Text(text) => text.len(),
+            Token::Field(field) => own[slot_of(*field)].as_ref().map_or(0, |value| value.len()),
+            Token::Star => 0,
+        })
+        .sum()
+}
+
+/// A tail in which further placeholders are this tenant's own values: `Some(text)` or a star.
+fn resolve<'a>(tokens: &'a [Token], own: &'a [Option<Box<[u8]>>; 3]) -> Option<Vec<Option<&'a [u8]>>> {
+    tokens
+        .iter()
+        .map(|token| match token {
+            Token::Text(text) => Some(Some(text.as_slice())),
+            Token::Field(field) => own[slot_of(*field)].as_deref().map(Some),
+            Token::Star => Some(None),
+        })
+        .collect()
+}
+
+/// Whether the whole of `text` matches; each literal after a star is taken at its first place, the last at the end.
+fn glob(parts: &[Option<&[u8]>], text: &[u8]) -> bool {
+    let mut at = 0;
+    let mut starred = false;
+    for (index, part) in parts.iter().enumerate() {
+        let Some(literal) = part else {
+            starred = true;
+            continue;
+        };
+        let rest = &text[at..];
+        let found = if !starred {
+            rest.starts_with(literal).then_some(0)
+        } else if index + 1 == parts.len() {
+            rest.ends_with(literal).then(|| rest.len() - literal.len())
+        } else {
+            find(rest, literal)
+        };
+        let Some(offset) = found else { return false };
+        at += offset + literal.len();
+        starred = false;
+    }
+    starred || at == text.len()
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    if part.is_empty() {
+        return Some(0);
+    }
+    text.windows(part.len()).position(|window| window == part)
+}
+
+/// Every position at which a head with stars may end.
+fn ends_of(head: &[Token], key: &[u8]) -> Vec<usize> {
+    let mut ends = vec![0];
+    for token in head {
+        ends = match token {
+            Token::Text(text) => {
+                ends.into_iter().filter(|at| key[*at..].starts_with(text)).map(|at| at + text.len()).collect()
+            }
+            Token::Star | Token::Field(_) => match ends.first() {
+                Some(first) => (*first..=key.len()).collect(),
+                None => Vec::new(),
+            },
+        };
+    }
+    ends
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::tenant::{DatabaseName, TenantKey};
+    use proptest::prelude::*;
+
+    fn ids(id: &str, slug: &str, schema: &str) -> CacheIds {
+        let database: DatabaseName = "db".into();
+        CacheIds {
+            key: TenantKey::row(&database, id),
+            id: Some(id.to_owned()),
+            slug: slug.to_owned(),
+            schema: Some(schema.to_owned()),
+        }
+    }
+
+    fn matcher(patterns: &[&str], tenants: &[CacheIds]) -> Matcher {
+        Matcher::new(patterns.iter().map(|text| Pattern::parse(text).expect("a pattern")).collect(), tenants)
+    }
+
+    fn owner(matcher: &Matcher, key: &str) -> Option<u32> {
+        matcher.find(key.as_bytes()).and_then(|found| matcher.tenants_of(found.slot).first().copied())
+    }
+
+    #[test]
+    fn the_forms_of_boundary_are_told_apart() {
+        let tenants = [ids("11", "acme", "tenant_acme"), ids("12", "blue-fox", "tenant_blue_fox")];
+        let all = ["tenant:{id}:*", "tenant:{slug}:*", "tenant:{schema}:*", "tenant:{slug}", "*:tenant:{id}:*"];
+        let matcher = matcher(&all, &tenants);
+        assert_eq!(owner(&matcher, "tenant:11:session:a"), Some(0));
+        assert_eq!(owner(&matcher, "tenant:blue-fox:x"), Some(1));
+        assert_eq!(owner(&matcher, "tenant:tenant_acme:x"), Some(0));
+        assert_eq!(owner(&matcher, "tenant:acme"), Some(0));
+        assert_eq!(owner(&matcher, "shop:eu:tenant:12:x"), Some(1));
+        assert_eq!(owner(&matcher, "tenant:1:x"), None);
+        assert_eq!(owner(&matcher, "tenant:111:x"), None);
+        assert_eq!(owner(&matcher, "queue:mail"), None);
+    }
+
+    #[test]
+    fn glob_characters_of_a_tenant_mean_themselves() {
+        let tenants = [ids("*", "?", "s1"), ids("[a]", "b\\", "s2"), ids("x:y", "x", "s3")];
+        let matcher = matcher(&["tenant:{id}:*", "tenant:{slug}:*"], &tenants);
+        assert_eq!(owner(&matcher, "tenant:*:k"), Some(0));
+        assert_eq!(owner(&matcher, "tenant:?:k"), Some(0));
+        assert_eq!(owner(&matcher, "tenant:q:k"), None);
+        assert_eq!(owner(&matcher, "tenant:a:k"), None);
+        assert_eq!(owner(&matcher, "tenant:[a]:k"), Some(1));
+        assert_eq!(owner(&matcher, "tenant:b\\:k"), Some(1));
+        assert_eq!(owner(&matcher, "tenant:x:y:k"), Some(2), "the longer value is the more specific");
+    }
+
+    #[test]
+    fn the_more_specific_match_wins() {
+        let tenants = [ids("7", "a", "sa"), ids("8", "7", "sb"), ids("9", "a:cache", "sc")];
+        let matcher = matcher(&["tenant:{slug}:*", "tenant:{id}:*", "tenant:{slug}:cache:*"], &tenants);
+        assert_eq!(owner(&matcher, "tenant:7:x"), Some(0), "an id before a slug");
+        assert_eq!(owner(&matcher, "tenant:a:cache:k"), Some(0), "of equally long ones the more literal pattern");
+        assert_eq!(owner(&matcher, "tenant:a:cache:cache:k"), Some(2));
+    }
+
+    #[test]
+    fn a_pattern_may_name_a_tenant_twice() {
+        let tenants = [ids("1", "a", "sa"), ids("2", "b", "sb")];
+        let matcher = matcher(&["{schema}:*:{id}:*"], &tenants);
+        assert_eq!(owner(&matcher, "sa:x:1:y"), Some(0));
+        assert_eq!(owner(&matcher, "sa:x:2:y"), None);
+    }
+
+    #[test]
+    fn the_scan_is_narrowed_by_what_all_patterns_share() {
+        let narrowed =
+            |patterns: &[&str]| matcher(patterns, &[]).scan_match().map(|glob| String::from_utf8(glob).expect("text"));
+        assert_eq!(narrowed(&["tenant:{id}:*", "tenant:{slug}:*"]).as_deref(), Some("tenant:*"));
+        assert_eq!(narrowed(&["t[1]:{id}:*"]).as_deref(), Some("t\\[1\\]:*"));
+        assert_eq!(narrowed(&["tenant:{id}:*", "*:tenant:{id}:*"]), None);
+        assert_eq!(narrowed(&["{schema}:*"]), None);
+    }
+
+    #[test]
+    fn braces_that_are_no_placeholder_are_text() {
+        let matcher = matcher(&["{tenant:{id}}:*"], &[ids("5", "a", "s")]);
+        assert_eq!(owner(&matcher, "{tenant:5}:cart"), Some(0));
+        assert!(Pattern::parse("tenant:{name}:*").is_none());
+    }
+
+    #[test]
+    fn two_rows_with_one_slug_share_its_keys() {
+        let matcher = matcher(&["tenant:{slug}:*"], &[ids("1", "a", "s1"), ids("2", "a", "s2")]);
+        let found = matcher.find(b"tenant:a:x").expect("found");
+        assert_eq!(matcher.tenants_of(found.slot), &[0, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_made_for_a_tenant_is_found(slug in "[a-z*?\\[\\]:\\\\]{1,12}", tail in "[a-z:]{0,8}", other in "[a-z]{13}") {
+            let matcher = matcher(&["t:{slug}:*"], &[ids("1", &other, "s1"), ids("2", &slug, "s2")]);
+            prop_assert_eq!(owner(&matcher, &format!("t:{slug}:{tail}")), Some(1));
+        }
+
+        #[test]
+        fn no_key_panics(key in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let matcher = matcher(&["*{id}*a*{slug}", "x{schema}", "*:t:{id}:*"], &[ids("a", "b", "c"), ids("\u{e9}", "*", ":")]);
+            let _ = matcher.find(&key);
+        }
+    }
+}
