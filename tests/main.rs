@@ -1,4 +1,5 @@
 //! One binary for all integration tests, one module per promise: servers are started once, and linked once.
 
 mod imports;
+mod names;
 mod support;

@@ -2,6 +2,10 @@
 //! which ledger is expected, which statuses exist, how cache keys look. Layouts are data (`assets/layouts/*.toml`).
 //! Nothing here talks to a server: `postgres::survey` brings the catalog facts, this module judges them.
 
+pub mod file;
+pub mod judge;
+pub mod naming;
+
 use std::sync::Arc;
 
 use crate::model::ident::{Ident, QualifiedName, SchemaName};
@@ -116,6 +120,8 @@ pub enum NameRule {
     Boundary,
     Brokkr,
     Cloacina,
+    /// The stricter check of Cloacina's tutorial, which its users copy.
+    CloacinaTutorial,
     ApartmentV4,
     /// Any identifier that tenantui may create.
     Plain,
@@ -124,7 +130,7 @@ pub enum NameRule {
 /// A slug that passed the layout's rule, and the schema it becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedName {
-    /// The slug.
+    /// The slug as it will be stored: in lower case where the framework writes names unquoted.
     pub slug: String,
     /// The schema.
     pub schema: SchemaName,
@@ -138,22 +144,6 @@ pub struct NameError {
     pub why: Untrusted,
 }
 
-impl Naming {
-    /// Checks a slug and derives its schema.
-    ///
-    /// # Errors
-    /// Which rule it breaks, and at which character.
-    pub fn check(&self, _slug: &str) -> Result<CheckedName, NameError> {
-        todo!("reading room: layout::naming")
-    }
-
-    /// A slug made of a display name, as the form proposes it: `Blue Fox Ltd` -> `blue-fox-ltd`.
-    #[must_use]
-    pub fn propose(&self, _name: &str) -> String {
-        todo!("reading room: layout::naming")
-    }
-}
-
 /// Existing names that a new one may collide with.
 #[derive(Debug, Clone, Default)]
 pub struct TakenNames {
@@ -161,14 +151,4 @@ pub struct TakenNames {
     pub slugs: Vec<String>,
     /// Every schema of the database.
     pub schemas: Vec<String>,
-}
-
-impl TakenNames {
-    /// Whether a new name is free: not taken exactly, nor when folded (lower case, hyphen and underscore alike, NFKC).
-    ///
-    /// # Errors
-    /// Which existing name it collides with, and how.
-    pub fn check(&self, _name: &CheckedName) -> Result<(), NameError> {
-        todo!("reading room: layout::naming")
-    }
 }

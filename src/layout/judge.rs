@@ -1,0 +1,344 @@
+//! From facts of the catalog to a layout: a pure function, so that every case is a test without a server.
+
+use std::collections::BTreeSet;
+
+use super::file::{LayoutFile, RegistryKind, Within};
+use super::naming::{SLUG_MARK, TRASH_PREFIX};
+use super::{Column, Layout, Registry, RegistryColumns};
+use crate::config::TenantsOverride;
+use crate::model::ident::{Ident, QualifiedName, SchemaName};
+use crate::text::Untrusted;
+
+/// What the catalog says, as far as layouts ask.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Tables and their columns: possible registries, and the tables of fingerprints in `public` and in a few
+    /// schemas that hold all of one fingerprint's.
+    pub tables: Vec<TableFacts>,
+}
+
+/// One table (or view) of the catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableFacts {
+    /// Its oid.
+    pub oid: u32,
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// This role may use the schema.
+    pub usage: bool,
+    /// Its columns, in order.
+    pub columns: Vec<ColumnFacts>,
+    /// Columns of tables that point at it with a foreign key, a set for each table.
+    pub pointed_at_by: Vec<BTreeSet<String>>,
+}
+
+/// One column of the catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnFacts {
+    /// Its name.
+    pub name: String,
+    /// Its type with its length, as `format_type` prints it.
+    pub type_name: String,
+    /// NOT NULL.
+    pub not_null: bool,
+    /// It has a default, or is an identity.
+    pub has_default: bool,
+    /// This role may read it.
+    pub readable: bool,
+    /// The words that the column allows, where it is an enum or has a CHECK that lists them.
+    pub words: Vec<String>,
+}
+
+impl TableFacts {
+    fn column(&self, name: &str) -> Option<&ColumnFacts> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Whether it has a column of this name and type; a type without a length stands for all lengths.
+    fn has(&self, name: &str, type_name: &str) -> bool {
+        self.column(name).is_some_and(|column| {
+            type_name.is_empty()
+                || column.type_name == type_name
+                || column.type_name.split('(').next().is_some_and(|base| base == type_name)
+        })
+    }
+
+    fn shown(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+}
+
+impl Facts {
+    fn table(&self, schema: &str, name: &str) -> Option<&TableFacts> {
+        self.tables.iter().find(|table| table.schema == schema && table.name == name)
+    }
+}
+
+/// A layout that fits, and why.
+#[derive(Debug, Clone)]
+pub struct Fit<'a> {
+    /// The file.
+    pub file: &'a LayoutFile,
+    /// Its registry's table, where it has one.
+    pub registry: Option<&'a TableFacts>,
+    /// Why, a line each.
+    pub evidence: Vec<Untrusted>,
+}
+
+/// A layout that does not fit, and what it missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missed {
+    /// Its name.
+    pub layout: String,
+    /// What was not there, in words.
+    pub what: Untrusted,
+}
+
+/// The first of `files` that fits. Where none does, a tenants table whose slug has another name is taken by the
+/// layout `plain`.
+///
+/// # Errors
+/// What each layout missed.
+pub fn judge<'a>(files: &'a [LayoutFile], facts: &'a Facts) -> Result<Fit<'a>, Vec<Missed>> {
+    let mut missed = Vec::new();
+    for file in files {
+        match fit(file, facts, Slug::Certain) {
+            Ok(fit) => return Ok(fit),
+            Err(what) => missed.push(Missed { layout: file.name.clone(), what: Untrusted::new(what) }),
+        }
+    }
+    for file in files {
+        if let Ok(fit) = fit(file, facts, Slug::AnyName) {
+            return Ok(fit);
+        }
+    }
+    Err(missed)
+}
+
+/// Whether a column by another name than the first may be the slug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slug {
+    /// Only the first name of the layout's list.
+    Certain,
+    /// Any name of the list.
+    AnyName,
+}
+
+/// Whether one layout fits.
+///
+/// # Errors
+/// What it missed.
+pub fn fit<'a>(file: &'a LayoutFile, facts: &'a Facts, slug: Slug) -> Result<Fit<'a>, String> {
+    let mut evidence = Vec::new();
+    let registry = match file.registry.kind {
+        RegistryKind::Table => Some(registry(file, facts, slug)?),
+        RegistryKind::Scan => None,
+    };
+    if let Some(table) = registry {
+        let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+        evidence.push(Untrusted::new(format!("{} has the columns {}", table.shown(), names.join(", "))));
+    }
+    if !file.fingerprint.tables.is_empty() {
+        let schema = marked_schema(file, facts)?;
+        let names: Vec<&str> = file.fingerprint.tables.iter().map(|mark| mark.table.as_str()).collect();
+        evidence.push(Untrusted::new(format!("the schema {schema} holds {} of {}", names.join(", "), file.title)));
+    }
+    Ok(Fit { file, registry, evidence })
+}
+
+fn registry<'a>(file: &LayoutFile, facts: &'a Facts, slug: Slug) -> Result<&'a TableFacts, String> {
+    let names = &file.registry.columns.slug;
+    let wanted = if slug == Slug::Certain { &names[..names.len().min(1)] } else { &names[..] };
+    if let Some(table) = file.table()? {
+        let (schema, name) = (table.schema.raw(), table.name.raw());
+        let found = facts.table(schema, name).ok_or_else(|| format!("{schema}.{name} is absent"))?;
+        if wanted.iter().any(|name| found.column(name).is_some()) {
+            return Ok(found);
+        }
+        return Err(format!("{} has no column {}", found.shown(), wanted.join(" or ")));
+    }
+    let Some(find) = &file.registry.find else { return Err("the layout names no registry".to_owned()) };
+    let mut candidates: Vec<&TableFacts> = facts
+        .tables
+        .iter()
+        .filter(|table| table.schema == "public" && table.has(&find.column, &find.type_name))
+        .collect();
+    let pointed = |table: &&TableFacts| {
+        !find.pointed_at_by.is_empty()
+            && table.pointed_at_by.iter().any(|columns| find.pointed_at_by.iter().all(|name| columns.contains(name)))
+    };
+    if candidates.len() > 1 && candidates.iter().any(pointed) {
+        candidates.retain(pointed);
+    }
+    match candidates.as_slice() {
+        [] => Err(format!("no table of public has a column {} {}", find.column, find.type_name)),
+        [table] => Ok(table),
+        several => {
+            let names: Vec<String> = several.iter().map(|table| table.shown()).collect();
+            Err(format!("{} could each be the registry: name one in [database.tenants]", names.join(" and ")))
+        }
+    }
+}
+
+/// A schema that holds all tables of the fingerprint with their columns.
+fn marked_schema<'a>(file: &LayoutFile, facts: &'a Facts) -> Result<&'a str, String> {
+    let marks = &file.fingerprint.tables;
+    let holds = |schema: &str, mark: &super::file::TableMark| {
+        facts
+            .table(schema, &mark.table)
+            .is_some_and(|table| mark.columns().all(|(name, type_name)| table.has(name, type_name)))
+    };
+    let schemas: BTreeSet<&str> = facts
+        .tables
+        .iter()
+        .map(|table| table.schema.as_str())
+        .filter(|schema| match file.fingerprint.within {
+            Within::Tenant => *schema != "public" && !schema.starts_with(TRASH_PREFIX),
+            Within::Anywhere => true,
+        })
+        .collect();
+    if let Some(schema) = schemas.iter().find(|schema| marks.iter().all(|mark| holds(schema, mark))) {
+        return Ok(schema);
+    }
+    let where_ = match file.fingerprint.within {
+        Within::Tenant => "no schema but public",
+        Within::Anywhere => "no schema",
+    };
+    let marks: Vec<String> = marks
+        .iter()
+        .map(|mark| {
+            if mark.columns.is_empty() {
+                mark.table.clone()
+            } else {
+                format!("{}({})", mark.table, mark.columns.join(", "))
+            }
+        })
+        .collect();
+    Err(format!("{where_} holds {}", marks.join(", ")))
+}
+
+/// Why the overrides of the configuration do not fit the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit(pub Untrusted);
+
+/// The layout as it applies: the file, the configuration's overrides, the registry's real columns. `table` holds the
+/// facts of the overriding table, where one is configured and exists.
+///
+/// # Errors
+/// When the overriding table is absent or lists no slug.
+pub fn apply(fit: Fit<'_>, overrides: &TenantsOverride, table: Option<&TableFacts>) -> Result<Layout, Unfit> {
+    let Fit { file, registry, mut evidence } = fit;
+    let unfit = |what: String| Unfit(Untrusted::new(what));
+    let mut naming = file.naming();
+    if let Some(schema) = &overrides.schema {
+        if schema.matches(SLUG_MARK).count() != 1 {
+            return Err(unfit(format!("[database.tenants] schema = \"{schema}\" must hold {{slug}} once")));
+        }
+        naming.schema_template.clone_from(schema);
+        naming.hyphens_become_underscores = true;
+        evidence.push(Untrusted::new(format!("the configuration names the schemas {schema}")));
+    }
+    let mut chosen = None;
+    let registry = if let Some(name) = &overrides.table {
+        let shown = format!("{}.{}", name.schema.raw(), name.name.raw());
+        let table = table.ok_or_else(|| unfit(format!("[database.tenants] table: {shown} is absent")))?;
+        evidence.push(Untrusted::new(format!("the configuration names the table {shown}")));
+        chosen = Some(table);
+        table_registry(file, table, &mut evidence).map_err(unfit)?
+    } else if let Some(sql) = &overrides.query {
+        evidence.push(Untrusted::new("the configuration has a query"));
+        Registry::Query { sql: sql.clone() }
+    } else if let Some(pattern) = &overrides.scan {
+        evidence.push(Untrusted::new(format!("the configuration names the schemas like {pattern}")));
+        Registry::Scan { pattern: Some(pattern.clone()), requires: Vec::new() }
+    } else if let Some(table) = registry {
+        chosen = Some(table);
+        table_registry(file, table, &mut evidence).map_err(unfit)?
+    } else {
+        Registry::Scan { pattern: file.registry.pattern.clone(), requires: file.requires().map_err(unfit)? }
+    };
+    let mut exclude = file.exclude().map_err(unfit)?;
+    exclude.extend(overrides.exclude.iter().cloned());
+    Ok(Layout {
+        name: file.shared_name(),
+        evidence,
+        statuses: statuses(file, &registry, chosen),
+        registry,
+        naming,
+        expected_tool: file.tool().map_err(unfit)?,
+        cache_keys: file.cache.keys.clone(),
+        search_path_extra: file.search_path_extra().map_err(unfit)?,
+        exclude,
+        shared_schema: file.shared().map_err(unfit)?,
+    })
+}
+
+/// The registry's table with the columns that it has and that this role may read.
+fn table_registry(file: &LayoutFile, table: &TableFacts, evidence: &mut Vec<Untrusted>) -> Result<Registry, String> {
+    let own = &file.registry.columns;
+    let mut pick = |names: &[String]| -> Option<Column> {
+        let found = names.iter().find_map(|name| table.column(name))?;
+        if !found.readable {
+            evidence.push(Untrusted::new(format!("{} of {} may not be read by this role", found.name, table.shown())));
+            return None;
+        }
+        Some(Column {
+            name: Ident::new(&found.name).ok()?,
+            type_name: found.type_name.clone(),
+            not_null: found.not_null,
+            has_default: found.has_default,
+        })
+    };
+    let slug = match pick(&own.slug) {
+        Some(slug) => slug,
+        None => return Err(no_slug(file, table)),
+    };
+    let columns = RegistryColumns {
+        id: pick(&own.id),
+        name: pick(&own.name).filter(|column| column.name != slug.name),
+        schema_name: pick(&own.schema_name),
+        status: pick(&own.status),
+        plan: pick(&own.plan),
+        settings: pick(&own.settings),
+        created_at: pick(&own.created_at),
+        updated_at: pick(&own.updated_at),
+        deleted_at: pick(&own.deleted_at),
+        slug,
+    };
+    let schema = SchemaName::existing(&table.schema).map_err(|error| error.to_string())?;
+    let name = Ident::new(&table.name).map_err(|error| error.to_string())?;
+    Ok(Registry::Table { table: QualifiedName { schema, name }, oid: table.oid, columns })
+}
+
+fn no_slug(file: &LayoutFile, table: &TableFacts) -> String {
+    let names = file.registry.columns.slug.join(", ");
+    match file.registry.columns.slug.iter().find_map(|name| table.column(name)) {
+        Some(column) => {
+            format!("{} of {} may not be read by this role: GRANT SELECT ON it", column.name, table.shown())
+        }
+        None => format!(
+            "{} has no column that lists the tenants' keys (looked for {names}); name them with a query in [database.tenants]",
+            table.shown()
+        ),
+    }
+}
+
+/// The layout's words, less those that the column's enum or CHECK does not allow.
+fn statuses(file: &LayoutFile, registry: &Registry, table: Option<&TableFacts>) -> super::Statuses {
+    let mut statuses = file.statuses();
+    let Registry::Table { columns, .. } = registry else { return statuses };
+    let column = columns.status.as_ref().and_then(|status| table.and_then(|table| table.column(status.name.raw())));
+    match column {
+        None => super::Statuses::default(),
+        Some(column) => {
+            if !column.words.is_empty() {
+                for word in [&mut statuses.active, &mut statuses.suspended, &mut statuses.deleted] {
+                    word.take_if(|word| !column.words.contains(word));
+                }
+            }
+            statuses
+        }
+    }
+}
