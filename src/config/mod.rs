@@ -1,6 +1,9 @@
 //! TOML, environment and flags become one validated [`Config`]. Errors name file, line, column and option, and never
 //! echo a secret. This module reads files and the environment; it opens no connection.
 
+pub mod conninfo;
+pub mod surroundings;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

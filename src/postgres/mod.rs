@@ -4,4 +4,12 @@
 //! reads, and [`session::connect_writer`] may be called from `jobs`, `migrations::apply` and `demo` only; a test
 //! holds that.
 
+mod cancel;
+mod connect;
+mod facts;
+mod passfile;
+mod password;
 pub mod session;
+mod tls;
+mod wire;
+mod words;

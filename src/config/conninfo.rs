@@ -1,0 +1,226 @@
+//! libpq's connection strings: URLs and `key=value` lists, with libpq's environment variables filling in what they
+//! leave out. Every key that libpq has is either followed or refused with a word of why; none is ignored in silence.
+//! This module parses and checks; it connects to nothing and reads no file.
+
+mod params;
+mod parse;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::surroundings::{NotUnicode, Surroundings};
+
+pub use parse::Params;
+
+/// A connection string, parsed and checked.
+#[derive(Debug, Clone)]
+pub struct Conninfo {
+    /// Where the server is.
+    pub host: Host,
+    /// The address to use instead of looking the host up.
+    pub hostaddr: Option<IpAddr>,
+    /// The port.
+    pub port: u16,
+    /// The role.
+    pub user: String,
+    /// The database.
+    pub dbname: String,
+    /// The password in the connection string.
+    pub password: Option<SecretString>,
+    /// `PGPASSWORD`, where the connection string has no password.
+    pub env_password: Option<SecretString>,
+    /// The pass file, where one was named.
+    pub passfile: Option<PathBuf>,
+    /// TLS.
+    pub sslmode: SslMode,
+    /// Certificates to trust; `None`: libpq's default file where it is there, else the system's.
+    pub sslrootcert: Option<RootCert>,
+    /// Start TLS without asking first (PostgreSQL 17 and later).
+    pub direct_tls: bool,
+    /// Whether the host's name is sent in the TLS handshake.
+    pub sslsni: bool,
+    /// The lowest TLS version.
+    pub tls_min: Option<TlsVersion>,
+    /// The highest TLS version.
+    pub tls_max: Option<TlsVersion>,
+    /// Channel binding of SCRAM.
+    pub channel_binding: ChannelBinding,
+    /// Limit for the whole of connecting; `None`: none.
+    pub connect_timeout: Option<Duration>,
+    /// TCP keepalive.
+    pub keepalives: Keepalives,
+    /// `application_name`, where the operator gave one.
+    pub application_name: Option<String>,
+    /// What was set and has no effect, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// A name or address.
+    Tcp(String),
+    /// The folder of a Unix socket.
+    Unix(PathBuf),
+    /// Nothing was said: the system's usual socket folder.
+    DefaultSocket,
+}
+
+impl Host {
+    /// Whether the server is on this machine: a socket, `localhost`, a loopback address.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Unix(_) | Self::DefaultSocket => true,
+            Self::Tcp(name) => {
+                let name = name.trim_end_matches('.');
+                name.eq_ignore_ascii_case("localhost")
+                    || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+            }
+        }
+    }
+}
+
+/// `sslmode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SslMode {
+    /// Plain text.
+    Disable,
+    /// TLS where it works, else plain text.
+    Prefer,
+    /// TLS; the certificate is checked only where a root certificate is named.
+    Require,
+    /// TLS, and the certificate is of a trusted authority.
+    VerifyCa,
+    /// As `VerifyCa`, and the certificate names the host.
+    VerifyFull,
+}
+
+impl SslMode {
+    /// libpq's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
+/// `sslrootcert`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootCert {
+    /// The system's store.
+    System,
+    /// A PEM file.
+    File(PathBuf),
+}
+
+/// A version of TLS that rustls speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// 1.2
+    V12,
+    /// 1.3
+    V13,
+}
+
+/// `channel_binding`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelBinding {
+    /// Never.
+    Disable,
+    /// Where the server offers it.
+    Prefer,
+    /// A login without it fails.
+    Require,
+}
+
+/// `keepalives` and its siblings. Only TCP has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalives {
+    /// Whether they are sent.
+    pub enabled: bool,
+    /// Seconds of silence before the first.
+    pub idle_seconds: Option<u32>,
+    /// Seconds between two.
+    pub interval_seconds: Option<u32>,
+    /// Lost ones after which the connection is dead.
+    pub count: Option<u32>,
+    /// `tcp_user_timeout` in milliseconds.
+    pub user_timeout_ms: Option<u32>,
+}
+
+/// Why a connection string cannot be used. Never holds a value that may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConninfoError {
+    /// Not a URL nor a list of `key=value`.
+    #[error("the connection string cannot be read: {0}")]
+    Syntax(String),
+    /// A key that libpq does not have.
+    #[error("the connection parameter \"{key}\" is not one of libpq's{hint}")]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// What it is likely to be, or nothing.
+        hint: &'static str,
+    },
+    /// A value that the key cannot have.
+    #[error("the connection parameter \"{key}\" has an impossible value; allowed: {allowed}")]
+    BadValue {
+        /// The key.
+        key: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// libpq has it, tenantui does not follow it.
+    #[error("the connection parameter \"{key}\" is not supported{}: {why}", if *yet { " yet" } else { "" })]
+    Unsupported {
+        /// The key.
+        key: String,
+        /// Whether it may come.
+        yet: bool,
+        /// Why, or what to do instead.
+        why: &'static str,
+    },
+    /// There is no user to log in as.
+    #[error("no user is given, and the name of this account is unknown; set user= in the connection string, or PGUSER")]
+    NoUser,
+    /// A variable is not text.
+    #[error(transparent)]
+    NotUnicode(#[from] NotUnicode),
+}
+
+impl Conninfo {
+    /// Parses a URL or a `key=value` list; empty text means libpq's variables alone.
+    ///
+    /// # Errors
+    /// When it cannot be read, names an unknown key, or asks for what is not supported.
+    pub fn parse(text: &str, around: &Surroundings) -> Result<Self, ConninfoError> {
+        let params = Params::parse(text)?;
+        params::check(&params, around)
+    }
+
+    /// `user@host:port/dbname`, or with the socket's folder for the host. Never the password.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}@{}/{}", self.user, self.place(), self.dbname)
+    }
+
+    /// `host:port`, or the socket's folder with the port.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.host {
+            Host::Tcp(name) if name.contains(':') => format!("[{name}]:{}", self.port),
+            Host::Tcp(name) => format!("{name}:{}", self.port),
+            Host::Unix(folder) => format!("{}:{}", folder.display(), self.port),
+            Host::DefaultSocket => format!("local socket:{}", self.port),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What a session turned out to be, asked with statements that every role may run behind every pooler.
+
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use super::connect::Opened;
+use super::session::{ServerFacts, TextRow};
+use super::words;
+use crate::text::Untrusted;
+
+const FACTS: &str = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version'), \
+    pg_catalog.current_setting('server_version_num'), CURRENT_USER, pg_catalog.current_setting('is_superuser'), \
+    pg_catalog.pg_is_in_recovery(), pg_catalog.current_database(), \
+    (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())";
+
+/// May be refused: `pg_control_system` can be revoked.
+const SYSTEM: &str = "SELECT system_identifier FROM pg_catalog.pg_control_system()";
+
+/// Refused on a standby.
+const TIMELINE: &str = "SELECT pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)";
+
+/// Rows of all statements of a simple query that have rows, one list for each.
+pub(super) fn row_lists(messages: &[SimpleQueryMessage]) -> Vec<Vec<TextRow>> {
+    let mut lists: Vec<Vec<TextRow>> = Vec::new();
+    for message in messages {
+        match message {
+            SimpleQueryMessage::RowDescription(_) => lists.push(Vec::new()),
+            SimpleQueryMessage::Row(row) => {
+                let columns = (0..row.len()).map(|index| row.get(index).map(Into::into)).collect();
+                if let Some(list) = lists.last_mut() {
+                    list.push(TextRow::new(columns));
+                }
+            }
+            _ => {}
+        }
+    }
+    lists
+}
+
+async fn first_row(client: &Client, sql: &str) -> Result<Option<TextRow>, tokio_postgres::Error> {
+    let messages = client.simple_query(sql).await?;
+    Ok(row_lists(&messages).into_iter().next().and_then(|rows| rows.into_iter().next()))
+}
+
+/// The server's process id as a statement sees it.
+pub(super) async fn backend_pid(client: &Client) -> Result<Option<i32>, tokio_postgres::Error> {
+    let row = first_row(client, "SELECT pg_catalog.pg_backend_pid()").await?;
+    Ok(row.and_then(|row| row.text(0).and_then(|pid| pid.parse().ok())))
+}
+
+/// Why the facts are not there.
+pub(super) enum FactsError {
+    /// The link broke or the server refused.
+    Library(tokio_postgres::Error),
+    /// The answer has another form.
+    Odd(&'static str),
+}
+
+/// Asks for the facts: three statements, sent at once.
+pub(super) async fn ask(opened: &Opened) -> Result<ServerFacts, FactsError> {
+    let client = &opened.client;
+    let (row, system, timeline) =
+        tokio::join!(first_row(client, FACTS), first_row(client, SYSTEM), first_row(client, TIMELINE));
+    let row = row.map_err(FactsError::Library)?.ok_or(FactsError::Odd("no row of facts about the server"))?;
+    let text = |index: usize| row.text(index).unwrap_or_default();
+    let number = |index: usize| text(index).parse::<u32>();
+    let (Ok(pid), Ok(version_num), Ok(database_oid)) = (text(0).parse::<i32>(), number(2), number(7)) else {
+        return Err(FactsError::Odd("facts about the server that are not numbers"));
+    };
+    let standby = row.is_true(5);
+    let superuser = text(4) == "on";
+    let mut warnings: Vec<Untrusted> = opened.warnings.iter().map(Untrusted::new).collect();
+    if superuser {
+        warnings.push(Untrusted::new("the role is a superuser"));
+    }
+    let direct = pid == opened.cancel.key_pid();
+    if !direct {
+        warnings.push(Untrusted::new("a connection pooler is in between"));
+    }
+    let mut one = |what: &str, answer: Result<Option<TextRow>, tokio_postgres::Error>, expected: bool| match answer {
+        Ok(row) => row.and_then(|row| row.text(0).map(str::to_owned)),
+        Err(error) => {
+            if expected {
+                warnings.push(Untrusted::new(format!("{what} cannot be read: {}", words::library_words(&error))));
+            }
+            None
+        }
+    };
+    let system_identifier = one("the system identifier", system, true);
+    let timeline = one("the timeline", timeline, !standby);
+    Ok(ServerFacts {
+        version: text(1).split_whitespace().next().unwrap_or_default().to_owned(),
+        version_num,
+        user: Untrusted::new(text(3)),
+        superuser,
+        direct,
+        standby,
+        system_identifier,
+        timeline,
+        database: Untrusted::new(text(6)),
+        database_oid,
+        tls: opened.tls,
+        warnings,
+    })
+}
