@@ -79,6 +79,26 @@ pub struct Database {
     pub jobs: Jobs,
 }
 
+impl Database {
+    /// A database with the default of every option: for the demo and tests, and the start of every other.
+    #[must_use]
+    pub fn new(name: DatabaseName, environment: Environment, url: SecretString) -> Self {
+        Self {
+            name,
+            environment,
+            url,
+            password_command: None,
+            read_only: false,
+            pooler: Pooler::Auto,
+            layout: LayoutChoice::Auto,
+            tenants: TenantsOverride::default(),
+            migrations: Migrations::default(),
+            cache: None,
+            jobs: Jobs::default(),
+        }
+    }
+}
+
 /// `pooler`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pooler {
