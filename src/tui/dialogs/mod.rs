@@ -15,9 +15,31 @@ use crate::layout::{Layout, TakenNames};
 use crate::migrations::folder::Folder;
 use crate::migrations::plan::Plan;
 use crate::model::environment::Environment;
-use crate::model::job::{JobId, JobView, TenantOutcome};
+use crate::model::job::JobId;
 use crate::model::tenant::DatabaseName;
 use crate::text::Untrusted;
+
+mod confirm;
+mod failure_card;
+mod migrate;
+mod migrate_view;
+mod new_tenant;
+mod offer_init;
+mod parts;
+mod quit;
+mod sql;
+mod stop_job;
+mod write_lock;
+
+pub use confirm::Confirm;
+pub use failure_card::FailureCard;
+pub use migrate::Migrate;
+pub use new_tenant::NewTenant;
+pub use offer_init::OfferInit;
+pub use quit::Quit;
+pub use sql::Sql;
+pub use stop_job::StopJob;
+pub use write_lock::WriteLock;
 
 /// What a dialog is given.
 #[derive(Debug, Clone)]
@@ -126,35 +148,6 @@ pub struct ConfirmInput {
     pub action: DialogAction,
 }
 
-macro_rules! stub_dialog {
-    ($name:ident, $input:ty) => {
-        /// A dialog.
-        #[derive(Debug, Clone)]
-        pub struct $name {
-            /// What it was opened on.
-            pub input: $input,
-        }
-
-        impl $name {
-            /// Opens it.
-            #[must_use]
-            pub fn new(input: $input) -> Self {
-                Self { input }
-            }
-        }
-    };
-}
-
-stub_dialog!(WriteLock, Environment);
-stub_dialog!(NewTenant, NewTenantInput);
-stub_dialog!(Migrate, MigrateInput);
-stub_dialog!(OfferInit, (DatabaseName, Environment));
-stub_dialog!(StopJob, (JobView, Environment));
-stub_dialog!(Quit, Vec<JobView>);
-stub_dialog!(FailureCard, (JobView, TenantOutcome));
-stub_dialog!(Sql, (String, String));
-stub_dialog!(Confirm, ConfirmInput);
-
 /// The dialog that is open.
 #[derive(Debug, Clone)]
 pub enum Dialog {
@@ -180,10 +173,32 @@ pub enum Dialog {
 
 impl Dialog {
     /// Gives it a key or pasted text.
-    pub fn handle(&mut self, _input: DialogInput) -> DialogOutcome {
-        DialogOutcome::Close
+    pub fn handle(&mut self, input: DialogInput) -> DialogOutcome {
+        match self {
+            Self::WriteLock(dialog) => dialog.handle(input),
+            Self::NewTenant(dialog) => dialog.handle(input),
+            Self::Migrate(dialog) => dialog.handle(input),
+            Self::OfferInit(dialog) => dialog.handle(input),
+            Self::StopJob(dialog) => dialog.handle(input),
+            Self::Quit(dialog) => dialog.handle(input),
+            Self::FailureCard(dialog) => dialog.handle(input),
+            Self::Sql(dialog) => dialog.handle(input),
+            Self::Confirm(dialog) => dialog.handle(input),
+        }
     }
 
     /// Draws it over the screen.
-    pub fn draw(&self, _frame: &mut Frame, _area: Rect, _theme: &Theme) {}
+    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+        match self {
+            Self::WriteLock(dialog) => dialog.draw(frame, area, theme),
+            Self::NewTenant(dialog) => dialog.draw(frame, area, theme),
+            Self::Migrate(dialog) => dialog.draw(frame, area, theme),
+            Self::OfferInit(dialog) => dialog.draw(frame, area, theme),
+            Self::StopJob(dialog) => dialog.draw(frame, area, theme),
+            Self::Quit(dialog) => dialog.draw(frame, area, theme),
+            Self::FailureCard(dialog) => dialog.draw(frame, area, theme),
+            Self::Sql(dialog) => dialog.draw(frame, area, theme),
+            Self::Confirm(dialog) => dialog.draw(frame, area, theme),
+        }
+    }
 }

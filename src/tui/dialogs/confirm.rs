@@ -1,0 +1,66 @@
+//! A question with two buttons (level 1).
+//!
+//! ```text
+//! +-[PROD] Retry failed tenants of job 17--------------------------------+
+//! | 3 tenants run again from the step that failed.                       |
+//! |                                                                      |
+//! | [ Cancel ]   Retry                                                   |
+//! +----------------------------------------------------------------------+
+//! ```
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::parts::{Step, button_step, lines, moved};
+use super::{ConfirmInput, DialogInput, DialogOutcome};
+use crate::text::sanitise;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::buttons::{self, Button};
+use crate::tui::widgets::{boxes, columns, wrap};
+
+const WIDTH: u16 = 72;
+
+/// A question with two buttons: Cancel is focused, `y` does not confirm.
+#[derive(Debug, Clone)]
+pub struct Confirm {
+    /// What it was opened on.
+    pub input: ConfirmInput,
+    focus: usize,
+}
+
+impl Confirm {
+    /// Opens it.
+    #[must_use]
+    pub const fn new(input: ConfirmInput) -> Self {
+        Self { input, focus: 0 }
+    }
+
+    /// Takes a key; pasted text means nothing here.
+    pub fn handle(&mut self, input: DialogInput) -> DialogOutcome {
+        let DialogInput::Key(key) = input else { return DialogOutcome::Stay };
+        match button_step(key) {
+            Step::Close => DialogOutcome::Close,
+            Step::Press if self.focus == 0 => DialogOutcome::Close,
+            Step::Press => DialogOutcome::Do(vec![self.input.action.clone()]),
+            step => {
+                self.focus = moved(self.focus, 2, step);
+                DialogOutcome::Stay
+            }
+        }
+    }
+
+    /// Draws it.
+    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+        let inner_width = usize::from(WIDTH.min(area.width).saturating_sub(4));
+        let text: Vec<String> = self.input.lines.iter().flat_map(|line| wrap(&sanitise(line), inner_width)).collect();
+        let place = boxes::centred(area, WIDTH, columns(text.len()) + 4);
+        let buf = frame.buffer_mut();
+        let inside = boxes::draw(buf, place, self.input.environment, &sanitise(&self.input.title), theme);
+        let room = usize::from(inside.height.saturating_sub(2));
+        lines(buf, inside, 0, &text[..text.len().min(room)], Style::new());
+        let button = sanitise(&self.input.button);
+        let all = [Button { title: "Cancel", off: None }, Button { title: &button, off: None }];
+        buttons::draw(buf, inside, inside.height.saturating_sub(1), &all, Some(self.focus), theme);
+    }
+}

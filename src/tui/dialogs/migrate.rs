@@ -1,0 +1,216 @@
+//! The plan of a migration, and its confirmation. The set is frozen: what is drawn is what will be ordered.
+//!
+//! ```text
+//! +-[PROD] Migrate-------------------------------------------------------------+
+//! | Tenants    180  (filter behind; 4 left out: acorn, alba, ...)              |
+//! | Target     0042  (1 to 3 steps: drop_legacy_flags, split_address, ..)      |
+//! | Warning    0040 drops a column                                             |
+//! | Canary     amber (smallest of the set)   then wait for me [x]              |
+//! | Then       batches 5, 25, rest    at once 4    stop after 3 failures       |
+//! | Timeouts   lock 500 ms, statement 10 min                                   |
+//! | Time       about 9 min  (at the 20 a minute of the last job)               |
+//! |                                                                            |
+//! | Type  migrate 180  to start: _                                             |
+//! | [ Cancel ]   Show SQL   Dry run   Start canary                             |
+//! +----------------------------------------------------------------------------+
+//! ```
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::migrate_view::View;
+use super::parts::{Scroll, Step, button_step, moved, scrolled, step};
+use super::{DialogAction, DialogInput, DialogOutcome, MigrateInput};
+use crate::jobs::service::{MigrateOrder, Order};
+use crate::migrations::plan::Plan;
+use crate::model::environment::Environment;
+use crate::tui::widgets::field::Field;
+
+/// What the keys go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    Wait,
+    Cancel,
+    Sql,
+    DryRun,
+    Start,
+}
+
+/// The plan of a migration.
+#[derive(Debug, Clone)]
+pub struct Migrate {
+    /// What it was opened on.
+    pub input: MigrateInput,
+    pub(super) plan: Arc<Plan>,
+    pub(super) view: View,
+    pub(super) wait: bool,
+    pub(super) focus: Stop,
+    pub(super) field: Field,
+    pub(super) tried: bool,
+}
+
+impl Migrate {
+    /// Opens it; where marks are hidden it asks first which of the two sets is meant.
+    #[must_use]
+    pub fn new(input: MigrateInput) -> Self {
+        let view = if input.shown.is_some() { View::WhichSet(0) } else { View::Plan };
+        Self {
+            plan: Arc::clone(&input.plan),
+            view,
+            wait: true,
+            focus: Stop::Cancel,
+            field: Field::default(),
+            tried: false,
+            input,
+        }
+    }
+
+    /// The words that have to be typed: in bulk, and on production always.
+    pub(super) fn phrase(&self) -> Option<String> {
+        let bulk = self.plan.tenants.len() > 1;
+        let typed = match self.input.environment {
+            Environment::Production => true,
+            Environment::Staging | Environment::Development => bulk,
+        };
+        (typed && self.can_start()).then(|| format!("migrate {}", self.plan.tenants.len()))
+    }
+
+    fn can_start(&self) -> bool {
+        !self.plan.tenants.is_empty() && self.plan.refusals.is_empty()
+    }
+
+    fn matches(&self) -> bool {
+        self.phrase().is_none_or(|phrase| self.field.value() == phrase)
+    }
+
+    /// Why `Start` is off.
+    pub(super) fn off(&self) -> Option<&'static str> {
+        if !self.plan.refusals.is_empty() {
+            Some("a file is refused")
+        } else if self.plan.tenants.is_empty() {
+            Some("nothing to do")
+        } else if !self.matches() {
+            Some(if self.tried { "what was typed does not match" } else { "type the words first" })
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn has_canary(&self) -> bool {
+        self.plan.canary > 0 && self.plan.tenants.len() > 1
+    }
+
+    pub(super) fn stops(&self) -> Vec<Stop> {
+        let mut stops = if self.has_canary() { vec![Stop::Wait] } else { Vec::new() };
+        stops.extend([Stop::Cancel, Stop::Sql, Stop::DryRun, Stop::Start]);
+        stops
+    }
+
+    /// Takes a key. Pasted text counts for nothing: the words are there to be typed.
+    pub fn handle(&mut self, input: DialogInput) -> DialogOutcome {
+        let DialogInput::Key(key) = input else { return DialogOutcome::Stay };
+        match &mut self.view {
+            View::Plan => return self.plan_key(key),
+            View::WhichSet(focus) => {
+                let focus = *focus;
+                return self.set_key(focus, key);
+            }
+            View::Sql(scroll) => match key.code {
+                KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') => self.view = View::Plan,
+                KeyCode::Char('y') => {
+                    return DialogOutcome::DoAndStay(vec![DialogAction::Copy(scroll.lines().join("\n"))]);
+                }
+                _ => scroll.key(key),
+            },
+            View::DryRun(top) => match key.code {
+                KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') => self.view = View::Plan,
+                KeyCode::Char('y') => {
+                    let lines: Vec<String> = (0..self.dry_rows()).map(|row| self.dry_text(row)).collect();
+                    return DialogOutcome::DoAndStay(vec![DialogAction::Copy(lines.join("\n"))]);
+                }
+                _ => {
+                    let top = *top;
+                    let rows = self.dry_rows();
+                    self.view = View::DryRun(scrolled(top, rows, key));
+                }
+            },
+        }
+        DialogOutcome::Stay
+    }
+
+    fn set_key(&mut self, focus: usize, key: KeyEvent) -> DialogOutcome {
+        match button_step(key) {
+            Step::Close => return DialogOutcome::Close,
+            Step::Press => match (focus, &self.input.shown) {
+                (1, Some(shown)) => {
+                    self.plan = Arc::clone(shown);
+                    self.view = View::Plan;
+                }
+                (2, _) => self.view = View::Plan,
+                _ => return DialogOutcome::Close,
+            },
+            step => self.view = View::WhichSet(moved(focus, 3, step)),
+        }
+        DialogOutcome::Stay
+    }
+
+    fn plan_key(&mut self, key: KeyEvent) -> DialogOutcome {
+        let typing = self.phrase().is_some();
+        if self.focus == Stop::Wait && key.code == KeyCode::Char(' ') {
+            self.wait = !self.wait;
+            return DialogOutcome::Stay;
+        }
+        match if typing { step(key) } else { button_step(key) } {
+            Step::Close => return DialogOutcome::Close,
+            Step::Press => return self.press(),
+            what @ (Step::Next | Step::Previous) => {
+                let stops = self.stops();
+                let at = stops.iter().position(|stop| *stop == self.focus).unwrap_or(0);
+                self.focus = stops.get(moved(at, stops.len(), what)).copied().unwrap_or(Stop::Cancel);
+            }
+            Step::Other => {
+                if typing && self.field.key(key) {
+                    self.tried = false;
+                    // Enter after the right words starts; with any other words the focus is back on Cancel.
+                    self.focus = if self.matches() { Stop::Start } else { Stop::Cancel };
+                }
+            }
+        }
+        DialogOutcome::Stay
+    }
+
+    fn press(&mut self) -> DialogOutcome {
+        match self.focus {
+            Stop::Wait => self.wait = !self.wait,
+            Stop::Cancel => {
+                if self.field.value().is_empty() {
+                    return DialogOutcome::Close;
+                }
+                // Somebody is typing: Enter says whether the words match instead of throwing them away.
+                self.tried = true;
+            }
+            Stop::Sql => self.view = View::Sql(Scroll::of_text(&self.sql_text())),
+            Stop::DryRun => self.view = View::DryRun(0),
+            Stop::Start => {
+                if self.off().is_none() {
+                    return DialogOutcome::Do(vec![self.order()]);
+                }
+                self.tried = true;
+            }
+        }
+        DialogOutcome::Stay
+    }
+
+    fn order(&self) -> DialogAction {
+        DialogAction::Order {
+            database: self.input.database.clone(),
+            order: Box::new(Order::Migrate(MigrateOrder {
+                plan: Arc::clone(&self.plan),
+                layout: Arc::clone(&self.input.layout),
+                wait_after_canary: self.wait && self.has_canary(),
+            })),
+            key: self.input.key,
+        }
+    }
+}

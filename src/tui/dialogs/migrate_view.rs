@@ -1,0 +1,336 @@
+//! How the migrate dialog is drawn: the plan, its SQL, the dry run (the plan, tenant by tenant).
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::migrate::{Migrate, Stop};
+use super::parts::{LABEL, Scroll, labelled, position, scroll_footer};
+use crate::migrations::plan::Plan;
+use crate::text::{fit, grouped, time_left};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::buttons::{self, Button};
+use crate::tui::widgets::{above, boxes, columns, put, put_safe, wrap};
+
+const WIDTH: u16 = 80;
+
+/// The most refusals and the most warnings that the plan's page names; the dry run has them all.
+const NAMED: usize = 3;
+
+/// What the dialog shows.
+#[derive(Debug, Clone)]
+pub(super) enum View {
+    /// Marks are hidden: which set is meant? The focused button.
+    WhichSet(usize),
+    /// The plan in ten lines.
+    Plan,
+    /// The files' SQL.
+    Sql(Scroll),
+    /// Tenant by tenant; the first visible row.
+    DryRun(usize),
+}
+
+/// A line of the plan's page.
+struct Line {
+    label: &'static str,
+    value: String,
+    style: Style,
+}
+
+impl Migrate {
+    /// Draws it.
+    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+        let buf = frame.buffer_mut();
+        match &self.view {
+            View::WhichSet(focus) => self.draw_sets(buf, area, *focus, theme),
+            View::Plan => self.draw_plan(buf, area, theme),
+            View::Sql(scroll) => {
+                let place = boxes::centred(area, boxes::MAX_WIDTH, area.height.saturating_sub(2));
+                let inside = boxes::draw(buf, place, Some(self.input.environment), "SQL of this plan", theme);
+                let rows = inside.height.saturating_sub(1);
+                scroll.draw(buf, above(inside, rows), theme);
+                let keys = "j k scroll  h l sideways  y copy all  Esc back";
+                scroll_footer(buf, inside, rows, keys, &scroll.position(rows), theme);
+            }
+            View::DryRun(top) => self.draw_dry_run(buf, area, *top, theme),
+        }
+    }
+
+    fn draw_sets(&self, buf: &mut Buffer, area: Rect, focus: usize, theme: &Theme) {
+        let place = boxes::centred(area, 72, 7);
+        let inside = boxes::draw(buf, place, Some(self.input.environment), "Which tenants?", theme);
+        let all = self.input.plan.tenants.len();
+        let shown = self.input.shown.as_ref().map_or(0, |plan| plan.tenants.len());
+        put_safe(buf, inside, 0, 0, inside.width, &crate::text::sanitise(&self.input.set), theme.title, theme);
+        put(buf, inside, 0, 1, "Some of the marked tenants are hidden by the filter.", Style::new());
+        put(buf, inside, 0, 2, "These would be migrated:", Style::new());
+        let (shown, all) = (format!("{shown} shown"), format!("all {all}"));
+        let buttons = [
+            Button { title: "Cancel", off: None },
+            Button { title: &shown, off: None },
+            Button { title: &all, off: None },
+        ];
+        buttons::draw(buf, inside, inside.height.saturating_sub(1), &buttons, Some(focus), theme);
+    }
+
+    fn draw_plan(&self, buf: &mut Buffer, area: Rect, theme: &Theme) {
+        let lines = self.plan_lines(theme);
+        let phrase = self.phrase();
+        let height = columns(lines.len()) + if phrase.is_some() { 5 } else { 4 };
+        let place = boxes::centred(area, WIDTH, height);
+        let title = format!("Migrate in {}", crate::text::sanitise(&self.input.database));
+        let inside = boxes::draw(buf, place, Some(self.input.environment), &title, theme);
+        let last = inside.height.saturating_sub(1);
+        for (y, line) in lines.iter().enumerate() {
+            let y = columns(y);
+            if y < last {
+                let end = labelled(buf, inside, y, (line.label, &line.value), line.style, theme);
+                if line.label == "Canary" && self.has_canary() {
+                    self.draw_wait(buf, inside, y, end + 3, theme);
+                }
+            }
+        }
+        if let Some(phrase) = phrase {
+            let y = last.saturating_sub(1);
+            let x = put(buf, inside, 0, y, "Type  ", Style::new());
+            let x = put(buf, inside, x, y, &phrase, theme.title);
+            let x = put(buf, inside, x, y, "  to start: ", Style::new());
+            self.field.draw_bare(buf, inside, x, y, inside.width.saturating_sub(x).min(24), true, theme);
+        }
+        let start = if self.has_canary() { "Start canary" } else { "Start" };
+        let all = [
+            Button { title: "Cancel", off: None },
+            Button { title: "Show SQL", off: None },
+            Button { title: "Dry run", off: None },
+            Button { title: start, off: self.off() },
+        ];
+        let focus = match self.focus {
+            Stop::Wait => None,
+            Stop::Cancel => Some(0),
+            Stop::Sql => Some(1),
+            Stop::DryRun => Some(2),
+            Stop::Start => Some(3),
+        };
+        buttons::draw(buf, inside, last, &all, focus, theme);
+    }
+
+    fn draw_wait(&self, buf: &mut Buffer, inside: Rect, y: u16, x: u16, theme: &Theme) {
+        let x = put(buf, inside, x, y, "then wait for me ", Style::new());
+        let style = if self.focus == Stop::Wait { theme.selection } else { theme.title };
+        put(buf, inside, x, y, if self.wait { "[x]" } else { "[ ]" }, style);
+    }
+
+    fn plan_lines(&self, theme: &Theme) -> Vec<Line> {
+        let plan = &self.plan;
+        let plain = Style::new();
+        let mut lines = vec![
+            Line { label: "Tenants", value: self.tenants_line(), style: plain },
+            Line { label: "Target", value: target_line(plan), style: plain },
+        ];
+        if !plan.left_out.is_empty() {
+            lines.push(Line { label: "Left out", value: left_out_line(plan), style: theme.warn });
+        }
+        for refusal in plan.refusals.iter().take(NAMED) {
+            let value = format!(
+                "{} line {}: {}",
+                refusal.file.version.untrusted().safe(),
+                refusal.finding.line,
+                refusal.finding.message.safe()
+            );
+            lines.push(Line { label: "Refused", value, style: theme.error });
+        }
+        if plan.refusals.len() > NAMED {
+            let value = format!("and {} more: see the dry run", plan.refusals.len() - NAMED);
+            lines.push(Line { label: "", value, style: theme.error });
+        }
+        for warning in plan.warnings.iter().take(NAMED) {
+            lines.push(Line { label: "Warning", value: warning.safe().into(), style: theme.warn });
+        }
+        if plan.warnings.len() > NAMED {
+            let value = format!("and {} more: see the dry run", plan.warnings.len() - NAMED);
+            lines.push(Line { label: "", value, style: theme.warn });
+        }
+        lines.push(Line { label: "Canary", value: self.canary_line(), style: plain });
+        if plan.tenants.len() > 1 {
+            lines.push(Line { label: "Then", value: then_line(plan), style: plain });
+        }
+        lines.push(Line { label: "Timeouts", value: self.timeouts_line(), style: plain });
+        lines.push(Line { label: "Time", value: self.time_line(), style: plain });
+        lines
+    }
+
+    fn tenants_line(&self) -> String {
+        let plan = &self.plan;
+        let mut more = vec![crate::text::sanitise(&self.input.set)];
+        if plan.up_to_date > 0 {
+            more.push(format!("{} up to date", grouped(plan.up_to_date as u64)));
+        }
+        format!("{}  ({})", grouped(plan.tenants.len() as u64), more.join("; "))
+    }
+
+    fn canary_line(&self) -> String {
+        if !self.has_canary() {
+            let why = if self.plan.tenants.len() < 2 { "none: a single tenant" } else { "none: canary = 0" };
+            return why.to_owned();
+        }
+        let names: Vec<String> = self
+            .plan
+            .tenants
+            .iter()
+            .take(self.plan.canary.min(3))
+            .map(|tenant| tenant.slug.safe().fit(20).into())
+            .collect();
+        let more = if self.plan.canary > 3 { ", .." } else { "" };
+        format!("{}{more} (smallest of the set)", names.join(", "))
+    }
+
+    fn timeouts_line(&self) -> String {
+        let words = |time: std::time::Duration| -> String {
+            match (time.as_millis(), time.as_secs()) {
+                (0, _) => "none".to_owned(),
+                (millis, _) if millis % 1_000 != 0 => format!("{millis} ms"),
+                (_, seconds) if seconds % 60 == 0 => format!("{} min", seconds / 60),
+                (_, seconds) => format!("{seconds} s"),
+            }
+        };
+        format!("lock {}, statement {}", words(self.input.jobs.lock_timeout), words(self.input.jobs.statement_timeout))
+    }
+
+    fn time_line(&self) -> String {
+        let tenants = self.plan.tenants.len() as u64;
+        match self.input.rate_per_minute.filter(|rate| *rate > 0) {
+            Some(rate) => {
+                format!("{}  (at the {rate} a minute of the last job)", time_left(tenants * 60 / u64::from(rate)))
+            }
+            None => "unknown: no migration has run here yet".to_owned(),
+        }
+    }
+
+    /// The text behind `Show SQL`.
+    pub(super) fn sql_text(&self) -> String {
+        let mut out = String::from(
+            "-- In each tenant each file is one transaction: its statements, its row in the ledger, the job's step.\n\
+             -- The search path is set to the tenant's schema, for that transaction only.\n",
+        );
+        for file in self.plan.files() {
+            let how = if file.transactional { "" } else { "  (outside a transaction)" };
+            out.push_str(&format!("\n-- {} {}{how}\n{}\n", file.version.raw(), file.name.raw(), file.sql.trim_end()));
+        }
+        out
+    }
+
+    /// Rows of the dry run.
+    pub(super) fn dry_rows(&self) -> usize {
+        self.plan.tenants.len() + self.plan.left_out.len() + self.plan.refusals.len() + self.plan.warnings.len()
+    }
+
+    /// One row of the dry run, as text.
+    pub(super) fn dry_text(&self, row: usize) -> String {
+        let plan = &self.plan;
+        let mut row = row;
+        if let Some(refusal) = plan.refusals.get(row) {
+            let finding = &refusal.finding;
+            return format!(
+                "refused  {} line {}: {}",
+                refusal.file.version.untrusted().safe(),
+                finding.line,
+                finding.message.safe()
+            );
+        }
+        row -= plan.refusals.len();
+        if let Some(warning) = plan.warnings.get(row) {
+            return format!("warning  {}", warning.safe());
+        }
+        row -= plan.warnings.len();
+        if let Some(tenant) = plan.tenants.get(row) {
+            let from =
+                tenant.from.as_ref().map_or_else(|| "none".to_owned(), |version| version.untrusted().safe().into());
+            let to: String =
+                tenant.files.last().map_or_else(|| "-".to_owned(), |file| file.version.untrusted().safe().into());
+            let what = if row < plan.canary && self.has_canary() { "canary " } else { "migrate" };
+            let names: Vec<String> = tenant.files.iter().map(|file| file.name.safe().into()).collect();
+            let warnings: String = tenant.warnings.iter().map(|warning| format!("  ! {}", warning.safe())).collect();
+            return format!(
+                "{what}  {}  {from} > {to}  {}: {}{warnings}",
+                tenant.slug.safe(),
+                steps(names.len()),
+                names.join(", ")
+            );
+        }
+        row -= plan.tenants.len();
+        plan.left_out
+            .get(row)
+            .map_or_else(String::new, |left| format!("left out {}  {}", left.slug.safe(), left.why.safe()))
+    }
+
+    fn draw_dry_run(&self, buf: &mut Buffer, area: Rect, top: usize, theme: &Theme) {
+        let count = self.dry_rows();
+        let height = columns(count + 5).clamp(8, area.height.saturating_sub(2).max(8));
+        let place = boxes::centred(area, boxes::MAX_WIDTH, height);
+        let title =
+            format!("Dry run: {} in {} tenants; nothing is written", steps(self.plan.steps()), self.plan.tenants.len());
+        let inside = boxes::draw(buf, place, Some(self.input.environment), &title, theme);
+        let rows = inside.height.saturating_sub(1);
+        let top = top.min(count.saturating_sub(usize::from(rows)));
+        for y in 0..rows {
+            let row = top + usize::from(y);
+            if row >= count {
+                break;
+            }
+            let text = self.dry_text(row);
+            let style = match text.as_bytes().first() {
+                Some(b'r') => theme.error,
+                Some(b'w' | b'l') => theme.warn,
+                _ => Style::new(),
+            };
+            put_safe(buf, inside, 0, y, inside.width, &text, style, theme);
+        }
+        let place = position(top, count, rows);
+        scroll_footer(buf, inside, rows, "j k scroll  y copy all  Esc back to the plan", &place, theme);
+    }
+}
+
+fn steps(count: usize) -> String {
+    if count == 1 { "1 step".to_owned() } else { format!("{} steps", grouped(count as u64)) }
+}
+
+fn target_line(plan: &Plan) -> String {
+    let target: String =
+        plan.target.as_ref().map_or_else(|| "-".to_owned(), |version| version.untrusted().safe().into());
+    let counts = plan.tenants.iter().map(|tenant| tenant.files.len());
+    let (Some(fewest), Some(most)) = (counts.clone().min(), counts.max()) else {
+        return format!("{target}  (no steps)");
+    };
+    let how = if fewest == most { steps(most) } else { format!("{fewest} to {}", steps(most)) };
+    let names: Vec<String> = plan.files().iter().rev().map(|file| file.name.safe().into()).collect();
+    fit(&format!("{target}  ({how}: {})", names.join(", ")), usize::from(WIDTH - 4 - LABEL))
+}
+
+fn left_out_line(plan: &Plan) -> String {
+    let first: Vec<String> =
+        plan.left_out.iter().take(2).map(|left| format!("{}: {}", left.slug.safe(), left.why.safe())).collect();
+    let lines = wrap(&format!("{}  {}", plan.left_out.len(), first.join("; ")), 1_000);
+    lines.concat()
+}
+
+fn then_line(plan: &Plan) -> String {
+    let rest = plan.tenants.len().saturating_sub(plan.canary);
+    let mut sizes: Vec<String> = Vec::new();
+    let mut covered = 0;
+    for size in &plan.options.batches {
+        if covered >= rest {
+            break;
+        }
+        covered += usize::try_from(*size).unwrap_or(usize::MAX);
+        sizes.push(size.to_string());
+    }
+    if covered < rest {
+        sizes.push("rest".to_owned());
+    }
+    let batches =
+        if sizes.len() == 1 { "all in one batch".to_owned() } else { format!("batches {}", sizes.join(", ")) };
+    let failures = plan.options.max_failures;
+    let words = if failures == 1 { "failure" } else { "failures" };
+    format!("{batches}    at once {}    stop after {failures} {words}", plan.options.parallel)
+}

@@ -1,0 +1,59 @@
+//! Text to read: a file's SQL, a value in full. Reads only.
+//!
+//! ```text
+//! +-0041 split_address-----------------------------------------------------------+
+//! |  1 alter table users add column street text;                                 |
+//! |  2 update users set street = split_part(address, ',', 1);                    |
+//! | j k scroll  h l sideways  y copy all  Esc back                        18/120 |
+//! +------------------------------------------------------------------------------+
+//! ```
+
+use crossterm::event::KeyCode;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::parts::{Scroll, scroll_footer};
+use super::{DialogAction, DialogInput, DialogOutcome};
+use crate::text::sanitise;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::{above, boxes, columns};
+
+/// Text to read.
+#[derive(Debug, Clone)]
+pub struct Sql {
+    title: String,
+    scroll: Scroll,
+}
+
+impl Sql {
+    /// Opens it on a title and a text, both untrusted.
+    #[must_use]
+    pub fn new((title, text): (String, String)) -> Self {
+        Self { title: sanitise(&title), scroll: Scroll::of_text(&text) }
+    }
+
+    /// Takes a key.
+    pub fn handle(&mut self, input: DialogInput) -> DialogOutcome {
+        let DialogInput::Key(key) = input else { return DialogOutcome::Stay };
+        match key.code {
+            KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'i') => DialogOutcome::Close,
+            KeyCode::Char('y') => DialogOutcome::DoAndStay(vec![DialogAction::Copy(self.scroll.lines().join("\n"))]),
+            _ => {
+                self.scroll.key(key);
+                DialogOutcome::Stay
+            }
+        }
+    }
+
+    /// Draws it.
+    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+        let height = columns(self.scroll.lines().len() + 4).clamp(8, area.height.saturating_sub(2).max(8));
+        let place = boxes::centred(area, boxes::MAX_WIDTH, height);
+        let buf = frame.buffer_mut();
+        let inside = boxes::draw(buf, place, None, &self.title, theme);
+        let rows = inside.height.saturating_sub(1);
+        self.scroll.draw(buf, above(inside, rows), theme);
+        let keys = "j k scroll  h l sideways  y copy all  Esc back";
+        scroll_footer(buf, inside, rows, keys, &self.scroll.position(rows), theme);
+    }
+}
