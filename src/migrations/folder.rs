@@ -1,10 +1,23 @@
 //! A migration folder, read once: files in their tool's order, with their statements and what is wrong with them.
 
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
+use super::checks;
+use super::dialects::{Class, Dialect, FileName, FileRules, dialect};
 use crate::model::ledger::{Tool, Version};
 use crate::text::Untrusted;
+
+/// The largest file that is read: 50 MiB. Data of that size belongs into a load, not into a migration.
+pub const MAX_FILE_BYTES: u64 = 50 * 1024 * 1024;
+
+/// The most files below a folder; more means that the path is wrong.
+const MAX_ENTRIES: usize = 20_000;
 
 /// A folder of one tool's migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +28,8 @@ pub struct Folder {
     pub tool: Tool,
     /// Its migrations, oldest first.
     pub files: Vec<Arc<MigrationFile>>,
+    /// What is odd in it: files that the tool skips, numbers that are missing.
+    pub notes: Vec<Untrusted>,
 }
 
 /// One migration: up file and, where there is one, down file.
@@ -71,18 +86,297 @@ pub struct FolderError {
     pub message: Untrusted,
 }
 
+/// A path below the folder, with `/`, and where it is.
+struct Entry {
+    below: String,
+    path: PathBuf,
+}
+
+/// The files of one migration.
+#[derive(Default)]
+struct Parts {
+    name: String,
+    up: Option<PathBuf>,
+    down: Option<PathBuf>,
+    settings: Option<PathBuf>,
+    code: Option<PathBuf>,
+}
+
 impl Folder {
     /// Reads a folder by a tool's rules. An empty folder is a folder with no files.
     ///
     /// # Errors
     /// When it does not exist, a file cannot be read or is not UTF-8, or two files have one version.
-    pub fn read(_path: &Path, _tool: Tool) -> Result<Self, FolderError> {
-        todo!("migrations room")
+    pub fn read(path: &Path, tool: Tool) -> Result<Self, FolderError> {
+        let tool = match tool {
+            Tool::RailsOrDbmate => Self::detect(path).unwrap_or(tool),
+            named => named,
+        };
+        let dialect = dialect(tool);
+        let Some(rules) = &dialect.files else {
+            return Err(error(format!(
+                "migration folders of {tool} are not read yet: leave out path in [database.migrations]; the fleet is then \
+                 compared with itself"
+            )));
+        };
+        let mut notes = Vec::new();
+        let mut parts = sort_out(&entries(path, rules.depth)?, rules, path, &mut notes)?;
+        let mut versions: Vec<Version> = parts.keys().cloned().collect();
+        versions.sort_by(|a, b| dialect.order.compare(a, b));
+        let mut files = Vec::with_capacity(versions.len());
+        for version in versions {
+            if let Some(parts) = parts.remove(&version) {
+                files.push(Arc::new(migration(version, parts, dialect, rules)?));
+            }
+        }
+        equal_keys(&files, dialect)?;
+        notes.extend(missing_numbers(&files));
+        Ok(Self { path: path.to_owned(), tool, files, notes })
     }
 
-    /// The file of a version.
+    /// Whose migrations these are, by the names of the files and, where names alone do not tell, by their first lines.
+    /// `None` where it is not certain, or the folder cannot be read.
+    #[must_use]
+    pub fn detect(path: &Path) -> Option<Tool> {
+        let entries = entries(path, 2).ok()?;
+        let claims = |tool: Tool| {
+            let classify = dialect(tool).files.as_ref().map(|rules| rules.classify);
+            entries.iter().any(|entry| {
+                classify.is_some_and(|classify| matches!(classify(&entry.below), Class::Up(_) | Class::Code(_)))
+            })
+        };
+        if claims(Tool::Rails) {
+            return Some(Tool::Rails);
+        }
+        if claims(Tool::Migratus) {
+            return Some(Tool::Migratus);
+        }
+        if claims(Tool::Diesel) && !claims(Tool::Sqlx) {
+            return Some(Tool::Diesel);
+        }
+        let sql: Vec<_> =
+            entries.iter().filter(|entry| !entry.below.contains('/') && entry.below.ends_with(".sql")).collect();
+        let first = sql.first()?;
+        let text = read_text(&first.path).ok()?;
+        if text.lines().any(|line| line.starts_with("-- migrate:up")) {
+            return Some(Tool::Dbmate);
+        }
+        if text.lines().any(|line| line.starts_with("-- +goose")) {
+            return Some(Tool::Goose);
+        }
+        // `<digits>_<name>.up.sql` may be sqlx's or golang-migrate's; without `.up` it is sqlx's.
+        let plain = sql.iter().all(|entry| !entry.below.ends_with(".up.sql") && !entry.below.ends_with(".down.sql"));
+        (plain && claims(Tool::Sqlx)).then_some(Tool::Sqlx)
+    }
+
+    /// The file of a version, exactly as the folder writes it.
     #[must_use]
     pub fn file(&self, version: &Version) -> Option<&Arc<MigrationFile>> {
         self.files.iter().find(|file| &file.version == version)
     }
+}
+
+fn error(text: String) -> FolderError {
+    FolderError { message: text.into() }
+}
+
+/// All files below the folder, down to this depth, sorted; hidden ones are left out (editors' and Kubernetes' own).
+/// A link to a file is a file; a link to a folder is not followed, so that no circle is.
+fn entries(folder: &Path, depth: usize) -> Result<Vec<Entry>, FolderError> {
+    let mut found = Vec::new();
+    let mut folders = vec![(folder.to_owned(), String::new(), depth)];
+    while let Some((at, below, depth)) = folders.pop() {
+        let listing = fs::read_dir(&at).map_err(|cause| cannot_list(&at, &cause, below.is_empty()))?;
+        for entry in listing {
+            let entry = entry.map_err(|cause| cannot_list(&at, &cause, false))?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else {
+                return Err(error(format!(
+                    "{}: the file name {} is not UTF-8; rename it",
+                    at.display(),
+                    name.display()
+                )));
+            };
+            if name.starts_with('.') {
+                continue;
+            }
+            let path = entry.path();
+            let kind = entry.file_type().map_err(|cause| cannot_read(&path, &cause))?;
+            if kind.is_dir() {
+                if depth > 1 {
+                    folders.push((path, format!("{below}{name}/"), depth - 1));
+                }
+            } else {
+                found.push(Entry { below: format!("{below}{name}"), path });
+            }
+            if found.len() > MAX_ENTRIES {
+                return Err(error(format!(
+                    "{} holds more than {MAX_ENTRIES} files; is it the migration folder?",
+                    folder.display()
+                )));
+            }
+        }
+    }
+    found.sort_by(|a, b| a.below.cmp(&b.below));
+    Ok(found)
+}
+
+fn cannot_list(path: &Path, cause: &std::io::Error, is_root: bool) -> FolderError {
+    let hint = match cause.kind() {
+        std::io::ErrorKind::NotFound if is_root => "; correct path in [database.migrations], or make the folder",
+        std::io::ErrorKind::PermissionDenied => "; let this user list it",
+        _ => "",
+    };
+    error(format!("the migration folder {} cannot be read: {cause}{hint}", path.display()))
+}
+
+fn cannot_read(path: &Path, cause: &std::io::Error) -> FolderError {
+    error(format!("the migration file {} cannot be read: {cause}", path.display()))
+}
+
+/// Groups files by version.
+fn sort_out(
+    entries: &[Entry],
+    rules: &FileRules,
+    folder: &Path,
+    notes: &mut Vec<Untrusted>,
+) -> Result<HashMap<Version, Parts>, FolderError> {
+    let mut found: HashMap<Version, Parts> = HashMap::new();
+    for Entry { below, path } in entries {
+        let (FileName { version, name }, slot): (FileName, fn(&mut Parts) -> &mut Option<PathBuf>) =
+            match (rules.classify)(below) {
+                Class::Up(name) => (name, |parts| &mut parts.up),
+                Class::Down(name) => (name, |parts| &mut parts.down),
+                Class::Settings(name) => (name, |parts| &mut parts.settings),
+                Class::Code(name) => (name, |parts| &mut parts.code),
+                Class::Other => continue,
+                Class::Strange(why) => {
+                    notes.push(format!("{below} is left out: {why}").into());
+                    continue;
+                }
+            };
+        let parts =
+            found.entry(Version::new(&version)).or_insert_with(|| Parts { name: name.clone(), ..Parts::default() });
+        let slot = slot(parts);
+        if let Some(first) = slot {
+            return Err(two_of_one(&version, first, path));
+        }
+        *slot = Some(path.clone());
+        if parts.name != name {
+            return Err(error(format!(
+                "{}: two migrations have the version {version}: {} and {name}; give one of them another number",
+                folder.display(),
+                parts.name
+            )));
+        }
+    }
+    Ok(found)
+}
+
+fn two_of_one(version: &str, first: &Path, second: &Path) -> FolderError {
+    error(format!(
+        "two files have the version {version}: {} and {}; give one of them another number",
+        first.display(),
+        second.display()
+    ))
+}
+
+/// `1` and `001` are one version for some tools.
+fn equal_keys(files: &[Arc<MigrationFile>], dialect: &Dialect) -> Result<(), FolderError> {
+    let mut seen: HashMap<&str, &MigrationFile> = HashMap::new();
+    for file in files {
+        if let Some(first) = seen.insert(dialect.key(&file.version), file) {
+            return Err(two_of_one(file.version.raw(), &first.path, &file.path));
+        }
+    }
+    Ok(())
+}
+
+/// Small numbers that count up by one and leave some out: probably a file was forgotten. Stamps of time do not count.
+fn missing_numbers(files: &[Arc<MigrationFile>]) -> Option<Untrusted> {
+    let numbers: Vec<u64> = files.iter().map(|file| file.version.raw().parse().ok()).collect::<Option<_>>()?;
+    if numbers.last().is_none_or(|last| *last >= 100_000) {
+        return None;
+    }
+    let missing: Vec<String> =
+        numbers.windows(2).flat_map(|pair| pair[0] + 1..pair[1]).take(10).map(|number| number.to_string()).collect();
+    // Numbers in tens or hundreds are a habit, not a gap.
+    let gaps = numbers.windows(2).filter(|pair| pair[1] - pair[0] > 1).count();
+    (!missing.is_empty() && gaps * 4 <= numbers.len())
+        .then(|| format!("no file has the number {}: was one forgotten?", missing.join(", ")).into())
+}
+
+fn migration(
+    version: Version,
+    parts: Parts,
+    dialect: &Dialect,
+    rules: &FileRules,
+) -> Result<MigrationFile, FolderError> {
+    let name = Untrusted::from(parts.name);
+    if let Some(code) = parts.code {
+        if let Some(up) = parts.up {
+            return Err(two_of_one(version.raw(), &code, &up));
+        }
+        let text = read_text(&code)?;
+        let findings = dialect.writing.as_ref().map(|_| checks::code(&code)).into_iter().collect();
+        return Ok(MigrationFile {
+            version,
+            name,
+            path: code,
+            sha256: Sha256::digest(text.as_bytes()).into(),
+            sql: text.into(),
+            down: None,
+            statements: Vec::new(),
+            transactional: true,
+            findings,
+        });
+    }
+    let Some(path) = parts.up else {
+        let only = parts.down.or(parts.settings).unwrap_or_default();
+        return Err(error(format!("version {} has no up file: there is only {}", version.raw(), only.display())));
+    };
+    let sql: Arc<str> = read_text(&path)?.into();
+    let settings = parts.settings.as_deref().map(read_text).transpose()?;
+    let down = match (parts.down, rules.down_part) {
+        (Some(down), _) => Some(read_text(&down)?.into()),
+        (None, Some(part)) => part(&sql).map(Arc::from),
+        (None, None) => None,
+    };
+    let transactional = (rules.transactional)(&sql, settings.as_deref());
+    let statements = (rules.pieces)(&sql);
+    let findings = checks::check(&sql, &statements, transactional);
+    Ok(MigrationFile {
+        version,
+        name,
+        sha256: Sha256::digest(sql.as_bytes()).into(),
+        path,
+        sql,
+        down,
+        statements,
+        transactional,
+        findings,
+    })
+}
+
+/// The text of a file, byte for byte: read once, and what was read is what is hashed and what runs.
+fn read_text(path: &Path) -> Result<String, FolderError> {
+    let kind = fs::metadata(path).map_err(|cause| cannot_read(path, &cause))?;
+    if !kind.is_file() {
+        return Err(error(format!("{} is no ordinary file", path.display())));
+    }
+    let file = fs::File::open(path).map_err(|cause| cannot_read(path, &cause))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|cause| cannot_read(path, &cause))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(error(format!(
+            "{} is larger than {} MiB: load data of that size apart from migrations",
+            path.display(),
+            MAX_FILE_BYTES / 1024 / 1024
+        )));
+    }
+    String::from_utf8(bytes).map_err(|cause| {
+        let at = cause.utf8_error().valid_up_to();
+        let line = 1 + cause.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+        error(format!("{}:{line}: not UTF-8 at byte {at}; save the file as UTF-8", path.display()))
+    })
 }

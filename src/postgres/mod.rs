@@ -7,6 +7,7 @@
 mod cancel;
 mod connect;
 mod facts;
+pub mod ledgers;
 mod passfile;
 mod password;
 pub mod session;

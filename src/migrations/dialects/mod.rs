@@ -1,0 +1,327 @@
+//! Migration tools: one file for each, and the one table of them all.
+//!
+//! A [`Dialect`] is what tenantui knows of a tool: by which columns its ledger is recognised, and, where this version
+//! goes so far, how that ledger is read, how the tool names and cuts up its files, and how its rows are written. The
+//! parts are data and small pure functions. Nothing here talks to a server: `postgres::ledgers` brings the catalog's
+//! facts and carries the statements.
+
+mod alembic;
+mod dbmate;
+mod diesel;
+mod django;
+mod drizzle;
+mod ecto;
+mod entity_framework;
+mod flyway;
+mod golang_migrate;
+mod goose;
+mod knex;
+mod laravel;
+mod liquibase;
+pub mod migratus;
+mod node_pg_migrate;
+mod prisma;
+mod rails;
+mod rails_or_dbmate;
+mod recognise;
+mod refinery;
+mod sequel;
+mod sequelize;
+mod sqitch;
+mod sqlx;
+mod supabase;
+mod typeorm;
+mod yoyo;
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::folder::{MigrationFile, Statement};
+use crate::model::ident::QualifiedName;
+use crate::model::ledger::{AppliedSet, Tool, Version};
+use crate::postgres::session::{QueryError, TextRow};
+use crate::text::Untrusted;
+
+pub use recognise::{Found, FoundLedger, Hints, Ledgers, candidate_names, recognise};
+
+/// What is known of one migration tool.
+#[derive(Debug)]
+pub struct Dialect {
+    /// Which.
+    pub tool: Tool,
+    /// By which tables its ledger is recognised; any of them.
+    pub shapes: &'static [Shape],
+    /// How its versions follow each other.
+    pub order: Order,
+    /// Whether `001` and `1` are one version.
+    pub zeros_are_equal: bool,
+    /// What it does with a file older than a schema's version.
+    pub gap: Gap,
+    /// How its ledger is read; `None` where it is only recognised.
+    pub reading: Option<Reading>,
+    /// How its migration files are named and cut up; `None` where its folders are not read yet.
+    pub files: Option<FileRules>,
+    /// How its ledger is written; `None` where tenantui does not write it.
+    pub writing: Option<Writing>,
+}
+
+/// A ledger table of a tool: decided by the set of columns and their types, not by the name alone.
+#[derive(Debug)]
+pub struct Shape {
+    /// The tool's default names of it.
+    pub tables: &'static [&'static str],
+    /// Columns that must be there, with their types: `int` is int4 or int8, `varchar` has no length, `varchar*` any or
+    /// none, `timestamp*` is with or without time zone.
+    pub columns: &'static [(&'static str, &'static str)],
+    /// Columns that may be there.
+    pub optional: &'static [&'static str],
+    /// Whether any other column may be there too.
+    pub open: bool,
+    /// Whether there must (or must not) be a primary key.
+    pub primary_key: Option<bool>,
+}
+
+impl Shape {
+    /// A table of exactly these columns.
+    const fn exactly(tables: &'static [&'static str], columns: &'static [(&'static str, &'static str)]) -> Self {
+        Self { tables, columns, optional: &[], open: false, primary_key: None }
+    }
+
+    /// A table of at least these columns.
+    const fn at_least(tables: &'static [&'static str], columns: &'static [(&'static str, &'static str)]) -> Self {
+        Self { tables, columns, optional: &[], open: true, primary_key: None }
+    }
+}
+
+/// How versions of a tool follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// As numbers where they are digits.
+    Number,
+    /// As text, byte by byte.
+    Text,
+}
+
+impl Order {
+    /// Compares two versions as the tool does.
+    #[must_use]
+    pub fn compare(self, a: &Version, b: &Version) -> Ordering {
+        match self {
+            Self::Number => a.cmp(b),
+            Self::Text => a.raw().cmp(b.raw()),
+        }
+    }
+}
+
+/// What a tool does with a file that is older than a schema's version and not in its ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// It is applied.
+    Applied,
+    /// It is never applied, and nothing is said.
+    NeverApplied,
+    /// The run stops with an error.
+    Refused,
+    /// The files say (a graph of dependencies).
+    ByGraph,
+}
+
+/// How a ledger is read.
+#[derive(Debug)]
+pub struct Reading {
+    /// One SELECT over the quoted, qualified ledger; it gives one row or none, so that ten thousand ledgers are ten
+    /// thousand rows.
+    pub sql: fn(&str) -> String,
+    /// Its answer.
+    pub parse: fn(&[TextRow], &mut Interner) -> Result<Parsed, QueryError>,
+    /// One SELECT with a row per migration: version, name, applied at, failed (`t`/`f`), checksum as text. What the
+    /// ledger lacks is NULL.
+    pub history: fn(&str) -> String,
+    /// The checksum that the ledger should hold for these bytes of an up file, where the tool keeps one.
+    pub checksum: Option<fn(&[u8]) -> String>,
+    /// The ledger keeps the position only, no history (golang-migrate).
+    pub position_only: bool,
+}
+
+/// What a ledger said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// What is applied.
+    pub applied: Arc<AppliedSet>,
+    /// The tool recorded a failure.
+    pub dirty: bool,
+    /// A lock left behind in the ledger, in words.
+    pub locked: Option<Untrusted>,
+}
+
+/// How migration files are named and cut up.
+#[derive(Debug)]
+pub struct FileRules {
+    /// How deep below the folder files are looked for; 1 is the folder itself.
+    pub depth: usize,
+    /// What a file is, by its path below the folder (with `/`).
+    pub classify: fn(&str) -> Class,
+    /// The pieces of an up file that are sent as one message each.
+    pub pieces: fn(&str) -> Vec<Statement>,
+    /// Whether an up file runs in a transaction, by its text and the text of its settings file.
+    pub transactional: fn(&str, Option<&str>) -> bool,
+    /// The part of an up file that undoes it, for tools that keep both in one file.
+    pub down_part: Option<fn(&str) -> Option<&str>>,
+}
+
+/// What a file in a migration folder is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Class {
+    /// An up file.
+    Up(FileName),
+    /// A down file.
+    Down(FileName),
+    /// Settings of one migration.
+    Settings(FileName),
+    /// A migration that is a program: known by name, not run here.
+    Code(FileName),
+    /// Nothing of the tool's.
+    Other,
+    /// It looks like a migration, and the tool would skip or refuse it; why.
+    Strange(&'static str),
+}
+
+/// Version and name of a migration, from its file's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileName {
+    /// As the ledger writes it.
+    pub version: String,
+    /// Without version and ending.
+    pub name: String,
+}
+
+impl FileName {
+    pub(crate) fn new(version: &str, name: &str) -> Self {
+        Self { version: version.to_owned(), name: name.to_owned() }
+    }
+}
+
+/// How a ledger is written. All statements name the ledger with its schema and are complete: they carry no parameters,
+/// and values in them are literals.
+#[derive(Debug)]
+pub struct Writing {
+    /// The ledger's default name.
+    pub table: &'static str,
+    /// Makes the ledger exactly as the tool does. Fails where it exists.
+    pub create_ledger: fn(&QualifiedName) -> String,
+    /// Takes the tool's own lock in the ledger, inside the step's transaction. Fails where it is held (23505).
+    pub lock_row: fn(&QualifiedName) -> String,
+    /// Gives it back.
+    pub unlock_row: fn(&QualifiedName) -> String,
+    /// Whether the version is in the ledger: one row with one boolean column `applied`.
+    pub is_applied: fn(&QualifiedName, &MigrationFile) -> String,
+    /// Records a migration as applied.
+    pub insert_row: fn(&QualifiedName, &MigrationFile) -> String,
+    /// Records a migration as undone.
+    pub delete_row: fn(&QualifiedName, &MigrationFile) -> String,
+}
+
+/// Makes one [`AppliedSet`] of all equal ledgers: a fleet of ten thousand mostly equal ledgers holds a few sets.
+#[derive(Debug, Default)]
+pub struct Interner {
+    sets: HashMap<Order, HashMap<Box<str>, Arc<AppliedSet>>>,
+}
+
+/// Parts versions in the one text that a ledger is read as. Versions are what outside programs wrote: one that holds
+/// the separator itself would be two versions without files, which is visible and harmless.
+pub const SEPARATOR: char = '\u{1e}';
+
+impl Interner {
+    /// The set of versions in this text, which [`SEPARATOR`] parts.
+    pub fn set(&mut self, order: Order, text: Option<&str>) -> Arc<AppliedSet> {
+        let text = text.unwrap_or_default();
+        let sets = self.sets.entry(order).or_default();
+        if let Some(known) = sets.get(text) {
+            return Arc::clone(known);
+        }
+        let mut versions: Vec<Version> =
+            text.split(SEPARATOR).filter(|version| !version.is_empty()).map(Version::new).collect();
+        versions.sort_by(|a, b| order.compare(a, b));
+        versions.dedup();
+        let current = versions.last().cloned();
+        let set = Arc::new(AppliedSet { versions, current });
+        sets.insert(text.into(), Arc::clone(&set));
+        set
+    }
+
+    /// Forgets sets that nobody holds any more.
+    pub fn forget_unused(&mut self) {
+        for sets in self.sets.values_mut() {
+            sets.retain(|_, set| Arc::strong_count(set) > 1);
+        }
+    }
+}
+
+/// The dialect of a tool.
+#[must_use]
+pub const fn dialect(tool: Tool) -> &'static Dialect {
+    match tool {
+        Tool::Rails => &rails::DIALECT,
+        Tool::Dbmate => &dbmate::DIALECT,
+        Tool::RailsOrDbmate => &rails_or_dbmate::DIALECT,
+        Tool::GolangMigrate => &golang_migrate::DIALECT,
+        Tool::Migratus => &migratus::DIALECT,
+        Tool::Ecto => &ecto::DIALECT,
+        Tool::Django => &django::DIALECT,
+        Tool::Diesel => &diesel::DIALECT,
+        Tool::Sqlx => &sqlx::DIALECT,
+        Tool::Refinery => &refinery::DIALECT,
+        Tool::Alembic => &alembic::DIALECT,
+        Tool::Yoyo => &yoyo::DIALECT,
+        Tool::Flyway => &flyway::DIALECT,
+        Tool::Liquibase => &liquibase::DIALECT,
+        Tool::Goose => &goose::DIALECT,
+        Tool::Knex => &knex::DIALECT,
+        Tool::NodePgMigrate => &node_pg_migrate::DIALECT,
+        Tool::Prisma => &prisma::DIALECT,
+        Tool::Drizzle => &drizzle::DIALECT,
+        Tool::TypeOrm => &typeorm::DIALECT,
+        Tool::Sequelize => &sequelize::DIALECT,
+        Tool::Sqitch => &sqitch::DIALECT,
+        Tool::Sequel => &sequel::DIALECT,
+        Tool::Supabase => &supabase::DIALECT,
+        Tool::Laravel => &laravel::DIALECT,
+        Tool::EntityFramework => &entity_framework::DIALECT,
+    }
+}
+
+impl Dialect {
+    /// A tool whose ledger is recognised, and no more yet.
+    const fn recognised(tool: Tool, order: Order, gap: Gap, shapes: &'static [Shape]) -> Self {
+        Self { tool, shapes, order, zeros_are_equal: false, gap, reading: None, files: None, writing: None }
+    }
+
+    /// What makes two versions one: the text, or the number where zeros in front mean nothing.
+    #[must_use]
+    pub fn key<'v>(&self, version: &'v Version) -> &'v str {
+        let text = version.raw();
+        if self.zeros_are_equal && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let trimmed = text.trim_start_matches('0');
+            if trimmed.is_empty() { "0" } else { trimmed }
+        } else {
+            text
+        }
+    }
+}
+
+/// The digits at the start of a name, and the rest.
+pub(crate) fn leading_digits(name: &str) -> Option<(&str, &str)> {
+    let end = name.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(name.len());
+    (end > 0).then(|| name.split_at(end))
+}
+
+/// A number as a ledger's int8 writes it: without zeros in front. `None` where it is none or too large.
+pub(crate) fn int8(digits: &str) -> Option<String> {
+    digits.parse::<i64>().ok().map(|number| number.to_string())
+}
+
+/// Always in a transaction.
+pub(crate) const fn always_transactional(_text: &str, _settings: Option<&str>) -> bool {
+    true
+}

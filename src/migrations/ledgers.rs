@@ -1,0 +1,214 @@
+//! Where the schemas of a database stand: their ledgers found by one catalog query, recognised, read in chunks.
+//!
+//! ```text
+//! let found = ledgers::find(&reader, hints).await?;                    // one query for all schemas
+//! let read = ledgers::read(&reader, &found, &oids, &mut interner, |done| ...).await?;
+//! let state = read.state(schema_oid);
+//! ```
+
+use std::collections::HashMap;
+
+use super::dialects::{Found, FoundLedger, Hints, Interner, Ledgers, candidate_names, dialect, recognise};
+use super::folder::Folder;
+use super::plan::standing;
+use crate::model::ledger::{LedgerReading, LedgerState, Tool, Version};
+use crate::model::tenant::{MigrationDetail, MigrationState};
+use crate::postgres::ledgers::{CHUNK, candidates, read_chunked};
+use crate::postgres::session::{QueryError, Reader, TextRow};
+
+/// Ledgers as they were read.
+#[derive(Debug, Default)]
+pub struct LedgersRead {
+    /// By the oid of the schema.
+    pub states: HashMap<u32, LedgerState>,
+    /// Relations that the session opened for it, at least: after some thousands, open a new session.
+    pub relations: usize,
+}
+
+impl LedgersRead {
+    /// The state of a schema that was asked for.
+    #[must_use]
+    pub fn state(&self, schema_oid: u32) -> LedgerState {
+        self.states.get(&schema_oid).cloned().unwrap_or(LedgerState::Unread)
+    }
+}
+
+/// Finds and recognises the ledgers of all schemas, by one catalog query.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn find(reader: &Reader, hints: Hints) -> Result<Ledgers, QueryError> {
+    Ok(recognise(&candidates(reader, &candidate_names()).await?, hints))
+}
+
+/// Reads the ledgers of these schemas, in this order, in chunks. What one schema's ledger refuses is that schema's
+/// state and nobody else's. `progress` gets the number of ledgers that are done.
+///
+/// # Errors
+/// When the link breaks.
+pub async fn read(
+    reader: &Reader,
+    found: &Ledgers,
+    schemas: &[u32],
+    interner: &mut Interner,
+    progress: impl FnMut(usize),
+) -> Result<LedgersRead, QueryError> {
+    let mut read = LedgersRead::default();
+    let mut requests = Vec::new();
+    for schema in schemas {
+        match state_before_reading(found.by_schema.get(schema)) {
+            Ok(ledger) => {
+                if let Some(reading) = &dialect(ledger.tool).reading {
+                    requests.push(((*schema, ledger), (reading.sql)(&ledger.name.quoted())));
+                }
+            }
+            Err(state) => {
+                read.states.insert(*schema, state);
+            }
+        }
+    }
+    let answers = read_chunked(reader, requests, CHUNK, progress).await?;
+    read.relations = answers.relations;
+    for ((schema, ledger), answer) in answers.results {
+        read.states.insert(schema, state(ledger, answer, interner));
+    }
+    Ok(read)
+}
+
+/// What is known of a schema's ledger before its rows are read: the ledger to read, or its state.
+fn state_before_reading(found: Option<&Found>) -> Result<&FoundLedger, LedgerState> {
+    match found {
+        None => Err(LedgerState::Absent),
+        Some(Found::Unclear { why, .. }) => Err(LedgerState::Unreadable { tool: None, why: why.clone() }),
+        Some(Found::Ledger(ledger)) if dialect(ledger.tool).reading.is_none() => Err(LedgerState::Unreadable {
+            tool: Some(ledger.tool),
+            why: format!(
+                "{} is a ledger of {}, which this version recognises and does not read yet",
+                ledger.name.quoted(),
+                ledger.tool
+            )
+            .into(),
+        }),
+        Some(Found::Ledger(ledger)) => ledger.no_access().map_or(Ok(ledger), Err),
+    }
+}
+
+fn state(ledger: &FoundLedger, answer: Result<Vec<TextRow>, QueryError>, interner: &mut Interner) -> LedgerState {
+    let unreadable = |why: String| LedgerState::Unreadable { tool: Some(ledger.tool), why: why.into() };
+    let table = ledger.name.quoted();
+    let rows = match answer {
+        Ok(rows) => rows,
+        // Row security, or a privilege that went since the catalog was read.
+        Err(QueryError::Server { sqlstate, message }) if sqlstate == "42501" => {
+            return LedgerState::NoAccess(format!("the ledger {table} may not be read: {}", message.safe()).into());
+        }
+        // Dropped since the catalog was read: the next reading will say what is there now.
+        Err(QueryError::Server { sqlstate, .. }) if matches!(sqlstate.as_str(), "42P01" | "3F000") => {
+            return LedgerState::Unread;
+        }
+        Err(QueryError::Server { sqlstate, .. }) if sqlstate == "55P03" => {
+            return unreadable(format!(
+                "the ledger {table} is locked by another session; it is read again with the next refresh"
+            ));
+        }
+        Err(error) => return unreadable(format!("the ledger {table} could not be read: {error}")),
+    };
+    let Some(reading) = &dialect(ledger.tool).reading else {
+        return unreadable(format!("ledgers of {} are not read yet", ledger.tool));
+    };
+    match (reading.parse)(&rows, interner) {
+        Ok(parsed) => LedgerState::Read(LedgerReading {
+            tool: ledger.tool,
+            table: ledger.name.name.raw().into(),
+            applied: parsed.applied,
+            dirty: parsed.dirty,
+            locked: parsed.locked,
+        }),
+        Err(error) => unreadable(format!("the ledger {table} could not be understood: {error}")),
+    }
+}
+
+/// The migrations of one schema, oldest first, with what the ledger knows of each. The files that are pending come in
+/// their place.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn detail(
+    reader: &Reader,
+    found: Option<&Found>,
+    state: &LedgerState,
+    folder: Option<&Folder>,
+) -> Result<Vec<MigrationDetail>, QueryError> {
+    let rows = match (found, state) {
+        (Some(Found::Ledger(ledger)), LedgerState::Read(_)) => match &dialect(ledger.tool).reading {
+            Some(reading) => reader.rows(&(reading.history)(&ledger.name.quoted())).await?,
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    Ok(merge(&rows, state, folder))
+}
+
+/// Brings the rows of a ledger and the files of a folder together.
+fn merge(rows: &[TextRow], state: &LedgerState, folder: Option<&Folder>) -> Vec<MigrationDetail> {
+    let tool = match (state.reading(), folder) {
+        (Some(reading), _) => reading.tool,
+        (None, Some(folder)) => folder.tool,
+        (None, None) => return Vec::new(),
+    };
+    let known = dialect(tool);
+    let files: HashMap<&str, _> =
+        folder.into_iter().flat_map(|folder| &folder.files).map(|file| (known.key(&file.version), file)).collect();
+    let checksum = known.reading.as_ref().and_then(|reading| reading.checksum);
+    let mut details: Vec<MigrationDetail> = Vec::new();
+    for row in rows {
+        let Some(version) = row.text(0).map(Version::new) else { continue };
+        let file = files.get(known.key(&version));
+        let failed = row.is_true(3);
+        details.push(MigrationDetail {
+            name: file.map(|file| file.name.clone()).or_else(|| row.text(1).map(Into::into)),
+            applied_at: row.text(2).map(Into::into),
+            state: match (failed, file, folder) {
+                (true, _, _) => MigrationState::Dirty,
+                (false, None, Some(_)) => MigrationState::Ahead,
+                (false, Some(_), _) | (false, None, None) => MigrationState::Applied,
+            },
+            checksum_ok: match (checksum, row.text(4), file) {
+                (Some(checksum), Some(recorded), Some(file)) => Some(checksum(file.sql.as_bytes()) == recorded),
+                _ => None,
+            },
+            version,
+        });
+    }
+    if let Some(folder) = folder {
+        add_files(&mut details, state, folder, tool);
+    }
+    details.sort_by(|a, b| known.order.compare(&a.version, &b.version));
+    details
+}
+
+/// Files that the rows do not name: pending, or, in a ledger without history, applied up to the position.
+fn add_files(details: &mut Vec<MigrationDetail>, state: &LedgerState, folder: &Folder, tool: Tool) {
+    let known = dialect(tool);
+    let pending = standing(state, folder).pending;
+    let is_pending = |version: &Version| pending.as_ref().is_some_and(|pending| pending.contains(version));
+    let named: Vec<String> = details.iter().map(|detail| known.key(&detail.version).to_owned()).collect();
+    let position_only = known.reading.as_ref().is_some_and(|reading| reading.position_only);
+    for file in &folder.files {
+        if named.iter().any(|key| key == known.key(&file.version)) {
+            continue;
+        }
+        let state = match (is_pending(&file.version), position_only) {
+            (true, _) => MigrationState::Pending,
+            (false, true) => MigrationState::Applied,
+            (false, false) => continue,
+        };
+        details.push(MigrationDetail {
+            version: file.version.clone(),
+            name: Some(file.name.clone()),
+            applied_at: None,
+            state,
+            checksum_ok: None,
+        });
+    }
+}
