@@ -1,6 +1,5 @@
 //! One binary for all integration tests, one module per promise: servers are started once, and linked once.
 
-mod demo;
 mod imports;
 mod link;
 mod names;

@@ -1,6 +1,436 @@
 //! The dashboard as a state machine: no I/O, no await, no clock of its own.
+//!
+//! [`App::update`] takes one [`event::Event`] and returns [`command::Command`]s; [`App::draw`] draws the state. The
+//! loop (`tui::run`) draws only where [`App::is_dirty`] says so.
 
 pub mod action;
+pub mod allowed;
+pub mod clock;
 pub mod command;
+pub mod derive;
 pub mod event;
+pub mod filter;
+mod hints;
+pub mod keymap;
+mod keys;
+pub mod menu;
+pub mod nav;
+mod orders;
+pub mod output;
 pub mod state;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::Frame;
+
+use self::command::Command;
+use self::event::{Event, Now};
+use self::keymap::{Chord, Keymap};
+use self::nav::History;
+use self::orders::Pending;
+use self::state::{
+    Counters, Header, JobsState, Level, List, Message, MigrationsState, Prompt, Screen, State, TenantsState, WriteLock,
+};
+use super::dialogs::{Dialog, DialogInput, DialogOutcome};
+use super::theme::Theme;
+use crate::config;
+use crate::fleet::FleetCommand;
+use crate::model::fleet::{CacheView, DatabaseView, Snapshot};
+use crate::model::link::LinkState;
+use crate::model::tenant::{DatabaseName, TenantKey};
+use crate::text::Untrusted;
+
+/// Lines of job logs that are kept.
+const LOG_LINES: usize = 2_000;
+
+/// Messages that are kept.
+const MESSAGES: usize = 500;
+
+/// From this width on the Tenants screen shows the cursor's tenant beside the list.
+pub const WIDE: u16 = 160;
+
+/// A tenant beside the list is read when the cursor rested on it this long.
+const REST: Duration = Duration::from_millis(250);
+
+/// Tenants that jobs changed are read again together, this long after the first.
+const GATHER: Duration = Duration::from_millis(700);
+
+/// What a dashboard is made of.
+#[derive(Debug)]
+pub struct AppInput {
+    /// The databases: configuration and `user@host`, without a password.
+    pub databases: Vec<(Arc<config::Database>, Untrusted)>,
+    /// Time between two readings.
+    pub refresh: Duration,
+    /// The keys.
+    pub keymap: Keymap,
+    /// The colours.
+    pub theme: Theme,
+    /// Draw with ASCII only.
+    pub ascii: bool,
+    /// Columns and rows.
+    pub size: (u16, u16),
+    /// The time.
+    pub now: Now,
+}
+
+/// The dashboard.
+#[derive(Debug)]
+pub struct App {
+    state: State,
+    theme: Theme,
+    keymap: Keymap,
+    databases: Vec<Arc<config::Database>>,
+    history: History,
+    typed: Vec<Chord>,
+    dirty: bool,
+    dialog_drawn: bool,
+    /// Databases initialised in this session; the picture learns it later.
+    initialised: BTreeSet<DatabaseName>,
+    waiting_for_init: Option<Pending>,
+    sent_order: Option<Pending>,
+    expected_tenant: Option<(DatabaseName, String)>,
+    touched: BTreeSet<TenantKey>,
+    touched_since: Option<Duration>,
+    /// Whom the collector has been asked to read in detail.
+    detail_of: Option<TenantKey>,
+    cursor_rests_since: Duration,
+    rests_on: Option<TenantKey>,
+}
+
+impl App {
+    /// A dashboard that has heard nothing yet.
+    #[must_use]
+    pub fn new(input: AppInput) -> Self {
+        let views = input.databases.iter().map(|(config, address)| first_view(config, address)).collect();
+        let snapshot = Arc::new(Snapshot { databases: views, ..Snapshot::default() });
+        let state = State {
+            now: input.now,
+            size: input.size,
+            ascii: input.ascii,
+            screen: Screen::Tenants,
+            latest: Arc::clone(&snapshot),
+            snapshot,
+            frozen: false,
+            loaded: false,
+            contexts: Arc::default(),
+            header: Header::default(),
+            counters: Counters::default(),
+            tenants: TenantsState::default(),
+            tenant: None,
+            migrations: MigrationsState::default(),
+            jobs: JobsState::default(),
+            messages_list: List::default(),
+            prompt: Prompt::None,
+            prefix: None,
+            message: None,
+            messages: VecDeque::new(),
+            dialog: None,
+            hints: Vec::new(),
+            lock: WriteLock::default(),
+            refresh: Some(input.refresh),
+            only_database: None,
+            targets: BTreeMap::new(),
+            stopping: false,
+        };
+        let mut app = Self {
+            state,
+            theme: input.theme,
+            keymap: input.keymap,
+            databases: input.databases.into_iter().map(|(config, _)| config).collect(),
+            history: History::default(),
+            typed: Vec::new(),
+            dirty: true,
+            dialog_drawn: true,
+            initialised: BTreeSet::new(),
+            waiting_for_init: None,
+            sent_order: None,
+            expected_tenant: None,
+            touched: BTreeSet::new(),
+            touched_since: None,
+            detail_of: None,
+            cursor_rests_since: Duration::ZERO,
+            rests_on: None,
+        };
+        app.history.push(nav::view(&app.state));
+        derive::all(&mut app.state);
+        clock::header(&mut app.state);
+        app.refresh_hints();
+        app
+    }
+
+    /// What is shown.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The keys.
+    #[must_use]
+    pub const fn keymap(&self) -> &Keymap {
+        &self.keymap
+    }
+
+    /// Whether something visible changed since the last frame.
+    #[must_use]
+    pub const fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// A frame of this state was made.
+    pub const fn frame_made(&mut self) {
+        self.dirty = false;
+    }
+
+    /// A frame has reached the terminal. Keys that were typed before a dialog could be seen do not count for it.
+    pub const fn frame_shown(&mut self) {
+        self.dialog_drawn = true;
+    }
+
+    /// Whether a dialog is open that the operator cannot have seen yet: what is typed until then is dropped.
+    #[must_use]
+    pub const fn dialog_unseen(&self) -> bool {
+        self.state.dialog.is_some() && !self.dialog_drawn
+    }
+
+    /// Draws the state.
+    pub fn draw(&self, frame: &mut Frame) {
+        super::screens::draw(frame, &self.state, &self.theme);
+    }
+
+    /// Takes one event. No I/O, no waiting.
+    pub fn update(&mut self, now: Now, event: Event) -> Vec<Command> {
+        self.dirty |= clock::advance(&mut self.state, now);
+        let mut commands = match event {
+            Event::Key(key) => self.key(key),
+            Event::Paste(text) => self.paste(text),
+            Event::Resize { columns, rows } => {
+                self.dirty |= self.state.size != (columns, rows);
+                self.state.size = (columns, rows);
+                Vec::new()
+            }
+            Event::Redraw => {
+                self.dirty = true;
+                Vec::new()
+            }
+            Event::Snapshot(snapshot) => {
+                self.picture(snapshot);
+                Vec::new()
+            }
+            Event::Contexts(contexts) => {
+                self.state.contexts = contexts;
+                Vec::new()
+            }
+            Event::Job(event) => self.told(event),
+            Event::Exported(Ok(path)) => {
+                self.say(Level::Info, format!("written: {}", path.display()));
+                Vec::new()
+            }
+            Event::Exported(Err(why)) => {
+                self.say(Level::Error, format!("nothing was exported: {why}"));
+                Vec::new()
+            }
+            Event::Copied(Ok(bytes)) => {
+                self.say(Level::Info, format!("sent {bytes} bytes to the terminal's clipboard"));
+                Vec::new()
+            }
+            Event::Copied(Err(why)) => {
+                self.say(Level::Error, format!("nothing was copied: {why}"));
+                Vec::new()
+            }
+            Event::Undelivered { what, why } => {
+                self.say(Level::Error, format!("not done: {what}: {why}; try again"));
+                vec![Command::Bell]
+            }
+            Event::Signal(number) => {
+                self.state.stopping = true;
+                vec![Command::Quit(u8::try_from(128 + number).unwrap_or(255))]
+            }
+            Event::Clock => Vec::new(),
+        };
+        commands.extend(self.after(now));
+        commands
+    }
+
+    /// What follows any event: the header, visible cursors, hints, what the collector should read.
+    fn after(&mut self, now: Now) -> Vec<Command> {
+        self.dirty |= clock::header(&mut self.state);
+        derive::scroll_all(&mut self.state);
+        self.dirty |= self.refresh_hints();
+        let mut commands = Vec::new();
+        if self.touched_since.is_some_and(|since| now.elapsed >= since + GATHER) {
+            commands.extend(self.flush_touched());
+        }
+        commands.extend(self.read_detail(now));
+        commands
+    }
+
+    /// Tells the collector which tenant is open: the one of the Tenant screen; on a wide screen the cursor's, once
+    /// the cursor rests.
+    fn read_detail(&mut self, now: Now) -> Option<Command> {
+        let wanted = self.wanted_detail();
+        if self.rests_on != wanted {
+            self.rests_on.clone_from(&wanted);
+            self.cursor_rests_since = now.elapsed;
+        }
+        if wanted == self.detail_of {
+            return None;
+        }
+        if self.state.screen == Screen::Tenants && now.elapsed < self.cursor_rests_since + REST {
+            return None;
+        }
+        self.detail_of.clone_from(&wanted);
+        Some(Command::Fleet(wanted.map_or(FleetCommand::Close, FleetCommand::Open)))
+    }
+
+    fn wanted_detail(&self) -> Option<TenantKey> {
+        match self.state.screen {
+            Screen::Tenant => self.state.tenant.as_ref().map(|open| open.key.clone()),
+            Screen::Tenants if self.state.size.0 >= WIDE => self.state.tenants.list.cursor.clone(),
+            // Kept: coming back from another screen shows it at once.
+            Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages => self.detail_of.clone(),
+            Screen::Tenants => None,
+        }
+    }
+
+    /// How long until an [`Event::Clock`] is needed; `None`: nothing ages, nothing is waited for.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<Duration> {
+        let now = self.state.now.elapsed;
+        let gather = self.touched_since.map(|since| (since + GATHER).saturating_sub(now));
+        let rest =
+            (self.wanted_detail() != self.detail_of).then(|| (self.cursor_rests_since + REST).saturating_sub(now));
+        [clock::next_tick(&self.state), gather, rest]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|t| t.max(Duration::from_millis(5)))
+    }
+
+    fn picture(&mut self, snapshot: Arc<Snapshot>) {
+        let first = !self.state.loaded;
+        let visible = first || derive::looks_different(&self.state.latest, &snapshot);
+        if first && snapshot.databases.is_empty() {
+            return;
+        }
+        self.state.loaded |=
+            snapshot.databases.iter().any(|view| view.taken_at.is_some()) || !snapshot.tenants.is_empty();
+        self.tell_links(&snapshot);
+        self.state.latest = Arc::clone(&snapshot);
+        if self.state.frozen {
+            // Rows stay; links and jobs are those of now.
+            derive::jobs(&mut self.state);
+            self.dirty |= visible;
+            return;
+        }
+        self.state.snapshot = snapshot;
+        if visible {
+            derive::all(&mut self.state);
+            self.dirty = true;
+        }
+        self.look_for_expected();
+    }
+
+    /// One line when a link comes back or goes.
+    fn tell_links(&mut self, snapshot: &Snapshot) {
+        let mut lines = Vec::new();
+        for view in &snapshot.databases {
+            let Some(before) = self.state.latest.database(&view.name) else { continue };
+            match (&before.link, &view.link) {
+                (LinkState::Lost { since, .. }, LinkState::Up { .. }) => {
+                    let seconds = u64::try_from(self.state.now.wall.as_second() - since.as_second()).unwrap_or(0);
+                    let after = crate::text::clock(seconds);
+                    lines.push((Level::Info, format!("{}: back after {after}", view.name)));
+                }
+                (LinkState::Up { .. } | LinkState::Slow { .. }, LinkState::Lost { why, .. }) => {
+                    lines.push((Level::Error, format!("{}: link lost: {}", view.name, why.safe())));
+                }
+                (before, LinkState::Refused { why }) if !matches!(before, LinkState::Refused { .. }) => {
+                    lines.push((Level::Error, format!("{}: {}", view.name, why.safe())));
+                }
+                (_, _) => {}
+            }
+            if let Some(error) = view.error.as_ref().filter(|error| before.error.as_ref() != Some(error)) {
+                lines.push((Level::Error, format!("{}: {}", view.name, error.safe())));
+            }
+        }
+        for (level, text) in lines {
+            self.say(level, text);
+        }
+    }
+
+    /// Puts a line into the message line and into `:messages`.
+    pub(super) fn say(&mut self, level: Level, text: impl AsRef<str>) {
+        let now = self.state.now;
+        let message = Message { at: now.wall, since: now.elapsed, level, text: Untrusted::new(text) };
+        self.state.messages.push_back(message.clone());
+        while self.state.messages.len() > MESSAGES {
+            self.state.messages.pop_front();
+        }
+        // An error is not covered by something less bad that comes right after it.
+        if self.state.message.as_ref().is_none_or(|shown| shown.level <= level || shown.since != now.elapsed) {
+            self.state.message = Some(message);
+        }
+        self.dirty = true;
+    }
+
+    pub(super) fn open_dialog(&mut self, dialog: Dialog) {
+        self.state.dialog = Some(dialog);
+        self.state.prompt = Prompt::None;
+        self.dialog_drawn = false;
+        self.dirty = true;
+    }
+
+    /// Gives the dialog a key or pasted text.
+    fn dialog_input(&mut self, input: DialogInput) -> Vec<Command> {
+        self.dirty = true;
+        if !self.dialog_drawn {
+            return Vec::new();
+        }
+        let Some(dialog) = &mut self.state.dialog else { return Vec::new() };
+        let (close, actions) = match dialog.handle(input) {
+            DialogOutcome::Stay => (false, Vec::new()),
+            DialogOutcome::Close => (true, Vec::new()),
+            DialogOutcome::Do(actions) => (true, actions),
+            DialogOutcome::DoAndStay(actions) => (false, actions),
+        };
+        if close
+            && let Some(dialog) = self.state.dialog.take()
+            && actions.is_empty()
+        {
+            self.dialog_left(&dialog);
+        }
+        actions.into_iter().flat_map(|action| self.decide(action)).collect()
+    }
+
+    fn database_config(&self, name: &str) -> Option<&Arc<config::Database>> {
+        self.databases.iter().find(|database| &*database.name == name)
+    }
+}
+
+/// What is known of a database before anything was heard.
+fn first_view(config: &config::Database, address: &Untrusted) -> DatabaseView {
+    DatabaseView {
+        name: config.name.clone(),
+        environment: config.environment,
+        address: address.clone(),
+        user: Untrusted::default(),
+        layout: None,
+        tool: None,
+        server_version: None,
+        read_only: config.read_only,
+        read_only_why: config.read_only.then(|| "it is configured so".into()),
+        warnings: Vec::new(),
+        link: LinkState::Connecting,
+        error: None,
+        taken_at: None,
+        progress: None,
+        files: None,
+        target: None,
+        cache: CacheView::NotConfigured,
+        initialised: None,
+        schema_rule: None,
+    }
+}

@@ -24,8 +24,6 @@ use crate::tui::dialogs::Dialog;
 pub struct State {
     /// The time of the last event.
     pub now: Now,
-    /// The time zone in which times of day are shown: the system's; fixed in tests.
-    pub zone: jiff::tz::TimeZone,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// Only characters of ASCII may be drawn by ourselves.
@@ -95,6 +93,21 @@ pub enum Screen {
     JobResult,
     /// `:messages`.
     Messages,
+}
+
+impl Screen {
+    /// Its name in messages and tables.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Tenants => "Tenants",
+            Self::Tenant => "Tenant",
+            Self::Migrations => "Migrations",
+            Self::Jobs => "Jobs",
+            Self::JobResult => "Job results",
+            Self::Messages => "Messages",
+        }
+    }
 }
 
 /// A list's reading position: by identity, with the place it had, for when it goes away.

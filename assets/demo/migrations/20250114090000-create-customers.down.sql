@@ -1,3 +1,0 @@
-DROP TABLE customer_addresses;
---;;
-DROP TABLE customers;

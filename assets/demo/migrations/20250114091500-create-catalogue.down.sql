@@ -1,7 +1,0 @@
-DROP TABLE product_prices;
---;;
-DROP TABLE product_images;
---;;
-DROP TABLE products;
---;;
-DROP TABLE categories;

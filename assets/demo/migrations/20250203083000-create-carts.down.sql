@@ -1,3 +1,0 @@
-DROP TABLE cart_items;
---;;
-DROP TABLE carts;

@@ -1,7 +1,0 @@
-DROP TABLE shipments;
---;;
-DROP TABLE payments;
---;;
-DROP TABLE order_lines;
---;;
-DROP TABLE orders;

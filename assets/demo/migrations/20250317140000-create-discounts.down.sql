@@ -1,3 +1,0 @@
-DROP TABLE order_discounts;
---;;
-DROP TABLE discounts;

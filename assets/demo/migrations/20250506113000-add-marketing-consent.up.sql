@@ -1,1 +1,0 @@
-ALTER TABLE customers ADD COLUMN marketing_consent_at timestamptz;

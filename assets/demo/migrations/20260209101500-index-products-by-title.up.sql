@@ -1,1 +1,0 @@
-CREATE INDEX products_title_idx ON products (lower(title) text_pattern_ops) WHERE active;

@@ -1,0 +1,282 @@
+//! Whether an action can be done now, and why not. Every disabled action says why.
+
+use super::action::Action;
+use super::state::{Screen, State, TenantTab};
+use crate::model::job::{JobState, JobView};
+use crate::model::tenant::{DatabaseName, TenantKey};
+
+/// Whether a database may be written to from here now.
+///
+/// # Errors
+/// Why not, and what to do.
+pub fn may_write(state: &State, database: &str) -> Result<(), String> {
+    let Some(view) = state.latest.database(database) else {
+        return Err("nothing is known of the database yet; wait for its first reading".to_owned());
+    };
+    if view.read_only {
+        let why =
+            view.read_only_why.as_ref().map_or_else(|| "it is configured so".to_owned(), |w| w.safe().to_string());
+        return Err(format!("{database} is read-only: {why}"));
+    }
+    if let Some(why) = state.context(database).and_then(|context| context.read_only_why.as_ref()) {
+        return Err(format!("{database} is read-only: {}", why.safe()));
+    }
+    if !view.link.is_up() {
+        return Err(format!("there is no link to {database}; writes are off until it is back (r tries again now)"));
+    }
+    if view.environment.is_protected() && state.lock.open_until.is_none_or(|until| state.now.elapsed >= until) {
+        return Err(format!("writes are locked on {database} ({}); W opens them", view.environment));
+    }
+    Ok(())
+}
+
+/// Whom `M` would migrate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// Of which database.
+    pub database: DatabaseName,
+    /// Who.
+    pub keys: Vec<TenantKey>,
+    /// In words: `12 marked, 10 hidden`, `group 0039`, `acme`.
+    pub words: String,
+    /// Those of `keys` that are shown, where the filter hides some.
+    pub shown: Option<Vec<TenantKey>>,
+}
+
+/// Whom `M` would migrate.
+///
+/// # Errors
+/// When nobody, or tenants of several databases.
+pub fn selection(state: &State) -> Result<Selection, String> {
+    match state.screen {
+        Screen::Tenant => {
+            let tenant = state.open_tenant().ok_or("the tenant is not there any more")?;
+            Ok(single(&tenant.key, tenant.slug.safe().to_string()))
+        }
+        Screen::Migrations => {
+            let group = state.cursor_group().ok_or("there is no group")?;
+            if group.tenants.is_empty() {
+                return Err("no tenant stands at this version".to_owned());
+            }
+            let keys = group
+                .tenants
+                .iter()
+                .filter_map(|index| state.snapshot.tenants.get(*index))
+                .map(|tenant| tenant.key.clone())
+                .collect();
+            let version =
+                group.version.as_ref().map_or_else(|| "none".to_owned(), |v| v.untrusted().safe().to_string());
+            Ok(Selection { database: group.database.clone(), keys, words: format!("group {version}"), shown: None })
+        }
+        Screen::Tenants if !state.tenants.marks.is_empty() => marked(state),
+        Screen::Tenants | Screen::Jobs | Screen::JobResult | Screen::Messages => {
+            let tenant = state.cursor_tenant().ok_or("there is no tenant under the cursor")?;
+            Ok(single(&tenant.key, tenant.slug.safe().to_string()))
+        }
+    }
+}
+
+fn single(key: &TenantKey, words: String) -> Selection {
+    Selection { database: key.database.clone(), keys: vec![key.clone()], words, shown: None }
+}
+
+fn marked(state: &State) -> Result<Selection, String> {
+    let marks = &state.tenants.marks;
+    let keys: Vec<TenantKey> = marks.iter().cloned().collect();
+    let Some(database) = keys.first().map(|key| key.database.clone()) else {
+        return Err("nothing is marked".to_owned());
+    };
+    if keys.iter().any(|key| key.database != database) {
+        return Err(
+            "the marked tenants are of several databases; a job has one: `:database NAME` shows one, u unmarks".into(),
+        );
+    }
+    let hidden = state.tenants.marks_hidden;
+    let words =
+        if hidden == 0 { format!("{} marked", keys.len()) } else { format!("{} marked, {hidden} hidden", keys.len()) };
+    let shown = (hidden > 0).then(|| {
+        state
+            .tenants
+            .shown
+            .iter()
+            .filter_map(|index| state.snapshot.tenants.get(*index))
+            .filter(|tenant| marks.contains(&tenant.key))
+            .map(|tenant| tenant.key.clone())
+            .collect()
+    });
+    Ok(Selection { database, keys, words, shown })
+}
+
+/// The job that `R`, `C` and `X` mean here.
+#[must_use]
+pub fn job_in_question(state: &State) -> Option<&JobView> {
+    match state.screen {
+        Screen::Jobs => state.cursor_job(),
+        Screen::JobResult => state.jobs.result_of.as_ref().and_then(|key| state.job(key)),
+        Screen::Tenant => {
+            let open = state.tenant.as_ref()?;
+            match open.tab {
+                TenantTab::Jobs => open.jobs.cursor.as_ref().and_then(|key| state.job(key)),
+                TenantTab::Tables | TenantTab::Migrations | TenantTab::Cache => {
+                    let step = state.open_tenant()?.failed_step.as_ref()?;
+                    state.job(&(open.key.database.clone(), step.job))
+                }
+            }
+        }
+        Screen::Tenants | Screen::Migrations | Screen::Messages => None,
+    }
+}
+
+/// Whether an action can be done now.
+///
+/// # Errors
+/// Why not, and what to do.
+pub fn allowed(state: &State, action: Action) -> Result<(), String> {
+    if !action.applies_to(state.screen) {
+        return Err(format!("{} works on {}", action.info().title, super::action::scope_words(action.info())));
+    }
+    match action {
+        Action::WriteLock => write_lock(state),
+        Action::NewTenant => new_tenant(state),
+        Action::Migrate => {
+            let selection = selection(state)?;
+            may_write(state, &selection.database)?;
+            plannable(state, &selection.database)
+        }
+        Action::Retry | Action::Continue | Action::StopJob => job_action(state, action),
+        Action::Inspect | Action::SetTarget => on_row(state, action),
+        Action::ExportCsv | Action::ExportJson | Action::CopyRow | Action::CopyName => {
+            if has_rows(state) {
+                Ok(())
+            } else {
+                Err("there is nothing in this list".to_owned())
+            }
+        }
+        Action::HistoryBack
+        | Action::HistoryForward
+        | Action::Down
+        | Action::Up
+        | Action::HalfPageDown
+        | Action::HalfPageUp
+        | Action::PageDown
+        | Action::PageUp
+        | Action::First
+        | Action::Last
+        | Action::NextTab
+        | Action::PreviousTab
+        | Action::Open
+        | Action::Back
+        | Action::Tenants
+        | Action::Migrations
+        | Action::Jobs
+        | Action::Filter
+        | Action::Palette
+        | Action::Help
+        | Action::Mark
+        | Action::MarkRange
+        | Action::MarkAll
+        | Action::UnmarkAll
+        | Action::Sort
+        | Action::ReverseSort
+        | Action::Refresh
+        | Action::Freeze
+        | Action::Slower
+        | Action::Faster
+        | Action::CopyError
+        | Action::Follow
+        | Action::Messages
+        | Action::Suspend
+        | Action::Quit => Ok(()),
+    }
+}
+
+fn has_rows(state: &State) -> bool {
+    super::nav::rows(state) > 0
+}
+
+fn write_lock(state: &State) -> Result<(), String> {
+    if state.lock.open_until.is_some() {
+        return Ok(());
+    }
+    let databases = &state.latest.databases;
+    if databases.is_empty() {
+        return Err("nothing is known of the databases yet".to_owned());
+    }
+    if databases.iter().all(|view| view.read_only) {
+        let why = databases.iter().find_map(|view| view.read_only_why.as_ref());
+        let why = why.map_or_else(|| "it is configured so".to_owned(), |why| why.safe().to_string());
+        return Err(format!("writes cannot be opened: {why}"));
+    }
+    if !databases.iter().any(|view| view.environment.is_protected() && !view.read_only) {
+        return Err("writes are open here: no database is production or staging".to_owned());
+    }
+    Ok(())
+}
+
+fn new_tenant(state: &State) -> Result<(), String> {
+    let Some(database) = state.header.database.clone() else {
+        return Err("nothing is known of the database yet".to_owned());
+    };
+    may_write(state, &database)?;
+    if state.context(&database).is_none() {
+        return Err(format!("the layout of {database} is not known yet; wait for its first reading"));
+    }
+    Ok(())
+}
+
+fn plannable(state: &State, database: &str) -> Result<(), String> {
+    match state.context(database) {
+        None => Err(format!("the migrations of {database} are not read yet; wait for its first reading")),
+        Some(context) if context.folder.is_none() => {
+            Err(format!("no migration folder is configured for {database}; set `path` in [database.migrations]"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn job_action(state: &State, action: Action) -> Result<(), String> {
+    let job = job_in_question(state).ok_or("there is no job under the cursor")?;
+    let live = match job.state {
+        JobState::Running | JobState::Queued => true,
+        JobState::Orphaned | JobState::Paused | JobState::Done | JobState::Failed | JobState::Cancelled => false,
+    };
+    let waits = match job.state {
+        JobState::Orphaned | JobState::Paused => true,
+        JobState::Running | JobState::Queued | JobState::Done | JobState::Failed | JobState::Cancelled => false,
+    };
+    match action {
+        Action::Retry if live => return Err(format!("job {} is still {}", job.id, job.state.word())),
+        Action::Retry if job.failed + job.blocked == 0 => return Err(format!("nothing failed in job {}", job.id)),
+        Action::Continue if live => return Err(format!("job {} is {} already", job.id, job.state.word())),
+        Action::Continue if !waits && job.pending == 0 => {
+            return Err(format!("job {} is {}: nothing waits; R retries what failed", job.id, job.state.word()));
+        }
+        Action::StopJob if job.state.is_over() => return Err(format!("job {} is over: {}", job.id, job.state.word())),
+        Action::StopJob if job.cancel_requested => {
+            return Err(format!("job {} is stopping already: its current tenants finish", job.id));
+        }
+        _ => {}
+    }
+    may_write(state, &job.database)
+}
+
+fn on_row(state: &State, action: Action) -> Result<(), String> {
+    match (action, state.screen) {
+        (Action::SetTarget, _) => {
+            let group = state.cursor_group().ok_or("there is no version under the cursor")?;
+            if group.version.is_none() || group.name.is_none() {
+                return Err("there is no file of this version in the migration folder".to_owned());
+            }
+            Ok(())
+        }
+        (Action::Inspect, Screen::Migrations) => {
+            let group = state.cursor_group().ok_or("there is no version under the cursor")?;
+            if group.name.is_none() {
+                return Err("there is no file of this version in the migration folder".to_owned());
+            }
+            Ok(())
+        }
+        (_, _) if has_rows(state) => Ok(()),
+        (_, _) => Err("there is nothing under the cursor".to_owned()),
+    }
+}

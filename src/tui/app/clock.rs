@@ -1,0 +1,205 @@
+//! What ages on the screen, and when it has to be drawn again for that. There is no clock of its own: the loop asks
+//! [`next_tick`] and sleeps exactly that long, or for ever.
+
+use std::time::Duration;
+
+use super::event::Now;
+use super::state::{DataAge, Level, Screen, State, Writes};
+use crate::model::fleet::DatabaseView;
+use crate::model::job::JobState;
+use crate::model::link::LinkState;
+
+/// How long the write lock stays open.
+pub const WRITES_OPEN: Duration = Duration::from_secs(600);
+
+/// How long an info stays in the message line.
+pub const INFO_STAYS: Duration = Duration::from_secs(5);
+
+/// Brings up to date what depends on the time. Whether something that is drawn changed.
+pub fn advance(state: &mut State, now: Now) -> bool {
+    state.now = now;
+    let mut changed = false;
+    if state.lock.open_until.is_some_and(|until| now.elapsed >= until) {
+        state.lock.open_until = None;
+        changed = true;
+    }
+    if state.message.as_ref().is_some_and(|message| fades(message.level) && now.elapsed >= message.since + INFO_STAYS) {
+        state.message = None;
+        changed = true;
+    }
+    changed |= header(state);
+    changed || ticking_job(state)
+}
+
+const fn fades(level: Level) -> bool {
+    match level {
+        Level::Info => true,
+        Level::Warning | Level::Error => false,
+    }
+}
+
+/// Recomputes the header. Whether it changed.
+pub fn header(state: &mut State) -> bool {
+    let before = state.header.clone();
+    let named = match state.screen {
+        Screen::Tenant => state.tenant.as_ref().map(|open| open.key.database.clone()),
+        Screen::Migrations => state.migrations.list.cursor.as_ref().map(|(database, _)| database.clone()),
+        Screen::Jobs => state.jobs.list.cursor.as_ref().map(|(database, _)| database.clone()),
+        Screen::JobResult => state.jobs.result_of.as_ref().map(|(database, _)| database.clone()),
+        Screen::Tenants | Screen::Messages => state.tenants.list.cursor.as_ref().map(|key| key.database.clone()),
+    };
+    let name = state
+        .only_database
+        .clone()
+        .or(named)
+        .filter(|name| state.latest.database(name).is_some())
+        .or_else(|| state.latest.databases.first().map(|database| database.name.clone()));
+    state.header.database = name;
+    let (latency, age, writes) = match state.header_database() {
+        None => (None, DataAge::Never, Writes::Locked),
+        Some(view) => (
+            latency(before.latency_ms.filter(|_| before.database == state.header.database), &view.link),
+            age(state, view),
+            writes(state, view),
+        ),
+    };
+    state.header.latency_ms = latency;
+    state.header.age = age;
+    state.header.writes = writes;
+    state.header != before
+}
+
+/// A latency that wavers is not redrawn: only one that doubled or halved, and that by 5 ms at least.
+fn latency(shown: Option<u32>, link: &LinkState) -> Option<u32> {
+    let LinkState::Up { latency_ms } = link else { return None };
+    let Some(shown) = shown else { return Some(*latency_ms) };
+    let (low, high) = (shown.min(*latency_ms), shown.max(*latency_ms));
+    Some(if high - low >= 5 && high >= low * 2 { *latency_ms } else { shown })
+}
+
+fn seconds_since(state: &State, at: jiff::Timestamp) -> u64 {
+    u64::try_from(state.now.wall.as_second().saturating_sub(at.as_second())).unwrap_or(0)
+}
+
+fn age(state: &State, view: &DatabaseView) -> DataAge {
+    let shown = if state.frozen { state.snapshot.database(&view.name).unwrap_or(view) } else { view };
+    let Some(taken_at) = shown.taken_at else { return DataAge::Never };
+    let seconds = seconds_since(state, taken_at);
+    if state.frozen {
+        return DataAge::Frozen(step(seconds));
+    }
+    if !view.link.is_up() {
+        return DataAge::Old(seconds);
+    }
+    let live = state.refresh.map_or(10, |refresh| (refresh.as_secs() * 2).max(2));
+    if seconds < live.max(15) { DataAge::Live } else { DataAge::Old(step(seconds)) }
+}
+
+/// 15 s, 1 min, then every five minutes.
+const fn step(seconds: u64) -> u64 {
+    match seconds {
+        0..15 => 0,
+        15..60 => 15,
+        60..300 => 60,
+        _ => seconds / 300 * 300,
+    }
+}
+
+fn until_next_step(seconds: u64) -> u64 {
+    match seconds {
+        0..15 => 15 - seconds,
+        15..60 => 60 - seconds,
+        _ => 300 - seconds % 300,
+    }
+}
+
+fn writes(state: &State, view: &DatabaseView) -> Writes {
+    if view.read_only {
+        return Writes::ReadOnly(view.read_only_why.clone().unwrap_or_else(|| "read-only".into()));
+    }
+    if !view.environment.is_protected() {
+        return Writes::Open(None);
+    }
+    match state.lock.open_until {
+        Some(until) => Writes::Open(Some(until.saturating_sub(state.now.elapsed).as_secs())),
+        None => Writes::Locked,
+    }
+}
+
+/// Whether a stopwatch of a running job is on the screen.
+fn ticking_job(state: &State) -> bool {
+    match state.screen {
+        Screen::Jobs | Screen::JobResult => state.jobs.jobs.iter().any(|job| match job.state {
+            JobState::Running => true,
+            JobState::Queued
+            | JobState::Orphaned
+            | JobState::Paused
+            | JobState::Done
+            | JobState::Failed
+            | JobState::Cancelled => false,
+        }),
+        Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages => false,
+    }
+}
+
+/// How long until something on the screen is out of date; `None`: nothing ages.
+#[must_use]
+pub fn next_tick(state: &State) -> Option<Duration> {
+    let now = state.now.elapsed;
+    let second = Duration::from_secs(1);
+    let mut next: Option<Duration> = None;
+    let mut want = |after: Duration| next = Some(next.map_or(after, |next| next.min(after)));
+    if let Some(message) = state.message.as_ref().filter(|message| fades(message.level)) {
+        want((message.since + INFO_STAYS).saturating_sub(now));
+    }
+    if let Some(until) = state.lock.open_until {
+        let left = until.saturating_sub(now);
+        // The countdown shows whole seconds: wake when the next one begins.
+        want(left.saturating_sub(Duration::from_secs(left.as_secs())).max(Duration::from_millis(10)));
+    }
+    if ticking_job(state) {
+        want(second);
+    }
+    if let Some(view) = state.header_database() {
+        match &view.link {
+            LinkState::Lost { .. } | LinkState::Slow { .. } => want(second),
+            LinkState::Connecting | LinkState::Up { .. } | LinkState::Refused { .. } => {
+                let shown = if state.frozen { state.snapshot.database(&view.name).unwrap_or(view) } else { view };
+                if let Some(taken_at) = shown.taken_at {
+                    let live = state.refresh.map_or(15, |refresh| (refresh.as_secs() * 2).max(15));
+                    let seconds = seconds_since(state, taken_at);
+                    want(Duration::from_secs(if seconds < live && !state.frozen {
+                        live - seconds
+                    } else {
+                        until_next_step(seconds)
+                    }));
+                }
+            }
+        }
+    }
+    next.map(|next| next.max(Duration::from_millis(10)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_step_and_never_tick() {
+        let steps: std::collections::BTreeSet<u64> = (0..600).map(step).collect();
+        assert_eq!(steps.into_iter().collect::<Vec<_>>(), [0, 15, 60, 300]);
+        for seconds in 0..2_000 {
+            assert!(step(seconds + until_next_step(seconds)) > step(seconds), "{seconds}");
+            assert_eq!(step(seconds + until_next_step(seconds) - 1), step(seconds), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_wavering_latency_stays() {
+        let up = |latency_ms| LinkState::Up { latency_ms };
+        assert_eq!(latency(Some(12), &up(14)), Some(12));
+        assert_eq!(latency(Some(1), &up(3)), Some(1));
+        assert_eq!(latency(Some(12), &up(40)), Some(40));
+        assert_eq!(latency(Some(12), &LinkState::Connecting), None);
+    }
+}

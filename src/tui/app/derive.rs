@@ -1,0 +1,406 @@
+//! What follows from the picture: rows, groups, counters, the header. Recomputed when the picture, a filter or an
+//! order changes, never for a key that only moves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::filter;
+use super::state::{Counters, List, Screen, State, TableColumn, TablesSort, VersionGroup};
+use crate::model::fleet::Snapshot;
+use crate::model::job::{JobState, JobView};
+use crate::model::ledger::Version;
+use crate::model::tenant::{TableDetail, Tenant, TenantState};
+use crate::text::Untrusted;
+
+/// Whether a tenant is counted at a version: not deleted, no orphan, and its ledger was read.
+#[must_use]
+pub fn counts_for_versions(tenant: &Tenant) -> bool {
+    if tenant.deleted {
+        return false;
+    }
+    match tenant.state {
+        TenantState::NoAccess
+        | TenantState::Conflict
+        | TenantState::MissingSchema
+        | TenantState::OrphanSchema
+        | TenantState::UnknownTool
+        | TenantState::Unknown => false,
+        TenantState::Dirty
+        | TenantState::Locked
+        | TenantState::NeverMigrated
+        | TenantState::Ahead
+        | TenantState::Behind
+        | TenantState::Ok => true,
+    }
+}
+
+/// Everything that hangs on the picture.
+pub fn all(state: &mut State) {
+    jobs(state);
+    tenants(state);
+    migrations(state);
+    open_tenant(state);
+    counters(state);
+}
+
+/// The rows of the Tenants screen.
+pub fn tenants(state: &mut State) {
+    state.tenants.shown = filter::shown(state);
+    hidden_marks(state);
+    settle_tenants(state);
+}
+
+/// How many marks the filter hides.
+pub fn hidden_marks(state: &mut State) {
+    let marks = &state.tenants.marks;
+    if marks.is_empty() {
+        state.tenants.marks_hidden = 0;
+        return;
+    }
+    let visible = state
+        .tenants
+        .shown
+        .iter()
+        .filter(|index| state.snapshot.tenants.get(**index).is_some_and(|tenant| marks.contains(&tenant.key)))
+        .count();
+    state.tenants.marks_hidden = marks.len().saturating_sub(visible);
+}
+
+fn settle_tenants(state: &mut State) {
+    let snapshot = Arc::clone(&state.snapshot);
+    let shown = std::mem::take(&mut state.tenants.shown);
+    settle(&mut state.tenants.list, shown.len(), |row| {
+        shown.get(row).and_then(|index| snapshot.tenants.get(*index)).map(|tenant| &tenant.key)
+    });
+    state.tenants.shown = shown;
+}
+
+/// Puts the cursor back on whom it was on; on the row that took that place where it is gone.
+pub fn settle<'a, K: Clone + PartialEq + 'a>(list: &mut List<K>, rows: usize, key: impl Fn(usize) -> Option<&'a K>) {
+    if rows == 0 {
+        // The identity is kept: a filter that hides everything for a moment does not lose the place.
+        list.at = 0;
+        list.top = 0;
+        return;
+    }
+    let found = list.cursor.as_ref().and_then(|cursor| {
+        if key(list.at) == Some(cursor) { Some(list.at) } else { (0..rows).find(|row| key(*row) == Some(cursor)) }
+    });
+    match found {
+        Some(row) => {
+            // The rows around the cursor stay where they were on the screen.
+            list.top = (list.top + row).saturating_sub(list.at);
+            list.at = row;
+        }
+        None => {
+            list.at = list.at.min(rows - 1);
+            list.cursor = key(list.at).cloned();
+        }
+    }
+}
+
+/// Keeps the cursor visible.
+pub fn scroll<K>(list: &mut List<K>, rows: usize, visible: usize) {
+    if visible == 0 || rows == 0 {
+        list.top = 0;
+        return;
+    }
+    list.top = list.top.min(rows.saturating_sub(visible));
+    if list.at < list.top {
+        list.top = list.at;
+    } else if list.at >= list.top + visible {
+        list.top = list.at + 1 - visible;
+    }
+}
+
+/// The rows of the Migrations screen.
+pub fn migrations(state: &mut State) {
+    let mut groups = Vec::new();
+    for database in &state.snapshot.databases {
+        if state.only_database.as_ref().is_some_and(|only| *only != database.name) {
+            continue;
+        }
+        let mut by_version: BTreeMap<Option<Version>, Vec<usize>> = BTreeMap::new();
+        for (index, tenant) in state.snapshot.tenants.iter().enumerate() {
+            if tenant.key.database == database.name && counts_for_versions(tenant) {
+                by_version.entry(tenant.version().cloned()).or_default().push(index);
+            }
+        }
+        let files = database.files.as_deref().unwrap_or_default();
+        for file in files {
+            by_version.entry(Some(file.version.clone())).or_default();
+        }
+        let of = by_version.values().map(Vec::len).sum();
+        let target = state.target(&database.name).cloned();
+        // Files in the order of their folder (which is not always that of the versions), the rest before them.
+        let place: BTreeMap<&Version, usize> =
+            files.iter().enumerate().map(|(place, file)| (&file.version, place)).collect();
+        let mut of_database: Vec<VersionGroup> = by_version
+            .into_iter()
+            .map(|(version, tenants)| {
+                let file = version.as_ref().and_then(|version| files.iter().find(|file| file.version == *version));
+                let failed = failed_at(&state.snapshot, &tenants);
+                let mut notes = file.map(|file| file.notes.clone()).unwrap_or_default();
+                if failed > 0 {
+                    notes.insert(0, Untrusted::new(format!("{failed} failed")));
+                }
+                if file.is_none() && version.is_some() && database.files.is_some() {
+                    notes.push("no file".into());
+                }
+                if file.is_some_and(|file| !file.has_down) {
+                    notes.push("no down".into());
+                }
+                VersionGroup {
+                    database: database.name.clone(),
+                    is_target: version.is_some() && version == target,
+                    name: file.map(|file| file.name.clone()),
+                    version,
+                    tenants,
+                    of,
+                    failed,
+                    notes,
+                }
+            })
+            .collect();
+        of_database.sort_by(|a, b| {
+            let key = |group: &VersionGroup| {
+                group.version.as_ref().map(|version| (place.get(version).copied(), version.clone()))
+            };
+            key(b).cmp(&key(a))
+        });
+        groups.extend(of_database);
+    }
+    let keys: Vec<_> = groups.iter().map(|group| (group.database.clone(), group.version.clone())).collect();
+    settle(&mut state.migrations.list, keys.len(), |row| keys.get(row));
+    state.migrations.groups = groups;
+}
+
+fn failed_at(snapshot: &Snapshot, tenants: &[usize]) -> usize {
+    tenants
+        .iter()
+        .filter(|index| snapshot.tenants.get(**index).is_some_and(|tenant| tenant.failed_step.is_some()))
+        .count()
+}
+
+/// The jobs: the record's, and what the workers told since.
+pub fn jobs(state: &mut State) {
+    let known = std::mem::take(&mut state.jobs.jobs);
+    let mut merged: Vec<JobView> = state.latest.jobs.clone();
+    for told in known {
+        match merged.iter_mut().find(|job| job.database == told.database && job.id == told.id) {
+            Some(job) => {
+                if is_newer(&told, job) {
+                    *job = told;
+                }
+            }
+            None => merged.push(told),
+        }
+    }
+    state.jobs.jobs = merged;
+    sort_jobs(state);
+}
+
+/// Whether what a worker told is newer than what the record said when it was read. The record is read now and then,
+/// the worker tells at once; only what another process did is known from the record alone.
+fn is_newer(told: &JobView, record: &JobView) -> bool {
+    let progress = |job: &JobView| (job.attempt, job.done + job.failed + job.blocked);
+    if told.state.is_over() != record.state.is_over() && told.attempt == record.attempt {
+        return told.state.is_over();
+    }
+    told.mine && progress(told) >= progress(record)
+}
+
+/// Takes over what a worker told of a job. Whether something changed.
+pub fn job_told(state: &mut State, told: JobView) -> bool {
+    match state.jobs.jobs.iter_mut().find(|job| job.database == told.database && job.id == told.id) {
+        Some(job) if *job == told => return false,
+        Some(job) => *job = told,
+        None => state.jobs.jobs.push(told),
+    }
+    sort_jobs(state);
+    job_counters(state);
+    true
+}
+
+fn sort_jobs(state: &mut State) {
+    state.jobs.jobs.sort_by(|a, b| b.created_at.cmp(&a.created_at).then(b.id.cmp(&a.id)));
+    let keys: Vec<_> = state.jobs.jobs.iter().map(|job| (job.database.clone(), job.id)).collect();
+    settle(&mut state.jobs.list, keys.len(), |row| keys.get(row));
+    results(state);
+}
+
+/// The reading position in the results that are in front.
+pub fn results(state: &mut State) {
+    let Some(key) = &state.jobs.result_of else { return };
+    let outcomes = state.jobs.outcomes.get(key).map(Vec::as_slice).unwrap_or_default();
+    let keys: Vec<Untrusted> = outcomes.iter().map(|outcome| outcome.schema.clone()).collect();
+    settle(&mut state.jobs.result, keys.len(), |row| keys.get(row));
+}
+
+fn compare_tables(a: &TableDetail, b: &TableDetail, sort: TablesSort) -> std::cmp::Ordering {
+    fn known<T: Ord>(a: Option<T>, b: Option<T>, down: bool) -> std::cmp::Ordering {
+        match (a, b) {
+            (Some(a), Some(b)) if down => b.cmp(&a),
+            (Some(a), Some(b)) => a.cmp(&b),
+            // Unknown comes last in both directions.
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        }
+    }
+    let down = sort.descending;
+    match sort.column {
+        TableColumn::Table => known(Some(&a.name), Some(&b.name), down),
+        TableColumn::Total => known(a.total_bytes, b.total_bytes, down),
+        TableColumn::Heap => known(a.table_bytes, b.table_bytes, down),
+        TableColumn::Index => known(a.index_bytes, b.index_bytes, down),
+        TableColumn::Rows => known(a.rows_estimate, b.rows_estimate, down),
+        TableColumn::Dead => known(a.dead_percent, b.dead_percent, down),
+    }
+    .then_with(|| a.name.cmp(&b.name))
+}
+
+/// The rows of the open tenant's tabs.
+pub fn open_tenant(state: &mut State) {
+    let Some(open) = &mut state.tenant else { return };
+    let detail = state.snapshot.detail.clone().filter(|detail| detail.key == open.key);
+    let slug = state.snapshot.tenant(&open.key).map(|tenant| tenant.slug.clone());
+    let jobs_of: BTreeSet<_> = state
+        .jobs
+        .log
+        .iter()
+        .filter(|line| line.tenant.is_some() && line.tenant == slug && line.database == open.key.database)
+        .map(|line| line.job)
+        .collect();
+    let outcomes = &state.jobs.outcomes;
+    open.jobs_shown = state
+        .jobs
+        .jobs
+        .iter()
+        .enumerate()
+        .filter(|(_, job)| {
+            let key = (job.database.clone(), job.id);
+            job.database == open.key.database
+                && (jobs_of.contains(&job.id)
+                    || outcomes.get(&key).is_some_and(|list| {
+                        list.iter().any(|outcome| {
+                            outcome.key.as_ref() == Some(&open.key) || Some(&outcome.slug) == slug.as_ref()
+                        })
+                    })
+                    || state
+                        .snapshot
+                        .tenant(&open.key)
+                        .and_then(|tenant| tenant.failed_step.as_ref())
+                        .is_some_and(|step| step.job == job.id))
+        })
+        .map(|(index, _)| index)
+        .collect();
+    let jobs: Vec<_> = open
+        .jobs_shown
+        .iter()
+        .filter_map(|index| state.jobs.jobs.get(*index))
+        .map(|job| (job.database.clone(), job.id))
+        .collect();
+    settle(&mut open.jobs, jobs.len(), |row| jobs.get(row));
+    let Some(detail) = detail else {
+        open.tables_shown.clear();
+        return;
+    };
+    let mut shown: Vec<usize> = (0..detail.tables.len()).collect();
+    shown.sort_by(|a, b| compare_tables(&detail.tables[*a], &detail.tables[*b], open.tables_sort));
+    settle(&mut open.tables, shown.len(), |row| shown.get(row).map(|index| &detail.tables[*index].name));
+    open.tables_shown = shown;
+    settle(&mut open.migrations, detail.migrations.len(), |row| detail.migrations.get(row).map(|m| &m.version));
+    settle(&mut open.cache, detail.cache_by_prefix.len(), |row| detail.cache_by_prefix.get(row).map(|(p, _)| p));
+}
+
+/// The numbers of line 2.
+pub fn counters(state: &mut State) {
+    let mut counters = Counters::default();
+    for tenant in &state.snapshot.tenants {
+        if state.only_database.as_ref().is_some_and(|only| *only != tenant.key.database) {
+            continue;
+        }
+        counters.tenants += 1;
+        counters.failed += usize::from(tenant.failed_step.is_some());
+        if let Some(status) = &tenant.status {
+            counters.active += usize::from(status.raw().eq_ignore_ascii_case("active"));
+            counters.suspended += usize::from(status.raw().eq_ignore_ascii_case("suspended"));
+        }
+        match tenant.state {
+            TenantState::NoAccess | TenantState::Conflict | TenantState::UnknownTool => counters.unreadable += 1,
+            TenantState::Locked => counters.locked += 1,
+            TenantState::NeverMigrated | TenantState::Behind => counters.behind += 1,
+            TenantState::Ahead => counters.ahead += 1,
+            TenantState::Ok => counters.at_target += 1,
+            TenantState::Unknown => counters.unknown += 1,
+            TenantState::MissingSchema | TenantState::OrphanSchema | TenantState::Dirty => {}
+        }
+    }
+    state.counters = counters;
+    job_counters(state);
+}
+
+fn job_counters(state: &mut State) {
+    let count = |wanted: JobState| state.jobs.jobs.iter().filter(|job| job.state == wanted).count();
+    state.counters.jobs_running = count(JobState::Running);
+    state.counters.jobs_failed = count(JobState::Failed);
+}
+
+/// Keeps every cursor of the screen in front visible.
+pub fn scroll_all(state: &mut State) {
+    let visible = crate::tui::screens::list_rows(state);
+    match state.screen {
+        Screen::Tenants => scroll(&mut state.tenants.list, state.tenants.shown.len(), visible),
+        Screen::Migrations => scroll(&mut state.migrations.list, state.migrations.groups.len(), visible),
+        Screen::Jobs => scroll(&mut state.jobs.list, state.jobs.jobs.len(), visible),
+        Screen::JobResult => {
+            let rows = state.jobs.result_of.as_ref().and_then(|key| state.jobs.outcomes.get(key)).map_or(0, Vec::len);
+            scroll(&mut state.jobs.result, rows, visible);
+        }
+        Screen::Messages => scroll(&mut state.messages_list, state.messages.len(), visible),
+        Screen::Tenant => {
+            let detail = state.snapshot.detail.clone();
+            if let Some(open) = &mut state.tenant {
+                let detail = detail.filter(|detail| detail.key == open.key);
+                let count = |of: fn(&crate::model::tenant::TenantDetail) -> usize| detail.as_deref().map_or(0, of);
+                scroll(&mut open.tables, open.tables_shown.len(), visible);
+                scroll(&mut open.migrations, count(|detail| detail.migrations.len()), visible);
+                scroll(&mut open.cache, count(|detail| detail.cache_by_prefix.len()), visible);
+                scroll(&mut open.jobs, open.jobs_shown.len(), visible);
+            }
+        }
+    }
+}
+
+/// Whether two pictures look different. When they were taken and how fast the link answered does not count: the
+/// header draws those in steps of its own.
+#[must_use]
+pub fn looks_different(old: &Snapshot, new: &Snapshot) -> bool {
+    use crate::model::link::LinkState;
+    let databases = |snapshot: &Snapshot| {
+        let mut databases = snapshot.databases.clone();
+        for database in &mut databases {
+            database.taken_at = None;
+            if let LinkState::Up { latency_ms } = &mut database.link {
+                *latency_ms = 0;
+            }
+            if let crate::model::fleet::CacheView::Counted { at, .. } = &mut database.cache {
+                *at = jiff::Timestamp::UNIX_EPOCH;
+            }
+        }
+        databases
+    };
+    let detail = |snapshot: &Snapshot| {
+        snapshot.detail.as_ref().map(|detail| {
+            let mut detail = (**detail).clone();
+            detail.measured_at = jiff::Timestamp::UNIX_EPOCH;
+            detail
+        })
+    };
+    let same_tenants = old.tenants.len() == new.tenants.len()
+        && old.tenants.iter().zip(&new.tenants).all(|(a, b)| Arc::ptr_eq(a, b) || a == b);
+    !same_tenants
+        || old.jobs != new.jobs
+        || old.shared != new.shared
+        || detail(old) != detail(new)
+        || databases(old) != databases(new)
+}

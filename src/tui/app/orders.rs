@@ -1,0 +1,487 @@
+//! What writes: opening the dialogs, and turning what they decide into commands. Every decision is checked again
+//! here, because the write lock may have closed and the link may have gone while a dialog was open.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::allowed::{job_in_question, may_write, selection};
+use super::command::Command;
+use super::state::{Level, State};
+use super::{App, clock, nav};
+use crate::fleet::FleetCommand;
+use crate::jobs::service::{Order, ServiceCommand};
+use crate::migrations::plan::{self, Plan, PlanOptions};
+use crate::model::environment::Environment;
+use crate::model::job::{JobEvent, JobKind, JobState, JobView, Outcome, StepFailure, TenantOutcome};
+use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
+use crate::text::Untrusted;
+use crate::tui::dialogs::{
+    Confirm, ConfirmInput, Dialog, DialogAction, FailureCard, Migrate, MigrateInput, NewTenant, NewTenantInput,
+    OfferInit, Quit, StopJob, WriteLock,
+};
+
+/// Plan words that the form offers at most.
+const PLANS: usize = 50;
+
+/// An order that was given, until it is known to be recorded.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// Where.
+    pub database: DatabaseName,
+    /// What.
+    pub order: Box<Order>,
+    /// Its key: sent again, it is the same job.
+    pub key: Uuid,
+}
+
+impl App {
+    /// `W`.
+    pub(super) fn toggle_writes(&mut self) {
+        if self.state.lock.open_until.is_some() {
+            self.state.lock.open_until = None;
+            self.say(Level::Info, "writes are locked; running jobs go on");
+            return;
+        }
+        let strictest = self
+            .state
+            .latest
+            .databases
+            .iter()
+            .filter(|view| !view.read_only)
+            .map(|view| view.environment)
+            .min_by_key(|environment| match environment {
+                Environment::Production => 0,
+                Environment::Staging => 1,
+                Environment::Development => 2,
+            })
+            .unwrap_or(Environment::Production);
+        self.open_dialog(Dialog::WriteLock(Box::new(WriteLock::new(strictest))));
+    }
+
+    /// `N`.
+    pub(super) fn open_new_tenant(&mut self) {
+        let state = &self.state;
+        let Some(database) = state.header.database.clone() else { return };
+        let Some(context) = state.context(&database) else { return };
+        let mut plans: Vec<(usize, Untrusted)> = Vec::new();
+        for plan in state.snapshot.tenants.iter().filter(|t| t.key.database == database).filter_map(|t| t.plan.as_ref())
+        {
+            if let Some((count, _)) = plans.iter_mut().find(|(_, known)| known == plan) {
+                *count += 1;
+            } else if plans.len() < PLANS {
+                plans.push((1, plan.clone()));
+            }
+        }
+        plans.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        let input = NewTenantInput {
+            environment: state.environment(&database),
+            layout: Arc::clone(&context.layout),
+            taken: Arc::clone(&context.taken),
+            folder: context.folder.clone(),
+            plans: plans.into_iter().map(|(_, plan)| plan).collect(),
+            key: Uuid::new_v4(),
+            database,
+        };
+        self.open_dialog(Dialog::NewTenant(Box::new(NewTenant::new(input))));
+    }
+
+    /// `M`: the plan over the frozen set.
+    pub(super) fn open_migrate(&mut self) {
+        let selection = match selection(&self.state) {
+            Ok(selection) => selection,
+            Err(why) => return self.say(Level::Warning, why),
+        };
+        let whole = match self.plan_of(&selection.database, &selection.keys) {
+            Ok(plan) => plan,
+            Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
+        };
+        let shown = match selection.shown.map(|keys| self.plan_of(&selection.database, &keys)).transpose() {
+            Ok(shown) => shown,
+            Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
+        };
+        if whole.tenants.is_empty() && whole.left_out.is_empty() && whole.refusals.is_empty() {
+            let text = format!("nothing is pending: {} of {} up to date", whole.up_to_date, selection.keys.len());
+            return self.say(Level::Info, text);
+        }
+        let Some(context) = self.state.context(&selection.database) else { return };
+        let rate = self
+            .state
+            .jobs
+            .jobs
+            .iter()
+            .find(|job| {
+                job.database == selection.database && job.kind == JobKind::Migrate && job.rate_per_minute.is_some()
+            })
+            .and_then(|job| job.rate_per_minute);
+        let input = MigrateInput {
+            environment: self.state.environment(&selection.database),
+            set: selection.words,
+            plan: Arc::new(whole),
+            shown: shown.map(Arc::new),
+            layout: Arc::clone(&context.layout),
+            jobs: self.database_config(&selection.database).map(|config| config.jobs.clone()).unwrap_or_default(),
+            rate_per_minute: rate,
+            key: Uuid::new_v4(),
+            database: selection.database,
+        };
+        self.open_dialog(Dialog::Migrate(Box::new(Migrate::new(input))));
+    }
+
+    fn plan_of(&self, database: &DatabaseName, keys: &[TenantKey]) -> Result<Plan, String> {
+        let context = self.state.context(database).ok_or("the migrations are not read yet")?;
+        let folder = context.folder.as_ref().ok_or("no migration folder is configured")?;
+        let wanted: std::collections::HashSet<&TenantKey> = keys.iter().collect();
+        // The latest picture, also where rows are frozen: what is planned is what is there.
+        let tenants: Vec<Arc<Tenant>> =
+            self.state.latest.tenants.iter().filter(|tenant| wanted.contains(&tenant.key)).cloned().collect();
+        let mut options = match self.database_config(database) {
+            Some(config) => PlanOptions::from(&**config),
+            None => return Err(format!("{database} is not configured")),
+        };
+        options.to = self.state.targets.get(database).cloned();
+        plan::plan(database, &tenants, folder, options).map_err(|error| error.to_string())
+    }
+
+    /// `R`.
+    pub(super) fn open_retry(&mut self) {
+        let Some(job) = job_in_question(&self.state) else { return };
+        let lines = vec![
+            format!("Job {}: {} {}", job.id, job.kind.word(), job.what.safe()),
+            format!(
+                "{} failed and {} blocked tenants are tried again; what is done stays done.",
+                job.failed, job.blocked
+            ),
+            "Each step is one transaction: a step that fails again changes nothing.".to_owned(),
+        ];
+        let action = DialogAction::Retry(job.database.clone(), job.id);
+        self.confirm(job.clone(), format!("Retry job {}", job.id), lines, "Retry failed", action);
+    }
+
+    /// `C`.
+    pub(super) fn open_continue(&mut self) {
+        let Some(job) = job_in_question(&self.state) else { return };
+        let why = job.reason.as_ref().map_or_else(String::new, |reason| format!(" ({})", reason.safe()));
+        let lines = vec![
+            format!("Job {}: {} {}", job.id, job.kind.word(), job.what.safe()),
+            format!("It is {}{why}: {} of {} done, {} failed.", job.state.word(), job.done, job.total, job.failed),
+            format!("{} tenants that wait are gone on with, here in this process.", job.pending),
+        ];
+        let action = DialogAction::Resume(job.database.clone(), job.id);
+        self.confirm(job.clone(), format!("Continue job {}", job.id), lines, "Continue", action);
+    }
+
+    fn confirm(&mut self, job: JobView, title: String, lines: Vec<String>, button: &str, action: DialogAction) {
+        let environment = Some(self.state.environment(&job.database));
+        let input = ConfirmInput { environment, title, lines, button: button.to_owned(), action };
+        self.open_dialog(Dialog::Confirm(Box::new(Confirm::new(input))));
+    }
+
+    /// `X`.
+    pub(super) fn open_stop(&mut self) {
+        let Some(job) = job_in_question(&self.state).cloned() else { return };
+        let environment = self.state.environment(&job.database);
+        self.open_dialog(Dialog::StopJob(Box::new(StopJob::new((job, environment)))));
+    }
+
+    /// `q`: asks only if a job runs here.
+    pub(super) fn leave(&mut self) -> Vec<Command> {
+        let running: Vec<JobView> = self.state.jobs.jobs.iter().filter(|job| runs_here(job)).cloned().collect();
+        if running.is_empty() {
+            return vec![Command::Quit(0)];
+        }
+        self.open_dialog(Dialog::Quit(Box::new(Quit::new(running))));
+        Vec::new()
+    }
+
+    /// The card of a failed tenant, as far as it is known here.
+    pub(super) fn failure_card(&self, tenant: &Tenant) -> Option<FailureCard> {
+        let step = tenant.failed_step.as_ref()?;
+        let key = (tenant.key.database.clone(), step.job);
+        let job = self.state.job(&key)?.clone();
+        let known = self.state.jobs.outcomes.get(&key).and_then(|outcomes| {
+            outcomes.iter().find(|outcome| outcome.key.as_ref() == Some(&tenant.key) && outcome.failure.is_some())
+        });
+        let outcome = known.cloned().unwrap_or_else(|| TenantOutcome {
+            key: Some(tenant.key.clone()),
+            slug: tenant.slug.clone(),
+            schema: tenant.schema.clone().unwrap_or_default(),
+            outcome: Outcome::Failed,
+            version: tenant.version().cloned(),
+            failure: Some(StepFailure {
+                version: step.version.clone(),
+                sqlstate: step.sqlstate.clone(),
+                message: step.message.clone(),
+                statement: None,
+                blocker: None,
+                tries: 1,
+            }),
+            steps: (0, 0),
+            duration_ms: None,
+        });
+        Some(FailureCard::new((job, outcome)))
+    }
+
+    /// The card of the result under the cursor.
+    pub(super) fn result_card(&self) -> Option<FailureCard> {
+        let outcome = nav::cursor_outcome(&self.state)?;
+        outcome.failure.as_ref()?;
+        let job = self.state.jobs.result_of.as_ref().and_then(|key| self.state.job(key))?;
+        Some(FailureCard::new((job.clone(), outcome.clone())))
+    }
+
+    /// What a dialog decided.
+    pub(super) fn decide(&mut self, action: DialogAction) -> Vec<Command> {
+        match action {
+            DialogAction::OpenWrites(minutes) => {
+                let open = std::time::Duration::from_secs(u64::from(minutes) * 60).min(clock::WRITES_OPEN);
+                self.state.lock.open_until = Some(self.state.now.elapsed + open);
+                self.say(Level::Info, format!("writes are open for {} minutes; W locks them", open.as_secs() / 60));
+                Vec::new()
+            }
+            DialogAction::Order { database, order, key } => self.order(Pending { database, order, key }),
+            DialogAction::Init(database) => self.service(&database, ServiceCommand::Init, "making the tenantui schema"),
+            DialogAction::Retry(database, job) => {
+                self.service(&database, ServiceCommand::Retry(job), &format!("retrying what failed in job {job}"))
+            }
+            DialogAction::Resume(database, job) => {
+                self.service(&database, ServiceCommand::Resume(job), &format!("going on with job {job}"))
+            }
+            DialogAction::Cancel(database, job) => {
+                let text = format!("job {job} stops after its current tenants");
+                self.service(&database, ServiceCommand::Cancel(job), &text)
+            }
+            DialogAction::Copy(text) => vec![Command::Copy(text)],
+            DialogAction::Quit => vec![Command::Quit(0)],
+        }
+    }
+
+    fn service(&mut self, database: &DatabaseName, command: ServiceCommand, said: &str) -> Vec<Command> {
+        if let Err(why) = may_write(&self.state, database) {
+            self.say(Level::Error, format!("not done: {why}"));
+            return Vec::new();
+        }
+        self.say(Level::Info, said);
+        vec![Command::Service { database: database.clone(), command }]
+    }
+
+    /// Sends an order, or offers `init` first.
+    fn order(&mut self, pending: Pending) -> Vec<Command> {
+        if let Err(why) = may_write(&self.state, &pending.database) {
+            self.say(Level::Error, format!("nothing was ordered: {why}"));
+            return Vec::new();
+        }
+        let known = self.state.latest.database(&pending.database).and_then(|view| view.initialised);
+        if known == Some(false) && !self.initialised.contains(&pending.database) {
+            self.offer_init(pending);
+            return Vec::new();
+        }
+        let words = match &*pending.order {
+            Order::Provision(order) => format!("ordered: new tenant {}", Untrusted::new(&order.name.slug).safe()),
+            Order::Migrate(order) => format!("ordered: migrate {} tenants", order.plan.tenants.len()),
+        };
+        if let Order::Provision(order) = &*pending.order {
+            self.expected_tenant = Some((pending.database.clone(), order.name.slug.clone()));
+        }
+        let command = ServiceCommand::Order { idempotency_key: pending.key, order: pending.order.clone() };
+        let database = pending.database.clone();
+        self.sent_order = Some(pending);
+        self.service(&database, command, &words)
+    }
+
+    fn offer_init(&mut self, pending: Pending) {
+        let environment = self.state.environment(&pending.database);
+        let input = (pending.database.clone(), environment);
+        self.waiting_for_init = Some(pending);
+        self.open_dialog(Dialog::OfferInit(Box::new(OfferInit::new(input))));
+    }
+
+    /// A dialog was left without a decision.
+    pub(super) fn dialog_left(&mut self, dialog: &Dialog) {
+        if matches!(dialog, Dialog::OfferInit(_))
+            && let Some(pending) = self.waiting_for_init.take()
+        {
+            self.expected_tenant = None;
+            let text = format!(
+                "nothing was ordered: jobs keep their record in the schema tenantui, which {} does not have",
+                pending.database
+            );
+            self.say(Level::Warning, text);
+        }
+    }
+
+    /// A worker tells something.
+    pub(super) fn told(&mut self, event: JobEvent) -> Vec<Command> {
+        match event {
+            JobEvent::Job(job) => self.job_told(*job),
+            JobEvent::Log(line) => {
+                self.dirty |= self.shows_log();
+                self.touch(&line.database, line.tenant.as_ref());
+                let state = &mut self.state;
+                state.jobs.log.push_back(line);
+                while state.jobs.log.len() > super::LOG_LINES {
+                    state.jobs.log.pop_front();
+                }
+                Vec::new()
+            }
+            JobEvent::LogDropped(lines) => {
+                self.state.jobs.log_dropped += lines;
+                self.dirty |= self.shows_log();
+                Vec::new()
+            }
+            JobEvent::Outcomes { database, job, outcomes } => {
+                self.dirty = true;
+                for key in outcomes.iter().filter_map(|outcome| outcome.key.as_ref()) {
+                    self.touched.insert(key.clone());
+                }
+                self.state.jobs.outcomes.insert((database, job), outcomes);
+                super::derive::results(&mut self.state);
+                super::derive::open_tenant(&mut self.state);
+                Vec::new()
+            }
+            JobEvent::Rejected { database, message, needs_init } => self.rejected(&database, &message, needs_init),
+            JobEvent::Initialised { database } => {
+                self.initialised.insert(database.clone());
+                self.say(Level::Info, format!("the schema tenantui stands in {database}"));
+                match self.waiting_for_init.take() {
+                    Some(pending) if pending.database == database => self.order(pending),
+                    other => {
+                        self.waiting_for_init = other;
+                        Vec::new()
+                    }
+                }
+            }
+        }
+    }
+
+    fn rejected(&mut self, database: &DatabaseName, message: &Untrusted, needs_init: bool) -> Vec<Command> {
+        self.say(Level::Error, message.safe().to_string());
+        let sent = self.sent_order.take_if(|sent| sent.database == *database);
+        if sent.is_some() {
+            self.expected_tenant = None;
+        }
+        if needs_init {
+            self.initialised.remove(database);
+            if let Some(pending) = sent
+                && self.state.dialog.is_none()
+            {
+                self.offer_init(pending);
+            }
+        }
+        vec![Command::Bell]
+    }
+
+    fn job_told(&mut self, job: JobView) -> Vec<Command> {
+        let before = self.state.job(&(job.database.clone(), job.id)).map(|known| known.state);
+        if before.is_none() && job.mine {
+            self.sent_order = None;
+        }
+        let changed_state = before != Some(job.state);
+        let ended = changed_state && !runs_here(&job) && job.state != JobState::Queued;
+        let told = job.clone();
+        if super::derive::job_told(&mut self.state, job) {
+            self.dirty = true;
+        }
+        if !ended || (before.is_none() && !told.mine) {
+            return Vec::new();
+        }
+        self.job_ended(&told)
+    }
+
+    /// A job that this dashboard watched came to its end, its pause or its stop.
+    fn job_ended(&mut self, job: &JobView) -> Vec<Command> {
+        let reason = job.reason.as_ref().map_or_else(String::new, |reason| format!(" ({})", reason.safe()));
+        let counts = format!("{} of {} done, {} failed", job.done, job.total, job.failed);
+        let head = format!("job {} {} {}{reason}: {counts}", job.id, job.kind.word(), job.state.word());
+        let mut commands = vec![
+            Command::Fleet(FleetCommand::Refresh),
+            Command::Service { database: job.database.clone(), command: ServiceCommand::ReadOutcomes(job.id) },
+        ];
+        match job.state {
+            JobState::Done => self.say(Level::Info, head),
+            JobState::Paused => self.say(Level::Warning, format!("{head}; 3 shows it, C continues")),
+            JobState::Failed => self.say(Level::Error, format!("{head}; 3 shows it, R retries what failed")),
+            JobState::Cancelled | JobState::Orphaned => self.say(Level::Warning, format!("{head}; 3 shows it")),
+            JobState::Queued | JobState::Running => {}
+        }
+        if job.state != JobState::Done {
+            commands.push(Command::Bell);
+            if job.kind == JobKind::Provision {
+                self.expected_tenant = None;
+            }
+        }
+        commands.extend(self.flush_touched());
+        commands
+    }
+
+    fn shows_log(&self) -> bool {
+        use super::state::Screen;
+        match self.state.screen {
+            Screen::Jobs | Screen::JobResult => true,
+            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages => {
+                self.state.size.0 >= super::WIDE
+            }
+        }
+    }
+
+    /// A job changed this tenant: it is read again soon, together with others.
+    fn touch(&mut self, database: &DatabaseName, slug: Option<&Untrusted>) {
+        let Some(slug) = slug else { return };
+        let found = self.state.latest.tenants.iter().find(|t| t.slug == *slug && t.key.database == *database);
+        if let Some(tenant) = found {
+            self.touched.insert(tenant.key.clone());
+            self.touched_since.get_or_insert(self.state.now.elapsed);
+        }
+    }
+
+    /// Asks the collector to read again what jobs changed.
+    pub(super) fn flush_touched(&mut self) -> Vec<Command> {
+        self.touched_since = None;
+        let touched: Vec<TenantKey> = std::mem::take(&mut self.touched).into_iter().collect();
+        if touched.is_empty() { Vec::new() } else { vec![Command::Fleet(FleetCommand::Changed(touched))] }
+    }
+
+    /// After provisioning the cursor goes to the new tenant, as soon as it is seen.
+    pub(super) fn look_for_expected(&mut self) {
+        let Some((database, slug)) = &self.expected_tenant else { return };
+        let found = self.state.snapshot.tenants.iter().find(|t| t.key.database == *database && t.slug.raw() == slug);
+        let Some(key) = found.map(|tenant| tenant.key.clone()) else { return };
+        self.expected_tenant = None;
+        select(&mut self.state, &key);
+        self.dirty = true;
+    }
+}
+
+/// Puts the cursor on a tenant; filters that hide it are cleared.
+pub(super) fn select(state: &mut State, key: &TenantKey) {
+    state.tenants.list.cursor = Some(key.clone());
+    let shown = |state: &State| {
+        state
+            .tenants
+            .shown
+            .iter()
+            .filter_map(|index| state.snapshot.tenants.get(*index))
+            .any(|tenant| tenant.key == *key)
+    };
+    if !shown(state) {
+        state.tenants.filter.clear();
+        state.tenants.quick = None;
+        if state.only_database.as_ref().is_some_and(|only| *only != key.database) {
+            state.only_database = None;
+        }
+        state.tenants.list.cursor = Some(key.clone());
+    }
+    super::derive::tenants(state);
+}
+
+fn runs_here(job: &JobView) -> bool {
+    match job.state {
+        JobState::Running => job.mine,
+        JobState::Queued
+        | JobState::Orphaned
+        | JobState::Paused
+        | JobState::Done
+        | JobState::Failed
+        | JobState::Cancelled => false,
+    }
+}
