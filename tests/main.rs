@@ -1,6 +1,7 @@
 //! One binary for all integration tests, one module per promise: servers are started once, and linked once.
 
 mod imports;
+mod ledgers;
 mod link;
 mod names;
 mod support;

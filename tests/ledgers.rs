@@ -1,0 +1,456 @@
+//! Ledgers made by the real tools are recognised and read as the tools themselves see them, for a whole fleet at once,
+//! also by a role that may read only a part of it.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::SinkExt;
+use serde_json::Value;
+use tenantui::config::Database;
+use tenantui::config::surroundings::Surroundings;
+use tenantui::migrations::dialects::{Found, Hints, Interner, Ledgers, dialect};
+use tenantui::migrations::folder::Folder;
+use tenantui::migrations::ledgers::{LedgersRead, detail, find, read};
+use tenantui::migrations::plan::standing;
+use tenantui::model::environment::Environment;
+use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
+use tenantui::model::ledger::{LedgerState, Tool};
+use tenantui::model::tenant::MigrationState;
+use tenantui::postgres::ledgers::read_chunked;
+use tenantui::postgres::session::{Patience, QueryError, Reader, Target};
+
+use crate::support::{TestDatabase, pg};
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ledgers").join(name)
+}
+
+async fn reader(url: &str) -> Reader {
+    let config = Database::new("test".into(), Environment::Development, url.to_owned().into());
+    let target = Target::resolve(Arc::new(config), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target");
+    Reader::open(&target, Patience::Background).await.expect("a session")
+}
+
+/// Loads a plain dump as psql does: statements, and COPY with its rows.
+async fn load(database: &TestDatabase, dump: &str) {
+    let client = database.connect().await;
+    let mut statements = String::new();
+    let mut lines = dump.lines();
+    while let Some(line) = lines.next() {
+        if line.starts_with("\\restrict") || line.starts_with("\\unrestrict") {
+            continue;
+        }
+        if line.starts_with("COPY ") && line.ends_with(" FROM stdin;") {
+            client.batch_execute(&statements).await.expect("statements of the dump");
+            statements.clear();
+            let rows: Vec<&str> = lines.by_ref().take_while(|line| *line != "\\.").collect();
+            let sink = client.copy_in::<_, Cursor<Vec<u8>>>(line.trim_end_matches(';')).await.expect("COPY");
+            let mut sink = std::pin::pin!(sink);
+            for row in rows {
+                sink.send(Cursor::new(format!("{row}\n").into_bytes())).await.expect("a row");
+            }
+            sink.as_mut().finish().await.expect("the end of COPY");
+        } else {
+            statements.push_str(line);
+            statements.push('\n');
+        }
+    }
+    client.batch_execute(&statements).await.expect("statements of the dump");
+}
+
+/// The schemas of a database by name.
+fn schemas(database: &TestDatabase) -> BTreeMap<String, u32> {
+    database
+        .sql(
+            "select nspname, oid from pg_namespace where nspname not like 'pg\\_%' and nspname <> 'information_schema'",
+        )
+        .into_iter()
+        .map(|row| {
+            let oid = row[1].as_deref().expect("an oid").parse().expect("a number");
+            (row[0].clone().expect("a name"), oid)
+        })
+        .collect()
+}
+
+async fn loaded(name: &str) -> TestDatabase {
+    let database = pg().database(name);
+    load(&database, &std::fs::read_to_string(fixture(name).join("dump.sql")).expect("a dump")).await;
+    database
+}
+
+async fn read_all(reader: &Reader, database: &TestDatabase, hints: Hints) -> (Ledgers, LedgersRead) {
+    let found = find(reader, hints).await.expect("candidates");
+    let oids: Vec<u32> = schemas(database).into_values().collect();
+    let read = read(reader, &found, &oids, &mut Interner::default(), |_| ()).await.expect("ledgers");
+    (found, read)
+}
+
+async fn compare(name: &str, tool: Tool) {
+    let database = loaded(name).await;
+    let reader = reader(&database.url()).await;
+    let folder = Folder::read(&fixture(name).join("migrations"), tool).expect("the folder");
+    assert_eq!((folder.files.len(), folder.tool), (3, tool), "{name}");
+    let hints = Hints { configured: None, folder: Folder::detect(&folder.path) };
+    let (found, read) = read_all(&reader, &database, hints).await;
+    let oids = schemas(&database);
+    let expected: BTreeMap<String, Value> =
+        serde_json::from_str(&std::fs::read_to_string(fixture(name).join("expected.json")).expect("expected.json"))
+            .expect("JSON");
+    assert!(expected.len() >= 3);
+    for (schema, expected) in expected {
+        let state = read.state(oids[&schema]);
+        let standing = standing(&state, &folder);
+        let reading = state.reading();
+        let version = reading.and_then(|reading| reading.applied.current.as_ref());
+        assert_eq!(version.map(|version| version.raw()), expected["version"].as_str(), "{name}/{schema}: version");
+        assert_eq!(standing.applied.map(u64::from), expected["applied_count"].as_u64(), "{name}/{schema}: applied");
+        let pending = standing.pending.expect("known").len();
+        assert_eq!(Some(pending as u64), expected["pending"].as_u64(), "{name}/{schema}: pending");
+        assert_eq!(standing.ahead.expect("known").len(), 0, "{name}/{schema}: ahead");
+        assert_eq!(reading.is_some_and(|reading| reading.dirty), expected["dirty"] == true, "{name}/{schema}: dirty");
+        let locked = reading.is_some_and(|reading| reading.locked.is_some());
+        assert_eq!(locked, expected["locked"] == true, "{name}/{schema}: locked");
+        let wanted = expected["version"].is_string().then_some(tool);
+        assert_eq!(reading.map(|reading| reading.tool), wanted, "{name}/{schema}: tool");
+        if version.is_none() {
+            assert_eq!(state, LedgerState::Absent, "{name}/{schema}");
+        }
+        let details =
+            detail(&reader, found.by_schema.get(&oids[&schema]), &state, Some(&folder)).await.expect("detail");
+        assert_eq!(details.len(), 3, "{name}/{schema}: {details:?}");
+        let count = |state| details.iter().filter(|detail| detail.state == state).count() as u64;
+        assert_eq!(Some(count(MigrationState::Applied)), expected["applied_count"].as_u64(), "{name}/{schema}");
+        if matches!(tool, Tool::Migratus | Tool::Diesel | Tool::Sqlx) {
+            let applied = details.iter().filter(|detail| detail.state == MigrationState::Applied);
+            assert!(applied.clone().all(|detail| detail.applied_at.is_some()), "{name}/{schema}: {details:?}");
+            let checked = applied.clone().all(|detail| detail.checksum_ok == Some(true));
+            assert_eq!(checked && applied.count() > 0, tool == Tool::Sqlx && wanted.is_some(), "{name}/{schema}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn migratus_ledgers_are_read_as_migratus_sees_them() {
+    compare("migratus", Tool::Migratus).await;
+}
+
+#[tokio::test]
+async fn rails_ledgers_are_read_as_rails_sees_them() {
+    compare("rails", Tool::Rails).await;
+}
+
+#[tokio::test]
+async fn diesel_ledgers_are_read_as_diesel_sees_them() {
+    compare("diesel", Tool::Diesel).await;
+}
+
+#[tokio::test]
+async fn sqlx_ledgers_are_read_as_sqlx_sees_them() {
+    compare("sqlx", Tool::Sqlx).await;
+}
+
+#[tokio::test]
+async fn golang_migrate_ledgers_are_read_as_it_sees_them() {
+    compare("golang-migrate", Tool::GolangMigrate).await;
+}
+
+#[tokio::test]
+async fn dbmate_ledgers_are_read_as_dbmate_sees_them() {
+    compare("dbmate", Tool::Dbmate).await;
+}
+
+#[tokio::test]
+async fn ledgers_that_are_not_read_yet_are_recognised_and_say_so() {
+    for (name, tool) in
+        [("alembic", Tool::Alembic), ("django-tenants", Tool::Django), ("flyway", Tool::Flyway), ("knex", Tool::Knex)]
+    {
+        let database = loaded(name).await;
+        let reader = reader(&database.url()).await;
+        let (found, read) = read_all(&reader, &database, Hints::default()).await;
+        let oids = schemas(&database);
+        for tenant in ["tenant_acme", "tenant_globex"] {
+            match read.state(oids[tenant]) {
+                LedgerState::Unreadable { tool: Some(seen), why } => {
+                    assert_eq!(seen, tool, "{name}/{tenant}");
+                    assert!(why.raw().contains(tool.word()), "{why:?}");
+                }
+                other => panic!("{name}/{tenant}: {other:?}"),
+            }
+        }
+        assert_eq!(read.state(oids["tenant_initech"]), LedgerState::Absent, "{name}");
+        assert_eq!(found.census()[0].0, tool, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_folder_rails_and_dbmate_are_told_apart_as_far_as_the_catalog_does() {
+    let database = pg().database("tie");
+    database.sql(
+        "create schema rails5; create table rails5.schema_migrations (version varchar primary key); \
+         create table rails5.ar_internal_metadata (key varchar primary key, value varchar); \
+         create schema rails4; create table rails4.schema_migrations (version varchar(255) not null unique); \
+         create schema olddbmate; create table olddbmate.schema_migrations (version varchar(128) primary key); \
+         create schema either; create table either.schema_migrations (version varchar primary key)",
+    );
+    let reader = reader(&database.url()).await;
+    let oids = schemas(&database);
+    let tool = |found: &Ledgers, schema: &str| match &found.by_schema[&oids[schema]] {
+        Found::Ledger(ledger) => (ledger.tool, ledger.certain),
+        unclear @ Found::Unclear { .. } => panic!("{unclear:?}"),
+    };
+    let found = find(&reader, Hints::default()).await.expect("candidates");
+    assert_eq!(tool(&found, "rails5"), (Tool::Rails, true));
+    assert_eq!(tool(&found, "rails4"), (Tool::Rails, true));
+    assert_eq!(tool(&found, "olddbmate"), (Tool::Dbmate, true));
+    assert_eq!(tool(&found, "either"), (Tool::Rails, false), "its metadata is in another schema");
+    let configured = Hints { configured: Some(Tool::Dbmate), folder: None };
+    assert_eq!(tool(&find(&reader, configured).await.expect("candidates"), "either"), (Tool::Dbmate, true));
+
+    database.sql("drop table rails5.ar_internal_metadata");
+    let found = find(&reader, Hints::default()).await.expect("candidates");
+    assert_eq!(tool(&found, "either"), (Tool::RailsOrDbmate, false));
+    let folder = Hints { configured: None, folder: Some(Tool::Dbmate) };
+    assert_eq!(tool(&find(&reader, folder).await.expect("candidates"), "either"), (Tool::Dbmate, true));
+}
+
+/// What tools without a fixture make, from the facts of their columns.
+const HAND_MADE: &[(&str, Tool)] = &[
+    ("schema_migrations (version bigint primary key, inserted_at timestamp(0))", Tool::Ecto),
+    ("schema_migrations (filename text primary key)", Tool::Sequel),
+    ("schema_migrations (version text primary key, statements text[], name text)", Tool::Supabase),
+    ("schema_migrations (id bigint unique not null)", Tool::Migratus),
+    (
+        "refinery_schema_history (version int4 primary key, name varchar(255), applied_on varchar(255), checksum varchar(255))",
+        Tool::Refinery,
+    ),
+    (
+        "_yoyo_migration (migration_hash varchar(64) primary key, migration_id varchar(255), applied_at_utc timestamp)",
+        Tool::Yoyo,
+    ),
+    (
+        "databasechangelog (id varchar(255) not null, author varchar(255) not null, filename varchar(255) not null, \
+         dateexecuted timestamp, orderexecuted int, exectype varchar(10) not null, md5sum varchar(35), \
+         description varchar(255), comments varchar(255), tag varchar(255), liquibase varchar(20), contexts varchar(255), \
+         labels varchar(255), deployment_id varchar(10))",
+        Tool::Liquibase,
+    ),
+    (
+        "goose_db_version (id int primary key generated by default as identity, version_id bigint, is_applied bool, tstamp timestamp)",
+        Tool::Goose,
+    ),
+    (
+        "pgmigrations (id serial primary key, name varchar(255) not null, run_on timestamp not null)",
+        Tool::NodePgMigrate,
+    ),
+    (
+        "_prisma_migrations (id varchar(36) primary key, checksum varchar(64), finished_at timestamptz, \
+         migration_name varchar(255), logs text, rolled_back_at timestamptz, started_at timestamptz default now(), \
+         applied_steps_count int default 0)",
+        Tool::Prisma,
+    ),
+    ("__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)", Tool::Drizzle),
+    ("migrations (id serial primary key, timestamp bigint not null, name varchar not null)", Tool::TypeOrm),
+    ("migrations (id serial primary key, migration varchar(255), batch int)", Tool::Laravel),
+    ("\"SequelizeMeta\" (name varchar(255) primary key)", Tool::Sequelize),
+    (
+        "changes (change_id text primary key, script_hash text, change text, project text, note text, \
+         committed_at timestamptz, committer_name text)",
+        Tool::Sqitch,
+    ),
+    (
+        "\"__EFMigrationsHistory\" (\"MigrationId\" varchar(150) primary key, \"ProductVersion\" varchar(32))",
+        Tool::EntityFramework,
+    ),
+    (
+        "schema_version (version_rank int, installed_rank int, version varchar(50) primary key, description varchar(200), \
+         type varchar(20), script varchar(1000), checksum int, installed_by varchar(100), installed_on timestamp, \
+         execution_time int, success bool)",
+        Tool::Flyway,
+    ),
+];
+
+#[tokio::test]
+async fn tools_are_told_by_their_columns_and_lookalikes_are_not_taken_for_ledgers() {
+    let database = pg().database("hand_made");
+    for (index, (table, _)) in HAND_MADE.iter().enumerate() {
+        database.sql(&format!("create schema s{index}; set search_path = s{index}; create table {table}"));
+    }
+    database.sql(
+        "create schema app; create table app.migrations (id int, animal text, season text); \
+         create table app.changes (id int); \
+         create schema odd; create table odd.schema_migrations (version numeric); \
+         create schema seen; create view seen.schema_migrations as select 1::bigint as id; \
+         create schema two; create table two.goose_db_version (id int, version_id bigint, is_applied bool, tstamp timestamp); \
+         create table two.alembic_version (version_num varchar(32) primary key)",
+    );
+    let reader = reader(&database.url()).await;
+    let (found, read) = read_all(&reader, &database, Hints::default()).await;
+    let oids = schemas(&database);
+    for (index, (table, tool)) in HAND_MADE.iter().enumerate() {
+        match &found.by_schema.get(&oids[&format!("s{index}")]) {
+            Some(Found::Ledger(ledger)) => assert_eq!(ledger.tool, *tool, "{table}"),
+            other => panic!("{table}: {other:?}"),
+        }
+    }
+    assert_eq!(read.state(oids["app"]), LedgerState::Absent, "an application's own tables are no ledger");
+    for (schema, word) in [("odd", "numeric"), ("seen", "no table"), ("two", "tool = ")] {
+        match read.state(oids[schema]) {
+            LedgerState::Unreadable { tool: None, why } => assert!(why.raw().contains(word), "{schema}: {why:?}"),
+            other => panic!("{schema}: {other:?}"),
+        }
+    }
+    let configured = Hints { configured: Some(Tool::Goose), folder: None };
+    match &find(&reader, configured).await.expect("candidates").by_schema[&oids["two"]] {
+        Found::Ledger(ledger) => assert_eq!(ledger.tool, Tool::Goose, "the configuration decides"),
+        unclear @ Found::Unclear { .. } => panic!("{unclear:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_may_read_a_part_is_told_which_grant_the_rest_needs() {
+    let database = loaded("migratus").await;
+    let role = pg().role("low");
+    database.sql(&format!(
+        "grant usage on schema tenant_acme, tenant_globex to {role}; grant select on tenant_acme.schema_migrations to {role}; \
+         grant select on tenant_umbrella.schema_migrations to {role}"
+    ));
+    let reader = reader(&database.url_as(&role)).await;
+    let (_, read) = read_all(&reader, &database, Hints::default()).await;
+    let oids = schemas(&database);
+    assert!(read.state(oids["tenant_acme"]).reading().is_some_and(|reading| reading.applied.versions.len() == 3));
+    for (schema, grants) in [
+        ("tenant_globex", vec!["GRANT SELECT ON \"tenant_globex\".\"schema_migrations\""]),
+        ("tenant_umbrella", vec!["GRANT USAGE ON SCHEMA \"tenant_umbrella\""]),
+    ] {
+        match read.state(oids[schema]) {
+            LedgerState::NoAccess(why) => {
+                assert_eq!(why.raw().matches("GRANT").count(), grants.len(), "{why:?}");
+                assert!(grants.iter().all(|grant| why.raw().contains(grant)), "{why:?}");
+            }
+            other => panic!("{schema}: {other:?}"),
+        }
+    }
+    assert_eq!(read.state(oids["tenant_initech"]), LedgerState::Absent, "no ledger is not no access");
+}
+
+fn fleet(database: &TestDatabase, tenants: usize) {
+    database.sql(&format!(
+        "do $do$ begin for n in 1..{tenants} loop execute format('create schema t%1$s; \
+         create table t%1$s.schema_migrations (id bigint unique not null, applied timestamp, description varchar(1024)); \
+         insert into t%1$s.schema_migrations select g, now(), ''m'' from generate_series(1, 5) g', n); end loop; end $do$"
+    ));
+}
+
+#[tokio::test]
+async fn one_broken_ledger_costs_nobody_else_an_answer() {
+    let database = pg().database("broken");
+    fleet(&database, 300);
+    let reader = reader(&database.url()).await;
+    let found = find(&reader, Hints::default()).await.expect("candidates");
+    let oids = schemas(&database);
+    // Dropped and locked after the catalog was read.
+    database.sql("drop table t150.schema_migrations");
+    let blocker = database.connect().await;
+    blocker.batch_execute("begin; lock table t151.schema_migrations in access exclusive mode").await.expect("locked");
+    let mut interner = Interner::default();
+    let mut last = 0;
+    let order: Vec<u32> = (1..=300).map(|n| oids[&format!("t{n}")]).collect();
+    let read = read(&reader, &found, &order, &mut interner, |done| {
+        assert!(done >= last, "progress never goes back");
+        last = done;
+    })
+    .await
+    .expect("ledgers");
+    assert_eq!(last, 300);
+    let mut sets = Vec::new();
+    for n in 1..=300 {
+        let state = read.state(oids[&format!("t{n}")]);
+        match (n, &state) {
+            (150, LedgerState::Unread) => {}
+            (151, LedgerState::Unreadable { tool: Some(Tool::Migratus), why }) => {
+                assert!(why.raw().contains("locked by another session"), "{why:?}");
+            }
+            (_, LedgerState::Read(reading)) if n != 150 && n != 151 => sets.push(Arc::clone(&reading.applied)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(sets.len(), 298);
+    assert!(sets.iter().all(|set| Arc::ptr_eq(set, &sets[0])), "equal ledgers are one set");
+    assert_eq!(sets[0].current.as_ref().map(|version| version.raw()), Some("5"));
+    assert!(read.relations >= 2 * 298, "{}", read.relations);
+    blocker.batch_execute("rollback").await.expect("unlocked");
+}
+
+#[tokio::test]
+async fn a_chunk_holds_fewer_than_a_thousand_locks_and_none_afterwards() {
+    let database = pg().database("locks");
+    fleet(&database, 250);
+    let reader = reader(&database.url()).await;
+    let count = "(select count(*)::text from pg_locks where pid = pg_backend_pid())";
+    let requests = (1..=250).map(|n| (n, format!("select id, {count} from t{n}.schema_migrations limit 1"))).collect();
+    // Asked for more than it may take: it keeps to its limit.
+    let read = read_chunked(&reader, requests, 100_000, |_| ()).await.expect("read");
+    let most = read
+        .results
+        .iter()
+        .filter_map(|(_, rows)| rows.as_ref().ok()?.first()?.parse::<u32>(1).ok()?)
+        .max()
+        .expect("counts");
+    assert!((200..1_000).contains(&most), "{most} locks");
+    let left = reader.rows(&format!("select {count}")).await.expect("read")[0].parse::<u32>(0).expect("a number");
+    assert!(left.is_some_and(|left| left < 10), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_lost_link_is_an_error_and_not_a_fleet_of_unreadable_ledgers() {
+    let database = pg().database("lost");
+    fleet(&database, 20);
+    let reader = reader(&database.url()).await;
+    let found = find(&reader, Hints::default()).await.expect("candidates");
+    database.sql(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+    );
+    let oids: Vec<u32> = schemas(&database).into_values().collect();
+    match read(&reader, &found, &oids, &mut Interner::default(), |_| ()).await {
+        Err(QueryError::Link(_)) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn rows_of_migratus_are_written_as_migratus_writes_them() {
+    let database = loaded("migratus").await;
+    let folder = Folder::read(&fixture("migratus").join("migrations"), Tool::Migratus).expect("the folder");
+    let writing = dialect(Tool::Migratus).writing.as_ref().expect("written");
+    let ledger = QualifiedName {
+        schema: SchemaName::tenant("tenant_initech").expect("a name"),
+        name: Ident::new(writing.table).expect("a name"),
+    };
+    database.sql(&(writing.create_ledger)(&ledger));
+    for file in &folder.files {
+        let applied = (writing.is_applied)(&ledger, file);
+        assert_eq!(database.value(&applied), "f");
+        database.sql(&(writing.lock_row)(&ledger));
+        let twice = database.try_sql(&(writing.lock_row)(&ledger)).expect_err("the lock is held");
+        assert!(twice.starts_with("23505"), "{twice}");
+        database.sql(&(writing.insert_row)(&ledger, file));
+        database.sql(&(writing.unlock_row)(&ledger));
+        assert_eq!(database.value(&applied), "t");
+    }
+    let shape = "select string_agg(format('%s %s %s', attname, format_type(atttypid, atttypmod), attnotnull), ', ' order by attnum) \
+                 from pg_attribute where attnum > 0 and attrelid = ";
+    assert_eq!(
+        database.value(&format!("{shape} 'tenant_initech.schema_migrations'::regclass")),
+        database.value(&format!("{shape} 'tenant_acme.schema_migrations'::regclass")),
+    );
+    let rows = "select string_agg(id || ' ' || description, ',' order by id) from ";
+    assert_eq!(
+        database.value(&format!("{rows} tenant_initech.schema_migrations")),
+        database.value(&format!("{rows} tenant_acme.schema_migrations")),
+    );
+    let last = folder.files.last().expect("a file");
+    database.sql(&(writing.delete_row)(&ledger, last));
+    assert_eq!(database.value(&(writing.is_applied)(&ledger, last)), "f");
+}
