@@ -33,6 +33,9 @@ pub enum ServiceCommand {
     Cancel(JobId),
     /// Reads a job's results back.
     ReadOutcomes(JobId),
+    /// The process ends: running steps finish, the running job is paused, then the service ends and drops its
+    /// receiver. Who waits for that awaits `commands.closed()`.
+    Stop,
 }
 
 /// The order of a job: frozen when the dialog opened.

@@ -44,7 +44,7 @@ impl Command {
                 | ServiceCommand::Resume(_)
                 | ServiceCommand::Retry(_)
                 | ServiceCommand::Cancel(_) => true,
-                ServiceCommand::ReadOutcomes(_) => false,
+                ServiceCommand::ReadOutcomes(_) | ServiceCommand::Stop => false,
             },
             Self::Fleet(_) | Self::Copy(_) | Self::Export { .. } | Self::Bell | Self::Suspend | Self::Quit(_) => false,
         }
