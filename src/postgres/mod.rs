@@ -8,6 +8,7 @@ mod cancel;
 mod connect;
 mod facts;
 pub mod ledgers;
+pub mod link;
 mod passfile;
 mod password;
 pub mod session;
