@@ -207,6 +207,12 @@ impl Conninfo {
         params::check(&params, around)
     }
 
+    /// Whether the server is on this machine, as far as the connection string says: a forwarded port looks local too.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.host.is_local() && self.hostaddr.is_none_or(|address| address.to_canonical().is_loopback())
+    }
+
     /// `user@host:port/dbname`, or with the socket's folder for the host. Never the password.
     #[must_use]
     pub fn address(&self) -> String {

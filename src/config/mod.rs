@@ -2,6 +2,10 @@
 //! echo a secret. This module reads files and the environment; it opens no connection.
 
 pub mod conninfo;
+mod document;
+mod error;
+mod load;
+mod sections;
 pub mod surroundings;
 
 use std::path::PathBuf;
@@ -14,6 +18,9 @@ use crate::model::environment::Environment;
 use crate::model::ident::{QualifiedName, SchemaName};
 use crate::model::ledger::Tool;
 use crate::model::tenant::DatabaseName;
+
+pub use error::{ConfigError, Place};
+pub use load::{LoadRequest, load, path, template};
 
 /// The whole configuration, validated.
 #[derive(Debug, Clone)]
@@ -50,6 +57,12 @@ pub struct Ui {
     pub refresh: Duration,
     /// Whether the mouse is captured.
     pub mouse: bool,
+}
+
+impl Default for Ui {
+    fn default() -> Self {
+        Self { theme: "default".to_owned(), refresh: Duration::from_secs(5), mouse: false }
+    }
 }
 
 /// `[[database]]`.

@@ -229,8 +229,7 @@ impl Server {
     fn warnings(&self, encrypted: bool) -> Vec<String> {
         let conninfo = &self.conninfo;
         let mut warnings = conninfo.warnings.clone();
-        let local = conninfo.host.is_local() && conninfo.hostaddr.is_none_or(|address| address.is_loopback());
-        if !local {
+        if !conninfo.is_local() {
             let mode = conninfo.sslmode.word();
             let weak = match (encrypted, self.tls.as_ref().map(|(_, check)| *check)) {
                 (false, _) => Some(format!("the connection is not encrypted (sslmode={mode})")),
