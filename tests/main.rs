@@ -4,5 +4,6 @@ mod config;
 mod imports;
 mod ledgers;
 mod link;
+mod migration_files;
 mod names;
 mod support;

@@ -332,3 +332,6 @@ impl Statements {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,353 @@
+//! The rules themselves, a statement at a time.
+
+use std::collections::HashSet;
+
+use super::Findings;
+use crate::migrations::lexer::{Kind, Token};
+
+/// What the rules need to know of a file.
+pub(super) struct File {
+    /// It runs inside one transaction.
+    pub transactional: bool,
+    /// How many messages it is sent as.
+    pub pieces: usize,
+}
+
+/// Judges the statements of one file, in order.
+pub(super) struct Judge {
+    file: File,
+    statements: usize,
+    /// Tables that the file itself makes: they are empty, and nobody else sees them yet.
+    made: HashSet<String>,
+    enum_value_line: Option<u32>,
+    first_line: u32,
+}
+
+/// A statement as the rules see it: significant tokens without the semicolon.
+struct Words<'s, 't> {
+    tokens: &'s [Token<'t>],
+}
+
+impl<'t> Words<'_, 't> {
+    fn line(&self) -> u32 {
+        self.tokens.first().map_or(1, |token| token.line)
+    }
+
+    /// Whether it begins with these keywords.
+    fn begins(&self, keywords: &[&str]) -> bool {
+        self.at(0, keywords)
+    }
+
+    fn at(&self, index: usize, keywords: &[&str]) -> bool {
+        keywords
+            .iter()
+            .enumerate()
+            .all(|(n, keyword)| self.tokens.get(index + n).is_some_and(|token| token.is(keyword)))
+    }
+
+    fn find(&self, keywords: &[&str]) -> Option<usize> {
+        (0..self.tokens.len()).find(|index| self.at(*index, keywords))
+    }
+
+    fn has(&self, keywords: &[&str]) -> bool {
+        self.find(keywords).is_some()
+    }
+
+    /// The index behind these words, each of which may be absent.
+    fn skip(&self, mut index: usize, optional: &[&[&str]]) -> usize {
+        for words in optional {
+            if self.at(index, words) {
+                index += words.len();
+            }
+        }
+        index
+    }
+
+    /// The name at an index, with its schema where it has one, folded.
+    fn name(&self, index: usize) -> Option<String> {
+        let first = self.tokens.get(index)?.identifier()?;
+        match (self.tokens.get(index + 1), self.tokens.get(index + 2).and_then(Token::identifier)) {
+            (Some(dot), Some(second)) if dot.is_symbol(".") => Some(format!("{first}.{second}")),
+            _ => Some(first),
+        }
+    }
+
+    /// The parts between top-level commas from an index on: the actions of ALTER TABLE.
+    fn parts(&self, from: usize) -> Vec<Words<'_, 't>> {
+        let rest = self.tokens.get(from..).unwrap_or_default();
+        let mut depth = 0_usize;
+        rest.split(|token| {
+            if token.is_symbol("(") {
+                depth += 1;
+            } else if token.is_symbol(")") {
+                depth = depth.saturating_sub(1);
+            }
+            depth == 0 && token.is_symbol(",")
+        })
+        .map(|tokens| Words { tokens })
+        .collect()
+    }
+}
+
+/// Rules that look at two or three tokens wherever they stand.
+pub(super) fn anywhere(before: [Option<Token<'_>>; 2], token: &Token<'_>, findings: &mut Findings) {
+    let line = token.line;
+    if token.is_symbol("\\") {
+        findings.refuse("backslash", line, "a psql command (backslash): the server does not know it");
+    }
+    if let Kind::Text | Kind::Dollar = token.kind
+        && let [Some(function), Some(open)] = before
+        && open.is_symbol("(")
+        && function.identifier().as_deref() == Some("set_config")
+        && let Some(name) = token.string()
+    {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "search_path" => findings.refuse("search-path", line, SEARCH_PATH),
+            "role" | "session_authorization" => findings.refuse("role", line, ROLE),
+            _ => {}
+        }
+    }
+    if token.is_symbol(".")
+        && let [_, Some(schema)] = before
+        && schema.identifier().as_deref() == Some("public")
+    {
+        let message = "names an object in public, which all tenants share: this runs once for each tenant";
+        findings.warn("public-table", schema.line, message);
+    }
+}
+
+const SEARCH_PATH: &str = "changes search_path: what follows would run in another schema than the tenant's";
+const ROLE: &str = "changes the role: what follows would run, and own what it makes, as another";
+
+impl Judge {
+    pub(super) fn new(file: File) -> Self {
+        Self { file, statements: 0, made: HashSet::new(), enum_value_line: None, first_line: 1 }
+    }
+
+    pub(super) fn statement(&mut self, tokens: &[Token<'_>], findings: &mut Findings) {
+        if tokens.is_empty() {
+            return;
+        }
+        let words = Words { tokens };
+        if self.statements == 0 {
+            self.first_line = words.line();
+        }
+        self.statements += 1;
+        transaction_control(&words, findings);
+        session(&words, findings);
+        copy(&words, findings);
+        extension(&words, findings);
+        shared_object(&words, findings);
+        if self.file.transactional {
+            not_in_a_transaction(&words, findings);
+        }
+        self.objects(&words, findings);
+        if words.begins(&["ALTER", "TYPE"]) && words.has(&["ADD", "VALUE"]) {
+            self.enum_value_line = Some(words.line());
+        }
+    }
+
+    pub(super) fn end_of_file(&self, findings: &mut Findings) {
+        if !self.file.transactional && (self.statements > 1 || self.file.pieces > 1) {
+            let message = "runs outside of a transaction and has several statements: a failure would leave half of it. \
+                           Put each statement into a file of its own";
+            findings.refuse("one-statement", self.first_line, message);
+        }
+        if let Some(line) = self.enum_value_line
+            && self.file.transactional
+            && self.statements > 1
+        {
+            let message = "a value added to a type cannot be used before this transaction is committed (55P04)";
+            findings.warn("enum-value", line, message);
+        }
+    }
+
+    fn objects(&mut self, words: &Words<'_, '_>, findings: &mut Findings) {
+        let line = words.line();
+        if words.begins(&["CREATE"]) {
+            self.create(words, findings);
+        } else if words.begins(&["ALTER", "TABLE"]) {
+            self.alter_table(words, findings);
+        } else if words.begins(&["DROP", "TABLE"]) {
+            findings.warn("drop-table", line, "drops a table with its rows");
+        } else if words.begins(&["DROP", "SCHEMA"]) {
+            findings.warn("drop-schema", line, "drops a schema with all that is in it");
+        } else if words.begins(&["TRUNCATE"]) {
+            findings.warn("truncate", line, "deletes all rows of a table");
+        } else if words.begins(&["GRANT"]) || words.begins(&["REVOKE"]) {
+            findings.warn("grant", line, "changes privileges");
+        } else if words.begins(&["ALTER", "DEFAULT", "PRIVILEGES"]) {
+            findings.warn("grant", line, "changes default privileges, of objects that this role makes later only");
+        }
+    }
+
+    fn create(&mut self, words: &Words<'_, '_>, findings: &mut Findings) {
+        let table = words.skip(1, &[&["UNLOGGED"], &["TEMP"], &["TEMPORARY"]]);
+        if words.at(table, &["TABLE"]) {
+            let name = words.skip(table + 1, &[&["IF", "NOT", "EXISTS"]]);
+            self.made.extend(words.name(name));
+            return;
+        }
+        let index = words.skip(1, &[&["UNIQUE"]]);
+        if !words.at(index, &["INDEX"]) || words.at(index + 1, &["CONCURRENTLY"]) {
+            return;
+        }
+        let on = words.find(&["ON"]).map(|on| words.skip(on + 1, &[&["ONLY"]])).and_then(|at| words.name(at));
+        let Some(table) = on else { return };
+        if !self.made.contains(&table) {
+            let message = format!("makes an index on {table}: writes to the table wait until it is done");
+            findings.warn("blocking-index", words.line(), &message);
+        }
+    }
+
+    fn alter_table(&self, words: &Words<'_, '_>, findings: &mut Findings) {
+        let name = words.skip(2, &[&["IF", "EXISTS"], &["ONLY"]]);
+        let Some(table) = words.name(name) else { return };
+        let actions = if table.contains('.') { name + 3 } else { name + 1 };
+        let is_new = self.made.contains(&table);
+        for action in words.parts(actions) {
+            let line = action.line();
+            if action.begins(&["DROP", "CONSTRAINT"]) {
+                continue;
+            }
+            if action.begins(&["DROP"]) {
+                findings.warn("drop-column", line, &format!("drops a column of {table} with its values"));
+            }
+            if is_new {
+                continue;
+            }
+            added_column(&action, &table, findings);
+            if action.begins(&["ALTER"]) && action.has(&["SET", "NOT", "NULL"]) {
+                let message =
+                    format!("sets NOT NULL: reads all of {table} under a lock, and fails where a value is missing");
+                findings.warn("not-null", line, &message);
+            }
+            if action.begins(&["ALTER"]) && action.has(&["TYPE"]) && !action.has(&["SET", "DEFAULT"]) {
+                let message = format!("changes a column's type: may write all of {table} anew under a lock");
+                findings.warn("rewrite", line, &message);
+            }
+        }
+    }
+}
+
+fn added_column(action: &Words<'_, '_>, table: &str, findings: &mut Findings) {
+    let constraints = [&["CONSTRAINT"][..], &["PRIMARY"], &["UNIQUE"], &["FOREIGN"], &["CHECK"], &["EXCLUDE"]];
+    let is_column = action.begins(&["ADD"]) && !constraints.iter().any(|words| action.at(1, words));
+    if !is_column || !action.has(&["NOT", "NULL"]) {
+        return;
+    }
+    let filled = action.has(&["DEFAULT"])
+        || action.has(&["GENERATED"])
+        || ["SERIAL", "BIGSERIAL", "SMALLSERIAL", "SERIAL4", "SERIAL8"].iter().any(|kind| action.has(&[kind]));
+    if !filled {
+        let message = format!("adds a column NOT NULL without a default: fails where {table} has rows");
+        findings.warn("not-null", action.line(), &message);
+    }
+}
+
+fn transaction_control(words: &Words<'_, '_>, findings: &mut Findings) {
+    const SINGLE: [&str; 8] = ["BEGIN", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "START"];
+    let found = SINGLE.into_iter().find(|word| words.begins(&[word])).or_else(|| {
+        if words.begins(&["PREPARE", "TRANSACTION"]) {
+            Some("PREPARE TRANSACTION")
+        } else if words.begins(&["SET", "TRANSACTION"]) || words.begins(&["SET", "SESSION", "CHARACTERISTICS"]) {
+            Some("SET TRANSACTION")
+        } else {
+            None
+        }
+    });
+    if let Some(word) = found {
+        let message = format!("{word}: a migration and its ledger row are one transaction, which this would break");
+        findings.refuse("transaction-control", words.line(), &message);
+    }
+}
+
+fn session(words: &Words<'_, '_>, findings: &mut Findings) {
+    let line = words.line();
+    if words.begins(&["DISCARD"]) || words.begins(&["RESET", "ALL"]) {
+        findings.refuse("reset", line, "resets the session: the step's limits and the tenant's schema would be lost");
+    } else if words.begins(&["SET"]) || words.begins(&["RESET"]) {
+        let is_reset = words.begins(&["RESET"]);
+        let is_local = words.at(1, &["LOCAL"]);
+        let name = words.skip(1, &[&["LOCAL"], &["SESSION"]]);
+        let is_role = words.at(name, &["ROLE"])
+            || words.at(name, &["AUTHORIZATION"])
+            || words.at(1, &["SESSION", "AUTHORIZATION"]);
+        match words.name(name).as_deref() {
+            _ if is_role => findings.refuse("role", line, ROLE),
+            Some("role" | "session_authorization") => findings.refuse("role", line, ROLE),
+            Some("search_path") => findings.refuse("search-path", line, SEARCH_PATH),
+            Some("schema") if !is_reset => findings.refuse("search-path", line, SEARCH_PATH),
+            // Checked or not at the end of the transaction: no setting of the session.
+            Some("constraints" | "transaction") => {}
+            Some(setting) if !is_local => {
+                let message = format!("sets {setting} for the whole session, later steps included: write SET LOCAL");
+                findings.warn("session-setting", line, &message);
+            }
+            Some(_) | None => {}
+        }
+    }
+}
+
+fn copy(words: &Words<'_, '_>, findings: &mut Findings) {
+    if !words.begins(&["COPY"]) {
+        return;
+    }
+    if words.has(&["FROM", "STDIN"]) || words.has(&["TO", "STDOUT"]) {
+        let message = "COPY through the client: rows do not come with a migration's statements; use INSERT";
+        findings.refuse("copy-stdin", words.line(), message);
+    }
+}
+
+fn extension(words: &Words<'_, '_>, findings: &mut Findings) {
+    if words.begins(&["CREATE", "EXTENSION"]) && !words.has(&["SCHEMA"]) {
+        let message = "CREATE EXTENSION puts the extension into the first tenant's schema, and dropping that tenant drops \
+                       it for all: name a shared schema (WITH SCHEMA extensions)";
+        findings.refuse("extension", words.line(), message);
+    } else if words.begins(&["DROP", "EXTENSION"]) || words.begins(&["ALTER", "EXTENSION"]) {
+        let message = "an extension belongs to the whole database: change it once, not for each tenant";
+        findings.refuse("extension", words.line(), message);
+    }
+}
+
+fn not_in_a_transaction(words: &Words<'_, '_>, findings: &mut Findings) {
+    let line = words.line();
+    let concurrently = words.has(&["CONCURRENTLY"])
+        && !words.begins(&["REFRESH"])
+        && (words.has(&["INDEX"]) || words.begins(&["REINDEX"]) || words.has(&["DETACH", "PARTITION"]));
+    if concurrently {
+        let message = "CONCURRENTLY does not work inside a transaction: put it alone into a file that is marked to run \
+                       without one";
+        findings.refuse("concurrently", line, message);
+        return;
+    }
+    let words_only_outside = [
+        &["VACUUM"][..],
+        &["CREATE", "DATABASE"],
+        &["DROP", "DATABASE"],
+        &["CREATE", "TABLESPACE"],
+        &["DROP", "TABLESPACE"],
+        &["ALTER", "SYSTEM"],
+        &["CREATE", "SUBSCRIPTION"],
+        &["DROP", "SUBSCRIPTION"],
+        &["REINDEX", "DATABASE"],
+        &["REINDEX", "SCHEMA"],
+        &["REINDEX", "SYSTEM"],
+    ];
+    let alone = words.begins(&["CLUSTER"]) && words.tokens.len() == 1;
+    if let Some(found) = words_only_outside.into_iter().find(|keywords| words.begins(keywords)) {
+        let message = format!("{} does not work inside a transaction", found.join(" "));
+        findings.refuse("non-transactional", line, &message);
+    } else if alone {
+        findings.refuse("non-transactional", line, "CLUSTER of all tables does not work inside a transaction");
+    }
+}
+
+fn shared_object(words: &Words<'_, '_>, findings: &mut Findings) {
+    let objects = ["ROLE", "USER", "GROUP", "DATABASE", "TABLESPACE", "PUBLICATION"];
+    let changes = ["CREATE", "ALTER", "DROP"].into_iter().any(|verb| words.begins(&[verb]));
+    if changes && objects.into_iter().any(|object| words.at(1, &[object])) && !words.at(2, &["MAPPING"]) {
+        let message = "changes what the whole server or database shares, once for each tenant";
+        findings.warn("shared-object", words.line(), message);
+    }
+}

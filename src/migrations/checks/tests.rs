@@ -1,0 +1,191 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::migrations::split;
+
+fn rules(sql: &str) -> Vec<(&'static str, bool, u32)> {
+    found(sql, true).into_iter().map(|finding| (finding.rule, finding.refuses, finding.line)).collect()
+}
+
+fn found(sql: &str, transactional: bool) -> Vec<Finding> {
+    check(sql, &split::whole(sql), transactional)
+}
+
+#[test]
+fn transaction_control_is_refused_as_a_statement_only() {
+    for sql in [
+        "COMMIT",
+        "begin;",
+        "start transaction",
+        "END",
+        "rollback to savepoint a",
+        "SAVEPOINT a",
+        "release a",
+        "abort",
+        "prepare transaction 'x'",
+        "set transaction isolation level serializable",
+        "select 1;/**/commit",
+        "select 1; -- a\rCOMMIT",
+        "select '\\'; commit; --'",
+    ] {
+        assert_eq!(rules(sql).first().map(|found| (found.0, found.1)), Some(("transaction-control", true)), "{sql}");
+    }
+    for sql in [
+        "create function f() returns void language plpgsql as $$ begin commit; end $$",
+        "do 'begin null; end'",
+        "create function f() returns int language sql begin atomic select 1; end",
+        "select 'a; commit; '",
+        "select E'\\'; commit; --'",
+        "/* ; commit; */ select 1",
+        "insert into t (\"begin\") values (1)",
+    ] {
+        assert_eq!(rules(sql), [], "{sql}");
+    }
+    assert_eq!(rules("select 1;\n\n  commit;"), [("transaction-control", true, 3)]);
+}
+
+#[test]
+fn what_leaves_the_schema_or_the_role_is_refused() {
+    for (sql, rule) in [
+        ("set search_path = public", "search-path"),
+        ("SET LOCAL \"search_path\" TO x", "search-path"),
+        ("reset search_path", "search-path"),
+        ("set schema 'x'", "search-path"),
+        ("SELECT pg_catalog.set_config('search_path', '', false)", "search-path"),
+        ("select set_config( 'Search_Path', 'x', true)", "search-path"),
+        ("set role admin", "role"),
+        ("set session authorization x", "role"),
+        ("reset role", "role"),
+        ("set local role x", "role"),
+        ("select set_config('role', 'x', true)", "role"),
+        ("reset all", "reset"),
+        ("discard all", "reset"),
+        ("copy t from stdin", "copy-stdin"),
+        ("copy t (a, b) from stdin with (format csv)", "copy-stdin"),
+        ("\\i other.sql", "backslash"),
+        ("select 1 \\gexec", "backslash"),
+        ("create extension citext", "extension"),
+        ("create extension if not exists citext", "extension"),
+        ("drop extension citext cascade", "extension"),
+        ("create unique index concurrently i on t (a)", "concurrently"),
+        ("drop index concurrently i", "concurrently"),
+        ("alter table t detach partition p concurrently", "concurrently"),
+        ("vacuum t", "non-transactional"),
+        ("create database d", "non-transactional"),
+        ("alter system set work_mem = '1MB'", "non-transactional"),
+        ("select 'never closed", "unclosed"),
+        ("/* never closed */ select /* 1", "unclosed"),
+        ("select $a$ 1 $b$", "unclosed"),
+        ("select '\0'", "nul"),
+    ] {
+        let found = rules(sql);
+        assert!(found.contains(&(rule, true, 1)), "{sql:?}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_meant_and_legal_is_not_refused() {
+    for sql in [
+        "create extension if not exists citext with schema extensions",
+        "create function f() returns int language sql set search_path = pg_catalog as 'select 1'",
+        "alter function f() set search_path to pg_catalog, pg_temp",
+        "refresh materialized view concurrently v",
+        "set local lock_timeout = '1s'",
+        "set constraints all deferred",
+        "select set_config('my.role_name', 'role', true)",
+        "insert into commits (commit) values ('commit'); select begin_at from t",
+        "select * from t where a = 'copy t from stdin'",
+        "copy t from '/tmp/x'",
+    ] {
+        assert!(rules(sql).iter().all(|found| !found.1), "{sql}: {:?}", rules(sql));
+    }
+}
+
+#[test]
+fn what_may_hurt_is_warned_of_with_its_line() {
+    for (sql, rule, line) in [
+        ("select 1 from\n public.users", "public-table", 2),
+        ("alter table \"public\" . t add a int", "public-table", 1),
+        ("alter table t\n  add a int,\n  drop column b", "drop-column", 3),
+        ("alter table t drop b", "drop-column", 1),
+        ("drop table if exists t", "drop-table", 1),
+        ("truncate t", "truncate", 1),
+        ("alter table t add column a int not null", "not-null", 1),
+        ("alter table s.t add a int not null check (a > 1, 2)", "not-null", 1),
+        ("alter table t alter a set not null", "not-null", 1),
+        ("create index on t (a)", "blocking-index", 1),
+        ("create unique index i on only s.t (a)", "blocking-index", 1),
+        ("alter table t alter column a type bigint using a::bigint", "rewrite", 1),
+        ("alter table t alter a set data type text", "rewrite", 1),
+        ("grant select on t to r", "grant", 1),
+        ("alter default privileges grant select on tables to r", "grant", 1),
+        ("set statement_timeout = 0", "session-setting", 1),
+        ("alter type mood add value 'x'; select 1", "enum-value", 1),
+        ("create role r", "shared-object", 1),
+        ("", "empty", 1),
+    ] {
+        let found = rules(sql);
+        assert!(found.contains(&(rule, false, line)), "{sql:?}: {found:?}");
+        assert!(found.iter().all(|found| !found.1), "{sql:?}: {found:?}");
+    }
+}
+
+#[test]
+fn a_new_table_cannot_be_blocked_or_rewritten() {
+    let sql = "create table if not exists t (a int);\ncreate index on t (a);\nalter table t add b int not null;\n\
+               alter table t alter a type bigint;";
+    assert_eq!(rules(sql), []);
+    for sql in [
+        "alter table t add a int not null default 1",
+        "alter table t add a bigserial not null",
+        "alter table t add a int generated always as identity not null",
+        "alter table t drop constraint c",
+        "alter table t add constraint c check (a is not null)",
+        "alter table t alter a set default 'type'",
+    ] {
+        assert_eq!(rules(sql), [], "{sql}");
+    }
+}
+
+#[test]
+fn a_file_without_a_transaction_has_one_statement() {
+    assert_eq!(found("create index concurrently i on t (a)", false), []);
+    let several = found("create index concurrently i on t (a); create index concurrently j on t (b)", false);
+    assert_eq!(several.iter().map(|finding| finding.rule).collect::<Vec<_>>(), ["one-statement"]);
+    let pieces = split::migratus("vacuum a;\n--;;\nvacuum b;\n");
+    assert_eq!(check("", &pieces, false).len(), 1);
+}
+
+#[test]
+fn many_findings_of_one_rule_are_counted() {
+    let found = found(&"commit;\n".repeat(1_000), true);
+    assert_eq!(found.len(), MOST_OF_ONE_RULE);
+    assert!(found.last().is_some_and(|last| last.message.raw().contains("995 more")), "{found:?}");
+}
+
+#[test]
+fn lines_are_those_of_the_file_in_every_piece() {
+    let text = "select 1;\n--;;\n\nselect 2;\ncommit;\n";
+    let found = check(text, &split::migratus(text), true);
+    assert_eq!(
+        found.iter().map(|finding| (finding.rule, finding.line)).collect::<Vec<_>>(),
+        [("transaction-control", 5)]
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_input_makes_it_panic(text in any::<String>(), transactional in any::<bool>()) {
+        let _ = check(&text, &split::whole(&text), transactional);
+        let _ = check(&text, &split::migratus(&text), transactional);
+    }
+
+    #[test]
+    fn words_in_any_order_do_not_make_it_panic(words in prop::collection::vec(prop::sample::select(vec![
+        "alter", "table", "add", "column", "drop", "create", "index", "on", "only", "set", "local", "search_path", "(", ")",
+        ",", ";", ".", "public", "t", "not", "null", "type", "copy", "from", "stdin", "begin", "atomic", "end", "extension",
+    ]), 0..30)) {
+        let text = words.join(" ");
+        let _ = check(&text, &split::whole(&text), true);
+    }
+}
