@@ -3,8 +3,19 @@
 //! The database decides; a process only proposes (jobs.md 3). Faces talk to a [`service::Service`]; commands call
 //! [`orders::order`] and [`worker::run`] and follow the events.
 
+mod claim;
+mod gate;
 pub mod init;
+mod lane;
+mod migrate;
 pub mod orders;
+mod params;
+mod preflight;
+mod provision;
 pub mod record;
+mod report;
 pub mod service;
+mod steps;
+mod tenant;
+mod who;
 pub mod worker;

@@ -1,15 +1,30 @@
 //! The worker: claims a job (T1), runs its steps (T2) on its own sessions, finishes it (T4).
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, watch};
 
+use super::claim::{self, Claim, Lease};
+use super::gate;
+use super::migrate::{self, Fleet};
 use super::orders::OrderError;
-use crate::model::job::{JobEvent, JobId, JobView};
-use crate::postgres::session::Target;
+use super::provision;
+use super::record;
+use super::report::{self, Reports};
+use super::steps;
+use super::tenant::{Halt, Shared};
+use super::who;
+use crate::migrations::apply::ledger::WritableLedger;
+use crate::migrations::apply::step::{Fence, Limits};
+use crate::model::ident::SchemaName;
+use crate::model::job::{JobEvent, JobId, JobKind, JobState, JobView};
+use crate::model::ledger::Tool;
+use crate::postgres::session::{Target, WriterSession};
 
 /// How a job is run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// After the canary: pause the job (dashboard), or go on (`--yes`).
+    /// Wait after the canary where the job was ordered so (dashboard, worker); `false` goes on in any case (`--yes`).
     pub wait_after_canary: bool,
     /// Tenants at a time; `None`: as ordered.
     pub parallel: Option<u32>,
@@ -21,29 +36,204 @@ pub struct RunOptions {
 /// Steps that are done stay done; `retry` puts failed steps back first.
 ///
 /// # Errors
-/// When it cannot be claimed: another worker has it, the server is a standby, behind a pooler, or gone.
+/// When it cannot be claimed: another worker has it, the server is a standby, behind a pooler, or gone. When the link
+/// was lost for too long in mid-job: the job is left as it is, and its error says so.
 pub async fn run(
-    _target: &Target,
-    _job: JobId,
-    _retry: bool,
-    _options: RunOptions,
-    _events: mpsc::Sender<JobEvent>,
+    target: &Target,
+    job: JobId,
+    retry: bool,
+    options: RunOptions,
+    events: mpsc::Sender<JobEvent>,
 ) -> Result<JobView, OrderError> {
-    todo!("jobs room")
+    let claim = claim::claim(target, job, retry).await?;
+    let fence = claim.fence;
+    let (lease_out, lease) = watch::channel(Lease::Held);
+    let (over_out, over) = watch::channel(false);
+    let (progress_out, progress) = watch::channel(report::json(&claim.view));
+    let (reports, reports_in) = Reports::new();
+    let (halt, halted) = watch::channel(None);
+    let Claim { session, params, kind, before, view, .. } = claim;
+    let claimed = Claimed { target, job, fence, params, kind, before, home: session.facts.clone(), options, view: view.clone() };
+    let keep = claim::keep(target, session, fence, lease_out, progress, over);
+    let numbers = report::run(view, reports_in, events.clone(), progress_out);
+    let work = async {
+        let result = work(&claimed, reports, halt, lease).await;
+        over_out.send_replace(true);
+        result
+    };
+    let (lock, last, result) = tokio::join!(keep, numbers, work);
+    let end = halted.borrow().clone();
+    finish(target, &claimed, lock, last, result, end, &events).await
 }
 
-/// Asks for a stop after the current tenants; works from any process.
+/// What a run works with.
+struct Claimed<'a> {
+    target: &'a Target,
+    job: JobId,
+    fence: Fence,
+    params: super::params::Params,
+    kind: JobKind,
+    before: JobState,
+    home: crate::postgres::session::ServerFacts,
+    options: RunOptions,
+    view: JobView,
+}
+
+async fn work(
+    claimed: &Claimed<'_>,
+    reports: Reports,
+    halt: watch::Sender<Option<Halt>>,
+    lease: watch::Receiver<Lease>,
+) -> Result<(), OrderError> {
+    let params = &claimed.params;
+    let files = steps::files(claimed.target, params).await?;
+    let extra: Vec<SchemaName> = params
+        .search_path_extra
+        .iter()
+        .map(|name| SchemaName::existing(name))
+        .collect::<Result<_, _>>()
+        .map_err(|error| gate::refused(format!("the job's record: {error}")))?;
+    let ledger = match params.tool.as_deref().map(|word| (word, Tool::from_word(word).and_then(WritableLedger::of))) {
+        Some((_, Some(ledger))) => ledger,
+        Some((word, None)) => return Err(gate::refused(format!("the ledger of {word} is not written by this version"))),
+        None => WritableLedger::Migratus,
+    };
+    let os_user = who::os_user();
+    let shared = Shared {
+        fence: claimed.fence,
+        limits: Limits {
+            lock: Duration::from_millis(params.pace.lock_timeout_ms),
+            statement: Duration::from_millis(params.pace.statement_timeout_ms),
+            check_interval: claimed.home.version_num >= 140_000,
+        },
+        ledger,
+        search_path_extra: &extra,
+        os_user: &os_user,
+        reports,
+        halt,
+        lease,
+        stop: claimed.options.stop.clone(),
+    };
+    match claimed.kind {
+        JobKind::Migrate => {
+            let session = gate::open(claimed.target, Some(claimed.job)).await?;
+            let tenants = steps::read(&session, claimed.job, params, &files).await?;
+            drop(session);
+            let ordered_so = params.pace.wait_after_canary && claimed.before != JobState::Paused;
+            let fleet = Fleet {
+                target: claimed.target,
+                job: claimed.job,
+                home: &claimed.home,
+                pace: &params.pace,
+                parallel: claimed.options.parallel.unwrap_or(params.pace.parallel),
+                wait_after_canary: ordered_so && claimed.options.wait_after_canary,
+            };
+            migrate::run(&fleet, &shared, &tenants).await
+        }
+        JobKind::Provision => {
+            let place = provision::Place {
+                target: claimed.target,
+                job: claimed.job,
+                home: &claimed.home,
+                params,
+                has_files: params.tool.is_some(),
+            };
+            provision::run(&place, &shared, &files).await
+        }
+    }
+}
+
+/// T4 and what is told of it.
+async fn finish(
+    target: &Target,
+    claimed: &Claimed<'_>,
+    lock: Option<WriterSession>,
+    last: JobView,
+    result: Result<(), OrderError>,
+    halt: Option<Halt>,
+    events: &mpsc::Sender<JobEvent>,
+) -> Result<JobView, OrderError> {
+    let job = claimed.job;
+    let (state, reason) = match (&result, &halt) {
+        // What could not even start waits for an operator; nothing was run.
+        (Err(error), _) => (JobState::Paused, Some(error.to_string())),
+        (Ok(()), None) if last.failed + last.blocked > 0 => (JobState::Failed, None),
+        (Ok(()), None) => (JobState::Done, None),
+        (Ok(()), Some(Halt::Cancel)) => (JobState::Cancelled, Some("cancelled".to_owned())),
+        (Ok(()), Some(Halt::Pause(reason))) => (JobState::Paused, Some(reason.clone())),
+        (Ok(()), Some(Halt::Fenced)) => {
+            return Err(gate::refused(format!("another worker took job {job} over: this one stopped, nothing was lost")));
+        }
+        (Ok(()), Some(Halt::Lost(error))) => {
+            return left(claimed, error).map_or_else(Err, Ok);
+        }
+    };
+    let lock = match lock {
+        Some(lock) if !lock.client.is_closed() => lock,
+        Some(_) | None => match claim::regain(target, claimed.fence, super::lane::LINK_PATIENCE).await {
+            Ok(Some(lock)) => lock,
+            Ok(None) => {
+                return Err(gate::refused(format!("another worker took job {job} over: this one stopped, nothing was lost")));
+            }
+            Err(error) => return left(claimed, &error),
+        },
+    };
+    // The numbers of the record are those of its steps, not of this run.
+    let counted = read_back(target, &lock, job).await.unwrap_or(last);
+    match claim::finish(&lock, claimed.fence, state, reason.as_deref(), &report::json(&counted)).await {
+        Ok(true) => {}
+        Ok(false) => {
+            return Err(gate::refused(format!("job {job} is not this worker's any more: nothing was changed")));
+        }
+        Err(trouble) => return left(claimed, &trouble.into()),
+    }
+    let view = read_back(target, &lock, job).await?;
+    if let Ok(sets) = gate::ask(&lock, &record::outcomes_sql(job)).await
+        && let Ok(outcomes) = record::tenant_outcomes(&target.config.name, &sets)
+    {
+        // A face that is gone needs no telling.
+        let _gone = events.send(JobEvent::Outcomes { database: target.config.name.clone(), job, outcomes }).await;
+    }
+    let _gone = events.send(JobEvent::Job(Box::new(view.clone()))).await;
+    match result {
+        Ok(()) => Ok(view),
+        Err(error) => Err(error),
+    }
+}
+
+/// The link is gone: the record keeps the job as running, and once the server notices it shows as orphaned.
+fn left(claimed: &Claimed<'_>, error: &OrderError) -> Result<JobView, OrderError> {
+    let job = claimed.job;
+    let done = claimed.view.done;
+    Err(gate::lost(
+        format!(
+            "the link was lost while job {job} ran: {error}. What was committed is kept (at least {done} tenants); \
+             the job shows as orphaned: resume it when the database is back"
+        )
+        .into(),
+    ))
+}
+
+async fn read_back(target: &Target, session: &WriterSession, job: JobId) -> Result<JobView, OrderError> {
+    let rows = gate::ask(session, &record::job_sql(job)).await?;
+    match rows.iter().flatten().next() {
+        Some(row) => Ok(record::job_view(&target.config.name, row)?),
+        None => Err(gate::refused(format!("job {job} is gone from the record"))),
+    }
+}
+
+/// Asks for a stop after the current tenants; works from any process. A job that no worker has is cancelled at once.
 ///
 /// # Errors
 /// When the job is not live, or the database cannot be written.
-pub async fn cancel(_target: &Target, _job: JobId) -> Result<(), OrderError> {
-    todo!("jobs room")
+pub async fn cancel(target: &Target, job: JobId) -> Result<(), OrderError> {
+    claim::cancel(target, job).await
 }
 
 /// The queued and orphaned jobs of the database, oldest first: what `tenantui worker` takes.
 ///
 /// # Errors
 /// When they cannot be read.
-pub async fn claimable(_target: &Target) -> Result<Vec<JobId>, OrderError> {
-    todo!("jobs room")
+pub async fn claimable(target: &Target) -> Result<Vec<JobId>, OrderError> {
+    claim::claimable(target).await
 }

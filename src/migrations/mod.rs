@@ -6,6 +6,7 @@
 
 pub mod checks;
 pub mod dialects;
+pub mod apply;
 pub mod folder;
 pub mod ledgers;
 pub mod lexer;

@@ -1,0 +1,365 @@
+//! T1 and T4: a job's claim, its heartbeat and its end, all on the lock connection. The session lock says that a
+//! worker lives; `idle_session_timeout` makes it a lease that the server enforces; safety is the fence in each step.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::gate;
+use super::lane::LINK_PATIENCE;
+use super::orders::{OrderError, held_sql};
+use super::params::{FORMAT, Params};
+use super::record;
+use super::who;
+use crate::migrations::apply::keys::JOB_CLASS;
+use crate::migrations::apply::step::{BOOKKEEPING, Fence};
+use crate::migrations::apply::wire::{self, Trouble};
+use crate::model::ident::literal;
+use crate::model::job::{JobId, JobKind, JobState, JobView};
+use crate::postgres::session::{Target, TextRow, WriterSession};
+use crate::text::Untrusted;
+
+/// Time between two heartbeats: a quarter of the lease.
+pub(super) const BEAT: Duration = Duration::from_secs(15);
+/// How often the session is looked at between two beats.
+const GLANCE: Duration = Duration::from_secs(1);
+/// How long a heartbeat may take.
+const BEAT_PATIENCE: Duration = Duration::from_secs(5);
+/// The lease: the server ends a session that says nothing for so long.
+const LEASE_SECONDS: u32 = 60;
+
+/// A claimed job.
+pub(super) struct Claim {
+    /// Holds the session lock.
+    pub(super) session: WriterSession,
+    /// What the steps' fence compares.
+    pub(super) fence: Fence,
+    /// The parameters, as ordered.
+    pub(super) params: Params,
+    /// The kind.
+    pub(super) kind: JobKind,
+    /// The state that it was claimed in.
+    pub(super) before: JobState,
+    /// The job after the claim.
+    pub(super) view: JobView,
+}
+
+/// Why a worker must stop starting steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Lease {
+    /// Ours.
+    Held,
+    /// Not known: the lock connection is gone or does not answer, and is being regained.
+    Lost(Untrusted),
+    /// It could not be regained in time.
+    Gone(Untrusted),
+    /// Another worker has the job now.
+    Taken,
+}
+
+/// Takes the job's lock, then the job. Every claim is one attempt more, and so fences all earlier ones.
+pub(super) async fn claim(target: &Target, job: JobId, retry: bool) -> Result<Claim, OrderError> {
+    let session = gate::open(target, Some(job)).await?;
+    gate::initialised(target, &session).await?;
+    lease_settings(&session).await?;
+    let held = gate::ask(&session, &format!("SELECT pg_catalog.pg_try_advisory_lock({JOB_CLASS}, {job})")).await?;
+    if !held.iter().flatten().next().is_some_and(|row| row.is_true(0)) {
+        return Err(held_elsewhere(&session, job).await?);
+    }
+    let before = state_of(target, &session, job).await?;
+    check_claimable(job, &before, retry)?;
+    let rows = match gate::ask(&session, &claim_sql(job)).await {
+        Ok(rows) => rows,
+        Err(Trouble::Server(refused)) if refused.sqlstate == "55P03" => {
+            return Err(gate::refused(format!(
+                "job {job} is draining: a step of its last worker still runs. Try again in a moment"
+            )));
+        }
+        Err(Trouble::Server(refused)) if refused.sqlstate == "23505" => {
+            return Err(gate::refused(format!(
+                "job {job} cannot go on now: another job of the same scope is live. Finish or cancel that one first"
+            )));
+        }
+        Err(trouble) => return Err(trouble.into()),
+    };
+    let Some(row) = rows.iter().flatten().next() else {
+        return Err(gate::refused(format!("job {job} changed while it was being claimed; look again")));
+    };
+    let attempt = row.parse(0)?.unwrap_or_default();
+    let params: Params = serde_json::from_str(row.text(1).unwrap_or_default())
+        .map_err(|error| gate::refused(format!("job {job} has parameters that this program does not read: {error}")))?;
+    if params.format > FORMAT {
+        return Err(gate::refused(format!("job {job} was ordered by a newer tenantui; run it with that one")));
+    }
+    let fence = Fence { job: job.0, attempt };
+    if retry {
+        gate::ask(&session, &retry_sql(fence)).await?;
+    }
+    let mut view = state_of(target, &session, job).await?;
+    view.mine = true;
+    Ok(Claim { session, fence, params, kind: view.kind, before: before.state, view })
+}
+
+async fn lease_settings(session: &WriterSession) -> Result<(), Trouble> {
+    let mut sql = String::from(
+        "SET statement_timeout = '30s'; SET lock_timeout = '5s'; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; \
+         SET tcp_keepalives_count = 3; SET tcp_user_timeout = 20000;",
+    );
+    if session.facts.version_num >= 140_000 {
+        sql.push_str(&format!(" SET idle_session_timeout = '{LEASE_SECONDS}s'; SET client_connection_check_interval = '2s';"));
+    }
+    gate::ask(session, &sql).await.map(|_| ())
+}
+
+async fn held_elsewhere(session: &WriterSession, job: JobId) -> Result<OrderError, OrderError> {
+    let sql = format!("SELECT worker FROM tenantui.job WHERE id = {job}");
+    let rows = gate::ask(session, &sql).await?;
+    let worker = rows.iter().flatten().next().and_then(|row| row.text(0)).unwrap_or("another worker").to_owned();
+    let message = Untrusted::new(format!("job {job} is being run by {worker}"));
+    Ok(OrderError::Busy { job, orphaned: false, message })
+}
+
+/// The job as it is now. Our own lock makes a running job look alive; what the record says is kept apart.
+async fn state_of(target: &Target, session: &WriterSession, job: JobId) -> Result<JobView, OrderError> {
+    let rows = gate::ask(session, &record::job_sql(job)).await?;
+    let Some(row) = rows.iter().flatten().next() else {
+        return Err(gate::refused(format!("there is no job {job} in {}", target.config.name)));
+    };
+    Ok(record::job_view(&target.config.name, row)?)
+}
+
+fn check_claimable(job: JobId, view: &JobView, retry: bool) -> Result<(), OrderError> {
+    match view.state {
+        JobState::Queued | JobState::Running | JobState::Orphaned | JobState::Paused => Ok(()),
+        JobState::Failed if retry || view.pending > 0 => Ok(()),
+        JobState::Failed => Err(gate::refused(format!(
+            "job {job} failed and has nothing left to do but its failed tenants: retry it"
+        ))),
+        JobState::Done => Err(gate::refused(format!("job {job} is done: there is nothing to run"))),
+        JobState::Cancelled => {
+            Err(gate::refused(format!("job {job} was cancelled; order a new one for what is still pending")))
+        }
+    }
+}
+
+/// One statement: the row lock that waits for nobody, and the update that depends on it.
+fn claim_sql(job: JobId) -> String {
+    format!(
+        "WITH locked AS (SELECT id FROM tenantui.job WHERE id = {job} AND state IN ('queued', 'running', 'paused', 'failed') \
+         FOR UPDATE NOWAIT) UPDATE tenantui.job AS j SET state = 'running', attempt = j.attempt + 1, reason = NULL, \
+         cancel_requested_at = NULL, pause_requested_at = NULL, ended_at = NULL, \
+         started_at = COALESCE(j.started_at, pg_catalog.clock_timestamp()), worker = {worker}, \
+         backend_pid = pg_catalog.pg_backend_pid(), heartbeat_at = pg_catalog.clock_timestamp() \
+         FROM locked WHERE j.id = locked.id RETURNING j.attempt, j.params::text",
+        worker = literal(&who::worker()),
+    )
+}
+
+/// Failed and blocked steps wait again; done steps stay done.
+fn retry_sql(fence: Fence) -> String {
+    format!(
+        "WITH mine AS (SELECT id FROM tenantui.job WHERE id = {job} AND attempt = {attempt} AND state = 'running' FOR KEY SHARE) \
+         UPDATE tenantui.step AS s SET state = 'pending', sqlstate = NULL, message = NULL, detail = NULL, ended_at = NULL \
+         FROM mine WHERE s.job_id = mine.id AND s.state IN ('failed', 'blocked', 'unknown')",
+        job = fence.job,
+        attempt = fence.attempt,
+    )
+}
+
+/// Keeps the lease until `over` turns true: beats, regains a lost lock for the same attempt, and says in `lease` how
+/// it stands. Returns the lock's session, where there still is one.
+pub(super) async fn keep(
+    target: &Target,
+    mut session: WriterSession,
+    fence: Fence,
+    lease: watch::Sender<Lease>,
+    progress: watch::Receiver<String>,
+    mut over: watch::Receiver<bool>,
+) -> Option<WriterSession> {
+    loop {
+        let why = match beats(&session, fence, &progress, &mut over).await {
+            Beats::Over => return Some(session),
+            Beats::Taken => {
+                lease.send_replace(Lease::Taken);
+                return None;
+            }
+            Beats::Lost(why) => why,
+        };
+        lease.send_replace(Lease::Lost(why.clone()));
+        drop(session);
+        session = match regain(target, fence, LINK_PATIENCE).await {
+            Ok(Some(session)) => session,
+            Ok(None) => {
+                lease.send_replace(Lease::Taken);
+                return None;
+            }
+            Err(error) => {
+                lease.send_replace(Lease::Gone(Untrusted::new(format!("{}; {error}", why.raw()))));
+                return None;
+            }
+        };
+        lease.send_replace(Lease::Held);
+    }
+}
+
+enum Beats {
+    Over,
+    Taken,
+    Lost(Untrusted),
+}
+
+async fn beats(
+    session: &WriterSession,
+    fence: Fence,
+    progress: &watch::Receiver<String>,
+    over: &mut watch::Receiver<bool>,
+) -> Beats {
+    let mut missed = 0;
+    let mut next = tokio::time::Instant::now() + BEAT;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(GLANCE) => {}
+            _ = over.wait_for(|over| *over) => return Beats::Over,
+        }
+        // A closed session is seen at once, whenever the next beat is due.
+        if tokio::time::Instant::now() < next && !session.client.is_closed() {
+            continue;
+        }
+        next = tokio::time::Instant::now() + BEAT;
+        let sql = beat_sql(fence, &progress.borrow());
+        match wire::ask(&session.client, &sql, BEAT_PATIENCE).await {
+            Ok(rows) => {
+                missed = 0;
+                if !rows.first().is_some_and(|rows| !rows.is_empty()) {
+                    return Beats::Taken;
+                }
+                if !rows.get(1).and_then(|rows| rows.first()).is_some_and(|row| row.is_true(0)) {
+                    return Beats::Lost(Untrusted::new("the job's lock is not held by this session any more"));
+                }
+            }
+            Err(trouble) => {
+                missed += 1;
+                if missed >= 2 || session.client.is_closed() {
+                    return Beats::Lost(trouble.message().clone());
+                }
+            }
+        }
+    }
+}
+
+/// Heartbeat and progress for people; the lock and the server's role for us.
+fn beat_sql(fence: Fence, progress: &str) -> String {
+    format!(
+        "UPDATE tenantui.job SET heartbeat_at = pg_catalog.clock_timestamp(), progress = {progress}::jsonb \
+         WHERE id = {job} AND attempt = {attempt} AND state = 'running' RETURNING id; \
+         SELECT NOT pg_catalog.pg_is_in_recovery() AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks AS l WHERE l.locktype = 'advisory' \
+         AND l.classid = {JOB_CLASS} AND l.objid = {job} AND l.objsubid = 2 AND l.granted AND l.pid = pg_catalog.pg_backend_pid())",
+        progress = literal(progress),
+        job = fence.job,
+        attempt = fence.attempt,
+    )
+}
+
+/// The lock again on a new session, for the same attempt. `false`: another worker has the job.
+pub(super) async fn regain(target: &Target, fence: Fence, patience: Duration) -> Result<Option<WriterSession>, OrderError> {
+    let job = JobId(fence.job);
+    let started = std::time::Instant::now();
+    loop {
+        let left = patience.saturating_sub(started.elapsed());
+        let session = gate::reopen(target, job, left).await?;
+        lease_settings(&session).await?;
+        let sql = format!(
+            "SELECT pg_catalog.pg_try_advisory_lock({JOB_CLASS}, {job}); \
+             SELECT 1 FROM tenantui.job WHERE id = {job} AND attempt = {} AND state = 'running'",
+            fence.attempt
+        );
+        let rows = gate::ask(&session, &sql).await?;
+        if rows.get(1).is_none_or(Vec::is_empty) {
+            return Ok(None);
+        }
+        if rows.first().and_then(|rows| rows.first()).is_some_and(|row| row.is_true(0)) {
+            return Ok(Some(session));
+        }
+        // The server has not noticed yet that our old session is gone.
+        if started.elapsed() > patience {
+            return Ok(None);
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// T4: the fenced end of a run, its counts kept in the row, the lock given back. `false`: not ours any more.
+pub(super) async fn finish(
+    session: &WriterSession,
+    fence: Fence,
+    state: JobState,
+    reason: Option<&str>,
+    progress: &str,
+) -> Result<bool, Trouble> {
+    let over = if state.is_over() { "pg_catalog.clock_timestamp()" } else { "NULL" };
+    let sql = format!(
+        "WITH ended AS (UPDATE tenantui.job SET state = '{state}', reason = {reason}, progress = {progress}::jsonb, \
+         ended_at = {over}, heartbeat_at = pg_catalog.clock_timestamp() \
+         WHERE id = {job} AND attempt = {attempt} AND state = 'running' RETURNING id), \
+         said AS (INSERT INTO tenantui.audit (os_user, action, job_id, after, outcome) \
+         SELECT {os_user}, 'run', id, pg_catalog.jsonb_build_object('reason', {reason}::text, 'progress', {progress}::jsonb), '{state}' FROM ended) \
+         SELECT id, pg_catalog.pg_notify('tenantui', id::text) FROM ended; SELECT pg_catalog.pg_advisory_unlock({JOB_CLASS}, {job});",
+        state = state.word(),
+        reason = reason.map_or_else(|| "NULL".to_owned(), literal),
+        progress = literal(progress),
+        job = fence.job,
+        attempt = fence.attempt,
+        os_user = literal(&who::os_user()),
+    );
+    let rows = wire::ask(&session.client, &sql, BOOKKEEPING).await?;
+    Ok(rows.first().is_some_and(|rows| !rows.is_empty()))
+}
+
+/// Asks a living worker for a stop, or ends a job that no worker has.
+pub(super) async fn cancel(target: &Target, job: JobId) -> Result<(), OrderError> {
+    let session = gate::open(target, Some(job)).await?;
+    gate::initialised(target, &session).await?;
+    let view = state_of(target, &session, job).await?;
+    if view.state.is_over() {
+        return Err(gate::refused(format!("job {job} is {}: there is nothing to cancel", view.state.word())));
+    }
+    let os_user = literal(&who::os_user());
+    let lock = gate::ask(&session, &format!("SELECT pg_catalog.pg_try_advisory_lock({JOB_CLASS}, {job})")).await?;
+    let nobody_runs_it = lock.iter().flatten().next().is_some_and(|row| row.is_true(0));
+    let (change, outcome) = if nobody_runs_it {
+        ("state = 'cancelled', attempt = j.attempt + 1, ended_at = pg_catalog.clock_timestamp(), reason = 'cancelled'", "cancelled")
+    } else {
+        ("cancel_requested_at = pg_catalog.clock_timestamp()", "requested")
+    };
+    let lock_row = if nobody_runs_it { "FOR UPDATE NOWAIT" } else { "FOR NO KEY UPDATE" };
+    let sql = format!(
+        "WITH live AS (SELECT id FROM tenantui.job WHERE id = {job} AND state IN ('queued', 'running', 'paused') {lock_row}), \
+         done AS (UPDATE tenantui.job AS j SET {change}, requested_by = {os_user} FROM live WHERE j.id = live.id RETURNING j.id), \
+         said AS (INSERT INTO tenantui.audit (os_user, action, job_id, outcome) SELECT {os_user}, 'cancel', id, '{outcome}' FROM done) \
+         SELECT id, pg_catalog.pg_notify('tenantui', id::text) FROM done"
+    );
+    let rows = match gate::ask(&session, &sql).await {
+        Ok(rows) => rows,
+        Err(Trouble::Server(refused)) if refused.sqlstate == "55P03" => {
+            return Err(gate::refused(format!("a step of job {job} still runs although its worker is gone; try again")));
+        }
+        Err(trouble) => return Err(trouble.into()),
+    };
+    if rows.iter().flatten().next().is_none() {
+        return Err(gate::refused(format!("job {job} ended just now: there is nothing to cancel")));
+    }
+    Ok(())
+}
+
+/// Queued and orphaned jobs, oldest first.
+pub(super) async fn claimable(target: &Target) -> Result<Vec<JobId>, OrderError> {
+    let session = gate::open(target, None).await?;
+    gate::initialised(target, &session).await?;
+    let sql = format!(
+        "SELECT j.id FROM tenantui.job AS j WHERE j.state = 'queued' OR (j.state = 'running' AND NOT {}) ORDER BY j.id",
+        held_sql("j.id")
+    );
+    let rows = gate::ask(&session, &sql).await?;
+    let ids = rows.iter().flatten().map(|row: &TextRow| row.parse::<i32>(0));
+    ids.filter_map(|id| id.transpose().map(|id| id.map(JobId).map_err(OrderError::from))).collect()
+}

@@ -1,0 +1,134 @@
+//! What must hold before anything is written: opened by every order, claim and `init`.
+
+use std::time::Duration;
+
+use super::init::{self, InitStatus};
+use super::orders::OrderError;
+use super::who;
+use crate::config::Pooler;
+use crate::migrations::apply::step::BOOKKEEPING;
+use crate::migrations::apply::wire::{self, Trouble};
+use crate::model::job::JobId;
+use crate::postgres::session::{LinkError, Target, TextRow, WriterSession, connect_writer};
+use crate::text::Untrusted;
+
+impl From<Trouble> for OrderError {
+    fn from(trouble: Trouble) -> Self {
+        match crate::postgres::session::QueryError::from(trouble) {
+            crate::postgres::session::QueryError::Link(link) => Self::Link(link),
+            other => Self::Query(other),
+        }
+    }
+}
+
+/// A refusal in words.
+#[must_use]
+pub fn refused(words: impl Into<Untrusted>) -> OrderError {
+    OrderError::Refused(words.into())
+}
+
+/// A lost link, in words.
+#[must_use]
+pub fn lost(why: Untrusted) -> OrderError {
+    OrderError::Link(LinkError { kind: crate::postgres::session::LinkErrorKind::Unreachable, message: why })
+}
+
+/// Refuses a database that is never written by its configuration. Needs no connection.
+///
+/// # Errors
+/// When it is read-only.
+pub fn writable(target: &Target) -> Result<(), OrderError> {
+    if target.config.read_only {
+        return Err(refused(format!("{} is read-only (configuration or --read-only): nothing is written", target.config.name)));
+    }
+    Ok(())
+}
+
+/// Opens a session that may write and is fit for it: a primary, and no pooler between.
+///
+/// # Errors
+/// When there is no link, or the server is not fit.
+pub async fn open(target: &Target, job: Option<JobId>) -> Result<WriterSession, OrderError> {
+    writable(target)?;
+    let session = connect_writer(target, &who::application_name(job)).await?;
+    fit(target, &session)?;
+    Ok(session)
+}
+
+/// As [`open`], trying again with growing pauses while the server cannot be reached.
+///
+/// # Errors
+/// When it could not be reached within `patience`, or is not fit.
+pub async fn reopen(target: &Target, job: JobId, patience: Duration) -> Result<WriterSession, OrderError> {
+    let started = std::time::Instant::now();
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let error = match open(target, Some(job)).await {
+            Ok(session) => return Ok(session),
+            Err(OrderError::Link(error)) => error,
+            Err(other) => return Err(other),
+        };
+        if is_final(&error) || started.elapsed() + pause > patience {
+            return Err(OrderError::Link(error));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}
+
+const fn is_final(error: &LinkError) -> bool {
+    match error.kind {
+        crate::postgres::session::LinkErrorKind::Refused => true,
+        crate::postgres::session::LinkErrorKind::Unreachable => false,
+    }
+}
+
+fn fit(target: &Target, session: &WriterSession) -> Result<(), OrderError> {
+    let name = &target.config.name;
+    if session.facts.standby {
+        return Err(refused(format!("{name} is a standby: it cannot be written. Aim at the primary")));
+    }
+    let stated = match target.config.pooler {
+        Pooler::Session => true,
+        Pooler::Auto => false,
+    };
+    if !session.facts.direct && !stated {
+        return Err(refused(format!(
+            "{name} is behind a connection pooler: locks and settings do not hold there. Aim at the server itself, or state pooler = \"session\" if it pools sessions"
+        )));
+    }
+    Ok(())
+}
+
+/// Asks, with the patience of bookkeeping.
+///
+/// # Errors
+/// As [`wire::ask`].
+pub async fn ask(session: &WriterSession, sql: &str) -> Result<Vec<Vec<TextRow>>, Trouble> {
+    wire::ask(&session.client, sql, BOOKKEEPING).await
+}
+
+/// Refuses where `init` was not run, or was run by another version.
+///
+/// # Errors
+/// When the record is missing, older or newer.
+pub async fn initialised(target: &Target, session: &WriterSession) -> Result<(), OrderError> {
+    let rows = ask(session, init::STATUS_SQL).await?;
+    let status = match rows.first().and_then(|rows| rows.first()) {
+        Some(row) if row.is_true(0) => {
+            let rows = ask(session, init::VERSION_SQL).await?;
+            init::judge(rows.first().map(Vec::as_slice).unwrap_or_default())?
+        }
+        Some(_) | None => InitStatus::Missing,
+    };
+    match status {
+        InitStatus::Current => Ok(()),
+        InitStatus::Missing => Err(OrderError::NotInitialised(Untrusted::new(&*target.config.name))),
+        InitStatus::Older(version) => Err(refused(format!(
+            "the tenantui schema of {} has version {version}, this program writes version {}: run `tenantui init` to upgrade it",
+            target.config.name,
+            init::VERSION
+        ))),
+        InitStatus::Newer(version) => Err(refused(init::newer(&target.config.name, version))),
+    }
+}

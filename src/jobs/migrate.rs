@@ -1,0 +1,129 @@
+//! A migrate job: canary tenants first and one by one, then batches, then the rest, several lanes at a time. The unit
+//! is the tenant: its files run in order on one lane.
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use futures_util::future::join_all;
+
+use super::lane::Lane;
+use super::orders::OrderError;
+use super::params::Pace;
+use super::steps::TenantSteps;
+use super::tenant::{self, Halt, Shared};
+use crate::model::job::{JobId, Outcome};
+use crate::postgres::session::{ServerFacts, Target};
+
+/// The most lanes of one job.
+const MAX_LANES: u32 = 64;
+
+/// Where a migrate job runs and how.
+pub(super) struct Fleet<'a> {
+    pub(super) target: &'a Target,
+    pub(super) job: JobId,
+    pub(super) home: &'a ServerFacts,
+    pub(super) pace: &'a Pace,
+    pub(super) parallel: u32,
+    /// Pause after the canary went well.
+    pub(super) wait_after_canary: bool,
+}
+
+/// Goes through the tenants until all are through or something halts the run.
+pub(super) async fn run(fleet: &Fleet<'_>, shared: &Shared<'_>, tenants: &[TenantSteps]) -> Result<(), OrderError> {
+    let lanes = fleet.parallel.clamp(1, MAX_LANES).min(u32::try_from(tenants.len()).unwrap_or(MAX_LANES));
+    let mut lanes: Vec<Lane<'_>> =
+        (0..lanes.max(1)).map(|_| Lane::new(fleet.target, fleet.job, fleet.home)).collect();
+    let canary = usize::try_from(fleet.pace.canary).unwrap_or(0).min(tenants.len());
+    let (canaries, rest) = tenants.split_at(canary);
+    if !canary_phase(fleet, shared, &mut lanes, canaries, rest).await {
+        return Ok(());
+    }
+    let open: Vec<&TenantSteps> = rest.iter().filter(|tenant| tenant.is_open()).collect();
+    let failed = AtomicU32::new(0);
+    let mut start = 0;
+    let mut number = 0;
+    while start < open.len() && !shared.halted() {
+        let size = fleet.pace.batches.get(number).map_or(open.len(), |size| usize::try_from(*size).unwrap_or(1).max(1));
+        let end = start.saturating_add(size).min(open.len());
+        if !fleet.pace.batches.is_empty() {
+            let text = format!("batch {}: {} tenants, {} at a time", number + 1, end - start, lanes.len());
+            shared.reports.note(text).await;
+        }
+        batch(shared, &mut lanes, &open[start..end], &failed, fleet.pace.max_failures.max(1)).await;
+        start = end;
+        number += 1;
+    }
+    Ok(())
+}
+
+/// The canaries, alone and in order. Whether the rest may run.
+async fn canary_phase(
+    fleet: &Fleet<'_>,
+    shared: &Shared<'_>,
+    lanes: &mut [Lane<'_>],
+    canaries: &[TenantSteps],
+    rest: &[TenantSteps],
+) -> bool {
+    let open: Vec<&TenantSteps> = canaries.iter().filter(|tenant| tenant.is_open()).collect();
+    let Some(lane) = lanes.first_mut() else { return true };
+    for tenant in &open {
+        shared.reports.note(format!("canary: {}", tenant.slug)).await;
+        match tenant::run(shared, lane, tenant).await {
+            Some(Outcome::Done) => {}
+            Some(_) => {
+                shared.halt(Halt::Pause(format!("canary failed: {}", tenant.slug)));
+                return false;
+            }
+            None => return false,
+        }
+    }
+    let untouched = rest.iter().all(TenantSteps::is_untouched);
+    let rest_open = rest.iter().any(TenantSteps::is_open);
+    // A worker that takes over a job whose canary is through, but which never waited, still waits.
+    if fleet.wait_after_canary && !canaries.is_empty() && rest_open && untouched {
+        shared.halt(Halt::Pause("canary".to_owned()));
+        return false;
+    }
+    true
+}
+
+/// One batch over all lanes: each takes the next tenant until none is left or the run is halted.
+async fn batch(
+    shared: &Shared<'_>,
+    lanes: &mut [Lane<'_>],
+    tenants: &[&TenantSteps],
+    failed: &AtomicU32,
+    max_failures: u32,
+) {
+    let next = AtomicUsize::new(0);
+    join_all(lanes.iter_mut().map(|lane| lane_loop(shared, lane, tenants, &next, failed, max_failures))).await;
+}
+
+async fn lane_loop(
+    shared: &Shared<'_>,
+    lane: &mut Lane<'_>,
+    tenants: &[&TenantSteps],
+    next: &AtomicUsize,
+    failed: &AtomicU32,
+    max_failures: u32,
+) {
+    while !shared.halted() {
+        let Some(tenant) = tenants.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+        match tenant::run(shared, lane, tenant).await {
+            Some(Outcome::Failed | Outcome::Unknown) => {
+                let failed = failed.fetch_add(1, Ordering::Relaxed) + 1;
+                if failed >= max_failures {
+                    shared.halt(Halt::Pause(format!("{failed} failed, the limit is {max_failures}")));
+                }
+            }
+            Some(
+                Outcome::Done
+                | Outcome::Blocked
+                | Outcome::Skipped
+                | Outcome::Running
+                | Outcome::Pending
+                | Outcome::LeftOut,
+            ) => {}
+            None => return,
+        }
+    }
+}

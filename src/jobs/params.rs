@@ -1,0 +1,235 @@
+//! What a job's row holds besides its steps: all that a worker in another process needs to run it later. Files are
+//! named by version and hash; their bytes are found again in the worker's own folder.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::layout::{Layout, Registry};
+use crate::migrations::folder::MigrationFile;
+use crate::model::ident::{Ident, IdentError, QualifiedName, SchemaName, literal};
+
+/// The form of these parameters; an older program leaves jobs of a newer form alone.
+pub const FORMAT: u32 = 1;
+
+/// A job's parameters. Immutable once ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Params {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The ledger's tool, as its word; `None` where no migrations run.
+    pub tool: Option<String>,
+    /// The files that run anywhere in this job, in order.
+    pub files: Vec<FileRef>,
+    /// Schemas behind the tenant's in the search path.
+    pub search_path_extra: Vec<String>,
+    /// Where the tenant's row is compared.
+    pub registry: Option<RegistryRef>,
+    /// How the fleet is gone through.
+    pub pace: Pace,
+    /// Tenants that the plan left out.
+    pub left_out: Vec<LeftOutRef>,
+    /// The new tenant, where this is a provisioning.
+    pub provision: Option<ProvisionParams>,
+}
+
+/// One migration file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRef {
+    /// Its version.
+    pub version: String,
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Order, numbers and limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// Tenants at a time.
+    pub parallel: u32,
+    /// The first so many tenants go alone.
+    pub canary: u32,
+    /// Batches after them, then the rest.
+    pub batches: Vec<u32>,
+    /// Failed tenants at which the job stops.
+    pub max_failures: u32,
+    /// Pause after the canary.
+    pub wait_after_canary: bool,
+    /// `lock_timeout` in milliseconds.
+    pub lock_timeout_ms: u64,
+    /// `statement_timeout` in milliseconds.
+    pub statement_timeout_ms: u64,
+}
+
+/// The registry table and the columns by which a row is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryRef {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub table: String,
+    /// The id's column.
+    pub id: Option<String>,
+    /// The slug's column.
+    pub slug: String,
+    /// The column of schema names.
+    pub schema_name: Option<String>,
+}
+
+/// A tenant that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOutRef {
+    /// `TenantKey::local`.
+    pub key: String,
+    /// The slug.
+    pub slug: String,
+    /// The schema.
+    pub schema: Option<String>,
+    /// Where it stands.
+    pub version: Option<String>,
+    /// Why.
+    pub why: String,
+}
+
+/// A new tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvisionParams {
+    /// Its slug.
+    pub slug: String,
+    /// Its schema.
+    pub schema: String,
+    /// The registry's row: every column that is written.
+    pub row: Vec<RowValue>,
+}
+
+/// One column of the new row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowValue {
+    /// The column.
+    pub column: String,
+    /// Its type, as `format_type` prints it.
+    pub type_name: String,
+    /// What is written.
+    pub value: Value,
+}
+
+/// What is written into a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// This text, cast to the column's type.
+    Text(String),
+    /// The time of the transaction.
+    Now,
+    /// The same as ISO 8601 text in UTC.
+    NowText,
+    /// One more than the largest.
+    NextNumber,
+}
+
+impl RegistryRef {
+    /// The table of a layout, where it lists tenants in one.
+    #[must_use]
+    pub fn of(layout: &Layout) -> Option<Self> {
+        match &layout.registry {
+            Registry::Table { table, columns, .. } => Some(Self {
+                schema: table.schema.raw().to_owned(),
+                table: table.name.raw().to_owned(),
+                id: columns.id.as_ref().map(|column| column.name.raw().to_owned()),
+                slug: columns.slug.name.raw().to_owned(),
+                schema_name: columns.schema_name.as_ref().map(|column| column.name.raw().to_owned()),
+            }),
+            Registry::Query { .. } | Registry::Scan { .. } => None,
+        }
+    }
+
+    /// The table, checked.
+    ///
+    /// # Errors
+    /// When the record holds a name that is no identifier.
+    pub fn table(&self) -> Result<QualifiedName, IdentError> {
+        Ok(QualifiedName { schema: SchemaName::existing(&self.schema)?, name: Ident::new(&self.table)? })
+    }
+
+    /// One SELECT that has a row while the tenant's row is as planned. Values are untyped literals, so that the
+    /// column's own type and index are used.
+    ///
+    /// # Errors
+    /// When the record holds a name that is no identifier.
+    pub fn check_sql(&self, id: Option<&str>, slug: &str, schema: &str) -> Result<String, IdentError> {
+        let mut sql = format!(
+            "SELECT 1 FROM {} WHERE {} = {}",
+            self.table()?.quoted(),
+            Ident::new(&self.slug)?.quoted(),
+            literal(slug)
+        );
+        if let (Some(column), Some(id)) = (&self.id, id) {
+            sql.push_str(&format!(" AND {} = {}", Ident::new(column)?.quoted(), literal(id)));
+        }
+        if let Some(column) = &self.schema_name {
+            let column = Ident::new(column)?.quoted();
+            sql.push_str(&format!(" AND ({column} IS NULL OR {column} = {})", literal(schema)));
+        }
+        sql.push_str(" LIMIT 1;");
+        Ok(sql)
+    }
+}
+
+impl FileRef {
+    /// The reference of a file.
+    #[must_use]
+    pub fn of(file: &MigrationFile) -> Self {
+        Self {
+            version: file.version.raw().to_owned(),
+            name: file.name.raw().to_owned(),
+            sha256: hex(&file.sha256),
+        }
+    }
+}
+
+impl Params {
+    /// The JSON of the row.
+    ///
+    /// # Errors
+    /// Never for these types; kept instead of a panic.
+    pub fn json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// SHA-256 over the JSON: what a provisioning's confirmation is bound to.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub fn sha256(&self) -> Result<[u8; 32], serde_json::Error> {
+        Ok(Sha256::digest(self.json()?.as_bytes()).into())
+    }
+}
+
+/// Bytes in hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_row_check_quotes_names_and_values() {
+        let registry = RegistryRef {
+            schema: "public".into(),
+            table: "te\"nants".into(),
+            id: Some("id".into()),
+            slug: "slug".into(),
+            schema_name: Some("schema_name".into()),
+        };
+        let sql = registry.check_sql(Some("7'"), "o'brien", "tenant_o").expect("names");
+        assert_eq!(
+            sql,
+            "SELECT 1 FROM \"public\".\"te\"\"nants\" WHERE \"slug\" = 'o''brien' AND \"id\" = '7''' \
+             AND (\"schema_name\" IS NULL OR \"schema_name\" = 'tenant_o') LIMIT 1;"
+        );
+    }
+}

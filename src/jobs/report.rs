@@ -1,0 +1,182 @@
+//! What a running job tells: counts of tenants, rate and time left, log lines. A slow face never slows a job: views
+//! are sent at most twenty times a second and only the latest counts; log lines that do not fit are counted.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::model::job::{JobEvent, JobView, LogLine, LogMark, Outcome};
+use crate::text::Untrusted;
+
+/// Time between two views.
+const PACE: Duration = Duration::from_millis(50);
+/// The rate is that of the tenants which ended within this time.
+const WINDOW: Duration = Duration::from_secs(30);
+
+/// What the lanes of a job report.
+#[derive(Debug, Clone)]
+pub(super) enum Report {
+    /// A tenant's result for this run.
+    Ended(Outcome),
+    /// A line of the log.
+    Log {
+        /// How it is drawn.
+        mark: LogMark,
+        /// The tenant.
+        slug: Option<Untrusted>,
+        /// The line.
+        text: Untrusted,
+    },
+    /// The operator asked for a stop; the current tenants finish.
+    CancelSeen,
+}
+
+/// A place to report to.
+#[derive(Debug, Clone)]
+pub(super) struct Reports(mpsc::Sender<Report>);
+
+impl Reports {
+    /// The place, and what reads it.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Report>) {
+        let (sender, receiver) = mpsc::channel(1024);
+        (Self(sender), receiver)
+    }
+
+    /// Reports; the reader never blocks, so this waits for at most a moment.
+    pub(super) async fn send(&self, report: Report) {
+        // The reader lives as long as the run. Were it gone, the record still says everything.
+        let _gone = self.0.send(report).await;
+    }
+
+    /// A line about a tenant.
+    pub(super) async fn line(&self, mark: LogMark, slug: &str, text: impl Into<Untrusted>) {
+        self.send(Report::Log { mark, slug: Some(Untrusted::new(slug)), text: text.into() }).await;
+    }
+
+    /// A line about the job.
+    pub(super) async fn note(&self, text: impl Into<Untrusted>) {
+        self.send(Report::Log { mark: LogMark::Note, slug: None, text: text.into() }).await;
+    }
+}
+
+/// The state of a run's numbers.
+struct Numbers {
+    view: JobView,
+    ended: VecDeque<Instant>,
+    started: Instant,
+    dropped: u64,
+}
+
+/// Reads reports until all senders are gone; sends views and lines; keeps `progress` for the heartbeat. Returns the
+/// last view.
+pub(super) async fn run(
+    view: JobView,
+    mut reports: mpsc::Receiver<Report>,
+    events: mpsc::Sender<JobEvent>,
+    progress: watch::Sender<String>,
+) -> JobView {
+    let mut numbers = Numbers { view, ended: VecDeque::new(), started: Instant::now(), dropped: 0 };
+    let mut dirty = true;
+    let mut next = tokio::time::Instant::now();
+    loop {
+        tokio::select! {
+            report = reports.recv() => match report {
+                None => break,
+                Some(report) => dirty |= numbers.take(report, &events),
+            },
+            () = tokio::time::sleep_until(next), if dirty => {
+                numbers.refresh();
+                progress.send_replace(json(&numbers.view));
+                dirty = events.try_send(JobEvent::Job(Box::new(numbers.view.clone()))).is_err();
+                numbers.tell_dropped(&events);
+                next = tokio::time::Instant::now() + PACE;
+            }
+        }
+    }
+    numbers.refresh();
+    progress.send_replace(json(&numbers.view));
+    numbers.tell_dropped(&events);
+    numbers.view
+}
+
+impl Numbers {
+    /// Whether the view changed.
+    fn take(&mut self, report: Report, events: &mpsc::Sender<JobEvent>) -> bool {
+        match report {
+            Report::Ended(outcome) => {
+                self.ended.push_back(Instant::now());
+                let view = &mut self.view;
+                match outcome {
+                    Outcome::Done | Outcome::Skipped => view.done += 1,
+                    Outcome::Failed | Outcome::Unknown => view.failed += 1,
+                    Outcome::Blocked => view.blocked += 1,
+                    Outcome::Running | Outcome::Pending | Outcome::LeftOut => return false,
+                }
+                view.pending = view.pending.saturating_sub(1);
+                true
+            }
+            Report::CancelSeen => {
+                self.view.cancel_requested = true;
+                true
+            }
+            Report::Log { mark, slug, text } => {
+                let line = LogLine {
+                    database: self.view.database.clone(),
+                    job: self.view.id,
+                    at: jiff::Timestamp::now(),
+                    mark,
+                    tenant: slug,
+                    text,
+                };
+                if events.try_send(JobEvent::Log(line)).is_err() {
+                    self.dropped += 1;
+                }
+                false
+            }
+        }
+    }
+
+    fn tell_dropped(&mut self, events: &mpsc::Sender<JobEvent>) {
+        if self.dropped > 0 && events.try_send(JobEvent::LogDropped(self.dropped)).is_ok() {
+            self.dropped = 0;
+        }
+    }
+
+    /// Rate and time left by the tenants that ended lately.
+    fn refresh(&mut self) {
+        let now = Instant::now();
+        while self.ended.front().is_some_and(|at| now.duration_since(*at) > WINDOW) {
+            self.ended.pop_front();
+        }
+        let window = now.duration_since(self.started).min(WINDOW).as_millis().max(1);
+        let ended = self.ended.len() as u128;
+        let per_minute = ended * 60_000 / window;
+        self.view.rate_per_minute = (ended > 0).then(|| u32::try_from(per_minute).unwrap_or(u32::MAX));
+        self.view.left_seconds = (ended > 0).then(|| {
+            let left = u128::from(self.view.pending) * window / ended / 1000;
+            u64::try_from(left).unwrap_or(u64::MAX)
+        });
+    }
+}
+
+/// `job.progress`.
+pub(super) fn json(view: &JobView) -> String {
+    serde_json::json!({
+        "total": view.total, "done": view.done, "failed": view.failed, "blocked": view.blocked,
+        "pending": view.pending, "rate": view.rate_per_minute, "left": view.left_seconds,
+    })
+    .to_string()
+}
+
+/// A duration as the log shows it: `0.04s`, `1.8s`, `130s`.
+pub(super) fn seconds(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 0.1 {
+        format!("{seconds:.2}s")
+    } else if seconds < 100.0 {
+        format!("{seconds:.1}s")
+    } else {
+        format!("{seconds:.0}s")
+    }
+}

@@ -1,0 +1,51 @@
+//! Who runs this process, for the record, the audit and the server's own list of sessions.
+
+use crate::model::job::JobId;
+
+/// The operating system's name of the operator.
+#[must_use]
+pub fn os_user() -> String {
+    ["USER", "LOGNAME", "USERNAME"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
+/// This machine's name.
+#[must_use]
+pub fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown host".to_owned())
+}
+
+/// `host pid`: who runs a job.
+#[must_use]
+pub fn worker() -> String {
+    format!("{} {}", host(), std::process::id())
+}
+
+/// The `application_name` of a job's sessions. The link cuts it at 63 bytes, so the user's name gives way here.
+#[must_use]
+pub fn application_name(job: Option<JobId>) -> String {
+    let tail = job.map_or_else(|| " order".to_owned(), |job| format!(" job {job}"));
+    let user = os_user();
+    let room = 63_usize.saturating_sub("tenantui ".len() + tail.len());
+    format!("tenantui {}{tail}", crate::migrations::apply::wire::cut(&user, room))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_job_is_in_the_name_and_the_name_fits() {
+        let name = application_name(Some(JobId(17)));
+        assert!(name.starts_with("tenantui ") && name.ends_with(" job 17"), "{name}");
+        assert!(name.len() <= 63);
+    }
+}

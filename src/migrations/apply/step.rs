@@ -1,0 +1,359 @@
+//! One step: BEGIN alone, the checks, the file with its rows, COMMIT alone. Three round trips.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Client;
+
+use super::guard::{self, Guard};
+use super::keys;
+use super::ledger::{Before, WritableLedger};
+use super::run::{self, Fault, FileEnd};
+use super::wire::{self, Trouble};
+use crate::migrations::folder::MigrationFile;
+use crate::model::ident::{SchemaName, literal};
+use crate::postgres::session::TextRow;
+use crate::text::Untrusted;
+
+/// Opens every transaction of ours, whatever the role's defaults are.
+pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE";
+/// A session that an earlier file left something in (a setting, a temporary table, a lock) is clean again.
+pub const CLEAN: &str = "DISCARD ALL";
+/// How long bookkeeping may take to answer before the session counts as lost.
+pub const BOOKKEEPING: Duration = Duration::from_secs(30);
+
+/// Whose step it is: what the fence compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    /// The job.
+    pub job: i32,
+    /// The attempt that this worker claimed.
+    pub attempt: i32,
+}
+
+/// The server's own limits within a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `lock_timeout`.
+    pub lock: Duration,
+    /// `statement_timeout`.
+    pub statement: Duration,
+    /// The server has `client_connection_check_interval` (14 and newer).
+    pub check_interval: bool,
+}
+
+impl Limits {
+    /// How long the client waits for one statement.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.statement.saturating_add(BOOKKEEPING)
+    }
+
+    /// One SELECT that sets them for the transaction.
+    #[must_use]
+    pub fn sql(&self) -> String {
+        let check = if self.check_interval {
+            ", pg_catalog.set_config('client_connection_check_interval', '2s', true)"
+        } else {
+            ""
+        };
+        format!(
+            "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), \
+             pg_catalog.set_config('lock_timeout', '{}ms', true), pg_catalog.set_config('statement_timeout', '{}ms', true), \
+             pg_catalog.set_config('idle_in_transaction_session_timeout', '60s', true){check};",
+            self.lock.as_millis(),
+            self.statement.as_millis(),
+        )
+    }
+}
+
+/// The statement that lets a transaction go on only while its job is still this worker's.
+#[must_use]
+pub fn fence_sql(fence: Fence) -> String {
+    format!(
+        "SELECT cancel_requested_at IS NOT NULL, pause_requested_at IS NOT NULL FROM tenantui.job \
+         WHERE id = {} AND attempt = {} AND state = 'running' FOR KEY SHARE;",
+        fence.job, fence.attempt
+    )
+}
+
+/// Everything one step needs.
+#[derive(Debug, Clone)]
+pub struct StepOrder<'a> {
+    /// Whose.
+    pub fence: Fence,
+    /// Its number within the job.
+    pub seq: i32,
+    /// The schema.
+    pub schema: &'a SchemaName,
+    /// Its oid when the plan was made.
+    pub schema_oid: u32,
+    /// One SELECT that has a row while the registry's row equals the plan; `None` where there is no row to compare.
+    pub registry_check: Option<&'a str>,
+    /// Added to the search path behind the tenant's schema.
+    pub search_path_extra: &'a [SchemaName],
+    /// Whose ledger is written.
+    pub ledger: WritableLedger,
+    /// The ledger table is expected to exist.
+    pub ledger_expected: bool,
+    /// The file.
+    pub file: &'a MigrationFile,
+    /// The limits.
+    pub limits: Limits,
+    /// Stop here when the operator asked for it; within a tenant its further files still run.
+    pub heed_flags: bool,
+    /// How often this step was tried, this time included.
+    pub tries: u32,
+    /// Who asked for it, for the audit.
+    pub os_user: &'a str,
+}
+
+/// How a step ended. Except for `Done`, `Already` and `Flagged` the session must be opened anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepEnd {
+    /// Committed.
+    Done {
+        /// Time of the whole step.
+        took: Duration,
+    },
+    /// The ledger or the step's row said so already.
+    Already,
+    /// The operator asked for a stop; nothing was done.
+    Flagged(Flag),
+    /// The job is not this worker's any more.
+    Fenced,
+    /// The ledger table is not as expected: try again with this expectation.
+    LedgerIs {
+        /// It exists.
+        present: bool,
+    },
+    /// A lock kept us out (55P03, or another tenantui in this schema): worth another try.
+    Locked(Fault),
+    /// A deadlock or a race in the catalog: worth another try.
+    Again(Fault),
+    /// The tool's own lock is in the ledger: nobody should write here before an operator looked.
+    Blocked(Untrusted),
+    /// Refused; nothing of it is there.
+    Failed(Fault),
+    /// The file committed part of itself.
+    Escaped(Fault),
+    /// The session was lost before COMMIT was sent: nothing of it is there.
+    Lost(Untrusted),
+    /// The session was lost after COMMIT was sent: the outcome must be read back.
+    Unknown {
+        /// The transaction.
+        xid: String,
+        /// Why.
+        why: Untrusted,
+        /// Time until then.
+        took: Duration,
+    },
+}
+
+/// What an operator asked of a running job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    /// Stop for good.
+    Cancel,
+    /// Stop until it is resumed.
+    Pause,
+}
+
+/// Runs one step.
+pub async fn run(client: &Client, order: &StepOrder<'_>) -> StepEnd {
+    let started = Instant::now();
+    let (guard, present) = match checks(client, order).await {
+        Ok(found) => found,
+        Err(end) => {
+            if matches!(end, StepEnd::Already | StepEnd::Flagged(_)) && roll_back(client).await.is_err() {
+                return StepEnd::Lost(Untrusted::new("the session was lost while rolling back"));
+            }
+            return end;
+        }
+    };
+    let table = match order.ledger.table(order.schema) {
+        Ok(table) => table,
+        Err(error) => return StepEnd::Failed(Fault::ours(error.to_string())),
+    };
+    let create = if present { String::new() } else { order.ledger.create_sql(&table) };
+    let before = format!("{create}{}", order.ledger.before_sql(&table));
+    let after = after_sql(order, &guard, &table);
+    match run::file(client, &before, order.file, &after, order.limits.patience()).await {
+        FileEnd::Ran => {}
+        FileEnd::Refused(fault) => return classify(fault),
+        FileEnd::Escaped(fault) => return StepEnd::Escaped(fault),
+        FileEnd::Lost(why) => return StepEnd::Lost(why),
+    }
+    commit(client, guard.xid, started).await
+}
+
+/// COMMIT as a message of its own: a client that died before it sent it has not committed.
+pub async fn commit(client: &Client, xid: String, started: Instant) -> StepEnd {
+    match wire::ask(client, "COMMIT", 2 * BOOKKEEPING).await {
+        Ok(_) => StepEnd::Done { took: started.elapsed() },
+        Err(trouble @ Trouble::Server(_)) => classify(Fault::server(&trouble)),
+        Err(Trouble::Lost(why)) => StepEnd::Unknown { xid, why, took: started.elapsed() },
+    }
+}
+
+/// Ends a transaction that is to leave nothing.
+///
+/// # Errors
+/// When the session is lost; the server has rolled back, or will.
+pub async fn roll_back(client: &Client) -> Result<(), Trouble> {
+    wire::ask(client, "ROLLBACK", BOOKKEEPING).await.map(|_| ())
+}
+
+/// A refusal by its code: what may pass when tried again, and what will not.
+#[must_use]
+pub fn classify(fault: Fault) -> StepEnd {
+    match fault.sqlstate.as_deref() {
+        Some("55P03") => StepEnd::Locked(fault),
+        Some("40P01" | "40001") => StepEnd::Again(fault),
+        Some("XX000") if fault.message.raw().contains("tuple concurrently updated") => StepEnd::Again(fault),
+        Some(_) | None => StepEnd::Failed(fault),
+    }
+}
+
+/// BEGIN and the checks in one round trip; the file is sent only when the answers are right.
+async fn checks(client: &Client, order: &StepOrder<'_>) -> Result<(Guard, bool), StepEnd> {
+    let nonce = uuid::Uuid::new_v4().simple().to_string();
+    let path = guard::search_path(order.schema, order.search_path_extra);
+    let sql = checks_sql(order, &nonce, &path).map_err(|error| StepEnd::Failed(Fault::ours(error.to_string())))?;
+    let mut answers = wire::ask_in_order(client, &[CLEAN, BEGIN, &sql], BOOKKEEPING).await;
+    let answer = answers.pop();
+    if let Some(trouble) = answers.into_iter().find_map(Result::err) {
+        return Err(StepEnd::Lost(trouble.message().clone()));
+    }
+    let rows = match answer {
+        Some(Ok(rows)) => rows,
+        Some(Err(Trouble::Server(refused))) if refused.sqlstate == "42P01" && order.ledger_expected => {
+            return Err(StepEnd::LedgerIs { present: false });
+        }
+        Some(Err(trouble @ Trouble::Server(_))) => return Err(classify(Fault::server(&trouble))),
+        Some(Err(Trouble::Lost(why))) => return Err(StepEnd::Lost(why)),
+        None => return Err(StepEnd::Lost(Untrusted::new("no answer"))),
+    };
+    judge(order, &rows, nonce, path)
+}
+
+fn checks_sql(order: &StepOrder<'_>, nonce: &str, path: &str) -> Result<String, crate::model::ident::IdentError> {
+    let table = order.ledger.table(order.schema)?;
+    let ledger = if order.ledger_expected {
+        order.ledger.read_sql(&table, &order.file.version)
+    } else {
+        "SELECT NULL::text WHERE false;".to_owned()
+    };
+    Ok(format!(
+        "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({key}); \
+         SELECT (SELECT n.oid::text FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {schema}::name), \
+         pg_catalog.txid_current()::text, pg_catalog.set_config('tenantui.nonce', {nonce}, true), \
+         (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}), \
+         pg_catalog.to_regclass({table})::oid::text; \
+         {registry} {ledger} \
+         SELECT pg_catalog.set_config('search_path', {path}, true); \
+         SELECT pg_catalog.current_schema()::text, {settings};",
+        limits = order.limits.sql(),
+        fence = fence_sql(order.fence),
+        key = keys::tenant(order.schema.raw()),
+        schema = literal(order.schema.raw()),
+        nonce = literal(nonce),
+        job = order.fence.job,
+        seq = order.seq,
+        table = literal(&table),
+        registry = order.registry_check.unwrap_or("SELECT 1;"),
+        path = literal(path),
+        settings = guard::SETTINGS_SQL,
+    ))
+}
+
+fn judge(
+    order: &StepOrder<'_>,
+    rows: &[Vec<TextRow>],
+    nonce: String,
+    path: String,
+) -> Result<(Guard, bool), StepEnd> {
+    let [_, fence, lock, facts, registry, ledger, _, place] = rows else {
+        return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
+    };
+    let Some(fence) = fence.first() else { return Err(StepEnd::Fenced) };
+    if order.heed_flags && fence.is_true(0) {
+        return Err(StepEnd::Flagged(Flag::Cancel));
+    }
+    if order.heed_flags && fence.is_true(1) {
+        return Err(StepEnd::Flagged(Flag::Pause));
+    }
+    if !lock.first().is_some_and(|row| row.is_true(0)) {
+        let words = "another tenantui session works in this schema";
+        return Err(StepEnd::Locked(Fault::ours(words)));
+    }
+    let (Some(facts), Some(place)) = (facts.first(), place.first()) else {
+        return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks is incomplete")));
+    };
+    if facts.text(3) == Some("done") {
+        return Err(StepEnd::Already);
+    }
+    same_place(order, facts, !registry.is_empty(), place)?;
+    let present = facts.text(4).is_some();
+    if present && !order.ledger_expected {
+        return Err(StepEnd::LedgerIs { present: true });
+    }
+    match order.ledger.judge(ledger.iter().filter_map(|row| row.text(0))) {
+        Before::Free => {}
+        Before::Applied => return Err(StepEnd::Already),
+        Before::Locked(why) => return Err(StepEnd::Blocked(Untrusted::new(why))),
+    }
+    let xid = facts.text(1).unwrap_or_default().to_owned();
+    let settings = place.text(1).unwrap_or_default().to_owned();
+    Ok((Guard { xid, nonce, schema: order.schema.clone(), path, settings }, present))
+}
+
+/// The schema and the registry's row are those of the plan, and the search path leads there.
+fn same_place(order: &StepOrder<'_>, facts: &TextRow, row_found: bool, place: &TextRow) -> Result<(), StepEnd> {
+    let oid = facts.text(0).and_then(|text| text.parse::<u32>().ok());
+    let wrong = match oid {
+        None => Some("the schema does not exist any more".to_owned()),
+        Some(oid) if oid != order.schema_oid => {
+            Some("the schema was dropped and created again since the plan was made".to_owned())
+        }
+        Some(_) if !row_found => Some("the tenant's registry row is not as it was when the plan was made".to_owned()),
+        Some(_) if place.text(0) != Some(order.schema.raw()) => {
+            Some("search_path does not lead to the schema (USAGE missing?)".to_owned())
+        }
+        Some(_) => None,
+    };
+    match wrong {
+        Some(words) => Err(StepEnd::Failed(Fault::ours(format!("{words}; nothing was run. Make a new plan")))),
+        None => Ok(()),
+    }
+}
+
+/// What stands behind the file in one message: the guard, the ledger's row, the step's, the audit's.
+fn after_sql(order: &StepOrder<'_>, guard: &Guard, table: &str) -> String {
+    format!(
+        "{guard} SET CONSTRAINTS ALL IMMEDIATE; SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); \
+         {ledger} {step} \
+         INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'migrate', \
+         {schema}, {job}, pg_catalog.jsonb_build_object('version', {version}::text, 'seq', {seq}), 'done');",
+        guard = guard.sql(),
+        ledger = order.ledger.after_sql(table, order.file),
+        step = step_done_sql(order.fence, order.seq, order.tries, "NULL"),
+        os_user = literal(order.os_user),
+        schema = literal(order.schema.raw()),
+        job = order.fence.job,
+        version = literal(order.file.version.raw()),
+        seq = order.seq,
+    )
+}
+
+/// The step's row when its transaction commits. Its duration is the transaction's, up to here.
+#[must_use]
+pub fn step_done_sql(fence: Fence, seq: i32, tries: u32, message: &str) -> String {
+    format!(
+        "UPDATE tenantui.step SET state = 'done', attempt = {attempt}, tries = {tries}, started_at = pg_catalog.now(), \
+         ended_at = pg_catalog.clock_timestamp(), duration_ms = (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - \
+         pg_catalog.now()) * 1000)::bigint, sqlstate = NULL, message = {message}, detail = NULL, \
+         xid = pg_catalog.txid_current() WHERE job_id = {job} AND seq = {seq};",
+        attempt = fence.attempt,
+        job = fence.job,
+    )
+}
