@@ -106,7 +106,9 @@ async fn lease_settings(session: &WriterSession) -> Result<(), Trouble> {
          SET tcp_keepalives_count = 3; SET tcp_user_timeout = 20000;",
     );
     if session.facts.version_num >= 140_000 {
-        sql.push_str(&format!(" SET idle_session_timeout = '{LEASE_SECONDS}s'; SET client_connection_check_interval = '2s';"));
+        sql.push_str(&format!(
+            " SET idle_session_timeout = '{LEASE_SECONDS}s'; SET client_connection_check_interval = '2s';"
+        ));
     }
     gate::ask(session, &sql).await.map(|_| ())
 }
@@ -132,9 +134,9 @@ fn check_claimable(job: JobId, view: &JobView, retry: bool) -> Result<(), OrderE
     match view.state {
         JobState::Queued | JobState::Running | JobState::Orphaned | JobState::Paused => Ok(()),
         JobState::Failed if retry || view.pending > 0 => Ok(()),
-        JobState::Failed => Err(gate::refused(format!(
-            "job {job} failed and has nothing left to do but its failed tenants: retry it"
-        ))),
+        JobState::Failed => {
+            Err(gate::refused(format!("job {job} failed and has nothing left to do but its failed tenants: retry it")))
+        }
         JobState::Done => Err(gate::refused(format!("job {job} is done: there is nothing to run"))),
         JobState::Cancelled => {
             Err(gate::refused(format!("job {job} was cancelled; order a new one for what is still pending")))
@@ -261,7 +263,11 @@ fn beat_sql(fence: Fence, progress: &str) -> String {
 }
 
 /// The lock again on a new session, for the same attempt. `false`: another worker has the job.
-pub(super) async fn regain(target: &Target, fence: Fence, patience: Duration) -> Result<Option<WriterSession>, OrderError> {
+pub(super) async fn regain(
+    target: &Target,
+    fence: Fence,
+    patience: Duration,
+) -> Result<Option<WriterSession>, OrderError> {
     let job = JobId(fence.job);
     let started = std::time::Instant::now();
     loop {
@@ -327,7 +333,10 @@ pub(super) async fn cancel(target: &Target, job: JobId) -> Result<(), OrderError
     let lock = gate::ask(&session, &format!("SELECT pg_catalog.pg_try_advisory_lock({JOB_CLASS}, {job})")).await?;
     let nobody_runs_it = lock.iter().flatten().next().is_some_and(|row| row.is_true(0));
     let (change, outcome) = if nobody_runs_it {
-        ("state = 'cancelled', attempt = j.attempt + 1, ended_at = pg_catalog.clock_timestamp(), reason = 'cancelled'", "cancelled")
+        (
+            "state = 'cancelled', attempt = j.attempt + 1, ended_at = pg_catalog.clock_timestamp(), reason = 'cancelled'",
+            "cancelled",
+        )
     } else {
         ("cancel_requested_at = pg_catalog.clock_timestamp()", "requested")
     };
@@ -341,7 +350,9 @@ pub(super) async fn cancel(target: &Target, job: JobId) -> Result<(), OrderError
     let rows = match gate::ask(&session, &sql).await {
         Ok(rows) => rows,
         Err(Trouble::Server(refused)) if refused.sqlstate == "55P03" => {
-            return Err(gate::refused(format!("a step of job {job} still runs although its worker is gone; try again")));
+            return Err(gate::refused(format!(
+                "a step of job {job} still runs although its worker is gone; try again"
+            )));
         }
         Err(trouble) => return Err(trouble.into()),
     };

@@ -39,7 +39,10 @@ pub fn lost(why: Untrusted) -> OrderError {
 /// When it is read-only.
 pub fn writable(target: &Target) -> Result<(), OrderError> {
     if target.config.read_only {
-        return Err(refused(format!("{} is read-only (configuration or --read-only): nothing is written", target.config.name)));
+        return Err(refused(format!(
+            "{} is read-only (configuration or --read-only): nothing is written",
+            target.config.name
+        )));
     }
     Ok(())
 }

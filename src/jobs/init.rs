@@ -65,7 +65,9 @@ pub fn judge(rows: &[TextRow]) -> Result<InitStatus, QueryError> {
 /// The refusal of a newer record.
 #[must_use]
 pub fn newer(database: &str, version: i32) -> String {
-    format!("the tenantui schema of {database} has version {version}, this program knows {VERSION}: use a newer tenantui")
+    format!(
+        "the tenantui schema of {database} has version {version}, this program knows {VERSION}: use a newer tenantui"
+    )
 }
 
 /// Creates or upgrades the `tenantui` schema; does nothing where it is current. Says what it found: `Missing` where

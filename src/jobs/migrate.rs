@@ -30,8 +30,7 @@ pub(super) struct Fleet<'a> {
 /// Goes through the tenants until all are through or something halts the run.
 pub(super) async fn run(fleet: &Fleet<'_>, shared: &Shared<'_>, tenants: &[TenantSteps]) -> Result<(), OrderError> {
     let lanes = fleet.parallel.clamp(1, MAX_LANES).min(u32::try_from(tenants.len()).unwrap_or(MAX_LANES));
-    let mut lanes: Vec<Lane<'_>> =
-        (0..lanes.max(1)).map(|_| Lane::new(fleet.target, fleet.job, fleet.home)).collect();
+    let mut lanes: Vec<Lane<'_>> = (0..lanes.max(1)).map(|_| Lane::new(fleet.target, fleet.job, fleet.home)).collect();
     let canary = usize::try_from(fleet.pace.canary).unwrap_or(0).min(tenants.len());
     let (canaries, rest) = tenants.split_at(canary);
     if !canary_phase(fleet, shared, &mut lanes, canaries, rest).await {

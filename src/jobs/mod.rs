@@ -4,6 +4,7 @@
 //! [`orders::order`] and [`worker::run`] and follow the events.
 
 mod claim;
+mod desk;
 mod gate;
 pub mod init;
 mod lane;

@@ -180,11 +180,7 @@ impl FileRef {
     /// The reference of a file.
     #[must_use]
     pub fn of(file: &MigrationFile) -> Self {
-        Self {
-            version: file.version.raw().to_owned(),
-            name: file.name.raw().to_owned(),
-            sha256: hex(&file.sha256),
-        }
+        Self { version: file.version.raw().to_owned(), name: file.name.raw().to_owned(), sha256: hex(&file.sha256) }
     }
 }
 

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use super::orders::held_sql;
 use super::params::Params;
-use crate::model::job::{
-    FailedStatement, JobId, JobKind, JobState, JobView, Outcome, StepFailure, TenantOutcome,
-};
+use crate::model::job::{FailedStatement, JobId, JobKind, JobState, JobView, Outcome, StepFailure, TenantOutcome};
 use crate::model::ledger::Version;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::postgres::session::{QueryError, Reader, TextRow};
@@ -44,11 +42,7 @@ pub async fn job(reader: &Reader, database: &DatabaseName, id: JobId) -> Result<
 ///
 /// # Errors
 /// When it cannot be read.
-pub async fn outcomes(
-    reader: &Reader,
-    database: &DatabaseName,
-    id: JobId,
-) -> Result<Vec<TenantOutcome>, QueryError> {
+pub async fn outcomes(reader: &Reader, database: &DatabaseName, id: JobId) -> Result<Vec<TenantOutcome>, QueryError> {
     if !there(reader).await? {
         return Ok(Vec::new());
     }

@@ -82,8 +82,15 @@ pub struct Service {
     pub commands: mpsc::Sender<ServiceCommand>,
 }
 
-/// Starts the service of one database.
+/// Orders that wait for the one that runs.
+const QUEUE: usize = 64;
+
+/// Starts the service of one database. Dropping the last sender of commands ends it after its current step; the job is
+/// then paused.
 #[must_use]
-pub fn spawn(_target: Target, _events: mpsc::Sender<JobEvent>) -> Service {
-    todo!("jobs room")
+pub fn spawn(target: Target, events: mpsc::Sender<JobEvent>) -> Service {
+    let (commands, receiver) = mpsc::channel(QUEUE);
+    let database = target.config.name.clone();
+    tokio::spawn(super::desk::run(target, receiver, events));
+    Service { database, commands }
 }

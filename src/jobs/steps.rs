@@ -54,10 +54,7 @@ impl TenantSteps {
 ///
 /// # Errors
 /// When no folder is configured, or it lacks a file, or a file changed.
-pub(super) async fn files(
-    target: &Target,
-    params: &Params,
-) -> Result<HashMap<String, Arc<MigrationFile>>, OrderError> {
+pub(super) async fn files(target: &Target, params: &Params) -> Result<HashMap<String, Arc<MigrationFile>>, OrderError> {
     let mut found = HashMap::new();
     if params.files.is_empty() {
         return Ok(found);
@@ -69,13 +66,13 @@ pub(super) async fn files(
         .ok_or_else(|| gate::refused("the job's migration tool is not known to this program"))?;
     let Some(path) = target.config.migrations.path.clone() else {
         return Err(gate::refused(format!(
-            "no migration folder is configured for {} here, and the job runs files", target.config.name
+            "no migration folder is configured for {} here, and the job runs files",
+            target.config.name
         )));
     };
     let read = tokio::task::spawn_blocking(move || Folder::read(&path, tool)).await;
-    let folder = read
-        .map_err(|error| gate::refused(error.to_string()))?
-        .map_err(|error| gate::refused(error.to_string()))?;
+    let folder =
+        read.map_err(|error| gate::refused(error.to_string()))?.map_err(|error| gate::refused(error.to_string()))?;
     for wanted in &params.files {
         let file = folder.files.iter().find(|file| file.version.raw() == wanted.version);
         let Some(file) = file else {
@@ -159,12 +156,7 @@ fn mine(fence: Fence) -> String {
 }
 
 /// The ledger has it already: the step is done. `false`: the job is not ours.
-pub(super) async fn mark_already(
-    lane: &mut Lane<'_>,
-    fence: Fence,
-    seq: i32,
-    tries: u32,
-) -> Result<bool, OrderError> {
+pub(super) async fn mark_already(lane: &mut Lane<'_>, fence: Fence, seq: i32, tries: u32) -> Result<bool, OrderError> {
     let sql = format!(
         "{} UPDATE tenantui.step AS s SET state = 'done', attempt = {}, tries = {tries}, \
          started_at = COALESCE(s.started_at, pg_catalog.now()), ended_at = COALESCE(s.ended_at, pg_catalog.clock_timestamp()), \
@@ -188,12 +180,9 @@ pub(super) async fn mark_stopped(
     let state = match verdict.outcome {
         Outcome::Blocked => "blocked",
         Outcome::Unknown => "unknown",
-        Outcome::Failed
-        | Outcome::Running
-        | Outcome::Pending
-        | Outcome::LeftOut
-        | Outcome::Skipped
-        | Outcome::Done => "failed",
+        Outcome::Failed | Outcome::Running | Outcome::Pending | Outcome::LeftOut | Outcome::Skipped | Outcome::Done => {
+            "failed"
+        }
     };
     let detail = Detail {
         statement: verdict.fault.statement.as_ref().map(|statement| StatementDetail {

@@ -192,7 +192,10 @@ async fn one(
                 return stopped(shared, lane, tenant, row, verdict).await;
             }
             StepEnd::Escaped(fault) => {
-                let words = format!("{} ended its transaction inside the file; that tenant needs a repair by hand", tenant.slug);
+                let words = format!(
+                    "{} ended its transaction inside the file; that tenant needs a repair by hand",
+                    tenant.slug
+                );
                 let result = stopped(shared, lane, tenant, row, Verdict::escaped(fault, tries)).await;
                 shared.halt(Halt::Pause(words));
                 return result;
@@ -204,10 +207,16 @@ async fn one(
                     shared.halt(Halt::Lost(gate::lost(why)));
                     return StepResult::Halted;
                 }
-                shared.reports.line(LogMark::Note, &tenant.slug, format!("session lost ({}); the step is run again", why.raw())).await;
+                shared
+                    .reports
+                    .line(LogMark::Note, &tenant.slug, format!("session lost ({}); the step is run again", why.raw()))
+                    .await;
             }
             StepEnd::Unknown { xid, why, .. } => {
-                shared.reports.line(LogMark::Note, &tenant.slug, format!("reply to COMMIT lost ({}); reading it back", why.raw())).await;
+                shared
+                    .reports
+                    .line(LogMark::Note, &tenant.slug, format!("reply to COMMIT lost ({}); reading it back", why.raw()))
+                    .await;
                 match decide(lane, shared.fence, row.seq, &xid).await {
                     Ok(true) => return StepResult::Done,
                     Ok(false) => losses += 1,

@@ -53,7 +53,8 @@ pub async fn run(
     let (reports, reports_in) = Reports::new();
     let (halt, halted) = watch::channel(None);
     let Claim { session, params, kind, before, view, .. } = claim;
-    let claimed = Claimed { target, job, fence, params, kind, before, home: session.facts.clone(), options, view: view.clone() };
+    let claimed =
+        Claimed { target, job, fence, params, kind, before, home: session.facts.clone(), options, view: view.clone() };
     let keep = claim::keep(target, session, fence, lease_out, progress, over);
     let numbers = report::run(view, reports_in, events.clone(), progress_out);
     let work = async {
@@ -95,8 +96,11 @@ async fn work(
         .map_err(|error| gate::refused(format!("the job's record: {error}")))?;
     let ledger = match params.tool.as_deref().map(|word| (word, Tool::from_word(word).and_then(WritableLedger::of))) {
         Some((_, Some(ledger))) => ledger,
-        Some((word, None)) => return Err(gate::refused(format!("the ledger of {word} is not written by this version"))),
-        None => WritableLedger::Migratus,
+        Some((word, None)) => {
+            return Err(gate::refused(format!("the ledger of {word} is not written by this version")));
+        }
+        // No files run: no ledger is written.
+        None => WritableLedger::of(Tool::Migratus).ok_or_else(|| gate::refused("no ledger can be written"))?,
     };
     let os_user = who::os_user();
     let shared = Shared {
@@ -162,7 +166,9 @@ async fn finish(
         (Ok(()), Some(Halt::Cancel)) => (JobState::Cancelled, Some("cancelled".to_owned())),
         (Ok(()), Some(Halt::Pause(reason))) => (JobState::Paused, Some(reason.clone())),
         (Ok(()), Some(Halt::Fenced)) => {
-            return Err(gate::refused(format!("another worker took job {job} over: this one stopped, nothing was lost")));
+            return Err(gate::refused(format!(
+                "another worker took job {job} over: this one stopped, nothing was lost"
+            )));
         }
         (Ok(()), Some(Halt::Lost(error))) => {
             return left(claimed, error).map_or_else(Err, Ok);
@@ -173,7 +179,9 @@ async fn finish(
         Some(_) | None => match claim::regain(target, claimed.fence, super::lane::LINK_PATIENCE).await {
             Ok(Some(lock)) => lock,
             Ok(None) => {
-                return Err(gate::refused(format!("another worker took job {job} over: this one stopped, nothing was lost")));
+                return Err(gate::refused(format!(
+                    "another worker took job {job} over: this one stopped, nothing was lost"
+                )));
             }
             Err(error) => return left(claimed, &error),
         },

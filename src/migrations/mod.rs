@@ -4,9 +4,9 @@
 //! files once and hashes them: the hashed bytes are what runs. [`ledgers`] asks a database where its schemas stand.
 //! `apply` is the only part that writes to a database.
 
+pub mod apply;
 pub mod checks;
 pub mod dialects;
-pub mod apply;
 pub mod folder;
 pub mod ledgers;
 pub mod lexer;

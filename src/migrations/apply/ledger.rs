@@ -1,14 +1,17 @@
-//! The row that a tool's ledger gets, as SQL text: what is written for a file that ran.
+//! The rows that a tool's ledger gets, as its dialect writes them, and what the ledger says before a step.
 
+use crate::migrations::dialects::{Interner, Reading, Writing, dialect};
 use crate::migrations::folder::MigrationFile;
-use crate::model::ident::{Ident, IdentError, SchemaName, literal};
+use crate::model::ident::{Ident, IdentError, QualifiedName, SchemaName};
 use crate::model::ledger::{Tool, Version};
+use crate::postgres::session::{QueryError, TextRow};
 
 /// The ledger of a tool that tenantui writes itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WritableLedger {
-    /// Boundary's.
-    Migratus,
+#[derive(Debug, Clone, Copy)]
+pub struct WritableLedger {
+    tool: Tool,
+    writing: &'static Writing,
+    reading: &'static Reading,
 }
 
 /// What the ledger says of a schema before a step.
@@ -18,115 +21,75 @@ pub enum Before {
     Free,
     /// The ledger has the version already.
     Applied,
-    /// The tool's own lock row is there.
+    /// Nobody should write before an operator looked: the tool's own lock is there, or a failure that it recorded.
     Locked(String),
 }
 
 impl WritableLedger {
     /// The ledger of a tool, where tenantui writes it.
     #[must_use]
-    pub const fn of(tool: Tool) -> Option<Self> {
-        match tool {
-            Tool::Migratus => Some(Self::Migratus),
-            Tool::Rails
-            | Tool::Dbmate
-            | Tool::RailsOrDbmate
-            | Tool::GolangMigrate
-            | Tool::Ecto
-            | Tool::Django
-            | Tool::Diesel
-            | Tool::Sqlx
-            | Tool::Refinery
-            | Tool::Alembic
-            | Tool::Yoyo
-            | Tool::Flyway
-            | Tool::Liquibase
-            | Tool::Goose
-            | Tool::Knex
-            | Tool::NodePgMigrate
-            | Tool::Prisma
-            | Tool::Drizzle
-            | Tool::TypeOrm
-            | Tool::Sequelize
-            | Tool::Sqitch
-            | Tool::Sequel
-            | Tool::Supabase
-            | Tool::Laravel
-            | Tool::EntityFramework => None,
+    pub fn of(tool: Tool) -> Option<Self> {
+        let dialect = dialect(tool);
+        match (&dialect.writing, &dialect.reading) {
+            (Some(writing), Some(reading)) => Some(Self { tool, writing, reading }),
+            (Some(_) | None, _) => None,
         }
     }
 
-    /// `"schema"."table"`.
+    /// The ledger's table in a schema.
     ///
     /// # Errors
     /// Never for the names of tools; kept so that a configured name can be checked.
-    pub fn table(self, schema: &SchemaName) -> Result<String, IdentError> {
-        match self {
-            Self::Migratus => Ok(schema.qualify(&Ident::new("schema_migrations")?)),
-        }
-    }
-
-    /// Whether a version can be a key of this ledger at all.
-    #[must_use]
-    pub fn accepts(self, version: &Version) -> bool {
-        match self {
-            Self::Migratus => version.raw().parse::<i64>().is_ok_and(|id| id > 0),
-        }
+    pub fn table(self, schema: &SchemaName) -> Result<QualifiedName, IdentError> {
+        Ok(QualifiedName { schema: schema.clone(), name: Ident::new(self.writing.table)? })
     }
 
     /// The table as the tool makes it.
     #[must_use]
-    pub fn create_sql(self, table: &str) -> String {
-        match self {
-            Self::Migratus => format!(
-                "CREATE TABLE {table} (id bigint UNIQUE NOT NULL, applied timestamp, description varchar(1024));"
-            ),
-        }
+    pub fn create_sql(self, table: &QualifiedName) -> String {
+        format!("{}; ", (self.writing.create_ledger)(table))
     }
 
-    /// One SELECT whose rows are the keys among lock and version that are there.
+    /// One SELECT over the ledger.
     #[must_use]
-    pub fn read_sql(self, table: &str, version: &Version) -> String {
-        match self {
-            Self::Migratus => format!("SELECT id::text FROM {table} WHERE id IN (-1, {}::bigint);", literal(version.raw())),
-        }
+    pub fn read_sql(self, table: &QualifiedName) -> String {
+        format!("{};", (self.reading.sql)(&table.quoted()))
     }
 
-    /// What those rows mean.
-    #[must_use]
-    pub fn judge<'a>(self, keys: impl Iterator<Item = &'a str>) -> Before {
-        match self {
-            Self::Migratus => {
-                let mut before = Before::Free;
-                for key in keys {
-                    if key == "-1" {
-                        return Before::Locked("Migratus left its lock (row -1) in this schema's ledger".to_owned());
-                    }
-                    before = Before::Applied;
-                }
-                before
-            }
+    /// What its answer means for a version.
+    ///
+    /// # Errors
+    /// When the ledger holds what its tool never writes.
+    pub fn judge(self, rows: &[TextRow], version: &Version) -> Result<Before, QueryError> {
+        let parsed = (self.reading.parse)(rows, &mut Interner::default())?;
+        if let Some(why) = parsed.locked {
+            return Ok(Before::Locked(why.raw().to_owned()));
         }
+        if parsed.dirty {
+            return Ok(Before::Locked(format!("{} recorded a failure in this schema's ledger", self.tool)));
+        }
+        let dialect = dialect(self.tool);
+        let applied = parsed.applied.versions.iter().any(|known| dialect.key(known) == dialect.key(version));
+        Ok(if applied { Before::Applied } else { Before::Free })
     }
 
     /// What the tool writes before the file, within the transaction.
     #[must_use]
-    pub fn before_sql(self, table: &str) -> String {
-        match self {
-            Self::Migratus => format!("INSERT INTO {table} (id) VALUES (-1);"),
-        }
+    pub fn before_sql(self, table: &QualifiedName) -> String {
+        format!("{};", (self.writing.lock_row)(table))
     }
 
     /// What it writes after the file.
     #[must_use]
-    pub fn after_sql(self, table: &str, file: &MigrationFile) -> String {
-        match self {
-            Self::Migratus => format!(
-                "INSERT INTO {table} (id, applied, description) VALUES ({}::bigint, \
-                 (pg_catalog.clock_timestamp())::timestamp, {}); DELETE FROM {table} WHERE id = (-1)::bigint;",
-                literal(file.version.raw()),
-                literal(super::wire::cut(file.name.raw(), 1024)),
-            ),
-        }
+    pub fn after_sql(self, table: &QualifiedName, file: &MigrationFile) -> String {
+        format!("{}; {};", (self.writing.insert_row)(table, file), (self.writing.unlock_row)(table))
     }
 }
+
+impl PartialEq for WritableLedger {
+    fn eq(&self, other: &Self) -> bool {
+        self.tool == other.tool
+    }
+}
+
+impl Eq for WritableLedger {}

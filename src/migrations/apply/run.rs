@@ -47,11 +47,7 @@ impl Fault {
     /// A refusal outside the file's statements.
     #[must_use]
     pub fn server(trouble: &Trouble) -> Self {
-        Self {
-            sqlstate: trouble.sqlstate().map(str::to_owned),
-            message: trouble.message().clone(),
-            statement: None,
-        }
+        Self { sqlstate: trouble.sqlstate().map(str::to_owned), message: trouble.message().clone(), statement: None }
     }
 }
 

@@ -10,7 +10,7 @@ use super::ledger::{Before, WritableLedger};
 use super::run::{self, Fault, FileEnd};
 use super::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
-use crate::model::ident::{SchemaName, literal};
+use crate::model::ident::{QualifiedName, SchemaName, literal};
 use crate::postgres::session::TextRow;
 use crate::text::Untrusted;
 
@@ -238,11 +238,8 @@ async fn checks(client: &Client, order: &StepOrder<'_>) -> Result<(Guard, bool),
 
 fn checks_sql(order: &StepOrder<'_>, nonce: &str, path: &str) -> Result<String, crate::model::ident::IdentError> {
     let table = order.ledger.table(order.schema)?;
-    let ledger = if order.ledger_expected {
-        order.ledger.read_sql(&table, &order.file.version)
-    } else {
-        "SELECT NULL::text WHERE false;".to_owned()
-    };
+    let ledger =
+        if order.ledger_expected { order.ledger.read_sql(&table) } else { "SELECT NULL::text WHERE false;".to_owned() };
     Ok(format!(
         "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({key}); \
          SELECT (SELECT n.oid::text FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {schema}::name), \
@@ -259,19 +256,14 @@ fn checks_sql(order: &StepOrder<'_>, nonce: &str, path: &str) -> Result<String, 
         nonce = literal(nonce),
         job = order.fence.job,
         seq = order.seq,
-        table = literal(&table),
+        table = literal(&table.quoted()),
         registry = order.registry_check.unwrap_or("SELECT 1;"),
         path = literal(path),
         settings = guard::SETTINGS_SQL,
     ))
 }
 
-fn judge(
-    order: &StepOrder<'_>,
-    rows: &[Vec<TextRow>],
-    nonce: String,
-    path: String,
-) -> Result<(Guard, bool), StepEnd> {
+fn judge(order: &StepOrder<'_>, rows: &[Vec<TextRow>], nonce: String, path: String) -> Result<(Guard, bool), StepEnd> {
     let [_, fence, lock, facts, registry, ledger, _, place] = rows else {
         return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
     };
@@ -297,10 +289,13 @@ fn judge(
     if present && !order.ledger_expected {
         return Err(StepEnd::LedgerIs { present: true });
     }
-    match order.ledger.judge(ledger.iter().filter_map(|row| row.text(0))) {
-        Before::Free => {}
-        Before::Applied => return Err(StepEnd::Already),
-        Before::Locked(why) => return Err(StepEnd::Blocked(Untrusted::new(why))),
+    if present {
+        match order.ledger.judge(ledger, &order.file.version) {
+            Ok(Before::Free) => {}
+            Ok(Before::Applied) => return Err(StepEnd::Already),
+            Ok(Before::Locked(why)) => return Err(StepEnd::Blocked(Untrusted::new(why))),
+            Err(error) => return Err(StepEnd::Failed(Fault::ours(error.to_string()))),
+        }
     }
     let xid = facts.text(1).unwrap_or_default().to_owned();
     let settings = place.text(1).unwrap_or_default().to_owned();
@@ -328,7 +323,7 @@ fn same_place(order: &StepOrder<'_>, facts: &TextRow, row_found: bool, place: &T
 }
 
 /// What stands behind the file in one message: the guard, the ledger's row, the step's, the audit's.
-fn after_sql(order: &StepOrder<'_>, guard: &Guard, table: &str) -> String {
+fn after_sql(order: &StepOrder<'_>, guard: &Guard, table: &QualifiedName) -> String {
     format!(
         "{guard} SET CONSTRAINTS ALL IMMEDIATE; SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); \
          {ledger} {step} \
