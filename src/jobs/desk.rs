@@ -44,8 +44,8 @@ pub(super) async fn run(target: Target, mut commands: mpsc::Receiver<ServiceComm
         }
         tokio::select! {
             command = commands.recv() => match command {
+                None | Some(ServiceCommand::Stop) => break,
                 Some(command) => desk.take(command).await,
-                None => break,
             },
             (job, ended) = ended(&mut running), if running.is_some() => {
                 running = None;
@@ -53,12 +53,14 @@ pub(super) async fn run(target: Target, mut commands: mpsc::Receiver<ServiceComm
             }
         }
     }
-    // The face is gone: the current steps finish, and the job waits to be resumed.
+    // The process ends: the current steps finish, and the job waits to be resumed.
     desk.stop.send_replace(true);
     if let Some((job, task)) = running {
         let ended = task.await;
         desk.told(job, ended).await;
     }
+    // Its end is what a face waits for (`commands.closed()`).
+    drop(commands);
 }
 
 type Ended = Result<Result<(), OrderError>, tokio::task::JoinError>;
@@ -96,6 +98,8 @@ impl Desk {
             ServiceCommand::Retry(job) => self.enqueue(job, true),
             ServiceCommand::Cancel(job) => self.cancel(job).await,
             ServiceCommand::ReadOutcomes(job) => self.outcomes(job).await,
+            // The loop ends with it.
+            ServiceCommand::Stop => {}
         }
     }
 

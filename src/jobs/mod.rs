@@ -8,6 +8,7 @@ mod desk;
 mod gate;
 pub mod init;
 mod lane;
+mod maker;
 mod migrate;
 pub mod orders;
 mod params;

@@ -67,7 +67,7 @@ impl Shared<'_> {
     }
 
     /// Whether a step may start now: waits while the lock connection is being regained.
-    async fn may_start(&self, first: bool) -> bool {
+    pub(super) async fn may_start(&self, first: bool) -> bool {
         if *self.stop.borrow() {
             self.halt(Halt::Pause("stopped: its process was asked to end".to_owned()));
         }

@@ -1,0 +1,348 @@
+//! The one transaction that makes a tenant.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_postgres::Client;
+
+use super::gate;
+use super::orders::OrderError;
+use super::params::{Params, ProvisionParams, Value};
+use super::preflight::{taken_names, taken_sql};
+use super::report::seconds;
+use super::tenant::Shared;
+use crate::layout::CheckedName;
+use crate::layout::naming::fold;
+use crate::migrations::apply::guard::{self, Guard};
+use crate::migrations::apply::keys;
+use crate::migrations::apply::run::{self, Fault, FileEnd};
+use crate::migrations::apply::step::{self, BEGIN, BOOKKEEPING, CLEAN, Flag, StepEnd, classify, fence_sql};
+use crate::migrations::apply::wire::{self, Trouble};
+use crate::migrations::folder::MigrationFile;
+use crate::model::ident::{Ident, IdentError, QualifiedName, SchemaName, literal};
+use crate::model::job::LogMark;
+use crate::model::tenant::TenantKey;
+use crate::postgres::session::{Target, TextRow};
+
+/// How making a tenant ended, and at which step.
+pub(super) struct End {
+    pub(super) end: StepEnd,
+    pub(super) seq: i32,
+}
+
+/// Everything that is needed, checked.
+pub(super) struct Maker<'a> {
+    pub(super) slug: String,
+    pub(super) schema: SchemaName,
+    target: &'a Target,
+    provision: &'a ProvisionParams,
+    registry: Option<RegistryTable>,
+    /// Number, action, file.
+    steps: Vec<(i32, String, Option<Arc<MigrationFile>>)>,
+    has_files: bool,
+}
+
+struct RegistryTable {
+    table: QualifiedName,
+    slug: Ident,
+    id: Option<Ident>,
+}
+
+/// What the opening found.
+struct Opened {
+    guard: Guard,
+    /// The row's id, as text.
+    id: Option<String>,
+    /// The new schema's oid.
+    oid: String,
+}
+
+impl<'a> Maker<'a> {
+    pub(super) fn new(
+        params: &'a Params,
+        target: &'a Target,
+        steps: Vec<(i32, String, Option<Arc<MigrationFile>>)>,
+        has_files: bool,
+    ) -> Result<Self, OrderError> {
+        let wrong = |error: IdentError| gate::refused(format!("the job's record: {error}"));
+        let provision =
+            params.provision.as_ref().ok_or_else(|| gate::refused("the job's record names no tenant to make"))?;
+        let registry = match &params.registry {
+            Some(registry) => Some(RegistryTable {
+                table: registry.table().map_err(wrong)?,
+                slug: Ident::new(&registry.slug).map_err(wrong)?,
+                id: registry.id.as_deref().map(Ident::new).transpose().map_err(wrong)?,
+            }),
+            None => None,
+        };
+        let schema = SchemaName::tenant(&provision.schema).map_err(wrong)?;
+        Ok(Self { slug: provision.slug.clone(), schema, target, provision, registry, steps, has_files })
+    }
+
+    /// A step in words.
+    pub(super) fn step_name(&self, seq: i32) -> String {
+        match self.steps.iter().find(|step| step.0 == seq) {
+            Some((_, _, Some(file))) => format!("migrate {}", file.version.untrusted().safe()),
+            Some((_, action, None)) => words(action).to_owned(),
+            None => "finish".to_owned(),
+        }
+    }
+
+    fn first(&self, action: &str) -> i32 {
+        self.steps.iter().find(|step| step.1 == action).map_or(1, |step| step.0)
+    }
+}
+
+fn words(action: &str) -> &'static str {
+    match action {
+        "row" => "reserve row",
+        "schema" => "create schema",
+        "active" => "mark active",
+        _ => "finish",
+    }
+}
+
+/// Makes the tenant, or nothing.
+pub(super) async fn make(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, tries: u32) -> End {
+    let started = Instant::now();
+    let at = |action: &str, end: StepEnd| End { end, seq: maker.first(action) };
+    let nonce = uuid::Uuid::new_v4().simple().to_string();
+    let xid = match open(client, maker, shared, &nonce).await {
+        Ok(xid) => xid,
+        Err(end) => return at("row", end),
+    };
+    let opened = match row_and_schema(client, maker, shared, xid, nonce).await {
+        Ok(opened) => opened,
+        Err(end) => return end,
+    };
+    for action in ["row", "schema"] {
+        shared.reports.line(LogMark::Note, &maker.slug, words(action)).await;
+    }
+    if let Err(end) = migrations(client, maker, shared, &opened).await {
+        return end;
+    }
+    let tail = match tail_sql(maker, shared, &opened, tries) {
+        Ok(tail) => tail,
+        Err(error) => return at("active", StepEnd::Failed(Fault::ours(error.to_string()))),
+    };
+    match wire::ask(client, &tail, BOOKKEEPING).await {
+        Ok(rows) if maker.registry.is_none() || rows.get(1).is_some_and(|rows| rows.len() == 1) => {}
+        Ok(_) => {
+            let fault =
+                Fault::ours("the new registry row is not as it was written (a trigger or a policy?); rolled back");
+            return at("active", StepEnd::Failed(fault));
+        }
+        Err(trouble) => return at("active", ended(&trouble)),
+    }
+    at("active", step::commit(client, opened.guard.xid, started).await)
+}
+
+fn ended(trouble: &Trouble) -> StepEnd {
+    match trouble {
+        Trouble::Lost(why) => StepEnd::Lost(why.clone()),
+        Trouble::Server(_) => classify(Fault::server(trouble)),
+    }
+}
+
+/// BEGIN, limits, fence, the locks of the name, and behind them every name there is. Returns the transaction's number.
+async fn open(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, nonce: &str) -> Result<String, StepEnd> {
+    let numbers = maker.provision.row.iter().any(|value| value.value == Value::NextNumber);
+    let registry_lock = if numbers {
+        format!(", pg_catalog.pg_try_advisory_xact_lock({})", keys::name("/registry"))
+    } else {
+        String::new()
+    };
+    let sql = format!(
+        "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({name}), pg_catalog.pg_try_advisory_xact_lock({schema_name}), \
+         pg_catalog.pg_try_advisory_xact_lock({tenant}){registry_lock}; \
+         SELECT pg_catalog.txid_current()::text, pg_catalog.set_config('tenantui.nonce', {nonce}, true), \
+         (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}); {taken}",
+        limits = shared.limits.sql(),
+        fence = fence_sql(shared.fence),
+        name = keys::name(&fold(&maker.slug)),
+        schema_name = keys::name(&format!("/schema/{}", fold(maker.schema.raw()))),
+        tenant = keys::tenant(maker.schema.raw()),
+        nonce = literal(nonce),
+        job = shared.fence.job,
+        seq = maker.first("row"),
+        taken = taken_sql(maker.registry.as_ref().map(|r| &r.table), maker.registry.as_ref().map(|r| &r.slug)),
+    );
+    let mut answers = wire::ask_in_order(client, &[CLEAN, BEGIN, &sql], BOOKKEEPING).await;
+    let answer = answers.pop();
+    if let Some(trouble) = answers.into_iter().find_map(Result::err) {
+        return Err(StepEnd::Lost(trouble.message().clone()));
+    }
+    let rows = match answer {
+        Some(Ok(rows)) => rows,
+        Some(Err(trouble)) => return Err(ended(&trouble)),
+        None => return Err(StepEnd::Lost("no answer".into())),
+    };
+    let [_, fence, locks, facts, taken @ ..] = rows.as_slice() else {
+        return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
+    };
+    let Some(fence) = fence.first() else { return Err(StepEnd::Fenced) };
+    if fence.is_true(0) {
+        return Err(StepEnd::Flagged(Flag::Cancel));
+    }
+    if fence.is_true(1) {
+        return Err(StepEnd::Flagged(Flag::Pause));
+    }
+    let columns = if numbers { 4 } else { 3 };
+    if !locks.first().is_some_and(|row| (0..columns).all(|column| row.is_true(column))) {
+        return Err(StepEnd::Locked(Fault::ours("another tenantui session is making a tenant of this name")));
+    }
+    let facts = facts.first();
+    if facts.and_then(|row| row.text(2)) == Some("done") {
+        return Err(StepEnd::Already);
+    }
+    let name = CheckedName { slug: maker.slug.clone(), schema: maker.schema.clone() };
+    if let Err(error) = taken_names(taken).check(&name) {
+        return Err(StepEnd::Failed(Fault::ours(format!("{error}; nothing was made"))));
+    }
+    Ok(facts.and_then(|row| row.text(0)).unwrap_or_default().to_owned())
+}
+
+/// The row, the schema, and the search path of the files.
+async fn row_and_schema(
+    client: &Client,
+    maker: &Maker<'_>,
+    shared: &Shared<'_>,
+    xid: String,
+    nonce: String,
+) -> Result<Opened, End> {
+    let at = |action: &str, end: StepEnd| End { end, seq: maker.first(action) };
+    let broken = |error: IdentError| at("row", StepEnd::Failed(Fault::ours(error.to_string())));
+    let insert = insert_sql(maker).map_err(broken)?;
+    let rows = wire::ask(client, &insert, BOOKKEEPING).await.map_err(|trouble| at("row", taken_meanwhile(&trouble)))?;
+    let id = rows.iter().flatten().next().and_then(|row| row.text(0)).map(str::to_owned);
+    let path = guard::search_path(&maker.schema, shared.search_path_extra);
+    let schema = format!(
+        "CREATE SCHEMA {quoted}; SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {name}::name; \
+         SELECT pg_catalog.set_config('search_path', {path}, true); SELECT pg_catalog.current_schema()::text, {settings};",
+        quoted = maker.schema.quoted(),
+        name = literal(maker.schema.raw()),
+        path = literal(&path),
+        settings = guard::SETTINGS_SQL,
+    );
+    let rows =
+        wire::ask(client, &schema, BOOKKEEPING).await.map_err(|trouble| at("schema", taken_meanwhile(&trouble)))?;
+    let text = |set: usize, column: usize| {
+        rows.get(set).and_then(|rows: &Vec<TextRow>| rows.first()).and_then(|row| row.text(column)).map(str::to_owned)
+    };
+    if text(3, 0).as_deref() != Some(maker.schema.raw()) {
+        let fault = Fault::ours("search_path does not lead to the new schema; rolled back");
+        return Err(at("schema", StepEnd::Failed(fault)));
+    }
+    let settings = text(3, 1).unwrap_or_default();
+    let guard = Guard { xid, nonce, schema: maker.schema.clone(), path, settings };
+    Ok(Opened { guard, id, oid: text(1, 0).unwrap_or_default() })
+}
+
+/// Somebody who is not tenantui took the name between the look and the write.
+fn taken_meanwhile(trouble: &Trouble) -> StepEnd {
+    match trouble {
+        Trouble::Server(refused) if matches!(refused.sqlstate.as_str(), "23505" | "42P06") => {
+            let words = format!("the name was taken meanwhile: {}; nothing was made", refused.message.raw());
+            StepEnd::Failed(Fault { message: words.into(), ..Fault::server(trouble) })
+        }
+        Trouble::Server(_) | Trouble::Lost(_) => ended(trouble),
+    }
+}
+
+fn insert_sql(maker: &Maker<'_>) -> Result<String, IdentError> {
+    let Some(registry) = &maker.registry else { return Ok("SELECT NULL::text;".to_owned()) };
+    let mut columns = Vec::new();
+    let mut values = Vec::new();
+    for value in &maker.provision.row {
+        let column = Ident::new(&value.column)?.quoted();
+        values.push(match &value.value {
+            // Untyped: the server checks it against the column instead of cutting it.
+            Value::Text(text) => literal(text),
+            Value::Now => "pg_catalog.now()".to_owned(),
+            Value::NowText => {
+                "pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+                    .to_owned()
+            }
+            Value::NextNumber => {
+                format!("(SELECT COALESCE(pg_catalog.max({column}), 0) + 1 FROM {})", registry.table.quoted())
+            }
+        });
+        columns.push(column);
+    }
+    let returning = registry.id.as_ref().map_or_else(|| "NULL::text".to_owned(), |id| format!("{}::text", id.quoted()));
+    Ok(format!(
+        "INSERT INTO {} ({}) VALUES ({}) RETURNING {returning};",
+        registry.table.quoted(),
+        columns.join(", "),
+        values.join(", ")
+    ))
+}
+
+/// The ledger, and every file with its row; the guard after each.
+async fn migrations(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, opened: &Opened) -> Result<(), End> {
+    if !maker.has_files {
+        return Ok(());
+    }
+    let fail = |seq: i32, fault: Fault| End { end: StepEnd::Failed(fault), seq };
+    let schema_seq = maker.first("schema");
+    let table = shared.ledger.table(&maker.schema).map_err(|error| fail(schema_seq, Fault::ours(error.to_string())))?;
+    let create = shared.ledger.create_sql(&table);
+    if let Err(trouble) = wire::ask(client, &create, BOOKKEEPING).await {
+        return Err(End { end: ended(&trouble), seq: schema_seq });
+    }
+    for (seq, _, file) in &maker.steps {
+        let Some(file) = file else { continue };
+        let started = Instant::now();
+        let before = shared.ledger.before_sql(&table);
+        let after = format!("{} {}", opened.guard.sql(), shared.ledger.after_sql(&table, file));
+        let end = match run::file(client, &before, file, &after, shared.limits.patience()).await {
+            FileEnd::Ran => {
+                let text = format!("migrate {}   {}", file.version.raw(), seconds(started.elapsed()));
+                shared.reports.line(LogMark::Note, &maker.slug, text).await;
+                continue;
+            }
+            FileEnd::Refused(fault) => classify(fault),
+            FileEnd::Escaped(fault) => StepEnd::Escaped(fault),
+            FileEnd::Lost(why) => StepEnd::Lost(why),
+        };
+        return Err(End { end, seq: *seq });
+    }
+    Ok(())
+}
+
+/// The row read back, the steps, the audit.
+fn tail_sql(maker: &Maker<'_>, shared: &Shared<'_>, opened: &Opened, tries: u32) -> Result<String, IdentError> {
+    let verify = match &maker.registry {
+        Some(registry) => {
+            format!(
+                "SELECT 1 FROM {} WHERE {} = {}",
+                registry.table.quoted(),
+                registry.slug.quoted(),
+                literal(&maker.slug)
+            )
+        }
+        None => "SELECT 1".to_owned(),
+    };
+    let key = match (&opened.id, &maker.registry) {
+        (Some(id), Some(_)) => TenantKey::row(&maker.target.config.name, id),
+        (None, Some(_)) => TenantKey::row(&maker.target.config.name, &maker.slug),
+        (_, None) => TenantKey::schema(&maker.target.config.name, maker.schema.raw()),
+    };
+    let id = opened.id.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+    Ok(format!(
+        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {verify}; \
+         UPDATE tenantui.step SET state = 'done', attempt = {attempt}, tries = {tries}, started_at = pg_catalog.now(), \
+         ended_at = pg_catalog.clock_timestamp(), sqlstate = NULL, message = NULL, detail = NULL, xid = pg_catalog.txid_current(), \
+         schema_oid = {oid}, tenant_id = {id}, tenant_key = {key}, duration_ms = CASE WHEN action = 'active' THEN \
+         (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000)::bigint END WHERE job_id = {job}; \
+         INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'provision', {schema}, {job}, \
+         pg_catalog.jsonb_build_object('slug', {slug}::text, 'id', {id}::text), 'done');",
+        attempt = shared.fence.attempt,
+        oid = literal(&opened.oid),
+        key = literal(&key.local),
+        job = shared.fence.job,
+        os_user = literal(shared.os_user),
+        schema = literal(maker.schema.raw()),
+        slug = literal(&maker.slug),
+    ))
+}
