@@ -6,6 +6,8 @@
 
 pub mod app;
 pub mod dialogs;
+pub mod run;
 pub mod screens;
+pub mod terminal;
 pub mod theme;
 pub mod widgets;
