@@ -1,8 +1,8 @@
 //! From facts of the catalog to a layout: a pure function, so that every case is a test without a server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::file::{LayoutFile, RegistryKind, Within};
+use super::file::{ColumnNames, LayoutFile, RegistryKind, Within};
 use super::naming::{SLUG_MARK, TRASH_PREFIX};
 use super::{Column, Layout, Registry, RegistryColumns};
 use crate::config::TenantsOverride;
@@ -30,6 +30,8 @@ pub struct TableFacts {
     pub usage: bool,
     /// Its columns, in order.
     pub columns: Vec<ColumnFacts>,
+    /// Row level security hides rows of it from this role.
+    pub hides_rows: bool,
     /// Columns of tables that point at it with a foreign key, a set for each table.
     pub pointed_at_by: Vec<BTreeSet<String>>,
 }
@@ -124,6 +126,8 @@ pub enum Slug {
     Certain,
     /// Any name of the list.
     AnyName,
+    /// The configuration says where tenants are listed.
+    NotNeeded,
 }
 
 /// Whether one layout fits.
@@ -132,10 +136,7 @@ pub enum Slug {
 /// What it missed.
 pub fn fit<'a>(file: &'a LayoutFile, facts: &'a Facts, slug: Slug) -> Result<Fit<'a>, String> {
     let mut evidence = Vec::new();
-    let registry = match file.registry.kind {
-        RegistryKind::Table => Some(registry(file, facts, slug)?),
-        RegistryKind::Scan => None,
-    };
+    let registry = needed(file, facts, slug)?;
     if let Some(table) = registry {
         let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
         evidence.push(Untrusted::new(format!("{} has the columns {}", table.shown(), names.join(", "))));
@@ -148,9 +149,55 @@ pub fn fit<'a>(file: &'a LayoutFile, facts: &'a Facts, slug: Slug) -> Result<Fit
     Ok(Fit { file, registry, evidence })
 }
 
+fn needed<'a>(file: &LayoutFile, facts: &'a Facts, slug: Slug) -> Result<Option<&'a TableFacts>, String> {
+    match (file.registry.kind, slug) {
+        (RegistryKind::Table, Slug::Certain | Slug::AnyName) => registry(file, facts, slug).map(Some),
+        (RegistryKind::Scan, _) | (RegistryKind::Table, Slug::NotNeeded) => Ok(None),
+    }
+}
+
+/// The layout that the configuration names: its registry must be there, its fingerprint need not.
+///
+/// # Errors
+/// What its registry misses.
+pub fn named<'a>(file: &'a LayoutFile, facts: &'a Facts, slug: Slug) -> Result<Fit<'a>, String> {
+    let registry = needed(file, facts, slug)?;
+    let evidence = vec![Untrusted::new(format!("the configuration names the layout {}", file.name))];
+    Ok(Fit { file, registry, evidence })
+}
+
+/// The layout that gives the rest (names, ledger, cache) where the configuration says where tenants are listed: the
+/// first whose fingerprint fits, else the first without one.
+#[must_use]
+pub fn base<'a>(files: &'a [LayoutFile], facts: &'a Facts) -> Option<Fit<'a>> {
+    let (marked, unmarked): (Vec<_>, Vec<_>) = files.iter().partition(|file| !file.fingerprint.tables.is_empty());
+    marked.into_iter().chain(unmarked).find_map(|file| fit(file, facts, Slug::NotNeeded).ok())
+}
+
+/// The template that nine of ten pairs of slug and schema follow, and whether hyphens become underscores in it.
+/// `None` where fewer than three pairs agree, or no rule covers enough of them.
+#[must_use]
+pub fn learn_template(pairs: &[(&str, &str)]) -> Option<(String, bool)> {
+    let mut tally: BTreeMap<(String, bool), usize> = BTreeMap::new();
+    for (slug, schema) in pairs.iter().filter(|(slug, _)| !slug.is_empty()) {
+        for hyphens in [true, false] {
+            let slug = if hyphens { slug.replace('-', "_") } else { (*slug).to_owned() };
+            if let Some((before, after)) = schema.rsplit_once(slug.as_str()) {
+                *tally.entry((format!("{before}{SLUG_MARK}{after}"), hyphens)).or_default() += 1;
+            }
+        }
+    }
+    // Of equals the one in which hyphens become underscores: no slug of the sample has a hyphen.
+    let ((template, hyphens), count) = tally.into_iter().max_by_key(|((_, hyphens), count)| (*count, *hyphens))?;
+    (count >= 3 && count * 10 >= pairs.len() * 9).then_some((template, hyphens))
+}
+
 fn registry<'a>(file: &LayoutFile, facts: &'a Facts, slug: Slug) -> Result<&'a TableFacts, String> {
     let names = &file.registry.columns.slug;
-    let wanted = if slug == Slug::Certain { &names[..names.len().min(1)] } else { &names[..] };
+    let wanted = match slug {
+        Slug::Certain => &names[..names.len().min(1)],
+        Slug::AnyName | Slug::NotNeeded => &names[..],
+    };
     if let Some(table) = file.table()? {
         let (schema, name) = (table.schema.raw(), table.name.raw());
         let found = facts.table(schema, name).ok_or_else(|| format!("{schema}.{name} is absent"))?;
@@ -277,7 +324,7 @@ pub fn apply(fit: Fit<'_>, overrides: &TenantsOverride, table: Option<&TableFact
 
 /// The registry's table with the columns that it has and that this role may read.
 fn table_registry(file: &LayoutFile, table: &TableFacts, evidence: &mut Vec<Untrusted>) -> Result<Registry, String> {
-    let own = &file.registry.columns;
+    let own = &columns_of(file)?;
     let mut pick = |names: &[String]| -> Option<Column> {
         let found = names.iter().find_map(|name| table.column(name))?;
         if !found.readable {
@@ -307,14 +354,28 @@ fn table_registry(file: &LayoutFile, table: &TableFacts, evidence: &mut Vec<Untr
         deleted_at: pick(&own.deleted_at),
         slug,
     };
+    if table.hides_rows {
+        evidence.push(Untrusted::new(format!("row level security hides rows of {} from this role", table.shown())));
+    }
     let schema = SchemaName::existing(&table.schema).map_err(|error| error.to_string())?;
     let name = Ident::new(&table.name).map_err(|error| error.to_string())?;
     Ok(Registry::Table { table: QualifiedName { schema, name }, oid: table.oid, columns })
 }
 
+/// The names of registry columns; of a layout that has no registry table those of any application.
+fn columns_of(file: &LayoutFile) -> Result<ColumnNames, String> {
+    if !file.registry.columns.slug.is_empty() {
+        return Ok(file.registry.columns.clone());
+    }
+    let embedded = super::file::embedded().map_err(|error| error.to_string())?;
+    let plain = embedded.into_iter().find(|file| file.name == "plain");
+    plain.map(|file| file.registry.columns).ok_or_else(|| "the layout names no columns".to_owned())
+}
+
 fn no_slug(file: &LayoutFile, table: &TableFacts) -> String {
-    let names = file.registry.columns.slug.join(", ");
-    match file.registry.columns.slug.iter().find_map(|name| table.column(name)) {
+    let wanted = columns_of(file).map(|columns| columns.slug).unwrap_or_default();
+    let names = wanted.join(", ");
+    match wanted.iter().find_map(|name| table.column(name)) {
         Some(column) => {
             format!("{} of {} may not be read by this role: GRANT SELECT ON it", column.name, table.shown())
         }

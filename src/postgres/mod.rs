@@ -4,14 +4,18 @@
 //! reads, and [`session::connect_writer`] may be called from `jobs`, `migrations::apply` and `demo` only; a test
 //! holds that.
 
+pub mod bind;
 mod cancel;
+pub mod catalog;
 mod connect;
 mod facts;
 pub mod ledgers;
 pub mod link;
 mod passfile;
 mod password;
+pub mod registry;
 pub mod session;
+pub mod survey;
 mod tls;
 mod wire;
 mod words;

@@ -1,0 +1,7 @@
+DROP TABLE product_prices;
+--;;
+DROP TABLE product_images;
+--;;
+DROP TABLE products;
+--;;
+DROP TABLE categories;

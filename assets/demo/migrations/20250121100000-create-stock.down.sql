@@ -1,0 +1,5 @@
+DROP TABLE stock_movements;
+--;;
+DROP TABLE stock_levels;
+--;;
+DROP TABLE warehouses;

@@ -1,0 +1,3 @@
+DROP TABLE order_discounts;
+--;;
+DROP TABLE discounts;

@@ -1,0 +1,28 @@
+-- Columns of the tables and views of these names in these schemas, one row each.
+-- psql: \set schemas '{public}' \set names '{tenants}'
+-- labels: the words of an enum; checks: the CHECKs on that column alone, which may list the words it allows.
+select c.oid,
+       n.nspname,
+       c.relname,
+       pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+       pg_catalog.row_security_active(c.oid),
+       a.attname,
+       pg_catalog.format_type(a.atttypid, a.atttypmod),
+       a.attnotnull,
+       a.atthasdef or a.attidentity <> '',
+       pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT'),
+       (select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder)
+        from pg_catalog.pg_enum e
+        where e.enumtypid = a.atttypid),
+       (select pg_catalog.json_agg(pg_catalog.pg_get_constraintdef(k.oid))
+        from pg_catalog.pg_constraint k
+        where k.conrelid = c.oid and k.contype = 'c' and k.conkey = array[a.attnum])
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_attribute a on a.attrelid = c.oid
+where n.nspname = any (:'schemas'::pg_catalog.text[]::pg_catalog.name[])
+  and c.relname = any (:'names'::pg_catalog.text[]::pg_catalog.name[])
+  and c.relkind in ('r', 'p', 'v', 'm', 'f')
+  and a.attnum > 0
+  and not a.attisdropped
+order by c.oid, a.attnum;

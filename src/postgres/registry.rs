@@ -1,0 +1,472 @@
+//! The rows of the registry: a table in any of its shapes, a query of the configuration, or a scan of schemas.
+//!
+//! Tolerant: every value comes as text, what a table lacks is `None`, and an odd row is a row with a problem.
+
+use super::bind::{bind, like_pattern, text_array};
+use super::session::{QueryError, Reader, TextRow};
+use crate::layout::naming::OWN_SCHEMA;
+use crate::layout::{Column, Layout, Registry, RegistryColumns};
+use crate::model::ident::QualifiedName;
+use crate::text::Untrusted;
+
+const SCAN: &str = include_str!("../../assets/sql/scan.sql");
+
+/// More rows than this are an error: a registry of that size is a table of something else.
+pub const MAX_ROWS: usize = 200_000;
+
+/// One tenant as the registry lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryRow {
+    /// The id, as text.
+    pub id: Option<Untrusted>,
+    /// The slug; where the row has none, its schema or id, so that it can be named.
+    pub slug: Untrusted,
+    /// The display name.
+    pub name: Option<Untrusted>,
+    /// The schema: from its column, else by the rule from the slug. `None` where neither says one.
+    pub schema: Option<Untrusted>,
+    /// The status, whatever word it is.
+    pub status: Option<Untrusted>,
+    /// The plan.
+    pub plan: Option<Untrusted>,
+    /// The status says deleted, or `deleted_at` is set.
+    pub deleted: bool,
+    /// RFC 3339 in UTC where the column is a timestamp (one without a zone is taken for UTC) or a date; else the
+    /// text as it is.
+    pub created_at: Option<Untrusted>,
+    /// What is wrong with the row, in words.
+    pub problems: Vec<Untrusted>,
+}
+
+/// Why the registry could not be read. Its `Display` says what would help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// The role may not read it.
+    #[error("the registry may not be read by this role: {}", grant.safe())]
+    NoAccess {
+        /// The GRANT that would help.
+        grant: Untrusted,
+    },
+    /// The query of the configuration is wrong.
+    #[error("[database.tenants] query: {}", why.safe())]
+    BadQuery {
+        /// In words.
+        why: Untrusted,
+    },
+    /// More rows than any fleet has.
+    #[error("the registry has more than {MAX_ROWS} rows; list the tenants with a query in [database.tenants]")]
+    TooMany,
+    /// The question failed otherwise.
+    #[error("the registry could not be read: {0}")]
+    Query(#[from] QueryError),
+}
+
+/// Reads the registry: one message, at most [`MAX_ROWS`] rows, in no particular order.
+///
+/// # Errors
+/// When it may not be read, is absent by now, or the configured query is wrong.
+pub async fn rows(reader: &Reader, layout: &Layout) -> Result<Vec<RegistryRow>, RegistryError> {
+    let mut rows = match &layout.registry {
+        Registry::Table { table, columns, .. } => {
+            let answer = reader.rows(&table_query(table, columns)).await;
+            let answer = answer.map_err(|error| no_access(reader, table, error))?;
+            bounded(&answer)?;
+            answer.iter().map(|row| from_table(row, layout)).collect()
+        }
+        Registry::Query { sql } => {
+            let sql = wrap_query(sql).map_err(|why| RegistryError::BadQuery { why })?;
+            let answer = reader.rows(&sql).await.map_err(bad_query)?;
+            bounded(&answer)?;
+            answer.iter().map(|row| from_json(row, layout)).collect::<Result<Vec<_>, _>>()?
+        }
+        Registry::Scan { pattern, requires } => {
+            let exclude: Vec<&str> = layout.exclude.iter().map(|schema| schema.raw()).collect();
+            let pattern = like_pattern(pattern.as_deref().unwrap_or("%"));
+            let values = [
+                ("pattern", pattern.as_str()),
+                ("requires", &text_array(requires.iter().map(|name| name.raw()))),
+                ("exclude", &text_array(exclude)),
+            ];
+            reader.rows(&bind(SCAN, &values)).await?.iter().map(from_scan).collect()
+        }
+    };
+    rows.retain(|row: &RegistryRow| !is_no_tenant(row, layout));
+    Ok(rows)
+}
+
+/// Rows that point at a schema which the layout or the configuration excludes, or at tenantui's own.
+fn is_no_tenant(row: &RegistryRow, layout: &Layout) -> bool {
+    row.schema.as_ref().is_some_and(|schema| {
+        schema.raw() == OWN_SCHEMA || layout.exclude.iter().any(|excluded| excluded.raw() == schema.raw())
+    })
+}
+
+fn bounded(rows: &[TextRow]) -> Result<(), RegistryError> {
+    if rows.len() > MAX_ROWS { Err(RegistryError::TooMany) } else { Ok(()) }
+}
+
+/// The columns of every registry query: id, slug, name, schema, status, plan, created_at, deleted_at.
+fn table_query(table: &QualifiedName, columns: &RegistryColumns) -> String {
+    let text = |column: Option<&Column>| {
+        column.map_or_else(|| "null".to_owned(), |column| format!("{}::pg_catalog.text", column.name.quoted()))
+    };
+    let list = [
+        text(columns.id.as_ref()),
+        text(Some(&columns.slug)),
+        text(columns.name.as_ref()),
+        text(columns.schema_name.as_ref()),
+        text(columns.status.as_ref()),
+        text(columns.plan.as_ref()),
+        columns.created_at.as_ref().map_or_else(|| "null".to_owned(), time),
+        text(columns.deleted_at.as_ref()),
+    ];
+    format!("select {} from {} limit {}", list.join(", "), table.quoted(), MAX_ROWS + 1)
+}
+
+/// A time as RFC 3339 in UTC, whatever DateStyle and TimeZone the session has; `infinity` and the years before
+/// Christ as the server prints them.
+fn time(column: &Column) -> String {
+    let name = column.name.quoted();
+    let kind = column.type_name.as_str();
+    let format = "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'";
+    let shown = if kind.starts_with("timestamp") && kind.ends_with("with time zone") {
+        format!("pg_catalog.to_char({name} at time zone 'UTC', {format})")
+    } else if kind.starts_with("timestamp") || kind == "date" {
+        format!("pg_catalog.to_char({name}::pg_catalog.timestamp, {format})")
+    } else {
+        return format!("{name}::pg_catalog.text");
+    };
+    format!(
+        "case when pg_catalog.isfinite({name}) and pg_catalog.date_part('year', {name}) > 0 then {shown} else {name}::pg_catalog.text end"
+    )
+}
+
+fn filled(text: Option<&str>) -> Option<Untrusted> {
+    text.filter(|text| !text.is_empty()).map(Untrusted::new)
+}
+
+fn from_table(row: &TextRow, layout: &Layout) -> RegistryRow {
+    let fields = Fields {
+        id: filled(row.text(0)),
+        slug: filled(row.text(1)),
+        name: filled(row.text(2)),
+        schema: filled(row.text(3)),
+        status: filled(row.text(4)),
+        plan: filled(row.text(5)),
+        created_at: filled(row.text(6)),
+        // A boolean column says it in words.
+        deleted: row.text(7).is_some_and(|text| !matches!(text, "" | "false" | "0")),
+    };
+    fields.row(layout)
+}
+
+#[derive(Default)]
+struct Fields {
+    id: Option<Untrusted>,
+    slug: Option<Untrusted>,
+    name: Option<Untrusted>,
+    schema: Option<Untrusted>,
+    status: Option<Untrusted>,
+    plan: Option<Untrusted>,
+    created_at: Option<Untrusted>,
+    deleted: bool,
+}
+
+impl Fields {
+    fn row(self, layout: &Layout) -> RegistryRow {
+        let mut problems = Vec::new();
+        let derived = self.slug.as_ref().map(|slug| Untrusted::new(layout.naming.schema_of(slug.raw())));
+        let schema = self.schema.or(derived);
+        if self.slug.is_none() {
+            problems.push(Untrusted::new("the registry row has no slug"));
+        }
+        if let Some(name) = schema.as_ref().filter(|name| name.raw().len() > crate::model::ident::MAX_IDENT_BYTES) {
+            problems.push(Untrusted::new(format!(
+                "the schema's name has {} bytes and PostgreSQL keeps 63: no schema can have it",
+                name.raw().len()
+            )));
+        }
+        let says_deleted = match (&self.status, &layout.statuses.deleted) {
+            (Some(status), Some(deleted)) => status.raw() == deleted,
+            (Some(_) | None, None) | (None, Some(_)) => false,
+        };
+        let slug = self.slug.or_else(|| schema.clone()).or_else(|| self.id.clone()).unwrap_or_default();
+        RegistryRow {
+            id: self.id,
+            slug,
+            name: self.name,
+            schema,
+            status: self.status,
+            plan: self.plan,
+            deleted: self.deleted || says_deleted,
+            created_at: self.created_at,
+            problems,
+        }
+    }
+}
+
+fn from_scan(row: &TextRow) -> RegistryRow {
+    let name = Untrusted::new(row.text(0).unwrap_or_default());
+    RegistryRow {
+        id: None,
+        slug: name.clone(),
+        name: None,
+        schema: Some(name),
+        status: None,
+        plan: None,
+        deleted: false,
+        created_at: None,
+        problems: Vec::new(),
+    }
+}
+
+fn from_json(row: &TextRow, layout: &Layout) -> Result<RegistryRow, RegistryError> {
+    let unexpected = || QueryError::Unexpected { what: Untrusted::new("a row of the query is no object") };
+    let json: serde_json::Value =
+        row.text(0).and_then(|json| serde_json::from_str(json).ok()).ok_or_else(unexpected)?;
+    let object = json.as_object().ok_or_else(unexpected)?;
+    let text = |name: &str| match object.get(name)? {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => filled(Some(text)),
+        other @ (serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_)) => filled(Some(&other.to_string())),
+    };
+    if !object.contains_key("slug") && !object.contains_key("schema_name") {
+        return Err(RegistryError::BadQuery {
+            why: Untrusted::new(
+                "its columns need a slug (and may have id, name, schema_name, status, plan, created_at, deleted_at): \
+                 rename them with AS",
+            ),
+        });
+    }
+    let schema = text("schema_name");
+    let fields = Fields {
+        id: text("id"),
+        slug: text("slug").or_else(|| schema.clone().filter(|_| !object.contains_key("slug"))),
+        name: text("name"),
+        schema,
+        status: text("status"),
+        plan: text("plan"),
+        created_at: text("created_at").map(|time| normalised(&time)),
+        deleted: text("deleted_at").is_some_and(|text| !matches!(text.raw(), "false" | "0")),
+    };
+    Ok(fields.row(layout))
+}
+
+/// A time as JSON prints it, as RFC 3339 in UTC; any other text as it is.
+fn normalised(time: &Untrusted) -> Untrusted {
+    let instant = time.raw().parse::<jiff::Timestamp>().ok().or_else(|| {
+        let civil = time.raw().contains('T').then(|| time.raw().parse::<jiff::civil::DateTime>().ok()).flatten()?;
+        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    });
+    match instant {
+        Some(instant) => Untrusted::new(instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        None => time.clone(),
+    }
+}
+
+/// Whether a configured query can be run: one SELECT and nothing else.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn check_query(sql: &str) -> Result<(), Untrusted> {
+    wrap_query(sql).map(drop).map_err(|why| Untrusted::new(format!("[database.tenants] query: {}", why.raw())))
+}
+
+/// The query as a sub-select, in which nothing can be written: INSERT and the like stand only at the top.
+fn wrap_query(sql: &str) -> Result<String, Untrusted> {
+    let query = single_statement(sql)?;
+    let word: String = query.code.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
+    if !matches!(word.to_ascii_lowercase().as_str(), "select" | "with" | "table" | "values") {
+        return Err(Untrusted::new(format!("it must be a SELECT, and starts with \"{word}\"")));
+    }
+    // The line feed ends a comment that the query may end in.
+    Ok(format!(
+        "select pg_catalog.to_json(registry)::pg_catalog.text from (\n{}\n) as registry limit {}",
+        query.text,
+        MAX_ROWS + 1
+    ))
+}
+
+struct Statement<'a> {
+    /// Without what follows its semicolon.
+    text: &'a str,
+    /// The same without comments and with empty literals.
+    code: String,
+}
+
+/// Finds the end of the first statement, and refuses a second one and a parenthesis that closes too much.
+fn single_statement(sql: &str) -> Result<Statement<'_>, Untrusted> {
+    let mut code = String::new();
+    let mut depth = 0_i32;
+    let mut end = None;
+    let mut rest = sql;
+    while let Some(character) = rest.chars().next() {
+        let skip = literal_or_comment(rest)?;
+        if skip > 0 {
+            if end.is_some() && !rest.starts_with("--") && !rest.starts_with("/*") {
+                return Err(Untrusted::new("it must be one statement"));
+            }
+            code.push(' ');
+            rest = &rest[skip..];
+            continue;
+        }
+        match character {
+            ';' if end.is_none() => end = Some(sql.len() - rest.len()),
+            ';' => {}
+            other if end.is_some() && !other.is_whitespace() => {
+                return Err(Untrusted::new("it must be one statement"));
+            }
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        if depth < 0 {
+            return Err(Untrusted::new("a closing parenthesis has no opening one"));
+        }
+        code.push(if end.is_some() { ' ' } else { character });
+        rest = &rest[character.len_utf8()..];
+    }
+    if depth != 0 {
+        return Err(Untrusted::new("an opening parenthesis is not closed"));
+    }
+    if code.trim().is_empty() {
+        return Err(Untrusted::new("it is empty"));
+    }
+    Ok(Statement { text: &sql[..end.unwrap_or(sql.len())], code })
+}
+
+/// Bytes of the literal, quoted name or comment that the text starts with; 0 where it starts with none.
+fn literal_or_comment(text: &str) -> Result<usize, Untrusted> {
+    let unfinished = |what: &str| Untrusted::new(format!("{what} is not closed"));
+    if text.starts_with("--") {
+        return Ok(text.find('\n').unwrap_or(text.len()));
+    }
+    if text.starts_with("/*") {
+        let mut depth = 0;
+        let mut at = 0;
+        while at < text.len() {
+            if text[at..].starts_with("/*") {
+                depth += 1;
+                at += 2;
+            } else if text[at..].starts_with("*/") {
+                depth -= 1;
+                at += 2;
+                if depth == 0 {
+                    return Ok(at);
+                }
+            } else {
+                at += text[at..].chars().next().map_or(1, char::len_utf8);
+            }
+        }
+        return Err(unfinished("a comment"));
+    }
+    let escapes = text.starts_with("e'") || text.starts_with("E'");
+    let open = if escapes { 1 } else { 0 };
+    if let Some(quote @ ('\'' | '"')) = text[open..].chars().next() {
+        let mut characters = text.char_indices().skip(open + 1).peekable();
+        while let Some((index, character)) = characters.next() {
+            if escapes && character == '\\' {
+                characters.next();
+            } else if character == quote {
+                if characters.peek().is_some_and(|(_, next)| *next == quote) {
+                    characters.next();
+                } else {
+                    return Ok(index + 1);
+                }
+            }
+        }
+        return Err(unfinished(if quote == '"' { "a quoted name" } else { "a literal" }));
+    }
+    if text.starts_with('$') {
+        let tag_end = text[1..].find('$').map(|index| index + 2);
+        let is_tag = |tag: &str| {
+            let name = &tag[1..tag.len() - 1];
+            name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit())
+        };
+        if let Some(end) = tag_end.filter(|end| is_tag(&text[..*end])) {
+            let tag = &text[..end];
+            return text[end..].find(tag).map(|at| end + at + tag.len()).ok_or_else(|| unfinished("a dollar quote"));
+        }
+    }
+    Ok(0)
+}
+
+fn no_access(reader: &Reader, table: &QualifiedName, error: QueryError) -> RegistryError {
+    match &error {
+        QueryError::Server { sqlstate, message } if sqlstate == "42501" => {
+            let user = crate::model::ident::Ident::new(reader.facts().user.raw());
+            let role = user.map_or_else(|_| "CURRENT_USER".to_owned(), |user| user.quoted());
+            let grant = if message.raw().contains("schema") {
+                format!("GRANT USAGE ON SCHEMA {} TO {role}", table.schema.quoted())
+            } else {
+                format!("GRANT SELECT ON {} TO {role}", table.quoted())
+            };
+            RegistryError::NoAccess { grant: Untrusted::new(grant) }
+        }
+        QueryError::Server { .. }
+        | QueryError::Timeout { .. }
+        | QueryError::Link(_)
+        | QueryError::Unexpected { .. } => RegistryError::Query(error),
+    }
+}
+
+/// Syntax errors and unknown names (class 42) are the query's; all else is the server's.
+fn bad_query(error: QueryError) -> RegistryError {
+    match error {
+        QueryError::Server { sqlstate, message } if sqlstate.starts_with("42") || sqlstate == "0A000" => {
+            RegistryError::BadQuery { why: Untrusted::new(format!("{} ({sqlstate})", message.raw())) }
+        }
+        other @ (QueryError::Server { .. }
+        | QueryError::Timeout { .. }
+        | QueryError::Link(_)
+        | QueryError::Unexpected { .. }) => RegistryError::Query(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_one_select() {
+        for good in [
+            "select 1 as slug",
+            " SELECT a from b; ",
+            "with x as (select ';' as slug) select * from x -- done;",
+            "select $$;$$ as slug, \"a;b\", E'\\';' /* ; /* nested ; */ */ ;\n-- end",
+            "table tenants",
+            "values ('a')",
+            "(select 1)",
+        ] {
+            let verdict = check_query(good);
+            assert_eq!(verdict.is_ok(), good != "(select 1)", "{good}: {verdict:?}");
+        }
+        for bad in [
+            "",
+            "-- nothing",
+            "delete from tenants",
+            "select 1; drop table x",
+            "select 1) as a; drop table x; select * from (select 1",
+            "select 'a",
+            "select (1",
+            "select /* 1",
+            "select $x$ 1",
+            "; select 1",
+            "select 1; 'x'",
+        ] {
+            assert!(check_query(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_json_becomes_utc() {
+        let say = |text: &str| normalised(&Untrusted::new(text)).raw().to_owned();
+        assert_eq!(say("2026-02-09T11:00:00.25+01:00"), "2026-02-09T10:00:00Z");
+        assert_eq!(say("2026-02-09T10:00:00"), "2026-02-09T10:00:00Z");
+        assert_eq!(say("yesterday"), "yesterday");
+        assert_eq!(say("2026-02-09"), "2026-02-09");
+    }
+}

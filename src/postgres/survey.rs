@@ -1,0 +1,293 @@
+//! Finds out which framework made a database: a few bounded questions to the catalog, then `layout::judge`.
+//!
+//! Asks `pg_namespace`, `pg_class` and `pg_attribute`, never `information_schema`, which hides what a role of few
+//! privileges may not use. Nothing here scans `pg_attribute`: tables of a fingerprint are reached by their names.
+
+use std::collections::BTreeSet;
+
+use super::bind::{bind, text_array};
+use super::session::{QueryError, Reader, TextRow};
+use super::{bind, registry};
+use crate::config::{self, LayoutChoice};
+use crate::layout::file::{self, LayoutFile, LayoutFileError, RegistryKind};
+use crate::layout::judge::{self, ColumnFacts, Facts, Fit, Missed, Slug, TableFacts};
+use crate::layout::{Layout, NameRule, Registry};
+use crate::model::ident::QualifiedName;
+use crate::text::Untrusted;
+
+const FINGERPRINT: &str = include_str!("../../assets/sql/fingerprint.sql");
+const REGISTRY_BY_COLUMN: &str = include_str!("../../assets/sql/registry_by_column.sql");
+const TABLE_FACTS: &str = include_str!("../../assets/sql/table_facts.sql");
+const POINTING_TABLES: &str = include_str!("../../assets/sql/pointing_tables.sql");
+
+/// Why a database's layout is not known. Its `Display` says what was tried, what each layout missed, and what to
+/// write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SurveyError {
+    /// The catalog could not be read.
+    #[error("the catalog could not be read: {0}")]
+    Query(#[from] QueryError),
+    /// A layout file is wrong.
+    #[error(transparent)]
+    File(#[from] LayoutFileError),
+    /// `layout` names none.
+    #[error("layout = \"{}\" is none of {known}, and no file", name.safe())]
+    UnknownLayout {
+        /// What was named.
+        name: Untrusted,
+        /// The embedded ones.
+        known: String,
+    },
+    /// No layout fits.
+    #[error("{}", tried(missed))]
+    NoLayout {
+        /// The layouts that were tried and what each missed.
+        missed: Vec<Missed>,
+    },
+    /// The configuration's overrides do not fit the database.
+    #[error("{}", .0.safe())]
+    Unfit(Untrusted),
+}
+
+fn tried(missed: &[Missed]) -> String {
+    let each: Vec<String> = missed.iter().map(|missed| format!("{}: {}", missed.layout, missed.what.safe())).collect();
+    format!(
+        "no layout fits this database ({}). Tell tenantui where the tenants are listed, in [database.tenants]: \
+         table = \"public.customers\", or query = \"select id, subdomain as slug, schema_name from customers\", \
+         or scan = \"tenant_%\"; and schema = \"tenant_{{slug}}\" where no column names the schema",
+        each.join("; ")
+    )
+}
+
+/// Finds the layout of a database: the configured one, else the first that fits, with the configuration's
+/// overrides and the registry's real columns.
+///
+/// # Errors
+/// When no layout fits, the overrides do not fit the database, a layout file is wrong, or the catalog cannot be read.
+pub async fn survey(reader: &Reader, database: &config::Database) -> Result<Layout, SurveyError> {
+    let overrides = &database.tenants;
+    if let Some(query) = &overrides.query {
+        registry::check_query(query).map_err(SurveyError::Unfit)?;
+    }
+    let files = files(&database.layout, overrides.table.as_ref())?;
+    let facts = facts(reader, &files, overrides.table.as_ref()).await?;
+    let fit = choose(&files, &facts, database)?;
+    let table = overrides.table.as_ref().and_then(|name| {
+        facts.tables.iter().find(|table| table.schema == name.schema.raw() && table.name == name.name.raw())
+    });
+    let mut layout = judge::apply(fit, overrides, table).map_err(|unfit| SurveyError::Unfit(unfit.0))?;
+    if overrides.schema.is_none() && layout.naming.rule == NameRule::Plain {
+        learn_schema_rule(reader, &mut layout).await?;
+    }
+    Ok(layout)
+}
+
+/// The layouts to try. A configured table takes the place of the tenants table of the layouts that have one.
+fn files(choice: &LayoutChoice, table: Option<&QualifiedName>) -> Result<Vec<LayoutFile>, SurveyError> {
+    let mut files = match choice {
+        LayoutChoice::Auto => file::embedded()?,
+        LayoutChoice::File(path) => vec![file::load(path)?],
+        LayoutChoice::Named(name) => {
+            let file = file::embedded()?.into_iter().find(|file| file.name == *name);
+            vec![file.ok_or_else(|| SurveyError::UnknownLayout {
+                name: Untrusted::new(name),
+                known: file::names().collect::<Vec<_>>().join(", "),
+            })?]
+        }
+    };
+    if let Some(table) = table {
+        for file in files.iter_mut().filter(|file| file.registry.table.is_some()) {
+            file.registry.table = Some(format!("{}.{}", table.schema.raw(), table.name.raw()));
+        }
+    }
+    Ok(files)
+}
+
+fn choose<'a>(files: &'a [LayoutFile], facts: &'a Facts, database: &config::Database) -> Result<Fit<'a>, SurveyError> {
+    let tenants = &database.tenants;
+    let overridden = tenants.table.is_some() || tenants.query.is_some() || tenants.scan.is_some();
+    match (&database.layout, overridden) {
+        (LayoutChoice::Auto, false) => judge::judge(files, facts).map_err(|missed| SurveyError::NoLayout { missed }),
+        (LayoutChoice::Auto, true) => judge::base(files, facts)
+            .ok_or_else(|| SurveyError::Unfit(Untrusted::new("no layout takes a registry of the configuration"))),
+        (LayoutChoice::Named(_) | LayoutChoice::File(_), _) => {
+            let file = files.first().ok_or_else(|| SurveyError::Unfit(Untrusted::new("no layout is named")))?;
+            let need = if overridden { Slug::NotNeeded } else { Slug::AnyName };
+            judge::named(file, facts, need).map_err(|what| SurveyError::NoLayout {
+                missed: vec![Missed { layout: file.name.clone(), what: Untrusted::new(what) }],
+            })
+        }
+    }
+}
+
+/// Asks the catalog for what the layouts' fingerprints and registries need to be judged: three messages at most.
+async fn facts(reader: &Reader, files: &[LayoutFile], table: Option<&QualifiedName>) -> Result<Facts, QueryError> {
+    let mut schemas = BTreeSet::from(["public".to_owned()]);
+    let mut names = BTreeSet::new();
+    if let Some(table) = table {
+        schemas.insert(table.schema.raw().to_owned());
+        names.insert(table.name.raw().to_owned());
+    }
+    let mut questions = String::new();
+    let mut asks_for_schemas = Vec::new();
+    for file in files {
+        if let Ok(Some(table)) = file.table() {
+            schemas.insert(table.schema.raw().to_owned());
+            names.insert(table.name.raw().to_owned());
+        }
+        names.extend(file.fingerprint.tables.iter().map(|mark| mark.table.clone()));
+        if let Some(question) = fingerprint(file) {
+            questions.push_str(&question);
+            asks_for_schemas.push(true);
+        }
+        if let (RegistryKind::Table, Some(find)) = (file.registry.kind, &file.registry.find) {
+            let values = [("column", find.column.as_str()), ("type", find.type_name.as_str())];
+            questions.push_str(&bind(REGISTRY_BY_COLUMN, &values));
+            asks_for_schemas.push(false);
+        }
+    }
+    if !questions.is_empty() {
+        for (rows, is_schema) in reader.read(&questions).await?.into_iter().zip(asks_for_schemas) {
+            let into = if is_schema { &mut schemas } else { &mut names };
+            into.extend(rows.iter().filter_map(|row| row.text(0)).map(str::to_owned));
+        }
+    }
+    let values = [("schemas", text_array(&schemas)), ("names", text_array(&names))];
+    let values = values.each_ref().map(|(key, value)| (*key, value.as_str()));
+    let mut facts = Facts { tables: tables(&reader.rows(&bind(TABLE_FACTS, &values)).await?)? };
+    point(reader, files, &mut facts).await?;
+    Ok(facts)
+}
+
+/// The question for schemas that hold a fingerprint. Of its tables the first with columns is looked at closely.
+fn fingerprint(file: &LayoutFile) -> Option<String> {
+    let marks = &file.fingerprint.tables;
+    let anchor = marks.iter().find(|mark| !mark.columns.is_empty()).or(marks.first())?;
+    let (columns, types): (Vec<&str>, Vec<&str>) = anchor.columns().unzip();
+    let tables = text_array(marks.iter().map(|mark| mark.table.as_str()));
+    let (columns, types) = (text_array(columns), text_array(types));
+    let values = [("anchor", anchor.table.as_str()), ("columns", &columns), ("types", &types), ("tables", &tables)];
+    Some(bind(FINGERPRINT, &values))
+}
+
+/// Foreign keys that decide between several candidates for a registry whose name is the application's own.
+async fn point(reader: &Reader, files: &[LayoutFile], facts: &mut Facts) -> Result<(), QueryError> {
+    if files.iter().all(|file| file.registry.find.as_ref().is_none_or(|find| find.pointed_at_by.is_empty())) {
+        return Ok(());
+    }
+    let oids: Vec<u32> = facts.tables.iter().filter(|table| table.schema == "public").map(|table| table.oid).collect();
+    let rows = reader.rows(&bind(POINTING_TABLES, &[("oids", &bind::oid_array(&oids))])).await?;
+    for row in rows {
+        let oid: Option<u32> = row.parse(0)?;
+        let columns: BTreeSet<String> = json_texts(row.text(1)).into_iter().collect();
+        if let Some(table) = facts.tables.iter_mut().find(|table| Some(table.oid) == oid) {
+            table.pointed_at_by.push(columns);
+        }
+    }
+    Ok(())
+}
+
+fn tables(rows: &[TextRow]) -> Result<Vec<TableFacts>, QueryError> {
+    let mut tables: Vec<TableFacts> = Vec::new();
+    for row in rows {
+        let oid = row.parse(0)?.unwrap_or_default();
+        let text = |index| row.text(index).unwrap_or_default().to_owned();
+        if tables.last().is_none_or(|table| table.oid != oid) {
+            tables.push(TableFacts {
+                oid,
+                schema: text(1),
+                name: text(2),
+                usage: row.is_true(3),
+                hides_rows: row.is_true(4),
+                columns: Vec::new(),
+                pointed_at_by: Vec::new(),
+            });
+        }
+        let mut words = json_texts(row.text(10));
+        if words.is_empty() {
+            words = json_texts(row.text(11)).iter().flat_map(|check| listed_words(check)).collect();
+        }
+        let column = ColumnFacts {
+            name: text(5),
+            type_name: text(6),
+            not_null: row.is_true(7),
+            has_default: row.is_true(8),
+            readable: row.is_true(9),
+            words,
+        };
+        if let Some(table) = tables.last_mut() {
+            table.columns.push(column);
+        }
+    }
+    Ok(tables)
+}
+
+fn json_texts(json: Option<&str>) -> Vec<String> {
+    json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+}
+
+/// The words that a CHECK lists, as the server prints it: `CHECK (((status)::text = ANY (ARRAY['a'::text, ...])))`.
+/// Any other form says nothing that could be relied on.
+fn listed_words(check: &str) -> Vec<String> {
+    let Some((_, list)) = check.split_once("= ANY (") else { return Vec::new() };
+    if !list.contains("ARRAY[") || check.contains(" AND ") || check.contains(" OR ") || check.contains("NOT ") {
+        return Vec::new();
+    }
+    // A quote inside a word is doubled, so the odd pieces are the words where no word holds one.
+    if list.contains("''") {
+        return Vec::new();
+    }
+    list.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Where the configuration says nothing of schema names and the registry has a column of them, the rule for new
+/// tenants is read off the existing ones: `t_{slug}` where they are all `t_...`.
+async fn learn_schema_rule(reader: &Reader, layout: &mut Layout) -> Result<(), SurveyError> {
+    let Registry::Table { table, columns, .. } = &layout.registry else { return Ok(()) };
+    let Some(schema) = columns.schema_name.as_ref().filter(|schema| schema.name != columns.slug.name) else {
+        return Ok(());
+    };
+    let sql = format!(
+        "select {slug}::pg_catalog.text, {schema}::pg_catalog.text from {table} where {slug} is not null and {schema} is not null limit 200",
+        slug = columns.slug.name.quoted(),
+        schema = schema.name.quoted(),
+        table = table.quoted()
+    );
+    let rows = match reader.rows(&sql).await {
+        Ok(rows) => rows,
+        // Reading the registry itself will say so, with the grant that would help.
+        Err(QueryError::Server { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let pairs: Vec<(&str, &str)> = rows.iter().filter_map(|row| Some((row.text(0)?, row.text(1)?))).collect();
+    if let Some((template, hyphens)) = judge::learn_template(&pairs) {
+        if template != layout.naming.schema_template || hyphens != layout.naming.hyphens_become_underscores {
+            layout.evidence.push(Untrusted::new(format!("the schemas of the registry are named {template}")));
+        }
+        layout.naming.schema_template = template;
+        layout.naming.hyphens_become_underscores = hyphens;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_check_are_those_it_lists() {
+        let check = "CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'closed'::character varying])::text[])))";
+        assert_eq!(listed_words(check), ["active", "closed"]);
+        assert!(listed_words("CHECK ((status <> 'x'::text))").is_empty());
+        assert!(listed_words("CHECK ((NOT (status = ANY (ARRAY['x'::text]))))").is_empty());
+        assert!(listed_words("CHECK ((length(status) > 0))").is_empty());
+    }
+
+    #[test]
+    fn the_error_says_what_was_tried_and_what_to_write() {
+        let missed = vec![Missed { layout: "plain".to_owned(), what: "public.tenants is absent".into() }];
+        let text = SurveyError::NoLayout { missed }.to_string();
+        assert!(text.contains("plain: public.tenants is absent"), "{text}");
+        assert!(text.contains("table = ") && text.contains("query = ") && text.contains("scan = "), "{text}");
+    }
+}
