@@ -1,16 +1,102 @@
 //! One file for each screen; what all have in common (header, job line, message line, hints) is put together here.
+//! Drawing is a pure function of the state: no I/O, no clock, nothing remembered.
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 
-use super::app::state::State;
+use super::app::state::{Prompt, Screen, State};
 use super::theme::Theme;
+use super::widgets::{put, put_fit, seal};
+use places::{Places, SMALLEST, places, too_small};
+
+mod footer;
+mod format;
+mod header;
+mod job_result;
+mod jobs;
+mod menu;
+mod messages;
+mod migrations;
+mod notice;
+mod panes;
+mod places;
+mod strip;
+mod tenant;
+mod tenants;
+mod tenants_detail;
 
 /// Draws everything: header, the screen, job line, message line, hints, menus, the dialog.
-pub fn draw(_frame: &mut Frame, _state: &State, _theme: &Theme) {}
+pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
+    let area = frame.area();
+    if area.is_empty() {
+        return;
+    }
+    if too_small(area) {
+        let (columns, rows) = SMALLEST;
+        let words = format!("tenantui needs {columns}x{rows}; this is {}x{}", area.width, area.height);
+        put_fit(frame.buffer_mut(), area, 0, 0, area.width, &words, theme.warn);
+        return;
+    }
+    let banner = header::banner(state, theme);
+    let places = places(area, state, banner.is_some());
+    header::draw(frame.buffer_mut(), &places, state, theme);
+    if state.screen != Screen::Tenant {
+        header::counters(frame.buffer_mut(), places.line2, state, places.tier, theme);
+    }
+    if let Some((words, style)) = banner {
+        let line = places.banner;
+        super::widgets::put_safe(frame.buffer_mut(), line, 1, 0, line.width.saturating_sub(2), &words, style, theme);
+    }
+    match state.screen {
+        Screen::Tenants => tenants::draw(frame, &places, state, theme),
+        Screen::Tenant => tenant::draw(frame, area, &places, state, theme),
+        Screen::Migrations => migrations::draw(frame, &places, state, theme),
+        Screen::Jobs => jobs::draw(frame, &places, state, theme),
+        Screen::JobResult => job_result::draw(frame, &places, state, theme),
+        Screen::Messages => messages::draw(frame, &places, state, theme),
+    }
+    strip::draw(frame.buffer_mut(), places.strip, state, theme);
+    footer::draw(frame.buffer_mut(), &places, state, theme);
+    if let Prompt::Menu(menu) = &state.prompt {
+        menu::draw(frame.buffer_mut(), area, menu, state, theme);
+    }
+    if let Some(dialog) = &state.dialog {
+        dialog.draw(frame, area, theme);
+    }
+    seal(frame.buffer_mut());
+}
 
 /// How many rows of the list of the current screen are visible at `state.size`; 0 where nothing fits.
 /// The state keeps the cursor within `top .. top + list_rows`.
 #[must_use]
 pub fn list_rows(state: &State) -> usize {
-    usize::from(state.size.1.saturating_sub(8))
+    let area = Rect::new(0, 0, state.size.0, state.size.1);
+    if too_small(area) {
+        return 0;
+    }
+    let places = places(area, state, header::banner(state, &Theme::default()).is_some());
+    rows_of(&places, state)
+}
+
+fn rows_of(places: &Places, state: &State) -> usize {
+    match state.screen {
+        Screen::Tenants => tenants::list_rows(places),
+        Screen::Tenant => tenant::list_rows(places),
+        Screen::Migrations => migrations::list_rows(places),
+        Screen::Jobs => jobs::list_rows(places, state.jobs.jobs.len()),
+        Screen::JobResult => job_result::list_rows(places),
+        Screen::Messages => messages::list_rows(places),
+    }
+}
+
+/// A rule beside an area, two columns left of it: between two panes.
+fn divider(buf: &mut Buffer, right: Rect, theme: &Theme) {
+    if right.x < 2 {
+        return;
+    }
+    let line = Rect { x: right.x - 2, width: 1, ..right };
+    for y in 0..line.height {
+        put(buf, line, 0, y, "|", theme.muted);
+    }
 }

@@ -1,0 +1,237 @@
+//! The lines at the bottom: screens and position, the busiest job, the message, the hints.
+//!
+//! ```text
+//!  1 Tenants  2 Migrations  3 Jobs                             2 marked   6/1203
+//!  job 17 migrate 180 tenants to 0042: [######........] 61/180  1 failed  about 4 min left
+//!  a filter, message or error appears on this line                       12:04:31
+//!  Enter open  / filter  Space mark  s sort  M migrate  : all  ? help
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::format::{finished, time_of_day};
+use super::places::Places;
+use crate::model::job::{JobState, JobView};
+use crate::text::{grouped, sanitise, time_left, width};
+use crate::tui::app::state::{Hint, Level, Prompt, QuickFilter, Screen, State};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::field::draw_input;
+use crate::tui::widgets::{Piece, bars, columns, piece, pieces_width, put, put_fit, put_pieces, put_right, put_safe};
+
+const SCREENS: [(&str, &str, Screen); 3] =
+    [("1", "Tenants", Screen::Tenants), ("2", "Migrations", Screen::Migrations), ("3", "Jobs", Screen::Jobs)];
+
+/// Draws all of them.
+pub fn draw(buf: &mut Buffer, places: &Places, state: &State, theme: &Theme) {
+    let shared = places.screens == places.hints;
+    let (start, end) = screens(buf, places.screens, state, theme);
+    if shared {
+        hints(buf, places.hints, start + 2, end.saturating_sub(2), state, theme);
+    } else {
+        hints(buf, places.hints, 1, places.hints.width, state, theme);
+    }
+    if places.job.height > 0
+        && let Some(job) = state.busiest_job()
+    {
+        job_line(buf, places.job, job, state, theme);
+    }
+    message(buf, places.message, state, theme);
+}
+
+/// Draws screens and position; returns the free columns between them.
+fn screens(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) -> (u16, u16) {
+    let mut x = 1;
+    for (key, word, screen) in SCREENS {
+        let here = match state.screen {
+            Screen::Tenant => screen == Screen::Tenants,
+            Screen::JobResult => screen == Screen::Jobs,
+            Screen::Tenants | Screen::Migrations | Screen::Jobs | Screen::Messages => screen == state.screen,
+        };
+        let style = if here { theme.title } else { theme.muted };
+        x = put(buf, area, x, 0, key, theme.key);
+        x = put(buf, area, x + 1, 0, word, style) + 2;
+    }
+    let right = position(state);
+    let end = put_right(buf, area, area.width.saturating_sub(1), 0, &right, Style::new());
+    (x.saturating_sub(2), end)
+}
+
+/// What stands at the right of the screens line.
+fn position(state: &State) -> String {
+    let mut parts = Vec::new();
+    let place = |at: usize, count: usize| {
+        if count == 0 { "0/0".to_owned() } else { format!("{}/{}", grouped(at as u64 + 1), grouped(count as u64)) }
+    };
+    match state.screen {
+        Screen::Tenants => {
+            let marks = state.tenants.marks.len();
+            if marks > 0 {
+                let hidden = state.tenants.marks_hidden;
+                let hidden = if hidden > 0 { format!(", {} hidden", grouped(hidden as u64)) } else { String::new() };
+                parts.push(format!("{} marked{hidden}", grouped(marks as u64)));
+            }
+            let (shown, all) = (state.tenants.shown.len(), state.counters.tenants);
+            if shown < all {
+                parts.push(format!("{} of {} shown", grouped(shown as u64), grouped(all as u64)));
+            }
+            parts.push(place(state.tenants.list.at, shown));
+        }
+        Screen::Tenant => parts.extend(super::tenant::position(state)),
+        Screen::Migrations => parts.push(place(state.migrations.list.at, state.migrations.groups.len())),
+        Screen::Jobs => {
+            parts.push(if state.jobs.follow {
+                "following log (f)".to_owned()
+            } else {
+                format!("log {} lines back (f follows)", grouped(state.jobs.log_back as u64))
+            });
+            parts.push(place(state.jobs.list.at, state.jobs.jobs.len()));
+        }
+        Screen::JobResult => {
+            let count = state.jobs.result_of.as_ref().and_then(|key| state.jobs.outcomes.get(key)).map_or(0, Vec::len);
+            parts.push(place(state.jobs.result.at, count));
+        }
+        Screen::Messages => parts.push(place(state.messages_list.at, state.messages.len())),
+    }
+    parts.join("   ")
+}
+
+/// Draws one job: what it does, how far it is, how long it will take.
+pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, theme: &Theme) {
+    let mut after = vec![piece(format!(" {}/{}", finished(job), job.total), Style::new())];
+    if job.failed > 0 {
+        after.push(piece(format!("  {} failed", job.failed), theme.error));
+    }
+    if job.blocked > 0 {
+        after.push(piece(format!("  {} blocked", job.blocked), theme.warn));
+    }
+    after.extend(job_state(job, theme));
+    if state.several_databases() {
+        after.push(piece(format!("  in {}", sanitise(&job.database)), theme.muted));
+    }
+    let what = format!(" job {} {} {}", job.id, job.kind.word(), job.what.safe());
+    let room = usize::from(area.width).saturating_sub(pieces_width(&after) + 1);
+    // The bar gets what the words leave, and the words are cut before the bar is less than useful.
+    let bar = (room.saturating_sub(width(&what) + 2)).clamp(8, 30).min(room);
+    let x = put_safe(buf, area, 0, 0, columns(room.saturating_sub(bar + 2)), &what, Style::new(), theme);
+    let x = put(buf, area, x, 0, ": ", Style::new());
+    let x = put(buf, area, x, 0, &bars::progress(finished(job).into(), job.total.into(), columns(bar)), theme.bar);
+    put_pieces(buf, area, x, 0, &after);
+}
+
+fn job_state(job: &JobView, theme: &Theme) -> Vec<Piece> {
+    let reason = job.reason.as_ref().map(|reason| format!(" ({})", reason.safe().fit(24))).unwrap_or_default();
+    match job.state {
+        JobState::Running if job.cancel_requested => vec![piece("  stopping", theme.warn)],
+        JobState::Running => {
+            let mut out = Vec::new();
+            if let Some(rate) = job.rate_per_minute {
+                out.push(piece(format!("  {rate}/min"), theme.muted));
+            }
+            if let Some(left) = job.left_seconds {
+                out.push(piece(format!("  {} left", time_left(left)), Style::new()));
+            }
+            if !job.mine {
+                let worker =
+                    job.worker.as_ref().map(|worker| format!("  on {}", worker.safe().fit(20))).unwrap_or_default();
+                out.push(piece(worker, theme.muted));
+            }
+            out
+        }
+        JobState::Paused => vec![piece(format!("  paused{reason}"), theme.warn), piece("  C goes on", theme.key)],
+        JobState::Orphaned => {
+            vec![piece("  orphaned: its worker is gone", theme.warn), piece("  C goes on", theme.key)]
+        }
+        JobState::Queued => vec![piece("  queued", theme.muted)],
+        JobState::Done | JobState::Failed | JobState::Cancelled => {
+            vec![piece(format!("  {}{reason}", job.state.word()), super::format::job_style(job.state, theme))]
+        }
+    }
+}
+
+fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
+    if let Prompt::Filter(input) = &state.prompt {
+        let x = put(buf, area, 1, 0, "/", theme.key);
+        draw_input(buf, area, (x, 0, area.width.saturating_sub(x + 30).max(20)), input, true, theme);
+        let count = format!("{} found  Enter keep  Esc clear", grouped(state.tenants.shown.len() as u64));
+        put_right(buf, area, area.width.saturating_sub(1), 0, &count, theme.muted);
+        return;
+    }
+    if let Some(prefix) = &state.prefix {
+        let mut pieces = vec![piece(sanitise(&prefix.keys), theme.key), piece("  then  ", theme.muted)];
+        for (key, title) in &prefix.choices {
+            pieces.push(piece(sanitise(key), theme.key));
+            pieces.push(piece(format!(" {}  ", sanitise(title)), Style::new()));
+        }
+        put_pieces(buf, area, 1, 0, &pieces);
+        return;
+    }
+    if let Some(message) = &state.message {
+        let (word, style) = match message.level {
+            Level::Info => ("", Style::new()),
+            Level::Warning => ("warning: ", theme.warn),
+            Level::Error => ("error: ", theme.error),
+        };
+        let time = time_of_day(message.at, state);
+        let end = put_right(buf, area, area.width.saturating_sub(1), 0, &time, theme.muted);
+        let text = format!("{word}{}", message.text.safe());
+        put_safe(buf, area, 1, 0, end.saturating_sub(3), &text, style, theme);
+        return;
+    }
+    if let Some(words) = filter_words(state)
+        && state.screen == Screen::Tenants
+    {
+        let x = put(buf, area, 1, 0, "filter ", theme.muted);
+        let x = put_safe(buf, area, x, 0, area.width.saturating_sub(24), &words, theme.accent, theme);
+        put_fit(buf, area, x + 3, 0, area.width, "Esc clears it", theme.muted);
+    }
+}
+
+/// The filter of Tenants in words.
+#[must_use]
+pub fn filter_words(state: &State) -> Option<String> {
+    let mut words = Vec::new();
+    if let Some(quick) = &state.tenants.quick {
+        words.push(match quick {
+            QuickFilter::State(state) => state.word().to_owned(),
+            QuickFilter::Failed => "failed".to_owned(),
+            QuickFilter::Deleted => "deleted".to_owned(),
+            QuickFilter::Status(status) => format!("status {}", status.safe()),
+            QuickFilter::Orphans => "orphans".to_owned(),
+            QuickFilter::Marked => "marked".to_owned(),
+            QuickFilter::Version(Some(version)) => format!("version {}", version.untrusted().safe()),
+            QuickFilter::Version(None) => "no version".to_owned(),
+        });
+    }
+    if !state.tenants.filter.is_empty() {
+        words.push(format!("/{}", sanitise(&state.tenants.filter)));
+    }
+    (!words.is_empty()).then(|| words.join("  "))
+}
+
+/// Draws the hints between two columns: from the left, as many as fit, `? help` always.
+fn hints(buf: &mut Buffer, area: Rect, from: u16, to: u16, state: &State, theme: &Theme) {
+    let help = Hint { key: "?".to_owned(), title: "help".to_owned(), enabled: true };
+    let all = Hint { key: ":".to_owned(), title: "all".to_owned(), enabled: true };
+    let mut shown: Vec<&Hint> = Vec::new();
+    let cost = |hint: &Hint| width(&hint.key) + 1 + width(&hint.title) + 2;
+    let mut left = usize::from(to.saturating_sub(from)).saturating_sub(cost(&help));
+    let last = [&all, &help];
+    let (last, kept) = if cost(&all) < left { (&last[..], cost(&all)) } else { (&last[1..], 0) };
+    left = left.saturating_sub(kept);
+    for hint in state.hints.iter().filter(|hint| hint.key != "?" && hint.key != ":") {
+        if cost(hint) > left {
+            break;
+        }
+        left -= cost(hint);
+        shown.push(hint);
+    }
+    shown.extend(last);
+    let mut x = from;
+    for hint in shown {
+        let (key, title) = if hint.enabled { (theme.key, Style::new()) } else { (theme.muted, theme.muted) };
+        x = put(buf, area, x, 0, &sanitise(&hint.key), key);
+        x = put(buf, area, x + 1, 0, &sanitise(&hint.title), title) + 2;
+    }
+}

@@ -1,0 +1,283 @@
+//! The environment bar, line 2 and the banner.
+//!
+//! ```text
+//!  [PROD] eu-1  saas@db1                   READ-ONLY   link ok 12ms   data live
+//!  Tenants 1203   behind 208   failed 2   locked 0       target 0042   jobs 1 run
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::format::{seconds_between, time_of_day, version};
+use super::places::{Places, Tier};
+use crate::model::environment::Environment;
+use crate::model::fleet::DatabaseView;
+use crate::model::link::LinkState;
+use crate::text::{clock, fit, grouped, short_age, width};
+use crate::tui::app::state::{DataAge, Screen, State, Writes};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::{Piece, columns, piece, pieces_width, put, put_fit, put_pieces, put_safe, style_row};
+
+/// Draws the environment bar.
+pub fn draw(buf: &mut Buffer, places: &Places, state: &State, theme: &Theme) {
+    let area = places.header;
+    let Some(database) = state.header_database() else {
+        put(buf, area, 1, 0, "tenantui", theme.title);
+        let words = if state.loaded { "no database" } else { "connecting" };
+        put(buf, area, 11, 0, words, theme.muted);
+        return;
+    };
+    // On production the whole line is the bar; elsewhere only the badge, so that the difference is seen at once.
+    let whole_line = match database.environment {
+        Environment::Production => true,
+        Environment::Staging | Environment::Development => false,
+    };
+    let badge = theme.environment(database.environment);
+    let plain = |style: Style| if whole_line { badge } else { style };
+    if whole_line {
+        put(buf, area, 0, 0, &" ".repeat(usize::from(area.width)), badge);
+    }
+    let right: Vec<Piece> = right_side(database, state, places.tier, theme)
+        .into_iter()
+        .map(|part| Piece { style: plain(part.style), ..part })
+        .collect();
+    let right_width = columns(pieces_width(&right));
+    let start = area.width.saturating_sub(right_width + 1);
+    let x = put(buf, area, 1, 0, &format!("[{}]", database.environment.badge()), badge);
+    let left = left_side(database, state, places.tier);
+    let room = start.saturating_sub(x + 2);
+    put_safe(buf, area, x + 1, 0, room, &left, plain(theme.title), theme);
+    if whole_line {
+        style_row(buf, area, 0, badge);
+    }
+    put_pieces(buf, area, start, 0, &right);
+}
+
+fn left_side(database: &DatabaseView, state: &State, tier: Tier) -> String {
+    let name = crate::text::sanitise(&database.name);
+    let address = database.address.safe();
+    let more = match tier {
+        Tier::Small | Tier::Medium => String::new(),
+        Tier::Wide => {
+            let server =
+                database.server_version.as_ref().map(|v| format!("  PostgreSQL {}", v.safe())).unwrap_or_default();
+            let layout = database.layout.as_ref().map(|l| format!("  layout {}", l.safe())).unwrap_or_default();
+            let tool = database.tool.map(|tool| format!(" ({tool})")).unwrap_or_default();
+            format!("  {address}{server}  user {}{layout}{tool}", database.user.safe())
+        }
+    };
+    match state.screen {
+        Screen::Tenants if tier == Tier::Wide => format!("{name}{more}"),
+        Screen::Tenants => format!("{name}  {address}"),
+        Screen::Tenant => {
+            let slug = state.open_tenant().map_or_else(|| "(gone)".to_owned(), |tenant| tenant.slug.safe().into());
+            format!("{name} > Tenants > {slug}{more}")
+        }
+        Screen::Migrations => format!("{name} > Migrations{more}"),
+        Screen::Jobs => {
+            let job = state.cursor_job().map(|job| format!(" > {}", job.id)).unwrap_or_default();
+            format!("{name} > Jobs{job}{more}")
+        }
+        Screen::JobResult => {
+            let job = state.jobs.result_of.as_ref().map(|(_, id)| format!(" > {id}")).unwrap_or_default();
+            format!("{name} > Jobs{job} > results{more}")
+        }
+        Screen::Messages => format!("{name} > Messages{more}"),
+    }
+}
+
+fn right_side(database: &DatabaseView, state: &State, tier: Tier, theme: &Theme) -> Vec<Piece> {
+    let mut out = vec![writes(&state.header.writes, tier, theme), piece("   ", Style::new())];
+    out.push(link(&database.link, state, theme));
+    let age = age(state, tier);
+    if !age.is_empty() {
+        out.push(piece("   ", Style::new()));
+        out.push(piece(age, if stale(database) { theme.warn } else { theme.muted }));
+    }
+    out
+}
+
+fn writes(writes: &Writes, tier: Tier, theme: &Theme) -> Piece {
+    match (writes, tier) {
+        (Writes::ReadOnly(_), Tier::Small) => piece("READ-ONLY", theme.warn),
+        (Writes::ReadOnly(why), Tier::Medium | Tier::Wide) => {
+            let room = if tier == Tier::Wide { 50 } else { 24 };
+            piece(format!("READ-ONLY: {}", why.safe().fit(room)), theme.warn)
+        }
+        (Writes::Locked, Tier::Small | Tier::Medium) => piece("READ-ONLY", theme.accent),
+        (Writes::Locked, Tier::Wide) => piece("READ-ONLY (W opens writes)", theme.accent),
+        (Writes::Open(None), _) => piece("WRITES ON", theme.writes),
+        (Writes::Open(Some(seconds)), _) => piece(format!("WRITES ON {} left", clock(*seconds)), theme.writes),
+    }
+}
+
+fn link(link: &LinkState, state: &State, theme: &Theme) -> Piece {
+    match link {
+        LinkState::Connecting => piece("connecting", theme.warn),
+        LinkState::Up { latency_ms } => {
+            let latency = state.header.latency_ms.unwrap_or(*latency_ms);
+            piece(format!("link ok {latency}ms"), theme.ok)
+        }
+        LinkState::Slow { waiting_ms } => piece(format!("LINK SLOW {}s", waiting_ms / 1_000), theme.warn),
+        LinkState::Lost { since, attempt, next_try, .. } => {
+            let (lost, left) = (seconds_between(*since, state.now.wall), seconds_between(state.now.wall, *next_try));
+            piece(format!("LINK LOST {}, try {attempt} in {left}s", clock(lost)), theme.error)
+        }
+        LinkState::Refused { .. } => piece("LINK REFUSED", theme.error),
+    }
+}
+
+fn age(state: &State, tier: Tier) -> String {
+    let every = match (tier, state.refresh) {
+        (Tier::Wide, Some(every)) => format!(", every {}", short_age(every.as_secs())),
+        (Tier::Wide, None) => ", not refreshed".to_owned(),
+        (Tier::Small | Tier::Medium, _) => String::new(),
+    };
+    match state.header.age {
+        DataAge::Never => String::new(),
+        DataAge::Live => format!("data live{every}"),
+        DataAge::Old(seconds) => format!("data {} old{every}", short_age(seconds)),
+        DataAge::Frozen(seconds) => format!("frozen {} (p)", short_age(seconds)),
+    }
+}
+
+/// Whether what is shown of a database may no longer be true.
+#[must_use]
+pub const fn stale(database: &DatabaseView) -> bool {
+    match database.link {
+        LinkState::Lost { .. } | LinkState::Refused { .. } => true,
+        LinkState::Connecting | LinkState::Up { .. } | LinkState::Slow { .. } => false,
+    }
+}
+
+/// The line that replaces the counters while the link is lost.
+#[must_use]
+pub fn stale_line(state: &State) -> Option<String> {
+    let database = state.header_database().filter(|database| stale(database))?;
+    let known = database.taken_at.map(|at| time_of_day(at, state));
+    Some(match (&database.link, known) {
+        (LinkState::Refused { .. }, Some(at)) => {
+            format!("Showing what was known at {at}. The server refuses the connection: r tries again.")
+        }
+        (_, Some(at)) => format!("Showing what was known at {at}. Writes are off until the link is back."),
+        (_, None) => "Nothing is known yet. Writes are off until the link is back.".to_owned(),
+    })
+}
+
+/// Draws the counters of Tenants and Migrations.
+pub fn counters(buf: &mut Buffer, area: Rect, state: &State, tier: Tier, theme: &Theme) {
+    if let Some(line) = stale_line(state) {
+        put_fit(buf, area, 1, 0, area.width - 1, &line, theme.warn);
+        return;
+    }
+    if !state.loaded {
+        put(buf, area, 1, 0, "Reading the fleet ...", theme.muted);
+        return;
+    }
+    let numbers = &state.counters;
+    let target = state.header.database.as_deref().and_then(|name| state.target(name));
+    let target = format!("target {}", version(target));
+    let mut left: Vec<(&str, usize, Style)> = Vec::new();
+    let on = |count: usize, style: Style| if count > 0 { style } else { Style::new() };
+    match state.screen {
+        Screen::Migrations => {
+            left.extend([
+                ("at target", numbers.at_target, on(numbers.at_target, theme.ok)),
+                ("behind", numbers.behind, on(numbers.behind, theme.warn)),
+                ("ahead", numbers.ahead, on(numbers.ahead, theme.warn)),
+                ("failed", numbers.failed, on(numbers.failed, theme.error)),
+                ("unreadable", numbers.unreadable, on(numbers.unreadable, theme.error)),
+            ]);
+        }
+        Screen::Tenants | Screen::Tenant | Screen::Jobs | Screen::JobResult | Screen::Messages => {
+            left.push(("Tenants", numbers.tenants, theme.title));
+            if tier > Tier::Small {
+                left.push(("active", numbers.active, Style::new()));
+            }
+            left.extend([
+                ("behind", numbers.behind, on(numbers.behind, theme.warn)),
+                ("failed", numbers.failed, on(numbers.failed, theme.error)),
+                ("locked", numbers.locked, on(numbers.locked, theme.warn)),
+            ]);
+            if tier > Tier::Small {
+                left.push(("suspended", numbers.suspended, Style::new()));
+                left.push(("unreadable", numbers.unreadable, on(numbers.unreadable, theme.error)));
+            }
+        }
+    }
+    if numbers.unknown > 0 {
+        left.push(("unread", numbers.unknown, theme.muted));
+    }
+    let mut x = 1;
+    if state.screen == Screen::Migrations {
+        x = put_safe(buf, area, x, 0, 40, &target, theme.title, theme) + 3;
+    }
+    for (word, count, style) in left {
+        let text = format!("{word} {}", grouped(count as u64));
+        if usize::from(x) + width(&text) >= usize::from(area.width) {
+            return;
+        }
+        x = put(buf, area, x, 0, &text, style) + 3;
+    }
+    if state.screen != Screen::Migrations {
+        right_counters(buf, area, x, &target, state, theme);
+    }
+}
+
+fn right_counters(buf: &mut Buffer, area: Rect, from: u16, target: &str, state: &State, theme: &Theme) {
+    let numbers = &state.counters;
+    let mut jobs = format!("   jobs {} run", numbers.jobs_running);
+    if numbers.jobs_failed > 0 {
+        jobs.push_str(&format!(", {} failed", numbers.jobs_failed));
+    }
+    let room = usize::from(area.width.saturating_sub(from + 1));
+    let jobs = if width(&jobs) + 12 > room { format!("   jobs {}", numbers.jobs_running) } else { jobs };
+    let target = fit(target, room.saturating_sub(width(&jobs)));
+    if width(&target) < 10 {
+        return;
+    }
+    let x = area.width.saturating_sub(columns(width(&target) + width(&jobs)) + 1);
+    let x = put_safe(buf, area, x, 0, area.width, &target, Style::new(), theme);
+    put(buf, area, x, 0, &jobs, if numbers.jobs_failed > 0 { theme.error } else { Style::new() });
+}
+
+/// What the banner has to say, most pressing first.
+#[must_use]
+pub fn banner(state: &State, theme: &Theme) -> Option<(String, Style)> {
+    let name = |database: &DatabaseView| crate::text::sanitise(&database.name);
+    let shown = || {
+        let only = state.only_database.as_ref();
+        state.latest.databases.iter().filter(move |database| only.is_none_or(|only| *only == database.name))
+    };
+    for database in shown() {
+        if let Some(error) = &database.error {
+            return Some((format!("{}: {}", name(database), error.safe()), theme.error));
+        }
+    }
+    let header = state.header.database.as_ref();
+    for database in shown().filter(|database| header != Some(&database.name)) {
+        match &database.link {
+            LinkState::Lost { why, .. } => {
+                return Some((format!("{}: link lost: {}", name(database), why.safe()), theme.error));
+            }
+            LinkState::Refused { why } => {
+                return Some((format!("{}: refused: {}", name(database), why.safe()), theme.error));
+            }
+            LinkState::Slow { .. } | LinkState::Connecting | LinkState::Up { .. } => {}
+        }
+    }
+    for database in shown() {
+        if let Some(progress) = &database.progress {
+            return Some((format!("{}: reading {}", name(database), progress.safe()), theme.muted));
+        }
+    }
+    for database in shown() {
+        if let Some(warning) = database.warnings.first() {
+            let more = database.warnings.len() - 1;
+            let more = if more > 0 { format!("  (and {more} more: tenantui doctor)") } else { String::new() };
+            return Some((format!("{}: {}{more}", name(database), warning.safe()), theme.warn));
+        }
+    }
+    None
+}

@@ -1,0 +1,138 @@
+//! The results of one job, one line per tenant, failed first.
+//!
+//! ```text
+//!  migrate 180 tenants to 0042: 61 done, 1 failed, 0 blocked, 118 waiting
+//!  Causes: 1 x 55P03 canceling statement due to lock timeout
+//!
+//!    TENANT            RESULT   VERSION  STEPS   TIME  WHY
+//!  > adler-labs        failed      0040    0/2   5.0s  55P03 canceling statement ...
+//!    alcove            done        0042    3/3   1.8s
+//! ```
+
+use std::collections::BTreeMap;
+
+use ratatui::Frame;
+use ratatui::style::Style;
+
+use super::format::{outcome_style, version, version_width};
+use super::places::Places;
+use crate::model::job::{JobView, Outcome, TenantOutcome};
+use crate::text::{fit, grouped, sanitise};
+use crate::tui::app::state::State;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::table::{self, Column, MARKS, RowMark, cell, styled};
+use crate::tui::widgets::{below, put, put_fit, put_safe};
+
+/// Rows above the heading.
+const ABOVE: u16 = 3;
+
+/// Rows of the list.
+#[must_use]
+pub fn list_rows(places: &Places) -> usize {
+    usize::from(places.body.height.saturating_sub(ABOVE + 1))
+}
+
+/// Draws it.
+pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
+    let area = places.body;
+    let buf = frame.buffer_mut();
+    let Some(key) = &state.jobs.result_of else {
+        put(buf, area, 1, 0, "No job is chosen.", theme.muted);
+        return;
+    };
+    if let Some(job) = state.job(key) {
+        put_safe(buf, area, 1, 0, area.width.saturating_sub(2), &summary(job), theme.title, theme);
+    }
+    let Some(outcomes) = state.jobs.outcomes.get(key) else {
+        put(buf, area, 1, 1, "Reading the results ...", theme.muted);
+        return;
+    };
+    let causes = causes(outcomes);
+    if !causes.is_empty() {
+        let text = format!("Causes: {}", causes.join("   "));
+        put_safe(buf, area, 1, 1, area.width.saturating_sub(2), &text, theme.error, theme);
+    }
+    let versions = version_width(outcomes.iter().filter_map(|outcome| outcome.version.as_ref()), 7, 20);
+    let all = [
+        Column::wide("TENANT", 12, 2).up_to(30),
+        Column::fixed("RESULT", 8),
+        Column::fixed("VERSION", versions).at_right(),
+        Column::fixed("STEPS", 6).at_right().droppable(2),
+        Column::fixed("TIME", 7).at_right().droppable(1),
+        Column::wide("WHY", 10, 4),
+    ];
+    let list_area = below(area, ABOVE);
+    let placed = table::place(&all, MARKS, list_area.width.saturating_sub(1));
+    table::heading(buf, list_area, 0, &all, &placed, theme.heading);
+    let rows = below(list_area, 1);
+    let list = &state.jobs.result;
+    for y in 0..rows.height {
+        let at = list.top + usize::from(y);
+        let Some(outcome) = outcomes.get(at) else { break };
+        let cells = [
+            cell(outcome.slug.safe()),
+            styled(outcome.outcome.word(), outcome_style(outcome.outcome, theme)),
+            cell(version(outcome.version.as_ref())),
+            cell(format!("{}/{}", outcome.steps.0, outcome.steps.1)),
+            cell(outcome.duration_ms.map_or_else(|| "-".to_owned(), duration)),
+            cell(why(outcome)),
+        ];
+        let failed = matters(outcome.outcome);
+        let mark = RowMark { cursor: at == list.at, failed, ..RowMark::default() };
+        table::row(buf, rows, y, (&all, &placed), &cells, mark, theme);
+    }
+    if outcomes.is_empty() {
+        put_fit(buf, rows, 3, 0, rows.width, "This job has no tenants.", Style::new());
+    }
+}
+
+fn summary(job: &JobView) -> String {
+    let reason = job.reason.as_ref().map(|reason| format!(" ({})", reason.safe())).unwrap_or_default();
+    format!(
+        "{} {}: {}{reason}; {} done, {} failed, {} blocked, {} waiting",
+        job.kind.word(),
+        job.what.safe(),
+        job.state.word(),
+        grouped(job.done.into()),
+        grouped(job.failed.into()),
+        grouped(job.blocked.into()),
+        grouped(job.pending.into())
+    )
+}
+
+const fn matters(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Failed | Outcome::Blocked | Outcome::Unknown => true,
+        Outcome::Running | Outcome::Pending | Outcome::LeftOut | Outcome::Skipped | Outcome::Done => false,
+    }
+}
+
+/// Failures that have one cause, most frequent first: `41 x 55P03 lock timeout`.
+fn causes(outcomes: &[TenantOutcome]) -> Vec<String> {
+    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for outcome in outcomes.iter().filter(|outcome| matters(outcome.outcome)) {
+        if let Some(failure) = &outcome.failure {
+            let code = failure.sqlstate.as_deref().map(sanitise).unwrap_or_default();
+            *counts.entry((code, failure.message.safe().fit(48).into())).or_default() += 1;
+        }
+    }
+    let mut causes: Vec<_> = counts.into_iter().collect();
+    causes.sort_by_key(|((_, _), count)| std::cmp::Reverse(*count));
+    causes.into_iter().take(4).map(|((code, message), count)| fit(&format!("{count} x {code} {message}"), 60)).collect()
+}
+
+fn why(outcome: &TenantOutcome) -> String {
+    outcome.failure.as_ref().map_or_else(String::new, |failure| {
+        let code = failure.sqlstate.as_deref().map(|code| format!("{} ", sanitise(code))).unwrap_or_default();
+        format!("{code}{}", failure.message.safe())
+    })
+}
+
+#[allow(clippy::cast_precision_loss, reason = "shown with two digits")]
+fn duration(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms}ms"),
+        1_000..100_000 => format!("{:.1}s", ms as f64 / 1_000.0),
+        _ => crate::text::clock(ms / 1_000),
+    }
+}

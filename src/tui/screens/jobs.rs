@@ -1,0 +1,242 @@
+//! Screen 3: what runs, what failed?
+//!
+//! ```text
+//!    ID   KIND      WHAT                  STATE      PROGRESS         FAIL    TIME
+//!  > 17   migrate   180 tenants to 0042   running    [####....] 61       1   02:10
+//!    15   provision alba                  failed     3/6                 1   00:09
+//!  -- job 17: by ops, on db1 4411, 12/min --------------------------------------
+//!  12:04:29 ok    alcove     0039>0042   1.8s
+//!  12:04:30 FAIL  adler-labs 0040>0041   55P03 lock timeout on t_adler_labs.users
+//! ```
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::format::{finished, job_style, job_time, log_style, outcome_style, time_of_day, version};
+use super::header::stale;
+use super::places::{Places, Tier, jobs_parts};
+use crate::model::job::{JobState, JobView, LogLine};
+use crate::text::{fit, grouped, sanitise, time_left, width};
+use crate::tui::app::state::State;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::table::{self, Column, MARKS, RowMark, cell, styled};
+use crate::tui::widgets::{above, bars, below, columns, put, put_fit, put_right, put_safe, wrap};
+
+/// Rows of the list.
+#[must_use]
+pub fn list_rows(places: &Places, jobs: usize) -> usize {
+    usize::from(jobs_parts(places, jobs).list.height.saturating_sub(1))
+}
+
+/// Draws it.
+pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
+    let parts = jobs_parts(places, state.jobs.jobs.len());
+    let buf = frame.buffer_mut();
+    if state.jobs.jobs.is_empty() {
+        no_jobs(buf, places.body, state, theme);
+        return;
+    }
+    draw_list(buf, parts.list, state, theme);
+    if let Some(results) = parts.results {
+        super::divider(buf, results, theme);
+        draw_results(buf, results, state, theme);
+    }
+    if places.tier == Tier::Wide {
+        super::divider(buf, parts.log, theme);
+    }
+    draw_log(buf, parts.log, state, theme);
+}
+
+fn no_jobs(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
+    put(buf, area, 3, 1, "No job has been ordered yet.", theme.title);
+    let uninitialised = state.latest.databases.iter().any(|database| database.initialised == Some(false));
+    let lines = [
+        "M on Tenants or Migrations brings tenants to the newest version; N makes a new tenant.",
+        if uninitialised {
+            "The first order offers to create the record of jobs (schema tenantui) in the database."
+        } else {
+            "Jobs are kept in the database: those of other operators and of tenantui worker show up here, too."
+        },
+    ];
+    let mut y = 3;
+    for line in lines {
+        for part in wrap(line, usize::from(area.width.saturating_sub(5))) {
+            put(buf, area, 3, y, &part, theme.muted);
+            y += 1;
+        }
+    }
+}
+
+fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
+    let mut all = vec![Column::fixed("ID", 4), Column::fixed("KIND", 9)];
+    if state.several_databases() {
+        all.push(Column::wide("DATABASE", 6, 1).up_to(14).droppable(2));
+    }
+    all.extend([
+        Column::wide("WHAT", 14, 2),
+        Column::fixed("STATE", 10),
+        Column::wide("PROGRESS", 16, 1).up_to(40),
+        Column::fixed("FAIL", 5).at_right().droppable(3),
+        Column::fixed("TIME", 7).at_right().droppable(1),
+    ]);
+    if area.width >= 110 {
+        all.push(Column::fixed("BY", 12).droppable(4));
+    }
+    let placed = table::place(&all, MARKS, area.width.saturating_sub(1));
+    table::heading(buf, area, 0, &all, &placed, theme.heading);
+    let progress = all.iter().position(|column| column.title == "PROGRESS").unwrap_or(0);
+    let room = placed.iter().find(|place| place.index == progress).map_or(0, |place| place.width);
+    let rows = below(area, 1);
+    let list = &state.jobs.list;
+    for y in 0..rows.height {
+        let at = list.top + usize::from(y);
+        let Some(job) = state.jobs.jobs.get(at) else { break };
+        let mut cells = vec![cell(job.id.to_string()), cell(job.kind.word())];
+        if state.several_databases() {
+            cells.push(cell(sanitise(&job.database)));
+        }
+        cells.extend([
+            cell(job.what.safe()),
+            styled(state_word(job), job_style(job.state, theme)),
+            cell(progress_words(job, room)),
+            if job.failed + job.blocked > 0 {
+                styled(grouped(u64::from(job.failed + job.blocked)), theme.error)
+            } else {
+                cell("0")
+            },
+            cell(job_time(job, state.now.wall)),
+            cell(job.created_by.safe()),
+        ]);
+        let mark = RowMark {
+            cursor: at == list.at,
+            marked: false,
+            failed: job.state == JobState::Failed,
+            stale: state.latest.database(&job.database).is_some_and(stale),
+        };
+        table::row(buf, rows, y, (&all, &placed), &cells, mark, theme);
+    }
+}
+
+fn state_word(job: &JobView) -> &'static str {
+    if job.cancel_requested && !job.state.is_over() { "stopping" } else { job.state.word() }
+}
+
+/// `[####....] 61/180` while it is not over, `61/180` afterwards.
+fn progress_words(job: &JobView, room: u16) -> String {
+    let numbers = format!("{}/{}", finished(job), job.total);
+    let bar = room.saturating_sub(columns(width(&numbers)) + 1);
+    match job.state {
+        JobState::Queued | JobState::Running | JobState::Orphaned | JobState::Paused if bar >= 6 => {
+            format!("{} {numbers}", bars::progress(finished(job).into(), job.total.into(), bar))
+        }
+        JobState::Queued
+        | JobState::Running
+        | JobState::Orphaned
+        | JobState::Paused
+        | JobState::Done
+        | JobState::Failed
+        | JobState::Cancelled => numbers,
+    }
+}
+
+/// What there is to say of a job besides its row.
+fn about(job: &JobView) -> String {
+    let mut parts = vec![format!("job {}: by {}", job.id, job.created_by.safe())];
+    if let Some(reason) = &job.reason {
+        parts.push(format!("{} ({})", state_word(job), reason.safe()));
+    }
+    if let Some(worker) = &job.worker {
+        parts.push(format!("on {}{}", worker.safe(), if job.mine { " (here)" } else { "" }));
+    }
+    if job.attempt > 1 {
+        parts.push(format!("attempt {}", job.attempt));
+    }
+    if let Some(rate) = job.rate_per_minute {
+        parts.push(format!("{rate}/min"));
+    }
+    if let Some(left) = job.left_seconds {
+        parts.push(format!("{} left", time_left(left)));
+    }
+    parts.join(", ")
+}
+
+/// Draws the rule with what there is to say of the chosen job, and its log below.
+fn draw_log(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
+    let Some(job) = state.cursor_job() else { return };
+    let inside = usize::from(area.width.saturating_sub(2));
+    let title = fit(&format!("-- {} ", about(job)), inside);
+    let rule = format!("{title}{}", "-".repeat(inside.saturating_sub(width(&title))));
+    put_safe(buf, area, 1, 0, columns(inside), &rule, theme.muted, theme);
+    let rows = below(area, 1);
+    let key = (job.database.clone(), job.id);
+    let lines: Vec<&LogLine> = state.log_of(Some(&key)).collect();
+    let visible = usize::from(rows.height);
+    let back = if state.jobs.follow { 0 } else { state.jobs.log_back.min(lines.len().saturating_sub(visible)) };
+    let end = lines.len() - back.min(lines.len());
+    let start = end.saturating_sub(visible);
+    if lines.is_empty() {
+        let words = if job.mine || job.state == JobState::Queued {
+            "No lines yet."
+        } else {
+            "The lines of the log are those seen by this process; Enter shows the results of every tenant."
+        };
+        put_fit(buf, rows, 1, 0, rows.width.saturating_sub(2), words, theme.muted);
+    }
+    for (y, line) in (0..rows.height).zip(&lines[start..end]) {
+        log_line(buf, rows, y, line, state, theme);
+    }
+    if state.jobs.log_dropped > 0 && rows.height > 1 {
+        let words = format!("{} lines were dropped", grouped(state.jobs.log_dropped));
+        put_right(buf, area, area.width.saturating_sub(3), 0, &format!(" {words} "), theme.warn);
+    }
+}
+
+/// Draws one line of a log.
+pub fn log_line(buf: &mut Buffer, area: Rect, y: u16, line: &LogLine, state: &State, theme: &Theme) {
+    let style = log_style(line.mark, theme);
+    let x = put(buf, area, 1, y, &time_of_day(line.at, state), theme.muted);
+    put(buf, area, x + 1, y, line.mark.word(), style);
+    let mut x = x + 7;
+    if let Some(tenant) = &line.tenant {
+        let name = tenant.safe().fit(24);
+        let end = put_safe(buf, area, x, y, 24, name.as_str(), Style::new(), theme);
+        x = end.max(x + 14) + 1;
+    }
+    let room = area.width.saturating_sub(x + 1);
+    put_safe(buf, area, x, y, room, line.text.safe().as_str(), style, theme);
+}
+
+/// The results of the chosen job, failed first, beside its log.
+fn draw_results(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
+    let Some(job) = state.cursor_job() else { return };
+    put_fit(buf, area, 0, 0, area.width, &format!("Results of job {}", job.id), theme.title);
+    let rows = below(area, 1);
+    let Some(outcomes) = state.jobs.outcomes.get(&(job.database.clone(), job.id)) else {
+        put_fit(buf, rows, 0, 0, rows.width, "Enter reads them.", theme.muted);
+        return;
+    };
+    for (y, outcome) in (0..rows.height).zip(outcomes) {
+        let code = outcome.failure.as_ref().and_then(|failure| failure.sqlstate.as_deref()).map(sanitise);
+        let right = code.unwrap_or_else(|| version(outcome.version.as_ref()));
+        let word = outcome.outcome.word();
+        let start = put_right(buf, rows, rows.width.saturating_sub(1), y, &fit(&right, 20), Style::new());
+        put(buf, rows, 0, y, word, outcome_style(outcome.outcome, theme));
+        put_safe(buf, rows, 9, y, start.saturating_sub(10), outcome.slug.safe().as_str(), Style::new(), theme);
+    }
+    let rest = outcomes.len().saturating_sub(usize::from(rows.height));
+    if rest > 0 {
+        let last = above(below(rows, rows.height.saturating_sub(1)), 1);
+        crate::tui::widgets::clear(buf, last);
+        put_fit(
+            buf,
+            last,
+            0,
+            0,
+            last.width,
+            &format!("and {} more: Enter lists them", grouped(rest as u64 + 1)),
+            theme.muted,
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! The palette (`:`) and the help of the screen (`?`): one list over the screen, searched while typing.
+//!
+//! ```text
+//! +-Help: Tenants-----------------------------------------------------------+
+//! | / mig_                                                        2 of 48   |
+//! |                                                                         |
+//! | > M        migrate            Migrates the marked tenants, else ...     |
+//! |   2        migrations         How far is the fleet?                     |
+//! |                                                                         |
+//! | Migrates the marked tenants, else the one under the cursor.             |
+//! | Enter does it   Esc back                                                |
+//! +-------------------------------------------------------------------------+
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::text::{sanitise, width};
+use crate::tui::app::state::{Menu, MenuEntry, MenuKind, State};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::field::draw_input;
+use crate::tui::widgets::{below, boxes, columns, put, put_fit, put_right, put_safe, style_row};
+
+/// Columns of the keys and of the name.
+const KEYS: u16 = 10;
+const NAME: u16 = 20;
+
+/// Draws it over the screen.
+pub fn draw(buf: &mut Buffer, area: Rect, menu: &Menu, state: &State, theme: &Theme) {
+    let height = area.height.saturating_sub(4).clamp(10, 30);
+    let place = boxes::centred(area, area.width.saturating_sub(4).min(boxes::MAX_WIDTH), height);
+    let (title, sign) = match menu.kind {
+        MenuKind::Palette => ("All actions and views".to_owned(), ":"),
+        MenuKind::Help => (format!("Help: {}", state.screen.word()), "/"),
+    };
+    let inside = boxes::draw(buf, place, None, &title, theme);
+    put(buf, inside, 0, 0, sign, theme.key);
+    draw_input(buf, inside, (2, 0, inside.width.saturating_sub(16)), &menu.input, true, theme);
+    let count = match menu.entries.len() {
+        0 => "nothing".to_owned(),
+        count => format!("{}/{count}", menu.at + 1),
+    };
+    put_right(buf, inside, inside.width, 0, &count, theme.muted);
+    let rows = inside.height.saturating_sub(5);
+    let list = Rect { height: rows, ..below(inside, 2) };
+    let top = (menu.at + 1).saturating_sub(usize::from(rows));
+    for (y, entry) in (0..rows).zip(menu.entries.iter().skip(top)) {
+        let here = top + usize::from(y) == menu.at;
+        draw_entry(buf, list, y, entry, here, theme);
+    }
+    let last = inside.height.saturating_sub(1);
+    if let Some(entry) = menu.entries.get(menu.at) {
+        let (words, style) = match &entry.disabled {
+            Some(why) => (format!("Not now: {}", sanitise(why)), theme.warn),
+            None => (sanitise(&entry.help), Style::new()),
+        };
+        put_safe(buf, inside, 0, last.saturating_sub(1), inside.width, &words, style, theme);
+    } else {
+        put(buf, inside, 2, 2, "Nothing has this name.", theme.muted);
+    }
+    put_fit(buf, inside, 0, last, inside.width, "Enter does it   Up Down choose   Esc back", theme.muted);
+}
+
+fn draw_entry(buf: &mut Buffer, area: Rect, y: u16, entry: &MenuEntry, here: bool, theme: &Theme) {
+    let off = entry.disabled.is_some();
+    let (key, text) = if off { (theme.muted, theme.muted) } else { (theme.key, Style::new()) };
+    put(buf, area, 0, y, if here { ">" } else { " " }, theme.mark);
+    put_fit(buf, area, 2, y, KEYS - 1, &sanitise(&entry.keys), key);
+    let name = sanitise(&entry.name);
+    put_safe(buf, area, 2 + KEYS, y, NAME, &name, text, theme);
+    let mut x = (2 + KEYS + NAME + 1).max(2 + KEYS + columns(width(&name).min(usize::from(NAME))) + 2);
+    if entry.writes {
+        x = put(buf, area, x, y, "writes: ", theme.writes);
+    }
+    put_safe(buf, area, x, y, area.width.saturating_sub(x), &sanitise(&entry.title), text, theme);
+    if here {
+        style_row(buf, area, y, theme.cursor);
+    }
+}

@@ -1,0 +1,323 @@
+//! The four panes of an open tenant: Tables, Migrations, Cache, Jobs. One at 80x24, two at 120x40, all at 200x50.
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::format::{finished, job_style, job_time, seconds_between, state_style, version_width};
+use super::header::stale;
+use crate::model::fleet::CacheView;
+use crate::model::job::JobView;
+use crate::model::tenant::{MigrationState, TableDetail, TenantDetail, TenantState};
+use crate::text::{Untrusted, grouped, human_bytes, short_age, short_count};
+use crate::tui::app::state::{State, TableColumn, TenantScreen, TenantTab};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, styled};
+use crate::tui::widgets::{above, bars, below, columns, put_fit, put_safe, wrap};
+
+/// Dead rows in percent from which a table wants a vacuum.
+const MANY_DEAD: u8 = 20;
+
+/// Draws a pane: heading, rows, and below them what there is to say.
+pub fn draw(frame: &mut Frame, area: Rect, tab: TenantTab, open: &TenantScreen, state: &State, theme: &Theme) {
+    let detail = state.snapshot.detail.as_deref().filter(|detail| detail.key == open.key);
+    let stale = state.latest.database(&open.key.database).is_some_and(stale);
+    let front = tab == open.tab;
+    let pane = Pane { area: above(area, area.height.saturating_sub(1)), front, stale, theme };
+    let note = below(area, area.height.saturating_sub(1));
+    let buf = frame.buffer_mut();
+    let words = match tab {
+        TenantTab::Tables => detail.map(|detail| tables(buf, &pane, detail, open, state)),
+        TenantTab::Migrations => detail.map(|detail| migrations(buf, &pane, detail, open)),
+        TenantTab::Cache => Some(cache(buf, &pane, detail, open, state)),
+        TenantTab::Jobs => Some(jobs(buf, &pane, open, state)),
+    };
+    let words = words.unwrap_or_else(|| "Reading ...".to_owned());
+    put_safe(buf, note, 3, 0, note.width.saturating_sub(4), &words, theme.muted, theme);
+}
+
+/// Where a pane is drawn and how.
+struct Pane<'a> {
+    area: Rect,
+    front: bool,
+    stale: bool,
+    theme: &'a Theme,
+}
+
+impl Pane<'_> {
+    fn row(&self, buf: &mut Buffer, y: u16, columns: (&[Column], &[table::Placed]), cells: &[Cell], cursor: bool) {
+        let mark = RowMark { cursor: cursor && self.front, stale: self.stale, ..RowMark::default() };
+        table::row(buf, below(self.area, 1), y, columns, cells, mark, self.theme);
+    }
+
+    /// The visible rows: place on the screen and in the list.
+    fn rows(&self, top: usize, count: usize) -> impl Iterator<Item = (u16, usize)> + use<> {
+        (0..self.area.height.saturating_sub(1))
+            .map(move |y| (y, top + usize::from(y)))
+            .take_while(move |(_, at)| *at < count)
+    }
+}
+
+fn table_columns(wide: bool, title: &dyn Fn(TableColumn) -> String) -> Vec<Column> {
+    let mut out = vec![
+        Column::wide(title(TableColumn::Table), 14, 3).up_to(63),
+        Column::fixed(title(TableColumn::Total), 8).at_right(),
+        Column::fixed(title(TableColumn::Heap), 8).at_right().droppable(1),
+        Column::fixed(title(TableColumn::Index), 8).at_right().droppable(2),
+        Column::fixed(title(TableColumn::Rows), 7).at_right(),
+        Column::fixed(title(TableColumn::Dead), 6).at_right().droppable(3),
+    ];
+    if wide {
+        out.push(Column::wide("", 12, 1).up_to(28).droppable(4));
+    }
+    out
+}
+
+fn table_cells(table: &TableDetail, largest: u64, bar: u16, theme: &Theme) -> Vec<Cell> {
+    // A table that another session's lock kept us from measuring has no size, and says so.
+    let bytes =
+        |bytes: Option<u64>| bytes.map_or_else(|| styled("locked", theme.warn), |bytes| cell(human_bytes(bytes)));
+    let dead = match table.dead_percent {
+        None => cell("-"),
+        Some(percent) if percent >= MANY_DEAD => styled(format!("{percent}!"), theme.warn),
+        Some(percent) => cell(percent.to_string()),
+    };
+    vec![
+        cell(table.name.safe()),
+        bytes(table.total_bytes),
+        bytes(table.table_bytes),
+        bytes(table.index_bytes),
+        cell(table.rows_estimate.map_or_else(|| "-".to_owned(), short_count)),
+        dead,
+        styled(bars::share(table.total_bytes.unwrap_or(0), largest, bar), theme.bar),
+    ]
+}
+
+fn tables(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &TenantScreen, state: &State) -> String {
+    let sort = open.tables_sort;
+    let title = |column: TableColumn| -> String {
+        let mark = match (sort.column == column, sort.descending) {
+            (true, true) => "v",
+            (true, false) => "^",
+            (false, _) => "",
+        };
+        format!("{}{mark}", column.word())
+    };
+    let all = table_columns(pane.area.width >= 76, &title);
+    let placed = table::place(&all, MARKS, pane.area.width.saturating_sub(1));
+    table::heading(buf, pane.area, 0, &all, &placed, pane.theme.heading);
+    let bar = placed.last().filter(|last| last.index == 6).map_or(0, |last| last.width);
+    let largest = detail.tables.iter().filter_map(|table| table.total_bytes).max().unwrap_or(0);
+    for (y, at) in pane.rows(open.tables.top, open.tables_shown.len()) {
+        let Some(table) = open.tables_shown.get(at).and_then(|index| detail.tables.get(*index)) else { continue };
+        let cells = table_cells(table, largest, bar, pane.theme);
+        pane.row(buf, y, (&all, &placed), &cells, at == open.tables.at);
+    }
+    tables_note(detail, state)
+}
+
+fn tables_note(detail: &TenantDetail, state: &State) -> String {
+    let age = short_age(seconds_between(detail.measured_at, state.now.wall));
+    let total = detail.total_bytes.map(|bytes| format!(", {} in all", human_bytes(bytes))).unwrap_or_default();
+    let locked = match detail.unmeasured {
+        0 => String::new(),
+        count => format!("; {count} locked by other sessions and not measured"),
+    };
+    let tables = if detail.tables.len() == 1 {
+        "1 table".to_owned()
+    } else {
+        format!("{} tables", grouped(detail.tables.len() as u64))
+    };
+    format!("{tables}{total}; sizes exact, measured {age} ago{locked}; r measures again")
+}
+
+/// The tables of a tenant that is not open, largest first, for the wide Tenants screen.
+pub fn tables_of(frame: &mut Frame, area: Rect, detail: &TenantDetail, state: &State, theme: &Theme) {
+    let buf = frame.buffer_mut();
+    let title = |column: TableColumn| column.word().to_owned();
+    let all = table_columns(true, &title);
+    let placed = table::place(&all, 0, area.width.saturating_sub(1));
+    table::heading(buf, area, 0, &all, &placed, theme.heading);
+    let bar = placed.last().filter(|last| last.index == 6).map_or(0, |last| last.width);
+    let largest = detail.tables.iter().filter_map(|table| table.total_bytes).max().unwrap_or(0);
+    let rows = below(above(area, area.height.saturating_sub(1)), 1);
+    for (y, table) in (0..rows.height).zip(&detail.tables) {
+        for place in &placed {
+            let cells = table_cells(table, largest, bar, theme);
+            let (cell, column) = (&cells[place.index], &all[place.index]);
+            let text = crate::text::fit(&cell.text, usize::from(place.width));
+            let shift = if column.right { place.width.saturating_sub(columns(crate::text::width(&text))) } else { 0 };
+            put_safe(buf, rows, place.x + shift, y, place.width, &text, cell.style, theme);
+        }
+    }
+    let note = below(area, area.height.saturating_sub(1));
+    put_fit(buf, note, 0, 0, note.width, &tables_note(detail, state), theme.muted);
+}
+
+fn migrations(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &TenantScreen) -> String {
+    let theme = pane.theme;
+    let versions = version_width(detail.migrations.iter().map(|migration| &migration.version), 7, 20);
+    let all = [
+        Column::fixed("VERSION", versions),
+        Column::wide("NAME", 12, 1),
+        Column::fixed("STATE", 8),
+        Column::fixed("APPLIED", 16).droppable(1),
+        Column::fixed("FILE", 7).droppable(2),
+    ];
+    let placed = table::place(&all, MARKS, pane.area.width.saturating_sub(1));
+    table::heading(buf, pane.area, 0, &all, &placed, theme.heading);
+    for (y, at) in pane.rows(open.migrations.top, detail.migrations.len()) {
+        let Some(migration) = detail.migrations.get(at) else { continue };
+        let style = match migration.state {
+            MigrationState::Applied => state_style(TenantState::Ok, theme),
+            MigrationState::Pending => state_style(TenantState::Behind, theme),
+            MigrationState::Ahead => state_style(TenantState::Ahead, theme),
+            MigrationState::Dirty => state_style(TenantState::Dirty, theme),
+        };
+        let file = match migration.checksum_ok {
+            Some(true) => cell("same"),
+            Some(false) => styled("CHANGED", theme.error),
+            None => cell("-"),
+        };
+        let text = |text: Option<&Untrusted>| text.map_or_else(|| "-".to_owned(), |text| text.safe().into());
+        let cells = [
+            cell(migration.version.untrusted().safe()),
+            cell(text(migration.name.as_ref())),
+            styled(migration.state.word(), style),
+            cell(text(migration.applied_at.as_ref())),
+            file,
+        ];
+        pane.row(buf, y, (&all, &placed), &cells, at == open.migrations.at);
+    }
+    if detail.migrations.is_empty() {
+        return "No migrations: neither files nor rows in a ledger.".to_owned();
+    }
+    let pending = detail.migrations.iter().filter(|m| m.state == MigrationState::Pending).count();
+    format!(
+        "{} migrations, {} pending; i shows the SQL",
+        grouped(detail.migrations.len() as u64),
+        grouped(pending as u64)
+    )
+}
+
+fn cache(
+    buf: &mut Buffer,
+    pane: &Pane<'_>,
+    detail: Option<&TenantDetail>,
+    open: &TenantScreen,
+    state: &State,
+) -> String {
+    let theme = pane.theme;
+    let Some(view) = state.latest.database(&open.key.database).map(|database| &database.cache) else {
+        return String::new();
+    };
+    let age = |at: &jiff::Timestamp| short_age(seconds_between(*at, state.now.wall));
+    let mut lines: Vec<(String, Style)> = Vec::new();
+    let note = match view {
+        CacheView::NotConfigured => {
+            lines.push(("No cache is configured for this database.".to_owned(), Style::new()));
+            lines.push((
+                "Add to its part of the configuration:  [database.cache]  url = \"redis://...\"".to_owned(),
+                theme.muted,
+            ));
+            String::new()
+        }
+        CacheView::Counting { seen, of } => {
+            let of_words = of.map(|of| format!(" of about {}", grouped(of))).unwrap_or_default();
+            lines.push((
+                format!("Counting the keys of the whole fleet in one pass: {}{of_words}", grouped(*seen)),
+                Style::new(),
+            ));
+            lines.push((bars::progress(*seen, of.unwrap_or(0), pane.area.width.min(42).saturating_sub(2)), theme.bar));
+            String::new()
+        }
+        CacheView::Counted { at, keys, recounting } => {
+            let again = if *recounting { ", counting again" } else { "" };
+            format!("counted {} ago{again}; {} keys in the cache in all", age(at), grouped(*keys))
+        }
+        CacheView::Failed { why, last_good } => {
+            for line in wrap(
+                &format!("The cache does not answer: {}", why.safe()),
+                usize::from(pane.area.width.saturating_sub(5)),
+            ) {
+                lines.push((line, theme.error));
+            }
+            lines.push(("Everything else goes on without it.".to_owned(), theme.muted));
+            last_good.map_or_else(|| "never counted".to_owned(), |at| format!("last counted {} ago", age(&at)))
+        }
+    };
+    let list = detail.map(|detail| detail.cache_by_prefix.as_slice()).unwrap_or_default();
+    if !list.is_empty() {
+        prefixes(buf, pane, list, open);
+    } else if lines.is_empty() {
+        lines.push(("No keys of this tenant in the cache.".to_owned(), theme.muted));
+    }
+    let from = if list.is_empty() { 1 } else { columns(list.len()) + 2 };
+    for (index, (text, style)) in lines.iter().enumerate() {
+        put_safe(buf, pane.area, 3, from + columns(index), pane.area.width.saturating_sub(4), text, *style, theme);
+    }
+    note
+}
+
+fn prefixes(buf: &mut Buffer, pane: &Pane<'_>, list: &[(Untrusted, u64)], open: &TenantScreen) {
+    let all = [
+        Column::wide("PREFIX", 16, 2).up_to(60),
+        Column::fixed("KEYS", 10).at_right(),
+        Column::wide("SHARE", 12, 1).up_to(30).droppable(1),
+    ];
+    let placed = table::place(&all, MARKS, pane.area.width.saturating_sub(1));
+    table::heading(buf, pane.area, 0, &all, &placed, pane.theme.heading);
+    let bar = placed.last().filter(|last| last.index == 2).map_or(0, |last| last.width);
+    let sum: u64 = list.iter().map(|(_, keys)| keys).sum();
+    for (y, at) in pane.rows(open.cache.top, list.len()) {
+        let Some((prefix, keys)) = list.get(at) else { continue };
+        let name: String = if prefix.is_empty() { "(the key itself)".to_owned() } else { prefix.safe().into() };
+        let cells = [cell(name), cell(grouped(*keys)), styled(bars::share(*keys, sum, bar), pane.theme.bar)];
+        pane.row(buf, y, (&all, &placed), &cells, at == open.cache.at);
+    }
+}
+
+fn jobs(buf: &mut Buffer, pane: &Pane<'_>, open: &TenantScreen, state: &State) -> String {
+    let theme = pane.theme;
+    let all = [
+        Column::fixed("ID", 5),
+        Column::fixed("KIND", 9),
+        Column::wide("WHAT", 12, 1).droppable(1),
+        Column::fixed("STATE", 9),
+        Column::fixed("HERE", 9),
+        Column::fixed("TIME", 8).at_right().droppable(2),
+    ];
+    let placed = table::place(&all, MARKS, pane.area.width.saturating_sub(1));
+    table::heading(buf, pane.area, 0, &all, &placed, theme.heading);
+    for (y, at) in pane.rows(open.jobs.top, open.jobs_shown.len()) {
+        let Some(job) = open.jobs_shown.get(at).and_then(|index| state.jobs.jobs.get(*index)) else { continue };
+        let cells = [
+            cell(job.id.to_string()),
+            cell(job.kind.word()),
+            cell(job.what.safe()),
+            styled(job.state.word(), job_style(job.state, theme)),
+            outcome_here(job, open, state, theme),
+            cell(job_time(job, state.now.wall)),
+        ];
+        pane.row(buf, y, (&all, &placed), &cells, at == open.jobs.at);
+    }
+    if open.jobs_shown.is_empty() {
+        return "No job is known to have touched this tenant.".to_owned();
+    }
+    String::new()
+}
+
+/// What a job did to the open tenant, where its results were read.
+fn outcome_here(job: &JobView, open: &TenantScreen, state: &State, theme: &Theme) -> Cell {
+    let key = (job.database.clone(), job.id);
+    let outcome = state
+        .jobs
+        .outcomes
+        .get(&key)
+        .and_then(|outcomes| outcomes.iter().find(|outcome| outcome.key.as_ref() == Some(&open.key)));
+    match outcome {
+        Some(outcome) => styled(outcome.outcome.word(), super::format::outcome_style(outcome.outcome, theme)),
+        None => cell(format!("{}/{}", finished(job), job.total)),
+    }
+}

@@ -1,0 +1,185 @@
+//! One tenant: what is in it, and why is it behind?
+//!
+//! ```text
+//!  active since 2024-03-02   schema t_acme   owner t_acme_rw   plan pro
+//!  Version 0039, target 0042: 3 behind.  Why: skipped by job 12 (lock timeout)
+//!
+//!  [Tables]  Migrations  Cache  Jobs                       Tab changes tab
+//!    TABLE                          TOTALv     HEAP    INDEX     ROWS~  DEAD%
+//!  > events                         201 MB   140 MB    61 MB      1.9M      3
+//!    invoices                        72 MB    40 MB    32 MB      210k    41!
+//! ```
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::format::{date, version};
+use super::header::stale_line;
+use super::panes;
+use super::places::{Places, Tier, tenant_panes};
+use crate::model::ledger::LedgerState;
+use crate::model::tenant::{Tenant, TenantDetail, TenantState};
+use crate::text::grouped;
+use crate::tui::app::state::{State, TenantScreen, TenantTab};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::{bars, columns, pieces_width, put, put_fit, put_pieces, put_right, put_safe};
+
+/// Rows of each of its lists.
+#[must_use]
+pub fn list_rows(places: &Places) -> usize {
+    // One row is the heading; one below the list is for what there is to say about it.
+    tenant_panes(places).iter().map(|pane| usize::from(pane.height.saturating_sub(2))).min().unwrap_or(0)
+}
+
+/// Draws it.
+pub fn draw(frame: &mut Frame, area: Rect, places: &Places, state: &State, theme: &Theme) {
+    let Some(open) = &state.tenant else { return };
+    draw_facts(frame, area, state, theme);
+    let panes = tenant_panes(places);
+    let tabs = [TenantTab::Tables, TenantTab::Migrations, TenantTab::Cache, TenantTab::Jobs];
+    let shown: Vec<TenantTab> = match places.tier {
+        Tier::Small => vec![open.tab],
+        Tier::Medium => match open.tab {
+            TenantTab::Tables | TenantTab::Migrations => vec![TenantTab::Tables, TenantTab::Migrations],
+            TenantTab::Cache | TenantTab::Jobs => vec![TenantTab::Cache, TenantTab::Jobs],
+        },
+        Tier::Wide => tabs.to_vec(),
+    };
+    draw_tabs(frame, places, &panes, &shown, open, theme);
+    for (index, (tab, pane)) in shown.iter().zip(&panes).enumerate() {
+        if index % 2 == 1 {
+            super::divider(frame.buffer_mut(), *pane, theme);
+        }
+        panes::draw(frame, *pane, *tab, open, state, theme);
+    }
+}
+
+fn draw_tabs(
+    frame: &mut Frame,
+    places: &Places,
+    panes: &[Rect],
+    shown: &[TenantTab],
+    open: &TenantScreen,
+    theme: &Theme,
+) {
+    let buf = frame.buffer_mut();
+    if places.tier == Tier::Wide {
+        for (tab, pane) in shown.iter().zip(panes) {
+            let title = if *tab == open.tab { format!("[{}]", tab.word()) } else { format!(" {} ", tab.word()) };
+            let style = if *tab == open.tab { theme.title } else { theme.muted };
+            let line = Rect { y: pane.y.saturating_sub(1), height: 1, ..*pane };
+            put(buf, line, 0, 0, &title, style);
+        }
+        return;
+    }
+    let words: Vec<&'static str> = TenantTab::ALL.iter().map(|tab| tab.word()).collect();
+    let chosen = TenantTab::ALL.iter().position(|tab| *tab == open.tab).unwrap_or(0);
+    let pieces = bars::tabs(&words, chosen, theme);
+    let x = 1 + columns(pieces_width(&pieces));
+    put_pieces(buf, places.body, 1, 0, &pieces);
+    let hint = "Tab changes tab";
+    if x + 20 < places.body.width {
+        put_right(buf, places.body, places.body.width.saturating_sub(1), 0, hint, theme.muted);
+    }
+}
+
+/// The two lines of facts below the header.
+fn draw_facts(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let buf = frame.buffer_mut();
+    let line = |y: u16| Rect { y: area.y + y, height: 1.min(area.height.saturating_sub(y)), ..area };
+    let Some(tenant) = state.open_tenant() else {
+        put(buf, line(1), 1, 0, "This tenant is no longer there: it was renamed or removed meanwhile.", theme.warn);
+        put(buf, line(2), 1, 0, "Esc goes back to the list.", theme.muted);
+        return;
+    };
+    if let Some(words) = stale_line(state) {
+        put_fit(buf, line(1), 1, 0, area.width, &words, theme.warn);
+    } else {
+        put_safe(buf, line(1), 1, 0, area.width.saturating_sub(2), &facts(tenant), Style::new(), theme);
+    }
+    let style = super::format::state_style(tenant.state, theme);
+    put_safe(buf, line(2), 1, 0, area.width.saturating_sub(2), &standing(tenant, state), style, theme);
+}
+
+/// `active since 2024-03-02   schema t_acme   owner t_acme_rw   plan pro`: what the registry and the catalog say.
+#[must_use]
+pub fn facts(tenant: &Tenant) -> String {
+    let mut parts = Vec::new();
+    let status: Option<String> = tenant.status.as_ref().map(|status| status.safe().into());
+    match (status, tenant.created_at.is_some()) {
+        (Some(status), true) => parts.push(format!("{status}, since {}", date(tenant.created_at.as_ref()))),
+        (Some(status), false) => parts.push(status),
+        (None, true) => parts.push(format!("since {}", date(tenant.created_at.as_ref()))),
+        (None, false) => {}
+    }
+    match (&tenant.schema, tenant.schema_oid) {
+        (Some(schema), Some(_)) => parts.push(format!("schema {}", schema.safe())),
+        (Some(schema), None) => parts.push(format!("schema {} (missing)", schema.safe())),
+        (None, _) => parts.push("no schema".to_owned()),
+    }
+    for (word, value) in [("owner", &tenant.owner), ("plan", &tenant.plan), ("name", &tenant.name)] {
+        if let Some(value) = value {
+            parts.push(format!("{word} {}", value.safe()));
+        }
+    }
+    parts.join("   ")
+}
+
+/// `Version 0039, target 0042: 3 behind.  Why: ...`: where it stands, and the sentence why.
+#[must_use]
+pub fn standing(tenant: &Tenant, state: &State) -> String {
+    let target = state.target(&tenant.key.database);
+    let at = version(tenant.version());
+    let target = target.map(|target| format!(", target {}", target.untrusted().safe())).unwrap_or_default();
+    let distance = match (tenant.state, tenant.pending_count()) {
+        (TenantState::Ok, _) => "up to date".to_owned(),
+        (TenantState::Behind, Some(count)) => format!("{} behind", grouped(count as u64)),
+        (TenantState::Ahead, _) => {
+            format!("{} ahead", tenant.ahead.as_ref().map_or(0, |versions| versions.len()))
+        }
+        (state, Some(count)) if count > 0 => format!("{}, {} pending", state.word(), grouped(count as u64)),
+        (TenantState::Unknown, _) => "not read yet".to_owned(),
+        (state, _) => state.word().to_owned(),
+    };
+    let why = why(tenant, detail(tenant, state));
+    let why = why.map(|why| format!("  Why: {why}")).unwrap_or_default();
+    format!("Version {at}{target}: {distance}.{why}")
+}
+
+/// The detail of a tenant, where it is the one that was read.
+#[must_use]
+pub fn detail<'a>(tenant: &Tenant, state: &'a State) -> Option<&'a TenantDetail> {
+    state.snapshot.detail.as_deref().filter(|detail| detail.key == tenant.key)
+}
+
+/// Why it is in its state: as it was found out, else what is known without having opened it.
+fn why(tenant: &Tenant, detail: Option<&TenantDetail>) -> Option<String> {
+    if let Some(detail) = detail.filter(|detail| !detail.why.is_empty()) {
+        return Some(detail.why.safe().into());
+    }
+    if let Some(step) = &tenant.failed_step {
+        let at = step.version.as_ref().map(|version| format!(" at {}", version.untrusted().safe())).unwrap_or_default();
+        let code = step.sqlstate.as_deref().map(|code| format!("{} ", crate::text::sanitise(code))).unwrap_or_default();
+        return Some(format!("job {} failed{at}: {code}{}", step.job, step.message.safe()));
+    }
+    match &tenant.ledger {
+        LedgerState::NoAccess(why) | LedgerState::Unreadable { why, .. } => Some(why.safe().into()),
+        LedgerState::Read(reading) => reading.locked.as_ref().map(|locked| locked.safe().into()),
+        LedgerState::Unread | LedgerState::Absent => tenant.problems.first().map(|problem| problem.safe().into()),
+    }
+}
+
+/// What stands at the right of the screens line.
+#[must_use]
+pub fn position(state: &State) -> Option<String> {
+    let open = state.tenant.as_ref()?;
+    let detail = state.snapshot.detail.as_ref().filter(|detail| detail.key == open.key);
+    let (at, count) = match open.tab {
+        TenantTab::Tables => (open.tables.at, open.tables_shown.len()),
+        TenantTab::Migrations => (open.migrations.at, detail.map_or(0, |detail| detail.migrations.len())),
+        TenantTab::Cache => (open.cache.at, detail.map_or(0, |detail| detail.cache_by_prefix.len())),
+        TenantTab::Jobs => (open.jobs.at, open.jobs_shown.len()),
+    };
+    Some(if count == 0 { "0/0".to_owned() } else { format!("{}/{}", grouped(at as u64 + 1), grouped(count as u64)) })
+}

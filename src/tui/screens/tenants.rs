@@ -1,0 +1,208 @@
+//! Screen 1: who is in which state?
+//!
+//! ```text
+//!    TENANT^             SCHEMA            STATE      VERSION  BEHIND    SIZE KEYS
+//!    abacus              t_abacus          ok            0042       -   ~1.2G   8k
+//!  > acme                t_acme            behind        0039       3   ~310M   2k
+//!  * acorn               t_acorn           behind        0039       3    ~88M  901
+//!  ! adler-labs          t_adler_labs      behind        0040       2   ~4.0G  31k
+//! ```
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::format::{behind, count, date, size, state_or_status, state_style, state_word, version, version_width};
+use super::header::stale;
+use super::places::{Places, Tier, tenants_columns};
+use super::{notice, tenants_detail};
+use crate::model::fleet::CacheView;
+use crate::model::tenant::Tenant;
+use crate::tui::app::state::{State, TenantColumn};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::below;
+use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, styled};
+
+/// A column, and what it shows.
+struct Shown {
+    column: Column,
+    value: fn(&Tenant, &Look<'_>) -> Cell,
+}
+
+/// What values of a row depend on besides the tenant.
+struct Look<'a> {
+    state: &'a State,
+    theme: &'a Theme,
+    active: &'a str,
+}
+
+/// Rows of the list.
+#[must_use]
+pub fn list_rows(places: &Places) -> usize {
+    usize::from(tenants_columns(places).0.height.saturating_sub(1))
+}
+
+/// Draws it.
+pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
+    if notice::draw_instead(frame, places.body, state, theme) {
+        return;
+    }
+    let (list, detail) = tenants_columns(places);
+    draw_list(frame, list, places.tier, state, theme);
+    if let Some(detail) = detail {
+        super::divider(frame.buffer_mut(), detail, theme);
+        tenants_detail::draw(frame, detail, state, theme);
+    }
+}
+
+fn draw_list(frame: &mut Frame, area: Rect, tier: Tier, state: &State, theme: &Theme) {
+    let columns = columns(tier, state);
+    let all: Vec<Column> = columns.iter().map(|shown| shown.column.clone()).collect();
+    let placed = table::place(&all, MARKS, area.width);
+    let buf = frame.buffer_mut();
+    table::heading(buf, area, 0, &all, &placed, theme.heading);
+    let rows = below(area, 1);
+    let active = active_word(state);
+    let look = Look { state, theme, active: &active };
+    let list = &state.tenants.list;
+    for y in 0..rows.height {
+        let at = list.top + usize::from(y);
+        let Some(tenant) = state.shown_tenant(at) else { break };
+        let cells: Vec<Cell> = columns.iter().map(|shown| (shown.value)(tenant, &look)).collect();
+        let mark = RowMark {
+            cursor: at == list.at,
+            marked: state.tenants.marks.contains(&tenant.key),
+            failed: tenant.failed_step.is_some(),
+            stale: state.latest.database(&tenant.key.database).is_some_and(stale),
+        };
+        table::row(buf, rows, y, (&all, &placed), &cells, mark, theme);
+    }
+    if state.tenants.shown.is_empty() {
+        notice::nothing_found(buf, rows, state, theme);
+    }
+}
+
+/// The registry's word for active.
+fn active_word(state: &State) -> String {
+    let layout = state.header.database.as_deref().and_then(|name| state.context(name)).map(|context| &context.layout);
+    layout.and_then(|layout| layout.statuses.active.clone()).unwrap_or_else(|| "active".to_owned())
+}
+
+fn columns(tier: Tier, state: &State) -> Vec<Shown> {
+    let small = tier == Tier::Small;
+    let tenants = &state.snapshot.tenants;
+    let any = |has: fn(&Tenant) -> bool| tenants.iter().any(|tenant| has(tenant));
+    let versions = version_width(tenants.iter().filter_map(|tenant| tenant.version()), 7, 20);
+    let words = tenants.iter().map(|tenant| state_word(tenant.state).len()).max().unwrap_or(0).clamp(9, 14);
+    let title = |column: TenantColumn| -> String {
+        let sort = state.tenants.sort;
+        let mark = match (sort.column == column, sort.descending) {
+            (true, true) => "v",
+            (true, false) => "^",
+            (false, _) => "",
+        };
+        format!("{}{mark}", column.word())
+    };
+    let mut out = vec![Shown {
+        column: Column::wide(title(TenantColumn::Tenant), 12, 3).up_to(40),
+        value: |tenant, _| cell(tenant.slug.safe()),
+    }];
+    if state.several_databases() {
+        out.push(Shown {
+            column: Column::wide(title(TenantColumn::Database), 6, 1).up_to(16).droppable(2),
+            value: |tenant, _| cell(crate::text::sanitise(&tenant.key.database)),
+        });
+    }
+    out.push(Shown {
+        column: Column::wide(title(TenantColumn::Schema), 10, 2).up_to(40).droppable(1),
+        value: |tenant, _| tenant.schema.as_ref().map_or_else(|| cell("-"), |schema| cell(schema.safe())),
+    });
+    out.push(Shown {
+        column: Column::fixed(title(TenantColumn::State), u16::try_from(words).unwrap_or(14)),
+        value: if small || !any(|tenant| tenant.status.is_some()) || tier == Tier::Wide {
+            one_word
+        } else {
+            state_cell
+        },
+    });
+    out.push(Shown {
+        column: Column::fixed(title(TenantColumn::Version), versions.max(8)).at_right(),
+        value: |tenant, _| cell(version(tenant.version())),
+    });
+    out.push(Shown {
+        column: Column::fixed(title(TenantColumn::Behind), 7).at_right(),
+        value: |tenant, _| cell(behind(tenant)),
+    });
+    out.push(Shown {
+        column: Column::fixed(title(TenantColumn::Size), 7).at_right().droppable(3),
+        value: |tenant, _| cell(size(tenant)),
+    });
+    let cached = state.latest.databases.iter().any(|database| database.cache != CacheView::NotConfigured);
+    if cached {
+        let keys = title(TenantColumn::Keys);
+        let width = if keys.len() > 4 { 5 } else { 4 };
+        out.push(Shown { column: Column::fixed(keys, width).at_right().droppable(4), value: keys_cell });
+    }
+    if tier == Tier::Medium {
+        medium_columns(&mut out, &title, any);
+    }
+    if tier != Tier::Small && any(|tenant| tenant.created_at.is_some()) {
+        out.push(Shown {
+            column: Column::fixed(title(TenantColumn::Created), 10).droppable(5),
+            value: |tenant, _| cell(date(tenant.created_at.as_ref())),
+        });
+    }
+    out
+}
+
+/// Status, plan and owner, where the registry and the role give them.
+fn medium_columns(
+    out: &mut Vec<Shown>,
+    title: &dyn Fn(TenantColumn) -> String,
+    any: impl Fn(fn(&Tenant) -> bool) -> bool,
+) {
+    if any(|tenant| tenant.status.is_some()) {
+        out.push(Shown {
+            column: Column::fixed(title(TenantColumn::Status), 9).droppable(6),
+            value: |tenant, look| {
+                let word: String = tenant.status.as_ref().map_or_else(|| "-".to_owned(), |status| status.safe().into());
+                let muted = word.eq_ignore_ascii_case(look.active);
+                styled(word, if muted { look.theme.muted } else { look.theme.warn })
+            },
+        });
+    }
+    if any(|tenant| tenant.plan.is_some()) {
+        out.push(Shown {
+            column: Column::fixed("PLAN", 8).droppable(7),
+            value: |tenant, _| tenant.plan.as_ref().map_or_else(|| cell("-"), |plan| cell(plan.safe())),
+        });
+    }
+    if any(|tenant| tenant.owner.is_some()) {
+        out.push(Shown {
+            column: Column::wide("OWNER", 8, 1).up_to(20).droppable(8),
+            value: |tenant, _| tenant.owner.as_ref().map_or_else(|| cell("-"), |owner| cell(owner.safe())),
+        });
+    }
+}
+
+fn one_word(tenant: &Tenant, look: &Look<'_>) -> Cell {
+    let (word, style) = state_or_status(tenant, look.active, look.theme);
+    styled(word, style)
+}
+
+fn state_cell(tenant: &Tenant, look: &Look<'_>) -> Cell {
+    styled(state_word(tenant.state), state_style(tenant.state, look.theme))
+}
+
+/// The count of cache keys; `?` where the cache does not answer, `..` while the first pass runs.
+fn keys_cell(tenant: &Tenant, look: &Look<'_>) -> Cell {
+    if tenant.cache_keys.is_some() {
+        return cell(count(tenant.cache_keys));
+    }
+    let cache = look.state.latest.database(&tenant.key.database).map(|database| &database.cache);
+    match cache {
+        Some(CacheView::Counting { .. }) => styled("..", look.theme.muted),
+        Some(CacheView::Failed { .. }) => styled("?", look.theme.warn),
+        Some(CacheView::NotConfigured | CacheView::Counted { .. }) | None => styled("-", Style::new()),
+    }
+}
