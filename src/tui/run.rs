@@ -86,6 +86,7 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
     let screen = Screen::enter(input.ui.mouse)?;
     let (columns, rows) = size();
     let app = App::new(AppInput {
+        zone: jiff::tz::TimeZone::system(),
         databases: input.databases,
         refresh: input.ui.refresh,
         keymap: input.keymap,

@@ -74,6 +74,8 @@ pub struct AppInput {
     pub size: (u16, u16),
     /// The time.
     pub now: Now,
+    /// The time zone of times of day: the system's; fixed in tests.
+    pub zone: jiff::tz::TimeZone,
 }
 
 /// The dashboard.
@@ -108,6 +110,7 @@ impl App {
         let snapshot = Arc::new(Snapshot { databases: views, ..Snapshot::default() });
         let state = State {
             now: input.now,
+            zone: input.zone,
             size: input.size,
             ascii: input.ascii,
             screen: Screen::Tenants,

@@ -24,6 +24,8 @@ use crate::tui::dialogs::Dialog;
 pub struct State {
     /// The time of the last event.
     pub now: Now,
+    /// The time zone in which times of day are shown: the system's; fixed in tests.
+    pub zone: jiff::tz::TimeZone,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// Only characters of ASCII may be drawn by ourselves.
