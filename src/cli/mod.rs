@@ -1,1 +1,138 @@
 //! The command face: the same core without a terminal.
+//!
+//! Data goes to standard output, everything else to standard error; the exit status is the contract of product.md.
+//! This module holds no rule of the domain, and never imports the dashboard: `main` hands in what it takes from it.
+
+pub mod args;
+mod ask;
+mod commands;
+pub mod exit;
+pub mod keymap;
+mod logging;
+pub mod output;
+pub mod session;
+pub mod signals;
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use self::args::{Arguments, Command, Tenants};
+use self::exit::{Failure, Outcome, Status};
+use self::keymap::KeyLine;
+use self::session::Session;
+use self::signals::Signals;
+use crate::config::Config;
+use crate::postgres::session::Target;
+
+/// A dashboard ready to be opened: the passwords are asked, the terminal is there.
+#[derive(Debug)]
+pub struct Dashboard {
+    /// The configuration.
+    pub config: Config,
+    /// One per database, in the order of the configuration.
+    pub targets: Vec<Target>,
+}
+
+/// Carries out what the command line says. `dashboard` opens the dashboard and returns when it is closed; its error is
+/// for the operator.
+pub fn run<F>(arguments: Arguments, keys: &[KeyLine], dashboard: F) -> ExitCode
+where
+    F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
+{
+    let ended = start(arguments, keys, dashboard);
+    let status = match ended {
+        Ok(status) => status,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                output::note(format!("tenantui: {}", failure.message));
+            }
+            failure.status
+        }
+    };
+    ExitCode::from(status.code())
+}
+
+fn start<F>(arguments: Arguments, keys: &[KeyLine], dashboard: F) -> Outcome<Status>
+where
+    F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
+{
+    logging::start()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the runtime could not be started: {error}")))?;
+    let ended = runtime.block_on(dispatch(arguments, keys, dashboard));
+    // A question that nobody answered may still be reading the terminal: do not wait for it.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn dispatch<F>(arguments: Arguments, keys: &[KeyLine], dashboard: F) -> Outcome<Status>
+where
+    F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
+{
+    let connection = &arguments.connection;
+    match arguments.command {
+        Some(Command::Config { action }) => return commands::config::run(connection, action),
+        Some(Command::Keys(arguments)) => return commands::manual::keys(keys, arguments),
+        Some(Command::Completions { shell }) => return commands::manual::completions(shell),
+        Some(Command::Man) => return commands::manual::man(keys),
+        Some(Command::Demo(options)) => return commands::demo::run(options, dashboard).await,
+        None if is_screen() => {
+            let session = Session::open(connection, Signals::listen()?)?;
+            return open(session, dashboard).await;
+        }
+        _ => {}
+    }
+    let signals = Signals::listen()?;
+    let session = Session::open(connection, signals.clone())?;
+    let jobs = matches!(
+        arguments.command,
+        Some(Command::Provision(_) | Command::Migrate(_) | Command::Worker(_) | Command::Job(_))
+    );
+    let work = command(&session, arguments.command.as_ref());
+    tokio::select! {
+        // Commands that run a job end by themselves after the first signal, with the job paused.
+        number = signals.wait(if jobs { usize::MAX } else { 1 }) => Ok(Status::Signal(number)),
+        ended = work => ended,
+    }
+}
+
+async fn command(session: &Session, command: Option<&Command>) -> Outcome<Status> {
+    match command {
+        None => commands::tenants::run(session, &Tenants::default()).await,
+        Some(Command::Tenants(arguments)) => commands::tenants::run(session, arguments).await,
+        Some(Command::Tenant(arguments)) => commands::tenant::run(session, arguments).await,
+        Some(Command::Migrations(arguments)) => commands::migrations::run(session, arguments).await,
+        Some(Command::Provision(arguments)) => commands::provision::run(session, arguments).await,
+        Some(Command::Migrate(arguments)) => commands::migrate::run(session, arguments).await,
+        Some(Command::Jobs(arguments)) => commands::jobs::run(session, arguments).await,
+        Some(Command::Job(arguments)) => commands::job::run(session, arguments).await,
+        Some(Command::Worker(arguments)) => commands::worker::run(session, *arguments).await,
+        Some(Command::Init(arguments)) => commands::init::run(session, *arguments).await,
+        Some(Command::Doctor(arguments)) => commands::doctor::run(session, *arguments).await,
+        Some(
+            Command::Demo(_) | Command::Config { .. } | Command::Keys(_) | Command::Completions { .. } | Command::Man,
+        ) => Ok(Status::Done),
+    }
+}
+
+/// Whether a dashboard can be drawn here.
+#[must_use]
+pub fn is_screen() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+}
+
+/// Opens the dashboard. Passwords are asked for before the screen is taken.
+async fn open<F>(session: Session, dashboard: F) -> Outcome<Status>
+where
+    F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
+{
+    let mut targets = Vec::new();
+    for database in &session.databases {
+        targets.push(session::target(database).await?);
+    }
+    let ready = Dashboard { config: session.config, targets };
+    dashboard(ready).await.map_err(Failure::failed)
+}

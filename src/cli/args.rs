@@ -1,0 +1,378 @@
+//! The command line: commands, flags and their help. Only what works is offered here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::tenant::TenantState;
+
+/// The exit statuses, for `--help` and the man page.
+pub const EXIT_STATUS: &str = "\
+Exit status:
+  0      done (reading commands: whatever the states)
+  1      failed, unknown tenant or job
+  2      usage, configuration, a name that the layout refuses, no target named
+  3      no link to a database
+  4      some tenants failed or were left out
+  5      refused: exists already, read-only, no confirmation, no privilege, busy, not initialised
+  128+n  ended by signal n";
+
+/// Admin dashboard for PostgreSQL databases with a schema per tenant.
+///
+/// Without a command it opens the dashboard. Every command reads the same configuration as the dashboard.
+#[derive(Debug, Parser)]
+#[command(name = "tenantui", version, after_long_help = EXIT_STATUS, max_term_width = 100)]
+pub struct Arguments {
+    /// Where to connect, and how careful to be.
+    #[command(flatten)]
+    pub connection: Connection,
+    /// What to do; without it the dashboard opens.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct Connection {
+    /// Read this configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Only this database of the configuration
+    #[arg(long, global = true, value_name = "NAME")]
+    pub database: Option<String>,
+    /// Exactly this one database; of the file only [ui] counts
+    #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
+    pub url: Option<String>,
+    /// Write nothing, whatever else is said
+    #[arg(long, global = true)]
+    pub read_only: bool,
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Format {
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV with a header line
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// JSON or text, where there is no list.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct JsonFormat {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Open the dashboard on a private, throwaway fleet with real data
+    Demo(Demo),
+    /// List the tenants
+    Tenants(Tenants),
+    /// Show one tenant: tables, migrations, cache, problems
+    Tenant(Tenant),
+    /// List the migrations, and how many tenants stand at each version
+    Migrations(Migrations),
+    /// Make a tenant: registry row, schema, migrations, status
+    Provision(Provision),
+    /// Apply pending migrations to tenants
+    Migrate(Migrate),
+    /// List the jobs, newest first
+    Jobs(Jobs),
+    /// Show a job and its results, or go on with it
+    Job(Job),
+    /// Run queued and orphaned jobs without a terminal
+    Worker(Worker),
+    /// Create or upgrade the schema `tenantui` (jobs, audit)
+    Init(Init),
+    /// Check configuration, link, privileges, layout, ledgers, clocks and cache
+    Doctor(Doctor),
+    /// Show, check or find the configuration
+    Config {
+        /// What about it.
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Print the dashboard's keys
+    Keys(Keys),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct Demo {
+    /// How many tenants to make
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(4..=100_000))]
+    pub tenants: u32,
+}
+
+/// `tenants`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Tenants {
+    /// Only tenants whose slug, name, schema or id contains this
+    pub filter: Option<String>,
+    /// Only tenants in these states
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
+    pub state: Vec<TenantState>,
+    /// Only tenants with this status in the registry
+    #[arg(long)]
+    pub status: Option<String>,
+    /// Sort by this column; numbers largest first
+    #[arg(long, value_enum, value_name = "COLUMN")]
+    pub sort: Option<SortBy>,
+    /// Turn the order round
+    #[arg(long)]
+    pub reverse: bool,
+    /// Measure exact sizes instead of estimating them
+    #[arg(long)]
+    pub exact: bool,
+    /// Count the cache keys
+    #[arg(long)]
+    pub cache: bool,
+    /// Output.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Columns to sort by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names of the columns")]
+pub enum SortBy {
+    Slug,
+    Name,
+    Status,
+    State,
+    Schema,
+    Version,
+    Applied,
+    Pending,
+    Tables,
+    Size,
+    Keys,
+    Created,
+}
+
+/// `tenant`.
+#[derive(Debug, Clone, Args)]
+pub struct Tenant {
+    /// The tenant's slug, or its schema
+    pub slug: String,
+    /// Output.
+    #[command(flatten)]
+    pub format: JsonFormat,
+}
+
+/// `migrations`.
+#[derive(Debug, Clone, Args)]
+pub struct Migrations {
+    /// Output.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// How a writing command asks.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Consent {
+    /// Answer every question of this command with yes
+    #[arg(long)]
+    pub yes: bool,
+    /// Print the plan, connect read-only, change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `provision`.
+#[derive(Debug, Clone, Args)]
+pub struct Provision {
+    /// The tenant's slug
+    pub slug: String,
+    /// Its display name
+    #[arg(long)]
+    pub name: String,
+    /// Questions.
+    #[command(flatten)]
+    pub consent: Consent,
+    /// Output.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `migrate`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Migrate {
+    /// Slugs or schemas of tenants
+    #[arg(value_name = "SLUG", conflicts_with_all = ["all", "state"])]
+    pub slugs: Vec<String>,
+    /// Every tenant that is not deleted, the suspended ones included, orphans never
+    #[arg(long, conflicts_with = "state")]
+    pub all: bool,
+    /// Every tenant in these states
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
+    pub state: Vec<TenantState>,
+    /// Up to and including this version
+    #[arg(long, value_name = "VERSION", conflicts_with = "only")]
+    pub to: Option<String>,
+    /// Only this version
+    #[arg(long, value_name = "VERSION")]
+    pub only: Option<String>,
+    /// How many tenants go first and alone; 0 for none
+    #[arg(long, value_name = "N")]
+    pub canary: Option<u32>,
+    /// Tenants at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub parallel: Option<u32>,
+    /// Stop when so many tenants have failed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_failures: Option<u32>,
+    /// Go on although this version's file changed after it was applied
+    #[arg(long, value_name = "VERSION")]
+    pub accept_changed: Vec<String>,
+    /// Questions.
+    #[command(flatten)]
+    pub consent: Consent,
+    /// Output.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `jobs`.
+#[derive(Debug, Clone, Args)]
+pub struct Jobs {
+    /// At most so many of each database
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// Output.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `job`.
+#[derive(Debug, Clone, Args)]
+pub struct Job {
+    /// The job's number
+    #[arg(value_parser = clap::value_parser!(i32).range(1..))]
+    pub id: i32,
+    /// What to do with it; without it the job and its results are shown
+    #[arg(value_enum)]
+    pub action: Option<JobAction>,
+    /// Answer every question of this command with yes
+    #[arg(long)]
+    pub yes: bool,
+    /// Output.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// What can be done with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum JobAction {
+    /// Print its progress until it ends
+    Follow,
+    /// Go on with a queued, orphaned, paused or failed job, here; done steps stay done
+    Resume,
+    /// Run its failed steps again, here
+    Retry,
+    /// Stop it after its current tenants
+    Cancel,
+}
+
+/// `worker`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Worker {
+    /// Take one job of each database, where there is one, and end
+    #[arg(long, conflicts_with = "drain")]
+    pub once: bool,
+    /// End when nothing is queued or orphaned
+    #[arg(long)]
+    pub drain: bool,
+}
+
+/// `init`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Init {
+    /// Also create the table public.tenants where there is no registry
+    #[arg(long)]
+    pub registry: bool,
+    /// Questions.
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+/// `doctor`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Doctor {
+    /// Output.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `keys`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Keys {
+    /// Output.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `config`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum ConfigAction {
+    /// Print a configuration file with every option, its default and its allowed values
+    Template,
+    /// Check the configuration and print what it says
+    Check,
+    /// Print which file is read
+    Path,
+}
+
+fn state(word: &str) -> Result<TenantState, String> {
+    TenantState::from_word(word).filter(|state| *state != TenantState::Unknown).ok_or_else(|| {
+        let words: Vec<&str> = TenantState::ALL
+            .into_iter()
+            .filter(|state| *state != TenantState::Unknown)
+            .map(TenantState::word)
+            .collect();
+        format!("one of {}", words.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn names_and_sets_exclude_each_other() {
+        for wrong in [
+            &["tenantui", "migrate", "acme", "--all"][..],
+            &["tenantui", "migrate", "--all", "--state", "behind"],
+            &["tenantui", "migrate", "--to", "1", "--only", "2"],
+            &["tenantui", "tenants", "--json", "--csv"],
+            &["tenantui", "tenants", "--state", "happy"],
+            &["tenantui", "tenants", "--state", "unknown"],
+        ] {
+            assert!(Arguments::try_parse_from(wrong).is_err(), "{wrong:?}");
+        }
+        let parsed = Arguments::try_parse_from(["tenantui", "tenants", "--state", "behind,ahead", "--read-only"]);
+        assert!(parsed.is_ok_and(|arguments| arguments.connection.read_only));
+    }
+}

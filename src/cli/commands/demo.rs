@@ -1,0 +1,80 @@
+//! `demo`: a private, throwaway fleet. With a terminal the dashboard opens on it; without one it shows itself: the
+//! fleet, a new tenant, the migration of those behind.
+
+use crate::cli::args::{Consent, Demo, Format, Migrate, Provision, Tenants};
+use crate::cli::commands::{migrate, provision, tenants};
+use crate::cli::exit::{Failure, Outcome, Status};
+use crate::cli::output::{self, Style};
+use crate::cli::session::{self, Session};
+use crate::cli::signals::Signals;
+use crate::cli::{Dashboard, is_screen, open};
+use crate::demo::{self, DemoOptions};
+use crate::fleet::ReadOptions;
+use crate::jobs::init;
+use crate::model::tenant::TenantState;
+
+/// The tenant that a demo without a terminal makes.
+const NEW_TENANT: (&str, &str) = ("harbour-lights", "Harbour Lights Ltd");
+
+/// Starts the servers, fills them, and ends without a trace.
+///
+/// # Errors
+/// Exit 1 where there are no server programs or a step fails.
+pub async fn run<F>(arguments: Demo, dashboard: F) -> Outcome<Status>
+where
+    F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
+{
+    let signals = Signals::listen()?;
+    tokio::select! {
+        number = signals.wait(1), if !is_screen() => Ok(Status::Signal(number)),
+        ended = live(arguments, signals.clone(), dashboard) => ended,
+    }
+}
+
+async fn live<F>(arguments: Demo, signals: Signals, dashboard: F) -> Outcome<Status>
+where
+    F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
+{
+    let options = DemoOptions { tenants: arguments.tenants };
+    let starting = demo::start(options, &|progress| output::note(progress.to_string()));
+    let demo = tokio::select! {
+        demo = starting => demo.map_err(|error| Failure::failed(error.to_string()))?,
+        number = signals.wait(1) => return Ok(Status::Signal(number)),
+    };
+    let session = Session::of(demo.config(), signals);
+    for database in &session.databases {
+        // The demo is prepared for jobs: its first order should not begin with a question.
+        init::run(&session::target(database).await?).await?;
+    }
+    let ended = if is_screen() { open(session, dashboard).await } else { show(&session).await };
+    // The servers end and their folder goes when the demo is dropped; not before the last session.
+    drop(demo);
+    ended
+}
+
+/// The demo without a terminal.
+async fn show(session: &Session) -> Outcome<Status> {
+    let all = Tenants { cache: true, ..Tenants::default() };
+    tenants::run(session, &all).await?;
+    let consent = Consent { yes: true, dry_run: false };
+    let database = session.only_database()?;
+    let (target, reading) = session::read(&database, &ReadOptions::default()).await?;
+    let (slug, name) = NEW_TENANT;
+    let checked = reading.context.layout.naming.check(slug).map_err(|error| Failure::failed(error.to_string()))?;
+    output::note(format!("making the tenant {slug}"));
+    let order = Provision { slug: slug.to_owned(), name: name.to_owned(), consent, format: Format::default() };
+    let (status, made) = provision::make(session, &target, &reading, checked, &order).await?;
+    if status != Status::Done {
+        made.print(Style::Text)?;
+        return Ok(status);
+    }
+    output::note("migrating the tenants that are behind");
+    let order = Migrate { state: vec![TenantState::Behind, TenantState::NeverMigrated], consent, ..Migrate::default() };
+    let (status, migrated) = migrate::carry_out(session, &order).await?;
+    output::data("\n")?;
+    tenants::run(session, &all).await?;
+    output::data("\n")?;
+    made.print(Style::Text)?;
+    migrated.print(Style::Text)?;
+    Ok(status)
+}

@@ -1,0 +1,342 @@
+//! `doctor`: what works, what does not, what to do.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::cli::args;
+use crate::cli::exit::{Failure, Outcome, Status};
+use crate::cli::output::{self, Style, Table};
+use crate::cli::session::{self, Session};
+use crate::config::{self, Source};
+use crate::fleet::{ReadOptions, Reading};
+use crate::jobs::init::{self, InitStatus};
+use crate::model::fleet::CacheView;
+use crate::model::ledger::LedgerState;
+use crate::model::tenant::TenantState;
+use crate::postgres::session::{Patience, Reader, ServerFacts, Target};
+use crate::text;
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+    /// Not used or not configured.
+    Off,
+}
+
+impl Verdict {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "FAIL",
+            Self::Off => "off",
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    database: String,
+    area: &'static str,
+    result: Verdict,
+    found: String,
+    advice: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Document {
+    checks: Vec<Check>,
+}
+
+/// The checks of one database.
+struct Examination {
+    database: String,
+    checks: Vec<Check>,
+    status: Status,
+}
+
+impl Examination {
+    fn add(&mut self, area: &'static str, result: Verdict, found: impl Into<String>, advice: Option<&str>) {
+        let (found, advice) = (found.into(), advice.map(str::to_owned));
+        self.checks.push(Check { database: self.database.clone(), area, result, found, advice });
+    }
+
+    fn fail(&mut self, area: &'static str, failure: &Failure) {
+        self.add(area, Verdict::Fail, failure.message.clone(), None);
+        self.status = self.status.and(failure.status);
+    }
+}
+
+/// Examines all chosen databases.
+///
+/// # Errors
+/// When the output cannot be written. A database that is down is a check that failed, and exit 3.
+pub async fn run(session: &Session, arguments: args::Doctor) -> Outcome<Status> {
+    let all = join_all(session.databases.iter().map(|database| examine(session, database))).await;
+    let mut status = Status::Done;
+    let mut checks = Vec::new();
+    for one in all {
+        status = status.and(one.status);
+        checks.extend(one.checks);
+    }
+    match Style::from(arguments.format) {
+        Style::Json => output::json(&Document { checks })?,
+        Style::Csv => output::data(&table(&checks, true).csv()?)?,
+        Style::Text => output::data(&table(&checks, session.has_several()).text())?,
+    }
+    Ok(status)
+}
+
+fn table(checks: &[Check], several: bool) -> Table {
+    let mut heads = vec!["area", "result", "found", "what to do"];
+    if several {
+        heads.insert(0, "database");
+    }
+    let mut table = Table::new(&heads);
+    for check in checks {
+        let mut cells = vec![
+            check.area.into(),
+            check.result.word().into(),
+            check.found.as_str().into(),
+            check.advice.clone().into(),
+        ];
+        if several {
+            cells.insert(0, check.database.as_str().into());
+        }
+        table.row(cells);
+    }
+    table
+}
+
+async fn examine(session: &Session, database: &Arc<config::Database>) -> Examination {
+    let mut found = Examination { database: database.name.to_string(), checks: Vec::new(), status: Status::Done };
+    configuration(session, database, &mut found);
+    let target = match session::target(database).await {
+        Ok(target) => target,
+        Err(failure) => {
+            found.fail("link", &failure);
+            return found;
+        }
+    };
+    let asked = Timestamp::now();
+    match Reader::open(&target, Patience::Foreground).await {
+        Err(error) => {
+            found.fail("link", &error.into());
+            return found;
+        }
+        Ok(reader) => {
+            let took = Timestamp::now().duration_since(asked).as_millis();
+            let facts = reader.facts();
+            let line = format!("PostgreSQL {} as {} in {took} ms", facts.version, target.address.safe());
+            found.add("link", Verdict::Ok, line, None);
+            connection(&target, facts, &mut found);
+            clocks(&reader, &mut found).await;
+            record(&reader, &mut found).await;
+        }
+    }
+    let options = ReadOptions { exact: false, cache: true, detail_of: None };
+    match crate::fleet::read_once(&target, &options).await {
+        Err(error) => found.fail("layout", &error.into()),
+        Ok(reading) => fleet(database, &reading, &mut found),
+    }
+    found
+}
+
+fn configuration(session: &Session, database: &config::Database, found: &mut Examination) {
+    let source = match &session.config.source {
+        Source::File(path) => path.display().to_string(),
+        Source::Url => "--url".to_owned(),
+        Source::DatabaseUrl => "DATABASE_URL".to_owned(),
+        Source::Libpq => "libpq's environment variables".to_owned(),
+        Source::Memory => "memory".to_owned(),
+    };
+    let read_only = if database.read_only { ", read-only" } else { "" };
+    found.add("config", Verdict::Ok, format!("{source}: {}{read_only}", database.environment), None);
+}
+
+fn connection(target: &Target, facts: &ServerFacts, found: &mut Examination) {
+    let local = target.conninfo().is_local();
+    match (facts.tls, local) {
+        (true, _) => found.add("tls", Verdict::Ok, "encrypted", None),
+        (false, true) => found.add("tls", Verdict::Ok, "not encrypted, on this machine", None),
+        (false, false) => found.add("tls", Verdict::Warn, "not encrypted", Some("set sslmode=verify-full")),
+    }
+    if facts.superuser {
+        let advice = "a role that owns the tenants' schemas is enough";
+        found.add("privileges", Verdict::Warn, format!("{} is a superuser", facts.user.safe()), Some(advice));
+    } else {
+        found.add("privileges", Verdict::Ok, format!("{} is no superuser", facts.user.safe()), None);
+    }
+    if facts.direct {
+        found.add("pooler", Verdict::Ok, "none between", None);
+    } else {
+        let advice = "reading works; nothing is ever written through it: configure the server itself";
+        found.add("pooler", Verdict::Warn, "a pooler stands between", Some(advice));
+    }
+    if facts.standby {
+        found.add(
+            "standby",
+            Verdict::Warn,
+            "the server is a standby: it can only be read",
+            Some("configure the primary"),
+        );
+    }
+    for warning in &facts.warnings {
+        found.add("server", Verdict::Warn, warning.raw(), None);
+    }
+}
+
+/// The difference is shown and never used: no decision compares the two.
+async fn clocks(reader: &Reader, found: &mut Examination) {
+    let before = Timestamp::now();
+    let sql = "SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::pg_catalog.int8";
+    let server = match reader.rows(sql).await {
+        Ok(rows) => rows.first().and_then(|row| row.parse::<i64>(0).ok().flatten()),
+        Err(error) => {
+            found.fail("clocks", &error.into());
+            return;
+        }
+    };
+    let after = Timestamp::now();
+    let Some(server) = server else { return };
+    let here = i64::midpoint(before.as_millisecond(), after.as_millisecond());
+    let difference = server - here;
+    let words = format!(
+        "the server's clock is {} ms {} ours",
+        difference.abs(),
+        if difference < 0 { "behind" } else { "ahead of" }
+    );
+    if difference.abs() > 5_000 {
+        found.add("clocks", Verdict::Warn, words, Some("nothing depends on it, but times of logs will not agree"));
+    } else {
+        found.add("clocks", Verdict::Ok, words, None);
+    }
+}
+
+async fn record(reader: &Reader, found: &mut Examination) {
+    match init::status(reader).await {
+        Err(error) => found.fail("jobs", &error.into()),
+        Ok(InitStatus::Current) => found.add("jobs", Verdict::Ok, "the schema tenantui is current", None),
+        Ok(InitStatus::Missing) => {
+            found.add(
+                "jobs",
+                Verdict::Off,
+                "there is no schema tenantui",
+                Some("run `tenantui init` before the first job"),
+            );
+        }
+        Ok(InitStatus::Older(version)) => {
+            let words = format!("the schema tenantui is of version {version}");
+            found.add("jobs", Verdict::Warn, words, Some("run `tenantui init` to upgrade it"));
+        }
+        Ok(InitStatus::Newer(version)) => {
+            let words = format!("the schema tenantui has version {version}, which is newer than this program");
+            found.add("jobs", Verdict::Fail, words, Some("use the newer tenantui; this one will not write"));
+        }
+    }
+}
+
+fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination) {
+    let layout = &reading.context.layout;
+    let evidence: Vec<String> = layout.evidence.iter().map(|line| line.raw().to_owned()).collect();
+    found.add("layout", Verdict::Ok, format!("{}: {}", layout.name, evidence.join("; ")), None);
+    ledgers(reading, found);
+    match &reading.context.folder {
+        None => {
+            let advice = "set path in [database.migrations]; without it the fleet is compared with itself";
+            found.add("migrations", Verdict::Off, "no folder is configured", Some(advice));
+        }
+        Some(folder) => {
+            let refused =
+                folder.files.iter().filter(|file| file.findings.iter().any(|finding| finding.refuses)).count();
+            let words = format!("{} files of {} in {}", folder.files.len(), folder.tool, folder.path.display());
+            if refused == 0 {
+                found.add("migrations", Verdict::Ok, words, None);
+            } else {
+                let advice = "`tenantui migrations` names the rules; `allow` lifts one for an old file";
+                found.add("migrations", Verdict::Warn, format!("{words}; {refused} would be refused"), Some(advice));
+            }
+        }
+    }
+    if let Some(why) = &reading.context.read_only_why {
+        found.add("writing", Verdict::Off, why.raw(), None);
+    }
+    if let Some(view) = reading.snapshot.databases.first() {
+        cache(database, &view.cache, found);
+        for words in view.error.iter().chain(&view.warnings) {
+            found.add("database", Verdict::Warn, words.raw(), None);
+        }
+    }
+}
+
+fn ledgers(reading: &Reading, found: &mut Examination) {
+    let tenants = &reading.snapshot.tenants;
+    let expected = reading.context.layout.expected_tool;
+    let mut tools: Vec<(&'static str, usize)> = Vec::new();
+    for word in tenants.iter().filter_map(|tenant| match &tenant.ledger {
+        LedgerState::Read(reading) => Some(reading.tool.word()),
+        LedgerState::Unreadable { tool, .. } => Some(tool.map_or("unknown", |tool| tool.word())),
+        LedgerState::Unread | LedgerState::Absent | LedgerState::NoAccess(_) => None,
+    }) {
+        match tools.iter_mut().find(|(tool, _)| *tool == word) {
+            Some((_, count)) => *count += 1,
+            None => tools.push((word, 1)),
+        }
+    }
+    let kinds: Vec<String> =
+        tools.iter().map(|(tool, count)| format!("{} {tool}", text::grouped(*count as u64))).collect();
+    let kinds = if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") };
+    let words = format!("{} tenants; ledgers: {kinds}", text::grouped(tenants.len() as u64));
+    let odd = tools.iter().any(|(tool, _)| expected.is_some_and(|expected| expected.word() != *tool));
+    match expected {
+        Some(expected) if odd => {
+            let advice = format!("the layout expects {expected}: each schema is read by its own ledger's rules");
+            found.add("ledgers", Verdict::Warn, words, Some(&advice));
+        }
+        Some(_) | None => found.add("ledgers", Verdict::Ok, words, None),
+    }
+    for state in TenantState::ALL {
+        let troubled = match state {
+            TenantState::NoAccess | TenantState::Conflict | TenantState::UnknownTool | TenantState::Dirty => true,
+            TenantState::MissingSchema | TenantState::OrphanSchema | TenantState::Locked => true,
+            TenantState::NeverMigrated
+            | TenantState::Ahead
+            | TenantState::Behind
+            | TenantState::Ok
+            | TenantState::Unknown => false,
+        };
+        let mut of_state = tenants.iter().filter(|tenant| tenant.state == state).peekable();
+        if let (true, Some(first)) = (troubled, of_state.peek()) {
+            let why = match &first.ledger {
+                LedgerState::NoAccess(why) | LedgerState::Unreadable { why, .. } => Some(why.raw().to_owned()),
+                LedgerState::Unread | LedgerState::Absent | LedgerState::Read(_) => {
+                    first.problems.first().map(|problem| problem.raw().to_owned())
+                }
+            };
+            let example = first.slug.raw().to_owned();
+            let count = text::grouped(of_state.count() as u64);
+            found.add("tenants", Verdict::Warn, format!("{count} {}, such as {example}", state.word()), why.as_deref());
+        }
+    }
+}
+
+fn cache(database: &config::Database, view: &CacheView, found: &mut Examination) {
+    match view {
+        CacheView::NotConfigured => found.add("cache", Verdict::Off, "not configured", None),
+        CacheView::Counted { keys, .. } => {
+            found.add("cache", Verdict::Ok, format!("{} keys", text::grouped(*keys)), None)
+        }
+        CacheView::Counting { .. } => found.add("cache", Verdict::Ok, "being counted", None),
+        CacheView::Failed { why, .. } => {
+            let advice = database.cache.as_ref().map(|_| "everything else works without it");
+            found.add("cache", Verdict::Warn, why.raw(), advice);
+        }
+    }
+}

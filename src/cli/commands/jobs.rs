@@ -1,0 +1,112 @@
+//! `jobs`: the list, from the durable record of each database.
+
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use crate::cli::args;
+use crate::cli::exit::{Outcome, Status};
+use crate::cli::output::json::Job;
+use crate::cli::output::{self, Style, Table};
+use crate::cli::session::{self, Session};
+use crate::jobs::record;
+use crate::model::job::JobView;
+use crate::postgres::session::{Patience, Reader};
+use crate::text;
+
+#[derive(Serialize)]
+struct Document {
+    jobs: Vec<Job>,
+}
+
+/// Lists the jobs of all chosen databases, newest first in each.
+///
+/// # Errors
+/// When the output cannot be written.
+pub async fn run(session: &Session, arguments: &args::Jobs) -> Outcome<Status> {
+    let lists = join_all(session.databases.iter().map(|database| async {
+        let target = session::target(database).await?;
+        let reader = Reader::open(&target, Patience::Foreground).await?;
+        Outcome::Ok(record::list(&reader, &database.name, arguments.limit).await?)
+    }))
+    .await;
+    let mut status = Status::Done;
+    let mut jobs = Vec::new();
+    for (database, list) in session.databases.iter().zip(lists) {
+        match list {
+            Ok(list) => jobs.extend(list),
+            Err(failure) => {
+                output::note(format!("{}: {}", database.name, failure.message));
+                status = status.and(failure.status);
+            }
+        }
+    }
+    match Style::from(arguments.format) {
+        Style::Json => output::json(&Document { jobs: jobs.iter().map(Job::from).collect() })?,
+        Style::Csv => output::data(&csv(&jobs).csv()?)?,
+        Style::Text => output::data(&table(&jobs, session.has_several()).text())?,
+    }
+    Ok(status)
+}
+
+/// The table of a list of jobs.
+#[must_use]
+pub fn table(jobs: &[JobView], several: bool) -> Table {
+    let mut heads = vec!["id", "kind", "what", "state", "done", "failed", "blocked", "by", "created", "reason"];
+    if several {
+        heads.insert(0, "database");
+    }
+    let mut table = Table::new(&heads);
+    for job in jobs {
+        let mut cells = vec![
+            job.id.to_string().into(),
+            job.kind.word().into(),
+            (&job.what).into(),
+            job.state.word().into(),
+            format!("{}/{}", text::grouped(job.done.into()), text::grouped(job.total.into())).into(),
+            job.failed.into(),
+            job.blocked.into(),
+            (&job.created_by).into(),
+            job.created_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string().into(),
+            job.reason.as_ref().into(),
+        ];
+        if several {
+            cells.insert(0, (&*job.database).into());
+        }
+        table.row(cells);
+    }
+    table
+}
+
+fn csv(jobs: &[JobView]) -> Table {
+    let mut table = Table::new(&[
+        "database",
+        "id",
+        "kind",
+        "state",
+        "attempt",
+        "total",
+        "done",
+        "failed",
+        "blocked",
+        "pending",
+        "created_by",
+        "worker",
+    ]);
+    for job in jobs.iter().map(Job::from) {
+        table.row(vec![
+            job.database.into(),
+            job.id.to_string().into(),
+            job.kind.into(),
+            job.state.into(),
+            job.attempt.to_string().into(),
+            job.total.into(),
+            job.done.into(),
+            job.failed.into(),
+            job.blocked.into(),
+            job.pending.into(),
+            job.created_by.into(),
+            job.worker.into(),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,18 @@
+//! One file per command.
+
+pub mod config;
+pub mod demo;
+pub mod doctor;
+pub mod init;
+pub mod job;
+pub mod jobs;
+pub mod manual;
+pub mod migrate;
+pub mod migrations;
+mod plan;
+pub mod provision;
+mod running;
+pub mod tenant;
+pub mod tenants;
+pub mod worker;
+mod writing;

@@ -1,0 +1,227 @@
+//! A plan in words and as JSON.
+
+use serde::Serialize;
+
+use crate::cli::output::{Cell, Table};
+use crate::config;
+use crate::migrations::plan::{Plan, TenantPlan};
+use crate::text;
+
+/// Tenants that a plan on standard error names; `--dry-run` names all.
+const NAMED: usize = 20;
+
+/// A plan as JSON.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "documented in the README")]
+pub struct PlanDocument {
+    pub database: String,
+    pub tool: &'static str,
+    pub target: Option<String>,
+    pub steps: u64,
+    pub canary: u64,
+    pub up_to_date: u64,
+    pub tenants: Vec<PlannedTenant>,
+    pub left_out: Vec<LeftOutTenant>,
+    pub refusals: Vec<RefusedFile>,
+    pub warnings: Vec<String>,
+}
+
+/// A tenant of a plan.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "documented in the README")]
+pub struct PlannedTenant {
+    pub tenant: String,
+    pub schema: String,
+    pub from: Option<String>,
+    pub versions: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+/// A tenant that a plan leaves out.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "documented in the README")]
+pub struct LeftOutTenant {
+    pub tenant: String,
+    pub schema: Option<String>,
+    pub version: Option<String>,
+    pub why: String,
+}
+
+/// A file that a plan refuses.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "documented in the README")]
+pub struct RefusedFile {
+    pub file: String,
+    pub line: u32,
+    pub rule: String,
+    pub message: String,
+}
+
+impl From<&Plan> for PlanDocument {
+    fn from(plan: &Plan) -> Self {
+        let raw = |texts: &[text::Untrusted]| texts.iter().map(|text| text.raw().to_owned()).collect();
+        Self {
+            database: plan.database.to_string(),
+            tool: plan.tool.word(),
+            target: plan.target.as_ref().map(|version| version.raw().to_owned()),
+            steps: plan.steps() as u64,
+            canary: plan.canary as u64,
+            up_to_date: plan.up_to_date as u64,
+            tenants: plan
+                .tenants
+                .iter()
+                .map(|tenant| PlannedTenant {
+                    tenant: tenant.slug.raw().to_owned(),
+                    schema: tenant.schema.raw().to_owned(),
+                    from: tenant.from.as_ref().map(|version| version.raw().to_owned()),
+                    versions: tenant.files.iter().map(|file| file.version.raw().to_owned()).collect(),
+                    warnings: raw(&tenant.warnings),
+                })
+                .collect(),
+            left_out: plan
+                .left_out
+                .iter()
+                .map(|tenant| LeftOutTenant {
+                    tenant: tenant.slug.raw().to_owned(),
+                    schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
+                    version: tenant.version.as_ref().map(|version| version.raw().to_owned()),
+                    why: tenant.why.raw().to_owned(),
+                })
+                .collect(),
+            refusals: plan
+                .refusals
+                .iter()
+                .map(|refusal| RefusedFile {
+                    file: refusal.file.path.display().to_string(),
+                    line: refusal.finding.line,
+                    rule: refusal.finding.rule.to_owned(),
+                    message: refusal.finding.message.raw().to_owned(),
+                })
+                .collect(),
+            warnings: raw(&plan.warnings),
+        }
+    }
+}
+
+/// A plan in words, safe to print. `all`: every tenant by name, else the first ones.
+#[must_use]
+pub fn words(plan: &Plan, database: &config::Database, all: bool) -> String {
+    let mut lines = vec![headline(plan, database)];
+    if !plan.tenants.is_empty() {
+        lines.extend(how(plan, database));
+    }
+    lines.extend(plan.warnings.iter().map(|warning| format!("  warning   {}", warning.safe())));
+    for refusal in &plan.refusals {
+        let (file, finding) = (text::sanitise(&refusal.file.path.display().to_string()), &refusal.finding);
+        lines.push(format!("  REFUSED   {file}:{}: {} ({})", finding.line, finding.message.safe(), finding.rule));
+    }
+    let mut out = lines.join("\n");
+    out.push('\n');
+    if !plan.tenants.is_empty() {
+        out.push_str(&tenants(plan, if all { usize::MAX } else { NAMED }));
+    }
+    for tenant in &plan.left_out {
+        out.push_str(&format!("  left out  {}: {}\n", tenant.slug.safe(), tenant.why.safe()));
+    }
+    out
+}
+
+fn headline(plan: &Plan, database: &config::Database) -> String {
+    let target = plan.target.as_ref().map_or_else(|| "-".to_owned(), |version| version.untrusted().safe().to_string());
+    let environment = database.environment.badge();
+    if plan.tenants.is_empty() {
+        return format!(
+            "[{environment}] {}: nothing is pending (target {target}, {} up to date)",
+            plan.database, plan.up_to_date
+        );
+    }
+    let (tenants, steps) = (counted(plan.tenants.len(), "tenant"), counted(plan.steps(), "step"));
+    format!(
+        "[{environment}] {}: migrate {tenants} to {target}: {steps} with {}; {} up to date, {} left out",
+        plan.database,
+        plan.tool,
+        plan.up_to_date,
+        plan.left_out.len()
+    )
+}
+
+fn how(plan: &Plan, database: &config::Database) -> Vec<String> {
+    let canaries: Vec<String> =
+        plan.tenants.iter().take(plan.canary).map(|tenant| tenant.slug.safe().to_string()).collect();
+    let canary = if canaries.is_empty() { "none".to_owned() } else { canaries.join(", ") };
+    let batches: Vec<String> = plan.options.batches.iter().map(u32::to_string).collect();
+    let batches =
+        if batches.is_empty() { "all".to_owned() } else { format!("batches of {}, then the rest", batches.join(", ")) };
+    let (parallel, failures) = (plan.options.parallel, counted(plan.options.max_failures as usize, "failure"));
+    vec![
+        format!("  canary    {canary}"),
+        format!("  then      {batches}; {parallel} at a time; stop at {failures}"),
+        format!(
+            "  timeouts  lock {} ms, statement {} s; each migration in a transaction of its own unless its file opts out",
+            database.jobs.lock_timeout.as_millis(),
+            database.jobs.statement_timeout.as_secs()
+        ),
+    ]
+}
+
+fn tenants(plan: &Plan, most: usize) -> String {
+    let mut table = Table::new(&["  tenant", "schema", "from", "migrations"]);
+    for tenant in plan.tenants.iter().take(most) {
+        table.row(vec![
+            format!("  {}", tenant.slug.raw()).into(),
+            tenant.schema.raw().into(),
+            tenant.from.as_ref().map(|version| version.raw().to_owned()).into(),
+            files(tenant).into(),
+        ]);
+    }
+    let mut out = table.text();
+    if plan.tenants.len() > most {
+        out.push_str(&format!("  and {} more; --dry-run names all\n", plan.tenants.len() - most));
+    }
+    for (tenant, warning) in plan.tenants.iter().take(most).flat_map(|t| t.warnings.iter().map(move |w| (t, w))) {
+        out.push_str(&format!("  warning   {}: {}\n", tenant.slug.safe(), warning.safe()));
+    }
+    out
+}
+
+fn files(tenant: &TenantPlan) -> String {
+    let names: Vec<String> = tenant.files.iter().take(3).map(|file| file.version.raw().to_owned()).collect();
+    let more = if tenant.files.len() > 3 { format!(" and {} more", tenant.files.len() - 3) } else { String::new() };
+    format!("{}{more}", names.join(" "))
+}
+
+/// `1 tenant`, `2 tenants`.
+#[must_use]
+pub fn counted(count: usize, word: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {word}{plural}", text::grouped(count as u64))
+}
+
+/// The plan's tenants as CSV.
+#[must_use]
+pub fn table(plans: &[PlanDocument]) -> Table {
+    let mut table = Table::new(&["database", "tenant", "schema", "from", "migrations", "left_out"]);
+    for plan in plans {
+        for tenant in &plan.tenants {
+            table.row(vec![
+                plan.database.as_str().into(),
+                tenant.tenant.as_str().into(),
+                tenant.schema.as_str().into(),
+                tenant.from.clone().into(),
+                tenant.versions.join(" ").into(),
+                Cell::None,
+            ]);
+        }
+        for tenant in &plan.left_out {
+            table.row(vec![
+                plan.database.as_str().into(),
+                tenant.tenant.as_str().into(),
+                tenant.schema.clone().into(),
+                tenant.version.clone().into(),
+                Cell::None,
+                tenant.why.as_str().into(),
+            ]);
+        }
+    }
+    table
+}

@@ -1,0 +1,261 @@
+//! Running a job in this process, and telling how it goes.
+
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::cli::args::Consent;
+use crate::cli::ask;
+use crate::cli::exit::{Failure, Outcome, Status};
+use crate::cli::output::json::{JobDetail, ResultRow};
+use crate::cli::output::{self, Style, Table};
+use crate::cli::signals::Signals;
+use crate::jobs::record;
+use crate::jobs::worker::{self, RunOptions};
+use crate::migrations::plan::LeftOut;
+use crate::model::job::{JobEvent, JobId, JobState, JobView, LogLine, LogMark, Outcome as TenantResult};
+use crate::postgres::session::{Patience, Reader, Target};
+use crate::text;
+
+/// Time between two lines of progress.
+const PROGRESS: Duration = Duration::from_secs(2);
+
+/// What came of one or more jobs: the document that `provision`, `migrate` and `job` print.
+#[derive(Debug, Default, Serialize)]
+pub struct Results {
+    /// The jobs, in the order in which they ran.
+    pub jobs: Vec<JobDetail>,
+    /// One line per tenant, the failed first.
+    pub tenants: Vec<ResultRow>,
+}
+
+impl Results {
+    /// Adds a job with its results.
+    ///
+    /// # Errors
+    /// When they cannot be read back.
+    pub async fn add(&mut self, target: &Target, view: &JobView) -> Outcome<()> {
+        let reader = Reader::open(target, Patience::Background).await?;
+        let outcomes = record::outcomes(&reader, &view.database, view.id).await?;
+        self.jobs.push(view.into());
+        self.tenants.extend(outcomes.iter().map(|outcome| ResultRow::of(&view.database, outcome)));
+        Ok(())
+    }
+
+    /// Adds the tenants that a plan left out.
+    pub fn add_left_out(&mut self, database: &str, left_out: &[LeftOut]) {
+        self.tenants.extend(left_out.iter().map(|tenant| ResultRow {
+            database: database.to_owned(),
+            tenant: tenant.slug.raw().to_owned(),
+            schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
+            result: TenantResult::LeftOut.word(),
+            version: tenant.version.as_ref().map(|version| version.raw().to_owned()),
+            sqlstate: None,
+            message: Some(tenant.why.raw().to_owned()),
+            steps_done: 0,
+            steps: 0,
+            duration_ms: None,
+        }));
+    }
+
+    /// Prints them.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn print(&self, style: Style) -> Outcome<()> {
+        match style {
+            Style::Json => output::json(self),
+            Style::Csv => output::data(&self.csv().csv()?),
+            Style::Text if self.tenants.is_empty() => Ok(()),
+            Style::Text => output::data(&self.text().text()),
+        }
+    }
+
+    fn text(&self) -> Table {
+        let several = self.tenants.iter().any(|row| row.database != self.tenants[0].database);
+        let mut heads = vec!["tenant", "result", "version", "sqlstate", "message"];
+        if several {
+            heads.insert(0, "database");
+        }
+        let mut table = Table::new(&heads);
+        for row in &self.tenants {
+            let mut cells = vec![
+                row.tenant.as_str().into(),
+                row.result.into(),
+                row.version.clone().into(),
+                row.sqlstate.clone().into(),
+                row.message.clone().into(),
+            ];
+            if several {
+                cells.insert(0, row.database.as_str().into());
+            }
+            table.row(cells);
+        }
+        table
+    }
+
+    fn csv(&self) -> Table {
+        let mut table = Table::new(&[
+            "database",
+            "tenant",
+            "schema",
+            "result",
+            "version",
+            "sqlstate",
+            "message",
+            "steps_done",
+            "steps",
+            "duration_ms",
+        ]);
+        for row in &self.tenants {
+            table.row(vec![
+                row.database.as_str().into(),
+                row.tenant.as_str().into(),
+                row.schema.clone().into(),
+                row.result.into(),
+                row.version.clone().into(),
+                row.sqlstate.clone().into(),
+                row.message.clone().into(),
+                row.steps_done.into(),
+                row.steps.into(),
+                row.duration_ms.into(),
+            ]);
+        }
+        table
+    }
+}
+
+/// What happens after the canary.
+#[derive(Debug, Clone, Copy)]
+pub enum AfterCanary {
+    /// The operator is asked; under `--yes` it goes on.
+    Ask(Consent),
+    /// As the job was ordered: it waits, or goes on.
+    AsOrdered,
+}
+
+/// Runs a job here, to its end, its pause or a signal; tells how it goes on standard error.
+///
+/// # Errors
+/// When it cannot be claimed, or the second signal ends it at once.
+pub async fn run(target: &Target, job: JobId, retry: bool, after: AfterCanary, signals: &Signals) -> Outcome<JobView> {
+    let mut retry = retry;
+    loop {
+        let wait_after_canary = match after {
+            AfterCanary::Ask(consent) => !consent.yes,
+            AfterCanary::AsOrdered => true,
+        };
+        let options = RunOptions { wait_after_canary, parallel: None, stop: signals.stop() };
+        let view = run_once(target, job, retry, options, signals).await?;
+        retry = false;
+        let waits = view.state == JobState::Paused
+            && signals.first().is_none()
+            && view.reason.as_ref().is_some_and(|reason| reason.raw() == "canary");
+        let (true, AfterCanary::Ask(consent)) = (waits, after) else { return Ok(view) };
+        if consent.yes {
+            return Ok(view);
+        }
+        let question = format!("The canary is done ({} of {}). Go on with the rest?", view.done, view.total);
+        if let Err(failure) = ask::confirm(&question, &target.config, consent, signals).await {
+            output::note(format!(
+                "job {job} stays paused after its canary; `tenantui job {job} resume` goes on with it"
+            ));
+            return Err(failure);
+        }
+    }
+}
+
+async fn run_once(
+    target: &Target,
+    job: JobId,
+    retry: bool,
+    options: RunOptions,
+    signals: &Signals,
+) -> Outcome<JobView> {
+    let (events, heard) = mpsc::channel(1_024);
+    let teller = tokio::spawn(tell(heard));
+    let result = tokio::select! {
+        result = worker::run(target, job, retry, options, events) => result,
+        number = signals.wait(2) => {
+            let message = format!(
+                "ended at once: job {job} is left as it stands, its open step is rolled back by the server; \
+                 `tenantui job {job} resume` goes on with it"
+            );
+            return Err(Failure::new(Status::Signal(number), message));
+        }
+    };
+    // The worker's end closes the channel; what it said last is still told.
+    let _ = teller.await;
+    Ok(result?)
+}
+
+/// Prints log lines as they come, and the numbers now and then.
+async fn tell(mut events: mpsc::Receiver<JobEvent>) {
+    let zone = TimeZone::system();
+    let mut last = Instant::now();
+    while let Some(event) = events.recv().await {
+        match event {
+            JobEvent::Log(line) => output::note(log_line(&line, &zone)),
+            JobEvent::LogDropped(count) => output::note(format!("({count} lines of the log were not shown)")),
+            JobEvent::Job(view) => {
+                if last.elapsed() >= PROGRESS || view.state != JobState::Running {
+                    last = Instant::now();
+                    output::note(progress_line(&view));
+                }
+            }
+            JobEvent::Rejected { message, .. } => output::note(message.raw()),
+            JobEvent::Outcomes { .. } | JobEvent::Initialised { .. } => {}
+        }
+    }
+}
+
+fn log_line(line: &LogLine, zone: &TimeZone) -> String {
+    let time = line.at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string();
+    let mark = match line.mark {
+        LogMark::Note => "    ".to_owned(),
+        LogMark::Run | LogMark::Ok | LogMark::Fail => format!("{:<4}", line.mark.word()),
+    };
+    let tenant = line.tenant.as_ref().map_or_else(String::new, |tenant| format!("{:<24} ", tenant.safe().as_str()));
+    format!("{time} {mark} {tenant}{}", line.text.safe())
+}
+
+/// `job 17 migrate 180 tenants to 0042: running, 61/180, 1 failed, about 4 min left`.
+#[must_use]
+pub fn progress_line(view: &JobView) -> String {
+    let mut line = format!(
+        "job {} {} {}: {}, {}/{}",
+        view.id,
+        view.kind.word(),
+        view.what.safe(),
+        view.state.word(),
+        view.done,
+        view.total
+    );
+    for (count, word) in [(view.failed, "failed"), (view.blocked, "blocked")] {
+        if count > 0 {
+            line.push_str(&format!(", {count} {word}"));
+        }
+    }
+    if let Some(reason) = &view.reason {
+        line.push_str(&format!(" ({})", reason.safe()));
+    }
+    if let (JobState::Running, Some(seconds)) = (view.state, view.left_seconds) {
+        line.push_str(&format!(", {} left", text::time_left(seconds)));
+    }
+    line
+}
+
+/// The exit status of a command that ran this job.
+#[must_use]
+pub fn status(view: &JobView, signals: &Signals, when_failed: Status) -> Status {
+    if let (JobState::Paused, Some(number)) = (view.state, signals.first()) {
+        return Status::Signal(number);
+    }
+    match view.state {
+        JobState::Done if view.failed + view.blocked == 0 => Status::Done,
+        JobState::Done | JobState::Failed | JobState::Cancelled => when_failed,
+        JobState::Paused | JobState::Queued | JobState::Running | JobState::Orphaned => Status::Partly,
+    }
+}

@@ -1,0 +1,246 @@
+//! `tenant SLUG`: one tenant, with measured sizes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::writing::only_one;
+use crate::cli::args;
+use crate::cli::exit::{Failure, Outcome, Status};
+use crate::cli::output::json::{TenantRow, raw};
+use crate::cli::output::{self, Cell, Table};
+use crate::cli::session::{self, Session};
+use crate::fleet::ReadOptions;
+use crate::model::fleet::CacheView;
+use crate::model::tenant::{Tenant, TenantDetail};
+use crate::text;
+
+#[derive(Serialize)]
+struct Document {
+    #[serde(flatten)]
+    tenant: TenantRow,
+    tables_detail: Vec<TableRow>,
+    migrations: Vec<MigrationRow>,
+    cache: Option<Cache>,
+    members: Vec<MemberRow>,
+    objects_outside: Vec<String>,
+    role: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TableRow {
+    name: String,
+    rows_estimate: Option<u64>,
+    total_bytes: Option<u64>,
+    table_bytes: Option<u64>,
+    index_bytes: Option<u64>,
+    toast_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct MigrationRow {
+    version: String,
+    name: Option<String>,
+    applied_at: Option<String>,
+    state: &'static str,
+    checksum_ok: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Cache {
+    keys: Option<u64>,
+    by_prefix: BTreeMap<String, u64>,
+}
+
+#[derive(Serialize)]
+struct MemberRow {
+    id: String,
+    name: String,
+    active: Option<bool>,
+    last_active_at: Option<String>,
+}
+
+/// Shows one tenant.
+///
+/// # Errors
+/// Exit 1 where there is none of that name, 2 where several databases have one, 3 without a link.
+pub async fn run(session: &Session, arguments: &args::Tenant) -> Outcome<Status> {
+    let options = ReadOptions { exact: false, cache: true, detail_of: Some(arguments.slug.clone()) };
+    let reads = session.read(&options).await;
+    let mut found = Vec::new();
+    for (_, reading) in reads.iter().filter_map(|read| read.reading.as_ref().ok()) {
+        let matches = named(&reading.snapshot.tenants, &arguments.slug);
+        found.extend(matches.into_iter().map(|tenant| (tenant, reading)));
+    }
+    let down = session::tell_down(&reads);
+    if found.is_empty() && down != Status::Done {
+        return Err(Failure::new(down, format!("\"{}\" was not found in the databases that answer", arguments.slug)));
+    }
+    let (tenant, reading) = only_one(&arguments.slug, found, |(tenant, _)| tenant)?;
+    let detail = reading.snapshot.detail.as_ref().filter(|detail| detail.key == tenant.key);
+    let cache = reading.snapshot.databases.first().map(|database| &database.cache);
+    if arguments.format.json {
+        output::json(&document(&tenant, detail.map(|detail| &**detail), cache))?;
+    } else {
+        output::data(&page(&tenant, detail.map(|detail| &**detail)))?;
+    }
+    Ok(down)
+}
+
+/// By slug, else by schema.
+fn named(tenants: &[Arc<Tenant>], word: &str) -> Vec<Arc<Tenant>> {
+    let by_slug: Vec<_> = tenants.iter().filter(|tenant| tenant.slug.raw() == word).cloned().collect();
+    if !by_slug.is_empty() {
+        return by_slug;
+    }
+    let has_schema = |tenant: &&Arc<Tenant>| tenant.schema.as_ref().is_some_and(|schema| schema.raw() == word);
+    tenants.iter().filter(has_schema).cloned().collect()
+}
+
+fn row(tenant: &Tenant, detail: Option<&TenantDetail>) -> TenantRow {
+    let mut row = TenantRow::from(tenant);
+    if let Some(detail) = detail {
+        if let (Some(total), 0) = (detail.total_bytes, detail.unmeasured) {
+            row.size_bytes = Some(total);
+            row.size_exact = true;
+        }
+        row.problems.extend(detail.problems.iter().map(|problem| problem.raw().to_owned()));
+    }
+    row
+}
+
+fn document(tenant: &Tenant, detail: Option<&TenantDetail>, cache: Option<&CacheView>) -> Document {
+    let cache = match cache {
+        None | Some(CacheView::NotConfigured) => None,
+        Some(CacheView::Counting { .. } | CacheView::Counted { .. } | CacheView::Failed { .. }) => Some(Cache {
+            keys: tenant.cache_keys,
+            by_prefix: detail
+                .map(|detail| detail.cache_by_prefix.iter().map(|(p, keys)| (p.raw().to_owned(), *keys)).collect())
+                .unwrap_or_default(),
+        }),
+    };
+    let tables = detail.map(|detail| detail.tables.as_slice()).unwrap_or_default();
+    let migrations = detail.map(|detail| detail.migrations.as_slice()).unwrap_or_default();
+    let members = detail.map(|detail| detail.members.as_slice()).unwrap_or_default();
+    Document {
+        tenant: row(tenant, detail),
+        tables_detail: tables
+            .iter()
+            .map(|table| TableRow {
+                name: table.name.raw().to_owned(),
+                rows_estimate: table.rows_estimate,
+                total_bytes: table.total_bytes,
+                table_bytes: table.table_bytes,
+                index_bytes: table.index_bytes,
+                toast_bytes: table.toast_bytes,
+            })
+            .collect(),
+        migrations: migrations
+            .iter()
+            .map(|migration| MigrationRow {
+                version: migration.version.raw().to_owned(),
+                name: raw(migration.name.as_ref()),
+                applied_at: raw(migration.applied_at.as_ref()),
+                state: migration.state.word(),
+                checksum_ok: migration.checksum_ok,
+            })
+            .collect(),
+        cache,
+        members: members
+            .iter()
+            .map(|member| MemberRow {
+                id: member.id.raw().to_owned(),
+                name: member.name.raw().to_owned(),
+                active: member.active,
+                last_active_at: raw(member.last_active_at.as_ref()),
+            })
+            .collect(),
+        objects_outside: detail
+            .map(|detail| detail.objects_outside.iter().map(|object| object.raw().to_owned()).collect())
+            .unwrap_or_default(),
+        role: raw(detail.and_then(|detail| detail.role.as_ref())),
+    }
+}
+
+fn page(tenant: &Tenant, detail: Option<&TenantDetail>) -> String {
+    let row = row(tenant, detail);
+    let mut out = String::new();
+    let mut line = |head: &str, value: Option<String>| {
+        if let Some(value) = value {
+            out.push_str(&format!("{head:<10}{}\n", text::sanitise(&value)));
+        }
+    };
+    line("tenant", Some(row.slug.clone()));
+    line("name", row.name.clone());
+    line("id", row.id.clone());
+    line("database", Some(row.database.clone()));
+    line("schema", row.schema.clone());
+    line("owner", raw(tenant.owner.as_ref()));
+    line("plan", raw(tenant.plan.as_ref()));
+    line("status", row.status.clone());
+    line("created", row.created_at.clone());
+    line("state", row.state.map(str::to_owned));
+    line("why", detail.map(|detail| detail.why.raw().to_owned()).filter(|why| !why.is_empty()));
+    line("tool", row.tool.map(str::to_owned));
+    line("version", row.version.clone());
+    let number = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), text::grouped);
+    let applied = row.applied.map(u64::from);
+    line("applied", Some(format!("{}, pending {}, ahead {}", number(applied), number(row.pending), number(row.ahead))));
+    line(
+        "size",
+        row.size_bytes.map(|bytes| format!("{}{}", if row.size_exact { "" } else { "~" }, text::human_bytes(bytes))),
+    );
+    line("keys", row.cache_keys.map(text::grouped));
+    for problem in &row.problems {
+        line("problem", Some(problem.clone()));
+    }
+    if let Some(detail) = detail {
+        out.push_str(&sections(detail));
+    }
+    out
+}
+
+fn sections(detail: &TenantDetail) -> String {
+    let size = |bytes: Option<u64>| bytes.map_or(Cell::None, |bytes| Cell::Right(text::human_bytes(bytes)));
+    let mut tables = Table::new(&["table", "total", "heap", "index", "toast", "rows~"]);
+    for table in &detail.tables {
+        let sizes = [table.total_bytes, table.table_bytes, table.index_bytes, table.toast_bytes].map(size);
+        let mut cells = vec![Cell::from(&table.name)];
+        cells.extend(sizes);
+        cells.push(table.rows_estimate.into());
+        tables.row(cells);
+    }
+    let mut migrations = Table::new(&["version", "name", "state", "applied_at", "file"]);
+    for migration in &detail.migrations {
+        let file = migration.checksum_ok.map(|same| if same { "unchanged" } else { "CHANGED" });
+        migrations.row(vec![
+            migration.version.raw().into(),
+            migration.name.as_ref().into(),
+            migration.state.word().into(),
+            migration.applied_at.as_ref().into(),
+            file.into(),
+        ]);
+    }
+    let mut keys = Table::new(&["prefix", "keys"]);
+    for (prefix, count) in &detail.cache_by_prefix {
+        keys.row(vec![prefix.into(), (*count).into()]);
+    }
+    let mut members = Table::new(&["member", "name", "active", "last_active_at"]);
+    for member in &detail.members {
+        let last = member.last_active_at.as_ref();
+        members.row(vec![(&member.id).into(), (&member.name).into(), member.active.into(), last.into()]);
+    }
+    let mut outside = Table::new(&["objects outside the schema that depend on it"]);
+    for object in &detail.objects_outside {
+        outside.row(vec![Cell::from(object)]);
+    }
+    let mut out = String::new();
+    for table in [tables, migrations, keys, members, outside] {
+        if !table.is_empty() {
+            out.push('\n');
+            out.push_str(&table.text());
+        }
+    }
+    out
+}

@@ -1,0 +1,45 @@
+//! What every writing command checks before it asks.
+
+use crate::cli::exit::{Failure, Outcome};
+use crate::fleet::Reading;
+use crate::model::tenant::Tenant;
+use crate::postgres::session::Target;
+
+/// Whether this database may be written, and is prepared for it.
+///
+/// # Errors
+/// Exit 5: read-only for whatever reason, or not initialised.
+pub fn check_writable(target: &Target, reading: &Reading) -> Outcome<()> {
+    let name = &target.config.name;
+    if target.config.read_only {
+        return Err(Failure::refused(format!("{name} is read-only (read_only in its configuration, or --read-only)")));
+    }
+    if let Some(why) = &reading.context.read_only_why {
+        return Err(Failure::refused(format!("{name} is read-only: {}", why.safe())));
+    }
+    let initialised = reading.snapshot.databases.first().and_then(|database| database.initialised);
+    if initialised == Some(false) {
+        return Err(Failure::refused(format!(
+            "{name} was never initialised: jobs are recorded in a schema tenantui of its own; run `tenantui init` first"
+        )));
+    }
+    Ok(())
+}
+
+/// The one tenant that a word can mean.
+///
+/// # Errors
+/// Exit 1 where there is none, 2 where there are several.
+pub fn only_one<T>(word: &str, mut found: Vec<T>, tenant: impl Fn(&T) -> &Tenant) -> Outcome<T> {
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => Err(Failure::failed(format!("there is no tenant \"{word}\"; `tenantui tenants` lists them"))),
+        (Some(last), false) => {
+            let databases: Vec<String> =
+                found.iter().chain([&last]).map(|found| tenant(found).key.database.to_string()).collect();
+            let several = databases.iter().any(|name| *name != databases[0]);
+            let hint = if several { "add --database with one of them" } else { "name the schema instead" };
+            Err(Failure::usage(format!("\"{word}\" is ambiguous: it is in {}; {hint}", databases.join(", "))))
+        }
+    }
+}

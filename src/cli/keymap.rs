@@ -1,0 +1,60 @@
+//! The dashboard's keys as text. The table itself belongs to the dashboard: `main` hands it in, because the two faces
+//! do not import each other.
+
+use super::output::Table;
+
+/// One action of the dashboard, for `keys`, the man page and the README.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyLine {
+    /// Its keys as the operator presses them; empty: only by name.
+    pub keys: String,
+    /// Its name, for `:` and for key maps.
+    pub name: String,
+    /// What it is called.
+    pub title: String,
+    /// What it does.
+    pub help: String,
+    /// Whether it writes.
+    pub writes: bool,
+}
+
+/// The keys as a table.
+#[must_use]
+pub fn table(lines: &[KeyLine]) -> Table {
+    let mut table = Table::new(&["keys", "action", "does", "writes"]);
+    for line in lines {
+        let writes = if line.writes { "yes" } else { "" };
+        let keys = (!line.keys.is_empty()).then(|| line.keys.clone());
+        table.row(vec![keys.into(), line.name.as_str().into(), line.help.as_str().into(), writes.into()]);
+    }
+    table
+}
+
+/// The keys as the README's table.
+#[must_use]
+pub fn markdown(lines: &[KeyLine]) -> String {
+    let mut out = String::from("| Keys | Action | Does | Writes |\n|---|---|---|---|\n");
+    for line in lines {
+        let keys: Vec<String> = line
+            .keys
+            .split(", ")
+            .filter(|key| !key.is_empty())
+            .map(|key| format!("`{}`", key.replace('|', "\\|")))
+            .collect();
+        let writes = if line.writes { "yes" } else { "" };
+        out.push_str(&format!("| {} | {} | {} | {writes} |\n", keys.join(" "), line.name, line.help));
+    }
+    out
+}
+
+/// The keys as a section of the man page.
+#[must_use]
+pub fn roff(lines: &[KeyLine]) -> String {
+    let escape = |text: &str| text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('.', "\\&.");
+    let mut out = String::from(".SH KEYS\nThe keys of the dashboard; the same list is in its help (?).\n");
+    for line in lines.iter().filter(|line| !line.keys.is_empty()) {
+        let writes = if line.writes { " Writes: it opens a dialog first." } else { "" };
+        out.push_str(&format!(".TP\n\\fB{}\\fR\n{}{writes}\n", escape(&line.keys), escape(&line.help)));
+    }
+    out
+}

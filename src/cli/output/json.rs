@@ -1,0 +1,246 @@
+//! The JSON shapes. They are a contract from the first release: fields may be added, never renamed or removed.
+//! Unknown is `null`, never 0.
+
+use serde::Serialize;
+
+use crate::model::fleet::{DatabaseView, SharedSchema};
+use crate::model::job::{JobView, TenantOutcome};
+use crate::model::ledger::{LedgerState, Version};
+use crate::model::tenant::{Tenant, TenantState};
+use crate::text::Untrusted;
+
+/// Text as data.
+#[must_use]
+pub fn raw(text: Option<&Untrusted>) -> Option<String> {
+    text.map(|text| text.raw().to_owned())
+}
+
+fn version(version: Option<&Version>) -> Option<String> {
+    version.map(|version| version.raw().to_owned())
+}
+
+fn count(list: Option<usize>) -> Option<u64> {
+    list.map(|length| length as u64)
+}
+
+/// A database of a list.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "the contract names them")]
+pub struct Database {
+    pub name: String,
+    pub layout: Option<String>,
+    pub tool: Option<&'static str>,
+    pub server_version: Option<String>,
+    pub read_only: bool,
+    pub error: Option<String>,
+}
+
+impl Database {
+    /// A database that was read.
+    #[must_use]
+    pub fn read(view: &DatabaseView) -> Self {
+        Self {
+            name: view.name.to_string(),
+            layout: raw(view.layout.as_ref()),
+            tool: view.tool.map(|tool| tool.word()),
+            server_version: raw(view.server_version.as_ref()),
+            read_only: view.read_only,
+            error: raw(view.error.as_ref()),
+        }
+    }
+
+    /// A database that could not be read.
+    #[must_use]
+    pub fn down(name: &str, read_only: bool, error: &str) -> Self {
+        let error = Some(error.to_owned());
+        Self { name: name.to_owned(), layout: None, tool: None, server_version: None, read_only, error }
+    }
+}
+
+/// A tenant of a list.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "the contract names them")]
+pub struct TenantRow {
+    pub database: String,
+    pub id: Option<String>,
+    pub slug: String,
+    pub name: Option<String>,
+    pub status: Option<String>,
+    pub schema: Option<String>,
+    pub state: Option<&'static str>,
+    pub tool: Option<&'static str>,
+    pub version: Option<String>,
+    pub applied: Option<u32>,
+    pub pending: Option<u64>,
+    pub ahead: Option<u64>,
+    pub dirty: Option<bool>,
+    pub locked: Option<bool>,
+    pub tables: Option<u32>,
+    pub size_bytes: Option<u64>,
+    pub size_exact: bool,
+    pub cache_keys: Option<u64>,
+    pub created_at: Option<String>,
+    pub problems: Vec<String>,
+}
+
+impl From<&Tenant> for TenantRow {
+    fn from(tenant: &Tenant) -> Self {
+        let (tool, dirty, locked) = match &tenant.ledger {
+            LedgerState::Read(reading) => (Some(reading.tool), Some(reading.dirty), Some(reading.locked.is_some())),
+            LedgerState::Absent => (None, Some(false), Some(false)),
+            LedgerState::Unreadable { tool, .. } => (*tool, None, None),
+            LedgerState::Unread | LedgerState::NoAccess(_) => (None, None, None),
+        };
+        Self {
+            database: tenant.key.database.to_string(),
+            id: raw(tenant.id.as_ref()),
+            slug: tenant.slug.raw().to_owned(),
+            name: raw(tenant.name.as_ref()),
+            status: raw(tenant.status.as_ref()),
+            schema: raw(tenant.schema.as_ref()),
+            state: (tenant.state != TenantState::Unknown).then(|| tenant.state.word()),
+            tool: tool.map(|tool| tool.word()),
+            version: version(tenant.version()),
+            applied: tenant.applied,
+            pending: count(tenant.pending_count()),
+            ahead: count(tenant.ahead.as_ref().map(|versions| versions.len())),
+            dirty,
+            locked: locked.map(|left| left || tenant.state == TenantState::Locked),
+            tables: tenant.tables,
+            size_bytes: tenant.size_bytes,
+            size_exact: tenant.size_exact,
+            cache_keys: tenant.cache_keys,
+            created_at: tenant.created_at.as_ref().map(timestamp),
+            problems: tenant.problems.iter().map(|problem| problem.raw().to_owned()).collect(),
+        }
+    }
+}
+
+/// A time in the form of RFC 3339 and in UTC; what is no point in time stays as the registry has it.
+fn timestamp(text: &Untrusted) -> String {
+    text.raw().parse::<jiff::Timestamp>().map_or_else(|_| text.raw().to_owned(), |time| time.to_string())
+}
+
+/// A shared schema.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "the contract names them")]
+pub struct Shared {
+    pub database: String,
+    pub schema: String,
+    pub version: Option<String>,
+    pub applied: Option<u32>,
+    pub pending: Option<u32>,
+}
+
+impl From<&SharedSchema> for Shared {
+    fn from(shared: &SharedSchema) -> Self {
+        Self {
+            database: shared.database.to_string(),
+            schema: shared.schema.raw().to_owned(),
+            version: version(shared.version.as_ref()),
+            applied: shared.applied,
+            pending: shared.pending,
+        }
+    }
+}
+
+/// A job of a list.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "the contract names them")]
+pub struct Job {
+    pub database: String,
+    pub id: i32,
+    pub kind: &'static str,
+    pub state: &'static str,
+    pub attempt: i32,
+    pub total: u32,
+    pub done: u32,
+    pub failed: u32,
+    pub blocked: u32,
+    pub pending: u32,
+    pub created_by: String,
+    pub worker: Option<String>,
+}
+
+impl From<&JobView> for Job {
+    fn from(job: &JobView) -> Self {
+        Self {
+            database: job.database.to_string(),
+            id: job.id.0,
+            kind: job.kind.word(),
+            state: job.state.word(),
+            attempt: job.attempt,
+            total: job.total,
+            done: job.done,
+            failed: job.failed,
+            blocked: job.blocked,
+            pending: job.pending,
+            created_by: job.created_by.raw().to_owned(),
+            worker: raw(job.worker.as_ref()),
+        }
+    }
+}
+
+/// One job with all that is known of it.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "documented in the README")]
+pub struct JobDetail {
+    #[serde(flatten)]
+    pub job: Job,
+    pub what: String,
+    pub reason: Option<String>,
+    pub cancel_requested: bool,
+    pub created_at: String,
+    pub started_at: Option<String>,
+    pub ended_at: Option<String>,
+}
+
+impl From<&JobView> for JobDetail {
+    fn from(job: &JobView) -> Self {
+        Self {
+            job: job.into(),
+            what: job.what.raw().to_owned(),
+            reason: raw(job.reason.as_ref()),
+            cancel_requested: job.cancel_requested,
+            created_at: job.created_at.to_string(),
+            started_at: job.started_at.map(|time| time.to_string()),
+            ended_at: job.ended_at.map(|time| time.to_string()),
+        }
+    }
+}
+
+/// The result of a job for one tenant.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "documented in the README")]
+pub struct ResultRow {
+    pub database: String,
+    pub tenant: String,
+    pub schema: Option<String>,
+    pub result: &'static str,
+    pub version: Option<String>,
+    pub sqlstate: Option<String>,
+    pub message: Option<String>,
+    pub steps_done: u32,
+    pub steps: u32,
+    pub duration_ms: Option<u64>,
+}
+
+impl ResultRow {
+    /// A tenant's outcome in a database.
+    #[must_use]
+    pub fn of(database: &str, outcome: &TenantOutcome) -> Self {
+        let failure = outcome.failure.as_ref();
+        Self {
+            database: database.to_owned(),
+            tenant: outcome.slug.raw().to_owned(),
+            schema: Some(outcome.schema.raw().to_owned()).filter(|schema| !schema.is_empty()),
+            result: outcome.outcome.word(),
+            version: version(outcome.version.as_ref()),
+            sqlstate: failure.and_then(|failure| failure.sqlstate.clone()),
+            message: failure.map(|failure| failure.message.raw().to_owned()),
+            steps_done: outcome.steps.0,
+            steps: outcome.steps.1,
+            duration_ms: outcome.duration_ms,
+        }
+    }
+}

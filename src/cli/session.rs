@@ -1,0 +1,145 @@
+//! What a command works with: the configuration, the databases it means, and their readings.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use secrecy::SecretString;
+
+use super::args::Connection;
+use super::ask;
+use super::exit::{Failure, Outcome, Status};
+use super::output;
+use super::signals::Signals;
+use crate::config::LoadRequest;
+use crate::config::surroundings::Surroundings;
+use crate::config::{self, Config};
+use crate::fleet::{self, ReadOptions, Reading};
+use crate::postgres::session::{Prompt, Target};
+
+/// A command's surroundings.
+#[derive(Debug)]
+pub struct Session {
+    /// The configuration.
+    pub config: Config,
+    /// The databases that the command means.
+    pub databases: Vec<Arc<config::Database>>,
+    /// Asked to stop?
+    pub signals: Signals,
+}
+
+/// A database, read or not.
+pub struct Read {
+    /// Its configuration.
+    pub database: Arc<config::Database>,
+    /// What was read, or why not.
+    pub reading: Outcome<(Target, Reading)>,
+}
+
+impl Session {
+    /// Loads the configuration and chooses the databases.
+    ///
+    /// # Errors
+    /// Exit 2: the configuration is wrong, or there is no database of that name.
+    pub fn open(connection: &Connection, signals: Signals) -> Outcome<Self> {
+        Ok(Self::of(load(connection)?, signals))
+    }
+
+    /// A session over a configuration that is there already.
+    #[must_use]
+    pub fn of(config: Config, signals: Signals) -> Self {
+        let databases = config.databases.clone();
+        Self { config, databases, signals }
+    }
+
+    /// The one database that a command can mean.
+    ///
+    /// # Errors
+    /// Exit 2 where there are several.
+    pub fn only_database(&self) -> Outcome<Arc<config::Database>> {
+        match self.databases.as_slice() {
+            [database] => Ok(Arc::clone(database)),
+            several => {
+                let names: Vec<&str> = several.iter().map(|database| &*database.name).collect();
+                Err(Failure::usage(format!("which database? Add --database with one of {}", names.join(", "))))
+            }
+        }
+    }
+
+    /// Whether names of databases have to be told apart.
+    #[must_use]
+    pub fn has_several(&self) -> bool {
+        self.databases.len() > 1
+    }
+
+    /// Reads all databases at once.
+    pub async fn read(&self, options: &ReadOptions) -> Vec<Read> {
+        join_all(self.databases.iter().map(|database| async {
+            let reading = read(database, options).await;
+            Read { database: Arc::clone(database), reading }
+        }))
+        .await
+    }
+}
+
+/// Loads the configuration.
+///
+/// # Errors
+/// Exit 2, with file, line, column and option.
+pub fn load(connection: &Connection) -> Outcome<Config> {
+    config::load(&request(connection)).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// What the configuration is read from: a file's path, or the words for the environment.
+///
+/// # Errors
+/// Exit 2 where no file can be looked for.
+pub fn source(connection: &Connection) -> Outcome<Option<PathBuf>> {
+    config::path(&request(connection)).map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn request(connection: &Connection) -> LoadRequest {
+    let mut request = LoadRequest::new(Surroundings::process());
+    request.config.clone_from(&connection.config);
+    request.url = connection.url.as_deref().map(SecretString::from);
+    request.database.clone_from(&connection.database);
+    request.read_only = connection.read_only;
+    request
+}
+
+/// Everything needed to connect. On a terminal the password is asked for where none is found.
+///
+/// # Errors
+/// Exit 3.
+pub async fn target(database: &Arc<config::Database>) -> Outcome<Target> {
+    let around = Surroundings::process();
+    let prompt: Option<Prompt> = ask::is_interactive().then(|| {
+        let prompt: Prompt =
+            Arc::new(|question: &str| rpassword::prompt_password(question).ok().map(SecretString::from));
+        prompt
+    });
+    Ok(Target::resolve_with_prompt(Arc::clone(database), &around, prompt)?)
+}
+
+/// Reads one database.
+///
+/// # Errors
+/// Exit 3 without a link, 2 where the registry or the layout is not usable.
+pub async fn read(database: &Arc<config::Database>, options: &ReadOptions) -> Outcome<(Target, Reading)> {
+    let target = target(database).await?;
+    let reading = fleet::read_once(&target, options).await?;
+    Ok((target, reading))
+}
+
+/// Says which databases are down, and gives the exit status for it.
+#[must_use]
+pub fn tell_down(reads: &[Read]) -> Status {
+    let mut status = Status::Done;
+    for read in reads {
+        if let Err(failure) = &read.reading {
+            output::note(format!("{}: {}", read.database.name, failure.message));
+            status = status.and(failure.status);
+        }
+    }
+    status
+}
