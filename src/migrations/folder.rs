@@ -140,9 +140,11 @@ impl Folder {
     pub fn detect(path: &Path) -> Option<Tool> {
         let entries = entries(path, 2).ok()?;
         let claims = |tool: Tool| {
-            let classify = dialect(tool).files.as_ref().map(|rules| rules.classify);
-            entries.iter().any(|entry| {
-                classify.is_some_and(|classify| matches!(classify(&entry.below), Class::Up(_) | Class::Code(_)))
+            dialect(tool).files.as_ref().is_some_and(|rules| {
+                entries
+                    .iter()
+                    .filter(|entry| entry.below.matches('/').count() < rules.depth)
+                    .any(|entry| matches!((rules.classify)(&entry.below), Class::Up(_) | Class::Code(_)))
             })
         };
         if claims(Tool::Rails) {
@@ -257,11 +259,6 @@ fn sort_out(
             };
         let parts =
             found.entry(Version::new(&version)).or_insert_with(|| Parts { name: name.clone(), ..Parts::default() });
-        let slot = slot(parts);
-        if let Some(first) = slot {
-            return Err(two_of_one(&version, first, path));
-        }
-        *slot = Some(path.clone());
         if parts.name != name {
             return Err(error(format!(
                 "{}: two migrations have the version {version}: {} and {name}; give one of them another number",
@@ -269,6 +266,11 @@ fn sort_out(
                 parts.name
             )));
         }
+        let slot = slot(parts);
+        if let Some(first) = slot {
+            return Err(two_of_one(&version, first, path));
+        }
+        *slot = Some(path.clone());
     }
     Ok(found)
 }
@@ -294,16 +296,19 @@ fn equal_keys(files: &[Arc<MigrationFile>], dialect: &Dialect) -> Result<(), Fol
 
 /// Small numbers that count up by one and leave some out: probably a file was forgotten. Stamps of time do not count.
 fn missing_numbers(files: &[Arc<MigrationFile>]) -> Option<Untrusted> {
-    let numbers: Vec<u64> = files.iter().map(|file| file.version.raw().parse().ok()).collect::<Option<_>>()?;
+    let mut numbers: Vec<u64> = files.iter().map(|file| file.version.raw().parse().ok()).collect::<Option<_>>()?;
+    numbers.sort_unstable();
     if numbers.last().is_none_or(|last| *last >= 100_000) {
         return None;
     }
-    let missing: Vec<String> =
-        numbers.windows(2).flat_map(|pair| pair[0] + 1..pair[1]).take(10).map(|number| number.to_string()).collect();
+    let gaps: Vec<&[u64]> = numbers.windows(2).filter(|pair| pair[0].saturating_add(1) < pair[1]).collect();
     // Numbers in tens or hundreds are a habit, not a gap.
-    let gaps = numbers.windows(2).filter(|pair| pair[1] - pair[0] > 1).count();
-    (!missing.is_empty() && gaps * 4 <= numbers.len())
-        .then(|| format!("no file has the number {}: was one forgotten?", missing.join(", ")).into())
+    if gaps.is_empty() || gaps.len() * 4 > numbers.len() {
+        return None;
+    }
+    let missing: Vec<String> =
+        gaps.iter().flat_map(|pair| pair[0] + 1..pair[1]).take(10).map(|n| n.to_string()).collect();
+    Some(format!("no file has the number {}: was one forgotten?", missing.join(", ")).into())
 }
 
 fn migration(
@@ -380,3 +385,6 @@ fn read_text(path: &Path) -> Result<String, FolderError> {
         error(format!("{}:{line}: not UTF-8 at byte {at}; save the file as UTF-8", path.display()))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -323,9 +323,8 @@ impl Statements {
             self.begun = true;
             self.creates = token.is("CREATE");
         }
-        if self.creates && self.begin_before && token.is("ATOMIC") {
-            self.begins += 1;
-        } else if self.begins > 0 && token.is("CASE") {
+        let opens_body = self.creates && self.begin_before && token.is("ATOMIC");
+        if opens_body || (self.begins > 0 && token.is("CASE")) {
             self.begins += 1;
         } else if self.begins > 0 && token.is("END") {
             self.begins -= 1;

@@ -325,3 +325,6 @@ pub(crate) fn int8(digits: &str) -> Option<String> {
 pub(crate) const fn always_transactional(_text: &str, _settings: Option<&str>) -> bool {
     true
 }
+
+#[cfg(test)]
+mod tests;

@@ -247,14 +247,14 @@ fn unknown(candidate: &CandidateTable) -> String {
 }
 
 /// The tool whose ledger has these columns. Shapes exclude each other; a test holds that.
-fn tool_of(table: &str, shape: &TableShape) -> Option<Tool> {
+pub(super) fn tool_of(table: &str, shape: &TableShape) -> Option<Tool> {
     let fits = |dialect: &&'static Dialect| {
         dialect.shapes.iter().any(|known| known.tables.contains(&table) && matches(known, shape))
     };
     Tool::ALL.into_iter().map(dialect).find(fits).map(|dialect| dialect.tool)
 }
 
-fn matches(known: &Shape, table: &TableShape) -> bool {
+pub(super) fn matches(known: &Shape, table: &TableShape) -> bool {
     let required = known.columns.iter().all(|(name, kind)| {
         table.columns.iter().any(|column| &*column.name == *name && is_of_type(&column.type_name, kind))
     });
