@@ -2,7 +2,9 @@
 
 mod demo;
 mod imports;
+mod layouts;
 mod ledgers;
 mod link;
 mod names;
+mod registry;
 mod support;

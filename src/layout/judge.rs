@@ -15,6 +15,8 @@ pub struct Facts {
     /// Tables and their columns: possible registries, and the tables of fingerprints in `public` and in a few
     /// schemas that hold all of one fingerprint's.
     pub tables: Vec<TableFacts>,
+    /// The role that asked, for the grants that would help.
+    pub user: Untrusted,
 }
 
 /// One table (or view) of the catalog.
@@ -69,6 +71,17 @@ impl TableFacts {
 
     fn shown(&self) -> String {
         format!("{}.{}", self.schema, self.name)
+    }
+
+    /// The statements that would let a role read these columns; all where none is named.
+    #[must_use]
+    pub fn grant(&self, columns: &[&str], user: &Untrusted) -> String {
+        let quoted = |name: &str| Ident::new(name).map_or_else(|_| name.to_owned(), |name| name.quoted());
+        let (schema, role) = (quoted(&self.schema), quoted(user.raw()));
+        let list: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+        let list = if list.is_empty() { String::new() } else { format!(" ({})", list.join(", ")) };
+        let usage = if self.usage { String::new() } else { format!("GRANT USAGE ON SCHEMA {schema} TO {role}; ") };
+        format!("{usage}GRANT SELECT{list} ON {schema}.{} TO {role}", quoted(&self.name))
     }
 }
 
@@ -271,11 +284,16 @@ fn marked_schema<'a>(file: &LayoutFile, facts: &'a Facts) -> Result<&'a str, Str
 pub struct Unfit(pub Untrusted);
 
 /// The layout as it applies: the file, the configuration's overrides, the registry's real columns. `table` holds the
-/// facts of the overriding table, where one is configured and exists.
+/// facts of the overriding table, where one is configured and exists; `user` is the role, for grants that would help.
 ///
 /// # Errors
 /// When the overriding table is absent or lists no slug.
-pub fn apply(fit: Fit<'_>, overrides: &TenantsOverride, table: Option<&TableFacts>) -> Result<Layout, Unfit> {
+pub fn apply(
+    fit: Fit<'_>,
+    overrides: &TenantsOverride,
+    table: Option<&TableFacts>,
+    user: &Untrusted,
+) -> Result<Layout, Unfit> {
     let Fit { file, registry, mut evidence } = fit;
     let unfit = |what: String| Unfit(Untrusted::new(what));
     let mut naming = file.naming();
@@ -293,7 +311,7 @@ pub fn apply(fit: Fit<'_>, overrides: &TenantsOverride, table: Option<&TableFact
         let table = table.ok_or_else(|| unfit(format!("[database.tenants] table: {shown} is absent")))?;
         evidence.push(Untrusted::new(format!("the configuration names the table {shown}")));
         chosen = Some(table);
-        table_registry(file, table, &mut evidence).map_err(unfit)?
+        table_registry(file, table, user, &mut evidence).map_err(unfit)?
     } else if let Some(sql) = &overrides.query {
         evidence.push(Untrusted::new("the configuration has a query"));
         Registry::Query { sql: sql.clone() }
@@ -302,7 +320,7 @@ pub fn apply(fit: Fit<'_>, overrides: &TenantsOverride, table: Option<&TableFact
         Registry::Scan { pattern: Some(pattern.clone()), requires: Vec::new() }
     } else if let Some(table) = registry {
         chosen = Some(table);
-        table_registry(file, table, &mut evidence).map_err(unfit)?
+        table_registry(file, table, user, &mut evidence).map_err(unfit)?
     } else {
         Registry::Scan { pattern: file.registry.pattern.clone(), requires: file.requires().map_err(unfit)? }
     };
@@ -323,12 +341,22 @@ pub fn apply(fit: Fit<'_>, overrides: &TenantsOverride, table: Option<&TableFact
 }
 
 /// The registry's table with the columns that it has and that this role may read.
-fn table_registry(file: &LayoutFile, table: &TableFacts, evidence: &mut Vec<Untrusted>) -> Result<Registry, String> {
+fn table_registry(
+    file: &LayoutFile,
+    table: &TableFacts,
+    user: &Untrusted,
+    evidence: &mut Vec<Untrusted>,
+) -> Result<Registry, String> {
     let own = &columns_of(file)?;
     let mut pick = |names: &[String]| -> Option<Column> {
         let found = names.iter().find_map(|name| table.column(name))?;
         if !found.readable {
-            evidence.push(Untrusted::new(format!("{} of {} may not be read by this role", found.name, table.shown())));
+            evidence.push(Untrusted::new(format!(
+                "{} of {} may not be read by this role: {}",
+                found.name,
+                table.shown(),
+                table.grant(&[&found.name], user)
+            )));
             return None;
         }
         Some(Column {
@@ -340,7 +368,7 @@ fn table_registry(file: &LayoutFile, table: &TableFacts, evidence: &mut Vec<Untr
     };
     let slug = match pick(&own.slug) {
         Some(slug) => slug,
-        None => return Err(no_slug(file, table)),
+        None => return Err(no_slug(file, table, user)),
     };
     let columns = RegistryColumns {
         id: pick(&own.id),
@@ -372,12 +400,12 @@ fn columns_of(file: &LayoutFile) -> Result<ColumnNames, String> {
     plain.map(|file| file.registry.columns).ok_or_else(|| "the layout names no columns".to_owned())
 }
 
-fn no_slug(file: &LayoutFile, table: &TableFacts) -> String {
+fn no_slug(file: &LayoutFile, table: &TableFacts, user: &Untrusted) -> String {
     let wanted = columns_of(file).map(|columns| columns.slug).unwrap_or_default();
     let names = wanted.join(", ");
     match wanted.iter().find_map(|name| table.column(name)) {
         Some(column) => {
-            format!("{} of {} may not be read by this role: GRANT SELECT ON it", column.name, table.shown())
+            format!("{} of {} may not be read by this role: {}", column.name, table.shown(), table.grant(&[], user))
         }
         None => format!(
             "{} has no column that lists the tenants' keys (looked for {names}); name them with a query in [database.tenants]",

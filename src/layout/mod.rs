@@ -40,6 +40,7 @@ pub struct Layout {
 
 /// Where tenants are listed.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there is one for each database")]
 pub enum Registry {
     /// A table.
     Table {

@@ -75,7 +75,7 @@ pub async fn rows(reader: &Reader, layout: &Layout) -> Result<Vec<RegistryRow>, 
         }
         Registry::Query { sql } => {
             let sql = wrap_query(sql).map_err(|why| RegistryError::BadQuery { why })?;
-            let answer = reader.rows(&sql).await.map_err(bad_query)?;
+            let answer = foreign(reader, &sql).await.map_err(bad_query)?;
             bounded(&answer)?;
             answer.iter().map(|row| from_json(row, layout)).collect::<Result<Vec<_>, _>>()?
         }
@@ -92,6 +92,17 @@ pub async fn rows(reader: &Reader, layout: &Layout) -> Result<Vec<RegistryRow>, 
     };
     rows.retain(|row: &RegistryRow| !is_no_tenant(row, layout));
     Ok(rows)
+}
+
+/// Runs a wrapped query. One that fails leaves its transaction open, and the session is wanted for other questions.
+async fn foreign(reader: &Reader, sql: &str) -> Result<Vec<TextRow>, QueryError> {
+    match reader.rows(sql).await {
+        Err(error @ QueryError::Server { .. }) => {
+            reader.read("rollback").await?;
+            Err(error)
+        }
+        answer => answer,
+    }
 }
 
 /// Rows that point at a schema which the layout or the configuration excludes, or at tenantui's own.
@@ -283,8 +294,10 @@ fn wrap_query(sql: &str) -> Result<String, Untrusted> {
         return Err(Untrusted::new(format!("it must be a SELECT, and starts with \"{word}\"")));
     }
     // The line feed ends a comment that the query may end in.
+    // After its first statement a transaction cannot be made to write any more; and its end takes back whatever
+    // setting the query may have made.
     Ok(format!(
-        "select pg_catalog.to_json(registry)::pg_catalog.text from (\n{}\n) as registry limit {}",
+        "begin read only; select 1; select pg_catalog.to_json(registry)::pg_catalog.text from (\n{}\n) as registry limit {}; rollback",
         query.text,
         MAX_ROWS + 1
     ))
@@ -380,8 +393,8 @@ fn literal_or_comment(text: &str) -> Result<usize, Untrusted> {
         }
         return Err(unfinished(if quote == '"' { "a quoted name" } else { "a literal" }));
     }
-    if text.starts_with('$') {
-        let tag_end = text[1..].find('$').map(|index| index + 2);
+    if let Some(rest) = text.strip_prefix('$') {
+        let tag_end = rest.find('$').map(|index| index + 2);
         let is_tag = |tag: &str| {
             let name = &tag[1..tag.len() - 1];
             name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit())

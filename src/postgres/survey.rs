@@ -75,7 +75,7 @@ pub async fn survey(reader: &Reader, database: &config::Database) -> Result<Layo
     let table = overrides.table.as_ref().and_then(|name| {
         facts.tables.iter().find(|table| table.schema == name.schema.raw() && table.name == name.name.raw())
     });
-    let mut layout = judge::apply(fit, overrides, table).map_err(|unfit| SurveyError::Unfit(unfit.0))?;
+    let mut layout = judge::apply(fit, overrides, table, &facts.user).map_err(|unfit| SurveyError::Unfit(unfit.0))?;
     if overrides.schema.is_none() && layout.naming.rule == NameRule::Plain {
         learn_schema_rule(reader, &mut layout).await?;
     }
@@ -152,11 +152,20 @@ async fn facts(reader: &Reader, files: &[LayoutFile], table: Option<&QualifiedNa
             into.extend(rows.iter().filter_map(|row| row.text(0)).map(str::to_owned));
         }
     }
-    let values = [("schemas", text_array(&schemas)), ("names", text_array(&names))];
-    let values = values.each_ref().map(|(key, value)| (*key, value.as_str()));
-    let mut facts = Facts { tables: tables(&reader.rows(&bind(TABLE_FACTS, &values)).await?)? };
+    let mut facts = Facts { tables: table_facts(reader, &schemas, &names).await?, user: reader.facts().user.clone() };
     point(reader, files, &mut facts).await?;
     Ok(facts)
+}
+
+/// The columns of the tables of these names in these schemas.
+pub(super) async fn table_facts<S: AsRef<str>, N: AsRef<str>>(
+    reader: &Reader,
+    schemas: impl IntoIterator<Item = S>,
+    names: impl IntoIterator<Item = N>,
+) -> Result<Vec<TableFacts>, QueryError> {
+    let (schemas, names) = (text_array(schemas), text_array(names));
+    let rows = reader.rows(&bind(TABLE_FACTS, &[("schemas", &schemas), ("names", &names)])).await?;
+    tables(&rows)
 }
 
 /// The question for schemas that hold a fingerprint. Of its tables the first with columns is looked at closely.

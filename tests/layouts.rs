@@ -1,0 +1,415 @@
+//! Layouts: each framework's database is recognised with no configuration but the connection; overrides are obeyed;
+//! where nothing fits, the error says what was tried and what to write.
+
+use std::sync::Arc;
+
+use tenantui::config::surroundings::Surroundings;
+use tenantui::config::{Database, LayoutChoice};
+use tenantui::layout::{Layout, Registry, file};
+use tenantui::model::environment::Environment;
+use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
+use tenantui::model::ledger::Tool;
+use tenantui::postgres::session::{Patience, Reader, Target};
+use tenantui::postgres::survey::{SurveyError, survey};
+use tenantui::postgres::{catalog, registry};
+
+use crate::support::{TestDatabase, pg};
+
+pub fn config(db: &TestDatabase, role: &str) -> Database {
+    Database::new("test".into(), Environment::Development, db.url_as(role).into())
+}
+
+pub async fn open(config: &Database) -> Reader {
+    let target = Target::resolve(Arc::new(config.clone()), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target");
+    Reader::open(&target, Patience::Foreground).await.expect("a session")
+}
+
+async fn surveyed(config: &Database) -> Result<Layout, SurveyError> {
+    survey(&open(config).await, config).await
+}
+
+/// Slugs and states, as `slug:state`, of the whole database.
+pub async fn listed(config: &Database) -> Vec<String> {
+    let reader = open(config).await;
+    let layout = survey(&reader, config).await.expect("a layout");
+    let rows = registry::rows(&reader, &layout).await.expect("rows");
+    let schemas = catalog::schemas(&reader).await.expect("schemas");
+    let tenants = catalog::tenants(&config.name, &layout, &rows, &schemas, &reader.facts().user);
+    tenants.iter().map(|tenant| format!("{}:{}", tenant.slug.raw(), tenant.state.word())).collect()
+}
+
+pub const MIGRATUS: &str = "schema_migrations(id bigint unique not null, applied timestamp, description varchar(1024))";
+const DIESEL: &str =
+    "__diesel_schema_migrations(version varchar(50) primary key, run_on timestamp not null default now())";
+
+fn in_schema(schema: &str, tables: &[&str]) -> String {
+    let tables: Vec<String> = tables.iter().map(|table| format!("create table \"{schema}\".{table};")).collect();
+    format!("create schema if not exists \"{schema}\"; {}", tables.join(" "))
+}
+
+fn brokkr(schema: &str) -> String {
+    let generators = "generators(id uuid primary key default gen_random_uuid(), created_at timestamptz default now(), \
+        updated_at timestamptz, deleted_at timestamptz, name varchar(255) not null, description text, pak_hash text, \
+        last_active_at timestamptz, is_active bool default true, is_system bool default false)";
+    let initialised = "app_initialization(id serial, initialized_at timestamptz default now())";
+    in_schema(schema, &[DIESEL, initialised, "admin_role(pak_hash text)", generators, "agents(id uuid, status text)"])
+}
+
+fn cloacina(schema: &str) -> String {
+    in_schema(
+        schema,
+        &[DIESEL, "contexts(id uuid)", "task_executions(id uuid, status text)", "workflow_executions(id uuid)"],
+    )
+}
+
+fn apartment(schema: &str) -> String {
+    let internal =
+        "ar_internal_metadata(key varchar primary key, value varchar, created_at timestamp, updated_at timestamp)";
+    in_schema(schema, &["schema_migrations(version varchar primary key)", internal, "orders(id bigserial primary key)"])
+}
+
+#[test]
+fn the_embedded_layouts_are_sound() {
+    let files = file::embedded().expect("sound files");
+    assert_eq!(files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), file::names().collect::<Vec<_>>());
+    for file in files {
+        assert!(!file.title.is_empty());
+        let naming = file.naming();
+        assert!(naming.schema_template.contains("{slug}"), "{}", file.name);
+    }
+}
+
+#[test]
+fn a_wrong_layout_file_names_its_line() {
+    let error = file::parse("mine.toml", "name = \"mine\"\ntitle = \"Mine\"\n[registry]\nkind = \"list\"\n");
+    let text = error.expect_err("wrong").to_string();
+    assert!(text.contains("mine.toml") && text.contains("line 4"), "{text}");
+    let head = "name = \"mine\"\ntitle = \"Mine\"\n[registry]\nkind = \"scan\"\npattern = \"a%\"\n[naming]\nrule = \"plain\"\n";
+    for (rest, wanted) in [
+        ("schema = \"x\"\nhyphens_become_underscores = true\n", "{slug} once"),
+        ("schema = \"{slug}\"\nhyphens_become_underscores = true\n[ledger]\ntool = \"abacus\"\n", "abacus"),
+        ("schema = \"{slug}\"\nhyphens_become_underscores = true\ncolour = 1\n", "colour"),
+    ] {
+        let text = file::parse("mine.toml", &format!("{head}{rest}")).expect_err("wrong").to_string();
+        assert!(text.contains(wanted), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn boundary_needs_a_migratus_ledger_in_public_or_a_tenant() {
+    for ledger in ["public", "tenant_acme"] {
+        let db = pg().database("boundary");
+        db.sql(
+            "create table tenants(id uuid primary key, slug varchar(255) not null, schema_name varchar(255) not null)",
+        );
+        db.sql(&in_schema("tenant_acme", &["orders(id int)"]));
+        let config = config(&db, "postgres");
+        let layout = surveyed(&config).await.expect("a layout");
+        assert_eq!(&*layout.name, "plain", "no ledger");
+        db.sql(&in_schema(ledger, &[MIGRATUS]));
+        let layout = surveyed(&config).await.expect("a layout");
+        assert_eq!((&*layout.name, layout.expected_tool), ("boundary", Some(Tool::Migratus)), "ledger in {ledger}");
+        assert!(layout.evidence.iter().any(|line| line.raw().contains(ledger)), "{:?}", layout.evidence);
+    }
+    // To be named is enough.
+    let db = pg().database("boundary");
+    db.sql("create table tenants(id uuid primary key, slug varchar(255) not null)");
+    let config = Database { layout: LayoutChoice::Named("boundary".to_owned()), ..config(&db, "postgres") };
+    assert_eq!(&*surveyed(&config).await.expect("a layout").name, "boundary");
+}
+
+#[tokio::test]
+async fn a_rails_ledger_beside_a_tenants_table_is_plain() {
+    let db = pg().database("plain");
+    db.sql("create table tenants(id bigserial primary key, slug text not null)");
+    db.sql(&apartment("tenant_acme"));
+    db.sql("insert into tenants(slug) values ('acme'), ('blue-fox')");
+    db.sql("create schema tenant_blue_fox");
+    let config = config(&db, "postgres");
+    assert_eq!(&*surveyed(&config).await.expect("a layout").name, "plain");
+    assert_eq!(listed(&config).await, ["acme:unknown", "blue-fox:unknown"]);
+}
+
+#[tokio::test]
+async fn brokkr_s_schemas_are_its_tenants() {
+    let db = pg().database("brokkr");
+    for schema in ["public", "brokkr_one", "brokkr_two"] {
+        db.sql(&brokkr(schema));
+    }
+    db.sql(&in_schema("half", &["agents(id uuid)", DIESEL]));
+    let config = config(&db, "postgres");
+    let layout = surveyed(&config).await.expect("a layout");
+    assert_eq!((&*layout.name, layout.expected_tool), ("brokkr", Some(Tool::Diesel)));
+    assert_eq!(layout.shared_schema, Some(SchemaName::public()));
+    assert_eq!(listed(&config).await, ["brokkr_one:unknown", "brokkr_two:unknown"]);
+}
+
+#[tokio::test]
+async fn cloacina_s_schemas_need_its_tables() {
+    let db = pg().database("cloacina");
+    for schema in ["public", "acme", "globex"] {
+        db.sql(&cloacina(schema));
+    }
+    db.sql("create schema extensions; create schema shared");
+    let config = config(&db, "postgres");
+    let layout = surveyed(&config).await.expect("a layout");
+    assert_eq!(&*layout.name, "cloacina");
+    assert_eq!(listed(&config).await, ["acme:unknown", "globex:unknown"]);
+    assert_eq!(layout.naming.check("MySchema").expect("legal").schema.raw(), "myschema");
+}
+
+#[tokio::test]
+async fn apartment_lists_schemas_with_both_of_rails_tables() {
+    let db = pg().database("apartment");
+    for schema in ["public", "1234", "my-tenant", "foo.bar"] {
+        db.sql(&apartment(schema));
+    }
+    let config = config(&db, "postgres");
+    let layout = surveyed(&config).await.expect("a layout");
+    assert_eq!((&*layout.name, layout.expected_tool), ("apartment", Some(Tool::Rails)));
+    assert_eq!(listed(&config).await, ["1234:unknown", "foo.bar:unknown", "my-tenant:unknown"]);
+    // Rails alone, with all its tables in public, is no fleet.
+    let single = pg().database("rails");
+    single.sql(&apartment("public"));
+    let error = surveyed(&self::config(&single, "postgres")).await.expect_err("no fleet").to_string();
+    assert!(error.contains("apartment: no schema but public holds"), "{error}");
+}
+
+#[tokio::test]
+async fn apartment_s_own_table_is_taken_by_its_columns() {
+    let db = pg().database("apartment");
+    db.sql(&apartment("acme"));
+    db.sql("create table companies(id serial primary key, subdomain text, name text, created_at timestamp)");
+    db.sql("insert into companies(subdomain, name) values ('acme', 'ACME'), ('lost', 'Lost')");
+    let mut config = config(&db, "postgres");
+    config.tenants.table = Some(name("public", "companies"));
+    let layout = surveyed(&config).await.expect("a layout");
+    assert_eq!(&*layout.name, "apartment");
+    assert_eq!(listed(&config).await, ["acme:unknown", "lost:missing_schema"]);
+}
+
+fn name(schema: &str, table: &str) -> QualifiedName {
+    QualifiedName { schema: SchemaName::existing(schema).expect("a name"), name: Ident::new(table).expect("a name") }
+}
+
+#[tokio::test]
+async fn django_tenants_registry_is_found_by_its_columns() {
+    let db = pg().database("django");
+    let ledger =
+        "django_migrations(id bigserial primary key, app varchar(255), name varchar(255), applied timestamptz)";
+    for schema in ["public", "acme"] {
+        db.sql(&in_schema(schema, &[ledger]));
+    }
+    db.sql(
+        "create table customers_client(id bigserial primary key, schema_name varchar(63) unique, name varchar(100), created_on date);
+         create table customers_domain(id bigserial primary key, domain varchar(253), is_primary bool,
+           tenant_id bigint references customers_client(id));
+         create table archive(schema_name varchar(63));
+         insert into customers_client(schema_name, name, created_on) values ('public', 'Public', '2026-01-01'),
+           ('acme', 'ACME', '2026-02-03')",
+    );
+    let config = config(&db, "postgres");
+    let layout = surveyed(&config).await.expect("a layout");
+    assert_eq!((&*layout.name, layout.expected_tool), ("django-tenants", Some(Tool::Django)));
+    let Registry::Table { table, .. } = &layout.registry else { panic!("a table") };
+    assert_eq!(table.name.raw(), "customers_client");
+    assert_eq!(listed(&config).await, ["acme:unknown"]);
+    let rows = registry::rows(&open(&config).await, &layout).await.expect("rows");
+    assert_eq!(rows[0].created_at.as_ref().map(|at| at.raw()), Some("2026-02-03T00:00:00Z"));
+}
+
+#[tokio::test]
+async fn triplex_is_told_by_ecto_s_ledger() {
+    let db = pg().database("triplex");
+    for schema in ["public", "org_1", "org_2"] {
+        db.sql(&in_schema(schema, &["schema_migrations(version bigint primary key, inserted_at timestamp(0))"]));
+    }
+    let config = config(&db, "postgres");
+    let layout = surveyed(&config).await.expect("a layout");
+    assert_eq!((&*layout.name, layout.expected_tool), ("triplex", Some(Tool::Ecto)));
+    assert_eq!(listed(&config).await, ["org_1:unknown", "org_2:unknown"]);
+}
+
+#[tokio::test]
+async fn a_table_in_the_trash_makes_no_layout() {
+    let db = pg().database("trash");
+    db.sql(&brokkr("zz_dropped_3_acme"));
+    let error = surveyed(&config(&db, "postgres")).await.expect_err("nothing but trash");
+    assert!(matches!(error, SurveyError::NoLayout { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_empty_database_gets_the_layouts_that_were_tried() {
+    let db = pg().database("empty");
+    let error = surveyed(&config(&db, "postgres")).await.expect_err("nothing there");
+    let SurveyError::NoLayout { missed } = &error else { panic!("{error}") };
+    let tried: Vec<&str> = missed.iter().map(|missed| missed.layout.as_str()).collect();
+    assert_eq!(tried, file::names().collect::<Vec<_>>());
+    let text = error.to_string();
+    for wanted in ["boundary: public.tenants is absent", "generators", "[database.tenants]", "query = ", "scan = "] {
+        assert!(text.contains(wanted), "{wanted} in {text}");
+    }
+    assert!(!text.contains('\n'), "one line");
+}
+
+#[tokio::test]
+async fn a_tenants_table_without_any_key_says_which_columns_were_looked_for() {
+    let db = pg().database("keyless");
+    db.sql("create table tenants(weight int)");
+    let text = surveyed(&config(&db, "postgres")).await.expect_err("no key").to_string();
+    assert!(text.contains("plain: public.tenants has no column slug"), "{text}");
+}
+
+#[tokio::test]
+async fn other_names_of_the_columns_are_understood_where_no_layout_fits() {
+    let db = pg().database("other_names");
+    db.sql(
+        "create table tenants(uuid uuid, subdomain text, display_name text, db_schema text, state text, tier text, inserted_at timestamptz);
+         insert into tenants values (null, 'acme', 'ACME', 't_acme', 'active', 'pro', '2026-02-09 10:00:00+00');
+         create schema t_acme",
+    );
+    let config = config(&db, "postgres");
+    let layout = surveyed(&config).await.expect("a layout");
+    assert_eq!(&*layout.name, "plain");
+    let rows = registry::rows(&open(&config).await, &layout).await.expect("rows");
+    let row = &rows[0];
+    let text = |value: &Option<tenantui::text::Untrusted>| value.as_ref().map(|text| text.raw().to_owned());
+    assert_eq!(row.slug.raw(), "acme");
+    assert_eq!(text(&row.schema).as_deref(), Some("t_acme"));
+    assert_eq!(text(&row.status).as_deref(), Some("active"));
+    assert_eq!(text(&row.plan).as_deref(), Some("pro"));
+    assert_eq!(text(&row.created_at).as_deref(), Some("2026-02-09T10:00:00Z"));
+}
+
+#[tokio::test]
+async fn the_schema_rule_of_new_tenants_is_read_off_the_old_ones() {
+    let db = pg().database("learn");
+    db.sql(
+        "create table tenants(slug text, schema_name text);
+         insert into tenants values ('acme', 't_acme'), ('blue-fox', 't_blue_fox'), ('t', 't_t'), ('x', 't_x')",
+    );
+    let config = config(&db, "postgres");
+    let layout = surveyed(&config).await.expect("a layout");
+    assert_eq!(layout.naming.schema_template, "t_{slug}");
+    assert_eq!(layout.naming.check("new-one").expect("legal").schema.raw(), "t_new_one");
+    // What the configuration says is not guessed over.
+    let mut config = config;
+    config.tenants.schema = Some("tenant_{slug}".to_owned());
+    assert_eq!(surveyed(&config).await.expect("a layout").naming.schema_template, "tenant_{slug}");
+}
+
+#[tokio::test]
+async fn an_overriding_table_schema_and_exclusion_are_obeyed() {
+    let db = pg().database("overrides");
+    db.sql(
+        "create schema app; create table app.clients(id int primary key, slug text, name text);
+         insert into app.clients values (1, 'acme', 'ACME'), (2, 'blue-fox', 'Blue'), (3, 'archive', 'Archive');
+         create schema c_acme; create schema c_blue_fox; create schema c_archive; create schema c_stray; create schema c_old",
+    );
+    let mut config = config(&db, "postgres");
+    config.tenants.table = Some(name("app", "clients"));
+    config.tenants.schema = Some("c_{slug}".to_owned());
+    config.tenants.exclude = ["c_archive", "c_old"].map(|name| SchemaName::existing(name).expect("a name")).to_vec();
+    assert_eq!(listed(&config).await, ["acme:unknown", "blue-fox:unknown", "c_stray:orphan_schema"]);
+    config.tenants.table = Some(name("app", "nothing"));
+    let text = surveyed(&config).await.expect_err("absent").to_string();
+    assert!(text.contains("app.nothing is absent"), "{text}");
+}
+
+#[tokio::test]
+async fn a_scan_takes_the_underscore_literally() {
+    let db = pg().database("scan");
+    for schema in ["tenant_acme", "tenantx", "tenants_archive", "tenant_", "Tenant_Big", "zz_dropped_1_tenant_old"] {
+        db.sql(&format!("create schema \"{schema}\""));
+    }
+    let mut config = config(&db, "postgres");
+    config.tenants.scan = Some("tenant_%".to_owned());
+    assert_eq!(listed(&config).await, ["tenant_:unknown", "tenant_acme:unknown"]);
+    config.tenants.scan = Some("%".to_owned());
+    assert_eq!(
+        listed(&config).await,
+        ["Tenant_Big:unknown", "tenant_:unknown", "tenant_acme:unknown", "tenants_archive:unknown", "tenantx:unknown"]
+    );
+}
+
+#[tokio::test]
+async fn a_query_lists_tenants_and_cannot_write() {
+    let db = pg().database("query");
+    db.sql(
+        "create table customers(id int primary key, sub text, born timestamptz, gone bool);
+         insert into customers values (1, 'acme', '2026-02-09 11:00:00.5+01', false), (2, 'blue', null, true);
+         create schema tenant_acme;
+         create function wipe() returns text language plpgsql as $$ begin delete from customers; return 'x'; end $$",
+    );
+    let mut config = config(&db, "postgres");
+    let query = |text: &str| Some(text.to_owned());
+    config.tenants.query =
+        query("select id, sub as slug, upper(sub) as name, born as created_at from customers -- all;");
+    assert_eq!(listed(&config).await, ["acme:unknown", "blue:missing_schema"]);
+    let reader = open(&config).await;
+    let layout = survey(&reader, &config).await.expect("a layout");
+    let mut rows = registry::rows(&reader, &layout).await.expect("rows");
+    rows.sort_by(|a, b| a.slug.cmp(&b.slug));
+    assert_eq!(rows[0].created_at.as_ref().map(|at| at.raw()), Some("2026-02-09T10:00:00Z"));
+    assert_eq!(rows[0].id.as_ref().map(|id| id.raw()), Some("1"));
+
+    for (bad, wanted) in [
+        ("select id from customers", "need a slug"),
+        ("select slug from nowhere", "42P01"),
+        ("with gone as (delete from customers returning sub) select sub as slug from gone", "0A000"),
+        ("select 1; delete from customers", "one statement"),
+        ("delete from customers", "must be a SELECT"),
+    ] {
+        config.tenants.query = query(bad);
+        let text = match survey(&reader, &config).await {
+            Ok(layout) => registry::rows(&reader, &layout).await.expect_err(bad).to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(text.contains(wanted), "{bad}: {text}");
+    }
+    for sneaky in [
+        "select wipe() as slug",
+        "select set_config('transaction_read_only', 'off', true) || wipe() as slug",
+        "select set_config('default_transaction_read_only', 'off', false) || wipe() as slug",
+    ] {
+        config.tenants.query = query(sneaky);
+        let layout = survey(&reader, &config).await.expect("a layout");
+        registry::rows(&reader, &layout).await.expect_err(sneaky);
+        assert_eq!(reader.rows("select 1").await.expect("the session goes on").len(), 1);
+    }
+    // A setting that succeeds does not outlive the query.
+    config.tenants.query = query("select set_config('default_transaction_read_only', 'off', false) as slug");
+    let layout = survey(&reader, &config).await.expect("a layout");
+    registry::rows(&reader, &layout).await.expect("rows");
+    let rows = reader.rows("show default_transaction_read_only").await.expect("a setting");
+    assert_eq!(rows[0].text(0), Some("on"));
+    assert_eq!(db.value("select count(*) from customers"), "2");
+}
+
+#[tokio::test]
+async fn a_file_of_the_user_is_a_layout() {
+    let db = pg().database("own_file");
+    db.sql("create schema shop_1; create schema shop_2; create schema other");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shop.toml");
+    let text = "name = \"shop\"\ntitle = \"Shop\"\n[registry]\nkind = \"scan\"\npattern = \"shop_%\"\n[naming]\nrule = \"plain\"\n\
+                schema = \"shop_{slug}\"\nhyphens_become_underscores = true\n[schemas]\nexclude = [\"shop_2\"]\n";
+    std::fs::write(&path, text).expect("written");
+    let config = Database { layout: LayoutChoice::File(path), ..config(&db, "postgres") };
+    assert_eq!(&*surveyed(&config).await.expect("a layout").name, "shop");
+    assert_eq!(listed(&config).await, ["shop_1:unknown"]);
+}
+
+#[tokio::test]
+async fn words_that_the_status_column_refuses_are_not_offered() {
+    let db = pg().database("statuses");
+    db.sql("create type state as enum ('active', 'closed'); create table tenants(slug text, status state)");
+    let layout = surveyed(&config(&db, "postgres")).await.expect("a layout");
+    assert_eq!((layout.statuses.active.as_deref(), layout.statuses.suspended), (Some("active"), None));
+    db.sql("drop table tenants; create table tenants(slug text, status varchar(20) check (status in ('active', 'suspended')))");
+    let layout = surveyed(&config(&db, "postgres")).await.expect("a layout");
+    assert_eq!((layout.statuses.suspended.as_deref(), layout.statuses.deleted), (Some("suspended"), None));
+    db.sql("drop table tenants; create table tenants(slug text)");
+    let layout = surveyed(&config(&db, "postgres")).await.expect("a layout");
+    assert_eq!(layout.statuses.active, None);
+}
