@@ -8,3 +8,4 @@ mod link;
 mod names;
 mod registry;
 mod support;
+mod tls;

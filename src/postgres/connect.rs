@@ -11,8 +11,9 @@ use tokio_postgres::config::SslNegotiation;
 use tokio_postgres::{AsyncMessage, Client, Connection};
 
 use super::cancel::Cancel;
+use super::errors::{LinkError, LinkErrorKind};
 use super::password::{self, Kept, Origin, Password};
-use super::session::{LinkError, LinkErrorKind, ServerMessage};
+use super::session::ServerMessage;
 use super::tls::{self, Check};
 use super::wire::{self, Endpoint, Tls, Wire, WireError};
 use super::words;
@@ -86,33 +87,33 @@ impl Life {
 impl Server {
     /// Opens a connection under this name.
     pub(super) async fn open(&self, application_name: &str) -> Result<Opened, LinkError> {
-        // One login at a time: the operator is asked once, and the command runs once, for all sessions of a start.
-        let mut kept = self.kept.lock().await;
-        let password = self.password(&mut kept).await?;
-        let first = self.try_open(application_name, &password).await;
-        let refused = match first {
+        let password = self.password(&mut *self.kept.lock().await).await?;
+        let refused = match self.try_open(application_name, &password).await {
             Ok(opened) => return Ok(opened),
             Err(refused) => refused,
         };
         let again = match (&refused.again, &password.origin) {
-            // A command's password may be short-lived: what it printed for an earlier login may be stale by now.
-            (Again::WrongPassword, Origin::Command { fresh: false }) => {
-                kept.command = None;
-                Some(self.password(&mut kept).await?)
-            }
-            (Again::NoPassword, _) => self.ask(&mut kept),
+            (Again::WrongPassword, Origin::Command { fresh: false }) => self.run_command_again(&password).await?,
+            (Again::NoPassword, _) => self.ask().await,
             (Again::WrongPassword | Again::No, _) => None,
         };
         match again {
-            Some(password) => self.try_open(application_name, &password).await.map_err(|refused| {
-                if matches!(refused.again, Again::WrongPassword) {
-                    kept.typed = None;
-                    kept.command = None;
-                }
-                refused.error
-            }),
+            Some(password) => self.try_open(application_name, &password).await.map_err(|refused| refused.error),
             None => Err(refused.error),
         }
+    }
+
+    /// A command's password may be short-lived: what it printed for an earlier login may be stale by now.
+    async fn run_command_again(&self, stale: &Password) -> Result<Option<Password>, LinkError> {
+        let mut kept = self.kept.lock().await;
+        let same = match (&kept.command, &stale.secret) {
+            (Some(kept), Some(stale)) => password::exposed(kept) == password::exposed(stale),
+            (None, _) | (_, None) => true,
+        };
+        if same {
+            kept.command = None;
+        }
+        self.password(&mut kept).await.map(Some)
     }
 
     async fn password(&self, kept: &mut Kept) -> Result<Password, LinkError> {
@@ -122,16 +123,18 @@ impl Server {
         })
     }
 
-    /// Asks the operator, once in the life of the program.
-    fn ask(&self, kept: &mut Kept) -> Option<Password> {
+    /// Asks the operator, once in the life of the program; sessions that are opened meanwhile wait for the answer.
+    async fn ask(&self) -> Option<Password> {
+        let mut kept = self.kept.lock().await;
+        let typed = |secret| Password { secret: Some(secret), origin: Origin::Prompt, ignored: None };
         if kept.asked {
-            return None;
+            return kept.typed.clone().map(typed);
         }
         kept.asked = true;
-        let prompt = self.prompt.as_ref()?;
-        let typed = prompt(&format!("Password for {}: ", Untrusted::new(self.conninfo.address()).safe()))?;
-        kept.typed = Some(typed.clone());
-        Some(Password { secret: Some(typed), origin: Origin::Prompt, ignored: None })
+        let prompt = self.prompt.clone()?;
+        let question = format!("Password for {}: ", Untrusted::new(self.conninfo.address()).safe());
+        kept.typed = tokio::task::spawn_blocking(move || prompt(&question)).await.ok().flatten();
+        kept.typed.clone().map(typed)
     }
 
     async fn try_open(&self, application_name: &str, password: &Password) -> Result<Opened, Refusal> {

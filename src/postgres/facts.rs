@@ -2,10 +2,44 @@
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::connect::Opened;
-use super::session::{ServerFacts, TextRow};
-use super::words;
+use super::connect::{Opened, Server};
+use super::errors::{LinkError, LinkErrorKind, TextRow};
+use super::pooling::{self, Finding, Pooling};
+use super::session::Patience;
+use super::{target::Target, words};
+use crate::config;
 use crate::text::Untrusted;
+
+/// What a session turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// `server_version`, as `15.20`.
+    pub version: String,
+    /// `server_version_num`, as 150020.
+    pub version_num: u32,
+    /// The session's user.
+    pub user: Untrusted,
+    /// The user is a superuser.
+    pub superuser: bool,
+    /// The key's pid equals `pg_backend_pid()`: no pooler between (poolers.md A.1).
+    pub direct: bool,
+    /// What stands in between, the operator's word for it considered.
+    pub pooling: Pooling,
+    /// `pg_is_in_recovery()`.
+    pub standby: bool,
+    /// `pg_control_system()`'s identifier; `None` where the role may not read it.
+    pub system_identifier: Option<String>,
+    /// The timeline (first 8 hex digits of the WAL file name); `None` on a standby.
+    pub timeline: Option<String>,
+    /// The database's name.
+    pub database: Untrusted,
+    /// The database's oid.
+    pub database_oid: u32,
+    /// TLS is in use.
+    pub tls: bool,
+    /// Protections that the server refused or lacks, weak TLS and the like, in words.
+    pub warnings: Vec<Untrusted>,
+}
 
 const FACTS: &str = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version'), \
     pg_catalog.current_setting('server_version_num'), CURRENT_USER, pg_catalog.current_setting('is_superuser'), \
@@ -47,16 +81,65 @@ pub(super) async fn backend_pid(client: &Client) -> Result<Option<i32>, tokio_po
     Ok(row.and_then(|row| row.text(0).and_then(|pid| pid.parse().ok())))
 }
 
+/// Asks for the facts, within the time that connecting may take.
+pub(super) async fn ask_in_time(target: &Target, opened: &Opened) -> Result<ServerFacts, LinkError> {
+    let conninfo = &target.server.conninfo;
+    let limit = conninfo.connect_timeout.unwrap_or(Patience::Background.limit());
+    let (words, hint) = match tokio::time::timeout(limit, ask(opened)).await {
+        Ok(Ok((mut facts, pid))) => {
+            if !facts.direct {
+                judge_pooler(&target.server, target.config.pooler, opened, pid, &mut facts).await;
+            }
+            return Ok(facts);
+        }
+        Ok(Err(FactsError::Library(error))) => (words::library_words(&error), ""),
+        Ok(Err(FactsError::Odd(what))) => (format!("the server's answer has {what}"), "Is it PostgreSQL?"),
+        Err(_) => (
+            format!("logged in, and then no answer within {} s", limit.as_secs()),
+            "The server, or a connection pooler in between, is overloaded",
+        ),
+    };
+    opened.life.cut();
+    Err(words::link_error(conninfo, LinkErrorKind::Unreachable, &words, hint))
+}
+
+/// The operator's word for the pooler, and whether the server's answers belie it.
+async fn judge_pooler(server: &Server, word: config::Pooler, opened: &Opened, pid: i32, facts: &mut ServerFacts) {
+    let warning = match word {
+        config::Pooler::Auto => {
+            "a connection pooler is in between: nothing is written here (pooler = \"session\" states session pooling)"
+                .to_owned()
+        }
+        config::Pooler::Session => match pooling::probe(server, opened, pid).await {
+            Finding::Nothing => {
+                facts.pooling = Pooling::StatedSession;
+                "a connection pooler is in between; it pools sessions as the configuration states".to_owned()
+            }
+            Finding::NotSession(why) => {
+                facts.pooling = Pooling::Disproved;
+                format!(
+                    "nothing is written here: the pooler does not pool sessions, although pooler = \"session\" is set: {why}"
+                )
+            }
+            Finding::Unknown(why) => {
+                facts.pooling = Pooling::StatedSession;
+                format!("a connection pooler is in between; that it pools sessions could not be tried: {why}")
+            }
+        },
+    };
+    facts.warnings.push(Untrusted::new(warning));
+}
+
 /// Why the facts are not there.
-pub(super) enum FactsError {
+enum FactsError {
     /// The link broke or the server refused.
     Library(tokio_postgres::Error),
     /// The answer has another form.
     Odd(&'static str),
 }
 
-/// Asks for the facts: three statements, sent at once.
-pub(super) async fn ask(opened: &Opened) -> Result<ServerFacts, FactsError> {
+/// Asks for the facts: three statements, sent at once. Also the process id that a statement sees.
+async fn ask(opened: &Opened) -> Result<(ServerFacts, i32), FactsError> {
     let client = &opened.client;
     let (row, system, timeline) =
         tokio::join!(first_row(client, FACTS), first_row(client, SYSTEM), first_row(client, TIMELINE));
@@ -73,9 +156,6 @@ pub(super) async fn ask(opened: &Opened) -> Result<ServerFacts, FactsError> {
         warnings.push(Untrusted::new("the role is a superuser"));
     }
     let direct = pid == opened.cancel.key_pid();
-    if !direct {
-        warnings.push(Untrusted::new("a connection pooler is in between"));
-    }
     let mut one = |what: &str, answer: Result<Option<TextRow>, tokio_postgres::Error>, expected: bool| match answer {
         Ok(row) => row.and_then(|row| row.text(0).map(str::to_owned)),
         Err(error) => {
@@ -87,12 +167,13 @@ pub(super) async fn ask(opened: &Opened) -> Result<ServerFacts, FactsError> {
     };
     let system_identifier = one("the system identifier", system, true);
     let timeline = one("the timeline", timeline, !standby);
-    Ok(ServerFacts {
+    let facts = ServerFacts {
         version: text(1).split_whitespace().next().unwrap_or_default().to_owned(),
         version_num,
         user: Untrusted::new(text(3)),
         superuser,
         direct,
+        pooling: if direct { Pooling::Direct } else { Pooling::Pooled },
         standby,
         system_identifier,
         timeline,
@@ -100,5 +181,6 @@ pub(super) async fn ask(opened: &Opened) -> Result<ServerFacts, FactsError> {
         database_oid,
         tls: opened.tls,
         warnings,
-    })
+    };
+    Ok((facts, pid))
 }

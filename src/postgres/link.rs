@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::session::{LinkError, LinkErrorKind};
+use super::errors::{LinkError, LinkErrorKind};
 use crate::model::link::LinkState;
 use crate::text::Untrusted;
 

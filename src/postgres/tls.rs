@@ -9,6 +9,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -68,7 +69,7 @@ pub(super) fn connector(conninfo: &Conninfo, home: Option<&Path>) -> Result<(Tls
     let verifier: Arc<dyn ServerCertVerifier> = match check {
         Check::Nothing => Arc::new(Unverified(Arc::clone(&provider))),
         Check::Authority => Arc::new(AnyName(trusting(root, &provider)?)),
-        Check::Name => trusting(root, &provider)?,
+        Check::Name => Arc::new(trusting(root, &provider)?),
     };
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions(conninfo))?
@@ -95,12 +96,14 @@ fn versions(conninfo: &Conninfo) -> Vec<&'static rustls::SupportedProtocolVersio
         .collect()
 }
 
-fn trusting(root: Option<RootCert>, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+fn trusting(root: Option<RootCert>, provider: &Arc<CryptoProvider>) -> Result<Trusting, TlsError> {
+    let mut named = Vec::new();
     let mut store = RootCertStore::empty();
     match root {
         Some(RootCert::File(path)) => {
-            for certificate in read_pem(&path)? {
-                store.add(certificate).map_err(|_| TlsError::NoCertificate(path.clone()))?;
+            named = read_pem(&path)?;
+            for certificate in &named {
+                store.add(certificate.clone()).map_err(|_| TlsError::NoCertificate(path.clone()))?;
             }
         }
         Some(RootCert::System) | None => {
@@ -111,7 +114,8 @@ fn trusting(root: Option<RootCert>, provider: &Arc<CryptoProvider>) -> Result<Ar
             }
         }
     }
-    Ok(WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build()?)
+    let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build()?;
+    Ok(Trusting { chains, named })
 }
 
 fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -164,9 +168,63 @@ impl ServerCertVerifier for Unverified {
     }
 }
 
+/// Checks the authority and the name. A server's own certificate that is named in the file of trusted ones is trusted
+/// although it may be an authority's too: that is what `openssl req -x509` makes, and libpq takes it.
+#[derive(Debug)]
+struct Trusting {
+    chains: Arc<WebPkiServerVerifier>,
+    named: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Trusting {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        use rustls::CertificateError as E;
+        match self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            // webpki looks at the dates before it looks at the kind: what is left is the name.
+            Err(rustls::Error::InvalidCertificate(E::UnknownIssuer | E::Other(_)))
+                if self.named.contains(end_entity) =>
+            {
+                let certificate = ParsedCertificate::try_from(end_entity)?;
+                rustls::client::verify_server_name(&certificate, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chains.supported_verify_schemes()
+    }
+}
+
 /// Checks the authority, and forgives only a name that is not the host's.
 #[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
+struct AnyName(Trusting);
 
 impl ServerCertVerifier for AnyName {
     fn verify_server_cert(

@@ -7,8 +7,8 @@ use rustls::CertificateError;
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
+use super::errors::{LinkError, LinkErrorKind, QueryError};
 use super::password::Origin;
-use super::session::{LinkError, LinkErrorKind, QueryError};
 use super::wire::{Endpoint, WireError};
 use crate::config::conninfo::{Conninfo, Host, SslMode};
 use crate::text::Untrusted;
@@ -194,6 +194,11 @@ fn certificate_words(conninfo: &Conninfo, problem: &CertificateError) -> (String
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             ("the server's certificate is not valid yet".to_owned(), "Check this machine's clock".to_owned())
         }
+        // The library has no better name for it: the certificate that `openssl req -x509` makes.
+        CertificateError::Other(cause) if format!("{cause:?}").contains("CaUsedAsEndEntity") => (
+            "the server's certificate is its own authority, and is not trusted here".to_owned(),
+            "Set sslrootcert to a copy of the server's certificate (server.crt)".to_owned(),
+        ),
         other => (
             format!("the server's certificate is not acceptable: {other}"),
             format!("sslmode is {}; have the certificate issued again, or weaken sslmode knowingly", conninfo.sslmode.word()),

@@ -1,0 +1,83 @@
+//! The server behind a configured database: where, who, how.
+
+use std::fmt;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use super::connect::{self, Prompt, Server};
+use super::errors::{LinkError, LinkErrorKind};
+use crate::config;
+use crate::config::conninfo::Conninfo;
+use crate::config::surroundings::Surroundings;
+use crate::text::Untrusted;
+
+/// Everything needed to open sessions of one database: where, who, how. Made once; the password is asked once.
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Target {
+    /// The database's configuration.
+    pub config: Arc<config::Database>,
+    /// `user@host:port/dbname` without the password, for messages.
+    pub address: Untrusted,
+    pub(super) server: Arc<Server>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("name", &self.config.name)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Target {
+    /// Reads the connection string, libpq's variables and the trusted certificates. Connects to nothing, and gets no
+    /// password yet.
+    ///
+    /// # Errors
+    /// When the connection string is wrong or asks for what is not supported, or the certificates cannot be read.
+    pub fn resolve(config: Arc<config::Database>, around: &Surroundings) -> Result<Self, LinkError> {
+        Self::resolve_with_prompt(config, around, None)
+    }
+
+    /// As [`Self::resolve`], with somebody to ask for the password where the server wants one and none is found. The
+    /// question is asked once; call [`Self::log_in`] before the terminal is taken.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_with_prompt(
+        config: Arc<config::Database>,
+        around: &Surroundings,
+        prompt: Option<Prompt>,
+    ) -> Result<Self, LinkError> {
+        let conninfo = Conninfo::parse(config.url.expose_secret(), around).map_err(|error| LinkError {
+            kind: LinkErrorKind::Refused,
+            message: Untrusted::new(format!("database {}: {error}", config.name)),
+        })?;
+        let address = Untrusted::new(conninfo.address());
+        let mut server = connect::server(conninfo, around.home.clone(), config.password_command.clone())?;
+        server.prompt = prompt;
+        Ok(Self { config, address, server: Arc::new(server) })
+    }
+
+    /// Logs in and out once, so that a password is asked for now and not later.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub async fn log_in(&self) -> Result<(), LinkError> {
+        self.server.open(&reader_name(&self.server)).await.map(drop)
+    }
+
+    /// The connection string as it is understood.
+    #[must_use]
+    pub fn conninfo(&self) -> &Conninfo {
+        &self.server.conninfo
+    }
+}
+
+pub(super) fn reader_name(server: &Server) -> String {
+    let own = concat!("tenantui/", env!("CARGO_PKG_VERSION"), " reader");
+    server.conninfo.application_name.clone().unwrap_or_else(|| own.to_owned())
+}
