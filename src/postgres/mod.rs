@@ -18,7 +18,6 @@ mod password;
 mod pooling;
 pub mod registry;
 pub mod session;
-pub mod session;
 mod settings;
 pub mod sizes;
 pub mod survey;
