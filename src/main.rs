@@ -3,29 +3,55 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tenantui::cli;
 use tenantui::cli::args::Arguments;
+use tenantui::cli::exit::Status;
 use tenantui::cli::keymap::KeyLine;
+use tenantui::cli::{self, Dashboard};
 use tenantui::tui::app::action::ACTIONS;
 use tenantui::tui::app::keymap::Keymap;
+use tenantui::tui::run::{self, RunInput};
+use tenantui::{fleet, jobs};
+use tokio::sync::mpsc;
+
+/// Job events that may wait for the dashboard.
+const EVENTS: usize = 1_024;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let keys = key_lines();
-    cli::run(arguments, &keys, async |dashboard| {
-        Err(format!("{} databases: the dashboard is not built yet", dashboard.targets.len()))
-    })
+    let keymap = match keymap() {
+        Ok(keymap) => keymap,
+        Err(message) => return cli::refuse(&message),
+    };
+    let keys = key_lines(&keymap);
+    cli::run(arguments, &keys, async move |dashboard| open(dashboard, keymap).await)
+}
+
+/// The embedded keys, with what the user's file changes.
+fn keymap() -> Result<Keymap, String> {
+    let keymap = match cli::user_file("keymap.toml")? {
+        Some((text, file)) => Keymap::with_user(&text, &file),
+        None => Keymap::embedded(),
+    };
+    keymap.map_err(|error| error.to_string())
 }
 
 /// The dashboard's table of actions, for `keys`, the man page and the README.
-fn key_lines() -> Vec<KeyLine> {
-    let keymap = Keymap::embedded().ok();
-    let lines = ACTIONS.iter().map(|info| KeyLine {
-        keys: keymap.as_ref().map(|keymap| keymap.keys_of(info.action).join(", ")).unwrap_or_default(),
-        name: info.name.to_owned(),
-        title: info.title.to_owned(),
-        help: info.help.to_owned(),
+fn key_lines(keymap: &Keymap) -> Vec<KeyLine> {
+    let line = |info: &tenantui::tui::app::action::ActionInfo| KeyLine {
+        keys: keymap.keys_of(info.action),
+        name: info.name,
+        help: info.help,
         writes: info.writes,
-    });
-    lines.collect()
+    };
+    ACTIONS.iter().map(line).collect()
+}
+
+async fn open(dashboard: Dashboard, keymap: Keymap) -> Result<Status, String> {
+    let Dashboard { config, targets, ascii } = dashboard;
+    let (events, job_events) = mpsc::channel(EVENTS);
+    let databases = targets.iter().map(|target| (target.config.clone(), target.address.clone())).collect();
+    let services = targets.iter().map(|target| jobs::service::spawn(target.clone(), events.clone())).collect();
+    let fleet = fleet::spawn(targets, config.ui.refresh);
+    let input = RunInput { databases, ui: config.ui, keymap, ascii, fleet, services, job_events };
+    run::run(input).await.map(|exit| Status::Dashboard(exit.code)).map_err(|error| error.to_string())
 }

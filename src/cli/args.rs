@@ -33,7 +33,7 @@ pub struct Arguments {
 
 /// Flags of every command.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Connection")]
+#[command(next_help_heading = "Everywhere")]
 pub struct Connection {
     /// Read this configuration file
     #[arg(long, global = true, value_name = "FILE")]
@@ -47,6 +47,9 @@ pub struct Connection {
     /// Write nothing, whatever else is said
     #[arg(long, global = true)]
     pub read_only: bool,
+    /// Draw the dashboard with ASCII only (so it is where the locale is not UTF-8)
+    #[arg(long, global = true)]
+    pub ascii: bool,
 }
 
 /// How data is printed.

@@ -22,6 +22,8 @@ pub enum Status {
     Refused,
     /// 128 + n: ended by a signal.
     Signal(u8),
+    /// As the dashboard ended: 0, or 128 + n.
+    Dashboard(u8),
 }
 
 impl Status {
@@ -36,6 +38,7 @@ impl Status {
             Self::Partly => 4,
             Self::Refused => 5,
             Self::Signal(number) => 128_u8.saturating_add(number),
+            Self::Dashboard(code) => code,
         }
     }
 
@@ -44,7 +47,8 @@ impl Status {
     pub const fn and(self, next: Self) -> Self {
         match self {
             Self::Done => next,
-            Self::Failed | Self::Usage | Self::NoLink | Self::Partly | Self::Refused | Self::Signal(_) => self,
+            Self::Failed | Self::Usage | Self::NoLink | Self::Partly | Self::Refused => self,
+            Self::Signal(_) | Self::Dashboard(_) => self,
         }
     }
 }

@@ -6,14 +6,12 @@ use super::output::Table;
 /// One action of the dashboard, for `keys`, the man page and the README.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyLine {
-    /// Its keys as the operator presses them; empty: only by name.
-    pub keys: String,
+    /// Its keys as the operator presses them; none: only by name.
+    pub keys: Vec<String>,
     /// Its name, for `:` and for key maps.
-    pub name: String,
-    /// What it is called.
-    pub title: String,
+    pub name: &'static str,
     /// What it does.
-    pub help: String,
+    pub help: &'static str,
     /// Whether it writes.
     pub writes: bool,
 }
@@ -24,8 +22,7 @@ pub fn table(lines: &[KeyLine]) -> Table {
     let mut table = Table::new(&["keys", "action", "does", "writes"]);
     for line in lines {
         let writes = if line.writes { "yes" } else { "" };
-        let keys = (!line.keys.is_empty()).then(|| line.keys.clone());
-        table.row(vec![keys.into(), line.name.as_str().into(), line.help.as_str().into(), writes.into()]);
+        table.row(vec![line.keys.join(", ").into(), line.name.into(), line.help.into(), writes.into()]);
     }
     table
 }
@@ -35,12 +32,7 @@ pub fn table(lines: &[KeyLine]) -> Table {
 pub fn markdown(lines: &[KeyLine]) -> String {
     let mut out = String::from("| Keys | Action | Does | Writes |\n|---|---|---|---|\n");
     for line in lines {
-        let keys: Vec<String> = line
-            .keys
-            .split(", ")
-            .filter(|key| !key.is_empty())
-            .map(|key| format!("`{}`", key.replace('|', "\\|")))
-            .collect();
+        let keys: Vec<String> = line.keys.iter().map(|key| format!("`{}`", key.replace('|', "\\|"))).collect();
         let writes = if line.writes { "yes" } else { "" };
         out.push_str(&format!("| {} | {} | {} | {writes} |\n", keys.join(" "), line.name, line.help));
     }
@@ -54,7 +46,7 @@ pub fn roff(lines: &[KeyLine]) -> String {
     let mut out = String::from(".SH KEYS\nThe keys of the dashboard; the same list is in its help (?).\n");
     for line in lines.iter().filter(|line| !line.keys.is_empty()) {
         let writes = if line.writes { " Writes: it opens a dialog first." } else { "" };
-        out.push_str(&format!(".TP\n\\fB{}\\fR\n{}{writes}\n", escape(&line.keys), escape(&line.help)));
+        out.push_str(&format!(".TP\n\\fB{}\\fR\n{}{writes}\n", escape(&line.keys.join(", ")), escape(line.help)));
     }
     out
 }

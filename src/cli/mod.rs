@@ -22,6 +22,7 @@ use self::keymap::KeyLine;
 use self::session::Session;
 use self::signals::Signals;
 use crate::config::Config;
+use crate::config::surroundings::Surroundings;
 use crate::postgres::session::Target;
 
 /// A dashboard ready to be opened: the passwords are asked, the terminal is there.
@@ -31,6 +32,29 @@ pub struct Dashboard {
     pub config: Config,
     /// One per database, in the order of the configuration.
     pub targets: Vec<Target>,
+    /// Draw with ASCII only.
+    pub ascii: bool,
+}
+
+/// Ends the program for a mistake that was found before the command line could be carried out.
+#[must_use]
+pub fn refuse(message: &str) -> ExitCode {
+    output::note(format!("tenantui: {message}"));
+    ExitCode::from(Status::Usage.code())
+}
+
+/// A file of the user's configuration folder with its path, where there is one.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn user_file(name: &str) -> Result<Option<(String, String)>, String> {
+    let Some(folder) = Surroundings::process().config_dir else { return Ok(None) };
+    let path = folder.join("tenantui").join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some((text, path.display().to_string()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    }
 }
 
 /// Carries out what the command line says. `dashboard` opens the dashboard and returns when it is closed; its error is
@@ -77,10 +101,10 @@ where
         Some(Command::Keys(arguments)) => return commands::manual::keys(keys, arguments),
         Some(Command::Completions { shell }) => return commands::manual::completions(shell),
         Some(Command::Man) => return commands::manual::man(keys),
-        Some(Command::Demo(options)) => return commands::demo::run(options, dashboard).await,
+        Some(Command::Demo(options)) => return commands::demo::run(options, connection.ascii, dashboard).await,
         None if is_screen() => {
             let session = Session::open(connection, Signals::listen()?)?;
-            return open(session, dashboard).await;
+            return open(session, connection.ascii, dashboard).await;
         }
         _ => {}
     }
@@ -124,8 +148,19 @@ pub fn is_screen() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
+/// Whether the locale can show more than ASCII.
+fn is_utf8() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    locale.is_some_and(|locale| {
+        let locale = locale.to_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}
+
 /// Opens the dashboard. Passwords are asked for before the screen is taken.
-async fn open<F>(session: Session, dashboard: F) -> Outcome<Status>
+async fn open<F>(session: Session, ascii: bool, dashboard: F) -> Outcome<Status>
 where
     F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
 {
@@ -133,6 +168,14 @@ where
     for database in &session.databases {
         targets.push(session::target(database).await?);
     }
-    let ready = Dashboard { config: session.config, targets };
+    for target in &targets {
+        let conninfo = target.conninfo();
+        let given = conninfo.password.is_some() || conninfo.env_password.is_some();
+        if !given && target.config.password_command.is_none() {
+            // A link that is down is the dashboard's to show; only the question for a password has to come before it.
+            let _ = target.log_in().await;
+        }
+    }
+    let ready = Dashboard { config: session.config, targets, ascii: ascii || !is_utf8() };
     dashboard(ready).await.map_err(Failure::failed)
 }

@@ -20,18 +20,18 @@ const NEW_TENANT: (&str, &str) = ("harbour-lights", "Harbour Lights Ltd");
 ///
 /// # Errors
 /// Exit 1 where there are no server programs or a step fails.
-pub async fn run<F>(arguments: Demo, dashboard: F) -> Outcome<Status>
+pub async fn run<F>(arguments: Demo, ascii: bool, dashboard: F) -> Outcome<Status>
 where
     F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
 {
     let signals = Signals::listen()?;
     tokio::select! {
         number = signals.wait(1), if !is_screen() => Ok(Status::Signal(number)),
-        ended = live(arguments, signals.clone(), dashboard) => ended,
+        ended = live(arguments, ascii, signals.clone(), dashboard) => ended,
     }
 }
 
-async fn live<F>(arguments: Demo, signals: Signals, dashboard: F) -> Outcome<Status>
+async fn live<F>(arguments: Demo, ascii: bool, signals: Signals, dashboard: F) -> Outcome<Status>
 where
     F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
 {
@@ -46,7 +46,7 @@ where
         // The demo is prepared for jobs: its first order should not begin with a question.
         init::run(&session::target(database).await?).await?;
     }
-    let ended = if is_screen() { open(session, dashboard).await } else { show(&session).await };
+    let ended = if is_screen() { open(session, ascii, dashboard).await } else { show(&session).await };
     // The servers end and their folder goes when the demo is dropped; not before the last session.
     drop(demo);
     ended

@@ -16,10 +16,9 @@ struct Document<'a> {
 
 #[derive(serde::Serialize)]
 struct Key<'a> {
-    keys: Vec<&'a str>,
-    action: &'a str,
-    title: &'a str,
-    help: &'a str,
+    keys: &'a [String],
+    action: &'static str,
+    help: &'static str,
     writes: bool,
 }
 
@@ -32,13 +31,7 @@ pub fn keys(lines: &[KeyLine], arguments: Keys) -> Outcome<Status> {
         Style::Json => output::json(&Document {
             keys: lines
                 .iter()
-                .map(|line| Key {
-                    keys: line.keys.split(", ").filter(|key| !key.is_empty()).collect(),
-                    action: &line.name,
-                    title: &line.title,
-                    help: &line.help,
-                    writes: line.writes,
-                })
+                .map(|line| Key { keys: &line.keys, action: line.name, help: line.help, writes: line.writes })
                 .collect(),
         })?,
         Style::Csv => output::data(&keymap::table(lines).csv()?)?,
@@ -119,13 +112,8 @@ mod tests {
 
     #[test]
     fn the_man_page_names_every_command_and_key() {
-        let keys = [KeyLine {
-            keys: "M".into(),
-            name: "migrate".into(),
-            title: "Migrate".into(),
-            help: "migrate the marked tenants".into(),
-            writes: true,
-        }];
+        let keys =
+            [KeyLine { keys: vec!["M".into()], name: "migrate", help: "migrate the marked tenants", writes: true }];
         let page = page(&keys).expect("a page");
         for command in Arguments::command().get_subcommands() {
             assert!(page.contains(&format!(".SS tenantui {}\n", command.get_name())), "{}", command.get_name());
