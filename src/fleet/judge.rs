@@ -4,6 +4,7 @@
 use crate::migrations::plan::Standing;
 use crate::model::ledger::LedgerState;
 use crate::model::tenant::TenantState;
+use crate::text::Untrusted;
 
 /// What decides the state of one tenant.
 #[derive(Debug, Clone, Copy)]
@@ -72,5 +73,18 @@ fn by_standing(facts: Facts<'_>) -> TenantState {
         TenantState::Behind
     } else {
         TenantState::Ok
+    }
+}
+
+/// What a ledger's state says to the operator, in words; nothing where it was read or is merely absent.
+#[must_use]
+pub fn problem(ledger: &LedgerState) -> Option<Untrusted> {
+    match ledger {
+        LedgerState::NoAccess(why) | LedgerState::Unreadable { why, .. } => Some(why.clone()),
+        LedgerState::Read(reading) if reading.dirty => {
+            Some(format!("{} recorded a failed migration in {}", reading.tool, reading.table).into())
+        }
+        LedgerState::Read(reading) => reading.locked.clone(),
+        LedgerState::Unread | LedgerState::Absent => None,
     }
 }

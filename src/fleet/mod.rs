@@ -2,16 +2,36 @@
 //!
 //! Published in a `watch` channel: the latest wins, and a face that is slow misses nothing but intermediate pictures.
 
+//!
+//! Each database has a task of its own with its own session ([`database`]), its cache counter another ([`cache`]), and
+//! the open tenant a third ([`detail`]); [`publish`] puts their parts together. Nothing here writes.
+
+mod cache;
+mod database;
+mod detail;
+mod files;
+mod judge;
+mod once;
+mod picture;
+mod publish;
+mod read;
+mod session;
+mod why;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use self::database::Message;
+use self::picture::Picture;
 use crate::layout::{Layout, TakenNames};
+use crate::migrations::dialects::Ledgers;
 use crate::migrations::folder::Folder;
 use crate::model::fleet::Snapshot;
 use crate::model::tenant::{DatabaseName, TenantKey};
-use crate::postgres::session::{LinkError, Target};
+use crate::postgres::session::{LinkError, QueryError, Target};
+use crate::text::Untrusted;
 
 /// What a face can ask of the collector.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,18 +68,132 @@ pub struct JobContext {
     pub database: DatabaseName,
     /// Its layout.
     pub layout: Arc<Layout>,
-    /// The tenants' migrations, where a folder is configured.
+    /// The tenants' migrations, where a folder is configured and could be read.
     pub folder: Option<Arc<Folder>>,
+    /// Why there is no folder although one is configured.
+    pub folder_error: Option<Untrusted>,
+    /// Recognised ledgers.
+    pub found: Arc<Ledgers>,
     /// Names that a new tenant may collide with.
     pub taken: Arc<TakenNames>,
     /// Why nothing may be written here, where that is so.
-    pub read_only_why: Option<crate::text::Untrusted>,
+    pub read_only_why: Option<Untrusted>,
 }
 
-/// Starts the collector over these databases.
+impl JobContext {
+    /// Whether it is the same context: the same objects, not merely equal ones.
+    fn is_same(&self, other: &Self) -> bool {
+        let same_folder = match (&self.folder, &other.folder) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        same_folder
+            && self.database == other.database
+            && Arc::ptr_eq(&self.layout, &other.layout)
+            && Arc::ptr_eq(&self.found, &other.found)
+            && Arc::ptr_eq(&self.taken, &other.taken)
+            && self.folder_error == other.folder_error
+            && self.read_only_why == other.read_only_why
+    }
+}
+
+/// Starts the collector over these databases. It ends when the returned handle and all its receivers are gone.
 #[must_use]
-pub fn spawn(_targets: Vec<Target>, _refresh: Duration) -> Fleet {
-    todo!("reading room")
+pub fn spawn(targets: Vec<Target>, refresh: Duration) -> Fleet {
+    let parts: Vec<_> = targets.iter().map(|target| Picture::new(target.clone()).part()).collect();
+    let (snapshots, snapshots_out) = watch::channel(Arc::new(publish::assemble(&parts, None)));
+    let (contexts, contexts_out) = watch::channel(Arc::new(Vec::new()));
+    let (updates, updates_in) = mpsc::channel(64);
+    let (commands, commands_in) = mpsc::channel(64);
+    let (open, open_in) = watch::channel(None);
+    let (measure, measure_in) = watch::channel(0);
+    let (count, count_in) = watch::channel(0);
+    let mut inboxes = Vec::new();
+    let mut desks = Vec::new();
+    for (index, target) in targets.into_iter().enumerate() {
+        let (inbox, inbox_in) = mpsc::channel(64);
+        let (cache_input, cache_input_in) = watch::channel(None);
+        let (counts, counts_in) = watch::channel(None);
+        if let Some(config) = target.config.cache.clone() {
+            tokio::spawn(cache::run(cache::Counter {
+                config,
+                input: cache_input_in,
+                asked: count_in.clone(),
+                open: open_in.clone(),
+                database: inbox.clone(),
+                counts,
+            }));
+        }
+        desks.push((target.clone(), counts_in));
+        inboxes.push((Arc::clone(&target.config.name), inbox));
+        tokio::spawn(database::run(database::Task {
+            index,
+            target,
+            every: Some(refresh),
+            inbox: inbox_in,
+            updates: updates.clone(),
+            cache_input,
+        }));
+    }
+    tokio::spawn(detail::run(detail::Desk {
+        databases: desks,
+        open: open_in,
+        asked: measure_in,
+        snapshots: snapshots_out.clone(),
+        contexts: contexts_out.clone(),
+        updates,
+    }));
+    tokio::spawn(publish::publish(parts, updates_in, snapshots, contexts));
+    tokio::spawn(dispatch(commands_in, Wires { inboxes, open, measure, count }));
+    Fleet { snapshots: snapshots_out, contexts: contexts_out, commands }
+}
+
+/// Where commands go.
+struct Wires {
+    inboxes: Vec<(DatabaseName, mpsc::Sender<Message>)>,
+    open: watch::Sender<Option<TenantKey>>,
+    measure: watch::Sender<u64>,
+    count: watch::Sender<u64>,
+}
+
+/// Carries commands to the tasks until the face is gone; with it go the tasks' inboxes, and with those the tasks.
+async fn dispatch(mut commands: mpsc::Receiver<FleetCommand>, wires: Wires) {
+    while let Some(command) = commands.recv().await {
+        match command {
+            FleetCommand::Refresh => {
+                wires.measure.send_modify(|asked| *asked += 1);
+                wires.to_all(|| Message::Refresh).await;
+            }
+            FleetCommand::Open(key) => {
+                wires.open.send_replace(Some(key));
+            }
+            FleetCommand::Close => {
+                wires.open.send_replace(None);
+            }
+            FleetCommand::Changed(keys) => wires.changed(keys).await,
+            FleetCommand::Every(every) => wires.to_all(|| Message::Every(every)).await,
+            FleetCommand::CountCache => wires.count.send_modify(|asked| *asked += 1),
+        }
+    }
+}
+
+impl Wires {
+    async fn to_all(&self, message: impl Fn() -> Message) {
+        for (_, inbox) in &self.inboxes {
+            // A task that ended has nothing to read any more.
+            let _ended = inbox.send(message()).await;
+        }
+    }
+
+    async fn changed(&self, keys: Vec<TenantKey>) {
+        for (name, inbox) in &self.inboxes {
+            let own: Vec<TenantKey> = keys.iter().filter(|key| key.database == *name).cloned().collect();
+            if !own.is_empty() {
+                let _ended = inbox.send(Message::Changed(own)).await;
+            }
+        }
+    }
 }
 
 /// How much one reading reads.
@@ -86,8 +220,8 @@ pub struct Reading {
 ///
 /// # Errors
 /// When there is no link, or the registry cannot be read.
-pub async fn read_once(_target: &Target, _options: &ReadOptions) -> Result<Reading, FleetError> {
-    todo!("reading room")
+pub async fn read_once(target: &Target, options: &ReadOptions) -> Result<Reading, FleetError> {
+    once::read(target, options).await
 }
 
 /// Why a database could not be read. Its `Display` says what failed, why, and what to do next.
@@ -95,8 +229,25 @@ pub async fn read_once(_target: &Target, _options: &ReadOptions) -> Result<Readi
 pub enum FleetError {
     /// No link.
     #[error(transparent)]
-    Link(#[from] LinkError),
+    Link(LinkError),
     /// The registry, the layout or the folder is wrong.
     #[error("{}", .0.safe())]
-    Unusable(crate::text::Untrusted),
+    Unusable(Untrusted),
+}
+
+impl From<LinkError> for FleetError {
+    fn from(error: LinkError) -> Self {
+        Self::Link(error)
+    }
+}
+
+impl From<QueryError> for FleetError {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Link(link) => Self::Link(link),
+            other @ (QueryError::Server { .. } | QueryError::Timeout { .. } | QueryError::Unexpected { .. }) => {
+                Self::Unusable(other.to_string().into())
+            }
+        }
+    }
 }

@@ -20,37 +20,36 @@ pub struct Part {
     pub shared: Option<SharedSchema>,
     /// Its jobs, newest first.
     pub jobs: Arc<[JobView]>,
-    /// The open tenant, where it is of this database.
-    pub detail: Option<Arc<TenantDetail>>,
     /// What its jobs are ordered with.
     pub context: Option<Arc<JobContext>>,
 }
 
-/// A part that changed.
+/// Something that changed.
 #[derive(Debug)]
-pub struct Update {
-    /// Which database, by its place in the configuration.
-    pub index: usize,
-    /// Its part.
-    pub part: Part,
+pub enum Update {
+    /// A database's part, by its place in the configuration.
+    Part(usize, Box<Part>),
+    /// The open tenant was read, or closed.
+    Detail(Option<Arc<TenantDetail>>),
 }
 
-/// Puts parts together until every database's task is gone.
+/// Puts parts together until nobody is left to send any.
 pub async fn publish(
     mut parts: Vec<Part>,
     mut updates: mpsc::Receiver<Update>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     contexts: watch::Sender<Arc<Vec<JobContext>>>,
 ) {
+    let mut detail = None;
     while let Some(update) = updates.recv().await {
-        place(&mut parts, update);
+        place(&mut parts, &mut detail, update);
         // What waits already goes into the same picture.
         while let Ok(update) = updates.try_recv() {
-            place(&mut parts, update);
+            place(&mut parts, &mut detail, update);
         }
         publish_contexts(&parts, &contexts);
         let last = Arc::clone(&snapshots.borrow());
-        let mut next = assemble(&parts);
+        let mut next = assemble(&parts, detail.clone());
         next.revision = last.revision;
         if next != *last {
             next.revision += 1;
@@ -59,15 +58,20 @@ pub async fn publish(
     }
 }
 
-fn place(parts: &mut [Part], update: Update) {
-    if let Some(part) = parts.get_mut(update.index) {
-        *part = update.part;
+fn place(parts: &mut [Part], detail: &mut Option<Arc<TenantDetail>>, update: Update) {
+    match update {
+        Update::Part(index, part) => {
+            if let Some(slot) = parts.get_mut(index) {
+                *slot = *part;
+            }
+        }
+        Update::Detail(read) => *detail = read,
     }
 }
 
 /// One picture of these parts, with revision 0.
 #[must_use]
-pub fn assemble(parts: &[Part]) -> Snapshot {
+pub fn assemble(parts: &[Part], detail: Option<Arc<TenantDetail>>) -> Snapshot {
     let mut jobs: Vec<JobView> = parts.iter().flat_map(|part| part.jobs.iter().cloned()).collect();
     jobs.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| b.id.cmp(&a.id)));
     Snapshot {
@@ -76,7 +80,7 @@ pub fn assemble(parts: &[Part]) -> Snapshot {
         tenants: parts.iter().flat_map(|part| part.tenants.iter().cloned()).collect(),
         shared: parts.iter().filter_map(|part| part.shared.clone()).collect(),
         jobs,
-        detail: parts.iter().find_map(|part| part.detail.clone()),
+        detail,
     }
 }
 

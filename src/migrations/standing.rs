@@ -47,6 +47,12 @@ pub struct Standings<'f> {
 }
 
 impl<'f> Standings<'f> {
+    /// Whether there is any file to compare with.
+    #[must_use]
+    pub const fn has_files(&self) -> bool {
+        !self.folder.files.is_empty()
+    }
+
     /// Against this folder.
     #[must_use]
     pub fn new(folder: &'f Folder) -> Self {

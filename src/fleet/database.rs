@@ -1,0 +1,252 @@
+//! The task of one database: keeps its link and its picture, and reads what may have changed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+
+use super::FleetError;
+use super::cache::CacheInput;
+use super::picture::Picture;
+use super::publish::Update;
+use super::read::{self, Scope};
+use super::session::Session;
+use crate::cache::CacheCounts;
+use crate::model::fleet::CacheView;
+use crate::model::tenant::TenantKey;
+use crate::postgres::link::{Link, LinkEvent, jitter};
+use crate::postgres::session::Target;
+
+/// Table counts and size estimates are scans of `pg_class`: at most this often, and at most a twentieth of the time.
+const COUNTS_EVERY: Duration = Duration::from_secs(60);
+/// The statistics that say which ledgers changed may lie: all are read again this often.
+const LEDGERS_EVERY: Duration = Duration::from_secs(300);
+/// A question that takes longer is shown as an overdue answer.
+const OVERDUE: Duration = Duration::from_secs(2);
+
+/// What the task of one database is told.
+#[derive(Debug)]
+pub enum Message {
+    /// Read everything now.
+    Refresh,
+    /// These tenants were changed by a job.
+    Changed(Vec<TenantKey>),
+    /// Time between two readings; `None` stops them.
+    Every(Option<Duration>),
+    /// The cache counter has news.
+    Cache(CacheView, Option<Arc<CacheCounts>>),
+}
+
+/// What the task of one database is made with.
+#[derive(Debug)]
+pub struct Task {
+    /// Its place in the configuration.
+    pub index: usize,
+    /// The database.
+    pub target: Target,
+    /// Time between two readings.
+    pub every: Option<Duration>,
+    /// What it is told.
+    pub inbox: mpsc::Receiver<Message>,
+    /// Where its part goes.
+    pub updates: mpsc::Sender<Update>,
+    /// What the cache counter needs of it.
+    pub cache_input: watch::Sender<Option<Arc<CacheInput>>>,
+}
+
+struct Running {
+    task: Task,
+    session: Session,
+    picture: Picture,
+    link: Link,
+    counted_at: Option<Instant>,
+    counting_took: Duration,
+    ledgers_at: Option<Instant>,
+}
+
+/// Runs until nobody listens any more.
+pub async fn run(task: Task) {
+    let mut running = Running {
+        session: Session::new(task.target.clone()),
+        picture: Picture::new(task.target.clone()),
+        link: Link::default(),
+        counted_at: None,
+        counting_took: Duration::ZERO,
+        ledgers_at: None,
+        task,
+    };
+    let mut everything = true;
+    while running.cycle(everything).await.is_some() {
+        match running.wait().await {
+            Some(again) => everything = again,
+            None => return,
+        }
+    }
+}
+
+impl Running {
+    /// One reading. `None` when nobody listens any more.
+    async fn cycle(&mut self, everything: bool) -> Option<()> {
+        let due = |at: Option<Instant>, every: Duration| at.is_none_or(|at| at.elapsed() >= every);
+        let scope = Scope {
+            layout: everything,
+            counts: everything || due(self.counted_at, COUNTS_EVERY.max(self.counting_took * 20)),
+            all_ledgers: everything || due(self.ledgers_at, LEDGERS_EVERY),
+        };
+        if !self.session.is_open() {
+            self.link.apply(LinkEvent::TryStarted, Timestamp::now(), jitter());
+            self.send().await?;
+        }
+        let started = Instant::now();
+        let outcome = self.read(scope).await;
+        match outcome {
+            Ok(()) => {
+                if scope.counts {
+                    self.counted_at = Some(Instant::now());
+                    self.counting_took = started.elapsed();
+                }
+                if scope.all_ledgers {
+                    self.ledgers_at = Some(Instant::now());
+                }
+                self.answered().await;
+            }
+            Err(FleetError::Link(error)) => {
+                self.session.close();
+                self.picture.progress = None;
+                self.link.apply(error.into(), Timestamp::now(), jitter());
+            }
+            Err(FleetError::Unusable(why)) => {
+                self.picture.progress = None;
+                self.picture.error = Some(why);
+                self.answered().await;
+            }
+        }
+        self.send().await?;
+        self.tell_cache();
+        Some(())
+    }
+
+    async fn read(&mut self, scope: Scope) -> Result<(), FleetError> {
+        let updates = self.task.updates.clone();
+        let index = self.task.index;
+        let link = &mut self.link;
+        let mut last = Instant::now();
+        let mut show = |picture: &mut Picture| {
+            let waiting = last.elapsed();
+            last = Instant::now();
+            let event = if waiting > OVERDUE {
+                LinkEvent::Overdue { waiting_ms: millis(waiting) }
+            } else {
+                LinkEvent::Answered { latency_ms: link_latency(link) }
+            };
+            link.apply(event, Timestamp::now(), jitter());
+            picture.link = link.state().clone();
+            // A face that is busy gets the next one: the last of a reading is always delivered.
+            let _busy = updates.try_send(Update::Part(index, Box::new(picture.part())));
+        };
+        read::refresh(&mut self.session, &mut self.picture, scope, &mut show).await
+    }
+
+    /// Asks the cheapest question there is, for the latency in the header.
+    async fn answered(&mut self) {
+        let started = Instant::now();
+        let event = match self.session.reader().await {
+            Ok(reader) => match reader.rows("SELECT 1").await {
+                Ok(_) => LinkEvent::Answered { latency_ms: millis(started.elapsed()) },
+                Err(error) => LinkEvent::Lost { why: error.to_string().into() },
+            },
+            Err(error) => error.into(),
+        };
+        self.link.apply(event, Timestamp::now(), jitter());
+    }
+
+    /// Publishes the part. `None` when nobody listens any more.
+    async fn send(&mut self) -> Option<()> {
+        self.picture.link = self.link.state().clone();
+        let part = Box::new(self.picture.part());
+        self.task.updates.send(Update::Part(self.task.index, part)).await.ok()
+    }
+
+    fn tell_cache(&self) {
+        if self.picture.layout.is_none() || self.picture.config().cache.is_none() {
+            return;
+        }
+        let input = self.picture.cache_input();
+        self.task.cache_input.send_if_modified(|known| {
+            let same = known.as_deref() == Some(&input);
+            if !same {
+                *known = Some(Arc::new(input));
+            }
+            !same
+        });
+    }
+
+    /// Waits for the next reading. True: everything is to be read; `None`: nobody listens any more.
+    async fn wait(&mut self) -> Option<bool> {
+        let mut due = self.next_reading();
+        loop {
+            let timer = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let message = tokio::select! {
+                () = timer => return Some(false),
+                message = self.task.inbox.recv() => message?,
+            };
+            match message {
+                Message::Refresh => {
+                    self.link.apply(LinkEvent::RetryNow, Timestamp::now(), jitter());
+                    return Some(true);
+                }
+                Message::Changed(keys) => {
+                    self.forget(&keys);
+                    return Some(false);
+                }
+                Message::Every(every) => {
+                    self.task.every = every;
+                    due = self.next_reading();
+                }
+                Message::Cache(view, counts) => {
+                    self.picture.cache = view;
+                    self.picture.cache_counts = counts.or(self.picture.cache_counts.take());
+                    self.send().await?;
+                }
+            }
+        }
+    }
+
+    fn next_reading(&self) -> Option<Instant> {
+        if let Some(wait) = self.link.wait(Timestamp::now()) {
+            return Some(Instant::now() + wait);
+        }
+        if !self.link.state().is_up() {
+            return None;
+        }
+        self.task.every.map(|every| Instant::now() + every)
+    }
+
+    /// What a job changed is read again whatever the statistics say.
+    fn forget(&mut self, keys: &[TenantKey]) {
+        for tenant in &self.picture.base {
+            if let Some(oid) = tenant.schema_oid.filter(|_| keys.contains(&tenant.key)) {
+                self.picture.ledgers.remove(&oid);
+            }
+        }
+        self.counted_at = None;
+    }
+}
+
+fn link_latency(link: &Link) -> u32 {
+    use crate::model::link::LinkState;
+    match link.state() {
+        LinkState::Up { latency_ms } => *latency_ms,
+        LinkState::Connecting | LinkState::Slow { .. } | LinkState::Lost { .. } | LinkState::Refused { .. } => 0,
+    }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,188 @@
+//! The one tenant that is open: read exactly, on a session of its own, so that nothing waits for it and its backend
+//! can be let go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::publish::Update;
+use super::session::Session;
+use super::why::why;
+use super::{FleetError, JobContext};
+use crate::cache::CacheCounts;
+use crate::migrations::ledgers;
+use crate::model::fleet::Snapshot;
+use crate::model::tenant::{Tenant, TenantDetail, TenantKey};
+use crate::postgres::detail;
+use crate::postgres::session::{QueryError, Target};
+use crate::text::Untrusted;
+
+/// Exact sizes are measured again at most this often by themselves; `r` measures at once.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Reads one tenant.
+///
+/// # Errors
+/// When the link breaks or no answer comes.
+pub async fn read(
+    session: &mut Session,
+    context: &JobContext,
+    tenant: &Tenant,
+    counts: Option<&CacheCounts>,
+) -> Result<TenantDetail, FleetError> {
+    let reader = session.reader().await?;
+    let schema = detail::read(reader, &context.layout, tenant).await?;
+    let found = tenant.schema_oid.and_then(|oid| context.found.by_schema.get(&oid));
+    let mut problems = schema.problems;
+    let migrations = match ledgers::detail(reader, found, &tenant.ledger, context.folder.as_deref()).await {
+        Ok(migrations) => migrations,
+        Err(QueryError::Server { sqlstate, message }) => {
+            problems.push(format!("the ledger could not be read: {} ({sqlstate})", message.raw()).into());
+            Vec::new()
+        }
+        Err(error @ (QueryError::Timeout { .. } | QueryError::Link(_) | QueryError::Unexpected { .. })) => {
+            return Err(error.into());
+        }
+    };
+    session.opened(usize::try_from(schema.tables.relations_opened).unwrap_or(usize::MAX));
+    Ok(TenantDetail {
+        key: tenant.key.clone(),
+        measured_at: jiff::Timestamp::now(),
+        tables: schema.tables.list,
+        total_bytes: schema.tables.total_bytes,
+        unmeasured: schema.tables.unmeasured,
+        migrations,
+        cache_by_prefix: prefixes(counts, &tenant.key),
+        members: schema.members,
+        objects_outside: schema.objects_outside,
+        role: schema.role,
+        why: why(tenant),
+        problems,
+    })
+}
+
+fn prefixes(counts: Option<&CacheCounts>, key: &TenantKey) -> Vec<(Untrusted, u64)> {
+    counts.and_then(|counts| counts.by_prefix.get(key)).cloned().unwrap_or_default()
+}
+
+/// What the detail's task is told by.
+#[derive(Debug)]
+pub struct Desk {
+    /// One session source per database, with the counter's latest counts.
+    pub databases: Vec<(Target, watch::Receiver<Option<Arc<CacheCounts>>>)>,
+    /// Which tenant is open.
+    pub open: watch::Receiver<Option<TenantKey>>,
+    /// One more for each measurement that is asked for.
+    pub asked: watch::Receiver<u64>,
+    /// The latest picture.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Layouts, folders and ledgers.
+    pub contexts: watch::Receiver<Arc<Vec<JobContext>>>,
+    /// Where the detail goes.
+    pub updates: mpsc::Sender<Update>,
+}
+
+/// Runs until nobody listens any more.
+pub async fn run(mut desk: Desk) {
+    let mut shown: Option<Arc<TenantDetail>> = None;
+    loop {
+        let open = desk.open.borrow_and_update().clone();
+        desk.asked.mark_unchanged();
+        desk.snapshots.mark_unchanged();
+        let next = match &open {
+            Some(key) => desk.measure(key, shown.as_ref()).await,
+            None => None,
+        };
+        if next != shown {
+            shown.clone_from(&next);
+            if desk.updates.send(Update::Detail(next)).await.is_err() {
+                return;
+            }
+        }
+        if !desk.wait(open.as_ref(), shown.as_ref()).await {
+            return;
+        }
+    }
+}
+
+impl Desk {
+    async fn measure(&mut self, key: &TenantKey, shown: Option<&Arc<TenantDetail>>) -> Option<Arc<TenantDetail>> {
+        let shown = shown.filter(|shown| &shown.key == key);
+        let tenant = self.snapshots.borrow().tenant(key).map(Arc::clone);
+        let context = self.contexts.borrow().iter().find(|context| context.database == key.database).cloned();
+        let database = self.databases.iter().find(|(target, _)| target.config.name == key.database);
+        let (Some(tenant), Some(context), Some((target, counts))) = (tenant, context, database) else {
+            return shown.cloned();
+        };
+        let mut session = Session::new(target.clone());
+        let counts = counts.borrow().clone();
+        match read(&mut session, &context, &tenant, counts.as_deref()).await {
+            Ok(detail) => Some(Arc::new(detail)),
+            Err(error) => Some(Arc::new(match shown {
+                // What was measured before stays, with the reason why it is not newer.
+                Some(shown) => TenantDetail { problems: vec![error.to_string().into()], ..TenantDetail::clone(shown) },
+                None => unread(&tenant, &error),
+            })),
+        }
+    }
+
+    /// Waits until the detail may be out of date. False when nobody listens any more.
+    async fn wait(&mut self, open: Option<&TenantKey>, shown: Option<&Arc<TenantDetail>>) -> bool {
+        let before = open.and_then(|key| self.snapshots.borrow().tenant(key).map(Arc::clone));
+        let known = open.and_then(|key| self.counts(key));
+        let timer = async {
+            match open {
+                Some(_) if shown.is_some() => tokio::time::sleep(EVERY).await,
+                Some(_) | None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(timer);
+        loop {
+            tokio::select! {
+                () = &mut timer => return true,
+                changed = self.open.changed() => return changed.is_ok(),
+                asked = self.asked.changed() => return asked.is_ok(),
+                picture = self.snapshots.changed() => {
+                    if picture.is_err() {
+                        return false;
+                    }
+                    let now = open.and_then(|key| self.snapshots.borrow_and_update().tenant(key).map(Arc::clone));
+                    let counts = open.and_then(|key| self.counts(key));
+                    let same_counts = match (&known, &counts) {
+                        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+                        (None, None) => true,
+                        (Some(_), None) | (None, Some(_)) => false,
+                    };
+                    let needed = open.is_some() && (now != before || !same_counts || shown.is_none());
+                    if needed {
+                        return true;
+                    }
+                }
+            }
+        }
+    }
+
+    fn counts(&self, key: &TenantKey) -> Option<Arc<CacheCounts>> {
+        let (_, counts) = self.databases.iter().find(|(target, _)| target.config.name == key.database)?;
+        counts.borrow().clone()
+    }
+}
+
+/// A detail of which nothing could be read.
+fn unread(tenant: &Tenant, error: &FleetError) -> TenantDetail {
+    TenantDetail {
+        key: tenant.key.clone(),
+        measured_at: jiff::Timestamp::now(),
+        tables: Vec::new(),
+        total_bytes: None,
+        unmeasured: 0,
+        migrations: Vec::new(),
+        cache_by_prefix: Vec::new(),
+        members: Vec::new(),
+        objects_outside: Vec::new(),
+        role: None,
+        why: why(tenant),
+        problems: vec![error.to_string().into()],
+    }
+}

@@ -1,0 +1,396 @@
+//! What is known of one database, and the part of the picture that follows from it. No I/O: `read` brings the facts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::JobContext;
+use super::cache::CacheInput;
+use super::judge::{self, Facts};
+use super::publish::Part;
+use crate::cache::{CacheCounts, CacheIds};
+use crate::config;
+use crate::jobs::init::InitStatus;
+use crate::layout::{Layout, TakenNames};
+use crate::migrations::dialects::{Found, Interner, Ledgers};
+use crate::migrations::folder::Folder;
+use crate::migrations::standing::{FleetReference, Standing, Standings, fleet_reference};
+use crate::model::fleet::{CacheView, DatabaseView, FileView, SharedSchema};
+use crate::model::job::JobView;
+use crate::model::ledger::{LedgerState, Tool, Version};
+use crate::model::link::LinkState;
+use crate::model::tenant::{FailedStep, Tenant, TenantKey, TenantState};
+use crate::postgres::catalog::SchemaRow;
+use crate::postgres::session::{ServerFacts, Target};
+use crate::text::Untrusted;
+
+/// A migration folder as it was last read, or why it could not be.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    /// The folder.
+    pub folder: Option<Arc<Folder>>,
+    /// Why there is none although one is configured.
+    pub error: Option<Untrusted>,
+    /// What the folder looked like on disk when it was read.
+    pub signature: u64,
+    /// The tool whose rules it was read by.
+    pub tool: Option<Tool>,
+}
+
+/// Everything known of one database.
+#[derive(Debug)]
+pub struct Picture {
+    target: Target,
+    /// What the session turned out to be.
+    pub facts: Option<ServerFacts>,
+    /// The link.
+    pub link: LinkState,
+    /// What failed when it was last read.
+    pub error: Option<Untrusted>,
+    /// When it was last read whole.
+    pub taken_at: Option<jiff::Timestamp>,
+    /// What is being read.
+    pub progress: Option<Untrusted>,
+    /// The layout.
+    pub layout: Option<Arc<Layout>>,
+    /// Every schema of the database.
+    pub schemas: Vec<SchemaRow>,
+    /// Registry rows and schemas brought together; what else is known comes on top.
+    pub base: Vec<Tenant>,
+    /// Names that a new tenant may collide with.
+    pub taken: Arc<TakenNames>,
+    /// Tables, by the schema's oid; `None` before the first count.
+    pub table_counts: Option<HashMap<u32, u32>>,
+    /// Estimated bytes, by the schema's oid; `None` before the first estimate.
+    pub estimates: Option<HashMap<u32, u64>>,
+    /// Measured sizes, by the schema's oid; `None` where a lock was in the way.
+    pub exact: HashMap<u32, Option<u64>>,
+    /// Recognised ledgers.
+    pub found: Arc<Ledgers>,
+    /// Ledgers as read, by the schema's oid.
+    pub ledgers: HashMap<u32, LedgerState>,
+    /// Makes one set of equal ledgers.
+    pub interner: Interner,
+    /// The tenants' migrations.
+    pub files: Files,
+    /// The shared schema's migrations.
+    pub shared_files: Files,
+    /// The cache counter.
+    pub cache: CacheView,
+    /// Its last counts.
+    pub cache_counts: Option<Arc<CacheCounts>>,
+    /// Jobs, newest first.
+    pub jobs: Arc<[JobView]>,
+    /// The last step of these schemas failed.
+    pub failed: HashMap<String, Arc<FailedStep>>,
+    /// Why the record of jobs could not be read.
+    pub record_warning: Option<Untrusted>,
+    /// The `tenantui` schema.
+    pub initialised: Option<InitStatus>,
+    tenants: Arc<[Arc<Tenant>]>,
+}
+
+impl Picture {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(target: Target) -> Self {
+        let cache = if target.config.cache.is_some() {
+            CacheView::Counting { seen: 0, of: None }
+        } else {
+            CacheView::NotConfigured
+        };
+        Self {
+            target,
+            facts: None,
+            link: LinkState::Connecting,
+            error: None,
+            taken_at: None,
+            progress: None,
+            layout: None,
+            schemas: Vec::new(),
+            base: Vec::new(),
+            taken: Arc::default(),
+            table_counts: None,
+            estimates: None,
+            exact: HashMap::new(),
+            found: Arc::default(),
+            ledgers: HashMap::new(),
+            interner: Interner::default(),
+            files: Files::default(),
+            shared_files: Files::default(),
+            cache,
+            cache_counts: None,
+            jobs: Arc::new([]),
+            failed: HashMap::new(),
+            record_warning: None,
+            initialised: None,
+            tenants: Arc::new([]),
+        }
+    }
+
+    /// The database's configuration.
+    #[must_use]
+    pub fn config(&self) -> &config::Database {
+        &self.target.config
+    }
+
+    /// The part as it follows from what is known now. Tenants that did not change stay the same object.
+    pub fn part(&mut self) -> Part {
+        let mut reference = self.reference();
+        let tenants = self.build_tenants(&mut reference);
+        let view = self.view(&reference);
+        self.tenants = Arc::clone(&tenants);
+        Part { view, tenants, shared: self.shared(), jobs: Arc::clone(&self.jobs), context: self.context() }
+    }
+
+    /// Why nothing may be written here, where that is so.
+    #[must_use]
+    pub fn read_only_why(&self) -> Option<Untrusted> {
+        if self.config().read_only {
+            return Some("this database is configured read-only (read_only, --read-only)".into());
+        }
+        let facts = self.facts.as_ref()?;
+        if facts.standby {
+            return Some("the server is a standby; connect to the primary to write".into());
+        }
+        if !facts.direct && self.config().pooler == config::Pooler::Auto {
+            return Some(
+                "a connection pooler is in between; connect to PostgreSQL directly to write (or state pooler = \"session\")"
+                    .into(),
+            );
+        }
+        match self.initialised {
+            Some(InitStatus::Newer(version)) => Some(Untrusted::new(format!(
+                "the tenantui schema there is of version {version}, newer than this program; use the newer tenantui to write"
+            ))),
+            Some(InitStatus::Missing | InitStatus::Current | InitStatus::Older(_)) | None => None,
+        }
+    }
+
+    /// What cache keys are counted for.
+    #[must_use]
+    pub fn cache_input(&self) -> CacheInput {
+        let configured = self.config().cache.as_ref().map(|cache| cache.keys.clone()).filter(|keys| !keys.is_empty());
+        let by_layout = || self.layout.as_ref().map(|layout| layout.cache_keys.clone()).unwrap_or_default();
+        let tenants = self.base.iter().filter(|tenant| tenant.state != TenantState::OrphanSchema);
+        CacheInput {
+            patterns: configured.unwrap_or_else(by_layout),
+            tenants: tenants
+                .map(|tenant| CacheIds {
+                    key: tenant.key.clone(),
+                    id: tenant.id.as_ref().map(|id| id.raw().to_owned()),
+                    slug: tenant.slug.raw().to_owned(),
+                    schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
+                })
+                .collect(),
+        }
+    }
+
+    fn reference(&self) -> Reference<'_> {
+        if let Some(folder) = &self.files.folder {
+            return Reference::Folder(Box::new(Standings::new(folder)));
+        }
+        // Deleted tenants and orphans do not say what the fleet should have.
+        let counted = self.base.iter().filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema);
+        Reference::Fleet(fleet_reference(counted.filter_map(|tenant| self.ledgers.get(&tenant.schema_oid?))))
+    }
+
+    fn build_tenants(&self, reference: &mut Reference<'_>) -> Arc<[Arc<Tenant>]> {
+        let last: HashMap<&TenantKey, &Arc<Tenant>> = self.tenants.iter().map(|tenant| (&tenant.key, tenant)).collect();
+        let readable: HashMap<u32, bool> = self.schemas.iter().map(|schema| (schema.oid, schema.usage)).collect();
+        self.base
+            .iter()
+            .map(|base| {
+                let usage = base.schema_oid.is_none_or(|oid| readable.get(&oid).copied().unwrap_or(true));
+                let tenant = self.build_tenant(base, usage, reference);
+                match last.get(&tenant.key) {
+                    Some(same) if ***same == tenant => Arc::clone(same),
+                    Some(_) | None => Arc::new(tenant),
+                }
+            })
+            .collect()
+    }
+
+    fn build_tenant(&self, base: &Tenant, usage: bool, reference: &mut Reference<'_>) -> Tenant {
+        let ledger = base
+            .schema_oid
+            .map_or(LedgerState::Unread, |oid| self.ledgers.get(&oid).cloned().unwrap_or(LedgerState::Unread));
+        let standing = if base.schema_oid.is_some() { reference.standing(&ledger) } else { Standing::default() };
+        let facts = Facts {
+            conflict: base.state == TenantState::Conflict,
+            schema_exists: base.schema_oid.is_some(),
+            has_row: base.state != TenantState::OrphanSchema,
+            schema_readable: usage,
+            ledger: &ledger,
+            standing: &standing,
+            reference_exists: reference.exists(),
+        };
+        let mut problems = base.problems.clone();
+        problems.extend(judge::problem(&ledger));
+        let measured = base.schema_oid.and_then(|oid| self.exact.get(&oid).copied().flatten());
+        let estimate = base.schema_oid.and_then(|oid| of_schema(self.estimates.as_ref(), oid));
+        Tenant {
+            state: judge::state(facts),
+            applied: standing.applied,
+            pending: standing.pending,
+            ahead: standing.ahead,
+            tables: base.schema_oid.and_then(|oid| of_schema(self.table_counts.as_ref(), oid)),
+            size_bytes: measured.or(estimate),
+            size_exact: measured.is_some(),
+            cache_keys: self
+                .cache_counts
+                .as_ref()
+                .filter(|_| base.state != TenantState::OrphanSchema)
+                .map(|counts| counts.per_tenant.get(&base.key).copied().unwrap_or(0)),
+            failed_step: base.schema.as_ref().and_then(|schema| self.failed.get(schema.raw()).map(Arc::clone)),
+            problems,
+            ledger,
+            ..base.clone()
+        }
+    }
+
+    fn view(&self, reference: &Reference<'_>) -> DatabaseView {
+        let config = self.config();
+        let read_only_why = self.read_only_why();
+        DatabaseView {
+            name: Arc::clone(&config.name),
+            environment: config.environment,
+            address: self.target.address.clone(),
+            user: self.facts.as_ref().map_or_else(Untrusted::default, |facts| facts.user.clone()),
+            layout: self.layout.as_ref().map(|layout| Untrusted::new(&*layout.name)),
+            tool: self.tool(),
+            server_version: self.facts.as_ref().map(|facts| Untrusted::new(&facts.version)),
+            read_only: read_only_why.is_some(),
+            read_only_why,
+            warnings: self
+                .facts
+                .iter()
+                .flat_map(|facts| &facts.warnings)
+                .chain(&self.record_warning)
+                .cloned()
+                .collect(),
+            link: self.link.clone(),
+            error: self.error.clone().or_else(|| self.files.error.clone()).or_else(|| self.shared_files.error.clone()),
+            taken_at: self.taken_at,
+            progress: self.progress.clone(),
+            files: self.files.folder.as_ref().map(|folder| file_views(folder)),
+            target: reference.target(self.files.folder.as_deref()),
+            cache: self.cache.clone(),
+            initialised: self.initialised.map(|status| match status {
+                InitStatus::Missing => false,
+                InitStatus::Current | InitStatus::Older(_) | InitStatus::Newer(_) => true,
+            }),
+            schema_rule: self.layout.as_ref().map(|layout| Untrusted::new(&layout.naming.schema_template)),
+        }
+    }
+
+    /// The tool of most tenants; where no ledger was found yet, the folder's.
+    #[must_use]
+    pub fn tool(&self) -> Option<Tool> {
+        let mut votes: BTreeMap<Tool, usize> = BTreeMap::new();
+        for tenant in &self.base {
+            if let Some(Found::Ledger(ledger)) = tenant.schema_oid.and_then(|oid| self.found.by_schema.get(&oid)) {
+                *votes.entry(ledger.tool).or_default() += 1;
+            }
+        }
+        let most = votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(tool, _)| tool);
+        most.or(self.files.tool).or_else(|| self.layout.as_ref().and_then(|layout| layout.expected_tool))
+    }
+
+    /// The shared schema's oid and name, where the layout has one and it exists.
+    #[must_use]
+    pub fn shared_schema(&self) -> Option<&SchemaRow> {
+        let shared = self.layout.as_ref()?.shared_schema.as_ref()?;
+        self.schemas.iter().find(|schema| schema.name.raw() == shared.raw())
+    }
+
+    fn shared(&self) -> Option<SharedSchema> {
+        let schema = self.shared_schema()?;
+        let ledger = self.ledgers.get(&schema.oid).unwrap_or(&LedgerState::Unread);
+        let standing = match &self.shared_files.folder {
+            Some(folder) => Standings::new(folder).of(ledger),
+            None => Standing {
+                applied: match ledger {
+                    LedgerState::Absent => Some(0),
+                    LedgerState::Read(reading) => u32::try_from(reading.applied.versions.len()).ok(),
+                    LedgerState::Unread | LedgerState::NoAccess(_) | LedgerState::Unreadable { .. } => None,
+                },
+                ..Standing::default()
+            },
+        };
+        Some(SharedSchema {
+            database: Arc::clone(&self.config().name),
+            schema: schema.name.clone(),
+            version: ledger.reading().and_then(|reading| reading.applied.current.clone()),
+            applied: standing.applied,
+            pending: standing.pending.map(|versions| u32::try_from(versions.len()).unwrap_or(u32::MAX)),
+            problems: judge::problem(ledger).into_iter().collect(),
+        })
+    }
+
+    fn context(&self) -> Option<Arc<JobContext>> {
+        let layout = self.layout.as_ref()?;
+        Some(Arc::new(JobContext {
+            database: Arc::clone(&self.config().name),
+            layout: Arc::clone(layout),
+            folder: self.files.folder.clone(),
+            folder_error: self.files.error.clone(),
+            found: Arc::clone(&self.found),
+            taken: Arc::clone(&self.taken),
+            read_only_why: self.read_only_why(),
+        }))
+    }
+}
+
+/// A schema that is not in the answer of a scan has nothing.
+fn of_schema<T: Copy + Default>(answer: Option<&HashMap<u32, T>>, oid: u32) -> Option<T> {
+    answer.map(|by_schema| by_schema.get(&oid).copied().unwrap_or_default())
+}
+
+fn file_views(folder: &Folder) -> Arc<[FileView]> {
+    folder
+        .files
+        .iter()
+        .map(|file| FileView {
+            version: file.version.clone(),
+            name: file.name.clone(),
+            has_down: file.down.is_some(),
+            notes: file
+                .findings
+                .iter()
+                .map(|finding| {
+                    let refused = if finding.refuses { "refused: " } else { "" };
+                    Untrusted::new(format!("{refused}{} (line {})", finding.message.raw(), finding.line))
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+/// What ledgers are compared with.
+enum Reference<'f> {
+    Folder(Box<Standings<'f>>),
+    Fleet(FleetReference),
+}
+
+impl Reference<'_> {
+    fn standing(&mut self, ledger: &LedgerState) -> Standing {
+        match self {
+            Self::Folder(standings) => standings.of(ledger),
+            Self::Fleet(reference) => reference.standing(ledger),
+        }
+    }
+
+    fn exists(&self) -> bool {
+        match self {
+            Self::Folder(standings) => standings.has_files(),
+            Self::Fleet(reference) => !reference.versions().is_empty(),
+        }
+    }
+
+    fn target(&self, folder: Option<&Folder>) -> Option<Version> {
+        match self {
+            Self::Folder(_) => folder.and_then(|folder| folder.files.last()).map(|file| file.version.clone()),
+            Self::Fleet(reference) => reference.target().cloned(),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Reading a database into its picture, cheap things first: what is known is shown while the rest is being read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::FleetError;
+use super::files;
+use super::picture::Picture;
+use super::session::Session;
+use crate::jobs::{init, record};
+use crate::migrations::dialects::{Found, Hints, Ledgers};
+use crate::migrations::ledgers;
+use crate::model::ledger::Tool;
+use crate::postgres::session::QueryError;
+use crate::postgres::{catalog, registry, sizes, survey};
+use crate::text::{Untrusted, grouped};
+
+/// Schemas whose ledgers are read between two looks at the session's growth.
+const SLICE: usize = 1_000;
+/// Jobs that lists show.
+const JOBS: u32 = 200;
+
+/// What a reading covers besides the registry, the schemas and the jobs, which it always does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// Find the layout again.
+    pub layout: bool,
+    /// Count tables and estimate sizes: a scan of `pg_class`.
+    pub counts: bool,
+    /// Read every ledger, or only those that the statistics say have changed.
+    pub all_ledgers: bool,
+}
+
+impl Scope {
+    /// Everything.
+    pub const ALL: Self = Self { layout: true, counts: true, all_ledgers: true };
+    /// What may have changed.
+    pub const CHANGES: Self = Self { layout: false, counts: false, all_ledgers: false };
+}
+
+/// Reads a database. `show` is called whenever there is more to show than before.
+///
+/// # Errors
+/// When the link breaks, or layout or registry cannot be read; the picture keeps what was known.
+pub async fn refresh(
+    session: &mut Session,
+    picture: &mut Picture,
+    scope: Scope,
+    show: &mut (dyn FnMut(&mut Picture) + Send),
+) -> Result<(), FleetError> {
+    picture.facts = Some(session.reader().await?.facts().clone());
+    read_layout(session, picture, scope.layout).await?;
+    read_rows(session, picture).await?;
+    read_folders(picture).await;
+    show(picture);
+    if scope.counts || picture.table_counts.is_none() {
+        read_counts(session, picture).await?;
+        show(picture);
+    }
+    read_ledgers(session, picture, scope.all_ledgers, show).await?;
+    read_jobs(session, picture).await?;
+    picture.taken_at = Some(jiff::Timestamp::now());
+    picture.progress = None;
+    picture.error = None;
+    Ok(())
+}
+
+async fn read_layout(session: &mut Session, picture: &mut Picture, again: bool) -> Result<(), FleetError> {
+    if picture.layout.is_some() && !again {
+        return Ok(());
+    }
+    let layout = survey::survey(session.reader().await?, picture.config()).await.map_err(|error| match error {
+        survey::SurveyError::Query(QueryError::Link(link)) => FleetError::Link(link),
+        other => FleetError::Unusable(other.to_string().into()),
+    })?;
+    picture.layout = Some(Arc::new(layout));
+    Ok(())
+}
+
+async fn read_rows(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
+    let Some(layout) = picture.layout.clone() else { return Ok(()) };
+    let reader = session.reader().await?;
+    let schemas = catalog::schemas(reader).await?;
+    let rows = registry::rows(reader, &layout).await.map_err(|error| match error {
+        registry::RegistryError::Query(QueryError::Link(link)) => FleetError::Link(link),
+        other => FleetError::Unusable(other.to_string().into()),
+    })?;
+    let user = reader.facts().user.clone();
+    let taken = catalog::taken_names(&rows, &schemas);
+    picture.base = catalog::tenants(&picture.config().name, &layout, &rows, &schemas, &user);
+    if *picture.taken != taken {
+        picture.taken = Arc::new(taken);
+    }
+    let existing: std::collections::HashSet<u32> = schemas.iter().map(|schema| schema.oid).collect();
+    picture.ledgers.retain(|oid, _| existing.contains(oid));
+    picture.exact.retain(|oid, _| existing.contains(oid));
+    picture.schemas = schemas;
+    Ok(())
+}
+
+async fn read_folders(picture: &mut Picture) {
+    let migrations = picture.config().migrations.clone();
+    // Without a configured tool and without files that tell, the ledgers do.
+    let tool = migrations.tool.or_else(|| detected(&migrations.path)).or_else(|| picture.tool()).map(untied);
+    if let Some(files) = files::refresh(&picture.files, migrations.path.as_ref(), tool).await {
+        picture.files = files;
+    }
+    let shared = migrations.tool.or_else(|| detected(&migrations.shared_path)).or(tool);
+    if let Some(files) = files::refresh(&picture.shared_files, migrations.shared_path.as_ref(), shared).await {
+        picture.shared_files = files;
+    }
+}
+
+fn detected(path: &Option<std::path::PathBuf>) -> Option<Tool> {
+    path.as_ref().and_then(|path| crate::migrations::folder::Folder::detect(path))
+}
+
+/// Files are of one tool or the other, never of a tie.
+const fn untied(tool: Tool) -> Tool {
+    match tool {
+        Tool::RailsOrDbmate => Tool::Dbmate,
+        other => other,
+    }
+}
+
+async fn read_counts(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
+    let reader = session.reader().await?;
+    picture.table_counts = Some(catalog::table_counts(reader).await?);
+    picture.estimates = Some(catalog::size_estimates(reader).await?);
+    Ok(())
+}
+
+async fn read_ledgers(
+    session: &mut Session,
+    picture: &mut Picture,
+    all: bool,
+    show: &mut (dyn FnMut(&mut Picture) + Send),
+) -> Result<(), FleetError> {
+    let hints = Hints { configured: picture.config().migrations.tool, folder: picture.files.tool };
+    let found = ledgers::find(session.reader().await?, hints).await?;
+    let wanted = changed(picture, &found, all);
+    picture.found = Arc::new(found);
+    let count = wanted.len();
+    for (slice, schemas) in wanted.chunks(SLICE).enumerate() {
+        read_these(session, picture, schemas).await?;
+        let done = (slice * SLICE + schemas.len()).min(count);
+        if done < count {
+            let text = format!("ledgers {}/{}", grouped(done as u64), grouped(count as u64));
+            picture.progress = Some(Untrusted::new(text));
+            show(picture);
+        }
+    }
+    picture.interner.forget_unused();
+    Ok(())
+}
+
+async fn read_these(session: &mut Session, picture: &mut Picture, schemas: &[u32]) -> Result<(), FleetError> {
+    let found = Arc::clone(&picture.found);
+    let read = ledgers::read(session.reader().await?, &found, schemas, &mut picture.interner, |_| {}).await?;
+    session.opened(read.relations);
+    picture.ledgers.extend(read.states);
+    Ok(())
+}
+
+/// The schemas of tenants and the shared one whose ledgers are to be read.
+fn changed(picture: &Picture, found: &Ledgers, all: bool) -> Vec<u32> {
+    let tenants = picture.base.iter().filter_map(|tenant| tenant.schema_oid);
+    let shared = picture.shared_schema().map(|schema| schema.oid);
+    let mut wanted: Vec<u32> = tenants.chain(shared).filter(|oid| all || !is_unchanged(picture, found, *oid)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted
+}
+
+fn is_unchanged(picture: &Picture, found: &Ledgers, oid: u32) -> bool {
+    if !picture.ledgers.contains_key(&oid) {
+        return false;
+    }
+    match (picture.found.by_schema.get(&oid), found.by_schema.get(&oid)) {
+        (None, None) => true,
+        (Some(Found::Ledger(before)), Some(Found::Ledger(now))) => {
+            before.table_oid == now.table_oid
+                && before.readable == now.readable
+                && before.tool == now.tool
+                && before.activity.is_unchanged(&now.activity)
+        }
+        (before, now) => before == now,
+    }
+}
+
+/// Reads jobs and what their last steps left behind. A role that may not look into the record still sees the fleet,
+/// and a warning.
+async fn read_jobs(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
+    picture.record_warning = match read_record(session, picture).await {
+        Ok(()) => None,
+        Err(QueryError::Link(link)) => return Err(link.into()),
+        Err(error) => Some(Untrusted::new(format!("the record of jobs could not be read: {error}"))),
+    };
+    Ok(())
+}
+
+async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(), QueryError> {
+    let name = Arc::clone(&picture.config().name);
+    let reader = session.reader().await?;
+    picture.initialised = None;
+    picture.initialised = Some(init::status(reader).await?);
+    let jobs = record::list(reader, &name, JOBS).await?;
+    if *jobs != *picture.jobs {
+        picture.jobs = jobs.into();
+    }
+    keep_same(&mut picture.failed, record::failed_steps(reader).await?);
+    Ok(())
+}
+
+/// Keeps the objects of equal entries, so that tenants that did not change stay the same.
+fn keep_same<V: PartialEq>(known: &mut HashMap<String, Arc<V>>, read: HashMap<String, V>) {
+    let mut next: HashMap<String, Arc<V>> = HashMap::with_capacity(read.len());
+    for (key, value) in read {
+        let entry = match known.remove(&key) {
+            Some(same) if *same == value => same,
+            Some(_) | None => Arc::new(value),
+        };
+        next.insert(key, entry);
+    }
+    *known = next;
+}
+
+/// Measures the tenants' schemas exactly, in slices, each on a session that has room for it.
+///
+/// # Errors
+/// When the link breaks.
+pub async fn measure_all(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
+    let oids: Vec<u32> = picture.base.iter().filter_map(|tenant| tenant.schema_oid).collect();
+    for slice in oids.chunks(20) {
+        let measured = sizes::exact(session.reader().await?, slice).await?;
+        session.opened(usize::try_from(measured.relations_opened).unwrap_or(usize::MAX));
+        let whole = |size: &sizes::ExactSize| (size.unmeasured == 0).then_some(size.bytes);
+        picture.exact.extend(measured.by_schema.iter().map(|(oid, size)| (*oid, whole(size))));
+    }
+    Ok(())
+}

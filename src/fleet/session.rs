@@ -1,0 +1,83 @@
+//! One reader at a time, replaced before its backend grows: a backend keeps every relation that it ever opened.
+
+use std::time::{Duration, Instant};
+
+use crate::postgres::session::{LinkError, Patience, Reader, Target};
+
+/// Relations after which a session is replaced. A relation costs its backend 6 to 19 kB (performance.md 1), so this
+/// stays below 80 MB.
+const MOST_RELATIONS: usize = 4_000;
+
+/// A source of readers for one database.
+#[derive(Debug)]
+pub struct Session {
+    target: Target,
+    reader: Option<Reader>,
+    relations: usize,
+    /// How long the last login took, for the header.
+    login: Duration,
+}
+
+impl Session {
+    /// No connection is made yet.
+    #[must_use]
+    pub const fn new(target: Target) -> Self {
+        Self { target, reader: None, relations: 0, login: Duration::ZERO }
+    }
+
+    /// The database.
+    #[must_use]
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The reader; opened where there is none, it is closed, or it has opened too many relations.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or will not have us.
+    pub async fn reader(&mut self) -> Result<&Reader, LinkError> {
+        let usable = self.relations < MOST_RELATIONS && self.reader.as_ref().is_some_and(|reader| !reader.is_closed());
+        if !usable {
+            self.reader = None;
+        }
+        let reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => {
+                let started = Instant::now();
+                let reader = Reader::open(&self.target, Patience::Background).await?;
+                self.login = started.elapsed();
+                self.relations = 0;
+                reader
+            }
+        };
+        Ok(self.reader.insert(reader))
+    }
+
+    /// Counts relations that the last questions opened.
+    pub const fn opened(&mut self, relations: usize) {
+        self.relations += relations;
+    }
+
+    /// How many relations the session may still open.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        MOST_RELATIONS.saturating_sub(self.relations)
+    }
+
+    /// Drops the connection, so that the next question makes a new one.
+    pub fn close(&mut self) {
+        self.reader = None;
+    }
+
+    /// Whether there is a connection.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.reader.as_ref().is_some_and(|reader| !reader.is_closed())
+    }
+
+    /// How long the last login took.
+    #[must_use]
+    pub const fn login(&self) -> Duration {
+        self.login
+    }
+}
