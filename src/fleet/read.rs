@@ -7,7 +7,8 @@ use super::FleetError;
 use super::files;
 use super::picture::Picture;
 use super::session::Session;
-use crate::jobs::{init, record};
+use crate::jobs::init::InitStatus;
+use crate::jobs::{failures, init, record};
 use crate::migrations::dialects::{Found, Hints, Ledgers};
 use crate::migrations::ledgers;
 use crate::model::ledger::Tool;
@@ -202,13 +203,19 @@ async fn read_jobs(session: &mut Session, picture: &mut Picture) -> Result<(), F
 async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(), QueryError> {
     let name = Arc::clone(&picture.config().name);
     let reader = session.reader().await?;
-    picture.initialised = None;
-    picture.initialised = Some(init::status(reader).await?);
+    let initialised = init::status(reader).await?;
+    picture.initialised = Some(initialised);
+    if initialised == InitStatus::Missing {
+        picture.jobs = Arc::new([]);
+        picture.failed.clear();
+        return Ok(());
+    }
     let jobs = record::list(reader, &name, JOBS).await?;
     if *jobs != *picture.jobs {
+        // Failures change with the numbers of a job, and the steps are many: they are looked at only then.
+        keep_same(&mut picture.failed, failures::failed_steps(reader).await?);
         picture.jobs = jobs.into();
     }
-    keep_same(&mut picture.failed, record::failed_steps(reader).await?);
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 mod claim;
 mod desk;
 mod gate;
+pub mod failures;
 pub mod init;
 mod lane;
 mod maker;

@@ -146,7 +146,7 @@ pub struct NameError {
 }
 
 /// Existing names that a new one may collide with.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TakenNames {
     /// Slugs of the registry, deleted rows included.
     pub slugs: Vec<String>,
