@@ -5,8 +5,8 @@
 
 mod claim;
 mod desk;
-mod gate;
 pub mod failures;
+mod gate;
 pub mod init;
 mod lane;
 mod maker;
