@@ -3,6 +3,7 @@
 mod cache;
 mod demo;
 mod imports;
+mod jobs;
 mod layouts;
 mod ledgers;
 mod link;

@@ -53,6 +53,7 @@ CREATE TABLE tenantui.step (
     slug text NOT NULL,
     schema_name text NOT NULL,
     schema_oid oid,
+    from_version text,                                        -- where the tenant stands before this step
     version text,
     file_sha256 bytea,
     state text NOT NULL DEFAULT 'pending'

@@ -67,6 +67,8 @@ pub(super) struct StepDraft {
     pub(super) slug: String,
     pub(super) schema: String,
     pub(super) schema_oid: Option<u32>,
+    /// Where the tenant stands before it.
+    pub(super) from: Option<String>,
     pub(super) file: Option<([u8; 32], String)>,
 }
 
@@ -130,13 +132,15 @@ fn migrate_draft(order: &MigrateOrder, jobs: &config::Jobs) -> Result<Draft, Ord
         provision: None,
     };
     let steps = plan.tenants.iter().flat_map(|tenant| {
-        tenant.files.iter().map(|file| StepDraft {
+        let before = std::iter::once(tenant.from.as_ref()).chain(tenant.files.iter().map(|file| Some(&file.version)));
+        tenant.files.iter().zip(before).map(|(file, from)| StepDraft {
             action: "migrate",
             tenant_key: Some(tenant.key.local.to_string()),
             tenant_id: tenant.id.as_ref().map(|id| id.raw().to_owned()),
             slug: tenant.slug.raw().to_owned(),
             schema: tenant.schema.raw().to_owned(),
             schema_oid: Some(tenant.schema_oid),
+            from: from.map(|version| version.raw().to_owned()),
             file: Some((file.sha256, file.version.raw().to_owned())),
         })
     });
@@ -173,6 +177,7 @@ fn provision_draft(
         slug: order.name.slug.clone(),
         schema: order.name.schema.raw().to_owned(),
         schema_oid: None,
+        from: None,
         file,
     };
     let mut steps = vec![step("row", None), step("schema", None)];
@@ -284,7 +289,7 @@ fn insert_steps_sql(job: i32, first: usize, steps: &[StepDraft]) -> String {
     let optional = |text: &Option<String>| text.as_deref().map_or_else(|| "NULL".to_owned(), literal);
     let mut sql = String::from(
         "INSERT INTO tenantui.step (job_id, seq, action, tenant_key, tenant_id, slug, schema_name, schema_oid, \
-         version, file_sha256) VALUES ",
+         from_version, version, file_sha256) VALUES ",
     );
     for (index, step) in steps.iter().enumerate() {
         let (hash, version) = match &step.file {
@@ -292,7 +297,7 @@ fn insert_steps_sql(job: i32, first: usize, steps: &[StepDraft]) -> String {
             None => ("NULL::bytea".to_owned(), "NULL".to_owned()),
         };
         sql.push_str(&format!(
-            "{}({job}, {}, '{}', {}, {}, {}, {}, {}, {version}, {hash})",
+            "{}({job}, {}, '{}', {}, {}, {}, {}, {}, {}, {version}, {hash})",
             if index == 0 { "" } else { ", " },
             first + index + 1,
             step.action,
@@ -301,6 +306,7 @@ fn insert_steps_sql(job: i32, first: usize, steps: &[StepDraft]) -> String {
             literal(&step.slug),
             literal(&step.schema),
             step.schema_oid.map_or_else(|| "NULL::oid".to_owned(), |oid| oid.to_string()),
+            optional(&step.from),
         ));
     }
     sql.push(';');

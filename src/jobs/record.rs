@@ -149,7 +149,8 @@ pub(super) fn outcomes_sql(id: JobId) -> String {
          pg_catalog.count(*) FILTER (WHERE s.state = 'done') AS done, \
          pg_catalog.count(*) FILTER (WHERE s.state = 'skipped') AS skipped, \
          pg_catalog.count(*) FILTER (WHERE s.state = 'intent') AS running, pg_catalog.sum(s.duration_ms) AS spent, \
-         (pg_catalog.array_agg(s.version ORDER BY s.seq DESC) FILTER (WHERE s.state = 'done' AND s.version IS NOT NULL))[1] AS version, \
+         COALESCE((pg_catalog.array_agg(s.version ORDER BY s.seq DESC) FILTER (WHERE s.state = 'done' AND s.version IS NOT NULL))[1], \
+         (pg_catalog.array_agg(s.from_version ORDER BY s.seq))[1]) AS version, \
          pg_catalog.min(s.seq) FILTER (WHERE s.state IN ('failed', 'blocked', 'unknown')) AS wrong \
          FROM tenantui.step AS s WHERE s.job_id = {id} GROUP BY s.schema_name) AS t \
          LEFT JOIN tenantui.step AS f ON f.job_id = {id} AND f.seq = t.wrong ORDER BY t.first;"

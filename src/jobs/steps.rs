@@ -103,7 +103,7 @@ pub(super) async fn read(
     let rows = gate::ask(
         session,
         &format!(
-            "SELECT s.seq, s.tenant_id, s.slug, s.schema_name, s.schema_oid, s.version, s.state, s.tenant_key \
+            "SELECT s.seq, s.tenant_id, s.slug, s.schema_name, s.schema_oid, s.version, s.state, s.tenant_key, s.from_version \
              FROM tenantui.step AS s WHERE s.job_id = {job} ORDER BY s.seq"
         ),
     )
@@ -119,7 +119,7 @@ pub(super) async fn read(
         let file = files
             .get(&version)
             .ok_or_else(|| gate::refused(format!("job {job} has a step of version {version}, and no such file")))?;
-        let from = tenant.steps.last().map(|step: &StepRow| step.version.clone());
+        let from = row.text(8).map(str::to_owned);
         let state = row.text(6).unwrap_or_default();
         tenant.stopped |= matches!(state, "failed" | "blocked" | "unknown");
         tenant.steps.push(StepRow {
