@@ -235,11 +235,14 @@ impl Fleet {
 
     /// Ledger rows, done steps and the objects that the files make are the same everywhere.
     pub fn assert_whole(&self, object_of: impl Fn(&str) -> String) {
-        let steps = self.db.sql("select schema_name, version, state from tenantui.step where action = 'migrate' order by 1, 2");
+        let steps =
+            self.db.sql("select schema_name, version, state from tenantui.step where action = 'migrate' order by 1, 2");
         for step in steps {
             let [Some(schema), Some(version), Some(state)] = step.as_slice() else { panic!("{step:?}") };
-            let ledger = self.db.value(&format!("select count(*) from {schema}.schema_migrations where id = {version}"));
-            let object = self.db.value(&format!("select (to_regclass('{schema}.{}') is not null)::int", object_of(version)));
+            let ledger =
+                self.db.value(&format!("select count(*) from {schema}.schema_migrations where id = {version}"));
+            let object =
+                self.db.value(&format!("select (to_regclass('{schema}.{}') is not null)::int", object_of(version)));
             let done = if state == "done" { "1" } else { "0" };
             assert_eq!((ledger.as_str(), object.as_str()), (done, done), "{schema} {version} {state}: ledger, object");
         }
@@ -290,7 +293,9 @@ async fn orders_are_refused_with_the_reason() {
     let error = fleet.order(empty).await.expect_err("nothing").to_string();
     assert!(error.contains("nothing is pending"), "{error}");
     let role = pg().role("weak");
-    fleet.db.sql(&format!("grant usage on schema tenantui to {role}; grant all on all tables in schema tenantui to {role}"));
+    fleet.db.sql(&format!(
+        "grant usage on schema tenantui to {role}; grant all on all tables in schema tenantui to {role}"
+    ));
     let url = std::mem::replace(&mut fleet.config.url, fleet.db.url_as(&role).into());
     let error = fleet.order(plan.clone()).await.expect_err("no privilege").to_string();
     assert!(error.contains("tenant_t000, tenant_t001") && error.contains("GRANT USAGE, CREATE ON SCHEMA"), "{error}");
@@ -322,7 +327,10 @@ async fn one_key_is_one_job_and_a_second_order_is_told_of_the_first() {
     }
     assert_eq!(fleet.db.value("select count(*) from tenantui.job"), "1");
     assert_eq!(fleet.db.value("select count(*) from tenantui.step"), "3");
-    assert_eq!(fleet.db.value("select count(*) from tenantui.audit where action = 'migrate' and outcome = 'ordered'"), "1");
+    assert_eq!(
+        fleet.db.value("select count(*) from tenantui.audit where action = 'migrate' and outcome = 'ordered'"),
+        "1"
+    );
     assert_eq!(worker::claimable(&target).await.expect("claimable"), [ids[0]]);
     // Nobody runs it: it is cancelled at once, and its scope is free.
     worker::cancel(&target, ids[0]).await.expect("cancelled");

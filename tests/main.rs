@@ -7,6 +7,7 @@ mod jobs;
 mod layouts;
 mod ledgers;
 mod link;
+mod migrate;
 mod names;
 mod registry;
 mod support;

@@ -18,7 +18,11 @@ fn object(version: &str) -> String {
 }
 
 fn add_file(fleet: &Fleet, version: u32) {
-    fleet.file(version, "make", &format!("create table m{version} (id int);\n--;;\ninsert into m{version} values ({version})"));
+    fleet.file(
+        version,
+        "make",
+        &format!("create table m{version} (id int);\n--;;\ninsert into m{version} values ({version})"),
+    );
 }
 
 /// A plan with what plan time refuses.
@@ -41,12 +45,16 @@ async fn a_fleet_is_migrated_and_the_log_says_how() {
     assert_eq!(view.what.raw(), "6 tenants to 3");
     assert!(view.started_at.is_some() && view.ended_at.is_some() && view.worker.is_some());
     fleet.assert_whole(object);
-    let row = fleet.db.sql("select id::text, description, applied is not null from tenant_t004.schema_migrations order by id limit 1");
+    let row = fleet.db.sql(
+        "select id::text, description, applied is not null from tenant_t004.schema_migrations order by id limit 1",
+    );
     assert_eq!(row[0], [Some("1".into()), Some("make".into()), Some("t".into())]);
     let oks: Vec<String> = events
         .iter()
         .filter_map(|event| match event {
-            JobEvent::Log(line) if line.mark == LogMark::Ok => Some(format!("{} {}", line.tenant.as_ref()?.raw(), line.text.raw())),
+            JobEvent::Log(line) if line.mark == LogMark::Ok => {
+                Some(format!("{} {}", line.tenant.as_ref()?.raw(), line.text.raw()))
+            }
             _ => None,
         })
         .collect();
@@ -56,7 +64,10 @@ async fn a_fleet_is_migrated_and_the_log_says_how() {
     let outcome = &fleet.outcomes(job).await["t002"];
     assert_eq!((outcome.outcome, outcome.steps), (Outcome::Done, (3, 3)));
     assert_eq!(outcome.version.as_ref().map(|version| version.raw()), Some("3"));
-    assert_eq!(fleet.db.value("select count(*) from tenantui.audit where action = 'migrate' and outcome = 'done'"), "18");
+    assert_eq!(
+        fleet.db.value("select count(*) from tenantui.audit where action = 'migrate' and outcome = 'done'"),
+        "18"
+    );
     let error = fleet.order(fleet.plan(|_| {})).await.expect_err("nothing left").to_string();
     assert!(error.contains("nothing is pending"), "{error}");
 }
@@ -80,7 +91,11 @@ async fn a_ledger_is_made_where_there_is_none() {
 async fn a_failure_leaves_nothing_and_names_the_statement() {
     let fleet = Fleet::new("migrate", 3).await;
     add_file(&fleet, 1);
-    fleet.file(2, "bad", "create table m2 ();\n--;;\ninsert into users values (1);\n\nselect *\n  from nowhere;\n--;;\nselect 1");
+    fleet.file(
+        2,
+        "bad",
+        "create table m2 ();\n--;;\ninsert into users values (1);\n\nselect *\n  from nowhere;\n--;;\nselect 1",
+    );
     add_file(&fleet, 3);
     let job = fleet.order(fleet.plan(|options| options.max_failures = 10)).await.expect("ordered");
     let view = fleet.run(job, false).await.0.expect("run");
@@ -130,7 +145,11 @@ async fn the_guard_catches_what_the_lexer_missed() {
 
 #[tokio::test]
 async fn a_commit_inside_a_file_stops_the_fleet() {
-    for sql in ["create table m1 (); commit", "create table m1 ();\n--;;\ncommit;\n--;;\nbegin", "create table m1 (); rollback; select 1 / 0"] {
+    for sql in [
+        "create table m1 (); commit",
+        "create table m1 ();\n--;;\ncommit;\n--;;\nbegin",
+        "create table m1 (); rollback; select 1 / 0",
+    ] {
         let fleet = Fleet::new("migrate", 6).await;
         fleet.file(1, "commit", sql);
         let plan = forced(fleet.plan(|options| {
@@ -156,7 +175,10 @@ async fn nothing_of_a_file_lands_outside_the_tenant() {
     let job = fleet.order(fleet.plan(|_| {})).await.expect("ordered");
     let view = fleet.run(job, false).await.0.expect("run");
     assert_eq!(view.failed, 2);
-    assert_eq!(fleet.outcomes(job).await["t000"].failure.as_ref().and_then(|f| f.sqlstate.clone()).as_deref(), Some("42P01"));
+    assert_eq!(
+        fleet.outcomes(job).await["t000"].failure.as_ref().and_then(|f| f.sqlstate.clone()).as_deref(),
+        Some("42P01")
+    );
     assert_eq!(fleet.db.value("select count(*) from public.shared_thing"), "0");
 }
 
@@ -164,7 +186,11 @@ async fn nothing_of_a_file_lands_outside_the_tenant() {
 async fn what_a_file_leaves_in_its_session_does_not_reach_the_next_tenant() {
     let fleet = Fleet::new("migrate", 4).await;
     fleet.file(1, "leaky", "create temp table users (id int);\n--;;\nset work_mem = '1234kB'");
-    fleet.file(2, "next", "create table m2 as select current_setting('work_mem') as seen;\n--;;\ninsert into users values (7)");
+    fleet.file(
+        2,
+        "next",
+        "create table m2 as select current_setting('work_mem') as seen;\n--;;\ninsert into users values (7)",
+    );
     let view = fleet.migrate(forced(fleet.plan(|options| options.parallel = 1))).await;
     assert_eq!((view.state, view.done), (JobState::Done, 4));
     for tenant in ["tenant_t000", "tenant_t003"] {
@@ -216,7 +242,10 @@ async fn a_migration_that_somebody_else_applied_meanwhile_is_not_run_again() {
     fleet.db.sql("create table tenant_t001.m1 (); insert into tenant_t001.schema_migrations (id) values (1)");
     let view = fleet.migrate(plan).await;
     assert_eq!((view.state, view.done), (JobState::Done, 2));
-    assert_eq!(fleet.db.value("select message from tenantui.step where schema_name = 'tenant_t001'"), "was applied already");
+    assert_eq!(
+        fleet.db.value("select message from tenantui.step where schema_name = 'tenant_t001'"),
+        "was applied already"
+    );
     fleet.assert_whole(object);
 }
 
@@ -245,7 +274,10 @@ async fn the_canary_goes_alone_and_the_rest_waits_for_the_operator() {
             _ => None,
         })
         .collect();
-    assert_eq!(batches, ["batch 1: 2 tenants, 4 at a time", "batch 2: 3 tenants, 4 at a time", "batch 3: 2 tenants, 4 at a time"]);
+    assert_eq!(
+        batches,
+        ["batch 1: 2 tenants, 4 at a time", "batch 2: 3 tenants, 4 at a time", "batch 3: 2 tenants, 4 at a time"]
+    );
     fleet.assert_whole(object);
 }
 
@@ -319,7 +351,9 @@ async fn a_lock_keeps_one_tenant_out_and_its_holder_is_named() {
     let fleet = Fleet::new("migrate", 3).await;
     fleet.file(1, "alter", "alter table users add column m1 int");
     let app = fleet.db.connect().await;
-    app.batch_execute("set application_name = 'the app'; begin; select * from tenant_t001.users").await.expect("a reader");
+    app.batch_execute("set application_name = 'the app'; begin; select * from tenant_t001.users")
+        .await
+        .expect("a reader");
     let job = fleet.order(fleet.plan(|_| {})).await.expect("ordered");
     let (view, events) = fleet.run(job, false).await;
     let view = view.expect("run");
@@ -328,7 +362,9 @@ async fn a_lock_keeps_one_tenant_out_and_its_holder_is_named() {
     assert_eq!((failure.sqlstate.as_deref(), failure.tries), (Some("55P03"), 4));
     let blocker = failure.blocker.expect("a blocker");
     assert!(blocker.raw().contains("(the app)") && blocker.raw().contains("idle in transaction"), "{blocker:?}");
-    assert!(events.iter().any(|event| matches!(event, JobEvent::Log(line) if line.text.raw().contains("blocked by pid"))));
+    assert!(
+        events.iter().any(|event| matches!(event, JobEvent::Log(line) if line.text.raw().contains("blocked by pid")))
+    );
     app.batch_execute("commit").await.expect("ended");
     assert_eq!(fleet.run(job, true).await.0.expect("retried").state, JobState::Done);
 }
@@ -346,7 +382,9 @@ async fn a_schema_that_is_not_the_planned_one_is_not_touched() {
     let view = fleet.run(job, false).await.0.expect("run");
     assert_eq!(view.failed, 3);
     let outcomes = fleet.outcomes(job).await;
-    let words = |slug: &str| outcomes[slug].failure.as_ref().map(|failure| failure.message.raw().to_owned()).unwrap_or_default();
+    let words = |slug: &str| {
+        outcomes[slug].failure.as_ref().map(|failure| failure.message.raw().to_owned()).unwrap_or_default()
+    };
     assert!(words("t000").contains("dropped and created again"), "{}", words("t000"));
     assert!(words("t001").contains("does not exist any more"), "{}", words("t001"));
     assert!(words("t002").contains("registry row"), "{}", words("t002"));
@@ -357,7 +395,11 @@ async fn a_schema_that_is_not_the_planned_one_is_not_touched() {
 async fn killed_sessions_lose_nothing() {
     let fleet = Arc::new(Fleet::new("migrate", 30).await);
     for version in 1..=4 {
-        fleet.file(version, "make", &format!("create table m{version} (id int primary key);\n--;;\nselect pg_sleep(0.005)"));
+        fleet.file(
+            version,
+            "make",
+            &format!("create table m{version} (id int primary key);\n--;;\nselect pg_sleep(0.005)"),
+        );
     }
     let job = fleet.order(fleet.plan(|options| options.max_failures = 99)).await.expect("ordered");
     let (over, mut is_over) = watch::channel(false);
@@ -368,8 +410,11 @@ async fn killed_sessions_lose_nothing() {
             let mut kills = 0;
             while !*is_over.borrow_and_update() && kills < 25 {
                 let killed = admin
-                    .query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() \
-                            and application_name like 'tenantui%' order by random() limit 1", &[])
+                    .query(
+                        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() \
+                            and application_name like 'tenantui%' order by random() limit 1",
+                        &[],
+                    )
                     .await
                     .expect("asked");
                 kills += killed.len();
@@ -407,7 +452,11 @@ async fn a_worker_that_lost_its_job_does_no_further_step() {
         .await;
         // As a rescue does: the row lock first, so that a live step ends before the number changes.
         let mut tries = 0;
-        while fleet.db.try_sql("select 1 from tenantui.job for update nowait; update tenantui.job set attempt = attempt + 1").is_err() {
+        while fleet
+            .db
+            .try_sql("select 1 from tenantui.job for update nowait; update tenantui.job set attempt = attempt + 1")
+            .is_err()
+        {
             tries += 1;
             assert!(tries < 1000);
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -450,7 +499,10 @@ async fn a_fleet_is_migrated_faster_than_by_a_loop_of_psql() {
             "set search_path = {schema}; begin; select 1 from schema_migrations where id = 2; alter table users add column b int; \
              create index users_b on users (b); insert into schema_migrations values (2, now(), 'second'); commit"
         );
-        let status = std::process::Command::new(&psql).args(["-qXAt", "-d", &url, "-c", &sql]).stdout(std::process::Stdio::null()).status();
+        let status = std::process::Command::new(&psql)
+            .args(["-qXAt", "-d", &url, "-c", &sql])
+            .stdout(std::process::Stdio::null())
+            .status();
         assert!(status.expect("psql runs").success());
     }
     let theirs = started.elapsed();
