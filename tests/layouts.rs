@@ -33,7 +33,7 @@ pub async fn listed(config: &Database) -> Vec<String> {
     let reader = open(config).await;
     let layout = survey(&reader, config).await.expect("a layout");
     let rows = registry::rows(&reader, &layout).await.expect("rows");
-    let schemas = catalog::schemas(&reader).await.expect("schemas");
+    let schemas = catalog::schemas_of(&reader, &layout).await.expect("schemas");
     let tenants = catalog::tenants(&config.name, &layout, &rows, &schemas, &reader.facts().user);
     tenants.iter().map(|tenant| format!("{}:{}", tenant.slug.raw(), tenant.state.word())).collect()
 }
@@ -185,7 +185,8 @@ async fn apartment_s_own_table_is_taken_by_its_columns() {
     config.tenants.table = Some(name("public", "companies"));
     let layout = surveyed(&config).await.expect("a layout");
     assert_eq!(&*layout.name, "apartment");
-    assert_eq!(listed(&config).await, ["acme:unknown", "lost:missing_schema"]);
+    db.sql(&apartment("stray"));
+    assert_eq!(listed(&config).await, ["acme:unknown", "lost:missing_schema", "stray:orphan_schema"]);
 }
 
 fn name(schema: &str, table: &str) -> QualifiedName {
@@ -197,9 +198,10 @@ async fn django_tenants_registry_is_found_by_its_columns() {
     let db = pg().database("django");
     let ledger =
         "django_migrations(id bigserial primary key, app varchar(255), name varchar(255), applied timestamptz)";
-    for schema in ["public", "acme"] {
+    for schema in ["public", "acme", "left_behind"] {
         db.sql(&in_schema(schema, &[ledger]));
     }
+    db.sql("create schema unrelated");
     db.sql(
         "create table customers_client(id bigserial primary key, schema_name varchar(63) unique, name varchar(100), created_on date);
          create table customers_domain(id bigserial primary key, domain varchar(253), is_primary bool,
@@ -213,7 +215,8 @@ async fn django_tenants_registry_is_found_by_its_columns() {
     assert_eq!((&*layout.name, layout.expected_tool), ("django-tenants", Some(Tool::Django)));
     let Registry::Table { table, .. } = &layout.registry else { panic!("a table") };
     assert_eq!(table.name.raw(), "customers_client");
-    assert_eq!(listed(&config).await, ["acme:unknown"]);
+    // Names follow no pattern here: a schema without a row is known by its ledger.
+    assert_eq!(listed(&config).await, ["acme:unknown", "left_behind:orphan_schema"]);
     let rows = registry::rows(&open(&config).await, &layout).await.expect("rows");
     assert_eq!(rows[0].created_at.as_ref().map(|at| at.raw()), Some("2026-02-03T00:00:00Z"));
 }

@@ -1,12 +1,17 @@
 -- Objects in other schemas that depend on objects of this one: views, foreign keys, defaults, triggers, policies,
 -- functions, columns of its types. Dropping or renaming the schema would break or take them along.
 -- psql: \set oid 16390
-with inside as materialized (
-  -- Tables, sequences, views, types, functions... of the schema, and the columns and indexes that hang on them.
+with recursive inside as (
+  -- Tables, sequences, views, types, functions... of the schema, and what belongs to them: row types, array types.
   select d.classid, d.objid
   from pg_catalog.pg_depend d
   where d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
     and d.refobjid = :'oid'::pg_catalog.oid
+  union
+  select d.classid, d.objid
+  from inside i
+  join pg_catalog.pg_depend d on d.refclassid = i.classid and d.refobjid = i.objid
+  where d.deptype = 'i'
 ),
 dependent as (
   select distinct d.classid, d.objid, d.objsubid

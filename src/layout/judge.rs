@@ -324,6 +324,7 @@ pub fn apply(
     } else {
         Registry::Scan { pattern: file.registry.pattern.clone(), requires: file.requires().map_err(unfit)? }
     };
+    let marks = if file.fingerprint.within == Within::Tenant { file.fingerprint.tables.as_slice() } else { &[] };
     let mut exclude = file.exclude().map_err(unfit)?;
     exclude.extend(overrides.exclude.iter().cloned());
     Ok(Layout {
@@ -334,6 +335,7 @@ pub fn apply(
         naming,
         expected_tool: file.tool().map_err(unfit)?,
         cache_keys: file.cache.keys.clone(),
+        tenant_tables: marks.iter().filter_map(|mark| Ident::new(&mark.table).ok()).collect(),
         search_path_extra: file.search_path_extra().map_err(unfit)?,
         exclude,
         shared_schema: file.shared().map_err(unfit)?,

@@ -5,6 +5,7 @@
 pub mod file;
 pub mod judge;
 pub mod naming;
+mod taken;
 
 use std::sync::Arc;
 
@@ -34,6 +35,9 @@ pub struct Layout {
     pub search_path_extra: Vec<SchemaName>,
     /// Schemas that are no tenants.
     pub exclude: Vec<SchemaName>,
+    /// Tables that every tenant's schema holds: by them a schema without a row is known for a tenant's where the
+    /// names follow no pattern.
+    pub tenant_tables: Vec<Ident>,
     /// The shared schema that is a migratable target of its own.
     pub shared_schema: Option<SchemaName>,
 }

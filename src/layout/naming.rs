@@ -6,7 +6,8 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use super::{CheckedName, NameError, NameRule, Naming, TakenNames};
+pub use super::taken::fold;
+use super::{CheckedName, NameError, NameRule, Naming};
 use crate::model::ident::{MAX_IDENT_BYTES, SchemaName};
 use crate::text::{Untrusted, is_unsafe};
 
@@ -341,168 +342,18 @@ fn transliterate(character: char) -> String {
     text.to_owned()
 }
 
-/// Names that a person takes for the same: lower case, hyphen and underscore alike, NFKC.
-#[must_use]
-pub fn fold(name: &str) -> String {
-    let lower = name.nfkc().collect::<String>().to_lowercase();
-    lower.nfkc().map(|c| if c.general_category() == GeneralCategory::DashPunctuation { '_' } else { c }).collect()
-}
-
-/// [`fold`] both and compare, without an allocation for the names that nearly all fleets have.
-fn folds_to(existing: &str, folded: &str) -> bool {
-    if !existing.is_ascii() {
-        return fold(existing) == folded;
-    }
-    existing.len() == folded.len()
-        && existing.bytes().zip(folded.bytes()).all(|(a, b)| {
-            let a = if a == b'-' { b'_' } else { a.to_ascii_lowercase() };
-            a == b
-        })
-}
-
-impl TakenNames {
-    /// Whether a new name is free: not taken exactly, nor when folded (lower case, hyphen and underscore alike, NFKC).
-    ///
-    /// # Errors
-    /// Which existing name it collides with, and how.
-    pub fn check(&self, name: &CheckedName) -> Result<(), NameError> {
-        collide("key", &name.slug, &self.slugs)?;
-        collide("schema", name.schema.raw(), &self.schemas)
-    }
-}
-
-fn collide(what: &str, new: &str, existing: &[String]) -> Result<(), NameError> {
-    let refuse = |why: String| Err(NameError { why: Untrusted::new(why) });
-    if existing.iter().any(|name| name == new) {
-        return match what {
-            "schema" => refuse(format!("the schema \"{new}\" exists already; it is never reused in silence")),
-            _ => refuse(format!("the {what} \"{new}\" exists already")),
-        };
-    }
-    let folded = fold(new);
-    match existing.iter().find(|name| folds_to(name, &folded)) {
-        Some(name) => refuse(format!(
-            "the {what} \"{new}\" is too like \"{name}\", which exists already: they differ only in {}",
-            difference(new, name)
-        )),
-        None => Ok(()),
-    }
-}
-
-/// What two names that fold alike differ in.
-fn difference(new: &str, existing: &str) -> &'static str {
-    if new.to_lowercase() == existing.to_lowercase() {
-        "capitals"
-    } else if new.replace('-', "_") == existing.replace('-', "_") {
-        "hyphens and underscores"
-    } else if new.is_ascii() && existing.is_ascii() {
-        "capitals, hyphens and underscores"
-    } else {
-        "how the same characters are written"
-    }
-}
-
 /// Words that cannot stand unquoted where a schema is named (reserved, or usable only as function and type names).
+#[rustfmt::skip]
 const KEYWORDS: &[&str] = &[
-    "all",
-    "analyse",
-    "analyze",
-    "and",
-    "any",
-    "array",
-    "as",
-    "asc",
-    "asymmetric",
-    "authorization",
-    "binary",
-    "both",
-    "case",
-    "cast",
-    "check",
-    "collate",
-    "collation",
-    "column",
-    "concurrently",
-    "constraint",
-    "create",
-    "cross",
-    "current_catalog",
-    "current_date",
-    "current_role",
-    "current_schema",
-    "current_time",
-    "current_timestamp",
-    "current_user",
-    "default",
-    "deferrable",
-    "desc",
-    "distinct",
-    "do",
-    "else",
-    "end",
-    "except",
-    "false",
-    "fetch",
-    "for",
-    "foreign",
-    "freeze",
-    "from",
-    "full",
-    "grant",
-    "group",
-    "having",
-    "ilike",
-    "in",
-    "initially",
-    "inner",
-    "intersect",
-    "into",
-    "is",
-    "isnull",
-    "join",
-    "lateral",
-    "leading",
-    "left",
-    "like",
-    "limit",
-    "localtime",
-    "localtimestamp",
-    "natural",
-    "not",
-    "notnull",
-    "null",
-    "offset",
-    "on",
-    "only",
-    "or",
-    "order",
-    "outer",
-    "overlaps",
-    "placing",
-    "primary",
-    "references",
-    "returning",
-    "right",
-    "select",
-    "session_user",
-    "similar",
-    "some",
-    "symmetric",
-    "system_user",
-    "table",
-    "tablesample",
-    "then",
-    "to",
-    "trailing",
-    "true",
-    "union",
-    "unique",
-    "user",
-    "using",
-    "variadic",
-    "verbose",
-    "when",
-    "where",
-    "window",
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary",
+    "both", "case", "cast", "check", "collate", "collation", "column", "concurrently", "constraint", "create",
+    "cross", "current_catalog", "current_date", "current_role", "current_schema", "current_time",
+    "current_timestamp", "current_user", "default", "deferrable", "desc", "distinct", "do", "else", "end",
+    "except", "false", "fetch", "for", "foreign", "freeze", "from", "full", "grant", "group", "having", "ilike",
+    "in", "initially", "inner", "intersect", "into", "is", "isnull", "join", "lateral", "leading", "left",
+    "like", "limit", "localtime", "localtimestamp", "natural", "not", "notnull", "null", "offset", "on", "only",
+    "or", "order", "outer", "overlaps", "placing", "primary", "references", "returning", "right", "select",
+    "session_user", "similar", "some", "symmetric", "system_user", "table", "tablesample", "then", "to",
+    "trailing", "true", "union", "unique", "user", "using", "variadic", "verbose", "when", "where", "window",
     "with",
 ];

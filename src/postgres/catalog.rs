@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::bind::{bind, oid_array};
+use super::bind::{bind, oid_array, text_array};
 use super::registry::RegistryRow;
 use super::session::{QueryError, Reader};
 use crate::layout::naming::{OWN_SCHEMA, TRASH_PREFIX, fold};
@@ -17,6 +17,7 @@ use crate::model::tenant::{DatabaseName, Tenant, TenantKey, TenantState};
 use crate::text::Untrusted;
 
 const SCHEMAS: &str = include_str!("../../assets/sql/schemas.sql");
+const SCAN: &str = include_str!("../../assets/sql/scan.sql");
 const TABLE_COUNTS: &str = include_str!("../../assets/sql/table_counts.sql");
 const SIZE_ESTIMATES: &str = include_str!("../../assets/sql/size_estimates.sql");
 const PAGE: &str = include_str!("../../assets/sql/page.sql");
@@ -34,6 +35,8 @@ pub struct SchemaRow {
     pub usage: bool,
     /// An extension made it.
     pub extension: bool,
+    /// It holds the tables that every tenant's schema holds, where the layout was asked for ([`schemas_of`]).
+    pub holds_tenant_tables: bool,
 }
 
 /// Every schema but the server's own (`pg_*`, `information_schema`); `public` is among them.
@@ -49,9 +52,28 @@ pub async fn schemas(reader: &Reader) -> Result<Vec<SchemaRow>, QueryError> {
             owner: Untrusted::new(row.text(2).unwrap_or_default()),
             usage: row.is_true(3),
             extension: row.is_true(4),
+            holds_tenant_tables: false,
         })
     };
     rows.iter().map(schema).collect()
+}
+
+/// As [`schemas`]; where the layout's names follow no pattern (the slug alone is the schema), each schema is also
+/// asked for the tables that every tenant's holds, by which orphans are known there.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn schemas_of(reader: &Reader, layout: &Layout) -> Result<Vec<SchemaRow>, QueryError> {
+    let mut schemas = schemas(reader).await?;
+    if layout.naming.pattern().is_none() && !layout.tenant_tables.is_empty() {
+        let requires = text_array(layout.tenant_tables.iter().map(|name| name.raw()));
+        let rows = reader.rows(&bind(SCAN, &[("pattern", "%"), ("requires", &requires), ("exclude", "{}")])).await?;
+        let holding: HashSet<&str> = rows.iter().filter_map(|row| row.text(0)).collect();
+        for schema in &mut schemas {
+            schema.holds_tenant_tables = holding.contains(schema.name.raw());
+        }
+    }
+    Ok(schemas)
 }
 
 /// Ordinary and partitioned tables (partitions not) by the schema's oid, one scan of `pg_class`. A schema that is
@@ -142,7 +164,7 @@ pub fn like(pattern: &str, name: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Whether a schema looks like a tenant's by its name alone: the layout's pattern, none of the excluded, not the
+/// Whether a schema looks like a tenant's: by the layout's pattern, or by its tables where there is none; none of the excluded, not the
 /// shared one, not in the trash, not tenantui's own, not an extension's.
 #[must_use]
 pub fn is_tenant_like(layout: &Layout, schema: &SchemaRow) -> bool {
@@ -153,7 +175,7 @@ pub fn is_tenant_like(layout: &Layout, schema: &SchemaRow) -> bool {
     if layout.shared_schema.iter().chain(&layout.exclude).any(|other| other.raw() == name) {
         return false;
     }
-    let Some(pattern) = layout.naming.pattern() else { return false };
+    let Some(pattern) = layout.naming.pattern() else { return schema.holds_tenant_tables };
     let (before, after) = pattern.split_once('%').unwrap_or((&pattern, ""));
     // The wildcard stands for a slug, and no slug is empty.
     like(&pattern, name) && name.len() > before.len() + after.len()
@@ -350,5 +372,29 @@ fn bare(key: TenantKey, schema: Option<&SchemaRow>) -> Tenant {
         created_at: None,
         failed_step: None,
         problems: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::like;
+
+    #[test]
+    fn only_the_percent_sign_is_a_wildcard() {
+        for (pattern, name, fits) in [
+            ("tenant_%", "tenant_acme", true),
+            ("tenant_%", "tenantx", false),
+            ("tenant_%", "tenants_archive", false),
+            ("%", "", true),
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("%_t", "acme_t", true),
+            ("a%b%c", "aXbYc", true),
+            ("a%b%c", "abc", true),
+            ("a%b%c", "acb", false),
+            ("a%a", "a", false),
+        ] {
+            assert_eq!(like(pattern, name), fits, "{pattern} {name}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Each part is read on its own: one that may not be read is a problem in words, and the others stand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::bind::bind;
@@ -61,24 +61,33 @@ pub async fn read(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<S
     let mut detail = SchemaDetail::default();
     let (Some(oid), Some(schema)) = (tenant.schema_oid, tenant.schema.as_ref()) else {
         let members = members(reader, layout, tenant, &mut detail.problems).await;
-        detail.members = part(members, "members", &mut detail.problems)?;
+        detail.members = part(reader, members, "members", &mut detail.problems)?;
         return Ok(detail);
     };
-    detail.tables = part(tables(reader, oid).await, "sizes", &mut detail.problems)?;
+    detail.tables = part(reader, tables(reader, oid).await, "sizes", &mut detail.problems)?;
     let members = members(reader, layout, tenant, &mut detail.problems).await;
-    detail.members = part(members, "members", &mut detail.problems)?;
+    detail.members = part(reader, members, "members", &mut detail.problems)?;
     detail.objects_outside =
-        part(objects_outside(reader, oid).await, "objects outside the schema", &mut detail.problems)?;
-    detail.role = part(role(reader, schema).await, "the role", &mut detail.problems)?;
+        part(reader, objects_outside(reader, oid).await, "objects outside the schema", &mut detail.problems)?;
+    detail.role = part(reader, role(reader, schema).await, "the role", &mut detail.problems)?;
     Ok(detail)
 }
 
-/// A part that the server refused becomes a problem; a lost link is an error of the whole.
-fn part<T: Default>(answer: Result<T, QueryError>, what: &str, problems: &mut Vec<Untrusted>) -> Result<T, QueryError> {
+/// A part that the server refused, or that took too long, becomes a problem; a lost link is an error of the whole.
+fn part<T: Default>(
+    reader: &Reader,
+    answer: Result<T, QueryError>,
+    what: &str,
+    problems: &mut Vec<Untrusted>,
+) -> Result<T, QueryError> {
     match answer {
         Ok(value) => Ok(value),
         Err(QueryError::Server { sqlstate, message }) => {
             problems.push(Untrusted::new(format!("{what} could not be read: {} ({sqlstate})", message.raw())));
+            Ok(T::default())
+        }
+        Err(error @ QueryError::Timeout { .. }) if !reader.is_closed() => {
+            problems.push(Untrusted::new(format!("{what} could not be read: {error}")));
             Ok(T::default())
         }
         Err(error @ (QueryError::Timeout { .. } | QueryError::Link(_) | QueryError::Unexpected { .. })) => Err(error),
@@ -112,9 +121,10 @@ struct Known {
 
 /// One row for each table that is no partition of another one in the list.
 fn rolled_up(listed: &[ListedTable], measured: &HashMap<u32, Bytes>, known: &Known) -> Tables {
+    let here: HashSet<u32> = listed.iter().map(|table| table.oid).collect();
     let mut groups: HashMap<u32, Vec<&ListedTable>> = HashMap::new();
     for table in listed {
-        let root = table.root.filter(|root| listed.iter().any(|other| other.oid == *root)).unwrap_or(table.oid);
+        let root = table.root.filter(|root| here.contains(root)).unwrap_or(table.oid);
         groups.entry(root).or_default().push(table);
     }
     let mut tables = Tables::default();

@@ -16,6 +16,7 @@ pub mod link;
 mod passfile;
 mod password;
 mod pooling;
+mod query;
 pub mod registry;
 pub mod session;
 mod settings;
