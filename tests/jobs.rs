@@ -80,6 +80,7 @@ pub fn boundary(registry: Registry) -> Layout {
         cache_keys: Vec::new(),
         search_path_extra: Vec::new(),
         exclude: Vec::new(),
+        tenant_tables: Vec::new(),
         shared_schema: None,
     }
 }
