@@ -1,6 +1,7 @@
 //! One binary for all integration tests, one module per promise: servers are started once, and linked once.
 
 mod cache;
+mod config;
 mod demo;
 mod imports;
 mod jobs;
@@ -9,6 +10,7 @@ mod ledgers;
 mod link;
 mod migrate;
 mod names;
+mod pooler;
 mod registry;
 mod support;
 mod tls;

@@ -25,6 +25,17 @@ pub fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_tenantui"))
 }
 
+/// Whether the operator of these tests said, in `TENANTUI_TESTS_WITHOUT`, that a part cannot be had on this machine:
+/// `pgbouncer`, `tls`. Nothing is left out unsaid.
+pub fn left_out(part: &str) -> bool {
+    let left = std::env::var("TENANTUI_TESTS_WITHOUT").unwrap_or_default();
+    let left = left.split([',', ' ']).any(|word| word == part);
+    if left {
+        eprintln!("left out: the tests that need {part}");
+    }
+    left
+}
+
 /// Polls until the condition holds, and fails naming what was waited for when the limit is over.
 pub fn wait_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let give_up = Instant::now() + limit;

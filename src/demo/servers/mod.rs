@@ -10,7 +10,7 @@ mod postgres;
 mod redis;
 
 pub use find::{PostgresPrograms, find_postgres, find_redis};
-pub use home::{Home, ServiceAccount};
+pub use home::{Home, ServerProcess, ServiceAccount};
 pub use postgres::{PostgresOptions, PostgresServer};
 pub use redis::{RedisOptions, RedisServer};
 

@@ -1,0 +1,169 @@
+//! Behind a connection pooler: what we do there must not reach the application, and nothing may be believed that is not
+//! proved. Debian 12's PgBouncer is 1.18, whose process ends when a cancel leaves too early.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tenantui::config::surroundings::Surroundings;
+use tenantui::config::{self, Database};
+use tenantui::demo::servers::ServerProcess;
+use tenantui::model::environment::Environment;
+use tenantui::postgres::session::{Patience, Pooling, QueryError, Reader, Target, connect_writer};
+use tokio_postgres::NoTls;
+
+use crate::support::{PgHandle, left_out, own_pg, tcp, wait_until, wait_until_async};
+
+fn program() -> Option<PathBuf> {
+    let named = std::env::var_os("TENANTUI_PGBOUNCER").map(PathBuf::from);
+    let places = std::env::var_os("PATH").unwrap_or_default();
+    let found = named.or_else(|| {
+        let usual = ["/usr/sbin", "/usr/local/bin", "/usr/local/sbin"].map(PathBuf::from);
+        let mut candidates = std::env::split_paths(&places).chain(usual).map(|folder| folder.join("pgbouncer"));
+        candidates.find(|path| path.is_file())
+    });
+    assert!(
+        found.is_some() || left_out("pgbouncer"),
+        "pgbouncer is not installed (Debian: apt-get install pgbouncer; or set TENANTUI_PGBOUNCER); \
+         TENANTUI_TESTS_WITHOUT=pgbouncer leaves these tests out"
+    );
+    found
+}
+
+struct Pooler {
+    process: ServerProcess,
+    port: u16,
+    pg: PgHandle,
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        self.process.end(Signal::QUIT);
+    }
+}
+
+/// A PgBouncer before a server of its own, on a free port. All clients share the pool of the role `app`.
+fn pooler(mode: &str, size: u32) -> Option<Pooler> {
+    let program = program()?;
+    let pg = own_pg(tcp());
+    pg.admin("create role app login; create table public.t (id int); insert into t values (1); grant all on t to app");
+    let folder = pg.home.make_folder("pgbouncer").unwrap_or_else(|error| panic!("{error}"));
+    let ini = folder.join("pgbouncer.ini");
+    let server = pg.server.port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let text = format!(
+        "[databases]\npostgres = host=127.0.0.1 port={server} dbname=postgres user=app\n\
+         [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
+         pool_mode = {mode}\ndefault_pool_size = {size}\nserver_lifetime = 3600\n"
+    );
+    fs::write(&ini, text).expect("written");
+    fs::set_permissions(&ini, fs::Permissions::from_mode(0o644)).expect("mode");
+    let log = folder.join("log");
+    let process = pg.home.start(&program, &[ini.display().to_string()], &log).unwrap_or_else(|error| panic!("{error}"));
+    wait_until(Duration::from_secs(10), "the pooler", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    Some(Pooler { process, port, pg })
+}
+
+impl Pooler {
+    fn url(&self) -> String {
+        format!("postgresql://app@127.0.0.1:{}/postgres?sslmode=disable", self.port)
+    }
+
+    fn target(&self, word: config::Pooler) -> Target {
+        let mut database = Database::new("test".into(), Environment::Development, self.url().into());
+        database.pooler = word;
+        Target::resolve(Arc::new(database), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target")
+    }
+
+    /// The application: another client of the same pool.
+    async fn application(&self) -> tokio_postgres::Client {
+        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await.expect("a connection");
+        tokio::spawn(connection);
+        client
+    }
+}
+
+async fn shown(client: &tokio_postgres::Client, name: &str) -> String {
+    let messages = client.simple_query(&format!("show {name}")).await.expect("a setting");
+    let value = messages.iter().find_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    });
+    value.expect("a value")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_leaves_no_trace_for_the_application() {
+    // One server connection: whatever a reader leaves behind, the application gets.
+    let Some(pooler) = pooler("transaction", 1) else { return };
+    let application = pooler.application().await;
+    let before = shown(&application, "statement_timeout").await;
+    let reader = Reader::open(&pooler.target(config::Pooler::Auto), Patience::Foreground).await.expect("open");
+    assert_eq!((reader.facts().direct, reader.facts().pooling), (false, Pooling::Pooled));
+    assert!(reader.facts().warnings.iter().any(|words| words.raw().contains("pooler")), "{:?}", reader.facts());
+    for _ in 0..20 {
+        let lists =
+            reader.read("show statement_timeout; show lock_timeout; show transaction_read_only").await.expect("read");
+        let values: Vec<_> = lists.iter().map(|rows| rows[0].text(0).unwrap_or_default().to_owned()).collect();
+        assert_eq!(values, ["5s", "200ms", "on"]);
+        application.simple_query("update t set id = id + 1").await.expect("the application writes");
+        match reader.read("insert into t values (1)").await {
+            Err(QueryError::Server { sqlstate, .. }) => assert_eq!(sqlstate, "25006"),
+            other => panic!("{other:?}"),
+        }
+        // The refused read let go of the pool's only connection.
+        let writing = application.simple_query("update t set id = id + 1 -- again");
+        tokio::time::timeout(Duration::from_secs(5), writing).await.expect("not blocked").expect("written");
+    }
+    for (name, expected) in
+        [("default_transaction_read_only", "off"), ("statement_timeout", before.as_str()), ("lock_timeout", "0")]
+    {
+        assert_eq!(shown(&application, name).await, expected, "{name}");
+    }
+    drop(reader);
+    assert_eq!(pooler.pg.admin("select id from t")[0][0].as_deref(), Some("41"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_word_session_is_believed_only_where_nothing_belies_it() {
+    for (mode, size, expected) in [
+        ("transaction", 1, Pooling::Disproved),
+        ("transaction", 5, Pooling::Disproved),
+        ("session", 10, Pooling::StatedSession),
+    ] {
+        let Some(pooler) = pooler(mode, size) else { return };
+        let target = pooler.target(config::Pooler::Session);
+        let started = Instant::now();
+        let reader = Reader::open(&target, Patience::Foreground).await.expect("open");
+        assert!(started.elapsed() < Duration::from_secs(8), "{mode}: {:?}", started.elapsed());
+        assert_eq!(reader.facts().pooling, expected, "{mode} of {size}: {:?}", reader.facts().warnings);
+        assert_eq!(reader.facts().pooling.keeps_sessions(), expected == Pooling::StatedSession);
+        let writer = connect_writer(&target, "test").await.expect("a session");
+        assert_eq!(writer.facts.pooling, expected, "{mode} of {size}, with a reader beside it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancels_through_the_pooler_arrive_and_it_survives_them() {
+    let Some(mut pooler) = pooler("transaction", 4) else { return };
+    let target = pooler.target(config::Pooler::Auto);
+    for round in 0..12 {
+        let writer = connect_writer(&target, "test").await.expect("a session");
+        let name = format!("select pg_sleep(60), {round}");
+        let (slept, cancelled) = tokio::join!(writer.client.simple_query(&name), async {
+            wait_until_async(Duration::from_secs(10), "the sleeper", || async {
+                let sql = format!("select from pg_stat_activity where query = '{name}' and state = 'active'");
+                pooler.pg.admin(&sql).len() == 1
+            })
+            .await;
+            writer.cancel.cancel().await
+        });
+        cancelled.expect("reached the pooler");
+        let error = slept.err().expect("cancelled");
+        assert_eq!(error.code().map(|code| code.code()), Some("57014"), "{error:?}");
+        assert!(pooler.process.is_running(), "the pooler ended in round {round}");
+    }
+}
