@@ -109,10 +109,19 @@ if [ ! -e "$cluster" ]; then
     mkdir -p "${cluster%/*}"
     echo 'create_main_cluster = false' >"$cluster"
 fi
+had_pgbouncer=
+if [ -x /usr/sbin/pgbouncer ]; then had_pgbouncer=yes; fi
 had_redis=
 if command -v redis-server >/dev/null 2>&1; then had_redis=yes; fi
 apt-get update -qq </dev/null
 apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 "$@" </dev/null
+# A PgBouncer that only the tests asked for must not start with the machine.
+if [ -z "$had_pgbouncer" ] && [ -e /lib/systemd/system/pgbouncer.service ] && command -v systemctl >/dev/null 2>&1; then
+    systemctl disable -q pgbouncer.service </dev/null || echo "pgbouncer could not be disabled" >&2
+fi
+if [ -z "$had_pgbouncer" ] && [ -e /etc/init.d/pgbouncer ] && command -v update-rc.d >/dev/null 2>&1; then
+    update-rc.d pgbouncer disable </dev/null || echo "pgbouncer could not be disabled" >&2
+fi
 # A Redis that nobody asked for must not start with the machine either.
 if [ -z "$had_redis" ] && [ -e /lib/systemd/system/redis-server.service ] && command -v systemctl >/dev/null 2>&1; then
     systemctl disable -q redis-server.service </dev/null || echo "redis-server could not be disabled" >&2
