@@ -6,6 +6,7 @@ mod demo;
 mod imports;
 mod jobs;
 mod layouts;
+mod keys;
 mod ledgers;
 mod link;
 mod migrate;

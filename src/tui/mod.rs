@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod dialogs;
+pub mod open;
 pub mod run;
 pub mod screens;
 pub mod terminal;

@@ -1,0 +1,347 @@
+//! What writes: dialogs, the write lock, orders and what comes of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenantui::fleet::FleetCommand;
+use tenantui::jobs::service::{Order, ServiceCommand};
+use tenantui::model::environment::Environment;
+use tenantui::model::job::{JobEvent, JobId, JobKind, JobState, Outcome, TenantOutcome};
+use tenantui::model::ledger::Version;
+use tenantui::model::tenant::{DatabaseName, FailedStep};
+use tenantui::tui::app::command::Command;
+use tenantui::tui::app::event::Event;
+use tenantui::tui::app::state::{Screen, Writes};
+use tenantui::tui::dialogs::Dialog;
+
+use super::desk::{Desk, FILES, job, snapshot, tenant};
+
+fn migrate_order(commands: &[ServiceCommand]) -> (Vec<String>, usize, bool) {
+    let Some(ServiceCommand::Order { order, .. }) = commands.first() else { panic!("no order: {commands:?}") };
+    let Order::Migrate(order) = &**order else { panic!("no migration: {order:?}") };
+    let slugs = order.plan.tenants.iter().map(|tenant| tenant.slug.raw().to_owned()).collect();
+    (slugs, order.plan.canary, order.wait_after_canary)
+}
+
+#[test]
+fn on_production_nothing_is_written_before_the_lock_is_opened() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.keys("jM");
+    assert!(desk.message().contains("writes are locked on eu-1"), "{}", desk.message());
+    desk.keys("N");
+    assert!(desk.message().contains("W opens them"), "{}", desk.message());
+    assert!(desk.app.state().dialog.is_none());
+    assert_eq!(desk.app.state().header.writes, Writes::Locked);
+    desk.keys("Wstaging<Enter>");
+    assert!(desk.app.state().lock.open_until.is_none(), "the wrong word opens nothing");
+    desk.keys("<Esc>").open_writes();
+    assert!(matches!(desk.app.state().header.writes, Writes::Open(Some(_))));
+}
+
+#[test]
+fn the_lock_closes_by_itself_after_ten_minutes_and_by_hand() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.open_writes();
+    assert!(desk.app.next_tick().expect("a countdown") <= Duration::from_secs(1));
+    desk.wait(Duration::from_secs(599));
+    assert!(desk.app.state().lock.open_until.is_some());
+    desk.wait(Duration::from_secs(1));
+    assert!(desk.app.state().lock.open_until.is_none());
+    assert_eq!(desk.app.state().header.writes, Writes::Locked);
+    desk.open_writes().keys("W");
+    assert!(desk.app.state().lock.open_until.is_none());
+}
+
+#[test]
+fn the_lock_that_closes_under_an_open_dialog_keeps_the_order_back() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.open_writes().keys("jMmigrate 1");
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))));
+    desk.wait(Duration::from_secs(601));
+    desk.keys("<Enter>");
+    assert!(desk.writes().is_empty());
+    assert!(desk.message().contains("nothing was ordered"), "{}", desk.message());
+}
+
+#[test]
+fn all_that_are_behind_are_migrated_with_a_canary() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.open_writes().keys(":behind<Enter>aM");
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))), "{}", desk.message());
+    desk.keys("<Enter>");
+    assert!(desk.writes().is_empty(), "Cancel has the focus");
+    desk.keys("M");
+    desk.paste("migrate 2");
+    desk.keys("<Enter>");
+    assert!(desk.writes().is_empty(), "pasted words do not count");
+    desk.keys("<Esc>Mmigrate 2<Enter>");
+    let (slugs, canary, wait) = migrate_order(&desk.writes());
+    assert_eq!(slugs.len(), 2);
+    assert_eq!((canary, wait), (1, true));
+    assert!(desk.app.state().dialog.is_none());
+    // The canary is done: the job waits, and C goes on.
+    desk.job(job(17, JobKind::Migrate, JobState::Running, [2, 0, 0, 2]));
+    let mut paused = job(17, JobKind::Migrate, JobState::Paused, [2, 1, 0, 1]);
+    paused.reason = Some("canary".into());
+    desk.job(paused);
+    assert!(desk.message().contains("paused (canary)"), "{}", desk.message());
+    desk.keys("3C<Tab><Enter>");
+    assert!(matches!(desk.writes().last(), Some(ServiceCommand::Resume(JobId(17)))));
+}
+
+#[test]
+fn the_set_is_frozen_when_the_dialog_opens() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys(":behind<Enter>aMmigrate 2");
+    let mut later = snapshot(Environment::Development);
+    later.revision += 1;
+    let name: DatabaseName = "eu-1".into();
+    later.tenants = vec![Arc::new(tenant(&name, "intruder", 99, 1))];
+    desk.event(Event::Snapshot(Arc::new(later)));
+    desk.keys("<Enter>");
+    let (mut slugs, _, _) = migrate_order(&desk.writes());
+    slugs.sort();
+    assert_eq!(slugs, ["acme", "acorn"]);
+}
+
+#[test]
+fn hidden_marks_are_asked_about_first() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys(":behind<Enter>a:everything<Enter>/acme<Enter>M");
+    assert!(desk.text().contains('2') && desk.text().contains('1'), "{}", desk.text());
+    desk.keys("<Enter>");
+    assert!(desk.app.state().dialog.is_none(), "Cancel is focused");
+    // `Those shown` is next to Cancel; one tenant needs no typed words in development.
+    desk.keys("M<Tab><Enter>");
+    let Some(Dialog::Migrate(_)) = &desk.app.state().dialog else { panic!("closed") };
+    desk.keys("<Tab><Tab><Tab><Enter>");
+    let (slugs, _, _) = migrate_order(&desk.writes());
+    assert_eq!(slugs, ["acme"]);
+}
+
+#[test]
+fn a_group_and_a_single_tenant_are_migrated() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.open_writes().keys("2jMmigrate 1<Enter>");
+    assert_eq!(migrate_order(&desk.writes()).0, ["acorn"]);
+    desk.keys("2gg");
+    desk.keys("M");
+    assert!(desk.message().contains("nothing is pending"), "{}", desk.message());
+    desk.keys(":acme<Enter>Mmigrate 1<Enter>");
+    assert_eq!(migrate_order(&desk.writes()).0, ["acme"]);
+}
+
+#[test]
+fn a_target_limits_the_plan() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys("2jt:acme<Enter>M<Tab><Tab><Tab><Enter>");
+    let commands = desk.writes();
+    let Some(ServiceCommand::Order { order, .. }) = commands.first() else { panic!("no order: {}", desk.text()) };
+    let Order::Migrate(order) = &**order else { panic!("no migration") };
+    let versions: Vec<&str> = order.plan.tenants[0].files.iter().map(|file| file.version.raw()).collect();
+    assert_eq!(versions, [FILES[2]]);
+}
+
+#[test]
+fn two_hundred_enters_order_nothing() {
+    for script in ["M", ":behind<Enter>aM", "N", "W", "3"] {
+        let mut desk = Desk::new(Environment::Production);
+        desk.open_writes();
+        desk.keys(script);
+        for _ in 0..200 {
+            desk.keys("<Enter>");
+            desk.keys_ahead("<Enter>");
+        }
+        assert!(desk.writes().is_empty(), "{script}");
+    }
+}
+
+#[test]
+fn what_was_typed_before_a_dialog_could_be_seen_is_dropped() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys("j");
+    // All of it typed ahead, without a frame between: the dialog opens and takes nothing of it.
+    desk.keys_ahead("M<Tab><Tab><Tab><Enter>");
+    assert!(desk.app.dialog_unseen());
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))));
+    assert!(desk.writes().is_empty());
+    desk.draw();
+    desk.keys("<Tab><Tab><Tab><Enter>");
+    assert_eq!(desk.writes().len(), 1);
+}
+
+#[test]
+fn a_tenant_is_provisioned_and_the_cursor_goes_to_it() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.open_writes().keys("NBlue Fox Ltd<Tab><Tab><Tab><Tab><Enter>");
+    let commands = desk.writes();
+    let Some(ServiceCommand::Order { order, .. }) = commands.first() else { panic!("no order:\n{}", desk.text()) };
+    let Order::Provision(order) = &**order else { panic!("no provisioning") };
+    assert_eq!(order.name.slug, "blue-fox-ltd");
+    assert_eq!(order.name.schema.raw(), "tenant_blue_fox_ltd");
+    assert_eq!(order.display_name.raw(), "Blue Fox Ltd");
+    desk.keys("/zebra<Enter>");
+    desk.job(job(18, JobKind::Provision, JobState::Running, [1, 0, 0, 1]));
+    desk.job(job(18, JobKind::Provision, JobState::Done, [1, 1, 0, 0]));
+    let refreshed = |command: &Command| matches!(command, Command::Fleet(FleetCommand::Refresh));
+    assert!(desk.commands.iter().any(refreshed), "{:?}", desk.commands);
+    let mut later = snapshot(Environment::Production);
+    let name: DatabaseName = "eu-1".into();
+    later.tenants.insert(5, Arc::new(tenant(&name, "blue-fox-ltd", 77, 4)));
+    later.revision += 1;
+    desk.event(Event::Snapshot(Arc::new(later)));
+    assert_eq!(desk.cursor(), "blue-fox-ltd", "and the filter that hid it is gone");
+}
+
+#[test]
+fn a_taken_or_wrong_name_cannot_be_ordered() {
+    for name in ["ACME", "zebra_corp", "Zebra Corp", "pg_x!", "x".repeat(80).as_str()] {
+        let mut desk = Desk::new(Environment::Development);
+        desk.keys(&format!("N{name}<Tab><Tab><Tab><Tab><Enter>"));
+        assert!(desk.writes().is_empty(), "{name}");
+        assert!(matches!(desk.app.state().dialog, Some(Dialog::NewTenant(_))), "{name}");
+    }
+}
+
+#[test]
+fn the_first_order_in_a_database_offers_init_and_is_sent_after_it() {
+    let mut desk = Desk::new(Environment::Development);
+    let mut bare = snapshot(Environment::Development);
+    bare.databases[0].initialised = Some(false);
+    desk.event(Event::Snapshot(Arc::new(bare)));
+    desk.keys("jM<Tab><Tab><Tab><Enter>");
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::OfferInit(_))), "{}", desk.text());
+    assert!(desk.writes().is_empty());
+    desk.keys("<Enter>");
+    assert!(desk.message().contains("nothing was ordered"), "{}", desk.message());
+    desk.keys("M<Tab><Tab><Tab><Enter><Tab><Enter>");
+    while matches!(desk.app.state().dialog, Some(Dialog::OfferInit(_))) {
+        desk.keys("<Tab><Enter>");
+    }
+    assert!(matches!(desk.writes().as_slice(), [ServiceCommand::Init]));
+    desk.event(Event::Job(JobEvent::Initialised { database: "eu-1".into() }));
+    assert_eq!(migrate_order(&desk.writes()).0, ["acme"]);
+}
+
+#[test]
+fn a_worker_that_misses_init_brings_the_offer_too() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys("jM<Tab><Tab><Tab><Enter>");
+    assert_eq!(desk.writes().len(), 1);
+    desk.event(Event::Job(JobEvent::Rejected {
+        database: "eu-1".into(),
+        message: "eu-1 has no tenantui schema".into(),
+        needs_init: true,
+    }));
+    desk.draw();
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::OfferInit(_))));
+}
+
+#[test]
+fn failed_jobs_are_retried_and_running_ones_stopped() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.open_writes();
+    desk.job(job(20, JobKind::Migrate, JobState::Running, [3, 1, 0, 2]));
+    desk.keys("3R");
+    assert!(desk.message().contains("still running"), "{}", desk.message());
+    desk.keys("X<Tab><Enter>");
+    assert!(matches!(desk.writes().as_slice(), [ServiceCommand::Cancel(JobId(20))]), "{}", desk.text());
+    desk.job(job(20, JobKind::Migrate, JobState::Failed, [3, 2, 1, 0]));
+    assert!(desk.message().contains("failed"), "{}", desk.message());
+    desk.keys("X");
+    assert!(desk.message().contains("is over"), "{}", desk.message());
+    desk.keys("R<Enter>");
+    assert!(desk.writes().is_empty(), "Cancel is focused");
+    desk.keys("Ry");
+    assert!(desk.writes().is_empty(), "`y` does not confirm");
+    desk.keys("<Tab><Enter>");
+    assert!(matches!(desk.writes().as_slice(), [ServiceCommand::Retry(JobId(20))]));
+}
+
+#[test]
+fn why_a_tenant_failed_is_two_keys_away() {
+    let mut desk = Desk::new(Environment::Production);
+    let mut failed = snapshot(Environment::Production);
+    let mut acme = (*failed.tenants[1]).clone();
+    acme.failed_step = Some(Arc::new(FailedStep {
+        job: JobId(21),
+        version: Some(Version::new(FILES[2])),
+        sqlstate: Some("55P03".into()),
+        message: "canceling statement due to lock timeout".into(),
+    }));
+    failed.tenants[1] = Arc::new(acme);
+    failed.jobs = vec![job(21, JobKind::Migrate, JobState::Failed, [1, 0, 1, 0])];
+    desk.event(Event::Snapshot(Arc::new(failed)));
+    desk.keys(":failed<Enter>");
+    assert_eq!(desk.shown(), ["acme"]);
+    desk.keys("<Enter>");
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::FailureCard(_))));
+    assert!(desk.text().contains("55P03"), "{}", desk.text());
+    desk.keys("<Esc>");
+    assert_eq!(desk.app.state().screen, Screen::Tenant);
+}
+
+#[test]
+fn results_of_a_job_are_read_and_opened() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.job(job(22, JobKind::Migrate, JobState::Done, [2, 2, 0, 0]));
+    desk.keys("3<Enter>");
+    assert_eq!(desk.app.state().screen, Screen::JobResult);
+    let asked = |command: &Command| {
+        matches!(command, Command::Service { command: ServiceCommand::ReadOutcomes(JobId(22)), .. })
+    };
+    assert!(desk.commands.iter().any(asked));
+    let outcome = |slug: &str| TenantOutcome {
+        key: None,
+        slug: slug.into(),
+        schema: format!("tenant_{slug}").into(),
+        outcome: Outcome::Done,
+        version: Some(Version::new(FILES[3])),
+        failure: None,
+        steps: (2, 2),
+        duration_ms: Some(40),
+    };
+    let outcomes = vec![outcome("acme"), outcome("acorn")];
+    desk.event(Event::Job(JobEvent::Outcomes { database: "eu-1".into(), job: JobId(22), outcomes }));
+    desk.keys("jyn");
+    assert!(matches!(desk.commands.last(), Some(Command::Copy(text)) if text == "acorn"), "{:?}", desk.commands.last());
+    desk.keys("<Esc>");
+    assert_eq!(desk.app.state().screen, Screen::Jobs);
+}
+
+#[test]
+fn leaving_asks_only_while_a_job_runs_here() {
+    let quits = |desk: &mut Desk| desk.commands.drain(..).any(|command| matches!(command, Command::Quit(0)));
+    let mut desk = Desk::new(Environment::Production);
+    desk.keys("q");
+    assert!(quits(&mut desk));
+    desk.job(job(23, JobKind::Migrate, JobState::Running, [3, 0, 0, 3]));
+    desk.keys("q");
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::Quit(_))));
+    desk.keys("<Enter>");
+    assert!(!quits(&mut desk));
+    let mut theirs = job(23, JobKind::Migrate, JobState::Running, [3, 0, 0, 3]);
+    theirs.mine = false;
+    desk.job(theirs);
+    desk.keys("<C-c>");
+    assert!(quits(&mut desk));
+    desk.event(Event::Signal(15));
+    assert!(matches!(desk.commands.last(), Some(Command::Quit(143))));
+}
+
+#[test]
+fn lower_case_never_writes() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.job(job(24, JobKind::Migrate, JobState::Failed, [3, 1, 1, 1]));
+    for screen in ["1", "2", "3", "1<Enter>"] {
+        for key in ('a'..='z').filter(|key| *key != 'q') {
+            desk.keys(screen);
+            desk.keys(&key.to_string());
+            for _ in 0..6 {
+                desk.keys("<Tab><Enter>");
+            }
+            desk.keys("<Esc><Esc>");
+            assert!(desk.writes().is_empty(), "{key} on {screen}");
+        }
+    }
+}
