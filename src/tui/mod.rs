@@ -6,7 +6,6 @@
 
 pub mod app;
 pub mod dialogs;
-pub mod open;
 pub mod run;
 pub mod screens;
 pub mod terminal;

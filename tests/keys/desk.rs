@@ -18,7 +18,6 @@ use tenantui::model::job::{JobEvent, JobId, JobKind, JobState, JobView};
 use tenantui::model::ledger::{AppliedSet, LedgerReading, LedgerState, Tool, Version};
 use tenantui::model::link::LinkState;
 use tenantui::model::tenant::{DatabaseName, Tenant, TenantKey, TenantState};
-use tenantui::text::Untrusted;
 use tenantui::tui::app::command::Command;
 use tenantui::tui::app::event::{Event, Now};
 use tenantui::tui::app::keymap::Keymap;
@@ -233,6 +232,7 @@ impl Desk {
             theme: Theme::default(),
             ascii: true,
             size,
+            zone: jiff::tz::TimeZone::UTC,
             now: Now { wall: epoch(), elapsed: Duration::ZERO },
         });
         let terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("terminal");
@@ -362,6 +362,8 @@ pub fn context() -> JobContext {
         database: "eu-1".into(),
         layout: Arc::new(layout()),
         folder: Some(folder()),
+        folder_error: None,
+        found: Arc::default(),
         taken: Arc::new(TakenNames {
             slugs: slugs.iter().map(|slug| (*slug).to_owned()).collect(),
             schemas: slugs.iter().map(|slug| format!("tenant_{}", slug.replace('-', "_"))).collect(),
@@ -398,9 +400,4 @@ fn parse(script: &str) -> Vec<(KeyCode, KeyModifiers)> {
         }
     }
     keys
-}
-
-/// Text that came from outside.
-pub fn untrusted(text: &str) -> Untrusted {
-    Untrusted::new(text)
 }

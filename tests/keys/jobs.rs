@@ -195,7 +195,7 @@ fn a_tenant_is_provisioned_and_the_cursor_goes_to_it() {
 
 #[test]
 fn a_taken_or_wrong_name_cannot_be_ordered() {
-    for name in ["ACME", "zebra_corp", "Zebra Corp", "pg_x!", "x".repeat(80).as_str()] {
+    for name in ["ACME", "zebra_corp", "Zebra Corp", "!", "日本"] {
         let mut desk = Desk::new(Environment::Development);
         desk.keys(&format!("N{name}<Tab><Tab><Tab><Tab><Enter>"));
         assert!(desk.writes().is_empty(), "{name}");

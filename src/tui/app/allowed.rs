@@ -227,10 +227,13 @@ fn new_tenant(state: &State) -> Result<(), String> {
 fn plannable(state: &State, database: &str) -> Result<(), String> {
     match state.context(database) {
         None => Err(format!("the migrations of {database} are not read yet; wait for its first reading")),
-        Some(context) if context.folder.is_none() => {
-            Err(format!("no migration folder is configured for {database}; set `path` in [database.migrations]"))
-        }
-        Some(_) => Ok(()),
+        Some(context) => match (&context.folder, &context.folder_error) {
+            (Some(_), _) => Ok(()),
+            (None, Some(why)) => Err(format!("the migration folder of {database} could not be read: {}", why.safe())),
+            (None, None) => {
+                Err(format!("no migration folder is configured for {database}; set `path` in [database.migrations]"))
+            }
+        },
     }
 }
 

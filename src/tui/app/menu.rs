@@ -45,13 +45,13 @@ fn entry(info: &ActionInfo, state: &State, keymap: &Keymap) -> MenuEntry {
 
 fn help(typed: &str, state: &State, keymap: &Keymap) -> Vec<MenuEntry> {
     let mut fuzzy = Fuzzy::new(typed);
-    let mut entries: Vec<(u32, MenuEntry)> = ACTIONS
+    let mut entries: Vec<((u8, u32), MenuEntry)> = ACTIONS
         .iter()
         .filter(|info| info.action.applies_to(state.screen))
         .filter_map(|info| {
             let entry = entry(info, state, keymap);
             let score = fuzzy.score([info.name, info.title, info.help, entry.keys.as_str()].into_iter())?;
-            Some((score, entry))
+            Some(((rank(typed, info.name), score), entry))
         })
         .collect();
     // A stable sort: with nothing typed, the table's order.
