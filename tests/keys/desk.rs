@@ -88,6 +88,7 @@ pub fn layout() -> Layout {
         search_path_extra: Vec::new(),
         exclude: Vec::new(),
         shared_schema: None,
+        tenant_tables: Vec::new(),
     }
 }
 
