@@ -109,26 +109,27 @@ if [ ! -e "$cluster" ]; then
     mkdir -p "${cluster%/*}"
     echo 'create_main_cluster = false' >"$cluster"
 fi
-had_pgbouncer=
-if [ -x /usr/sbin/pgbouncer ]; then had_pgbouncer=yes; fi
-had_redis=
-if command -v redis-server >/dev/null 2>&1; then had_redis=yes; fi
-apt-get update -qq </dev/null
-apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 "$@" </dev/null
-# A PgBouncer that only the tests asked for must not start with the machine.
-if [ -z "$had_pgbouncer" ] && [ -e /lib/systemd/system/pgbouncer.service ] && command -v systemctl >/dev/null 2>&1; then
-    systemctl disable -q pgbouncer.service </dev/null || echo "pgbouncer could not be disabled" >&2
+new_services=
+for service in redis-server pgbouncer; do
+    if ! PATH=$PATH:/usr/sbin command -v "$service" >/dev/null 2>&1; then new_services="$new_services $service"; fi
+done
+log=$(mktemp)
+if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold \
+    -o Dpkg::Use-Pty=0 "$@"; } </dev/null >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    exit 1
 fi
-if [ -z "$had_pgbouncer" ] && [ -e /etc/init.d/pgbouncer ] && command -v update-rc.d >/dev/null 2>&1; then
-    update-rc.d pgbouncer disable </dev/null || echo "pgbouncer could not be disabled" >&2
-fi
-# A Redis that nobody asked for must not start with the machine either.
-if [ -z "$had_redis" ] && [ -e /lib/systemd/system/redis-server.service ] && command -v systemctl >/dev/null 2>&1; then
-    systemctl disable -q redis-server.service </dev/null || echo "redis-server could not be disabled" >&2
-fi
-if [ -z "$had_redis" ] && [ -e /etc/init.d/redis-server ] && command -v update-rc.d >/dev/null 2>&1; then
-    update-rc.d redis-server disable </dev/null || echo "redis-server could not be disabled" >&2
-fi
+rm -f "$log"
+# A service that nobody asked for must not start with the machine either.
+for service in $new_services; do
+    if [ -e "/lib/systemd/system/$service.service" ] && command -v systemctl >/dev/null 2>&1; then
+        systemctl disable -q "$service.service" </dev/null || echo "$service could not be disabled" >&2
+    fi
+    if [ -e "/etc/init.d/$service" ] && command -v update-rc.d >/dev/null 2>&1; then
+        update-rc.d "$service" disable </dev/null || echo "$service could not be disabled" >&2
+    fi
+done
 ROOT
 }
 
