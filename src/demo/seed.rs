@@ -4,7 +4,7 @@
 //! One message and one transaction per tenant, over a few connections: that is what provisions fastest.
 
 use std::fmt::Write;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
@@ -45,7 +45,8 @@ pub async fn seed(
         schemas: &schemas,
         migrations: &by_lack,
         next: AtomicUsize::new(0),
-        done: AtomicU32::new(0),
+        done: AtomicUsize::new(0),
+        told_at: AtomicU64::new(0),
         started: Instant::now(),
         report,
     };
@@ -60,7 +61,8 @@ struct Work<'a> {
     schemas: &'a [&'a PlannedTenant],
     migrations: &'a [String],
     next: AtomicUsize,
-    done: AtomicU32,
+    done: AtomicUsize,
+    told_at: AtomicU64,
     started: Instant,
     report: &'a (dyn Fn(Progress) + Send + Sync),
 }
@@ -81,11 +83,19 @@ impl Work<'_> {
             if let Some(tables) = analyzed(tenant) {
                 run(&client, &tenant.slug, &tables).await?;
             }
-            let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-            let total = u32::try_from(self.schemas.len()).unwrap_or(u32::MAX);
-            (self.report)(Progress::Tenants { done, total, elapsed: self.started.elapsed() });
+            self.tell(self.done.fetch_add(1, Ordering::Relaxed) + 1);
         }
         Ok(())
+    }
+
+    /// Reports at most twice a second, and the last one always.
+    fn tell(&self, done: usize) {
+        let elapsed = self.started.elapsed();
+        let half_seconds = u64::try_from(elapsed.as_millis() / 500).unwrap_or(u64::MAX);
+        if self.told_at.swap(half_seconds, Ordering::Relaxed) != half_seconds || done == self.schemas.len() {
+            let [done, total] = [done, self.schemas.len()].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+            (self.report)(Progress::Tenants { done, total, elapsed });
+        }
     }
 }
 
