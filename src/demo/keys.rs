@@ -36,7 +36,7 @@ fn tenant_keys(tenant: &PlannedTenant) -> impl Iterator<Item = String> {
     });
     // The tenant's own row is cached by slug without a trailing part; some applications pass the slug as the id.
     let by_slug = [format!("tenant:{}", tenant.slug), format!("tenant:{}:settings", tenant.slug)];
-    by_id.chain(by_slug.into_iter().take(if tenant.cache_keys % 2 == 0 { 2 } else { 1 }))
+    by_id.chain(by_slug.into_iter().take(if tenant.cache_keys.is_multiple_of(2) { 2 } else { 1 }))
 }
 
 fn foreign_keys() -> impl Iterator<Item = String> {

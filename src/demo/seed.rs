@@ -237,5 +237,5 @@ fn analyzed(tenant: &PlannedTenant) -> Option<String> {
     if tenant.page_views > 0 {
         return Some(format!("VACUUM (ANALYZE) {schema}.page_views, {schema}.orders, {schema}.products"));
     }
-    (tenant.orders % 3 == 0).then(|| format!("VACUUM (ANALYZE) {schema}.orders, {schema}.customers"))
+    tenant.orders.is_multiple_of(3).then(|| format!("VACUUM (ANALYZE) {schema}.orders, {schema}.customers"))
 }
