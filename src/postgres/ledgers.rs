@@ -51,7 +51,7 @@ pub enum RelationKind {
 pub struct TableShape {
     /// The columns, in the order of the table.
     pub columns: Vec<ColumnFact>,
-    /// There is a primary key.
+    /// There is a primary key. Looked up only for tables of one column, where it tells tools apart.
     pub primary_key: bool,
 }
 
@@ -82,7 +82,7 @@ impl Activity {
     }
 }
 
-/// All tables of these names, in all schemas, by one catalog query. Sorted by the schema's oid.
+/// All tables of these names, in all schemas, by one catalog query; in no order.
 ///
 /// # Errors
 /// When the catalog cannot be read.

@@ -17,7 +17,7 @@ pub(super) static DIALECT: Dialect = Dialect {
 };
 
 fn sql(ledger: &str) -> String {
-    format!("SELECT string_agg(version, '{SEPARATOR}' ORDER BY version COLLATE \"C\") FROM {ledger}")
+    format!("SELECT string_agg(version, '{SEPARATOR}') FROM {ledger}")
 }
 
 fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {

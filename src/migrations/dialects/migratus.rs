@@ -52,19 +52,23 @@ const LOCKED: &str = "row id = -1 is in the ledger: Migratus is migrating this s
     while it did. Until the row is gone Migratus skips this schema without a word. Make sure that no process migrates \
     it and look for a half-applied file, then delete the row";
 
+/// The row that is the lock, as the ledger's text has it.
+const LOCK: &str = "-1";
+
 fn sql(ledger: &str) -> String {
-    format!(
-        "SELECT string_agg(id::text, '{SEPARATOR}' ORDER BY id) FILTER (WHERE id <> -1), bool_or(id = -1) FROM {ledger}"
-    )
+    format!("SELECT string_agg(id::text, '{SEPARATOR}') FROM {ledger}")
 }
 
 fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
-    let row = rows.first();
-    Ok(Parsed {
-        applied: interner.set(Order::Number, row.and_then(|row| row.text(0))),
-        dirty: false,
-        locked: row.is_some_and(|row| row.is_true(1)).then(|| LOCKED.into()),
-    })
+    let text = rows.first().and_then(|row| row.text(0)).unwrap_or_default();
+    let is_locked = text.split(SEPARATOR).any(|id| id == LOCK);
+    let applied = if is_locked {
+        let ids: Vec<&str> = text.split(SEPARATOR).filter(|id| *id != LOCK).collect();
+        interner.set(Order::Number, Some(&ids.join("\u{1e}")))
+    } else {
+        interner.set(Order::Number, Some(text))
+    };
+    Ok(Parsed { applied, dirty: false, locked: is_locked.then(|| LOCKED.into()) })
 }
 
 fn history(ledger: &str) -> String {

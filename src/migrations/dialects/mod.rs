@@ -233,19 +233,29 @@ pub struct Interner {
 pub const SEPARATOR: char = '\u{1e}';
 
 impl Interner {
-    /// The set of versions in this text, which [`SEPARATOR`] parts.
+    /// The set of versions in this text, which [`SEPARATOR`] parts. Their order in the text does not matter: ordering
+    /// ten thousand ledgers on the server costs more than reading them.
     pub fn set(&mut self, order: Order, text: Option<&str>) -> Arc<AppliedSet> {
         let text = text.unwrap_or_default();
         let sets = self.sets.entry(order).or_default();
         if let Some(known) = sets.get(text) {
             return Arc::clone(known);
         }
-        let mut versions: Vec<Version> =
-            text.split(SEPARATOR).filter(|version| !version.is_empty()).map(Version::new).collect();
-        versions.sort_by(|a, b| order.compare(a, b));
+        let mut versions: Vec<&str> = text.split(SEPARATOR).filter(|version| !version.is_empty()).collect();
+        // The same versions in another order are the same set.
+        versions.sort_unstable();
         versions.dedup();
-        let current = versions.last().cloned();
-        let set = Arc::new(AppliedSet { versions, current });
+        let sorted = versions.join("\u{1e}");
+        let set = sets.get(sorted.as_str()).map_or_else(
+            || {
+                let mut versions: Vec<Version> = versions.into_iter().map(Version::new).collect();
+                versions.sort_by(|a, b| order.compare(a, b));
+                let current = versions.last().cloned();
+                Arc::new(AppliedSet { versions, current })
+            },
+            Arc::clone,
+        );
+        sets.insert(sorted.into(), Arc::clone(&set));
         sets.insert(text.into(), Arc::clone(&set));
         set
     }
@@ -253,7 +263,12 @@ impl Interner {
     /// Forgets sets that nobody holds any more.
     pub fn forget_unused(&mut self) {
         for sets in self.sets.values_mut() {
-            sets.retain(|_, set| Arc::strong_count(set) > 1);
+            // A set stands under its sorted text, and under each text that it came in.
+            let mut own: HashMap<*const AppliedSet, usize> = HashMap::new();
+            for set in sets.values() {
+                *own.entry(Arc::as_ptr(set)).or_default() += 1;
+            }
+            sets.retain(|_, set| own.get(&Arc::as_ptr(set)).is_none_or(|own| Arc::strong_count(set) > *own));
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) static METADATA: Shape =
 
 /// The reading of a ledger with nothing but versions, which dbmate's is too.
 pub(super) fn sql(ledger: &str) -> String {
-    format!("SELECT string_agg(version, '{SEPARATOR}' ORDER BY version COLLATE \"C\") FROM {ledger}")
+    format!("SELECT string_agg(version, '{SEPARATOR}') FROM {ledger}")
 }
 
 pub(super) fn history(ledger: &str) -> String {

@@ -38,7 +38,7 @@ pub(super) static DIALECT: Dialect = Dialect {
 
 fn sql(ledger: &str) -> String {
     format!(
-        "SELECT string_agg(version::text, '{SEPARATOR}' ORDER BY version) FILTER (WHERE success), \
+        "SELECT string_agg(version::text, '{SEPARATOR}') FILTER (WHERE success), \
          bool_or(NOT success) FROM {ledger}"
     )
 }
