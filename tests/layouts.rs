@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tenantui::config::surroundings::Surroundings;
 use tenantui::config::{Database, LayoutChoice};
+use tenantui::layout::judge::{self, ColumnFacts, Facts, Slug, TableFacts};
 use tenantui::layout::{Layout, Registry, file};
 use tenantui::model::environment::Environment;
 use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
@@ -415,4 +416,60 @@ async fn words_that_the_status_column_refuses_are_not_offered() {
     db.sql("drop table tenants; create table tenants(slug text)");
     let layout = surveyed(&config(&db, "postgres")).await.expect("a layout");
     assert_eq!(layout.statuses.active, None);
+}
+
+#[test]
+fn a_template_is_learnt_only_from_agreement() {
+    let learn = |pairs: &[(&str, &str)]| judge::learn_template(pairs);
+    let tenants = [("acme", "tenant_acme"), ("blue-fox", "tenant_blue_fox"), ("t", "tenant_t")];
+    assert_eq!(learn(&tenants), Some(("tenant_{slug}".to_owned(), true)));
+    assert_eq!(learn(&[("a-b", "a-b"), ("c-d", "c-d"), ("e", "e")]), Some(("{slug}".to_owned(), false)));
+    assert_eq!(learn(&[("a", "a_t"), ("b", "b_t"), ("c", "c_t")]), Some(("{slug}_t".to_owned(), true)));
+    assert_eq!(learn(&[("a", "t_a"), ("b", "t_b")]), None, "too few");
+    assert_eq!(learn(&[("a", "s1"), ("b", "s2"), ("c", "s3"), ("d", "s4")]), None, "no rule");
+    assert_eq!(learn(&[("a", "t_a"), ("b", "t_b"), ("c", "t_c"), ("d", "other")]), None, "three of four");
+    assert_eq!(learn(&[]), None);
+}
+
+#[test]
+fn two_possible_registries_are_told_apart_or_asked_about() {
+    let files = file::embedded().expect("sound files");
+    let django = files.iter().find(|file| file.name == "django-tenants").expect("there");
+    let table = |oid: u32, schema: &str, name: &str, columns: &[(&str, &str)]| TableFacts {
+        oid,
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+        usage: true,
+        hides_rows: false,
+        columns: columns
+            .iter()
+            .map(|(name, type_name)| ColumnFacts {
+                name: (*name).to_owned(),
+                type_name: (*type_name).to_owned(),
+                not_null: false,
+                has_default: false,
+                readable: true,
+                words: Vec::new(),
+            })
+            .collect(),
+        pointed_at_by: Vec::new(),
+    };
+    let registry: &[(&str, &str)] = &[("id", "bigint"), ("schema_name", "character varying(63)")];
+    let ledger: &[(&str, &str)] = &[("app", "character varying(255)"), ("name", "character varying(255)")];
+    let mut facts = Facts {
+        tables: vec![
+            table(1, "public", "shops_shop", registry),
+            table(2, "public", "audit_shop", registry),
+            table(3, "acme", "django_migrations", ledger),
+        ],
+        user: "ops".into(),
+    };
+    let error = judge::fit(django, &facts, Slug::Certain).expect_err("two");
+    assert!(error.contains("public.shops_shop and public.audit_shop could each be the registry"), "{error}");
+    facts.tables[0].pointed_at_by = vec![["domain", "tenant_id", "is_primary"].map(str::to_owned).into()];
+    let fit = judge::fit(django, &facts, Slug::Certain).expect("told apart");
+    assert_eq!(fit.registry.map(|table| table.oid), Some(1));
+    // Without the ledger in a tenant it is not django-tenants.
+    facts.tables.pop();
+    assert!(judge::fit(django, &facts, Slug::Certain).is_err());
 }

@@ -193,6 +193,9 @@ async fn orphans_conflicts_and_lookalikes() {
     assert_eq!((raw(&twin.status), twin.deleted), (Some("frozen"), false));
     // What exists and what is reserved by a row is taken.
     let taken = catalog::taken_names(&seen.rows, &catalog::schemas(&seen.reader).await.expect("schemas"));
+    let mut backwards = seen.rows.clone();
+    backwards.reverse();
+    assert_eq!(taken, catalog::taken_names(&backwards, &catalog::schemas(&seen.reader).await.expect("schemas")));
     for slug in ["acme", "stray", "lost", "kept"] {
         let name = seen.layout.naming.check(slug).expect("legal");
         assert!(taken.check(&name).is_err(), "{slug}");

@@ -81,7 +81,7 @@ async fn read_layout(session: &mut Session, picture: &mut Picture, again: bool) 
 async fn read_rows(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
     let Some(layout) = picture.layout.clone() else { return Ok(()) };
     let reader = session.reader().await?;
-    let schemas = catalog::schemas(reader).await?;
+    let schemas = catalog::schemas_of(reader, &layout).await?;
     let rows = registry::rows(reader, &layout).await.map_err(|error| match error {
         registry::RegistryError::Query(QueryError::Link(link)) => FleetError::Link(link),
         other => FleetError::Unusable(other.to_string().into()),

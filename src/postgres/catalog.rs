@@ -4,7 +4,7 @@
 //! Nothing here opens a tenant's relation or waits for a lock. `pg_class` has no index on `relnamespace`, so the
 //! questions over all schemas are scans of it for the background, and those over a few go through `pg_depend`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::bind::{bind, oid_array, text_array};
 use super::registry::RegistryRow;
@@ -131,19 +131,16 @@ pub async fn page(reader: &Reader, oids: &[u32]) -> Result<HashMap<u32, PageRow>
     Ok(answer)
 }
 
-/// What a new tenant's names may collide with.
+/// What a new tenant's names may collide with, in order, so that two readings of the same compare equal.
 #[must_use]
 pub fn taken_names(rows: &[RegistryRow], schemas: &[SchemaRow]) -> TakenNames {
+    // The schema of a row that has none yet is taken too: its tenant may still be provisioned.
+    let named = rows.iter().filter_map(|row| row.schema.as_ref());
+    let schemas: BTreeSet<&str> = schemas.iter().map(|schema| &schema.name).chain(named).map(Untrusted::raw).collect();
+    let slugs: BTreeSet<&str> = rows.iter().map(|row| row.slug.raw()).collect();
     TakenNames {
-        slugs: rows.iter().map(|row| row.slug.raw().to_owned()).collect(),
-        // The schema of a row that has none yet is taken too: its tenant may still be provisioned.
-        schemas: schemas
-            .iter()
-            .map(|schema| schema.name.raw().to_owned())
-            .chain(rows.iter().filter_map(|row| row.schema.as_ref()).map(|name| name.raw().to_owned()))
-            .collect::<HashSet<_>>()
-            .into_iter()
-            .collect(),
+        slugs: slugs.into_iter().map(str::to_owned).collect(),
+        schemas: schemas.into_iter().map(str::to_owned).collect(),
     }
 }
 
