@@ -3,6 +3,7 @@
 mod cache;
 mod config;
 mod demo;
+mod frames;
 mod imports;
 mod jobs;
 mod keys;

@@ -9,6 +9,8 @@
 
 #![allow(dead_code, reason = "each test module uses its part of the harness")]
 
+pub mod picture;
+
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

@@ -91,7 +91,7 @@ impl Migrate {
         } else if self.plan.tenants.is_empty() {
             Some("nothing to do")
         } else if !self.matches() {
-            Some(if self.tried { "what was typed does not match" } else { "type the words first" })
+            Some(if self.tried { "what was typed does not match" } else { "type the words" })
         } else {
             None
         }

@@ -11,7 +11,7 @@ use crate::migrations::plan::Plan;
 use crate::text::{fit, grouped, time_left};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
-use crate::tui::widgets::{above, boxes, columns, put, put_safe, wrap};
+use crate::tui::widgets::{above, boxes, columns, put, put_safe};
 
 const WIDTH: u16 = 80;
 
@@ -303,15 +303,16 @@ fn target_line(plan: &Plan) -> String {
         return format!("{target}  (no steps)");
     };
     let how = if fewest == most { steps(most) } else { format!("{fewest} to {}", steps(most)) };
-    let names: Vec<String> = plan.files().iter().rev().map(|file| file.name.safe().into()).collect();
+    let names: Vec<String> = plan.files().iter().map(|file| file.name.safe().into()).collect();
     fit(&format!("{target}  ({how}: {})", names.join(", ")), usize::from(WIDTH - 4 - LABEL))
 }
 
 fn left_out_line(plan: &Plan) -> String {
     let first: Vec<String> =
         plan.left_out.iter().take(2).map(|left| format!("{}: {}", left.slug.safe(), left.why.safe())).collect();
-    let lines = wrap(&format!("{}  {}", plan.left_out.len(), first.join("; ")), 1_000);
-    lines.concat()
+    let more = plan.left_out.len().saturating_sub(first.len());
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!("{}  {}{more}", plan.left_out.len(), first.join("; "))
 }
 
 fn then_line(plan: &Plan) -> String {

@@ -266,8 +266,8 @@ impl NewTenant {
         steps.push("create schema".to_owned());
         match self.input.folder.as_ref().map(|folder| folder.files.len()) {
             Some(0) | None => {}
-            Some(1) => steps.push("1 migration".to_owned()),
-            Some(count) => steps.push(format!("{} migrations", grouped(count as u64))),
+            Some(1) => steps.push("run 1 migration".to_owned()),
+            Some(count) => steps.push(format!("run {} migrations", grouped(count as u64))),
         }
         if self.has_registry() && self.input.layout.statuses.active.is_some() {
             steps.push("mark active".to_owned());

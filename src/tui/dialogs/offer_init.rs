@@ -27,9 +27,10 @@ use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::{boxes, columns, put, wrap};
 
 /// What `init` makes, as jobs.md 3.3 has it.
-const CREATES: [(&str, &str); 4] = [
+const CREATES: [(&str, &str); 5] = [
     ("schema tenantui", "owned by your role"),
-    ("table  tenantui.job", "one row for each job, with its fencing number"),
+    ("table  tenantui.meta", "the version of this record"),
+    ("table  tenantui.job", "one row for each job"),
     ("table  tenantui.step", "one row for each migration in each tenant"),
     ("table  tenantui.audit", "who ordered what, and when"),
 ];
@@ -72,7 +73,7 @@ impl OfferInit {
         );
         let width = 72.min(area.width);
         let text = wrap(&text, usize::from(width.saturating_sub(4)));
-        let place = boxes::centred(area, width, columns(text.len() + CREATES.len()) + 6);
+        let place = boxes::centred(area, width, columns(text.len() + CREATES.len()) + 5);
         let buf = frame.buffer_mut();
         let title = format!("Make the job record in {name}");
         let inside = boxes::draw(buf, place, Some(self.environment), &title, theme);
@@ -84,5 +85,23 @@ impl OfferInit {
         }
         let all = [Button { title: "Cancel", off: None }, Button { title: "Create the record", off: None }];
         buttons::draw(buf, inside, inside.height.saturating_sub(1), &all, Some(self.focus), theme);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CREATES;
+
+    #[test]
+    fn the_dialog_names_exactly_what_init_makes() {
+        let sql = include_str!("../../../assets/sql/record_v1.sql");
+        let mut made: Vec<String> = sql
+            .lines()
+            .filter_map(|line| line.strip_prefix("CREATE TABLE "))
+            .map(|rest| format!("table  {}", rest.trim_end_matches('(').trim()))
+            .collect();
+        made.insert(0, "schema tenantui".to_owned());
+        let named: Vec<&str> = CREATES.iter().map(|(what, _)| *what).collect();
+        assert_eq!(named, made);
     }
 }

@@ -106,7 +106,7 @@ pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, them
     if job.blocked > 0 {
         after.push(piece(format!("  {} blocked", job.blocked), theme.warn));
     }
-    after.extend(job_state(job, theme));
+    after.extend(job_state(job, area.width >= 100, theme));
     if state.several_databases() {
         after.push(piece(format!("  in {}", sanitise(&job.database)), theme.muted));
     }
@@ -120,13 +120,13 @@ pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, them
     put_pieces(buf, area, x, 0, &after);
 }
 
-fn job_state(job: &JobView, theme: &Theme) -> Vec<Piece> {
+fn job_state(job: &JobView, roomy: bool, theme: &Theme) -> Vec<Piece> {
     let reason = job.reason.as_ref().map(|reason| format!(" ({})", reason.safe().fit(24))).unwrap_or_default();
     match job.state {
         JobState::Running if job.cancel_requested => vec![piece("  stopping", theme.warn)],
         JobState::Running => {
             let mut out = Vec::new();
-            if let Some(rate) = job.rate_per_minute {
+            if let Some(rate) = job.rate_per_minute.filter(|_| roomy) {
                 out.push(piece(format!("  {rate}/min"), theme.muted));
             }
             if let Some(left) = job.left_seconds {

@@ -227,19 +227,21 @@ pub fn counters(buf: &mut Buffer, area: Rect, state: &State, tier: Tier, theme: 
 
 fn right_counters(buf: &mut Buffer, area: Rect, from: u16, target: &str, state: &State, theme: &Theme) {
     let numbers = &state.counters;
-    let mut jobs = format!("   jobs {} run", numbers.jobs_running);
-    if numbers.jobs_failed > 0 {
-        jobs.push_str(&format!(", {} failed", numbers.jobs_failed));
-    }
     let room = usize::from(area.width.saturating_sub(from + 1));
-    let jobs = if width(&jobs) + 12 > room { format!("   jobs {}", numbers.jobs_running) } else { jobs };
+    let (running, failed) = (numbers.jobs_running, numbers.jobs_failed);
+    let short = format!("   jobs {running}");
+    let mut choices = vec![format!("   jobs {running} run")];
+    if failed > 0 {
+        choices.insert(0, format!("   jobs {running} run, {failed} failed"));
+    }
+    let jobs = choices.into_iter().find(|jobs| width(jobs) + width(target) <= room).unwrap_or(short);
     let target = fit(target, room.saturating_sub(width(&jobs)));
     if width(&target) < 10 {
         return;
     }
     let x = area.width.saturating_sub(columns(width(&target) + width(&jobs)) + 1);
     let x = put_safe(buf, area, x, 0, area.width, &target, Style::new(), theme);
-    put(buf, area, x, 0, &jobs, if numbers.jobs_failed > 0 { theme.error } else { Style::new() });
+    put(buf, area, x, 0, &jobs, if jobs.contains("failed") { theme.error } else { Style::new() });
 }
 
 /// What the banner has to say, most pressing first.
@@ -266,6 +268,9 @@ pub fn banner(state: &State, theme: &Theme) -> Option<(String, Style)> {
             }
             LinkState::Slow { .. } | LinkState::Connecting | LinkState::Up { .. } => {}
         }
+    }
+    if let (Writes::ReadOnly(why), Some(database)) = (&state.header.writes, state.header_database()) {
+        return Some((format!("{} is read-only: {}", name(database), why.safe()), theme.warn));
     }
     for database in shown() {
         if let Some(progress) = &database.progress {

@@ -70,15 +70,17 @@ fn no_jobs(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
 }
 
 fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
-    let mut all = vec![Column::fixed("ID", 4), Column::fixed("KIND", 9)];
+    let longest = state.jobs.jobs.iter().map(|job| job.id.to_string().len()).max().unwrap_or(0);
+    let ids = columns(longest).max(3);
+    let mut all = vec![Column::fixed("ID", ids), Column::fixed("KIND", 9)];
     if state.several_databases() {
         all.push(Column::wide("DATABASE", 6, 1).up_to(14).droppable(2));
     }
     all.extend([
         Column::wide("WHAT", 14, 2),
-        Column::fixed("STATE", 10),
-        Column::wide("PROGRESS", 16, 1).up_to(40),
-        Column::fixed("FAIL", 5).at_right().droppable(3),
+        Column::fixed("STATE", 9),
+        Column::wide("PROGRESS", 17, 1).up_to(40),
+        Column::fixed("FAIL", 4).at_right().droppable(3),
         Column::fixed("TIME", 7).at_right().droppable(1),
     ]);
     if area.width >= 110 {

@@ -20,7 +20,7 @@ use crate::text::{sanitise, width};
 use crate::tui::app::state::{Menu, MenuEntry, MenuKind, State};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::field::draw_input;
-use crate::tui::widgets::{below, boxes, columns, put, put_fit, put_right, put_safe, style_row};
+use crate::tui::widgets::{below, boxes, columns, put, put_fit, put_right, put_safe, restyle_row};
 
 /// Columns of the keys and of the name.
 const KEYS: u16 = 10;
@@ -29,7 +29,7 @@ const NAME: u16 = 20;
 /// Draws it over the screen.
 pub fn draw(buf: &mut Buffer, area: Rect, menu: &Menu, state: &State, theme: &Theme) {
     let height = area.height.saturating_sub(4).clamp(10, 30);
-    let place = boxes::centred(area, area.width.saturating_sub(4).min(boxes::MAX_WIDTH), height);
+    let place = boxes::centred(area, area.width.min(boxes::MAX_WIDTH), height);
     let (title, sign) = match menu.kind {
         MenuKind::Palette => ("All actions and views".to_owned(), ":"),
         MenuKind::Help => (format!("Help: {}", state.screen.word()), "/"),
@@ -73,8 +73,9 @@ fn draw_entry(buf: &mut Buffer, area: Rect, y: u16, entry: &MenuEntry, here: boo
     if entry.writes {
         x = put(buf, area, x, y, "writes: ", theme.writes);
     }
-    put_safe(buf, area, x, y, area.width.saturating_sub(x), &sanitise(&entry.title), text, theme);
+    let words = if entry.help.is_empty() { &entry.title } else { &entry.help };
+    put_safe(buf, area, x, y, area.width.saturating_sub(x), &sanitise(words), text, theme);
     if here {
-        style_row(buf, area, y, theme.cursor);
+        restyle_row(buf, area, y, theme.cursor);
     }
 }

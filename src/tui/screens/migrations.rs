@@ -61,7 +61,9 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
 fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let groups = &state.migrations.groups;
     let versions = version_width(groups.iter().filter_map(|group| group.version.as_ref()), 5, 20);
-    let mut all = vec![Column::fixed("VER", versions), Column::wide("NAME", 12, 3).up_to(60)];
+    let names = groups.iter().filter_map(|group| group.name.as_ref()).map(|name| name.raw().len()).max().unwrap_or(0);
+    let names = columns(names).clamp(16, 60);
+    let mut all = vec![Column::fixed("VER", versions), Column::wide("NAME", 12, 3).up_to(names)];
     if state.several_databases() {
         all.push(Column::wide("DATABASE", 6, 1).up_to(16).droppable(1));
     }
@@ -113,7 +115,10 @@ fn name_cell(group: &VersionGroup, theme: &Theme) -> Cell {
 }
 
 fn note_cell(group: &VersionGroup, theme: &Theme) -> Cell {
-    let notes: Vec<String> = group.notes.iter().map(|note| note.safe().into()).collect();
+    let mut notes: Vec<String> = group.notes.iter().map(|note| note.safe().into()).collect();
+    if group.is_target {
+        notes.insert(0, "target".to_owned());
+    }
     let style = if group.failed > 0 { theme.error } else { theme.muted };
     styled(notes.join(", "), style)
 }

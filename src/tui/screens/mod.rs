@@ -58,6 +58,10 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
     }
     strip::draw(frame.buffer_mut(), places.strip, state, theme);
     footer::draw(frame.buffer_mut(), &places, state, theme);
+    if matches!(state.prompt, Prompt::Menu(_)) || state.dialog.is_some() {
+        // What is behind steps back.
+        frame.buffer_mut().set_style(area, theme.stale);
+    }
     if let Prompt::Menu(menu) = &state.prompt {
         menu::draw(frame.buffer_mut(), area, menu, state, theme);
     }

@@ -52,8 +52,10 @@ fn draw_lines(buf: &mut Buffer, area: Rect, lines: &[Line], theme: &Theme) {
     let room = usize::from(area.width.saturating_sub(6));
     let mut y = 1;
     for Line(text, style) in lines {
-        for part in wrap(text, room) {
-            put_safe(buf, area, 3, y, columns(room), &part, *style, theme);
+        let words = text.trim_start();
+        let indent = text.len() - words.len();
+        for part in wrap(words, room.saturating_sub(indent)) {
+            put_safe(buf, area, 3 + columns(indent), y, columns(room - indent), &part, *style, theme);
             y += 1;
         }
     }

@@ -61,7 +61,7 @@ impl Pane<'_> {
 
 fn table_columns(wide: bool, title: &dyn Fn(TableColumn) -> String) -> Vec<Column> {
     let mut out = vec![
-        Column::wide(title(TableColumn::Table), 14, 3).up_to(63),
+        Column::wide(title(TableColumn::Table), 12, 3).up_to(63),
         Column::fixed(title(TableColumn::Total), 8).at_right(),
         Column::fixed(title(TableColumn::Heap), 8).at_right().droppable(1),
         Column::fixed(title(TableColumn::Index), 8).at_right().droppable(2),
@@ -185,7 +185,7 @@ fn migrations(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &T
             cell(migration.version.untrusted().safe()),
             cell(text(migration.name.as_ref())),
             styled(migration.state.word(), style),
-            cell(text(migration.applied_at.as_ref())),
+            cell(minutes(migration.applied_at.as_ref())),
             file,
         ];
         pane.row(buf, y, (&all, &placed), &cells, at == open.migrations.at);
@@ -320,4 +320,11 @@ fn outcome_here(job: &JobView, open: &TenantScreen, state: &State, theme: &Theme
         Some(outcome) => styled(outcome.outcome.word(), super::format::outcome_style(outcome.outcome, theme)),
         None => cell(format!("{}/{}", finished(job), job.total)),
     }
+}
+
+/// A timestamp without its seconds, where it is one.
+fn minutes(text: Option<&Untrusted>) -> String {
+    let safe: String = text.map_or_else(|| "-".to_owned(), |text| text.safe().into());
+    let time = safe.get(..16).filter(|time| time.starts_with(|c: char| c.is_ascii_digit()) && time.contains(':'));
+    time.map_or_else(|| safe.clone(), |time| time.replace('T', " "))
 }

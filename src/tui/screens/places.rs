@@ -14,6 +14,7 @@
 
 use ratatui::layout::Rect;
 
+use crate::tui::app::WIDE;
 use crate::tui::app::state::{Screen, State};
 use crate::tui::widgets::{above, below, slice};
 
@@ -62,7 +63,7 @@ pub struct Places {
 /// How much fits in an area.
 #[must_use]
 pub const fn tier(area: Rect) -> Tier {
-    if area.width >= 180 && area.height >= 30 {
+    if area.width >= WIDE && area.height >= 30 {
         Tier::Wide
     } else if area.width >= 110 && area.height >= 20 {
         Tier::Medium

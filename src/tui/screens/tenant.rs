@@ -23,7 +23,7 @@ use crate::model::tenant::{Tenant, TenantDetail, TenantState};
 use crate::text::grouped;
 use crate::tui::app::state::{State, TenantScreen, TenantTab};
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{bars, columns, pieces_width, put, put_fit, put_pieces, put_right, put_safe};
+use crate::tui::widgets::{bars, columns, pieces_width, put, put_fit, put_pieces, put_right, put_safe, wrap};
 
 /// Rows of each of its lists.
 #[must_use]
@@ -35,7 +35,8 @@ pub fn list_rows(places: &Places) -> usize {
 /// Draws it.
 pub fn draw(frame: &mut Frame, area: Rect, places: &Places, state: &State, theme: &Theme) {
     let Some(open) = &state.tenant else { return };
-    draw_facts(frame, area, state, theme);
+    let two_lines = places.tier != Tier::Wide && super::header::banner(state, theme).is_none();
+    draw_facts(frame, area, two_lines, state, theme);
     let panes = tenant_panes(places);
     let tabs = [TenantTab::Tables, TenantTab::Migrations, TenantTab::Cache, TenantTab::Jobs];
     let shown: Vec<TenantTab> = match places.tier {
@@ -69,7 +70,7 @@ fn draw_tabs(
             let title = if *tab == open.tab { format!("[{}]", tab.word()) } else { format!(" {} ", tab.word()) };
             let style = if *tab == open.tab { theme.title } else { theme.muted };
             let line = Rect { y: pane.y.saturating_sub(1), height: 1, ..*pane };
-            put(buf, line, 0, 0, &title, style);
+            put(buf, line, 1, 0, &title, style);
         }
         return;
     }
@@ -85,7 +86,7 @@ fn draw_tabs(
 }
 
 /// The two lines of facts below the header.
-fn draw_facts(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+fn draw_facts(frame: &mut Frame, area: Rect, two_lines: bool, state: &State, theme: &Theme) {
     let buf = frame.buffer_mut();
     let line = |y: u16| Rect { y: area.y + y, height: 1.min(area.height.saturating_sub(y)), ..area };
     let Some(tenant) = state.open_tenant() else {
@@ -99,7 +100,18 @@ fn draw_facts(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
         put_safe(buf, line(1), 1, 0, area.width.saturating_sub(2), &facts(tenant), Style::new(), theme);
     }
     let style = super::format::state_style(tenant.state, theme);
-    put_safe(buf, line(2), 1, 0, area.width.saturating_sub(2), &standing(tenant, state), style, theme);
+    // The reason may take the blank line below, where no banner stands.
+    let room = usize::from(area.width.saturating_sub(2));
+    let mut words = wrap(&standing(tenant, state), room);
+    if two_lines && words.len() > 2 {
+        let rest = words.split_off(1).join(" ");
+        words.push(rest);
+    } else if !two_lines {
+        words = vec![standing(tenant, state)];
+    }
+    for (y, words) in (2..).zip(&words) {
+        put_safe(buf, line(y), 1, 0, area.width.saturating_sub(2), words, style, theme);
+    }
 }
 
 /// `active since 2024-03-02   schema t_acme   owner t_acme_rw   plan pro`: what the registry and the catalog say.
@@ -108,9 +120,9 @@ pub fn facts(tenant: &Tenant) -> String {
     let mut parts = Vec::new();
     let status: Option<String> = tenant.status.as_ref().map(|status| status.safe().into());
     match (status, tenant.created_at.is_some()) {
-        (Some(status), true) => parts.push(format!("{status}, since {}", date(tenant.created_at.as_ref()))),
+        (Some(status), true) => parts.push(format!("{status}, created {}", date(tenant.created_at.as_ref()))),
         (Some(status), false) => parts.push(status),
-        (None, true) => parts.push(format!("since {}", date(tenant.created_at.as_ref()))),
+        (None, true) => parts.push(format!("created {}", date(tenant.created_at.as_ref()))),
         (None, false) => {}
     }
     match (&tenant.schema, tenant.schema_oid) {

@@ -58,7 +58,8 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
 fn draw_list(frame: &mut Frame, area: Rect, tier: Tier, state: &State, theme: &Theme) {
     let columns = columns(tier, state);
     let all: Vec<Column> = columns.iter().map(|shown| shown.column.clone()).collect();
-    let placed = table::place(&all, MARKS, area.width);
+    let room = if tier == Tier::Wide { area.width.saturating_sub(1) } else { area.width };
+    let placed = table::place(&all, MARKS, room);
     let buf = frame.buffer_mut();
     table::heading(buf, area, 0, &all, &placed, theme.heading);
     let rows = below(area, 1);
@@ -92,7 +93,10 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
     let small = tier == Tier::Small;
     let tenants = &state.snapshot.tenants;
     let any = |has: fn(&Tenant) -> bool| tenants.iter().any(|tenant| has(tenant));
-    let versions = version_width(tenants.iter().filter_map(|tenant| tenant.version()), 7, 20);
+    let sorted_by_version = state.tenants.sort.column == TenantColumn::Version;
+    let least = if sorted_by_version { 8 } else { 7 };
+    let versions = version_width(tenants.iter().filter_map(|tenant| tenant.version()), least, 20);
+    let (slugs, schemas) = name_widths(tenants);
     let words = tenants.iter().map(|tenant| state_word(tenant.state).len()).max().unwrap_or(0).clamp(9, 14);
     let title = |column: TenantColumn| -> String {
         let sort = state.tenants.sort;
@@ -104,7 +108,7 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
         format!("{}{mark}", column.word())
     };
     let mut out = vec![Shown {
-        column: Column::wide(title(TenantColumn::Tenant), 12, 3).up_to(40),
+        column: Column::wide(title(TenantColumn::Tenant), 12, slugs),
         value: |tenant, _| cell(tenant.slug.safe()),
     }];
     if state.several_databases() {
@@ -114,7 +118,7 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
         });
     }
     out.push(Shown {
-        column: Column::wide(title(TenantColumn::Schema), 10, 2).up_to(40).droppable(1),
+        column: Column::wide(title(TenantColumn::Schema), 10, schemas).up_to(schemas).droppable(1),
         value: |tenant, _| tenant.schema.as_ref().map_or_else(|| cell("-"), |schema| cell(schema.safe())),
     });
     out.push(Shown {
@@ -126,7 +130,7 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
         },
     });
     out.push(Shown {
-        column: Column::fixed(title(TenantColumn::Version), versions.max(8)).at_right(),
+        column: Column::fixed(title(TenantColumn::Version), versions).at_right(),
         value: |tenant, _| cell(version(tenant.version())),
     });
     out.push(Shown {
@@ -134,7 +138,7 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
         value: |tenant, _| cell(behind(tenant)),
     });
     out.push(Shown {
-        column: Column::fixed(title(TenantColumn::Size), 7).at_right().droppable(3),
+        column: Column::fixed(title(TenantColumn::Size), 6).at_right().droppable(3),
         value: |tenant, _| cell(size(tenant)),
     });
     let cached = state.latest.databases.iter().any(|database| database.cache != CacheView::NotConfigured);
@@ -153,6 +157,17 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
         });
     }
     out
+}
+
+/// What slugs and schemas would like to have, in columns: their shares of what is left over.
+fn name_widths(tenants: &[std::sync::Arc<Tenant>]) -> (u16, u16) {
+    let longest = |lengths: &mut dyn Iterator<Item = usize>| {
+        u16::try_from(lengths.max().unwrap_or(0)).unwrap_or(u16::MAX).clamp(10, 63)
+    };
+    // Bytes are never fewer than columns.
+    let slugs = longest(&mut tenants.iter().map(|tenant| tenant.slug.raw().len()));
+    let schemas = longest(&mut tenants.iter().filter_map(|tenant| tenant.schema.as_ref()).map(|name| name.raw().len()));
+    (slugs, schemas)
 }
 
 /// Status, plan and owner, where the registry and the role give them.

@@ -55,7 +55,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     match detail {
         Some(detail) => panes::tables_of(frame, rest, detail, state, theme),
         None => {
-            let words = "Tables, migrations and cache keys are measured when it is opened.";
+            let words = "Its tables are measured when the cursor rests here.";
             put(frame.buffer_mut(), rest, 0, 0, words, theme.muted);
         }
     }

@@ -149,6 +149,15 @@ pub fn style_row(buf: &mut Buffer, area: Rect, y: u16, style: Style) {
     }
 }
 
+/// Gives a whole row of the area a style in place of what its cells had: for the cursor, which must be readable.
+pub fn restyle_row(buf: &mut Buffer, area: Rect, y: u16, style: Style) {
+    if y < area.height {
+        let row = Rect { y: area.y + y, height: 1, ..area }.intersection(buf.area);
+        buf.set_style(row, Style::reset());
+        buf.set_style(row, style);
+    }
+}
+
 /// Empties an area, styles included.
 pub fn clear(buf: &mut Buffer, area: Rect) {
     let area = area.intersection(buf.area);

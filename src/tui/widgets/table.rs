@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{columns, put, put_safe, style_row};
+use super::{columns, put, put_safe, restyle_row};
 use crate::text::{fit, width};
 use crate::tui::theme::Theme;
 
@@ -201,7 +201,7 @@ pub fn row(
         put_safe(buf, area, aligned(column, place, &text), y, place.width, &text, style, theme);
     }
     if mark.cursor {
-        style_row(buf, area, y, theme.cursor);
+        restyle_row(buf, area, y, theme.cursor);
     }
 }
 

@@ -1,0 +1,314 @@
+//! What every screen and dialog looks like, at the three sizes of the drawings and in its states.
+//!
+//! `TENANTUI_PICTURES=DIR` writes each frame as an SVG with its colours, too.
+
+mod dialogs;
+mod fuzz;
+mod sample;
+
+use std::sync::Arc;
+
+use tenantui::model::environment::Environment;
+use tenantui::model::fleet::{CacheView, Snapshot};
+use tenantui::model::job::{JobEvent, JobId, JobState};
+use tenantui::model::link::LinkState;
+use tenantui::tui::app::event::Event;
+
+use crate::support::picture::Picture;
+use sample::{SIZES, Stage, at, eu1, outcomes, tenants, text};
+
+/// Compares a frame with the one that was looked at and committed.
+fn check(name: &str, stage: &Stage) {
+    let frame = stage.frame();
+    let (columns, rows) = stage.app.state().size;
+    let name = format!("{name}_{columns}x{rows}");
+    if let Some(folder) = std::env::var_os("TENANTUI_PICTURES") {
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let file = std::path::Path::new(&folder).join(format!("{name}.svg"));
+        std::fs::write(file, Picture::from(&frame).svg()).expect("a picture");
+    }
+    insta::assert_snapshot!(name, text(&frame));
+}
+
+/// Plays a scene at the three sizes.
+fn scene(name: &str, play: impl Fn(&mut Stage)) {
+    for size in SIZES {
+        let mut stage = Stage::new(size);
+        play(&mut stage);
+        check(name, &stage);
+    }
+}
+
+fn lose_link(stage: &mut Stage) {
+    stage.snapshot.databases[0].link = LinkState::Lost {
+        since: at(-14),
+        attempt: 4,
+        next_try: at(6),
+        why: "server closed the connection (57P01 admin shutdown)".into(),
+    };
+    stage.snapshot.databases[0].taken_at = Some(at(-17));
+    stage.show();
+}
+
+#[test]
+fn tenants_normal() {
+    scene("tenants", |stage| stage.keys("j Space j Space"));
+}
+
+#[test]
+fn tenants_with_the_detail_beside_them() {
+    let mut stage = Stage::new((200, 50));
+    stage.keys("j");
+    stage.snapshot.detail = Some(Arc::new(sample::detail(&stage.snapshot.tenants[1])));
+    stage.show();
+    check("tenants_detail", &stage);
+}
+
+#[test]
+fn tenants_filtered_and_nothing_found() {
+    scene("tenants_filter_typing", |stage| stage.keys("/ a c"));
+    scene("tenants_filter_kept", |stage| stage.keys("/ a c Enter"));
+    scene("tenants_nothing_found", |stage| stage.keys("/ q q q q Enter"));
+}
+
+#[test]
+fn tenants_link_lost() {
+    scene("tenants_link_lost", lose_link);
+}
+
+#[test]
+fn tenants_loading_and_empty() {
+    for size in SIZES {
+        let stage = Stage::silent(size, Environment::Production, "default");
+        check("tenants_connecting", &stage);
+        let mut stage = Stage::silent(size, Environment::Production, "default");
+        stage.snapshot.jobs.clear();
+        stage.snapshot.databases[0].taken_at = None;
+        stage.snapshot.databases[0].progress = Some("registry".into());
+        stage.show();
+        check("tenants_loading", &stage);
+        let mut stage = Stage::with(size, Environment::Development, Vec::new());
+        stage.snapshot.jobs.clear();
+        stage.show();
+        check("tenants_empty", &stage);
+    }
+}
+
+#[test]
+fn tenants_refused_and_error() {
+    for size in SIZES {
+        let mut stage = Stage::silent(size, Environment::Production, "default");
+        stage.snapshot = Snapshot { databases: stage.snapshot.databases, ..Snapshot::default() };
+        stage.snapshot.databases[0].taken_at = None;
+        stage.snapshot.databases[0].link =
+            LinkState::Refused { why: "password authentication failed for user \"saas\" (28P01)".into() };
+        stage.show();
+        check("tenants_refused", &stage);
+    }
+    scene("tenants_error", |stage| {
+        stage.snapshot.databases[0].error = Some(
+            "public.tenants could not be read: permission denied (42501); GRANT SELECT ON public.tenants TO saas"
+                .into(),
+        );
+        stage.show();
+    });
+}
+
+#[test]
+fn tenants_read_only_and_warned() {
+    scene("tenants_read_only", |stage| {
+        stage.snapshot.databases[0].read_only = true;
+        stage.snapshot.databases[0].read_only_why = Some("behind a pooler (transaction pooling)".into());
+        stage.snapshot.databases[0].warnings = vec!["TLS is off (sslmode=disable)".into(), "superuser".into()];
+        stage.snapshot.databases[0].cache = CacheView::Failed { why: "NOAUTH".into(), last_good: None };
+        stage.show();
+    });
+}
+
+#[test]
+fn tenants_of_two_databases() {
+    scene("tenants_two_databases", |stage| {
+        let mut second = stage.snapshot.databases[0].clone();
+        second.name = "us-1".into();
+        second.link = LinkState::Lost { since: at(-14), attempt: 1, next_try: at(2), why: "no route to host".into() };
+        stage.snapshot.databases.push(second);
+        let mut more = sample::tenant("zebra", Some(3), tenantui::model::tenant::TenantState::Ok);
+        more.key = tenantui::model::tenant::TenantKey::row(&"us-1".into(), "zebra");
+        stage.snapshot.tenants.insert(4, Arc::new(more));
+        stage.show();
+    });
+}
+
+#[test]
+fn hostile_names_are_shown_harmlessly() {
+    for size in SIZES {
+        let mut stage = Stage::with(size, Environment::Staging, sample::hostile());
+        check("tenants_hostile", &stage);
+        stage.keys("j j");
+        stage.keys("Enter");
+        check("tenant_hostile", &stage);
+    }
+}
+
+#[test]
+fn long_versions_are_whole() {
+    scene("tenants_long_versions", |stage| {
+        let mut list = tenants(30);
+        for tenant in &mut list {
+            let applied = tenant.applied.unwrap_or(0) as usize;
+            if let tenantui::model::ledger::LedgerState::Read(reading) = &mut tenant.ledger {
+                reading.applied = Arc::new(tenantui::model::ledger::AppliedSet {
+                    versions: Vec::new(),
+                    current: Some(tenantui::model::ledger::Version::new(&format!("2026021410300{applied}"))),
+                });
+            }
+        }
+        stage.snapshot.tenants = list.into_iter().map(Arc::new).collect();
+        stage.snapshot.databases[0].target = Some(tenantui::model::ledger::Version::new("20260214103004"));
+        stage.show();
+    });
+}
+
+#[test]
+fn tenant_tabs() {
+    scene("tenant_tables", |stage| stage.open("acme"));
+    scene("tenant_migrations", |stage| {
+        stage.open("acme");
+        stage.keys("Tab");
+    });
+    scene("tenant_cache", |stage| {
+        stage.open("acme");
+        stage.keys("Tab Tab");
+    });
+    scene("tenant_jobs", |stage| {
+        stage.open("adler-labs");
+        stage.keys("Tab Tab Tab");
+    });
+}
+
+#[test]
+fn tenant_loading_stale_and_without_cache() {
+    scene("tenant_loading", |stage| stage.keys("j Enter"));
+    scene("tenant_link_lost", |stage| {
+        stage.open("acme");
+        lose_link(stage);
+    });
+    scene("tenant_cache_failed", |stage| {
+        stage.open("acme");
+        stage.snapshot.databases[0].cache = CacheView::Failed {
+            why: "redis://cache:6379: WRONGPASS invalid password; set [database.cache] url".into(),
+            last_good: Some(at(-600)),
+        };
+        let mut detail = (**stage.snapshot.detail.as_ref().expect("read")).clone();
+        detail.cache_by_prefix.clear();
+        stage.snapshot.detail = Some(Arc::new(detail));
+        stage.show();
+        stage.keys("Tab Tab");
+    });
+    scene("tenant_cache_counting", |stage| {
+        stage.open("acme");
+        stage.snapshot.databases[0].cache = CacheView::Counting { seen: 210_000, of: Some(1_204_000) };
+        let mut detail = (**stage.snapshot.detail.as_ref().expect("read")).clone();
+        detail.cache_by_prefix.clear();
+        stage.snapshot.detail = Some(Arc::new(detail));
+        stage.show();
+        stage.keys("Tab Tab");
+    });
+    scene("tenant_no_cache", |stage| {
+        stage.open("acme");
+        stage.snapshot.databases[0].cache = CacheView::NotConfigured;
+        let mut detail = (**stage.snapshot.detail.as_ref().expect("read")).clone();
+        detail.cache_by_prefix.clear();
+        stage.snapshot.detail = Some(Arc::new(detail));
+        stage.show();
+        stage.keys("Tab Tab");
+    });
+}
+
+#[test]
+fn migrations_normal_stale_and_without_folder() {
+    scene("migrations", |stage| stage.keys("2 j j"));
+    scene("migrations_link_lost", |stage| {
+        stage.keys("2");
+        lose_link(stage);
+    });
+    scene("migrations_no_folder", |stage| {
+        stage.snapshot.databases[0].files = None;
+        stage.show();
+        stage.keys("2");
+    });
+    for size in SIZES {
+        let mut stage = Stage::with(size, Environment::Development, Vec::new());
+        stage.keys("2");
+        check("migrations_empty", &stage);
+    }
+}
+
+#[test]
+fn jobs_normal_paused_stale_and_empty() {
+    scene("jobs", |stage| {
+        stage.keys("3");
+        stage.event(Event::Job(JobEvent::Outcomes { database: eu1(), job: JobId(17), outcomes: outcomes() }));
+    });
+    scene("jobs_paused", |stage| {
+        let mut job = stage.snapshot.jobs[0].clone();
+        (job.state, job.reason) = (JobState::Paused, Some("canary".into()));
+        (job.rate_per_minute, job.left_seconds) = (None, None);
+        stage.event(Event::Job(JobEvent::Job(Box::new(job))));
+        stage.keys("3");
+    });
+    scene("jobs_link_lost", |stage| {
+        stage.keys("3");
+        lose_link(stage);
+    });
+    for size in SIZES {
+        let mut stage = Stage::silent(size, Environment::Development, "default");
+        stage.snapshot.jobs.clear();
+        stage.snapshot.databases[0].initialised = Some(false);
+        stage.snapshot.tenants = tenants(5).into_iter().map(Arc::new).collect();
+        stage.show();
+        stage.keys("3");
+        check("jobs_empty", &stage);
+    }
+}
+
+#[test]
+fn job_results_and_messages() {
+    scene("job_result", |stage| {
+        stage.keys("3 Enter");
+        stage.event(Event::Job(JobEvent::Outcomes { database: eu1(), job: JobId(17), outcomes: outcomes() }));
+    });
+    scene("messages", |stage| {
+        lose_link(stage);
+        stage.event(Event::Copied(Err("the terminal does not take OSC 52".into())));
+        stage.keys(": m e s s a g e s Enter");
+    });
+}
+
+#[test]
+fn menus() {
+    scene("palette", |stage| stage.keys(": m i g"));
+    scene("help", |stage| stage.keys("?"));
+    scene("prefix", |stage| stage.keys("y"));
+}
+
+#[test]
+fn too_small_says_what_it_needs() {
+    let stage = Stage::new((59, 16));
+    check("too_small", &stage);
+    let stage = Stage::new((60, 16));
+    check("smallest", &stage);
+}
+
+#[test]
+fn themes_draw_the_same_words() {
+    let mut frames = ["default", "mono", "high-contrast"].map(|theme| {
+        let mut stage = Stage::silent((80, 24), Environment::Production, theme);
+        stage.snapshot.tenants = tenants(20).into_iter().map(Arc::new).collect();
+        stage.show();
+        text(&stage.frame())
+    });
+    frames.iter_mut().for_each(|frame| assert!(frame.contains("acme"), "{frame}"));
+    assert_eq!(frames[0], frames[1]);
+    assert_eq!(frames[0], frames[2]);
+}

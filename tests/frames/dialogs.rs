@@ -1,0 +1,366 @@
+//! Dialogs: what they look like, and what keys and pasted text do to them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tenantui::jobs::service::Order;
+use tenantui::migrations::folder::{Finding, MigrationFile};
+use tenantui::migrations::plan::{LeftOut, Plan, PlanOptions, Refusal, TenantPlan};
+use tenantui::model::environment::Environment;
+use tenantui::model::ident::SchemaName;
+use tenantui::model::job::JobId;
+use tenantui::model::ledger::{Tool, Version};
+use tenantui::model::tenant::TenantKey;
+use tenantui::tui::dialogs::{
+    Confirm, ConfirmInput, Dialog, DialogAction, DialogInput, DialogOutcome, FailureCard, Migrate, MigrateInput,
+    NewTenant, NewTenantInput, OfferInit, Quit, Sql, StopJob, WriteLock,
+};
+use tenantui::tui::theme::Theme;
+use uuid::Uuid;
+
+use super::sample::{SIZES, eu1, folder, jobs, layout, outcomes, text};
+use crate::support::picture::Picture;
+
+/// A dialog on an empty screen.
+fn frame(dialog: &Dialog, size: (u16, u16)) -> ratatui::buffer::Buffer {
+    let theme = Theme::read("default", true).expect("a theme");
+    let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(size.0, size.1)).expect("a terminal");
+    terminal.draw(|frame| dialog.draw(frame, frame.area(), &theme)).expect("a frame");
+    terminal.backend().buffer().clone()
+}
+
+fn check(name: &str, dialog: &Dialog) {
+    for size in SIZES {
+        let buffer = frame(dialog, size);
+        let name = format!("dialog_{name}_{}x{}", size.0, size.1);
+        if let Some(folder) = std::env::var_os("TENANTUI_PICTURES") {
+            std::fs::create_dir_all(&folder).expect("a folder");
+            let file = std::path::Path::new(&folder).join(format!("{name}.svg"));
+            std::fs::write(file, Picture::from(&buffer).svg()).expect("a picture");
+        }
+        insta::with_settings!({snapshot_path => "../snapshots"}, {
+            insta::assert_snapshot!(name, text(&buffer));
+        });
+    }
+}
+
+fn press(dialog: &mut Dialog, code: KeyCode) -> DialogOutcome {
+    dialog.handle(DialogInput::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+}
+
+fn typed(dialog: &mut Dialog, text: &str) {
+    for character in text.chars() {
+        press(dialog, KeyCode::Char(character));
+    }
+}
+
+fn closes(outcome: &DialogOutcome) -> bool {
+    matches!(outcome, DialogOutcome::Close)
+}
+
+fn stays(outcome: &DialogOutcome) -> bool {
+    matches!(outcome, DialogOutcome::Stay)
+}
+
+fn plan(count: usize) -> Plan {
+    let files = folder().files;
+    let tenants = (0..count).map(|number| TenantPlan {
+        key: TenantKey::row(&eu1(), &number.to_string()),
+        id: Some(number.to_string().into()),
+        slug: if number == 0 { "amber".into() } else { format!("shop-{number:04}").into() },
+        schema: SchemaName::tenant(&format!("t_shop_{number:04}")).expect("a name"),
+        schema_oid: 16_400,
+        from: Some(Version::new("0039")),
+        files: files[1 + number % 3..].to_vec(),
+        warnings: Vec::new(),
+    });
+    let left = |slug: &str, why: &str| LeftOut {
+        key: TenantKey::row(&eu1(), slug),
+        slug: slug.into(),
+        schema: None,
+        version: None,
+        why: why.into(),
+    };
+    Plan {
+        database: eu1(),
+        tool: Tool::Migratus,
+        target: Some(Version::new("0042")),
+        tenants: tenants.collect(),
+        canary: usize::from(count > 1),
+        up_to_date: 23,
+        left_out: vec![
+            left("albion", "locked: row -1 in its ledger"),
+            left("alcove", "no access"),
+            left("zeta", "dirty"),
+        ],
+        refusals: Vec::new(),
+        warnings: vec!["0040 line 2: drops a column".into()],
+        options: PlanOptions {
+            to: None,
+            only: None,
+            canary: 1,
+            parallel: 4,
+            batches: vec![5, 25],
+            max_failures: 3,
+            accept_changed: Vec::new(),
+            allow: Vec::new(),
+        },
+    }
+}
+
+fn migrate_of(plan: Plan, shown: Option<Plan>, environment: Environment) -> Dialog {
+    Dialog::Migrate(Box::new(Migrate::new(MigrateInput {
+        database: eu1(),
+        environment,
+        set: "filter behind".to_owned(),
+        plan: Arc::new(plan),
+        shown: shown.map(Arc::new),
+        layout: Arc::new(layout()),
+        jobs: tenantui::config::Jobs::default(),
+        rate_per_minute: Some(20),
+        key: Uuid::nil(),
+    })))
+}
+
+fn form() -> Dialog {
+    Dialog::NewTenant(Box::new(NewTenant::new(NewTenantInput {
+        database: eu1(),
+        environment: Environment::Production,
+        layout: Arc::new(layout()),
+        taken: Arc::new(tenantui::layout::TakenNames {
+            slugs: vec!["acme".into()],
+            schemas: vec!["public".into(), "tenant_acme".into()],
+        }),
+        folder: Some(Arc::new(folder())),
+        plans: vec!["pro".into(), "basic".into()],
+        key: Uuid::nil(),
+    })))
+}
+
+#[test]
+fn the_write_lock_asks_for_the_word_on_production_only() {
+    let mut dialog = Dialog::WriteLock(Box::new(WriteLock::new(Environment::Production)));
+    check("write_lock_production", &dialog);
+    dialog.handle(DialogInput::Paste("production".to_owned()));
+    assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "nothing was typed, so Enter is Cancel");
+    typed(&mut dialog, "productio");
+    assert!(stays(&press(&mut dialog, KeyCode::Enter)));
+    check("write_lock_typing", &dialog);
+    typed(&mut dialog, "n");
+    let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it opens") };
+    assert!(matches!(actions[..], [DialogAction::OpenWrites(10)]));
+
+    let mut dialog = Dialog::WriteLock(Box::new(WriteLock::new(Environment::Staging)));
+    check("write_lock_staging", &dialog);
+    assert!(stays(&press(&mut dialog, KeyCode::Char('y'))));
+    assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused");
+    press(&mut dialog, KeyCode::Tab);
+    assert!(matches!(press(&mut dialog, KeyCode::Enter), DialogOutcome::Do(_)));
+}
+
+#[test]
+fn the_form_proposes_a_key_and_judges_it() {
+    let mut dialog = form();
+    check("new_tenant_empty", &dialog);
+    typed(&mut dialog, "Blue Fox Ltd");
+    check("new_tenant", &dialog);
+    let mut taken = form();
+    typed(&mut taken, "ACME");
+    check("new_tenant_taken", &taken);
+    // Enter in fields goes on; only Create creates, and not what is refused.
+    for _ in 0..3 {
+        assert!(stays(&press(&mut taken, KeyCode::Enter)));
+    }
+    press(&mut taken, KeyCode::Tab);
+    press(&mut taken, KeyCode::Tab);
+    assert!(stays(&press(&mut taken, KeyCode::Enter)));
+}
+
+#[test]
+fn the_form_orders_what_it_shows() {
+    let mut dialog = form();
+    dialog.handle(DialogInput::Paste("Blue Fox\r\n".to_owned()));
+    for _ in 0..5 {
+        press(&mut dialog, KeyCode::Tab);
+    }
+    let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it creates") };
+    let [DialogAction::Order { order, .. }] = &actions[..] else { panic!("one order") };
+    let Order::Provision(order) = &**order else { panic!("of a provisioning") };
+    assert_eq!((order.name.slug.as_str(), order.name.schema.raw()), ("blue-fox", "tenant_blue_fox"));
+    assert_eq!(order.display_name.raw(), "Blue Fox");
+    assert_eq!(order.plan.as_deref(), Some("pro"));
+}
+
+#[test]
+fn the_form_shows_its_sql_with_quoted_names() {
+    let mut dialog = form();
+    typed(&mut dialog, "O'Brien");
+    for _ in 0..4 {
+        press(&mut dialog, KeyCode::Tab);
+    }
+    press(&mut dialog, KeyCode::Enter);
+    check("new_tenant_sql", &dialog);
+    assert!(stays(&press(&mut dialog, KeyCode::Esc)), "Esc goes back to the form");
+    assert!(closes(&press(&mut dialog, KeyCode::Esc)));
+}
+
+#[test]
+fn migrating_in_bulk_asks_for_typed_words() {
+    let mut dialog = migrate_of(plan(180), None, Environment::Production);
+    check("migrate", &dialog);
+    dialog.handle(DialogInput::Paste("migrate 180\n".to_owned()));
+    assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "pasted words count for nothing");
+    typed(&mut dialog, "migrate 18");
+    assert!(stays(&press(&mut dialog, KeyCode::Enter)));
+    check("migrate_typing", &dialog);
+    typed(&mut dialog, "0");
+    let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it starts") };
+    let [DialogAction::Order { order, .. }] = &actions[..] else { panic!("one order") };
+    let Order::Migrate(order) = &**order else { panic!("of a migration") };
+    assert_eq!(order.plan.tenants.len(), 180);
+    assert!(order.wait_after_canary);
+}
+
+#[test]
+fn migrating_one_in_development_is_two_buttons() {
+    let mut dialog = migrate_of(plan(1), None, Environment::Development);
+    check("migrate_one", &dialog);
+    assert!(stays(&press(&mut dialog, KeyCode::Char('y'))));
+    assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused");
+    for _ in 0..3 {
+        press(&mut dialog, KeyCode::Tab);
+    }
+    assert!(matches!(press(&mut dialog, KeyCode::Enter), DialogOutcome::Do(_)));
+}
+
+#[test]
+fn a_refused_file_keeps_start_off() {
+    let mut refused = plan(180);
+    let file: Arc<MigrationFile> = Arc::new(MigrationFile { path: PathBuf::from("x"), ..(*folder().files[1]).clone() });
+    refused.refusals = vec![Refusal {
+        file,
+        finding: Finding {
+            rule: "transaction-control",
+            refuses: true,
+            line: 4,
+            message: "COMMIT would end the transaction of its step".into(),
+        },
+    }];
+    let mut dialog = migrate_of(refused, None, Environment::Production);
+    check("migrate_refused", &dialog);
+    typed(&mut dialog, "migrate 180");
+    for _ in 0..3 {
+        press(&mut dialog, KeyCode::Tab);
+    }
+    assert!(stays(&press(&mut dialog, KeyCode::Enter)));
+}
+
+#[test]
+fn hidden_marks_are_asked_for_first() {
+    let mut dialog = migrate_of(plan(12), Some(plan(2)), Environment::Production);
+    check("migrate_which_set", &dialog);
+    assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused");
+    press(&mut dialog, KeyCode::Tab);
+    assert!(stays(&press(&mut dialog, KeyCode::Enter)));
+    typed(&mut dialog, "migrate 2");
+    let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it starts") };
+    let [DialogAction::Order { order, .. }] = &actions[..] else { panic!("one order") };
+    assert!(matches!(&**order, Order::Migrate(order) if order.plan.tenants.len() == 2));
+}
+
+#[test]
+fn the_dry_run_and_the_sql_are_views() {
+    let mut dialog = migrate_of(plan(180), None, Environment::Production);
+    for _ in 0..2 {
+        press(&mut dialog, KeyCode::Tab);
+    }
+    press(&mut dialog, KeyCode::Enter);
+    check("migrate_dry_run", &dialog);
+    let DialogOutcome::DoAndStay(actions) = press(&mut dialog, KeyCode::Char('y')) else { panic!("it copies") };
+    assert!(matches!(&actions[..], [DialogAction::Copy(text)] if text.lines().count() == 184));
+    press(&mut dialog, KeyCode::End);
+    check("migrate_dry_run_end", &dialog);
+    press(&mut dialog, KeyCode::Esc);
+    press(&mut dialog, KeyCode::BackTab);
+    press(&mut dialog, KeyCode::Enter);
+    check("migrate_sql", &dialog);
+}
+
+#[test]
+fn the_failure_card_retries_only_after_asking() {
+    let mut dialog = Dialog::FailureCard(Box::new(FailureCard::new((jobs()[0].clone(), outcomes()[0].clone()))));
+    check("failure_card", &dialog);
+    assert!(matches!(press(&mut dialog, KeyCode::Char('y')), DialogOutcome::DoAndStay(_)));
+    assert!(stays(&press(&mut dialog, KeyCode::Char('R'))));
+    check("failure_card_retry", &dialog);
+    assert!(stays(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused: back to the card");
+    press(&mut dialog, KeyCode::Tab);
+    let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it retries") };
+    assert!(matches!(&actions[..], [DialogAction::Retry(_, JobId(17))]));
+    assert!(closes(&press(
+        &mut Dialog::FailureCard(Box::new(FailureCard::new((jobs()[0].clone(), outcomes()[0].clone())))),
+        KeyCode::Esc
+    )));
+}
+
+#[test]
+fn small_dialogs_focus_cancel_and_no_letter_confirms() {
+    let job = jobs()[0].clone();
+    let confirm = ConfirmInput {
+        environment: Some(Environment::Production),
+        title: "Retry failed tenants of job 17".to_owned(),
+        lines: vec!["1 tenant runs again from the step that failed.".to_owned()],
+        button: "Retry".to_owned(),
+        action: DialogAction::Retry(eu1(), JobId(17)),
+    };
+    let all = [
+        ("offer_init", Dialog::OfferInit(Box::new(OfferInit::new((eu1(), Environment::Production))))),
+        ("stop_job", Dialog::StopJob(Box::new(StopJob::new((job.clone(), Environment::Production))))),
+        ("quit", Dialog::Quit(Box::new(Quit::new(vec![job])))),
+        ("confirm", Dialog::Confirm(Box::new(Confirm::new(confirm)))),
+    ];
+    for (name, dialog) in all {
+        check(name, &dialog);
+        assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "{name}: Cancel is focused");
+        assert!(closes(&press(&mut dialog.clone(), KeyCode::Esc)), "{name}");
+        let mut pasted = dialog.clone();
+        assert!(stays(&pasted.handle(DialogInput::Paste("y\n".to_owned()))), "{name}");
+        assert!(stays(&press(&mut pasted, KeyCode::Char('y'))), "{name}");
+        press(&mut pasted, KeyCode::Tab);
+        assert!(matches!(press(&mut pasted, KeyCode::Enter), DialogOutcome::Do(_)), "{name}");
+    }
+}
+
+#[test]
+fn text_views_scroll_and_copy_safely() {
+    let sql: String = (1..200).map(|line| format!("select {line}; -- \u{1b}[31m\u{202e}\n")).collect();
+    let mut dialog = Dialog::Sql(Box::new(Sql::new(("0041 split_address".to_owned(), sql))));
+    check("sql", &dialog);
+    for _ in 0..3 {
+        press(&mut dialog, KeyCode::PageDown);
+    }
+    check("sql_scrolled", &dialog);
+    let DialogOutcome::DoAndStay(actions) = press(&mut dialog, KeyCode::Char('y')) else { panic!("it copies") };
+    let [DialogAction::Copy(text)] = &actions[..] else { panic!("one text") };
+    assert!(text.lines().all(|line| !line.chars().any(tenantui::text::is_unsafe)));
+}
+
+/// At 80x24 every dialog fits in 20 rows, and none is wider than 100.
+#[test]
+fn dialogs_fit() {
+    let all = [
+        form(),
+        migrate_of(plan(180), None, Environment::Production),
+        Dialog::FailureCard(Box::new(FailureCard::new((jobs()[0].clone(), outcomes()[0].clone())))),
+        Dialog::OfferInit(Box::new(OfferInit::new((eu1(), Environment::Production)))),
+    ];
+    for dialog in all {
+        for (size, most) in [((80, 24), 80), ((200, 50), 100)] {
+            let shown = text(&frame(&dialog, size));
+            let rows: Vec<&str> = shown.lines().filter(|line| !line.trim().is_empty()).collect();
+            assert!(rows.len() <= 20, "{shown}");
+            assert!(rows.iter().all(|row| row.trim().chars().count() <= most), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,528 @@
+//! A fleet for frames: the one of the drawings, made of plain types, and an `App` that is driven by events.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use jiff::Timestamp;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use tenantui::config;
+use tenantui::fleet::JobContext;
+use tenantui::layout::{Column, Layout, NameRule, Naming, Registry, RegistryColumns, Statuses, TakenNames};
+use tenantui::migrations::folder::{Finding, Folder, MigrationFile, Statement};
+use tenantui::model::environment::Environment;
+use tenantui::model::fleet::{CacheView, DatabaseView, FileView, Snapshot};
+use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
+use tenantui::model::job::{
+    FailedStatement, JobEvent, JobId, JobKind, JobState, JobView, LogLine, LogMark, Outcome, StepFailure, TenantOutcome,
+};
+use tenantui::model::ledger::{AppliedSet, LedgerReading, LedgerState, Tool, Version};
+use tenantui::model::link::LinkState;
+use tenantui::model::tenant::{
+    DatabaseName, FailedStep, MigrationDetail, MigrationState, TableDetail, Tenant, TenantDetail, TenantKey,
+    TenantState,
+};
+use tenantui::text::Untrusted;
+use tenantui::tui::app::event::{Event, Now};
+use tenantui::tui::app::keymap::Keymap;
+use tenantui::tui::app::{App, AppInput};
+use tenantui::tui::theme::Theme;
+
+/// The sizes of the drawings.
+pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
+
+/// The files: version and name, oldest first.
+pub const FILES: [(&str, &str); 4] = [
+    ("0039", "rename_plan_column"),
+    ("0040", "drop_legacy_flags"),
+    ("0041", "split_address"),
+    ("0042", "add_invoice_index"),
+];
+
+/// 12:04:31 on a day.
+pub fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_763_726_671 + second).expect("a time")
+}
+
+/// `eu-1`.
+pub fn eu1() -> DatabaseName {
+    "eu-1".into()
+}
+
+/// A tenant at a version of [`FILES`] (`None`: no ledger).
+pub fn tenant(slug: &str, version: Option<usize>, state: TenantState) -> Tenant {
+    let versions: Vec<Version> = FILES.iter().map(|(version, _)| Version::new(version)).collect();
+    let applied = version.map_or(0, |index| index + 1);
+    let schema = format!("t_{}", slug.replace('-', "_"));
+    let number = u64::from(slug.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())));
+    Tenant {
+        key: TenantKey::row(&eu1(), slug),
+        id: Some(slug.into()),
+        slug: slug.into(),
+        name: None,
+        status: Some("active".into()),
+        plan: Some(if number % 3 == 0 { "pro" } else { "basic" }.into()),
+        deleted: false,
+        schema: Some(schema.as_str().into()),
+        schema_oid: Some(16_400),
+        owner: Some("shop".into()),
+        state,
+        ledger: match version {
+            Some(_) => LedgerState::Read(LedgerReading {
+                tool: Tool::Migratus,
+                table: "schema_migrations".into(),
+                applied: Arc::new(AppliedSet {
+                    versions: versions[..applied].to_vec(),
+                    current: versions[..applied].last().cloned(),
+                }),
+                dirty: false,
+                locked: None,
+            }),
+            None => LedgerState::Absent,
+        },
+        applied: Some(u32::try_from(applied).expect("few")),
+        pending: Some(versions[applied..].into()),
+        ahead: Some(Arc::default()),
+        tables: Some(20),
+        size_bytes: Some((number % 4_000 + 12) * 1_048_576),
+        size_exact: false,
+        cache_keys: Some(number % 40_000),
+        created_at: Some(format!("2024-03-{:02}T10:00:00Z", number % 27 + 1).into()),
+        failed_step: None,
+        problems: Vec::new(),
+    }
+}
+
+/// The tenants of the drawings, and as many others as are asked for.
+pub fn tenants(others: usize) -> Vec<Tenant> {
+    let mut out = vec![
+        tenant("abacus", Some(3), TenantState::Ok),
+        tenant("acme", Some(0), TenantState::Behind),
+        tenant("acorn", Some(0), TenantState::Behind),
+        tenant("adler-labs", Some(1), TenantState::Behind),
+        tenant("aeon", Some(3), TenantState::Ok),
+        tenant("agora", Some(2), TenantState::Behind),
+        tenant("alba", None, TenantState::NeverMigrated),
+        tenant("albatross", None, TenantState::MissingSchema),
+        tenant("albion", Some(0), TenantState::Locked),
+        tenant("alcove", None, TenantState::NoAccess),
+    ];
+    out[3].failed_step = Some(Arc::new(FailedStep {
+        job: JobId(17),
+        version: Some(Version::new("0041")),
+        sqlstate: Some("55P03".into()),
+        message: "canceling statement due to lock timeout".into(),
+    }));
+    out[4].status = Some("suspended".into());
+    out[7].schema_oid = None;
+    out[7].size_bytes = None;
+    out[7].problems = vec!["its schema t_albatross does not exist".into()];
+    out[9].ledger = LedgerState::NoAccess("GRANT SELECT ON t_alcove.schema_migrations TO ops_ro would help".into());
+    out[9].pending = None;
+    for number in 0..others {
+        let version = if number % 6 == 0 { 2 } else { 3 };
+        let state = if version == 3 { TenantState::Ok } else { TenantState::Behind };
+        out.push(tenant(&format!("shop-{number:04}"), Some(version), state));
+    }
+    out
+}
+
+/// Names that try to break a terminal.
+pub fn hostile() -> Vec<Tenant> {
+    let names = [
+        "\u{1b}[31mred\u{7}".to_owned(),
+        "bidi-\u{202e}gnp.exe".to_owned(),
+        "日本語のとても長い名前のテナント会社株式".to_owned(),
+        format!("marks-a{}", "\u{301}".repeat(200)),
+        "x".repeat(63),
+        "tab\tnew\nline".to_owned(),
+        "zero\u{200b}width\u{feff}".to_owned(),
+        "flags-🇩🇪-👩‍👩‍👧-❤️".to_owned(),
+        "\u{e0041}\u{e0042}tags".to_owned(),
+    ];
+    names
+        .iter()
+        .map(|name| {
+            let mut tenant = tenant(name, Some(0), TenantState::Behind);
+            tenant.status = Some(Untrusted::new(name));
+            tenant.plan = Some(Untrusted::new(name));
+            tenant.owner = Some(Untrusted::new(name));
+            tenant.created_at = Some(Untrusted::new(name));
+            tenant.problems = vec![Untrusted::new(name)];
+            tenant
+        })
+        .collect()
+}
+
+/// `eu-1`, well.
+pub fn database(environment: Environment) -> DatabaseView {
+    DatabaseView {
+        name: eu1(),
+        environment,
+        address: "saas@db1".into(),
+        user: "saas".into(),
+        layout: Some("boundary".into()),
+        tool: Some(Tool::Migratus),
+        server_version: Some("15.20".into()),
+        read_only: false,
+        read_only_why: None,
+        warnings: Vec::new(),
+        link: LinkState::Up { latency_ms: 12 },
+        error: None,
+        taken_at: Some(at(-3)),
+        progress: None,
+        files: Some(
+            FILES
+                .iter()
+                .map(|(version, name)| FileView {
+                    version: Version::new(version),
+                    name: (*name).into(),
+                    has_down: *version != "0039",
+                    notes: if *version == "0040" { vec!["drops a column".into()] } else { Vec::new() },
+                })
+                .collect(),
+        ),
+        target: Some(Version::new("0042")),
+        cache: CacheView::Counted { at: at(-41), keys: 1_204_000, recounting: false },
+        initialised: Some(true),
+        schema_rule: Some("t_{slug}".into()),
+    }
+}
+
+/// The folder behind the files.
+pub fn folder() -> Folder {
+    let files = FILES.iter().map(|(version, name)| {
+        let sql: Arc<str> = format!(
+            "-- {name}\nalter table users add column street text;\nupdate users set street = split_part(address, ',', 1);\n"
+        )
+        .into();
+        let findings = if *version == "0040" {
+            vec![Finding { rule: "drop-column", refuses: false, line: 2, message: "drops a column".into() }]
+        } else {
+            Vec::new()
+        };
+        Arc::new(MigrationFile {
+            version: Version::new(version),
+            name: (*name).into(),
+            path: PathBuf::from(format!("migrations/{version}_{name}.up.sql")),
+            statements: vec![Statement { line: 2, sql: sql.clone() }],
+            sql,
+            sha256: [7; 32],
+            down: None,
+            transactional: true,
+            findings,
+        })
+    });
+    Folder { path: "migrations".into(), tool: Tool::Migratus, files: files.collect(), notes: Vec::new() }
+}
+
+/// A layout with a registry table that has a plan.
+pub fn layout() -> Layout {
+    let column = |name: &str| Column {
+        name: Ident::new(name).expect("a name"),
+        type_name: "text".into(),
+        not_null: true,
+        has_default: false,
+    };
+    let public = SchemaName::public();
+    Layout {
+        name: "boundary".into(),
+        evidence: Vec::new(),
+        registry: Registry::Table {
+            table: QualifiedName { schema: public.clone(), name: Ident::new("tenants").expect("a name") },
+            oid: 16_390,
+            columns: RegistryColumns {
+                id: Some(column("id")),
+                slug: column("slug"),
+                name: Some(column("name")),
+                schema_name: Some(column("schema_name")),
+                status: Some(column("status")),
+                plan: Some(column("plan")),
+                settings: None,
+                created_at: Some(column("created_at")),
+                updated_at: None,
+                deleted_at: None,
+            },
+        },
+        naming: Naming {
+            rule: NameRule::Boundary,
+            schema_template: "tenant_{slug}".into(),
+            hyphens_become_underscores: true,
+        },
+        expected_tool: Some(Tool::Migratus),
+        statuses: Statuses {
+            active: Some("active".into()),
+            suspended: Some("suspended".into()),
+            deleted: Some("deleted".into()),
+        },
+        cache_keys: Vec::new(),
+        search_path_extra: Vec::new(),
+        exclude: Vec::new(),
+        shared_schema: Some(public),
+    }
+}
+
+/// What was read of an open tenant.
+pub fn detail(of: &Tenant) -> TenantDetail {
+    let table = |name: &str, total: u64, rows: u64, dead: u8| TableDetail {
+        name: name.into(),
+        rows_estimate: Some(rows),
+        total_bytes: Some(total * 1_048_576),
+        table_bytes: Some(total * 1_048_576 * 7 / 10),
+        index_bytes: Some(total * 1_048_576 * 3 / 10),
+        toast_bytes: Some(0),
+        dead_percent: Some(dead),
+    };
+    let mut tables =
+        vec![table("events", 201, 1_900_000, 3), table("invoices", 72, 210_000, 41), table("users", 9, 31_000, 0)];
+    tables.extend((0..35).map(|number| table(&format!("lookup_{number:02}"), 1, 100, 0)));
+    tables[5].total_bytes = None;
+    tables[5].table_bytes = None;
+    tables[5].index_bytes = None;
+    let applied = of.applied.unwrap_or(0) as usize;
+    TenantDetail {
+        key: of.key.clone(),
+        measured_at: at(-41),
+        total_bytes: Some(317 * 1_048_576),
+        tables,
+        unmeasured: 1,
+        migrations: FILES
+            .iter()
+            .enumerate()
+            .map(|(index, (version, name))| MigrationDetail {
+                version: Version::new(version),
+                name: Some((*name).into()),
+                applied_at: (index < applied).then(|| "2026-11-19 09:12:44".into()),
+                state: if index < applied { MigrationState::Applied } else { MigrationState::Pending },
+                checksum_ok: (index < applied).then_some(index != 0 || applied > 1),
+            })
+            .collect(),
+        cache_by_prefix: vec![("session:".into(), 1_800), ("cart:".into(), 190), ("rate:".into(), 11)],
+        members: Vec::new(),
+        objects_outside: Vec::new(),
+        role: None,
+        why: "skipped by job 12 (55P03 lock timeout), never retried".into(),
+        problems: Vec::new(),
+    }
+}
+
+fn job(id: i32, kind: JobKind, what: &str, state: JobState) -> JobView {
+    JobView {
+        database: eu1(),
+        id: JobId(id),
+        kind,
+        what: what.into(),
+        state,
+        reason: None,
+        attempt: 1,
+        total: 1,
+        done: 0,
+        failed: 0,
+        blocked: 0,
+        pending: 0,
+        created_by: "ops".into(),
+        created_at: at(i64::from(id) * 10 - 400),
+        started_at: Some(at(-130)),
+        ended_at: None,
+        worker: Some("app3 4411".into()),
+        mine: true,
+        rate_per_minute: None,
+        left_seconds: None,
+        cancel_requested: false,
+    }
+}
+
+/// A running job, a done one and a failed one.
+pub fn jobs() -> Vec<JobView> {
+    let mut running = job(17, JobKind::Migrate, "180 tenants to 0042", JobState::Running);
+    (running.total, running.done, running.failed, running.pending) = (180, 60, 1, 119);
+    (running.rate_per_minute, running.left_seconds) = (Some(28), Some(240));
+    let mut done = job(16, JobKind::Migrate, "amber to 0042", JobState::Done);
+    (done.done, done.started_at, done.ended_at) = (1, Some(at(-200)), Some(at(-197)));
+    let mut failed = job(15, JobKind::Provision, "alba", JobState::Failed);
+    (failed.failed, failed.started_at, failed.ended_at) = (1, Some(at(-300)), Some(at(-291)));
+    failed.reason = Some("step 3 of 6 failed".into());
+    vec![running, done, failed]
+}
+
+/// Results of job 17.
+pub fn outcomes() -> Vec<TenantOutcome> {
+    let outcome = |slug: &str, outcome: Outcome, version: &str| TenantOutcome {
+        key: Some(TenantKey::row(&eu1(), slug)),
+        slug: slug.into(),
+        schema: format!("t_{}", slug.replace('-', "_")).into(),
+        outcome,
+        version: Some(Version::new(version)),
+        failure: None,
+        steps: (3, 3),
+        duration_ms: Some(1_800),
+    };
+    let mut failed = outcome("adler-labs", Outcome::Failed, "0040");
+    failed.steps = (0, 2);
+    failed.failure = Some(StepFailure {
+        version: Some(Version::new("0041")),
+        sqlstate: Some("55P03".into()),
+        message: "canceling statement due to lock timeout".into(),
+        statement: Some(FailedStatement {
+            number: 2,
+            of: 4,
+            line: 7,
+            text: "alter table users add column street text".into(),
+        }),
+        blocker: Some("pid 4411  app@web-3  idle in transaction 00:03:12".into()),
+        tries: 3,
+    });
+    let mut out = vec![failed, outcome("albion", Outcome::Running, "0039")];
+    out.extend((0..60).map(|number| outcome(&format!("shop-{number:04}"), Outcome::Done, "0042")));
+    out
+}
+
+/// Lines of the log of job 17.
+pub fn log() -> Vec<LogLine> {
+    let line = |second: i64, mark: LogMark, tenant: Option<&str>, text: &str| LogLine {
+        database: eu1(),
+        job: JobId(17),
+        at: at(second),
+        mark,
+        tenant: tenant.map(Into::into),
+        text: text.into(),
+    };
+    vec![
+        line(-2, LogMark::Ok, Some("alcove"), "0039>0042   1.8s"),
+        line(-1, LogMark::Fail, Some("adler-labs"), "0040>0041   55P03 lock timeout on t_adler_labs.users"),
+        line(-1, LogMark::Note, None, "rolled back, schema is still at 0040; blocked by pid 4411 (app)"),
+        line(0, LogMark::Run, Some("albion"), "0039>0040   step 1 of 3"),
+    ]
+}
+
+/// A dashboard on a stage: events go in, frames come out.
+pub struct Stage {
+    pub app: App,
+    pub snapshot: Snapshot,
+}
+
+impl Stage {
+    /// A dashboard that has heard nothing yet.
+    pub fn silent(size: (u16, u16), environment: Environment, theme: &str) -> Self {
+        let config = config::Database {
+            name: eu1(),
+            environment,
+            url: String::from("postgresql://saas@db1/app").into(),
+            password_command: None,
+            read_only: false,
+            pooler: config::Pooler::Auto,
+            layout: config::LayoutChoice::Auto,
+            tenants: config::TenantsOverride::default(),
+            migrations: config::Migrations::default(),
+            cache: None,
+            jobs: config::Jobs::default(),
+        };
+        let app = App::new(AppInput {
+            databases: vec![(Arc::new(config), "saas@db1".into())],
+            refresh: Duration::from_secs(5),
+            keymap: Keymap::embedded().expect("the embedded keys"),
+            theme: Theme::read(theme, true).expect("a theme"),
+            ascii: true,
+            size,
+            now: Now { wall: at(0), elapsed: Duration::ZERO },
+            zone: jiff::tz::TimeZone::UTC,
+        });
+        let snapshot =
+            Snapshot { revision: 1, databases: vec![database(environment)], jobs: jobs(), ..Snapshot::default() };
+        Self { app, snapshot }
+    }
+
+    /// A dashboard with the sample fleet.
+    pub fn new(size: (u16, u16)) -> Self {
+        Self::with(size, Environment::Production, tenants(193))
+    }
+
+    /// A dashboard with these tenants.
+    pub fn with(size: (u16, u16), environment: Environment, tenants: Vec<Tenant>) -> Self {
+        let mut stage = Self::silent(size, environment, "default");
+        stage.snapshot.tenants = tenants.into_iter().map(Arc::new).collect();
+        stage.show();
+        stage.event(Event::Contexts(Arc::new(vec![JobContext {
+            database: eu1(),
+            layout: Arc::new(layout()),
+            folder: Some(Arc::new(folder())),
+            taken: Arc::new(TakenNames {
+                slugs: vec!["acme".into()],
+                schemas: vec!["public".into(), "tenant_acme".into()],
+            }),
+            read_only_why: None,
+        }])));
+        for line in log() {
+            stage.event(Event::Job(JobEvent::Log(line)));
+        }
+        stage
+    }
+
+    /// Delivers the picture as it is now.
+    pub fn show(&mut self) {
+        self.snapshot.revision += 1;
+        self.event(Event::Snapshot(Arc::new(self.snapshot.clone())));
+    }
+
+    /// Opens the tenant and delivers what was read of it.
+    pub fn open(&mut self, slug: &str) {
+        self.keys(&format!("/ {} Enter Enter", slug.chars().map(String::from).collect::<Vec<_>>().join(" ")));
+        let tenant = self.snapshot.tenants.iter().find(|tenant| tenant.slug.raw() == slug).expect("the tenant");
+        self.snapshot.detail = Some(Arc::new(detail(tenant)));
+        self.show();
+    }
+
+    /// One event; no time passes.
+    pub fn event(&mut self, event: Event) {
+        self.app.update(Now { wall: at(0), elapsed: Duration::ZERO }, event);
+        self.app.frame_made();
+        self.app.frame_shown();
+    }
+
+    /// Keys by name, apart by blanks: `j Enter M`.
+    pub fn keys(&mut self, keys: &str) {
+        for key in keys.split(' ').filter(|key| !key.is_empty()) {
+            let code = match key {
+                "Enter" => KeyCode::Enter,
+                "Esc" => KeyCode::Esc,
+                "Tab" => KeyCode::Tab,
+                "BackTab" => KeyCode::BackTab,
+                "Space" => KeyCode::Char(' '),
+                "Down" => KeyCode::Down,
+                "Right" => KeyCode::Right,
+                "Backspace" => KeyCode::Backspace,
+                one => KeyCode::Char(one.chars().next().expect("a key")),
+            };
+            self.event(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+        }
+    }
+
+    /// The frame.
+    pub fn frame(&self) -> Buffer {
+        let (columns, rows) = self.app.state().size;
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
+        terminal.draw(|frame| self.app.draw(frame)).expect("a frame");
+        terminal.backend().buffer().clone()
+    }
+}
+
+/// The rows of a frame, blanks at the right cut; a wide character takes one place, as in an editor.
+pub fn text(buffer: &Buffer) -> String {
+    use unicode_width::UnicodeWidthStr;
+    let mut out = String::new();
+    for y in 0..buffer.area.height {
+        let mut row = String::new();
+        let mut x = 0;
+        while x < buffer.area.width {
+            let symbol = buffer[(x, y)].symbol();
+            row.push_str(symbol);
+            x += u16::try_from(symbol.width().clamp(1, 2)).expect("narrow");
+        }
+        out.push_str(row.trim_end());
+        out.push('\n');
+    }
+    out
+}
