@@ -449,6 +449,8 @@ impl Stage {
             database: eu1(),
             layout: Arc::new(layout()),
             folder: Some(Arc::new(folder())),
+            folder_error: None,
+            found: Arc::default(),
             taken: Arc::new(TakenNames {
                 slugs: vec!["acme".into()],
                 schemas: vec!["public".into(), "tenant_acme".into()],

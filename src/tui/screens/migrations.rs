@@ -148,6 +148,11 @@ fn draw_names(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State,
 /// Where there is no folder, what stands for it.
 fn draw_files_note(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State, theme: &Theme) {
     let files = state.snapshot.database(&group.database).and_then(|database| database.files.as_ref());
+    let broken = state.context(&group.database).and_then(|context| context.folder_error.as_ref());
+    if let Some(why) = broken {
+        put_safe(buf, area, 1, 0, area.width.saturating_sub(2), why.safe().as_str(), theme.error, theme);
+        return;
+    }
     let words = match files {
         None => "No migration folder is configured (migrations.path): versions are compared within the fleet.",
         Some(files) if files.is_empty() => "The migration folder is empty.",
