@@ -261,6 +261,7 @@ pub fn layout() -> Layout {
         cache_keys: Vec::new(),
         search_path_extra: Vec::new(),
         exclude: Vec::new(),
+        tenant_tables: Vec::new(),
         shared_schema: Some(public),
     }
 }

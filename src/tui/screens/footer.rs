@@ -113,7 +113,7 @@ pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, them
     let what = format!(" job {} {} {}", job.id, job.kind.word(), job.what.safe());
     let room = usize::from(area.width).saturating_sub(pieces_width(&after) + 1);
     // The bar gets what the words leave, and the words are cut before the bar is less than useful.
-    let bar = (room.saturating_sub(width(&what) + 2)).clamp(8, 30).min(room);
+    let bar = (room.saturating_sub(width(&what) + 2)).clamp(6, 30).min(room);
     let x = put_safe(buf, area, 0, 0, columns(room.saturating_sub(bar + 2)), &what, Style::new(), theme);
     let x = put(buf, area, x, 0, ": ", Style::new());
     let x = put(buf, area, x, 0, &bars::progress(finished(job).into(), job.total.into(), columns(bar)), theme.bar);

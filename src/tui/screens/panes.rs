@@ -122,14 +122,14 @@ fn tables_note(detail: &TenantDetail, state: &State) -> String {
     let total = detail.total_bytes.map(|bytes| format!(", {} in all", human_bytes(bytes))).unwrap_or_default();
     let locked = match detail.unmeasured {
         0 => String::new(),
-        count => format!("; {count} locked by other sessions and not measured"),
+        count => format!("; {count} locked, not measured"),
     };
     let tables = if detail.tables.len() == 1 {
         "1 table".to_owned()
     } else {
         format!("{} tables", grouped(detail.tables.len() as u64))
     };
-    format!("{tables}{total}; sizes exact, measured {age} ago{locked}; r measures again")
+    format!("{tables}{total}, exact, {age} old{locked}; r measures again")
 }
 
 /// The tables of a tenant that is not open, largest first, for the wide Tenants screen.
