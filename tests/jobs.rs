@@ -366,7 +366,8 @@ async fn a_job_whose_files_changed_is_not_run() {
     fleet.file(1, "one", "create table one (); drop table users");
     let error = fleet.run(job, false).await.0.expect_err("changed").to_string();
     assert!(error.contains("1-one.up.sql") && error.contains("changed since the job was ordered"), "{error}");
-    assert_eq!(fleet.view(job).await.state, JobState::Paused);
+    assert_eq!(fleet.view(job).await.state, JobState::Queued, "it is left for a worker that has the files");
+    assert!(worker::claimable(&fleet.target()).await.expect("claimable").is_empty());
     assert_eq!(fleet.db.value("select count(*) from tenant_t000.schema_migrations"), "0");
     fleet.file(1, "one", "create table one ()");
     assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Done);

@@ -13,6 +13,7 @@ mod link;
 mod migrate;
 mod names;
 mod pooler;
+mod provision;
 mod registry;
 mod support;
 mod tls;

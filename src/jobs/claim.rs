@@ -1,32 +1,24 @@
 //! T1 and T4: a job's claim, its heartbeat and its end, all on the lock connection. The session lock says that a
 //! worker lives; `idle_session_timeout` makes it a lease that the server enforces; safety is the fence in each step.
 
-use std::time::Duration;
-
-use tokio::sync::watch;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::gate;
-use super::lane::LINK_PATIENCE;
+use super::lease;
 use super::orders::{OrderError, held_sql};
 use super::params::{FORMAT, Params};
 use super::record;
+use super::steps;
 use super::who;
 use crate::migrations::apply::keys::JOB_CLASS;
 use crate::migrations::apply::step::{BOOKKEEPING, Fence};
 use crate::migrations::apply::wire::{self, Trouble};
+use crate::migrations::folder::MigrationFile;
 use crate::model::ident::literal;
 use crate::model::job::{JobId, JobKind, JobState, JobView};
-use crate::postgres::session::{Target, TextRow, WriterSession};
+use crate::postgres::session::{Target, WriterSession};
 use crate::text::Untrusted;
-
-/// Time between two heartbeats: a quarter of the lease.
-pub(super) const BEAT: Duration = Duration::from_secs(15);
-/// How often the session is looked at between two beats.
-const GLANCE: Duration = Duration::from_secs(1);
-/// How long a heartbeat may take.
-const BEAT_PATIENCE: Duration = Duration::from_secs(5);
-/// The lease: the server ends a session that says nothing for so long.
-const LEASE_SECONDS: u32 = 60;
 
 /// A claimed job.
 pub(super) struct Claim {
@@ -36,6 +28,8 @@ pub(super) struct Claim {
     pub(super) fence: Fence,
     /// The parameters, as ordered.
     pub(super) params: Params,
+    /// Its files, found in this process's folder.
+    pub(super) files: HashMap<String, Arc<MigrationFile>>,
     /// The kind.
     pub(super) kind: JobKind,
     /// The state that it was claimed in.
@@ -44,30 +38,20 @@ pub(super) struct Claim {
     pub(super) view: JobView,
 }
 
-/// Why a worker must stop starting steps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Lease {
-    /// Ours.
-    Held,
-    /// Not known: the lock connection is gone or does not answer, and is being regained.
-    Lost(Untrusted),
-    /// It could not be regained in time.
-    Gone(Untrusted),
-    /// Another worker has the job now.
-    Taken,
-}
-
 /// Takes the job's lock, then the job. Every claim is one attempt more, and so fences all earlier ones.
 pub(super) async fn claim(target: &Target, job: JobId, retry: bool) -> Result<Claim, OrderError> {
     let session = gate::open(target, Some(job)).await?;
     gate::initialised(target, &session).await?;
-    lease_settings(&session).await?;
+    lease::settings(&session).await?;
     let held = gate::ask(&session, &format!("SELECT pg_catalog.pg_try_advisory_lock({JOB_CLASS}, {job})")).await?;
     if !held.iter().flatten().next().is_some_and(|row| row.is_true(0)) {
         return Err(held_elsewhere(&session, job).await?);
     }
     let before = state_of(target, &session, job).await?;
     check_claimable(job, &before, retry)?;
+    // Before the claim, so that a job stays as it is for a worker that has its files.
+    let params = params_of(&session, job).await?;
+    let files = steps::files(target, &params).await?;
     let rows = match gate::ask(&session, &claim_sql(job)).await {
         Ok(rows) => rows,
         Err(Trouble::Server(refused)) if refused.sqlstate == "55P03" => {
@@ -86,31 +70,25 @@ pub(super) async fn claim(target: &Target, job: JobId, retry: bool) -> Result<Cl
         return Err(gate::refused(format!("job {job} changed while it was being claimed; look again")));
     };
     let attempt = row.parse(0)?.unwrap_or_default();
-    let params: Params = serde_json::from_str(row.text(1).unwrap_or_default())
-        .map_err(|error| gate::refused(format!("job {job} has parameters that this program does not read: {error}")))?;
-    if params.format > FORMAT {
-        return Err(gate::refused(format!("job {job} was ordered by a newer tenantui; run it with that one")));
-    }
     let fence = Fence { job: job.0, attempt };
     if retry {
         gate::ask(&session, &retry_sql(fence)).await?;
     }
     let mut view = state_of(target, &session, job).await?;
     view.mine = true;
-    Ok(Claim { session, fence, params, kind: view.kind, before: before.state, view })
+    Ok(Claim { session, fence, params, files, kind: view.kind, before: before.state, view })
 }
 
-async fn lease_settings(session: &WriterSession) -> Result<(), Trouble> {
-    let mut sql = String::from(
-        "SET statement_timeout = '30s'; SET lock_timeout = '5s'; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; \
-         SET tcp_keepalives_count = 3; SET tcp_user_timeout = 20000;",
-    );
-    if session.facts.version_num >= 140_000 {
-        sql.push_str(&format!(
-            " SET idle_session_timeout = '{LEASE_SECONDS}s'; SET client_connection_check_interval = '2s';"
-        ));
+/// The job's parameters, as they were ordered.
+async fn params_of(session: &WriterSession, job: JobId) -> Result<Params, OrderError> {
+    let rows = gate::ask(session, &format!("SELECT params::text FROM tenantui.job WHERE id = {job}")).await?;
+    let json = rows.iter().flatten().next().and_then(|row| row.text(0)).unwrap_or_default();
+    let params: Params = serde_json::from_str(json)
+        .map_err(|error| gate::refused(format!("job {job} has parameters that this program does not read: {error}")))?;
+    if params.format > FORMAT {
+        return Err(gate::refused(format!("job {job} was ordered by a newer tenantui; run it with that one")));
     }
-    gate::ask(session, &sql).await.map(|_| ())
+    Ok(params)
 }
 
 async fn held_elsewhere(session: &WriterSession, job: JobId) -> Result<OrderError, OrderError> {
@@ -152,7 +130,7 @@ fn claim_sql(job: JobId) -> String {
          cancel_requested_at = NULL, pause_requested_at = NULL, ended_at = NULL, \
          started_at = COALESCE(j.started_at, pg_catalog.clock_timestamp()), worker = {worker}, \
          backend_pid = pg_catalog.pg_backend_pid(), heartbeat_at = pg_catalog.clock_timestamp() \
-         FROM locked WHERE j.id = locked.id RETURNING j.attempt, j.params::text",
+         FROM locked WHERE j.id = locked.id RETURNING j.attempt",
         worker = literal(&who::worker()),
     )
 }
@@ -166,132 +144,6 @@ fn retry_sql(fence: Fence) -> String {
         job = fence.job,
         attempt = fence.attempt,
     )
-}
-
-/// Keeps the lease until `over` turns true: beats, regains a lost lock for the same attempt, and says in `lease` how
-/// it stands. Returns the lock's session, where there still is one.
-pub(super) async fn keep(
-    target: &Target,
-    mut session: WriterSession,
-    fence: Fence,
-    lease: watch::Sender<Lease>,
-    progress: watch::Receiver<String>,
-    mut over: watch::Receiver<bool>,
-) -> Option<WriterSession> {
-    loop {
-        let why = match beats(&session, fence, &progress, &mut over).await {
-            Beats::Over => return Some(session),
-            Beats::Taken => {
-                lease.send_replace(Lease::Taken);
-                return None;
-            }
-            Beats::Lost(why) => why,
-        };
-        lease.send_replace(Lease::Lost(why.clone()));
-        drop(session);
-        session = match regain(target, fence, LINK_PATIENCE).await {
-            Ok(Some(session)) => session,
-            Ok(None) => {
-                lease.send_replace(Lease::Taken);
-                return None;
-            }
-            Err(error) => {
-                lease.send_replace(Lease::Gone(Untrusted::new(format!("{}; {error}", why.raw()))));
-                return None;
-            }
-        };
-        lease.send_replace(Lease::Held);
-    }
-}
-
-enum Beats {
-    Over,
-    Taken,
-    Lost(Untrusted),
-}
-
-async fn beats(
-    session: &WriterSession,
-    fence: Fence,
-    progress: &watch::Receiver<String>,
-    over: &mut watch::Receiver<bool>,
-) -> Beats {
-    let mut missed = 0;
-    let mut next = tokio::time::Instant::now() + BEAT;
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(GLANCE) => {}
-            _ = over.wait_for(|over| *over) => return Beats::Over,
-        }
-        // A closed session is seen at once, whenever the next beat is due.
-        if tokio::time::Instant::now() < next && !session.client.is_closed() {
-            continue;
-        }
-        next = tokio::time::Instant::now() + BEAT;
-        let sql = beat_sql(fence, &progress.borrow());
-        match wire::ask(&session.client, &sql, BEAT_PATIENCE).await {
-            Ok(rows) => {
-                missed = 0;
-                if !rows.first().is_some_and(|rows| !rows.is_empty()) {
-                    return Beats::Taken;
-                }
-                if !rows.get(1).and_then(|rows| rows.first()).is_some_and(|row| row.is_true(0)) {
-                    return Beats::Lost(Untrusted::new("the job's lock is not held by this session any more"));
-                }
-            }
-            Err(trouble) => {
-                missed += 1;
-                if missed >= 2 || session.client.is_closed() {
-                    return Beats::Lost(trouble.message().clone());
-                }
-            }
-        }
-    }
-}
-
-/// Heartbeat and progress for people; the lock and the server's role for us.
-fn beat_sql(fence: Fence, progress: &str) -> String {
-    format!(
-        "UPDATE tenantui.job SET heartbeat_at = pg_catalog.clock_timestamp(), progress = {progress}::jsonb \
-         WHERE id = {job} AND attempt = {attempt} AND state = 'running' RETURNING id; \
-         SELECT NOT pg_catalog.pg_is_in_recovery() AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks AS l WHERE l.locktype = 'advisory' \
-         AND l.classid = {JOB_CLASS} AND l.objid = {job} AND l.objsubid = 2 AND l.granted AND l.pid = pg_catalog.pg_backend_pid())",
-        progress = literal(progress),
-        job = fence.job,
-        attempt = fence.attempt,
-    )
-}
-
-/// The lock again on a new session, for the same attempt. `false`: another worker has the job.
-pub(super) async fn regain(
-    target: &Target,
-    fence: Fence,
-    patience: Duration,
-) -> Result<Option<WriterSession>, OrderError> {
-    let job = JobId(fence.job);
-    let started = std::time::Instant::now();
-    loop {
-        let left = patience.saturating_sub(started.elapsed());
-        let session = gate::reopen(target, job, left).await?;
-        lease_settings(&session).await?;
-        let sql = format!(
-            "SELECT pg_catalog.pg_try_advisory_lock({JOB_CLASS}, {job}); \
-             SELECT 1 FROM tenantui.job WHERE id = {job} AND attempt = {} AND state = 'running'",
-            fence.attempt
-        );
-        let rows = gate::ask(&session, &sql).await?;
-        if rows.get(1).is_none_or(Vec::is_empty) {
-            return Ok(None);
-        }
-        if rows.first().and_then(|rows| rows.first()).is_some_and(|row| row.is_true(0)) {
-            return Ok(Some(session));
-        }
-        // The server has not noticed yet that our old session is gone.
-        if started.elapsed() > patience {
-            return Ok(None);
-        }
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
 }
 
 /// T4: the fenced end of a run, its counts kept in the row, the lock given back. `false`: not ours any more.
@@ -362,7 +214,7 @@ pub(super) async fn cancel(target: &Target, job: JobId) -> Result<(), OrderError
     Ok(())
 }
 
-/// Queued and orphaned jobs, oldest first.
+/// Queued and orphaned jobs whose files are here, oldest first.
 pub(super) async fn claimable(target: &Target) -> Result<Vec<JobId>, OrderError> {
     let session = gate::open(target, None).await?;
     gate::initialised(target, &session).await?;
@@ -371,6 +223,17 @@ pub(super) async fn claimable(target: &Target) -> Result<Vec<JobId>, OrderError>
         held_sql("j.id")
     );
     let rows = gate::ask(&session, &sql).await?;
-    let ids = rows.iter().flatten().map(|row: &TextRow| row.parse::<i32>(0));
-    ids.filter_map(|id| id.transpose().map(|id| id.map(JobId).map_err(OrderError::from))).collect()
+    let mut found = Vec::new();
+    for row in rows.iter().flatten() {
+        let Some(job) = row.parse(0)?.map(JobId) else { continue };
+        let fit = match params_of(&session, job).await {
+            Ok(params) => steps::files(target, &params).await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        match fit {
+            Ok(()) => found.push(job),
+            Err(error) => tracing::warn!(%job, %error, "left for another worker"),
+        }
+    }
+    Ok(found)
 }

@@ -9,6 +9,7 @@ pub mod failures;
 mod gate;
 pub mod init;
 mod lane;
+mod lease;
 mod maker;
 mod migrate;
 pub mod orders;

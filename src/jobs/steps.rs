@@ -194,7 +194,8 @@ pub(super) async fn mark_stopped(
         blocker: verdict.blocker.as_ref().map(|blocker| blocker.raw().to_owned()),
     };
     let detail = serde_json::to_string(&detail).map_err(|error| Some(gate::refused(error.to_string())))?;
-    let message = wire::cut(verdict.fault.message.raw(), wire::MAX_MESSAGE_BYTES).replace('\0', "");
+    let message = verdict.fault.message.safe();
+    let message = wire::cut(message.as_str(), wire::MAX_MESSAGE_BYTES);
     let sql = format!(
         "{mine}, stopped AS (UPDATE tenantui.step AS s SET state = '{state}', attempt = {attempt}, tries = {tries}, \
          started_at = COALESCE(s.started_at, pg_catalog.now()), ended_at = pg_catalog.clock_timestamp(), sqlstate = {sqlstate}, \
@@ -206,7 +207,7 @@ pub(super) async fn mark_stopped(
         attempt = fence.attempt,
         tries = verdict.tries,
         sqlstate = verdict.fault.sqlstate.as_deref().map_or_else(|| "NULL".to_owned(), literal),
-        message = literal(&message),
+        message = literal(message),
         detail = literal(&detail),
         os_user = literal(os_user),
     );

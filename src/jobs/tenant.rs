@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::claim::Lease;
 use super::gate;
 use super::lane::{LINK_PATIENCE, Lane};
+use super::lease::Lease;
 use super::orders::OrderError;
 use super::report::{Report, Reports, seconds};
 use super::steps::{self, StepRow, TenantSteps};

@@ -1,11 +1,14 @@
 //! The worker: claims a job (T1), runs its steps (T2) on its own sessions, finishes it (T4).
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::claim::{self, Claim, Lease};
+use super::claim::{self, Claim};
 use super::gate;
+use super::lease::{self, Lease};
 use super::migrate::{self, Fleet};
 use super::orders::OrderError;
 use super::provision;
@@ -16,6 +19,7 @@ use super::tenant::{Halt, Shared};
 use super::who;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::step::{Fence, Limits};
+use crate::migrations::folder::MigrationFile;
 use crate::model::ident::SchemaName;
 use crate::model::job::{JobEvent, JobId, JobKind, JobState, JobView};
 use crate::model::ledger::Tool;
@@ -47,18 +51,28 @@ pub async fn run(
 ) -> Result<JobView, OrderError> {
     let claim = claim::claim(target, job, retry).await?;
     let fence = claim.fence;
-    let (lease_out, lease) = watch::channel(Lease::Held);
+    let (lease_out, lease_in) = watch::channel(Lease::Held);
     let (over_out, over) = watch::channel(false);
     let (progress_out, progress) = watch::channel(report::json(&claim.view));
     let (reports, reports_in) = Reports::new();
     let (halt, halted) = watch::channel(None);
-    let Claim { session, params, kind, before, view, .. } = claim;
-    let claimed =
-        Claimed { target, job, fence, params, kind, before, home: session.facts.clone(), options, view: view.clone() };
-    let keep = claim::keep(target, session, fence, lease_out, progress, over);
+    let Claim { session, params, files, kind, before, view, .. } = claim;
+    let claimed = Claimed {
+        target,
+        job,
+        fence,
+        params,
+        files,
+        kind,
+        before,
+        home: session.facts.clone(),
+        options,
+        view: view.clone(),
+    };
+    let keep = lease::keep(target, session, fence, lease_out, progress, over);
     let numbers = report::run(view, reports_in, events.clone(), progress_out);
     let work = async {
-        let result = work(&claimed, reports, halt, lease).await;
+        let result = work(&claimed, reports, halt, lease_in).await;
         over_out.send_replace(true);
         result
     };
@@ -73,6 +87,7 @@ struct Claimed<'a> {
     job: JobId,
     fence: Fence,
     params: super::params::Params,
+    files: HashMap<String, Arc<MigrationFile>>,
     kind: JobKind,
     before: JobState,
     home: crate::postgres::session::ServerFacts,
@@ -87,7 +102,7 @@ async fn work(
     lease: watch::Receiver<Lease>,
 ) -> Result<(), OrderError> {
     let params = &claimed.params;
-    let files = steps::files(claimed.target, params).await?;
+    let files = &claimed.files;
     let extra: Vec<SchemaName> = params
         .search_path_extra
         .iter()
@@ -121,7 +136,7 @@ async fn work(
     match claimed.kind {
         JobKind::Migrate => {
             let session = gate::open(claimed.target, Some(claimed.job)).await?;
-            let tenants = steps::read(&session, claimed.job, params, &files).await?;
+            let tenants = steps::read(&session, claimed.job, params, files).await?;
             drop(session);
             let ordered_so = params.pace.wait_after_canary && claimed.before != JobState::Paused;
             let fleet = Fleet {
@@ -142,7 +157,7 @@ async fn work(
                 params,
                 has_files: params.tool.is_some(),
             };
-            provision::run(&place, &shared, &files).await
+            provision::run(&place, &shared, files).await
         }
     }
 }
@@ -176,7 +191,7 @@ async fn finish(
     };
     let lock = match lock {
         Some(lock) if !lock.client.is_closed() => lock,
-        Some(_) | None => match claim::regain(target, claimed.fence, super::lane::LINK_PATIENCE).await {
+        Some(_) | None => match lease::regain(target, claimed.fence, super::lane::LINK_PATIENCE).await {
             Ok(Some(lock)) => lock,
             Ok(None) => {
                 return Err(gate::refused(format!(
@@ -238,7 +253,8 @@ pub async fn cancel(target: &Target, job: JobId) -> Result<(), OrderError> {
     claim::cancel(target, job).await
 }
 
-/// The queued and orphaned jobs of the database, oldest first: what `tenantui worker` takes.
+/// The queued and orphaned jobs of the database whose files are in the folder here (same hashes), oldest first: what
+/// `tenantui worker` takes. Others are left as they are, with a warning in the log.
 ///
 /// # Errors
 /// When they cannot be read.

@@ -1,0 +1,395 @@
+//! Making a tenant on a real server: all of it or nothing, one of it whoever asks, and only what the registry allows.
+
+use std::sync::Arc;
+
+use tenantui::jobs::init;
+use tenantui::jobs::orders::{self, OrderError};
+use tenantui::jobs::service::{Order, ProvisionOrder};
+use tenantui::jobs::worker;
+use tenantui::layout::{CheckedName, Registry, RegistryColumns};
+use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
+use tenantui::model::job::{JobEvent, JobId, JobKind, JobState, Outcome};
+use uuid::Uuid;
+
+use crate::jobs::{Fleet, boundary, columns};
+
+fn name(slug: &str) -> CheckedName {
+    CheckedName {
+        slug: slug.to_owned(),
+        schema: SchemaName::tenant(&format!("tenant_{}", slug.replace('-', "_"))).expect("a schema"),
+    }
+}
+
+/// The order of a tenant of this slug.
+fn provision(fleet: &Fleet, slug: &str) -> ProvisionOrder {
+    ProvisionOrder {
+        name: name(slug),
+        display_name: format!("The {slug} company").into(),
+        plan: None,
+        layout: Arc::clone(&fleet.layout),
+        folder: Some(fleet.read_folder()),
+    }
+}
+
+async fn order(fleet: &Fleet, order: ProvisionOrder) -> Result<JobId, OrderError> {
+    orders::order(&fleet.target(), &Order::Provision(order), Uuid::new_v4()).await
+}
+
+async fn refused(fleet: &Fleet, wanted: ProvisionOrder) -> String {
+    match order(fleet, wanted).await {
+        Err(OrderError::Refused(words)) => words.raw().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A fleet whose registry has this form.
+async fn with_registry(table: &str, columns: RegistryColumns) -> Fleet {
+    let mut fleet = Fleet::new("provision", 0).await;
+    fleet.db.sql(&format!("drop table public.tenants; {table}"));
+    let oid = fleet.db.value("select 'public.tenants'::regclass::oid").parse().expect("an oid");
+    let table = QualifiedName { schema: SchemaName::public(), name: Ident::new("tenants").expect("a name") };
+    fleet.layout = Arc::new(boundary(Registry::Table { table, oid, columns }));
+    fleet
+}
+
+/// Nothing of a tenant is left but its job's record.
+fn assert_nothing(fleet: &Fleet, slug: &str) {
+    assert_eq!(fleet.db.value(&format!("select count(*) from public.tenants where slug = '{slug}'")), "0");
+    let schema = name(slug).schema.raw().to_owned();
+    assert_eq!(fleet.db.value(&format!("select count(*) from pg_namespace where nspname = '{schema}'")), "0");
+}
+
+#[tokio::test]
+async fn a_tenant_is_made_whole() {
+    let fleet = Fleet::new("provision", 1).await;
+    fleet.file(1, "one", "create table one (id int);\n--;;\ninsert into one values (1)");
+    fleet.file(2, "two", "create table two (id int)");
+    let job = order(&fleet, provision(&fleet, "blue-fox")).await.expect("ordered");
+    let (view, events) = fleet.run(job, false).await;
+    let view = view.expect("run");
+    assert_eq!((view.kind, view.state, view.total, view.done), (JobKind::Provision, JobState::Done, 1, 1));
+    assert_eq!(view.what.raw(), "blue-fox");
+    let row = fleet.db.sql("select slug, name, schema_name, status, length(id)::text, created_at ~ '^20..-..-..T.*Z$' from public.tenants where slug = 'blue-fox'");
+    let text = |column: usize| row[0][column].clone().unwrap_or_default();
+    assert_eq!(
+        (text(0), text(1), text(2)),
+        ("blue-fox".into(), "The blue-fox company".into(), "tenant_blue_fox".into())
+    );
+    assert_eq!((text(3), text(4), text(5)), ("active".into(), "36".into(), "t".into()));
+    assert_eq!(
+        fleet.db.value("select string_agg(id::text, ',' order by id) from tenant_blue_fox.schema_migrations"),
+        "1,2"
+    );
+    assert_eq!(fleet.db.value("select count(*) from tenant_blue_fox.one, lateral (select to_regclass('tenant_blue_fox.two')) x where x is not null"), "1");
+    let outcome = &fleet.outcomes(job).await["blue-fox"];
+    assert_eq!((outcome.outcome, outcome.steps), (Outcome::Done, (5, 5)));
+    let id = fleet.db.value("select id from public.tenants where slug = 'blue-fox'");
+    assert_eq!(outcome.key.as_ref().map(|key| key.local.to_string()), Some(format!("r:{id}")));
+    let lines: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            JobEvent::Log(line) => Some(line.text.raw()),
+            _ => None,
+        })
+        .collect();
+    assert!(lines.contains(&"reserve row") && lines.contains(&"create schema"), "{lines:?}");
+    assert_eq!(
+        fleet.db.value("select count(*) from tenantui.audit where action = 'provision' and outcome = 'done'"),
+        "1"
+    );
+    // It is a tenant like any other: the next migration finds it.
+    fleet.file(3, "three", "create table three ()");
+    let view =
+        fleet.migrate(fleet.plan(|options| options.only = Some(tenantui::model::ledger::Version::new("3")))).await;
+    assert_eq!((view.state, view.done), (JobState::Done, 2));
+}
+
+#[tokio::test]
+async fn without_files_the_ledger_alone_is_made_and_without_a_folder_nothing() {
+    let fleet = Fleet::new("provision", 0).await;
+    let job = order(&fleet, provision(&fleet, "empty")).await.expect("ordered");
+    assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Done);
+    assert_eq!(fleet.db.value("select string_agg(relname, ',') from pg_class where relnamespace = 'tenant_empty'::regnamespace and relkind = 'r'"), "schema_migrations");
+    let wanted = ProvisionOrder { folder: None, ..provision(&fleet, "bare") };
+    let job = order(&fleet, wanted).await.expect("ordered");
+    assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Done);
+    assert_eq!(fleet.db.value("select count(*) from pg_class where relnamespace = 'tenant_bare'::regnamespace"), "0");
+}
+
+#[tokio::test]
+async fn a_failure_undoes_everything_and_retry_makes_it() {
+    let fleet = Fleet::new("provision", 0).await;
+    fleet.db.sql("create schema ext");
+    fleet.file(1, "one", "create table one ()");
+    fleet.file(2, "two", "create table two ();\n--;;\nselect 1 from ext.missing");
+    let job = order(&fleet, provision(&fleet, "acme")).await.expect("ordered");
+    let view = fleet.run(job, false).await.0.expect("run");
+    assert_eq!((view.state, view.failed, view.total), (JobState::Failed, 1, 1));
+    assert_nothing(&fleet, "acme");
+    let failure = fleet.outcomes(job).await["acme"].failure.clone().expect("a failure");
+    assert_eq!((failure.sqlstate.as_deref(), failure.version.as_ref().map(|v| v.raw())), (Some("42P01"), Some("2")));
+    assert_eq!(failure.statement.as_ref().map(|s| (s.number, s.of, s.line)), Some((2, 2, 3)));
+    fleet.db.sql("create table ext.missing ()");
+    let view = fleet.run(job, true).await.0.expect("retried");
+    assert_eq!((view.state, view.done, view.failed), (JobState::Done, 1, 0));
+    assert_eq!(fleet.db.value("select count(*) from tenant_acme.schema_migrations"), "2");
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_in_any_way_is_refused() {
+    let fleet = Fleet::new("provision", 0).await;
+    fleet.db.sql(
+        "insert into public.tenants (id, slug, name, schema_name, status, created_at, deleted_at) values ('1', 'gone', 'x', 'tenant_gone', 'deleted', 'now', 'now'); \
+         create schema tenant_left; create schema \"tenant_Upper\"; create schema \"tenant_two-words\"",
+    );
+    for (slug, word) in
+        [("gone", "gone"), ("left", "tenant_left"), ("upper", "tenant_Upper"), ("two-words", "tenant_two-words")]
+    {
+        let words = refused(&fleet, provision(&fleet, slug)).await;
+        assert!(words.contains(word), "{slug}: {words}");
+    }
+    assert_eq!(fleet.db.value("select count(*) from tenantui.job"), "0");
+    // Taken between the order and the run: found behind the lock, and nothing is touched.
+    let job = order(&fleet, provision(&fleet, "late")).await.expect("ordered");
+    fleet.db.sql("create schema tenant_late; create table tenant_late.precious (id int)");
+    let view = fleet.run(job, false).await.0.expect("run");
+    assert_eq!((view.state, view.failed), (JobState::Failed, 1));
+    assert_eq!(fleet.db.value("select count(*) from pg_class where relnamespace = 'tenant_late'::regnamespace"), "1");
+    assert_eq!(fleet.db.value("select count(*) from public.tenants where slug = 'late'"), "0");
+}
+
+#[tokio::test]
+async fn only_words_that_the_registry_allows_are_written() {
+    let fleet = Fleet::new("provision", 0).await;
+    fleet.db.sql("alter table public.tenants drop constraint tenants_status_check, add constraint words check (status in ('enabled', 'disabled'))");
+    let words = refused(&fleet, provision(&fleet, "acme")).await;
+    assert!(words.contains("\"active\"") && words.contains("check words"), "{words}");
+    fleet.db.sql("alter table public.tenants drop constraint words; create type mood as enum ('ok'); alter table public.tenants alter status drop default, alter status type mood using 'ok'");
+    let mut columns = columns();
+    if let Some(status) = &mut columns.status {
+        status.type_name = "mood".into();
+    }
+    let fleet = Fleet { layout: relayout(&fleet, columns), ..fleet };
+    let words = refused(&fleet, provision(&fleet, "acme")).await;
+    assert!(words.contains("\"active\"") && words.contains("mood"), "{words}");
+    assert_eq!(fleet.db.value("select count(*) from tenantui.job"), "0");
+}
+
+fn relayout(fleet: &Fleet, columns: RegistryColumns) -> Arc<tenantui::layout::Layout> {
+    let Registry::Table { table, oid, .. } = &fleet.layout.registry else { panic!("a table") };
+    Arc::new(boundary(Registry::Table { table: table.clone(), oid: *oid, columns }))
+}
+
+#[tokio::test]
+async fn a_column_that_nobody_can_fill_is_named() {
+    let fleet = Fleet::new("provision", 0).await;
+    fleet.db.sql("alter table public.tenants add column region text not null");
+    let words = refused(&fleet, provision(&fleet, "acme")).await;
+    assert!(words.contains("region (text)"), "{words}");
+    let wanted = ProvisionOrder { plan: Some("pro".into()), ..provision(&fleet, "acme") };
+    fleet.db.sql("alter table public.tenants alter region set default 'eu'");
+    let words = refused(&fleet, wanted).await;
+    assert!(words.contains("no column for a plan"), "{words}");
+    let job = order(&fleet, provision(&fleet, "acme")).await.expect("ordered");
+    assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Done);
+    assert_eq!(fleet.db.value("select region from public.tenants"), "eu");
+}
+
+#[tokio::test]
+async fn registries_of_other_types_get_their_rows() {
+    let column = |name: &str, type_name: &str, not_null: bool, has_default: bool| tenantui::layout::Column {
+        name: Ident::new(name).expect("a name"),
+        type_name: type_name.into(),
+        not_null,
+        has_default,
+    };
+    let bare = || RegistryColumns {
+        id: None,
+        slug: column("slug", "text", true, false),
+        name: None,
+        schema_name: None,
+        status: None,
+        plan: None,
+        settings: None,
+        created_at: None,
+        updated_at: None,
+        deleted_at: None,
+    };
+    let shapes = [
+        (
+            "create table public.tenants (id uuid primary key, slug text not null, settings jsonb not null, created_at timestamptz not null, updated_at timestamp not null)",
+            RegistryColumns {
+                id: Some(column("id", "uuid", true, false)),
+                settings: Some(column("settings", "jsonb", true, false)),
+                created_at: Some(column("created_at", "timestamp with time zone", true, false)),
+                updated_at: Some(column("updated_at", "timestamp without time zone", true, false)),
+                ..bare()
+            },
+        ),
+        (
+            "create table public.tenants (id bigint primary key, slug text not null)",
+            RegistryColumns { id: Some(column("id", "bigint", true, false)), ..bare() },
+        ),
+        (
+            "create table public.tenants (id bigint generated always as identity, slug text not null, plan text not null check (plan in ('free', 'pro')))",
+            RegistryColumns {
+                id: Some(column("id", "bigint", true, true)),
+                plan: Some(column("plan", "text", true, false)),
+                ..bare()
+            },
+        ),
+        ("create table public.tenants (slug text primary key)", bare()),
+    ];
+    for (table, columns) in shapes {
+        let has_plan = columns.plan.is_some();
+        let fleet = with_registry(table, columns).await;
+        if has_plan {
+            assert!(refused(&fleet, provision(&fleet, "acme")).await.contains("name a plan"));
+            let wanted = ProvisionOrder { plan: Some("gold".into()), ..provision(&fleet, "acme") };
+            assert!(refused(&fleet, wanted).await.contains("\"gold\""));
+        }
+        let plan = has_plan.then(|| "pro".to_owned());
+        for slug in ["acme", "beta"] {
+            let wanted = ProvisionOrder { plan: plan.clone(), ..provision(&fleet, slug) };
+            let job = order(&fleet, wanted).await.unwrap_or_else(|error| panic!("{table}: {error}"));
+            let view = fleet.run(job, false).await.0.expect("run");
+            assert_eq!(view.state, JobState::Done, "{table}: {:?}", fleet.outcomes(job).await);
+        }
+        assert_eq!(fleet.db.value("select count(*) from public.tenants"), "2", "{table}");
+    }
+}
+
+#[tokio::test]
+async fn privileges_are_missed_when_ordering() {
+    let mut fleet = Fleet::new("provision", 0).await;
+    let role = crate::support::pg().role("weak");
+    fleet.db.sql(&format!("grant usage on schema tenantui to {role}; grant all on all tables in schema tenantui to {role}; grant select on public.tenants to {role}"));
+    fleet.config.url = fleet.db.url_as(&role).into();
+    let words = refused(&fleet, provision(&fleet, "acme")).await;
+    assert!(words.contains("CREATE ON DATABASE") && words.contains("INSERT ON"), "{words}");
+}
+
+#[tokio::test]
+async fn files_that_break_the_transaction_are_refused_or_caught() {
+    let fleet = Fleet::new("provision", 0).await;
+    fleet.file(1, "one", "create table one ();\n--;;\ncommit");
+    let words = refused(&fleet, provision(&fleet, "acme")).await;
+    assert!(words.contains("1-one.up.sql:3"), "{words}");
+    fleet.file(1, "one", "-- :disable-transaction\ncreate index concurrently i on one (id)");
+    let words = refused(&fleet, provision(&fleet, "acme")).await;
+    assert!(words.contains("1-one.up.sql"), "{words}");
+    fleet.file(1, "one", "create table one ();\n--;;\ndo $$ begin execute 'se' || 't search_path = public'; end $$");
+    let job = order(&fleet, provision(&fleet, "acme")).await.expect("ordered");
+    assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Failed);
+    assert_nothing(&fleet, "acme");
+}
+
+/// Several rounds of twenty at once: orders and runs race, also under names that only fold to the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_operators_at_once_make_one_tenant() {
+    let fleet = Arc::new(Fleet::new("provision", 0).await);
+    fleet.file(1, "one", "create table one (id int)");
+    for round in 0..5 {
+        let slug = format!("race-{round}");
+        let all = (0..20).map(|_| {
+            let (fleet, slug) = (Arc::clone(&fleet), slug.clone());
+            tokio::spawn(async move {
+                let job = order(&fleet, provision(&fleet, &slug)).await?;
+                fleet.run(job, false).await.0
+            })
+        });
+        let ends = futures_util::future::join_all(all).await;
+        let made = ends.iter().filter(|end| matches!(end, Ok(Ok(view)) if view.state == JobState::Done)).count();
+        assert_eq!(made, 1, "{ends:?}");
+        for end in ends {
+            match end.expect("no panic") {
+                Ok(view) => assert_eq!(view.state, JobState::Done),
+                Err(OrderError::Busy { .. } | OrderError::Refused(_)) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(fleet.db.value(&format!("select count(*) from public.tenants where slug = '{slug}'")), "1");
+    }
+}
+
+/// The unique constraints away and the record's own gate passed: the locks behind it still make one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_fold_to_the_same_are_made_once() {
+    let fleet = Arc::new(Fleet::new("provision", 0).await);
+    fleet.db.sql("alter table public.tenants drop constraint tenants_slug_key, drop constraint tenants_schema_name_key; drop index tenantui.job_active_scope");
+    fleet.file(1, "one", "create table one (id int);\n--;;\nselect pg_sleep(0.02)");
+    for round in 0..4 {
+        let mut jobs = Vec::new();
+        for number in 0..10 {
+            let mut wanted = provision(&fleet, &format!("fold-{round}"));
+            if number % 2 == 1 {
+                wanted.name = CheckedName {
+                    slug: format!("fold_{round}"),
+                    schema: SchemaName::tenant(&format!("tenant_FOLD_{round}")).expect("a schema"),
+                };
+            }
+            jobs.push(order(&fleet, wanted).await.expect("ordered"));
+        }
+        let all = jobs.into_iter().map(|job| {
+            let fleet = Arc::clone(&fleet);
+            tokio::spawn(async move { fleet.run(job, false).await.0.expect("run") })
+        });
+        let views = futures_util::future::join_all(all).await;
+        let made = views.iter().filter(|view| view.as_ref().is_ok_and(|view| view.state == JobState::Done)).count();
+        assert_eq!(made, 1, "{views:?}");
+        assert_eq!(
+            fleet
+                .db
+                .value(&format!("select count(*) from public.tenants where slug in ('fold-{round}', 'fold_{round}')")),
+            "1"
+        );
+        assert_eq!(
+            fleet.db.value(&format!("select count(*) from pg_namespace where lower(nspname) = 'tenant_fold_{round}'")),
+            "1"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_killed_worker_leaves_nothing_and_the_job_is_gone_on_with() {
+    let fleet = Fleet::new("provision", 0).await;
+    fleet.file(1, "slow", "create table one ();\n--;;\nselect pg_sleep(0.5)");
+    let job = order(&fleet, provision(&fleet, "acme")).await.expect("ordered");
+    let target = fleet.target();
+    {
+        let run = fleet.run(job, false);
+        let asleep = crate::support::wait_until_async(
+            std::time::Duration::from_secs(10),
+            "a sleeping file",
+            || async {
+                fleet.db.value("select count(*) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(0.5)%' and state = 'active' and application_name like 'tenantui%'") == "1"
+            },
+        );
+        // Dropping the run drops its sessions, as the end of its process does.
+        tokio::select! {
+            end = run => panic!("{end:?}"),
+            () = asleep => {}
+        }
+    }
+    crate::support::wait_until_async(std::time::Duration::from_secs(10), "the orphan", || async {
+        worker::claimable(&target).await.is_ok_and(|jobs| jobs == [job])
+    })
+    .await;
+    assert_nothing(&fleet, "acme");
+    assert_eq!(fleet.view(job).await.state, JobState::Orphaned);
+    let mut last = None;
+    for _ in 0..200 {
+        match fleet.run(job, false).await.0 {
+            Ok(view) => {
+                last = Some(view);
+                break;
+            }
+            // The server has not yet noticed that the statement's client is gone.
+            Err(error) => assert!(error.to_string().contains("draining"), "{error}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(last.expect("it runs in the end").state, JobState::Done);
+    assert_eq!(fleet.db.value("select count(*) from tenant_acme.schema_migrations"), "1");
+    init::run(&target).await.expect("still whole");
+}
