@@ -35,8 +35,6 @@ pub struct Scope {
 impl Scope {
     /// Everything.
     pub const ALL: Self = Self { layout: true, counts: true, all_ledgers: true };
-    /// What may have changed.
-    pub const CHANGES: Self = Self { layout: false, counts: false, all_ledgers: false };
 }
 
 /// Reads a database. `show` is called whenever there is more to show than before.

@@ -1,7 +1,5 @@
 //! One reader at a time, replaced before its backend grows: a backend keeps every relation that it ever opened.
 
-use std::time::{Duration, Instant};
-
 use crate::postgres::session::{LinkError, Patience, Reader, Target};
 
 /// Relations after which a session is replaced. A relation costs its backend 6 to 19 kB (performance.md 1), so this
@@ -14,21 +12,13 @@ pub struct Session {
     target: Target,
     reader: Option<Reader>,
     relations: usize,
-    /// How long the last login took, for the header.
-    login: Duration,
 }
 
 impl Session {
     /// No connection is made yet.
     #[must_use]
     pub const fn new(target: Target) -> Self {
-        Self { target, reader: None, relations: 0, login: Duration::ZERO }
-    }
-
-    /// The database.
-    #[must_use]
-    pub const fn target(&self) -> &Target {
-        &self.target
+        Self { target, reader: None, relations: 0 }
     }
 
     /// The reader; opened where there is none, it is closed, or it has opened too many relations.
@@ -43,9 +33,7 @@ impl Session {
         let reader = match self.reader.take() {
             Some(reader) => reader,
             None => {
-                let started = Instant::now();
                 let reader = Reader::open(&self.target, Patience::Background).await?;
-                self.login = started.elapsed();
                 self.relations = 0;
                 reader
             }
@@ -58,12 +46,6 @@ impl Session {
         self.relations += relations;
     }
 
-    /// How many relations the session may still open.
-    #[must_use]
-    pub const fn room(&self) -> usize {
-        MOST_RELATIONS.saturating_sub(self.relations)
-    }
-
     /// Drops the connection, so that the next question makes a new one.
     pub fn close(&mut self) {
         self.reader = None;
@@ -73,11 +55,5 @@ impl Session {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.reader.as_ref().is_some_and(|reader| !reader.is_closed())
-    }
-
-    /// How long the last login took.
-    #[must_use]
-    pub const fn login(&self) -> Duration {
-        self.login
     }
 }
