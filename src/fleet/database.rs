@@ -128,6 +128,11 @@ impl Running {
     }
 
     async fn read(&mut self, scope: Scope) -> Result<(), FleetError> {
+        if !self.session.is_open() {
+            let started = Instant::now();
+            self.session.reader().await?;
+            self.link.apply(LinkEvent::Connected { latency_ms: millis(started.elapsed()) }, Timestamp::now(), jitter());
+        }
         let updates = self.task.updates.clone();
         let index = self.task.index;
         let link = &mut self.link;
