@@ -7,10 +7,11 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use ratatui::Terminal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -147,6 +148,17 @@ fn test_panic() -> Option<String> {
     if cfg!(debug_assertions) { std::env::var("TENANTUI_TEST_PANIC").ok() } else { None }
 }
 
+/// An event that waits already. Asked with the loop's own waker: the stream keeps the first waker that finds it empty,
+/// so one of nobody's would leave the next key unseen until something else happens.
+async fn waiting(events: &mut EventStream) -> Option<TerminalEvent> {
+    let polled = std::future::poll_fn(|context| Poll::Ready(events.poll_next_unpin(context))).await;
+    match polled {
+        Poll::Ready(Some(Ok(event))) => Some(event),
+        // An error shows again when the loop asks.
+        Poll::Ready(Some(Err(_)) | None) | Poll::Pending => None,
+    }
+}
+
 /// Signals that end or stop the dashboard.
 struct Signals {
     terminate: Signal,
@@ -240,7 +252,7 @@ impl Face {
                 },
                 Some(()) = sources.vanished.recv() => return Ok(129),
                 Some(written) = sources.written.recv() => match written {
-                    Written::Done => self.arrived(&mut sources.events),
+                    Written::Done => self.arrived(&mut sources.events).await,
                     Written::Gone(_) => return Ok(129),
                 },
                 event = sources.events.next() => match event {
@@ -300,14 +312,14 @@ impl Face {
     }
 
     /// The frame has arrived. What was typed before a dialog could be seen is dropped.
-    fn arrived(&mut self, events: &mut EventStream) -> Option<u8> {
+    async fn arrived(&mut self, events: &mut EventStream) -> Option<u8> {
         self.writer.arrived();
         if !self.frame_has_dialog {
             return None;
         }
         let mut quit = None;
         if self.app.dialog_unseen() {
-            while let Some(Some(Ok(event))) = events.next().now_or_never() {
+            while let Some(event) = waiting(events).await {
                 match event {
                     TerminalEvent::Resize(_, _) => quit = quit.or(self.terminal_event(event)),
                     TerminalEvent::Key(_)
