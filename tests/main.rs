@@ -2,6 +2,7 @@
 
 mod cache;
 mod config;
+mod cli;
 mod demo;
 mod frames;
 mod imports;

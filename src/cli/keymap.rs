@@ -22,7 +22,9 @@ pub fn table(lines: &[KeyLine]) -> Table {
     let mut table = Table::new(&["keys", "action", "does", "writes"]);
     for line in lines {
         let writes = if line.writes { "yes" } else { "" };
-        table.row(vec![line.keys.join(", ").into(), line.name.into(), line.help.into(), writes.into()]);
+        // What has no key is reached by its name.
+        let keys = if line.keys.is_empty() { format!(":{}", line.name) } else { line.keys.join(", ") };
+        table.row(vec![keys.into(), line.name.into(), line.help.into(), writes.into()]);
     }
     table
 }
