@@ -30,9 +30,11 @@ pub fn json(output: &Output) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in: {text}\n{}", self::text(&output.stderr)))
 }
 
-/// The names of the fields, in order.
+/// The names of the fields, sorted.
 pub fn fields(value: &Value) -> Vec<&str> {
-    value.as_object().expect("an object").keys().map(String::as_str).collect()
+    let mut names: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
 }
 
 #[test]
@@ -159,8 +161,8 @@ fn no_link_is_exit_3_and_names_host_port_user_and_database() {
     }
     let output = tenantui(home.path()).args(["--url", url, "tenants", "--json"]).output().expect("runs");
     let document = json(&output);
-    assert_eq!(fields(&document), ["databases", "tenants", "shared"]);
-    assert_eq!(fields(&document["databases"][0]), ["name", "layout", "tool", "server_version", "read_only", "error"]);
+    assert_eq!(fields(&document), ["databases", "shared", "tenants"]);
+    assert_eq!(fields(&document["databases"][0]), ["error", "layout", "name", "read_only", "server_version", "tool"]);
     assert!(document["databases"][0]["error"].as_str().is_some_and(|error| error.contains("127.0.0.1")), "{document}");
 }
 

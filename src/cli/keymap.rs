@@ -29,18 +29,6 @@ pub fn table(lines: &[KeyLine]) -> Table {
     table
 }
 
-/// The keys as the README's table.
-#[must_use]
-pub fn markdown(lines: &[KeyLine]) -> String {
-    let mut out = String::from("| Keys | Action | Does | Writes |\n|---|---|---|---|\n");
-    for line in lines {
-        let keys: Vec<String> = line.keys.iter().map(|key| format!("`{}`", key.replace('|', "\\|"))).collect();
-        let writes = if line.writes { "yes" } else { "" };
-        out.push_str(&format!("| {} | {} | {} | {writes} |\n", keys.join(" "), line.name, line.help));
-    }
-    out
-}
-
 /// The keys as a section of the man page.
 #[must_use]
 pub fn roff(lines: &[KeyLine]) -> String {

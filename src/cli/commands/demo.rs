@@ -1,6 +1,9 @@
 //! `demo`: a private, throwaway fleet. With a terminal the dashboard opens on it; without one it shows itself: the
 //! fleet, a new tenant, the migration of those behind.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use crate::cli::args::{Consent, Demo, Format, Migrate, Provision, Tenants};
 use crate::cli::commands::{migrate, provision, tenants};
 use crate::cli::exit::{Failure, Outcome, Status};
@@ -8,7 +11,7 @@ use crate::cli::output::{self, Style};
 use crate::cli::session::{self, Session};
 use crate::cli::signals::Signals;
 use crate::cli::{Dashboard, is_screen, open};
-use crate::demo::{self, DemoOptions};
+use crate::demo::{self, DemoOptions, Progress};
 use crate::fleet::ReadOptions;
 use crate::jobs::init;
 use crate::model::tenant::TenantState;
@@ -36,7 +39,8 @@ where
     F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
 {
     let options = DemoOptions { tenants: arguments.tenants };
-    let starting = demo::start(options, &|progress| output::note(progress.to_string()));
+    let told = Mutex::new(None);
+    let starting = demo::start(options, &|progress| tell(progress, &told));
     let demo = tokio::select! {
         demo = starting => demo.map_err(|error| Failure::failed(error.to_string()))?,
         number = signals.wait(1) => return Ok(Status::Signal(number)),
@@ -52,6 +56,27 @@ where
     ended
 }
 
+/// Time between two lines of progress while the fleet is made.
+const PROGRESS: Duration = Duration::from_secs(2);
+
+fn tell(progress: Progress, told: &Mutex<Option<Instant>>) {
+    let is_due = match progress {
+        Progress::Servers | Progress::Cache => true,
+        Progress::Tenants { done, total, .. } => {
+            // A poisoned lock only means that a line of progress was lost.
+            let mut last = told.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = done == total || last.is_none_or(|last| last.elapsed() >= PROGRESS);
+            if due {
+                *last = Some(Instant::now());
+            }
+            due
+        }
+    };
+    if is_due {
+        output::note(progress.to_string());
+    }
+}
+
 /// The demo without a terminal.
 async fn show(session: &Session) -> Outcome<Status> {
     let all = Tenants { cache: true, ..Tenants::default() };
@@ -63,9 +88,9 @@ async fn show(session: &Session) -> Outcome<Status> {
     let checked = reading.context.layout.naming.check(slug).map_err(|error| Failure::failed(error.to_string()))?;
     output::note(format!("making the tenant {slug}"));
     let order = Provision { slug: slug.to_owned(), name: name.to_owned(), consent, format: Format::default() };
-    let (status, made) = provision::make(session, &target, &reading, checked, &order).await?;
+    let (status, mut results) = provision::make(session, &target, &reading, checked, &order).await?;
     if status != Status::Done {
-        made.print(Style::Text)?;
+        results.print(Style::Text)?;
         return Ok(status);
     }
     output::note("migrating the tenants that are behind");
@@ -74,7 +99,7 @@ async fn show(session: &Session) -> Outcome<Status> {
     output::data("\n")?;
     tenants::run(session, &all).await?;
     output::data("\n")?;
-    made.print(Style::Text)?;
-    migrated.print(Style::Text)?;
+    results.append(migrated);
+    results.print(Style::Text)?;
     Ok(status)
 }

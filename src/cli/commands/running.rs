@@ -60,6 +60,12 @@ impl Results {
         }));
     }
 
+    /// Adds those of another command.
+    pub fn append(&mut self, other: Self) {
+        self.jobs.extend(other.jobs);
+        self.tenants.extend(other.tenants);
+    }
+
     /// Prints them.
     ///
     /// # Errors
@@ -200,7 +206,8 @@ async fn tell(mut events: mpsc::Receiver<JobEvent>) {
             JobEvent::Log(line) => output::note(log_line(&line, &zone)),
             JobEvent::LogDropped(count) => output::note(format!("({count} lines of the log were not shown)")),
             JobEvent::Job(view) => {
-                if last.elapsed() >= PROGRESS || view.state != JobState::Running {
+                // The last word is the command's.
+                if last.elapsed() >= PROGRESS && view.state == JobState::Running {
                     last = Instant::now();
                     output::note(progress_line(&view));
                 }
