@@ -1,8 +1,8 @@
 //! One binary for all integration tests, one module per promise: servers are started once, and linked once.
 
 mod cache;
-mod config;
 mod cli;
+mod config;
 mod demo;
 mod frames;
 mod imports;

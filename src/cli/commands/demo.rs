@@ -40,7 +40,8 @@ where
 {
     let options = DemoOptions { tenants: arguments.tenants };
     let told = Mutex::new(None);
-    let starting = demo::start(options, &|progress| tell(progress, &told));
+    let report = |progress| tell(progress, &told);
+    let starting = demo::start(options, &report);
     let demo = tokio::select! {
         demo = starting => demo.map_err(|error| Failure::failed(error.to_string()))?,
         number = signals.wait(1) => return Ok(Status::Signal(number)),
