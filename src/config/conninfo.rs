@@ -230,3 +230,96 @@ impl Conninfo {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn around(variables: &[(&str, &str)]) -> Surroundings {
+        let mut around = Surroundings::fixed(variables.iter().copied());
+        around.user = Some("account".to_owned());
+        around
+    }
+
+    fn parsed(text: &str, variables: &[(&str, &str)]) -> Conninfo {
+        Conninfo::parse(text, &around(variables)).expect(text)
+    }
+
+    #[test]
+    fn variables_fill_in_and_never_override() {
+        let variables = [
+            ("PGHOST", "env.example"),
+            ("PGPORT", "6000"),
+            ("PGUSER", "env"),
+            ("PGDATABASE", "envdb"),
+            ("PGPASSWORD", "envpw"),
+            ("PGSSLMODE", "require"),
+            ("PGAPPNAME", "mine"),
+            ("PGCONNECT_TIMEOUT", "3"),
+        ];
+        let empty = parsed("", &variables);
+        assert_eq!(empty.address(), "env@env.example:6000/envdb");
+        assert_eq!((empty.sslmode, empty.connect_timeout), (SslMode::Require, Some(Duration::from_secs(3))));
+        assert_eq!(empty.application_name.as_deref(), Some("mine"));
+        assert_eq!(empty.env_password.as_ref().map(|p| p.expose_secret()), Some("envpw"));
+        let url = parsed("postgresql://u:p@h:1/d?sslmode=disable&connect_timeout=0", &variables);
+        assert_eq!((url.address().as_str(), url.sslmode, url.connect_timeout), ("u@h:1/d", SslMode::Disable, None));
+        // An empty variable counts as unset.
+        assert_eq!(parsed("host=h", &[("PGPORT", "")]).port, 5432);
+    }
+
+    #[test]
+    fn defaults_are_libpqs_except_where_that_is_unsafe() {
+        let bare = parsed("", &[]);
+        assert_eq!((&bare.host, bare.address().as_str()), (&Host::DefaultSocket, "account@local socket:5432/account"));
+        assert_eq!((bare.sslmode, bare.connect_timeout), (SslMode::Prefer, Some(Duration::from_secs(10))));
+        for (text, mode) in [
+            ("host=localhost", SslMode::Prefer),
+            ("host=127.0.0.1", SslMode::Prefer),
+            ("host=/run/pg", SslMode::Prefer),
+            ("host=db.example", SslMode::VerifyFull),
+            ("hostaddr=10.0.0.1", SslMode::VerifyFull),
+            ("host=localhost hostaddr=10.0.0.1", SslMode::VerifyFull),
+            ("host=localhost sslrootcert=system", SslMode::VerifyFull),
+        ] {
+            assert_eq!(parsed(text, &[]).sslmode, mode, "{text}");
+        }
+        assert!(matches!(Conninfo::parse("", &Surroundings::fixed([("A", "b")])), Err(ConninfoError::NoUser)));
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_refused_by_name() {
+        for (text, key) in [
+            ("sslmode=allow", "sslmode=allow"),
+            ("sslmode=bogus", "sslmode"),
+            ("sslcert=x", "sslcert"),
+            ("options='-c x=y'", "options"),
+            ("service=x", "service"),
+            ("host=a,b", "host"),
+            ("port=0", "port"),
+            ("port=5432,5433", "port"),
+            ("requirepeer=postgres", "requirepeer"),
+            ("require_auth=scram-sha-256", "require_auth"),
+            ("target_session_attrs=read-write", "target_session_attrs"),
+            ("gssencmode=require", "gssencmode"),
+            ("client_encoding=LATIN1", "client_encoding"),
+            ("sslrootcert=system sslmode=require", "sslmode"),
+            ("sslnegotiation=direct", "sslnegotiation"),
+            ("ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2", "ssl_min_protocol_version"),
+            ("host=@abstract", "host"),
+            ("oauth_issuer=x", "oauth_issuer"),
+            ("database=x", "database"),
+            ("keepalives=yes", "keepalives"),
+        ] {
+            let error = Conninfo::parse(text, &around(&[])).expect_err(text).to_string();
+            assert!(error.contains(&format!("\"{key}\"")), "{text}: {error}");
+        }
+        let error = Conninfo::parse("", &around(&[("PGSERVICE", "x")])).expect_err("service").to_string();
+        assert!(error.contains("PGSERVICE"), "{error}");
+        assert_eq!(parsed("", &[("PGOPTIONS", "-c x=y")]).warnings.len(), 1);
+        // Libpq's keys with the values that change nothing.
+        parsed("client_encoding=auto sslcompression=0 gssencmode=disable target_session_attrs=any krbsrvname=p", &[]);
+    }
+}

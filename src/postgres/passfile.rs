@@ -119,3 +119,37 @@ fn unescaped(rest: &[u8]) -> Vec<u8> {
     }
     password
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::surroundings::Surroundings;
+
+    fn password(file: &str, conninfo: &str) -> Option<String> {
+        let around = Surroundings::fixed([("PGUSER", "u"), ("PGDATABASE", "d")]);
+        let conninfo = Conninfo::parse(conninfo, &around).expect(conninfo);
+        find(file.as_bytes(), &conninfo).map(|bytes| String::from_utf8(bytes).expect("UTF-8"))
+    }
+
+    #[test]
+    fn lines_match_as_in_libpq() {
+        let found = |file: &str| password(file, "host=h port=1");
+        assert_eq!(found("h:1:d:u:pw").as_deref(), Some("pw"));
+        assert_eq!(found("*:*:*:*:pw\r\n").as_deref(), Some("pw"));
+        assert_eq!(found("# h:1:d:u:no\n\nx:1:d:u:no\nh:1:d:u:first\nh:1:d:u:second").as_deref(), Some("first"));
+        assert_eq!(found(r"h:1:d:u:a\:b\\c").as_deref(), Some(r"a:b\c"));
+        assert_eq!(found("h:1:d:u:a:b").as_deref(), Some("a"));
+        for other in ["h:1:d:x:pw", "hh:1:d:u:pw", "h:1:d:u", "h:11:d:u:pw", "h*:1:d:u:pw", "**:1:d:u:pw", ""] {
+            assert_eq!(found(other), None, "{other}");
+        }
+        assert_eq!(password(r"\:\:1:1:d:u:pw", "host=::1 port=1").as_deref(), Some("pw"));
+    }
+
+    #[test]
+    fn sockets_are_localhost_in_their_usual_folders() {
+        assert_eq!(password("localhost:5432:d:u:pw", "").as_deref(), Some("pw"));
+        assert_eq!(password("localhost:5432:d:u:pw", "host=/var/run/postgresql").as_deref(), Some("pw"));
+        assert_eq!(password("/srv/pg:5432:d:u:pw", "host=/srv/pg").as_deref(), Some("pw"));
+        assert_eq!(password("localhost:5432:d:u:pw", "host=/srv/pg"), None);
+    }
+}

@@ -1,6 +1,7 @@
 //! Sessions: the read-only one that everything but jobs uses, and the raw one for jobs.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -72,6 +73,8 @@ pub struct Reader {
     address: Untrusted,
     /// What each message starts with behind a pooler, where no setting of a session may be made.
     prelude: Option<String>,
+    /// A message behind a pooler whose answer was not waited for: its transaction may still be open.
+    unfinished: AtomicBool,
 }
 
 impl fmt::Debug for Reader {
@@ -98,7 +101,16 @@ impl Reader {
             Some(settings::prelude(&settings))
         };
         let Opened { client, cancel, life, .. } = opened;
-        Ok(Self { client, cancel, life, facts, patience, address: target.address.clone(), prelude })
+        Ok(Self {
+            client,
+            cancel,
+            life,
+            facts,
+            patience,
+            address: target.address.clone(),
+            prelude,
+            unfinished: AtomicBool::new(false),
+        })
     }
 
     /// What the session turned out to be.
@@ -116,15 +128,22 @@ impl Reader {
         if let Some(why) = self.life.why() {
             return Err(QueryError::Link(why));
         }
+        if self.unfinished.swap(self.prelude.is_some(), Ordering::Relaxed) {
+            self.leave_transaction().await;
+        }
         let wrapped = self.prelude.as_ref().map(|prelude| format!("{prelude}{sql}\n;COMMIT"));
         let limit = self.patience.limit();
         let started = tokio::time::Instant::now();
         let question = self.client.simple_query(wrapped.as_deref().unwrap_or(sql));
         match tokio::time::timeout(limit + GRACE, question).await {
-            Ok(Ok(messages)) => Ok(facts::row_lists(&messages)),
+            Ok(Ok(messages)) => {
+                self.unfinished.store(false, Ordering::Relaxed);
+                Ok(facts::row_lists(&messages))
+            }
             Ok(Err(error)) => {
                 if wrapped.is_some() && error.as_db_error().is_some() {
                     self.leave_transaction().await;
+                    self.unfinished.store(false, Ordering::Relaxed);
                 }
                 let cancelled = error.code() == Some(&SqlState::QUERY_CANCELED);
                 if cancelled && started.elapsed() >= limit {
