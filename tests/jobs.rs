@@ -238,14 +238,22 @@ impl Fleet {
     pub fn assert_whole(&self, object_of: impl Fn(&str) -> String) {
         let steps =
             self.db.sql("select schema_name, version, state from tenantui.step where action = 'migrate' order by 1, 2");
-        for step in steps {
-            let [Some(schema), Some(version), Some(state)] = step.as_slice() else { panic!("{step:?}") };
-            let ledger =
-                self.db.value(&format!("select count(*) from {schema}.schema_migrations where id = {version}"));
-            let object =
-                self.db.value(&format!("select (to_regclass('{schema}.{}') is not null)::int", object_of(version)));
+        let questions: Vec<String> = steps
+            .iter()
+            .map(|step| {
+                let [Some(schema), Some(version), Some(state)] = step.as_slice() else { panic!("{step:?}") };
+                let object = object_of(version);
+                format!(
+                    "select '{schema} {version}', '{state}', (select count(*) from {schema}.schema_migrations where id = {version})::text, \
+                     (to_regclass('{schema}.{object}') is not null)::int::text"
+                )
+            })
+            .collect();
+        let answers = if questions.is_empty() { Vec::new() } else { self.db.sql(&questions.join(" union all ")) };
+        for answer in answers {
+            let [Some(step), Some(state), Some(ledger), Some(object)] = answer.as_slice() else { panic!("{answer:?}") };
             let done = if state == "done" { "1" } else { "0" };
-            assert_eq!((ledger.as_str(), object.as_str()), (done, done), "{schema} {version} {state}: ledger, object");
+            assert_eq!((ledger.as_str(), object.as_str()), (done, done), "{step} {state}: ledger, object");
         }
         for row in self.db.sql("select distinct schema_name from tenantui.step where schema_oid is not null") {
             let schema = row[0].clone().unwrap_or_default();
