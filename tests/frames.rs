@@ -5,6 +5,7 @@
 mod dialogs;
 mod fuzz;
 mod sample;
+mod stage;
 
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use tenantui::model::link::LinkState;
 use tenantui::tui::app::event::Event;
 
 use crate::support::picture::Picture;
-use sample::{SIZES, Stage, at, eu1, outcomes, tenants, text};
+use sample::{SIZES, at, eu1, outcomes, tenants};
+use stage::{Stage, text};
 
 /// Compares a frame with the one that was looked at and committed.
 fn check(name: &str, stage: &Stage) {

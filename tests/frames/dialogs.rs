@@ -19,7 +19,8 @@ use tenantui::tui::dialogs::{
 use tenantui::tui::theme::Theme;
 use uuid::Uuid;
 
-use super::sample::{SIZES, eu1, folder, jobs, layout, outcomes, text};
+use super::sample::{SIZES, eu1, folder, jobs, layout, outcomes};
+use super::stage::text;
 use crate::support::picture::Picture;
 
 /// A dialog on an empty screen.

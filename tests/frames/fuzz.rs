@@ -7,7 +7,8 @@ use tenantui::model::tenant::TenantState;
 use tenantui::text::is_unsafe;
 use tenantui::tui::app::event::Event;
 
-use super::sample::{Stage, hostile, tenant, tenants};
+use super::sample::{hostile, tenant, tenants};
+use super::stage::Stage;
 
 fn harmless(buffer: &Buffer) {
     for cell in &buffer.content {

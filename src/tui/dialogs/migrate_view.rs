@@ -96,7 +96,7 @@ impl Migrate {
             let x = put(buf, inside, 0, y, "Type  ", Style::new());
             let x = put(buf, inside, x, y, &phrase, theme.title);
             let x = put(buf, inside, x, y, "  to start: ", Style::new());
-            self.field.draw_bare(buf, inside, x, y, inside.width.saturating_sub(x).min(24), true, theme);
+            self.field.draw_bare(buf, inside, (x, y, inside.width.saturating_sub(x).min(24)), true, theme);
         }
         let start = if self.has_canary() { "Start canary" } else { "Start" };
         let all = [

@@ -24,6 +24,7 @@ mod failure_card;
 mod migrate;
 mod migrate_view;
 mod new_tenant;
+mod new_tenant_view;
 mod offer_init;
 mod parts;
 mod quit;

@@ -15,29 +15,18 @@
 //! +----------------------------------------------------------------------+
 //! ```
 
-use crossterm::event::{KeyCode, KeyEvent};
-use ratatui::Frame;
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-use ratatui::style::Style;
-
-use super::parts::{LABEL, Scroll, Step, button_step, labelled, moved, scroll_footer, step};
+use super::parts::{Scroll, Step, button_step, moved, step};
 use super::{DialogAction, DialogInput, DialogOutcome, NewTenantInput};
 use crate::jobs::service::{Order, ProvisionOrder};
 use crate::layout::{CheckedName, Registry};
-use crate::model::ident::{MAX_IDENT_BYTES, literal};
-use crate::text::{Untrusted, grouped, sanitise};
-use crate::tui::theme::Theme;
-use crate::tui::widgets::buttons::{self, Button};
+use crate::model::ident::literal;
+use crate::text::{Untrusted, grouped};
 use crate::tui::widgets::field::Field;
-use crate::tui::widgets::{above, boxes, columns, put, put_fit, put_safe, wrap};
-
-/// Width of the two fields, brackets included.
-const FIELD: u16 = 28;
+use crossterm::event::{KeyCode, KeyEvent};
 
 /// What the keys go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
+pub(super) enum Stop {
     Name,
     Plan,
     Key,
@@ -48,7 +37,7 @@ enum Stop {
 
 /// What the key (slug) became.
 #[derive(Debug, Clone)]
-enum Verdict {
+pub(super) enum Verdict {
     /// Nothing was typed yet.
     Empty,
     /// It can be created.
@@ -62,14 +51,14 @@ enum Verdict {
 pub struct NewTenant {
     /// What it was opened on.
     pub input: NewTenantInput,
-    name: Field,
-    key: Field,
-    key_edited: bool,
-    plan: usize,
-    plans: Vec<Option<Untrusted>>,
-    focus: Stop,
-    verdict: Verdict,
-    sql: Option<Scroll>,
+    pub(super) name: Field,
+    pub(super) key: Field,
+    pub(super) key_edited: bool,
+    pub(super) plan: usize,
+    pub(super) plans: Vec<Option<Untrusted>>,
+    pub(super) focus: Stop,
+    pub(super) verdict: Verdict,
+    pub(super) sql: Option<Scroll>,
 }
 
 impl NewTenant {
@@ -212,7 +201,7 @@ impl NewTenant {
         }])
     }
 
-    fn chosen_plan(&self) -> Option<&Untrusted> {
+    pub(super) fn chosen_plan(&self) -> Option<&Untrusted> {
         self.plans.get(self.plan).and_then(Option::as_ref)
     }
 
@@ -258,7 +247,7 @@ impl NewTenant {
         self.input.folder.as_ref().map_or(0, |folder| folder.files.iter().filter(|file| !file.transactional).count())
     }
 
-    fn steps(&self) -> String {
+    pub(super) fn steps(&self) -> String {
         let mut steps = Vec::new();
         if self.has_registry() {
             steps.push("registry row".to_owned());
@@ -275,7 +264,7 @@ impl NewTenant {
         steps.iter().enumerate().map(|(index, step)| format!("{} {step}", index + 1)).collect::<Vec<_>>().join("  ")
     }
 
-    fn undo(&self) -> &'static str {
+    pub(super) fn undo(&self) -> &'static str {
         if self.outside() == 0 {
             "If a step fails: everything is undone (one transaction)"
         } else {
@@ -331,123 +320,12 @@ impl NewTenant {
         out
     }
 
-    fn off(&self) -> Option<&'static str> {
+    pub(super) fn off(&self) -> Option<&'static str> {
         match &self.verdict {
             Verdict::Empty => Some("type a name first"),
             Verdict::Free(_) => None,
             Verdict::Refused(..) => Some("the key is refused"),
         }
-    }
-
-    /// Draws it.
-    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
-        let buf = frame.buffer_mut();
-        let environment = Some(self.input.environment);
-        if let Some(sql) = &self.sql {
-            let place = boxes::centred(area, boxes::MAX_WIDTH, area.height.saturating_sub(2));
-            let inside = boxes::draw(buf, place, environment, "SQL of the new tenant", theme);
-            let rows = inside.height.saturating_sub(1);
-            sql.draw(buf, above(inside, rows), theme);
-            scroll_footer(
-                buf,
-                inside,
-                rows,
-                "j k scroll  h l sideways  y copy all  Esc back",
-                &sql.position(rows),
-                theme,
-            );
-            return;
-        }
-        let width = 74.min(area.width);
-        let room = usize::from(width.saturating_sub(4));
-        let refusal = match &self.verdict {
-            Verdict::Refused(_, why) => wrap(why, room.saturating_sub(usize::from(LABEL))),
-            Verdict::Empty | Verdict::Free(_) => Vec::new(),
-        };
-        let steps = wrap(&self.steps(), room.saturating_sub(usize::from(LABEL)));
-        let height = columns(steps.len() + refusal.len().min(3)) + 10;
-        let place = boxes::centred(area, width, height);
-        let title = format!("New tenant in {}", sanitise(&self.input.database));
-        let inside = boxes::draw(buf, place, environment, &title, theme);
-        self.draw_fields(buf, inside, theme);
-        let mut y = 3;
-        for line in refusal.iter().take(3) {
-            put_safe(buf, inside, LABEL, y, inside.width, line, theme.error, theme);
-            y += 1;
-        }
-        self.draw_template(buf, inside, y, theme);
-        y += 2;
-        put(buf, inside, 0, y, "Steps", theme.muted);
-        for line in &steps {
-            put(buf, inside, LABEL, y, line, Style::new());
-            y += 1;
-        }
-        put_fit(buf, inside, 0, y, inside.width, self.undo(), Style::new());
-        let focus = match self.focus {
-            Stop::Cancel => Some(0),
-            Stop::Sql => Some(1),
-            Stop::Create => Some(2),
-            Stop::Name | Stop::Plan | Stop::Key => None,
-        };
-        let all = [
-            Button { title: "Cancel", off: None },
-            Button { title: "Show SQL", off: None },
-            Button { title: "Create tenant", off: self.off() },
-        ];
-        buttons::draw(buf, inside, inside.height.saturating_sub(1), &all, focus, theme);
-    }
-
-    fn draw_fields(&self, buf: &mut Buffer, inside: Rect, theme: &Theme) {
-        let right = LABEL + FIELD + 2;
-        put(buf, inside, 0, 0, "Name", theme.muted);
-        self.name.draw(buf, inside, LABEL, 0, FIELD, self.focus == Stop::Name, theme);
-        if !self.plans.is_empty() {
-            let x = put(buf, inside, right, 0, "Plan ", theme.muted);
-            let word = self.chosen_plan().map_or_else(|| "(none)".to_owned(), |plan| plan.safe().fit(14).into());
-            let style = if self.focus == Stop::Plan { theme.selection } else { theme.field };
-            put(buf, inside, x, 0, &format!("[ {word} v ]"), style);
-        }
-        put(buf, inside, 0, 1, "Key", theme.muted);
-        self.key.draw(buf, inside, LABEL, 1, FIELD, self.focus == Stop::Key, theme);
-        let note = if self.key_edited { "as typed" } else { "from the name, editable" };
-        put_fit(buf, inside, right, 1, inside.width, note, theme.muted);
-        put(buf, inside, 0, 2, "Schema", theme.muted);
-        let (schema, style, verdict) = match &self.verdict {
-            Verdict::Empty => (sanitise(&self.input.layout.naming.schema_template), theme.muted, String::new()),
-            Verdict::Free(name) => {
-                let bytes = name.schema.raw().len();
-                (sanitise(name.schema.raw()), theme.ok, format!("free ({bytes} of {MAX_IDENT_BYTES} bytes)"))
-            }
-            Verdict::Refused(Some(name), _) => (sanitise(name.schema.raw()), theme.error, "refused:".to_owned()),
-            Verdict::Refused(None, _) => ("-".to_owned(), theme.error, "refused:".to_owned()),
-        };
-        // A long schema takes the room of the note, which then follows it.
-        let room = inside.width.saturating_sub(LABEL + columns(verdict.len()) + 2);
-        let end = put_safe(buf, inside, LABEL, 2, room, &schema, Style::new(), theme);
-        put(buf, inside, right.max(end + 2).min(LABEL + room + 2), 2, &verdict, style);
-    }
-
-    fn draw_template(&self, buf: &mut Buffer, inside: Rect, y: u16, theme: &Theme) {
-        let Some(folder) = &self.input.folder else {
-            labelled(
-                buf,
-                inside,
-                y,
-                ("Template", "an empty schema: no migration folder is configured"),
-                theme.warn,
-                theme,
-            );
-            return;
-        };
-        let Some(last) = folder.files.last() else {
-            labelled(buf, inside, y, ("Template", "an empty schema: the migration folder is empty"), theme.warn, theme);
-            return;
-        };
-        let target = format!("{} (newest)", last.version.untrusted().safe());
-        let end = labelled(buf, inside, y, ("Template", &target), Style::new(), theme);
-        let count = folder.files.len();
-        let words = if count == 1 { "1 migration".to_owned() } else { format!("{} migrations", grouped(count as u64)) };
-        put_fit(buf, inside, (LABEL + FIELD + 2).max(end + 2), y, inside.width, &words, Style::new());
     }
 }
 

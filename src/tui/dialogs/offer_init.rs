@@ -77,11 +77,10 @@ impl OfferInit {
         let buf = frame.buffer_mut();
         let title = format!("Make the job record in {name}");
         let inside = boxes::draw(buf, place, Some(self.environment), &title, theme);
-        let mut y = lines(buf, inside, 0, &text, Style::new()) + 1;
-        for (what, why) in CREATES {
+        let first = lines(buf, inside, 0, &text, Style::new()) + 1;
+        for (y, (what, why)) in (first..).zip(CREATES) {
             put(buf, inside, 2, y, what, theme.accent);
             put(buf, inside, 26, y, why, Style::new());
-            y += 1;
         }
         let all = [Button { title: "Cancel", off: None }, Button { title: "Create the record", off: None }];
         buttons::draw(buf, inside, inside.height.saturating_sub(1), &all, Some(self.focus), theme);

@@ -98,7 +98,7 @@ impl WriteLock {
             let x = put(buf, inside, 0, 3, "Type  ", Style::new());
             let x = put(buf, inside, x, 3, self.environment.word(), theme.title);
             let x = put(buf, inside, x, 3, "  to go on: ", Style::new());
-            self.field.draw(buf, inside, x, 3, inside.width.saturating_sub(x).min(24), true, theme);
+            self.field.draw(buf, inside, (x, 3, inside.width.saturating_sub(x).min(24)), true, theme);
             if !self.matches() {
                 off = Some(if self.tried { "the word does not match" } else { "type the word first" });
             }

@@ -191,9 +191,9 @@ pub const fn log_style(mark: LogMark, theme: &Theme) -> Style {
 }
 
 /// Names one after another, as many as fit in `columns`, then `...`.
-pub fn names(mut all: impl Iterator<Item = SafeText>, columns: usize) -> String {
+pub fn names(all: impl Iterator<Item = SafeText>, columns: usize) -> String {
     let mut out = String::new();
-    while let Some(name) = all.next() {
+    for name in all {
         let more = if out.is_empty() { String::new() } else { ", ".to_owned() };
         if width(&out) + more.len() + name.width() + 5 > columns {
             if out.is_empty() {

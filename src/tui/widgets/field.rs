@@ -74,19 +74,20 @@ impl Field {
         }
     }
 
-    /// Draws `[ text       ]` in `room` columns; the part around the cursor is shown where it does not fit.
-    pub fn draw(&self, buf: &mut Buffer, area: Rect, x: u16, y: u16, room: u16, focused: bool, theme: &Theme) {
+    /// Draws `[ text       ]` at `(x, y, room)`; the part around the cursor is shown where it does not fit.
+    pub fn draw(&self, buf: &mut Buffer, area: Rect, place: (u16, u16, u16), focused: bool, theme: &Theme) {
+        let (x, y, room) = place;
         if room < 5 {
             return;
         }
         put(buf, area, x, y, "[ ", theme.muted);
         put(buf, area, x + room - 2, y, " ]", theme.muted);
-        self.draw_bare(buf, area, x + 2, y, room - 4, focused, theme);
+        self.draw_bare(buf, area, (x + 2, y, room - 4), focused, theme);
     }
 
     /// Draws only the text.
-    pub fn draw_bare(&self, buf: &mut Buffer, area: Rect, x: u16, y: u16, room: u16, focused: bool, theme: &Theme) {
-        draw_input(buf, area, (x, y, room), &self.input, focused, theme);
+    pub fn draw_bare(&self, buf: &mut Buffer, area: Rect, place: (u16, u16, u16), focused: bool, theme: &Theme) {
+        draw_input(buf, area, place, &self.input, focused, theme);
     }
 }
 
@@ -142,7 +143,7 @@ mod tests {
     fn drawn(field: &Field, room: u16) -> String {
         let mut buf = Buffer::empty(Rect::new(0, 0, room, 1));
         let area = buf.area;
-        field.draw(&mut buf, area, 0, 0, room, true, &Theme::default());
+        field.draw(&mut buf, area, (0, 0, room), true, &Theme::default());
         (0..room).map(|x| buf[(x, 0)].symbol().to_owned()).collect()
     }
 

@@ -98,6 +98,7 @@ pub fn put_pieces(buf: &mut Buffer, area: Rect, x: u16, y: u16, pieces: &[Piece]
 }
 
 /// Writes untrusted text that was made safe; its visible escapes get a style of their own.
+#[allow(clippy::too_many_arguments, reason = "a place, a text and a look; a struct would only name them twice")]
 pub fn put_safe(
     buf: &mut Buffer,
     area: Rect,
