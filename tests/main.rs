@@ -17,4 +17,5 @@ mod pooler;
 mod provision;
 mod registry;
 mod support;
+mod terminal;
 mod tls;
