@@ -157,3 +157,30 @@ fn it_runs_as_an_ordinary_user() {
     assert!(users.into_iter().all(|user| user == expected));
     assert_eq!(caught.end_by(Signal::KILL), -9);
 }
+
+/// product.md, "The demo": off a terminal it prints the fleet, makes a tenant, migrates those behind, and ends with 0.
+#[test]
+fn without_a_terminal_it_shows_itself() {
+    let place = TempDir::new().expect("a folder");
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    let output = Command::new(program())
+        .args(["demo", "--tenants", "60"])
+        .env("TMPDIR", place.path())
+        .env("HOME", place.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    let rows = |word: &str| out.lines().filter(|line| line.split_whitespace().any(|cell| cell == word)).count();
+    // Shown before and after: only before are tenants behind, and the new one is there only after.
+    assert!(rows("behind") >= 5, "{out}");
+    assert_eq!(rows("behind") + 1, rows("done"), "all that were behind, and the new tenant, are done:\n{out}");
+    assert_eq!(
+        (rows("locked"), rows("missing_schema"), rows("orphan_schema"), rows("suspended")),
+        (2, 2, 2, 2),
+        "{out}"
+    );
+    assert!(err.contains("making tenants"), "progress goes to standard error: {err}");
+    assert_eq!(fs::read_dir(place.path()).expect("the folder").count(), 0, "nothing is left");
+}
