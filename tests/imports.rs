@@ -96,3 +96,17 @@ fn only_jobs_apply_and_demo_open_sessions_that_write() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn every_file_of_tests_is_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let list = fs::read_to_string(folder.join("main.rs")).expect("the list of modules");
+    for entry in fs::read_dir(&folder).expect("readable folder") {
+        let path = entry.expect("readable entry").path();
+        let is_source = path.extension().is_some_and(|end| end == "rs");
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        if is_source && name != "main" {
+            assert!(list.lines().any(|line| line == format!("mod {name};")), "tests/{name}.rs is in no binary");
+        }
+    }
+}

@@ -12,6 +12,7 @@ mod layouts;
 mod ledgers;
 mod link;
 mod migrate;
+mod migration_files;
 mod names;
 mod pooler;
 mod provision;
