@@ -2,6 +2,7 @@
 
 mod cache;
 mod cli;
+mod cli_fleet;
 mod config;
 mod demo;
 mod frames;

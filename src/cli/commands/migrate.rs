@@ -207,15 +207,16 @@ async fn one_database(session: &Session, arguments: &Migrate, aim: Aim, results:
         return Err(Failure::refused("nothing was done: the plan has files that are refused"));
     }
     let judged = judged(&plan);
-    results.add_left_out(&plan.database, &plan.left_out);
     if plan.tenants.is_empty() {
+        results.add_left_out(&plan.database, &plan.left_out);
         return Ok(judged);
     }
     writing::check_writable(&aim.target, &aim.reading)?;
     let question = format!("Migrate {}?", counted(plan.tenants.len(), "tenant"));
     ask::confirm(&question, &aim.target.config, arguments.consent, &session.signals).await?;
+    let plan = Arc::new(plan);
     let order = Order::Migrate(MigrateOrder {
-        plan: Arc::new(plan),
+        plan: Arc::clone(&plan),
         layout: Arc::clone(&aim.reading.context.layout),
         wait_after_canary: !arguments.consent.yes,
     });
@@ -223,6 +224,7 @@ async fn one_database(session: &Session, arguments: &Migrate, aim: Aim, results:
     let view = running::run(&aim.target, job, false, AfterCanary::Ask(arguments.consent), &session.signals).await?;
     output::note(running::progress_line(&view));
     results.add(&aim.target, &view).await?;
+    results.add_left_out(&plan.database, &plan.left_out);
     Ok(running::status(&view, &session.signals, Status::Partly).and(judged))
 }
 

@@ -1,5 +1,6 @@
 //! Running a job in this process, and telling how it goes.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -44,20 +45,28 @@ impl Results {
         Ok(())
     }
 
-    /// Adds the tenants that a plan left out.
+    /// Adds the tenants that a plan left out, as far as a job has not told of them.
     pub fn add_left_out(&mut self, database: &str, left_out: &[LeftOut]) {
-        self.tenants.extend(left_out.iter().map(|tenant| ResultRow {
-            database: database.to_owned(),
-            tenant: tenant.slug.raw().to_owned(),
-            schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
-            result: TenantResult::LeftOut.word(),
-            version: tenant.version.as_ref().map(|version| version.raw().to_owned()),
-            sqlstate: None,
-            message: Some(tenant.why.raw().to_owned()),
-            steps_done: 0,
-            steps: 0,
-            duration_ms: None,
-        }));
+        let told: BTreeSet<(String, String)> =
+            self.tenants.iter().map(|row| (row.database.clone(), row.tenant.clone())).collect();
+        for tenant in left_out {
+            let name = tenant.slug.raw().to_owned();
+            if told.contains(&(database.to_owned(), name.clone())) {
+                continue;
+            }
+            self.tenants.push(ResultRow {
+                database: database.to_owned(),
+                tenant: name,
+                schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
+                result: TenantResult::LeftOut.word(),
+                version: tenant.version.as_ref().map(|version| version.raw().to_owned()),
+                sqlstate: None,
+                message: Some(tenant.why.raw().to_owned()),
+                steps_done: 0,
+                steps: 0,
+                duration_ms: None,
+            });
+        }
     }
 
     /// Adds those of another command.

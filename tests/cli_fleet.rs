@@ -1,0 +1,541 @@
+//! Every command on a real fleet: its JSON, its exit status, its streams, and what it leaves in the database.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tenantui::text::is_unsafe;
+
+use crate::cli::{fields, home, json, tenantui, text};
+use crate::support::{TestDatabase, pg, program, redis, wait_until};
+
+const FILES: [(&str, &str); 3] = [
+    ("20260101000000-create-notes", "create table notes (id bigint primary key, body text not null);"),
+    ("20260201000000-add-author", "alter table notes add column author text;"),
+    ("20260301000000-index-author", "create index notes_author on notes (author);"),
+];
+
+const HOSTILE: &str = "evil \u{1b}]0;x\u{7}\u{202e}name";
+
+/// A database in Boundary's layout, a folder of migrations, and a configuration of both.
+struct Fleet {
+    home: TempDir,
+    database: TestDatabase,
+}
+
+impl Fleet {
+    fn new() -> Self {
+        let fleet = Self { home: home(), database: pg().database("cli") };
+        fleet.database.sql(
+            "create table public.tenants (id uuid primary key default gen_random_uuid(), slug varchar(100) not null unique, \
+             name varchar(255) not null, schema_name varchar(63) not null unique, status varchar(20) not null default 'active' \
+             check (status in ('active', 'suspended', 'deleted')), created_at timestamptz not null default now(), \
+             updated_at timestamptz, deleted_at timestamptz);
+             create table public.schema_migrations (id bigint unique not null, applied timestamp, description varchar(1024));
+             insert into public.schema_migrations values (20260101000000, now(), 'x')",
+        );
+        for (slug, name, applied) in [("acme", "ACME Corp", 2), ("beta-two", HOSTILE, 3), ("gone", "Gone Ltd", 0)] {
+            fleet.tenant(slug, name, applied);
+        }
+        fleet.database.sql("drop schema tenant_gone cascade; create schema tenant_lost");
+        for (name, sql) in FILES {
+            fleet.file(name, sql);
+        }
+        fleet.configure(&fleet.block("eu-1", &fleet.database.url()));
+        fleet
+    }
+
+    fn tenant(&self, slug: &str, name: &str, applied: usize) {
+        let schema = format!("tenant_{}", slug.replace('-', "_"));
+        self.database.sql(&format!(
+            "insert into public.tenants (slug, name, schema_name) values ('{slug}', '{name}', '{schema}');
+             create schema {schema};
+             create table {schema}.schema_migrations (id bigint unique not null, applied timestamp, description varchar(1024))"
+        ));
+        for (file, sql) in &FILES[..applied] {
+            let (version, description) = file.split_once('-').expect("a name");
+            self.database.sql(&format!(
+                "set search_path = {schema}; {sql} insert into {schema}.schema_migrations values ({version}, now(), '{description}')"
+            ));
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.home.path().join("migrations")
+    }
+
+    fn file(&self, name: &str, sql: &str) {
+        fs::create_dir_all(self.folder()).expect("a folder");
+        fs::write(self.folder().join(format!("{name}.up.sql")), sql).expect("a file");
+    }
+
+    fn block(&self, name: &str, url: &str) -> String {
+        format!(
+            "[[database]]\nname = \"{name}\"\nurl = \"{url}\"\n[database.migrations]\npath = \"{}\"\n",
+            self.folder().display()
+        )
+    }
+
+    fn configure(&self, text: &str) {
+        let path = self.home.path().join("config.toml");
+        fs::write(&path, text).expect("a configuration");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the mode");
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().expect("runs")
+    }
+
+    fn command(&self) -> assert_cmd::Command {
+        let mut command = tenantui(self.home.path());
+        command.arg("--config").arg(self.home.path().join("config.toml"));
+        command
+    }
+
+    /// Runs a command that must end so, and gives its output.
+    fn expect(&self, code: i32, arguments: &[&str]) -> Output {
+        let output = self.run(arguments);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\nout: {out}\nerr: {err}");
+        for stream in [&out, &err] {
+            let odd: Vec<char> = stream.chars().filter(|c| is_unsafe(*c) && *c != '\n').collect();
+            assert!(odd.is_empty(), "{arguments:?} lets {odd:?} through");
+        }
+        output
+    }
+
+    fn json(&self, code: i32, arguments: &[&str]) -> Value {
+        json(&self.expect(code, arguments))
+    }
+
+    fn init(&self) {
+        self.expect(0, &["init", "--yes"]);
+    }
+}
+
+fn slugs(document: &Value) -> Vec<&str> {
+    document["tenants"].as_array().expect("a list").iter().filter_map(|tenant| tenant["slug"].as_str()).collect()
+}
+
+fn tenant<'a>(document: &'a Value, field: &str, slug: &str) -> &'a Value {
+    let found = document["tenants"].as_array().expect("a list").iter().find(|tenant| tenant[field] == slug);
+    found.unwrap_or_else(|| panic!("no {slug} in {document}"))
+}
+
+#[test]
+fn tenants_as_json_are_the_contract() {
+    let fleet = Fleet::new();
+    let document = fleet.json(0, &["tenants", "--json"]);
+    assert_eq!(fields(&document), ["databases", "shared", "tenants"]);
+    assert_eq!(slugs(&document), ["acme", "beta-two", "gone", "tenant_lost"]);
+    let acme = tenant(&document, "slug", "acme");
+    insta::with_settings!({sort_maps => true, filters => vec![
+        (r#""id": "[0-9a-f-]{36}""#, r#""id": "[uuid]""#),
+        (r#""created_at": "[0-9T:.-]+Z""#, r#""created_at": "[time]""#),
+        (r#""size_bytes": \d+"#, r#""size_bytes": "[bytes]""#),
+    ]}, {
+        insta::assert_snapshot!("tenants_acme", serde_json::to_string_pretty(acme).expect("json"));
+        insta::assert_snapshot!("tenants_shared", serde_json::to_string_pretty(&document["shared"]).expect("json"));
+    });
+    let database = &document["databases"][0];
+    assert_eq!((database["layout"].as_str(), database["tool"].as_str()), (Some("boundary"), Some("migratus")));
+    let gone = tenant(&document, "slug", "gone");
+    assert_eq!((gone["state"].as_str(), &gone["size_bytes"]), (Some("missing_schema"), &Value::Null));
+    assert_eq!(tenant(&document, "slug", "tenant_lost")["state"], "orphan_schema");
+    assert_eq!(tenant(&document, "slug", "beta-two")["name"], HOSTILE, "the value is unchanged");
+    let exact = fleet.json(0, &["tenants", "acme", "--json", "--exact"]);
+    assert_eq!((exact["tenants"][0]["size_exact"].as_bool(), slugs(&exact)), (Some(true), vec!["acme"]));
+}
+
+#[test]
+fn tenants_are_filtered_sorted_and_printed_as_tables() {
+    let fleet = Fleet::new();
+    assert_eq!(slugs(&fleet.json(0, &["tenants", "--state", "behind,ok", "--json"])), ["acme", "beta-two"]);
+    assert_eq!(slugs(&fleet.json(0, &["tenants", "--sort", "applied", "--json"]))[0], "beta-two");
+    assert!(slugs(&fleet.json(0, &["tenants", "--status", "suspended", "--json"])).is_empty());
+    let table = fleet.expect(0, &["tenants"]);
+    let (out, err) = (text(&table.stdout), text(&table.stderr));
+    assert!(out.starts_with("TENANT") && out.lines().count() == 5, "{out}");
+    assert!(err.contains("4 tenants: 1 missing_schema, 1 orphan_schema, 1 behind, 1 ok"), "{err}");
+    let csv = text(&fleet.expect(0, &["tenants", "--csv"]).stdout);
+    assert!(csv.starts_with("database,id,slug,name,status,schema,state,"), "{csv}");
+    assert!(csv.contains("evil \\e]0;x\\u{7}\\u{202e}name"), "{csv}");
+    // No command and no terminal: the table, once.
+    let bare = fleet.expect(0, &[]);
+    assert_eq!(text(&bare.stdout), out);
+}
+
+#[test]
+fn one_tenant_is_shown_in_detail() {
+    let fleet = Fleet::new();
+    let acme = fleet.json(0, &["tenant", "acme", "--json"]);
+    for field in
+        ["tables_detail", "migrations", "cache", "members", "objects_outside", "role", "slug", "schema", "state"]
+    {
+        assert!(fields(&acme).contains(&field), "{field}: {acme}");
+    }
+    let tables: Vec<&str> =
+        acme["tables_detail"].as_array().expect("tables").iter().filter_map(|t| t["name"].as_str()).collect();
+    assert_eq!(tables.len(), 2, "{tables:?}");
+    assert_eq!(
+        fields(&acme["tables_detail"][0]),
+        ["index_bytes", "name", "rows_estimate", "table_bytes", "toast_bytes", "total_bytes"]
+    );
+    let states: Vec<&Value> = acme["migrations"].as_array().expect("migrations").iter().map(|m| &m["state"]).collect();
+    assert_eq!(states, [&json!("applied"), &json!("applied"), &json!("pending")]);
+    assert_eq!(fields(&acme["migrations"][0]), ["applied_at", "checksum_ok", "name", "state", "version"]);
+    assert_eq!((acme["size_exact"].as_bool(), &acme["cache"]), (Some(true), &Value::Null));
+    assert_eq!(fleet.json(0, &["tenant", "tenant_acme", "--json"])["slug"], "acme", "by schema too");
+    assert!(text(&fleet.expect(0, &["tenant", "beta-two"]).stdout).contains("evil \\e]0;x"));
+    let unknown = fleet.expect(1, &["tenant", "nobody", "--json"]);
+    assert!(unknown.stdout.is_empty() && text(&unknown.stderr).contains("nobody"));
+}
+
+#[test]
+fn cache_keys_are_counted_where_it_is_asked_for() {
+    let fleet = Fleet::new();
+    let url = redis().database();
+    let mut connection = redis::Client::open(url.as_str()).and_then(|client| client.get_connection()).expect("Redis");
+    for key in ["tenant:acme:session:1", "tenant:acme:session:2", "tenant:acme:flags", "queue:mail"] {
+        redis::cmd("SET").arg(key).arg("x").exec(&mut connection).expect("set");
+    }
+    let block = fleet.block("eu-1", &fleet.database.url());
+    fleet.configure(&format!("{block}[database.cache]\nurl = \"{url}\"\n"));
+    let document = fleet.json(0, &["tenants", "--cache", "--json"]);
+    assert_eq!(tenant(&document, "slug", "acme")["cache_keys"], 3);
+    assert_eq!(tenant(&document, "slug", "beta-two")["cache_keys"], 0);
+    assert_eq!(fleet.json(0, &["tenants", "acme", "--json"])["tenants"][0]["cache_keys"], Value::Null);
+    let acme = fleet.json(0, &["tenant", "acme", "--json"]);
+    assert_eq!(acme["cache"], json!({"keys": 3, "by_prefix": {"session:": 2, "": 1}}));
+    // A cache that is down disturbs nothing.
+    fleet.configure(&format!("{block}[database.cache]\nurl = \"redis://:sesame@127.0.0.1:1/0\"\n"));
+    let down = fleet.expect(0, &["tenants", "--cache"]);
+    assert!(text(&down.stdout).contains("acme") && text(&down.stderr).contains("127.0.0.1:1"));
+    assert!(!text(&down.stderr).contains("sesame"));
+    assert_eq!(fleet.json(0, &["tenants", "acme", "--cache", "--json"])["tenants"][0]["cache_keys"], Value::Null);
+}
+
+#[test]
+fn migrations_are_counted_over_the_fleet() {
+    let fleet = Fleet::new();
+    let document = fleet.json(0, &["migrations", "--json"]);
+    insta::assert_snapshot!("migrations", serde_json::to_string_pretty(&document["migrations"]).expect("json"));
+    assert!(text(&fleet.expect(0, &["migrations"]).stdout).starts_with("VERSION"));
+    assert!(text(&fleet.expect(0, &["migrations", "--csv"]).stdout).starts_with("database,version,"));
+}
+
+#[test]
+fn nothing_is_written_before_init_and_without_consent() {
+    let fleet = Fleet::new();
+    assert_eq!(fleet.json(0, &["jobs", "--json"]), json!({"jobs": []}));
+    for order in [&["migrate", "acme", "--yes"][..], &["provision", "new-one", "--name", "New", "--yes"]] {
+        let words = text(&fleet.expect(5, order).stderr);
+        assert!(words.contains("tenantui init"), "{words}");
+    }
+    assert!(text(&fleet.expect(0, &["init", "--dry-run"]).stderr).contains("create the schema tenantui"));
+    assert!(text(&fleet.expect(5, &["init"]).stderr).contains("--yes"));
+    fleet.expect(5, &["--read-only", "init", "--yes"]);
+    assert_eq!(fleet.database.value("select count(*) from pg_namespace where nspname = 'tenantui'"), "0");
+    fleet.init();
+    assert!(text(&fleet.expect(0, &["init", "--yes"]).stderr).contains("nothing to do"));
+    for refused in [
+        &["migrate", "acme"][..],
+        &["--read-only", "migrate", "acme", "--yes"],
+        &["provision", "new-one", "--name", "New"],
+        &["--read-only", "provision", "new-one", "--name", "New", "--yes"],
+    ] {
+        let output = fleet.expect(5, refused);
+        assert!(output.stdout.is_empty(), "{refused:?}");
+    }
+    fleet.expect(5, &["--read-only", "worker", "--once"]);
+    let block = fleet.block("eu-1", &fleet.database.url());
+    fleet.configure(&block.replace("[database.migrations]", "read_only = true\n[database.migrations]"));
+    fleet.expect(5, &["migrate", "acme", "--yes"]);
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+    assert_eq!(fleet.database.value("select count(*) from public.tenants"), "3");
+}
+
+#[test]
+fn provision_makes_a_tenant_once() {
+    let fleet = Fleet::new();
+    fleet.init();
+    let plan = fleet.json(0, &["provision", "blue-fox", "--name", "Blue Fox Ltd", "--dry-run", "--json"]);
+    assert_eq!(plan["schema"], "tenant_blue_fox");
+    assert_eq!(plan["migrations"].as_array().map(Vec::len), Some(3));
+    assert_eq!(fleet.database.value("select count(*) from public.tenants where slug = 'blue-fox'"), "0");
+    let made = fleet.json(0, &["provision", "blue-fox", "--name", "Blue Fox Ltd", "--yes", "--json"]);
+    assert_eq!(fields(&made), ["jobs", "tenants"]);
+    let row = tenant(&made, "tenant", "blue-fox");
+    assert_eq!((row["result"].as_str(), row["version"].as_str()), (Some("done"), Some("20260301000000")));
+    assert_eq!(fleet.database.value("select count(*) from tenant_blue_fox.schema_migrations"), "3");
+    assert_eq!(
+        fleet.database.value("select status || name from public.tenants where slug = 'blue-fox'"),
+        "activeBlue Fox Ltd"
+    );
+    let again = text(&fleet.expect(5, &["provision", "blue-fox", "--name", "Again", "--yes"]).stderr);
+    assert!(again.contains("blue-fox"), "{again}");
+    // A schema that is there already is never reused.
+    fleet.expect(5, &["provision", "lost", "--name", "Lost", "--yes"]);
+    for (slug, part) in [("Bad_Slug", "_"), ("-x", "-"), ("", "")] {
+        let words = text(&fleet.expect(2, &["provision", "--name", "X", "--yes", "--", slug]).stderr);
+        assert!(words.contains(part), "{words}");
+    }
+    fleet.expect(2, &["provision", "fine", "--name", " ", "--yes"]);
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "1");
+}
+
+#[test]
+fn migrate_tells_every_tenant_and_leaves_out_by_name() {
+    let fleet = Fleet::new();
+    fleet.init();
+    let dry = fleet.json(4, &["migrate", "--all", "--dry-run", "--json"]);
+    let plan = &dry["plans"][0];
+    assert_eq!(plan["tenants"].as_array().map(Vec::len), Some(1));
+    assert_eq!((plan["tenants"][0]["tenant"].as_str(), plan["up_to_date"].as_u64()), (Some("acme"), Some(1)));
+    assert_eq!(plan["left_out"][0]["tenant"], "gone");
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+    fleet.expect(1, &["migrate", "acme", "nobody", "--yes"]);
+    let done = fleet.json(4, &["migrate", "--all", "--yes", "--json"]);
+    let acme = tenant(&done, "tenant", "acme");
+    assert_eq!((acme["result"].as_str(), acme["version"].as_str()), (Some("done"), Some("20260301000000")));
+    assert_eq!(tenant(&done, "tenant", "gone")["result"], "left out");
+    assert_eq!((&done["jobs"][0]["state"], done["tenants"].as_array().map(Vec::len)), (&json!("done"), Some(2)));
+    assert_eq!(
+        fleet
+            .database
+            .value("select count(*) from pg_indexes where indexname = 'notes_author' and schemaname = 'tenant_acme'"),
+        "1"
+    );
+    // Nothing pending: no job.
+    let again = fleet.expect(0, &["migrate", "acme", "beta-two", "--yes"]);
+    assert!(again.stdout.is_empty() && text(&again.stderr).contains("nothing is pending"));
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "1");
+    let jobs = fleet.json(0, &["jobs", "--json"]);
+    let job = &jobs["jobs"][0];
+    assert_eq!(
+        fields(job),
+        [
+            "attempt",
+            "blocked",
+            "created_by",
+            "database",
+            "done",
+            "failed",
+            "id",
+            "kind",
+            "pending",
+            "state",
+            "total",
+            "worker"
+        ]
+    );
+    let id = job["id"].to_string();
+    let one = fleet.json(0, &["job", &id, "--json"]);
+    assert_eq!(
+        (one["jobs"][0]["kind"].as_str(), &tenant(&one, "tenant", "acme")["result"]),
+        (Some("migrate"), &json!("done"))
+    );
+    assert!(text(&fleet.expect(0, &["jobs"]).stdout).contains("migrate"));
+    assert!(text(&fleet.expect(0, &["job", &id, "follow"]).stdout).contains("acme"));
+    fleet.expect(5, &["job", &id, "resume", "--yes"]);
+    fleet.expect(1, &["job", "4711"]);
+    fleet.expect(0, &["worker", "--once"]);
+    fleet.expect(0, &["worker", "--drain"]);
+}
+
+#[test]
+fn a_failing_tenant_is_told_with_the_servers_words_and_can_be_retried() {
+    let fleet = Fleet::new();
+    fleet.init();
+    fleet.tenant("clash", "Clash", 2);
+    fleet.database.sql("create table tenant_clash.notes_author (x int)");
+    let done = fleet.json(4, &["migrate", "acme", "clash", "--canary", "0", "--yes", "--json"]);
+    let clash = tenant(&done, "tenant", "clash");
+    assert_eq!((clash["result"].as_str(), clash["sqlstate"].as_str()), (Some("failed"), Some("42P07")));
+    assert!(clash["message"].as_str().is_some_and(|words| words.contains("notes_author")), "{clash}");
+    assert_eq!(tenant(&done, "tenant", "acme")["result"], "done");
+    fleet.database.sql("drop table tenant_clash.notes_author");
+    let id = done["jobs"][0]["id"].to_string();
+    fleet.expect(5, &["job", &id, "retry"]);
+    let retried = fleet.json(0, &["job", &id, "retry", "--yes", "--json"]);
+    assert_eq!(tenant(&retried, "tenant", "clash")["result"], "done");
+}
+
+#[test]
+fn a_file_that_would_break_its_transaction_is_refused_at_plan_time() {
+    let fleet = Fleet::new();
+    fleet.init();
+    fleet.file("20260401000000-commit", "create table t (id int);\ncommit;");
+    let output = fleet.expect(5, &["migrate", "acme", "--yes"]);
+    let words = text(&output.stderr);
+    assert!(words.contains("20260401000000-commit.up.sql:2"), "{words}");
+    let dry = fleet.json(5, &["migrate", "acme", "--dry-run", "--json"]);
+    assert_eq!(dry["plans"][0]["refusals"][0]["line"], 2);
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+    // Up to the version before, it can be migrated.
+    fleet.expect(0, &["migrate", "acme", "--to", "20260301000000", "--yes"]);
+    fleet.expect(2, &["migrate", "acme", "--to", "1999", "--dry-run"]);
+}
+
+#[test]
+fn several_databases_are_printed_though_one_is_down() {
+    let fleet = Fleet::new();
+    let other = pg().database("cli");
+    other.sql("create table public.tenants (id int, slug text, name text, schema_name text); insert into public.tenants values (1, 'acme', 'A', 'tenant_acme'); create schema tenant_acme");
+    let (here, there) = (fleet.block("eu-1", &fleet.database.url()), fleet.block("eu-2", &other.url()));
+    fleet.configure(&format!("{here}{}", fleet.block("eu-9", "postgresql://ops:sesame@127.0.0.1:1/x?sslmode=disable")));
+    let document = fleet.json(3, &["tenants", "--json"]);
+    assert_eq!(slugs(&document).len(), 4);
+    assert_eq!(
+        (&document["databases"][0]["error"], document["databases"][1]["name"].as_str()),
+        (&Value::Null, Some("eu-9"))
+    );
+    assert!(document["databases"][1]["error"].is_string());
+    assert_eq!(slugs(&fleet.json(0, &["--database", "eu-1", "tenants", "--json"])).len(), 4);
+    fleet.expect(3, &["jobs", "--json"]);
+    fleet.expect(3, &["migrate", "--all", "--yes"]);
+    fleet.configure(&format!("{here}{there}"));
+    let words = text(&fleet.expect(2, &["tenant", "acme"]).stderr);
+    assert!(words.contains("--database") && words.contains("eu-1") && words.contains("eu-2"), "{words}");
+    fleet.expect(2, &["migrate", "acme", "--yes"]);
+    fleet.expect(2, &["provision", "x-y", "--name", "X", "--yes"]);
+    assert_eq!(fleet.json(0, &["--database", "eu-1", "tenant", "acme", "--json"])["database"], "eu-1");
+}
+
+#[test]
+fn a_role_that_may_read_little_sees_what_it_may() {
+    let fleet = Fleet::new();
+    let role = pg().role("little");
+    fleet.database.sql(&format!(
+        "grant select on public.tenants to {role}; grant usage on schema tenant_acme to {role}; \
+         grant select on all tables in schema tenant_acme to {role}"
+    ));
+    fleet.configure(&fleet.block("eu-1", &fleet.database.url_as(&role)));
+    let document = fleet.json(0, &["tenants", "--json"]);
+    assert_eq!(tenant(&document, "slug", "acme")["state"], "behind");
+    let beta = tenant(&document, "slug", "beta-two");
+    assert_eq!(
+        (beta["state"].as_str(), &beta["version"], &beta["applied"]),
+        (Some("no_access"), &Value::Null, &Value::Null)
+    );
+    assert!(beta["problems"].to_string().contains("GRANT"), "{beta}");
+    let doctor = fleet.json(0, &["doctor", "--json"]);
+    assert!(doctor.to_string().contains("no_access"), "{doctor}");
+    fleet.expect(5, &["init", "--yes"]);
+}
+
+#[test]
+fn doctor_says_what_works() {
+    let fleet = Fleet::new();
+    let document = fleet.json(0, &["doctor", "--json"]);
+    let areas: Vec<(&str, &str)> = document["checks"]
+        .as_array()
+        .expect("checks")
+        .iter()
+        .filter_map(|check| Some((check["area"].as_str()?, check["result"].as_str()?)))
+        .collect();
+    for expected in [
+        ("config", "ok"),
+        ("link", "ok"),
+        ("tls", "ok"),
+        ("privileges", "warn"),
+        ("pooler", "ok"),
+        ("clocks", "ok"),
+        ("jobs", "off"),
+        ("layout", "ok"),
+        ("ledgers", "ok"),
+        ("migrations", "ok"),
+        ("cache", "off"),
+    ] {
+        assert!(areas.contains(&expected), "{expected:?} in {areas:?}");
+    }
+    assert_eq!(fields(&document["checks"][0]), ["advice", "area", "database", "found", "result"]);
+    fleet.init();
+    assert!(text(&fleet.expect(0, &["doctor"]).stdout).contains("the schema tenantui is current"));
+}
+
+#[test]
+fn a_database_without_a_registry_says_what_was_tried() {
+    let fleet = Fleet::new();
+    let empty = pg().database("cli");
+    fleet.configure(&fleet.block("eu-1", &empty.url()));
+    let output = fleet.expect(2, &["tenants", "--json"]);
+    let words = text(&output.stderr);
+    assert!(words.contains("boundary") && words.contains("tenants"), "{words}");
+    assert!(json(&output)["databases"][0]["error"].is_string());
+}
+
+#[test]
+fn a_signal_pauses_the_job_and_resume_ends_it() {
+    let fleet = Fleet::new();
+    fleet.init();
+    for slug in ["one", "two"] {
+        fleet.tenant(slug, slug, 3);
+    }
+    fleet.file("20260501000000-slow", "select pg_sleep(2);\n--;;\ncreate table slow (id int);");
+    let child = std::process::Command::new(program())
+        .env_clear()
+        .env("HOME", fleet.home.path())
+        .arg("--config")
+        .arg(fleet.home.path().join("config.toml"))
+        .args(["migrate", "one", "two", "acme", "--parallel", "1", "--canary", "0", "--yes", "--json"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let pid = Pid::from_child(&child);
+    let asleep = || {
+        let sql = format!(
+            "select count(*) from pg_stat_activity where datname = '{}' and query like '%pg_sleep(2)%' and state = 'active' and pid <> pg_backend_pid()",
+            fleet.database.name
+        );
+        fleet.database.value(&sql) != "0"
+    };
+    wait_until(Duration::from_secs(20), "the slow migration", asleep);
+    kill_process(pid, Signal::TERM).expect("sent");
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(143), "{:?} {}", output.status.signal(), text(&output.stderr));
+    let document = json(&output);
+    assert_eq!(document["jobs"][0]["state"], "paused", "{document}");
+    assert_eq!(document["jobs"][0]["done"], 1, "the running step was finished: {document}");
+    let busy = text(&fleet.expect(5, &["migrate", "two", "--yes"]).stderr);
+    let id = document["jobs"][0]["id"].to_string();
+    assert!(busy.contains(&format!("job {id}")) && busy.contains("resume"), "{busy}");
+    let resumed = fleet.json(0, &["job", &id, "resume", "--yes", "--json"]);
+    assert_eq!(resumed["jobs"][0]["done"], 3);
+    assert_eq!(fleet.database.value("select count(*) from pg_tables where tablename = 'slow'"), "3");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let fleet = Fleet::new();
+    for n in 0..300 {
+        fleet
+            .database
+            .sql(&format!("insert into public.tenants (slug, name, schema_name) values ('t{n}', 'T', 'tenant_t{n}')"));
+    }
+    let line = format!(
+        "'{}' --config '{}' tenants | head -1",
+        program().display(),
+        fleet.home.path().join("config.toml").display()
+    );
+    let output = std::process::Command::new("bash")
+        .args(["-o", "pipefail", "-c", &line])
+        .env("HOME", fleet.home.path())
+        .output()
+        .expect("runs");
+    assert!(text(&output.stdout).starts_with("TENANT"));
+    assert!(
+        !text(&output.stderr).contains("panic") && !text(&output.stderr).contains("ipe"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(matches!(output.status.code(), Some(0 | 141)), "{:?}", output.status);
+}
