@@ -323,7 +323,8 @@ fn then_line(plan: &Plan) -> String {
         if covered >= rest {
             break;
         }
-        covered += usize::try_from(*size).unwrap_or(usize::MAX);
+        let size = usize::try_from(*size).unwrap_or(usize::MAX).min(rest - covered);
+        covered += size;
         sizes.push(size.to_string());
     }
     if covered < rest {

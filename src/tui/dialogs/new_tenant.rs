@@ -247,7 +247,8 @@ impl NewTenant {
         self.input.folder.as_ref().map_or(0, |folder| folder.files.iter().filter(|file| !file.transactional).count())
     }
 
-    pub(super) fn steps(&self) -> String {
+    /// Its steps, as many to a line of `columns` as fit.
+    pub(super) fn steps(&self, columns: usize) -> Vec<String> {
         let mut steps = Vec::new();
         if self.has_registry() {
             steps.push("registry row".to_owned());
@@ -261,7 +262,18 @@ impl NewTenant {
         if self.has_registry() && self.input.layout.statuses.active.is_some() {
             steps.push("mark active".to_owned());
         }
-        steps.iter().enumerate().map(|(index, step)| format!("{} {step}", index + 1)).collect::<Vec<_>>().join("  ")
+        let mut lines: Vec<String> = Vec::new();
+        for (index, step) in steps.iter().enumerate() {
+            let step = format!("{} {step}", index + 1);
+            match lines.last_mut() {
+                Some(line) if line.len() + 2 + step.len() <= columns => {
+                    line.push_str("  ");
+                    line.push_str(&step);
+                }
+                Some(_) | None => lines.push(step),
+            }
+        }
+        lines
     }
 
     pub(super) fn undo(&self) -> &'static str {

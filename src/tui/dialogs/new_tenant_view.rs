@@ -42,7 +42,7 @@ impl NewTenant {
             Verdict::Refused(_, why) => wrap(why, room.saturating_sub(usize::from(LABEL))),
             Verdict::Empty | Verdict::Free(_) => Vec::new(),
         };
-        let steps = wrap(&self.steps(), room.saturating_sub(usize::from(LABEL)));
+        let steps = self.steps(room.saturating_sub(usize::from(LABEL)));
         let height = columns(steps.len() + refusal.len().min(3)) + 10;
         let place = boxes::centred(area, width, height);
         let title = format!("New tenant in {}", sanitise(&self.input.database));

@@ -251,7 +251,14 @@ fn cache(
     if !list.is_empty() {
         prefixes(buf, pane, list, open);
     } else if lines.is_empty() {
-        lines.push(("No keys of this tenant in the cache.".to_owned(), theme.muted));
+        let keys = state.snapshot.tenant(&open.key).and_then(|tenant| tenant.cache_keys);
+        lines.push(match keys {
+            Some(keys) if keys > 0 => {
+                (format!("{} keys; the next count splits them by prefix.", grouped(keys)), Style::new())
+            }
+            Some(_) => ("No keys of this tenant in the cache.".to_owned(), theme.muted),
+            None => ("The keys of this tenant were not counted yet.".to_owned(), theme.muted),
+        });
     }
     let from = if list.is_empty() { 1 } else { columns(list.len()) + 2 };
     for (index, (text, style)) in lines.iter().enumerate() {

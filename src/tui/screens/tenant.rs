@@ -117,7 +117,7 @@ fn draw_facts(frame: &mut Frame, area: Rect, two_lines: bool, state: &State, the
 /// `active since 2024-03-02   schema t_acme   owner t_acme_rw   plan pro`: what the registry and the catalog say.
 #[must_use]
 pub fn facts(tenant: &Tenant) -> String {
-    let mut parts = Vec::new();
+    let mut parts: Vec<String> = tenant.name.iter().map(|name| name.safe().into()).collect();
     let status: Option<String> = tenant.status.as_ref().map(|status| status.safe().into());
     match (status, tenant.created_at.is_some()) {
         (Some(status), true) => parts.push(format!("{status}, created {}", date(tenant.created_at.as_ref()))),
@@ -130,7 +130,7 @@ pub fn facts(tenant: &Tenant) -> String {
         (Some(schema), None) => parts.push(format!("schema {} (missing)", schema.safe())),
         (None, _) => parts.push("no schema".to_owned()),
     }
-    for (word, value) in [("owner", &tenant.owner), ("plan", &tenant.plan), ("name", &tenant.name)] {
+    for (word, value) in [("owner", &tenant.owner), ("plan", &tenant.plan)] {
         if let Some(value) = value {
             parts.push(format!("{word} {}", value.safe()));
         }

@@ -94,9 +94,10 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
     let tenants = &state.snapshot.tenants;
     let any = |has: fn(&Tenant) -> bool| tenants.iter().any(|tenant| has(tenant));
     let sorted_by_version = state.tenants.sort.column == TenantColumn::Version;
+    let behind_width = if state.tenants.sort.column == TenantColumn::Behind { 7 } else { 6 };
     let least = if sorted_by_version { 8 } else { 7 };
     let versions = version_width(tenants.iter().filter_map(|tenant| tenant.version()), least, 20);
-    let (slugs, schemas) = name_widths(tenants);
+    let slugs = slug_width(tenants);
     let words = tenants.iter().map(|tenant| state_word(tenant.state).len()).max().unwrap_or(0).clamp(9, 14);
     let title = |column: TenantColumn| -> String {
         let sort = state.tenants.sort;
@@ -108,7 +109,7 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
         format!("{}{mark}", column.word())
     };
     let mut out = vec![Shown {
-        column: Column::wide(title(TenantColumn::Tenant), 12, slugs),
+        column: Column::wide(title(TenantColumn::Tenant), 12, 1_000).up_to(slugs.max(20)),
         value: |tenant, _| cell(tenant.slug.safe()),
     }];
     if state.several_databases() {
@@ -118,7 +119,7 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
         });
     }
     out.push(Shown {
-        column: Column::wide(title(TenantColumn::Schema), 10, schemas).up_to(schemas).droppable(1),
+        column: Column::wide(title(TenantColumn::Schema), 10, 1).droppable(1),
         value: |tenant, _| tenant.schema.as_ref().map_or_else(|| cell("-"), |schema| cell(schema.safe())),
     });
     out.push(Shown {
@@ -134,7 +135,7 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
         value: |tenant, _| cell(version(tenant.version())),
     });
     out.push(Shown {
-        column: Column::fixed(title(TenantColumn::Behind), 7).at_right(),
+        column: Column::fixed(title(TenantColumn::Behind), behind_width).at_right(),
         value: |tenant, _| cell(behind(tenant)),
     });
     out.push(Shown {
@@ -159,15 +160,11 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
     out
 }
 
-/// What slugs and schemas would like to have, in columns: their shares of what is left over.
-fn name_widths(tenants: &[std::sync::Arc<Tenant>]) -> (u16, u16) {
-    let longest = |lengths: &mut dyn Iterator<Item = usize>| {
-        u16::try_from(lengths.max().unwrap_or(0)).unwrap_or(u16::MAX).clamp(10, 63)
-    };
+/// What the slugs need: they come first, the schema gets the rest.
+fn slug_width(tenants: &[std::sync::Arc<Tenant>]) -> u16 {
     // Bytes are never fewer than columns.
-    let slugs = longest(&mut tenants.iter().map(|tenant| tenant.slug.raw().len()));
-    let schemas = longest(&mut tenants.iter().filter_map(|tenant| tenant.schema.as_ref()).map(|name| name.raw().len()));
-    (slugs, schemas)
+    let longest = tenants.iter().map(|tenant| tenant.slug.raw().len()).max().unwrap_or(0);
+    u16::try_from(longest).unwrap_or(u16::MAX).min(40)
 }
 
 /// Status, plan and owner, where the registry and the role give them.
