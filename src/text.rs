@@ -101,6 +101,10 @@ impl From<SafeText> for String {
 /// Whether a character must not reach a terminal, a log or a table.
 #[must_use]
 pub fn is_unsafe(character: char) -> bool {
+    if character.is_ascii() {
+        // Most text is ASCII, and the list of a large fleet is megabytes of it.
+        return character.is_ascii_control();
+    }
     matches!(
         character.general_category(),
         GeneralCategory::Control

@@ -539,3 +539,40 @@ fn a_reader_that_goes_away_is_no_error() {
     );
     assert!(matches!(output.status.code(), Some(0 | 141)), "{:?}", output.status);
 }
+
+#[test]
+fn init_makes_a_registry_where_there_is_none() {
+    let fleet = Fleet::new();
+    let empty = pg().database("cli");
+    fleet.configure(&fleet.block("eu-1", &empty.url()));
+    fleet.expect(5, &["init", "--registry"]);
+    fleet.expect(0, &["init", "--registry", "--dry-run"]);
+    assert_eq!(
+        empty.value("select to_regclass('public.tenants') is null and to_regnamespace('tenantui') is null"),
+        "t"
+    );
+    fleet.expect(0, &["init", "--registry", "--yes"]);
+    let again = text(&fleet.expect(0, &["init", "--registry", "--yes"]).stderr);
+    assert!(again.contains("nothing to do"), "{again}");
+    let document = fleet.json(0, &["tenants", "--json"]);
+    assert_eq!((document["databases"][0]["layout"].as_str(), slugs(&document).len()), (Some("boundary"), 0));
+    fleet.expect(0, &["provision", "first-one", "--name", "First", "--yes"]);
+    assert_eq!(empty.value("select schema_name || status from public.tenants"), "tenant_first_oneactive");
+    let refused = |values: &str| {
+        empty
+            .try_sql(&format!("insert into public.tenants (slug, name, schema_name, status) values ({values})"))
+            .is_err()
+    };
+    assert!(refused("'x', 'X', 'tenant_x', 'happy'") && refused("'first-one', 'X', 'tenant_y', 'active'"));
+    assert!(refused(&format!("'y', 'Y', '{}', 'active'", "\u{e9}".repeat(40))), "bytes are counted, not characters");
+    assert_eq!(empty.value("select count(*) from tenantui.audit where target = 'public.tenants'"), "1");
+    // A registry that is there is left alone.
+    let theirs = pg().database("cli");
+    theirs.sql("create table public.tenants (slug text)");
+    fleet.configure(&fleet.block("eu-1", &theirs.url()));
+    fleet.expect(0, &["init", "--registry", "--yes"]);
+    assert_eq!(
+        theirs.value("select count(*) from pg_attribute where attrelid = 'public.tenants'::regclass and attnum > 0"),
+        "1"
+    );
+}

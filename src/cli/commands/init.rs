@@ -9,6 +9,7 @@ use crate::cli::output;
 use crate::cli::session::{self, Session};
 use crate::config;
 use crate::jobs::init::{self, InitStatus};
+use crate::jobs::registry;
 use crate::postgres::session::{Patience, Reader};
 
 /// Prepares all chosen databases for jobs.
@@ -27,18 +28,27 @@ async fn one(session: &Session, database: &Arc<config::Database>, arguments: Ini
     let target = session::target(database).await?;
     let reader = Reader::open(&target, Patience::Foreground).await?;
     let found = init::status(&reader).await?;
-    let plan = match found {
-        InitStatus::Missing => "create the schema tenantui (jobs, steps, audit)".to_owned(),
-        InitStatus::Older(version) => format!("upgrade the schema tenantui from version {version}"),
-        InitStatus::Current => "nothing to do: the schema tenantui is current".to_owned(),
+    let record = match found {
+        InitStatus::Missing => Some("create the schema tenantui (jobs, steps, audit)".to_owned()),
+        InitStatus::Older(version) => Some(format!("upgrade the schema tenantui from version {version}")),
+        InitStatus::Current => None,
         InitStatus::Newer(version) => {
             return Err(Failure::refused(format!(
                 "{name}: the schema tenantui has version {version}, made by a newer tenantui; use that one"
             )));
         }
     };
-    output::note(format!("[{}] {name}: {plan}", database.environment.badge()));
-    if found == InitStatus::Current || arguments.consent.dry_run {
+    let with_registry = arguments.registry && !registry::exists(&reader).await?;
+    let table = with_registry.then(|| "create the table public.tenants".to_owned());
+    let plan: Vec<String> = record.into_iter().chain(table).collect();
+    let badge = database.environment.badge();
+    if plan.is_empty() {
+        let also = if arguments.registry { ", and public.tenants is there" } else { "" };
+        output::note(format!("[{badge}] {name}: nothing to do: the schema tenantui is current{also}"));
+        return Ok(());
+    }
+    output::note(format!("[{badge}] {name}: {}", plan.join(", ")));
+    if arguments.consent.dry_run {
         return Ok(());
     }
     if database.read_only {
@@ -46,6 +56,9 @@ async fn one(session: &Session, database: &Arc<config::Database>, arguments: Ini
     }
     ask::confirm("Go ahead?", database, arguments.consent, &session.signals).await?;
     init::run(&target).await?;
+    if with_registry {
+        registry::create(&target).await?;
+    }
     output::note(format!("{name}: done"));
     Ok(())
 }
