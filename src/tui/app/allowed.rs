@@ -123,7 +123,8 @@ pub fn job_in_question(state: &State) -> Option<&JobView> {
                 }
             }
         }
-        Screen::Tenants | Screen::Migrations | Screen::Messages => None,
+        // The one of the job line, which every screen shows.
+        Screen::Tenants | Screen::Migrations | Screen::Messages => state.busiest_job(),
     }
 }
 

@@ -375,6 +375,10 @@ impl App {
         let before = self.state.job(&(job.database.clone(), job.id)).map(|known| known.state);
         if before.is_none() && job.mine {
             self.sent_order = None;
+            // Who comes to the list of jobs next looks for what was just ordered.
+            if !self.looks_at_jobs() {
+                self.state.jobs.list.cursor = Some((job.database.clone(), job.id));
+            }
         }
         let changed_state = before != Some(job.state);
         let ended = changed_state && !runs_here(&job) && job.state != JobState::Queued;
@@ -412,6 +416,14 @@ impl App {
         }
         commands.extend(self.flush_touched());
         commands
+    }
+
+    fn looks_at_jobs(&self) -> bool {
+        use super::state::Screen;
+        match self.state.screen {
+            Screen::Jobs | Screen::JobResult => true,
+            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages => false,
+        }
     }
 
     fn shows_log(&self) -> bool {
