@@ -293,7 +293,7 @@ fn the_demo_is_filtered_provisioned_and_migrated_by_keyboard() {
     tty.type_keys("\r");
     tty.wait_for("paused");
     tty.type_keys("3");
-    tty.wait_for("migrate");
+    tty.wait_for("> 2 ");
     tty.type_keys("C");
     tty.wait_for("Continue");
     tty.type_keys("\t\r");

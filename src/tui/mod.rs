@@ -6,8 +6,11 @@
 
 pub mod app;
 pub mod dialogs;
+mod face;
+pub mod frame;
 pub mod run;
 pub mod screens;
+mod signals;
 pub mod terminal;
 pub mod theme;
 pub mod widgets;

@@ -3,6 +3,7 @@
 //! [`App::update`] takes one [`event::Event`] and returns [`command::Command`]s; [`App::draw`] draws the state. The
 //! loop (`tui::run`) draws only where [`App::is_dirty`] says so.
 
+mod act;
 pub mod action;
 pub mod allowed;
 pub mod clock;
@@ -13,11 +14,15 @@ pub mod filter;
 mod hints;
 pub mod keymap;
 mod keys;
+mod lists;
 pub mod menu;
 pub mod nav;
 mod orders;
 pub mod output;
+mod parts;
 pub mod state;
+mod table;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

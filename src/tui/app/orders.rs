@@ -9,11 +9,10 @@ use super::allowed::{job_in_question, may_write, selection};
 use super::command::Command;
 use super::state::{Level, State};
 use super::{App, clock, nav};
-use crate::fleet::FleetCommand;
 use crate::jobs::service::{Order, ServiceCommand};
 use crate::migrations::plan::{self, Plan, PlanOptions};
 use crate::model::environment::Environment;
-use crate::model::job::{JobEvent, JobKind, JobState, JobView, Outcome, StepFailure, TenantOutcome};
+use crate::model::job::{JobKind, JobState, JobView, Outcome, StepFailure, TenantOutcome};
 use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
 use crate::text::Untrusted;
 use crate::tui::dialogs::{
@@ -266,7 +265,7 @@ impl App {
     }
 
     /// Sends an order, or offers `init` first.
-    fn order(&mut self, pending: Pending) -> Vec<Command> {
+    pub(super) fn order(&mut self, pending: Pending) -> Vec<Command> {
         if let Err(why) = may_write(&self.state, &pending.database) {
             self.say(Level::Error, format!("nothing was ordered: {why}"));
             return Vec::new();
@@ -289,7 +288,7 @@ impl App {
         self.service(&database, command, &words)
     }
 
-    fn offer_init(&mut self, pending: Pending) {
+    pub(super) fn offer_init(&mut self, pending: Pending) {
         let environment = self.state.environment(&pending.database);
         let input = (pending.database.clone(), environment);
         self.waiting_for_init = Some(pending);
@@ -308,159 +307,6 @@ impl App {
             );
             self.say(Level::Warning, text);
         }
-    }
-
-    /// A worker tells something.
-    pub(super) fn told(&mut self, event: JobEvent) -> Vec<Command> {
-        match event {
-            JobEvent::Job(job) => self.job_told(*job),
-            JobEvent::Log(line) => {
-                self.dirty |= self.shows_log();
-                self.touch(&line.database, line.tenant.as_ref());
-                let state = &mut self.state;
-                state.jobs.log.push_back(line);
-                while state.jobs.log.len() > super::LOG_LINES {
-                    state.jobs.log.pop_front();
-                }
-                Vec::new()
-            }
-            JobEvent::LogDropped(lines) => {
-                self.state.jobs.log_dropped += lines;
-                self.dirty |= self.shows_log();
-                Vec::new()
-            }
-            JobEvent::Outcomes { database, job, outcomes } => {
-                self.dirty = true;
-                for key in outcomes.iter().filter_map(|outcome| outcome.key.as_ref()) {
-                    self.touched.insert(key.clone());
-                }
-                self.state.jobs.outcomes.insert((database, job), outcomes);
-                super::derive::results(&mut self.state);
-                super::derive::open_tenant(&mut self.state);
-                Vec::new()
-            }
-            JobEvent::Rejected { database, message, needs_init } => self.rejected(&database, &message, needs_init),
-            JobEvent::Initialised { database } => {
-                self.initialised.insert(database.clone());
-                self.say(Level::Info, format!("the schema tenantui stands in {database}"));
-                match self.waiting_for_init.take() {
-                    Some(pending) if pending.database == database => self.order(pending),
-                    other => {
-                        self.waiting_for_init = other;
-                        Vec::new()
-                    }
-                }
-            }
-        }
-    }
-
-    fn rejected(&mut self, database: &DatabaseName, message: &Untrusted, needs_init: bool) -> Vec<Command> {
-        self.say(Level::Error, message.safe().to_string());
-        let sent = self.sent_order.take_if(|sent| sent.database == *database);
-        if sent.is_some() {
-            self.expected_tenant = None;
-        }
-        if needs_init {
-            self.initialised.remove(database);
-            if let Some(pending) = sent
-                && self.state.dialog.is_none()
-            {
-                self.offer_init(pending);
-            }
-        }
-        vec![Command::Bell]
-    }
-
-    fn job_told(&mut self, job: JobView) -> Vec<Command> {
-        let before = self.state.job(&(job.database.clone(), job.id)).map(|known| known.state);
-        if before.is_none() && job.mine {
-            self.sent_order = None;
-            // Who comes to the list of jobs next looks for what was just ordered.
-            if !self.looks_at_jobs() {
-                self.state.jobs.list.cursor = Some((job.database.clone(), job.id));
-            }
-        }
-        let changed_state = before != Some(job.state);
-        let ended = changed_state && !runs_here(&job) && job.state != JobState::Queued;
-        let told = job.clone();
-        if super::derive::job_told(&mut self.state, job) {
-            self.dirty = true;
-        }
-        if !ended || (before.is_none() && !told.mine) {
-            return Vec::new();
-        }
-        self.job_ended(&told)
-    }
-
-    /// A job that this dashboard watched came to its end, its pause or its stop.
-    fn job_ended(&mut self, job: &JobView) -> Vec<Command> {
-        let reason = job.reason.as_ref().map_or_else(String::new, |reason| format!(" ({})", reason.safe()));
-        let counts = format!("{} of {} done, {} failed", job.done, job.total, job.failed);
-        let head = format!("job {} {} {}{reason}: {counts}", job.id, job.kind.word(), job.state.word());
-        let mut commands = vec![
-            Command::Fleet(FleetCommand::Refresh),
-            Command::Service { database: job.database.clone(), command: ServiceCommand::ReadOutcomes(job.id) },
-        ];
-        match job.state {
-            JobState::Done => self.say(Level::Info, head),
-            JobState::Paused => self.say(Level::Warning, format!("{head}; 3 shows it, C continues")),
-            JobState::Failed => self.say(Level::Error, format!("{head}; 3 shows it, R retries what failed")),
-            JobState::Cancelled | JobState::Orphaned => self.say(Level::Warning, format!("{head}; 3 shows it")),
-            JobState::Queued | JobState::Running => {}
-        }
-        if job.state != JobState::Done {
-            commands.push(Command::Bell);
-            if job.kind == JobKind::Provision {
-                self.expected_tenant = None;
-            }
-        }
-        commands.extend(self.flush_touched());
-        commands
-    }
-
-    fn looks_at_jobs(&self) -> bool {
-        use super::state::Screen;
-        match self.state.screen {
-            Screen::Jobs | Screen::JobResult => true,
-            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages => false,
-        }
-    }
-
-    fn shows_log(&self) -> bool {
-        use super::state::Screen;
-        match self.state.screen {
-            Screen::Jobs | Screen::JobResult => true,
-            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages => {
-                self.state.size.0 >= super::WIDE
-            }
-        }
-    }
-
-    /// A job changed this tenant: it is read again soon, together with others.
-    fn touch(&mut self, database: &DatabaseName, slug: Option<&Untrusted>) {
-        let Some(slug) = slug else { return };
-        let found = self.state.latest.tenants.iter().find(|t| t.slug == *slug && t.key.database == *database);
-        if let Some(tenant) = found {
-            self.touched.insert(tenant.key.clone());
-            self.touched_since.get_or_insert(self.state.now.elapsed);
-        }
-    }
-
-    /// Asks the collector to read again what jobs changed.
-    pub(super) fn flush_touched(&mut self) -> Vec<Command> {
-        self.touched_since = None;
-        let touched: Vec<TenantKey> = std::mem::take(&mut self.touched).into_iter().collect();
-        if touched.is_empty() { Vec::new() } else { vec![Command::Fleet(FleetCommand::Changed(touched))] }
-    }
-
-    /// After provisioning the cursor goes to the new tenant, as soon as it is seen.
-    pub(super) fn look_for_expected(&mut self) {
-        let Some((database, slug)) = &self.expected_tenant else { return };
-        let found = self.state.snapshot.tenants.iter().find(|t| t.key.database == *database && t.slug.raw() == slug);
-        let Some(key) = found.map(|tenant| tenant.key.clone()) else { return };
-        self.expected_tenant = None;
-        select(&mut self.state, &key);
-        self.dirty = true;
     }
 }
 
@@ -486,7 +332,8 @@ pub(super) fn select(state: &mut State, key: &TenantKey) {
     super::derive::tenants(state);
 }
 
-fn runs_here(job: &JobView) -> bool {
+/// Whether a job runs in this process.
+pub(super) fn runs_here(job: &JobView) -> bool {
     match job.state {
         JobState::Running => job.mine,
         JobState::Queued

@@ -1,0 +1,222 @@
+//! Does the actions of the table that show something else: screens, tabs, lists, menus.
+
+use tui_input::Input;
+
+use super::action::Action;
+use super::allowed::allowed;
+use super::command::Command;
+use super::nav::{self, Step, View};
+use super::state::{Level, MenuKind, Prompt, QuickFilter, Screen, TenantTab};
+use super::{App, derive, menu, output};
+use crate::jobs::service::ServiceCommand;
+use crate::model::job::JobId;
+use crate::model::tenant::{DatabaseName, TenantKey};
+use crate::tui::dialogs::{Dialog, FailureCard};
+
+impl App {
+    /// Does an action of the table, or says why not.
+    pub(super) fn run(&mut self, action: Action) -> Vec<Command> {
+        if let Err(why) = allowed(&self.state, action) {
+            self.say(Level::Warning, format!("{}: {why}", action.info().title));
+            return Vec::new();
+        }
+        let page = crate::tui::screens::list_rows(&self.state).max(1).cast_signed();
+        match action {
+            Action::Down => self.step(Step::By(1)),
+            Action::Up => self.step(Step::By(-1)),
+            Action::HalfPageDown => self.half_page(page / 2),
+            Action::HalfPageUp => self.half_page(-(page / 2)),
+            Action::PageDown => self.step(Step::By(page)),
+            Action::PageUp => self.step(Step::By(-page)),
+            Action::First => self.step(Step::First),
+            Action::Last => self.step(Step::Last),
+            Action::NextTab => self.tab(1),
+            Action::PreviousTab => self.tab(TenantTab::ALL.len() - 1),
+            Action::Open => return self.open(),
+            Action::Back => self.back(),
+            Action::Tenants => self.go(Screen::Tenants),
+            Action::Migrations => self.go(Screen::Migrations),
+            Action::Jobs => self.go(Screen::Jobs),
+            Action::Messages => self.go(Screen::Messages),
+            Action::Filter => self.state.prompt = Prompt::Filter(Input::new(self.state.tenants.filter.clone())),
+            Action::Palette => self.open_menu(MenuKind::Palette),
+            Action::Help => self.open_menu(MenuKind::Help),
+            Action::Mark => self.mark(),
+            Action::MarkRange => self.mark_range(),
+            Action::MarkAll => self.mark_all(),
+            Action::UnmarkAll => self.unmark_all(),
+            Action::Sort => self.sort(),
+            Action::ReverseSort => self.reverse_sort(),
+            Action::Refresh => return self.refresh(),
+            Action::Freeze => self.freeze(),
+            Action::Slower => return self.rate(1),
+            Action::Faster => return self.rate(-1),
+            Action::CopyName => return self.copy(output::name_text(&self.state)),
+            Action::CopyRow => return self.copy(output::row_text(&self.state)),
+            Action::CopyError => return self.copy(output::error_text(&self.state)),
+            Action::ExportCsv => return self.export(true),
+            Action::ExportJson => return self.export(false),
+            Action::Follow => {
+                self.state.jobs.follow = !self.state.jobs.follow;
+                self.state.jobs.log_back = 0;
+            }
+            Action::Inspect => self.inspect(),
+            Action::SetTarget => self.set_target(),
+            Action::HistoryBack => {
+                let view = self.history.back();
+                self.travel(view);
+            }
+            Action::HistoryForward => {
+                let view = self.history.forward();
+                self.travel(view);
+            }
+            Action::WriteLock => self.toggle_writes(),
+            Action::NewTenant => self.open_new_tenant(),
+            Action::Migrate => self.open_migrate(),
+            Action::Retry => self.open_retry(),
+            Action::Continue => self.open_continue(),
+            Action::StopJob => self.open_stop(),
+            Action::Suspend => return vec![Command::Suspend],
+            Action::Quit => return self.leave(),
+        }
+        Vec::new()
+    }
+
+    pub(super) fn step(&mut self, step: Step) {
+        nav::step(&mut self.state, step);
+    }
+
+    pub(super) fn half_page(&mut self, by: isize) {
+        let jobs = &mut self.state.jobs;
+        if self.state.screen == Screen::Jobs && !jobs.follow {
+            let lines = self.state.jobs.list.cursor.as_ref().map_or(0, |key| self.state.log_of(Some(key)).count());
+            let jobs = &mut self.state.jobs;
+            jobs.log_back = jobs.log_back.saturating_add_signed(-by).min(lines.saturating_sub(1));
+        } else {
+            self.step(Step::By(by));
+        }
+    }
+
+    pub(super) fn tab(&mut self, by: usize) {
+        if let Some(open) = &mut self.state.tenant {
+            let at = TenantTab::ALL.iter().position(|tab| *tab == open.tab).unwrap_or(0);
+            open.tab = TenantTab::ALL[(at + by) % TenantTab::ALL.len()];
+        }
+    }
+
+    pub(super) fn go(&mut self, screen: Screen) {
+        self.travel_to(View { screen, tenant: None, job: None });
+    }
+
+    pub(super) fn travel_to(&mut self, view: View) {
+        nav::show(&mut self.state, &view);
+        self.history.push(view);
+    }
+
+    pub(super) fn travel(&mut self, view: Option<View>) {
+        match view {
+            Some(view) => nav::show(&mut self.state, &view),
+            None => self.say(Level::Info, "there is no further view"),
+        }
+    }
+
+    pub(super) fn open_tenant(&mut self, key: &TenantKey) {
+        super::orders::select(&mut self.state, key);
+        self.travel_to(View { screen: Screen::Tenant, tenant: Some(key.clone()), job: None });
+    }
+
+    pub(super) fn open_job(&mut self, job: (DatabaseName, JobId)) -> Vec<Command> {
+        let command = Command::Service { database: job.0.clone(), command: ServiceCommand::ReadOutcomes(job.1) };
+        self.travel_to(View { screen: Screen::JobResult, tenant: None, job: Some(job) });
+        vec![command]
+    }
+
+    /// Enter.
+    pub(super) fn open(&mut self) -> Vec<Command> {
+        match self.state.screen {
+            Screen::Tenants => {
+                let Some(tenant) = self.state.cursor_tenant().cloned() else { return Vec::new() };
+                let card = self.failure_card(&tenant);
+                self.open_tenant(&tenant.key);
+                if let Some(card) = card {
+                    self.open_card(card);
+                }
+            }
+            Screen::Migrations => {
+                let Some(group) = self.state.cursor_group().cloned() else { return Vec::new() };
+                if self.state.several_databases() {
+                    self.state.only_database = Some(group.database);
+                }
+                self.quick(Some(QuickFilter::Version(group.version)));
+            }
+            Screen::Jobs => {
+                if let Some(key) = self.state.jobs.list.cursor.clone() {
+                    return self.open_job(key);
+                }
+            }
+            Screen::Tenant => match self.state.tenant.as_ref().map(|open| open.tab) {
+                Some(TenantTab::Jobs) => {
+                    if let Some(key) = self.state.tenant.as_ref().and_then(|open| open.jobs.cursor.clone()) {
+                        return self.open_job(key);
+                    }
+                }
+                Some(TenantTab::Tables | TenantTab::Migrations | TenantTab::Cache) | None => self.inspect(),
+            },
+            Screen::JobResult | Screen::Messages => self.inspect(),
+        }
+        Vec::new()
+    }
+
+    pub(super) fn open_card(&mut self, card: FailureCard) {
+        self.open_dialog(Dialog::FailureCard(Box::new(card)));
+    }
+
+    /// Esc.
+    pub(super) fn back(&mut self) {
+        match self.state.screen {
+            Screen::Tenants => {
+                let tenants = &mut self.state.tenants;
+                if tenants.range_from.take().is_some() {
+                    return;
+                }
+                if !tenants.filter.is_empty() {
+                    tenants.filter.clear();
+                } else if tenants.quick.is_some() {
+                    tenants.quick = None;
+                } else if self.state.only_database.take().is_some() {
+                    return derive::all(&mut self.state);
+                }
+                derive::tenants(&mut self.state);
+            }
+            Screen::JobResult => self.go(Screen::Jobs),
+            Screen::Tenant => self.go(Screen::Tenants),
+            Screen::Migrations | Screen::Jobs => self.go(Screen::Tenants),
+            Screen::Messages => {
+                let view = self.history.back();
+                match view {
+                    Some(view) => nav::show(&mut self.state, &view),
+                    None => self.go(Screen::Tenants),
+                }
+            }
+        }
+    }
+
+    pub(super) fn open_menu(&mut self, kind: MenuKind) {
+        self.state.prompt = Prompt::Menu(Box::new(menu::open(kind, &self.state, &self.keymap)));
+    }
+
+    pub(super) fn quick(&mut self, quick: Option<QuickFilter>) {
+        self.state.tenants.quick = quick;
+        self.state.tenants.filter.clear();
+        derive::tenants(&mut self.state);
+        self.go(Screen::Tenants);
+    }
+
+    pub(super) fn marks_changed(&mut self) {
+        if self.state.tenants.quick == Some(QuickFilter::Marked) {
+            derive::tenants(&mut self.state);
+        } else {
+            derive::hidden_marks(&mut self.state);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Does the actions of the table that work on the list in front: marks, order, freezing, copying, exporting, looking.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command::Command;
+use super::nav::Step;
+use super::state::{Level, Screen, TableColumn, TenantColumn, TenantTab};
+use super::{App, derive, output};
+use crate::fleet::FleetCommand;
+use crate::jobs::service::ServiceCommand;
+use crate::model::tenant::{DatabaseName, TenantKey};
+use crate::tui::dialogs::{Dialog, Sql};
+
+/// Times between two readings that `+` and `-` go through; after the last one they stop.
+const RATES: &[u64] = &[1, 2, 5, 10, 30, 60, 300];
+
+impl App {
+    pub(super) fn mark(&mut self) {
+        let Some(key) = self.state.cursor_tenant().map(|tenant| tenant.key.clone()) else { return };
+        if !self.state.tenants.marks.remove(&key) {
+            self.state.tenants.marks.insert(key);
+        }
+        self.step(Step::By(1));
+        self.marks_changed();
+    }
+
+    pub(super) fn mark_range(&mut self) {
+        let Some(key) = self.state.cursor_tenant().map(|tenant| tenant.key.clone()) else { return };
+        let Some(from) = self.state.tenants.range_from.take() else {
+            self.state.tenants.range_from = Some(key);
+            return self.say(Level::Info, "range: move to its other end and press it again");
+        };
+        let shown = self.shown_keys();
+        let place = |wanted: &TenantKey| shown.iter().position(|key| key == wanted);
+        if let (Some(from), Some(to)) = (place(&from), place(&key)) {
+            let (low, high) = (from.min(to), from.max(to));
+            self.state.tenants.marks.extend(shown[low..=high].iter().cloned());
+        }
+        self.marks_changed();
+    }
+
+    pub(super) fn shown_keys(&self) -> Vec<TenantKey> {
+        (0..self.state.tenants.shown.len())
+            .filter_map(|row| self.state.shown_tenant(row))
+            .map(|tenant| tenant.key.clone())
+            .collect()
+    }
+
+    pub(super) fn mark_all(&mut self) {
+        let shown = self.shown_keys();
+        self.state.tenants.marks.extend(shown);
+        self.marks_changed();
+    }
+
+    pub(super) fn unmark_all(&mut self) {
+        self.state.tenants.marks = BTreeSet::new();
+        self.state.tenants.range_from = None;
+        self.marks_changed();
+    }
+
+    pub(super) fn sort(&mut self) {
+        if self.state.screen == Screen::Tenant {
+            if let Some(open) = &mut self.state.tenant {
+                open.tables_sort.column = next(&TableColumn::ALL, open.tables_sort.column);
+                open.tables_sort.descending = open.tables_sort.column != TableColumn::Table;
+            }
+            return derive::open_tenant(&mut self.state);
+        }
+        let mut column = next(&TenantColumn::ALL, self.state.tenants.sort.column);
+        if column == TenantColumn::Database && !self.state.several_databases() {
+            column = next(&TenantColumn::ALL, column);
+        }
+        self.state.tenants.sort.column = column;
+        // Numbers are asked for because of the large ones.
+        self.state.tenants.sort.descending =
+            matches!(column, TenantColumn::Behind | TenantColumn::Size | TenantColumn::Keys);
+        derive::tenants(&mut self.state);
+    }
+
+    pub(super) fn reverse_sort(&mut self) {
+        if self.state.screen == Screen::Tenant {
+            if let Some(open) = &mut self.state.tenant {
+                open.tables_sort.descending = !open.tables_sort.descending;
+            }
+            return derive::open_tenant(&mut self.state);
+        }
+        self.state.tenants.sort.descending = !self.state.tenants.sort.descending;
+        derive::tenants(&mut self.state);
+    }
+
+    pub(super) fn refresh(&mut self) -> Vec<Command> {
+        self.say(Level::Info, "reading everything again");
+        let mut commands = vec![Command::Fleet(FleetCommand::Refresh)];
+        let cache_tab = self.state.tenant.as_ref().is_some_and(|open| open.tab == TenantTab::Cache);
+        if self.state.screen == Screen::Tenant && cache_tab {
+            commands.push(Command::Fleet(FleetCommand::CountCache));
+        }
+        if let Some(key) = self.state.jobs.result_of.clone().filter(|_| self.state.screen == Screen::JobResult) {
+            commands.push(Command::Service { database: key.0, command: ServiceCommand::ReadOutcomes(key.1) });
+        }
+        commands
+    }
+
+    pub(super) fn freeze(&mut self) {
+        self.state.frozen = !self.state.frozen;
+        if self.state.frozen {
+            return self.say(Level::Info, "rows are frozen; the same key lets them go");
+        }
+        self.state.snapshot = Arc::clone(&self.state.latest);
+        derive::all(&mut self.state);
+        self.look_for_expected();
+    }
+
+    pub(super) fn rate(&mut self, by: isize) -> Vec<Command> {
+        let now = self.state.refresh.map_or(u64::MAX, |refresh| refresh.as_secs());
+        let next = if by > 0 {
+            RATES.iter().copied().find(|seconds| *seconds > now)
+        } else {
+            Some(RATES.iter().copied().rev().find(|seconds| *seconds < now).unwrap_or(RATES[0]))
+        };
+        self.state.refresh = next.map(Duration::from_secs);
+        match next {
+            Some(seconds) => self.say(Level::Info, format!("refresh every {seconds} s")),
+            None => self.say(Level::Info, "no refresh until `r`, or `+`"),
+        }
+        vec![Command::Fleet(FleetCommand::Every(self.state.refresh))]
+    }
+
+    pub(super) fn copy(&mut self, text: Option<String>) -> Vec<Command> {
+        match text {
+            Some(text) => vec![Command::Copy(text)],
+            None => {
+                self.say(Level::Warning, "there is nothing to copy here");
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn export(&mut self, csv: bool) -> Vec<Command> {
+        let sheet = output::sheet(&self.state);
+        let content = if csv { sheet.csv() } else { Ok(sheet.json()) };
+        match content {
+            Ok(content) => {
+                let ending = if csv { "csv" } else { "json" };
+                vec![Command::Export { name: output::file_name(&sheet, self.state.now.wall, ending), content }]
+            }
+            Err(why) => {
+                self.say(Level::Error, format!("nothing was exported: {why}"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// `i`: the SQL of a migration, why a tenant failed, a text in full.
+    pub(super) fn inspect(&mut self) {
+        match self.state.screen {
+            Screen::Tenants => {
+                let card = self.state.cursor_tenant().cloned().and_then(|tenant| self.failure_card(&tenant));
+                match card {
+                    Some(card) => self.open_card(card),
+                    None => self.open_text(output::name_text(&self.state), output::row_text(&self.state)),
+                }
+            }
+            Screen::Migrations => {
+                let Some(group) = self.state.cursor_group() else { return };
+                if let Some(version) = group.version.clone() {
+                    let database = group.database.clone();
+                    self.open_sql(&database, &version);
+                }
+            }
+            Screen::Tenant => {
+                let Some(open) = &self.state.tenant else { return };
+                let migration = open.migrations.cursor.clone().filter(|_| open.tab == TenantTab::Migrations);
+                let database = open.key.database.clone();
+                match migration {
+                    Some(version) => self.open_sql(&database, &version),
+                    None => {
+                        let card = self.state.open_tenant().cloned().and_then(|tenant| self.failure_card(&tenant));
+                        match card {
+                            Some(card) => self.open_card(card),
+                            None => self.open_text(output::name_text(&self.state), output::row_text(&self.state)),
+                        }
+                    }
+                }
+            }
+            Screen::JobResult => match self.result_card() {
+                Some(card) => self.open_card(card),
+                None => self.open_text(output::name_text(&self.state), output::row_text(&self.state)),
+            },
+            Screen::Jobs => self.open_text(output::name_text(&self.state), output::row_text(&self.state)),
+            Screen::Messages => self.open_text(Some("message".to_owned()), output::name_text(&self.state)),
+        }
+    }
+
+    pub(super) fn open_text(&mut self, title: Option<String>, text: Option<String>) {
+        if let Some(text) = text {
+            let title = title.unwrap_or_default();
+            self.open_dialog(Dialog::Sql(Box::new(Sql::new((title, text.replace('\t', "\n"))))));
+        }
+    }
+
+    pub(super) fn open_sql(&mut self, database: &DatabaseName, version: &crate::model::ledger::Version) {
+        let file = self
+            .state
+            .context(database)
+            .and_then(|context| context.folder.as_ref())
+            .and_then(|folder| folder.file(version))
+            .cloned();
+        let shown = version.untrusted().safe();
+        match file {
+            Some(file) => {
+                let title = format!("{shown} {}", file.name.safe());
+                self.open_dialog(Dialog::Sql(Box::new(Sql::new((title, file.sql.to_string())))));
+            }
+            None => self.say(Level::Warning, format!("there is no file of {shown} in the migration folder")),
+        }
+    }
+
+    pub(super) fn set_target(&mut self) {
+        let Some(group) = self.state.cursor_group().cloned() else { return };
+        let Some(version) = group.version else { return };
+        let shown = version.untrusted().safe();
+        if self.state.targets.get(&group.database) == Some(&version) {
+            self.state.targets.remove(&group.database);
+            self.say(Level::Info, "target: the newest");
+        } else {
+            self.state.targets.insert(group.database, version);
+            self.say(Level::Info, format!("target: {shown}; t here again: the newest"));
+        }
+        derive::migrations(&mut self.state);
+    }
+}
+
+fn next<T: PartialEq + Copy>(all: &[T], current: T) -> T {
+    let at = all.iter().position(|one| *one == current).map_or(0, |at| (at + 1) % all.len());
+    all[at]
+}

@@ -1,0 +1,165 @@
+//! The table of actions: one line each, in the order of the help. What is shown of it is made in `action`.
+
+use super::action::{Action, ActionInfo};
+use super::state::Screen::{self, JobResult, Jobs, Messages, Migrations, Tenant, Tenants};
+
+const fn reads(action: Action, name: &'static str, title: &'static str, help: &'static str) -> ActionInfo {
+    ActionInfo { action, name, title, help, writes: false, screens: &[], footer: &[] }
+}
+
+impl ActionInfo {
+    const fn writes(mut self) -> Self {
+        self.writes = true;
+        self
+    }
+
+    /// Means something only there.
+    const fn on(mut self, screens: &'static [Screen]) -> Self {
+        self.screens = screens;
+        self
+    }
+
+    /// Named in the footer of these screens: place and words.
+    const fn footer(mut self, footer: &'static [(Screen, u8, &'static str)]) -> Self {
+        self.footer = footer;
+        self
+    }
+}
+
+/// The table.
+pub const ACTIONS: &[ActionInfo] = &[
+    reads(Action::Down, "down", "down", "The next row."),
+    reads(Action::Up, "up", "up", "The row before."),
+    reads(
+        Action::HalfPageDown,
+        "half-page-down",
+        "half a page down",
+        "Half a page down; in the log of Jobs, where it does not follow, towards its end.",
+    ),
+    reads(
+        Action::HalfPageUp,
+        "half-page-up",
+        "half a page up",
+        "Half a page up; in the log of Jobs, where it does not follow, back in time.",
+    ),
+    reads(Action::PageDown, "page-down", "page down", "One page down."),
+    reads(Action::PageUp, "page-up", "page up", "One page up."),
+    reads(Action::First, "first", "first row", "The first row."),
+    reads(Action::Last, "last", "last row", "The last row."),
+    reads(Action::NextTab, "next-tab", "next tab", "The next tab of a tenant.")
+        .on(&[Tenant])
+        .footer(&[(Tenant, 1, "next tab")]),
+    reads(Action::PreviousTab, "previous-tab", "previous tab", "The tab before.").on(&[Tenant]),
+    reads(Action::Open, "open", "open", "Opens what the cursor is on.")
+        .on(&[Tenants, Tenant, Migrations, Jobs, JobResult, Messages])
+        .footer(&[
+            (Tenants, 0, "open"),
+            (Migrations, 0, "list them"),
+            (Jobs, 0, "result"),
+            (JobResult, 0, "why"),
+            (Messages, 0, "in full"),
+        ]),
+    reads(Action::Back, "back", "back", "Back, close, clear the filter.").footer(&[
+        (Tenant, 0, "back"),
+        (JobResult, 1, "back"),
+        (Messages, 1, "back"),
+    ]),
+    reads(Action::Tenants, "tenants", "Tenants", "Who is in which state?"),
+    reads(Action::Migrations, "migrations", "Migrations", "How far is the fleet?"),
+    reads(Action::Jobs, "jobs", "Jobs", "What runs, what failed?"),
+    reads(
+        Action::Filter,
+        "filter",
+        "filter",
+        "Filters the tenants while you type: name, slug, schema, id, database. Enter keeps it, Esc clears it.",
+    )
+    .on(&[Tenants])
+    .footer(&[(Tenants, 1, "filter")]),
+    reads(Action::Palette, "palette", "all", "All actions and views by name; `:tenant NAME` opens a tenant.").footer(
+        &[
+            (Tenants, 20, "all"),
+            (Tenant, 20, "all"),
+            (Migrations, 20, "all"),
+            (Jobs, 20, "all"),
+            (JobResult, 20, "all"),
+            (Messages, 20, "all"),
+        ],
+    ),
+    reads(Action::Help, "help", "help", "The keys of this screen; searchable, Enter runs."),
+    reads(Action::Mark, "mark", "mark", "Marks the tenant, or unmarks it.")
+        .on(&[Tenants])
+        .footer(&[(Tenants, 2, "mark")]),
+    reads(Action::MarkRange, "mark-range", "mark range", "Marks from here to where it is pressed again.")
+        .on(&[Tenants]),
+    reads(Action::MarkAll, "mark-all", "mark all shown", "Marks all tenants that are shown.").on(&[Tenants]),
+    reads(Action::UnmarkAll, "unmark-all", "unmark all", "Takes all marks away, hidden ones too.").on(&[Tenants]),
+    reads(Action::Sort, "sort", "sort", "Sorts by the next column.")
+        .on(&[Tenants, Tenant])
+        .footer(&[(Tenants, 3, "sort"), (Tenant, 6, "sort")]),
+    reads(Action::ReverseSort, "reverse-sort", "reverse order", "Turns the order round.").on(&[Tenants, Tenant]),
+    reads(Action::Refresh, "refresh", "refresh", "Reads everything again now; exact sizes in a tenant.")
+        .footer(&[(Tenants, 4, "refresh"), (Tenant, 5, "measure again")]),
+    reads(Action::Freeze, "freeze", "freeze", "Keeps the rows as they are until it is pressed again.")
+        .footer(&[(Jobs, 5, "freeze")]),
+    reads(Action::Slower, "slower", "refresh slower", "More time between two readings."),
+    reads(Action::Faster, "faster", "refresh faster", "Less time between two readings."),
+    reads(Action::CopyName, "copy-name", "copy name", "Sends the name to the terminal's clipboard.")
+        .footer(&[(Tenant, 3, "copy"), (Jobs, 6, "copy")]),
+    reads(Action::CopyRow, "copy-row", "copy row", "Sends the row to the terminal's clipboard, columns apart by tabs."),
+    reads(
+        Action::CopyError,
+        "copy-error",
+        "copy error",
+        "Sends the error of the row, or the message, to the terminal's clipboard.",
+    ),
+    reads(Action::ExportCsv, "export-csv", "export CSV", "Writes the list into a CSV file in the working directory.")
+        .footer(&[(Tenant, 4, "export")]),
+    reads(
+        Action::ExportJson,
+        "export-json",
+        "export JSON",
+        "Writes the list into a JSON file in the working directory.",
+    ),
+    reads(Action::Follow, "follow", "follow log", "The log follows its end, or stays.")
+        .on(&[Jobs])
+        .footer(&[(Jobs, 4, "follow")]),
+    reads(Action::Inspect, "inspect", "inspect", "The SQL of a migration; why a tenant failed; a text in full.")
+        .footer(&[(Migrations, 2, "SQL"), (JobResult, 3, "why")]),
+    reads(
+        Action::SetTarget,
+        "set-target",
+        "set target",
+        "Migrates up to this version instead of the newest; again: the newest.",
+    )
+    .on(&[Migrations])
+    .footer(&[(Migrations, 3, "set target")]),
+    reads(Action::HistoryBack, "history-back", "previous view", "The view before."),
+    reads(Action::HistoryForward, "history-forward", "next view", "The next view."),
+    reads(Action::Messages, "messages", "messages", "What was told, with times."),
+    reads(Action::WriteLock, "write-lock", "write lock", "Opens writes for 10 minutes, or closes them."),
+    reads(Action::NewTenant, "new-tenant", "new tenant", "Makes a tenant: registry row, schema, migrations.")
+        .writes()
+        .footer(&[(Tenants, 6, "new tenant")]),
+    reads(
+        Action::Migrate,
+        "migrate",
+        "migrate",
+        "Plans pending migrations: of the marked tenants, of the cursor's, or of the group.",
+    )
+    .writes()
+    .on(&[Tenants, Tenant, Migrations])
+    .footer(&[(Tenants, 5, "migrate"), (Tenant, 2, "migrate this tenant"), (Migrations, 1, "migrate this group")]),
+    reads(Action::Retry, "retry", "retry failed", "Runs the failed steps of the job again.")
+        .writes()
+        .on(&[Tenant, Jobs, JobResult])
+        .footer(&[(Jobs, 1, "retry failed"), (JobResult, 2, "retry failed")]),
+    reads(Action::Continue, "continue", "continue job", "Goes on with a job that waits or that lost its worker.")
+        .writes()
+        .footer(&[(Jobs, 2, "continue"), (JobResult, 3, "continue")]),
+    reads(Action::StopJob, "stop-job", "stop job", "Stops the job after its current tenants.")
+        .writes()
+        .on(&[Tenant, Jobs, JobResult])
+        .footer(&[(Jobs, 3, "stop")]),
+    reads(Action::Suspend, "suspend", "suspend", "Back to the shell; `fg` comes back."),
+    reads(Action::Quit, "quit", "quit", "Leaves; asks only if a job runs here."),
+];
