@@ -30,11 +30,10 @@ const SOCKET_NUMBER: u16 = 5432;
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Settings of a server whose data nobody will miss, before the caller's own.
-const THROW_AWAY: [(&str, &str); 14] = [
+const THROW_AWAY: [(&str, &str); 13] = [
     ("fsync", "off"),
     ("full_page_writes", "off"),
     ("synchronous_commit", "off"),
-    ("wal_level", "minimal"),
     ("max_wal_senders", "0"),
     ("shared_buffers", "64MB"),
     ("max_connections", "100"),
