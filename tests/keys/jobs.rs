@@ -66,6 +66,7 @@ fn the_lock_that_closes_under_an_open_dialog_keeps_the_order_back() {
 #[test]
 fn all_that_are_behind_are_migrated_with_a_canary() {
     let mut desk = Desk::new(Environment::Production);
+    desk.job(job(9, JobKind::Provision, JobState::Done, [1, 1, 0, 0]));
     desk.open_writes().keys(":behind<Enter>aM");
     assert!(matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))), "{}", desk.message());
     desk.keys("<Enter>");
@@ -79,7 +80,10 @@ fn all_that_are_behind_are_migrated_with_a_canary() {
     assert_eq!(slugs.len(), 2);
     assert_eq!((canary, wait), (1, true));
     assert!(desk.app.state().dialog.is_none());
-    // The canary is done: the job waits, and C goes on.
+    // The canary is done: the job waits, and C goes on. An older job does not take the cursor of the list.
+    let mut queued = job(17, JobKind::Migrate, JobState::Queued, [2, 0, 0, 2]);
+    queued.mine = false;
+    desk.job(queued);
     desk.job(job(17, JobKind::Migrate, JobState::Running, [2, 0, 0, 2]));
     let mut paused = job(17, JobKind::Migrate, JobState::Paused, [2, 1, 0, 1]);
     paused.reason = Some("canary".into());

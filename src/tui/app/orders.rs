@@ -12,7 +12,7 @@ use super::{App, clock, nav};
 use crate::jobs::service::{Order, ServiceCommand};
 use crate::migrations::plan::{self, Plan, PlanOptions};
 use crate::model::environment::Environment;
-use crate::model::job::{JobKind, JobState, JobView, Outcome, StepFailure, TenantOutcome};
+use crate::model::job::{JobId, JobKind, JobState, JobView, Outcome, StepFailure, TenantOutcome};
 use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
 use crate::text::Untrusted;
 use crate::tui::dialogs::{
@@ -32,6 +32,8 @@ pub struct Pending {
     pub order: Box<Order>,
     /// Its key: sent again, it is the same job.
     pub key: Uuid,
+    /// The newest job of that database that was known when it was sent.
+    pub newest: Option<JobId>,
 }
 
 impl App {
@@ -238,7 +240,7 @@ impl App {
                 self.say(Level::Info, format!("writes are open for {} minutes; W locks them", open.as_secs() / 60));
                 Vec::new()
             }
-            DialogAction::Order { database, order, key } => self.order(Pending { database, order, key }),
+            DialogAction::Order { database, order, key } => self.order(Pending { database, order, key, newest: None }),
             DialogAction::Init(database) => self.service(&database, ServiceCommand::Init, "making the tenantui schema"),
             DialogAction::Retry(database, job) => {
                 self.service(&database, ServiceCommand::Retry(job), &format!("retrying what failed in job {job}"))
@@ -284,7 +286,8 @@ impl App {
         }
         let command = ServiceCommand::Order { idempotency_key: pending.key, order: pending.order.clone() };
         let database = pending.database.clone();
-        self.sent_order = Some(pending);
+        let newest = self.state.jobs.jobs.iter().filter(|job| job.database == database).map(|job| job.id).max();
+        self.sent_order = Some(Pending { newest, ..pending });
         self.service(&database, command, &words)
     }
 

@@ -74,12 +74,10 @@ impl App {
 
     pub(super) fn job_told(&mut self, job: JobView) -> Vec<Command> {
         let before = self.state.job(&(job.database.clone(), job.id)).map(|known| known.state);
-        if before.is_none() && job.mine {
-            self.sent_order = None;
-            // Who comes to the list of jobs next looks for what was just ordered.
-            if !self.looks_at_jobs() {
-                self.state.jobs.list.cursor = Some((job.database.clone(), job.id));
-            }
+        let ours = self.sent_order.take_if(|sent| sent.database == job.database && Some(job.id) > sent.newest);
+        // Who comes to the list of jobs next looks for what was just ordered.
+        if ours.is_some() && !self.looks_at_jobs() {
+            self.state.jobs.list.cursor = Some((job.database.clone(), job.id));
         }
         let changed_state = before != Some(job.state);
         let ended = changed_state && !runs_here(&job) && job.state != JobState::Queued;
