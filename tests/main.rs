@@ -6,6 +6,7 @@ mod cli_fleet;
 mod cli_write;
 mod config;
 mod demo;
+mod fleet;
 mod frames;
 mod imports;
 mod jobs;

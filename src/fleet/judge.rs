@@ -88,3 +88,70 @@ pub fn problem(ledger: &LedgerState) -> Option<Untrusted> {
         LedgerState::Unread | LedgerState::Absent => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::ledger::{AppliedSet, LedgerReading, Tool, Version};
+
+    fn ledger(dirty: bool, locked: bool) -> LedgerState {
+        LedgerState::Read(LedgerReading {
+            tool: Tool::Migratus,
+            table: "schema_migrations".into(),
+            applied: Arc::new(AppliedSet::default()),
+            dirty,
+            locked: locked.then(|| "left behind".into()),
+        })
+    }
+
+    fn standing(pending: usize, ahead: usize) -> Standing {
+        let versions = |count| Some((0..count).map(|n| Version::new(&n.to_string())).collect());
+        Standing { applied: Some(1), pending: versions(pending), ahead: versions(ahead) }
+    }
+
+    fn with<'a>(ledger: &'a LedgerState, standing: &'a Standing) -> Facts<'a> {
+        Facts {
+            conflict: false,
+            schema_exists: true,
+            has_row: true,
+            schema_readable: true,
+            ledger,
+            standing,
+            reference_exists: true,
+        }
+    }
+
+    #[test]
+    fn the_first_state_that_holds_wins() {
+        let everything = ledger(true, true);
+        let behind_and_ahead = standing(1, 1);
+        let all = with(&everything, &behind_and_ahead);
+        assert_eq!(state(Facts { conflict: true, schema_exists: false, has_row: false, ..all }), TenantState::Conflict);
+        assert_eq!(state(Facts { schema_exists: false, has_row: false, ..all }), TenantState::MissingSchema);
+        assert_eq!(state(Facts { has_row: false, ..all }), TenantState::OrphanSchema);
+        assert_eq!(state(all), TenantState::Dirty);
+        assert_eq!(state(Facts { ledger: &ledger(false, true), ..all }), TenantState::Locked);
+        assert_eq!(state(Facts { ledger: &ledger(false, false), ..all }), TenantState::Ahead);
+        assert_eq!(state(with(&ledger(false, false), &standing(1, 0))), TenantState::Behind);
+        assert_eq!(state(with(&ledger(false, false), &standing(0, 0))), TenantState::Ok);
+    }
+
+    #[test]
+    fn what_may_not_be_read_comes_before_everything_and_is_never_guessed() {
+        let denied = LedgerState::NoAccess("why".into());
+        let nothing = Standing::default();
+        assert_eq!(state(Facts { conflict: true, ..with(&denied, &nothing) }), TenantState::NoAccess);
+        assert_eq!(state(with(&LedgerState::Unread, &nothing)), TenantState::Unknown);
+    }
+
+    #[test]
+    fn without_a_ledger_it_depends_on_files_and_siblings() {
+        let empty = Standing { applied: Some(0), ..standing(2, 0) };
+        assert_eq!(state(with(&LedgerState::Absent, &empty)), TenantState::NeverMigrated);
+        assert_eq!(state(with(&ledger(false, false), &empty)), TenantState::NeverMigrated);
+        let none = Facts { reference_exists: false, ..with(&LedgerState::Absent, &empty) };
+        assert_eq!(state(none), TenantState::Ok);
+    }
+}
