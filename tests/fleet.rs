@@ -70,7 +70,7 @@ fn config(home: &Home, url: String) -> Database {
 }
 
 fn target(config: Database) -> Target {
-    Target::resolve(Arc::new(config), &Surroundings::fixed([])).expect("a target")
+    Target::resolve(Arc::new(config), &Surroundings::fixed::<String, String>([])).expect("a target")
 }
 
 fn of<'s>(snapshot: &'s Snapshot, slug: &str) -> &'s Tenant {
