@@ -8,6 +8,10 @@ use tempfile::TempDir;
 use tenantui::config::surroundings::Surroundings;
 use tenantui::config::{self, Database};
 use tenantui::fleet::{self, Fleet, FleetCommand, FleetError, ReadOptions};
+use tenantui::jobs::orders;
+use tenantui::jobs::service::{MigrateOrder, Order};
+use tenantui::jobs::worker::{self, RunOptions};
+use tenantui::migrations::plan::{PlanOptions, plan};
 use tenantui::model::environment::Environment;
 use tenantui::model::fleet::{CacheView, Snapshot};
 use tenantui::model::link::LinkState;
@@ -270,4 +274,40 @@ async fn cache_keys_are_counted_and_a_dead_cache_disturbs_nothing() {
     .await;
     assert_eq!(of(&failed, "acme").state, TenantState::Ok);
     assert_eq!(of(&failed, "acme").cache_keys, None);
+}
+
+#[tokio::test]
+async fn a_file_that_changed_after_tenantui_applied_it_is_seen_and_keeps_the_tenant_out_of_plans() {
+    let home = home("fleet_changed_file");
+    let target = target(config(&home, home.database.url()));
+    tenantui::jobs::init::run(&target).await.expect("init");
+    let ordered = |snapshot: &Snapshot, context: &fleet::JobContext| {
+        let tenants: Vec<Arc<Tenant>> =
+            snapshot.tenants.iter().filter(|tenant| tenant.slug.raw() == "beta").map(Arc::clone).collect();
+        let folder = context.folder.as_ref().expect("a folder");
+        plan(&context.database, &tenants, folder, PlanOptions::from(&*target.config)).expect("a plan")
+    };
+    let reading = fleet::read_once(&target, &ReadOptions::default()).await.expect("a reading");
+    let order = Order::Migrate(MigrateOrder {
+        plan: Arc::new(ordered(&reading.snapshot, &reading.context)),
+        layout: Arc::clone(&reading.context.layout),
+        wait_after_canary: false,
+    });
+    let job = orders::order(&target, &order, uuid::Uuid::new_v4()).await.expect("an order");
+    let (events, mut told) = tokio::sync::mpsc::channel(64);
+    tokio::spawn(async move { while told.recv().await.is_some() {} });
+    let (_stop, stop) = tokio::sync::watch::channel(false);
+    let options = RunOptions { wait_after_canary: false, parallel: None, stop };
+    worker::run(&target, job, false, options, events).await.expect("a run");
+
+    std::fs::write(home.folder.path().join("20250102000000-two.up.sql"), "select 2").expect("a change");
+    std::fs::write(home.folder.path().join("20250103000000-three.up.sql"), "select 3").expect("a file");
+    let options = ReadOptions { detail_of: Some("beta".to_owned()), ..ReadOptions::default() };
+    let reading = fleet::read_once(&target, &options).await.expect("a reading");
+    let plan = ordered(&reading.snapshot, &reading.context);
+    assert!(plan.tenants.is_empty(), "{plan:?}");
+    assert!(plan.left_out[0].why.raw().contains("--accept-changed 20250102000000"), "{:?}", plan.left_out);
+    let detail = reading.snapshot.detail.as_ref().expect("a detail");
+    let checked: Vec<Option<bool>> = detail.migrations.iter().map(|migration| migration.checksum_ok).collect();
+    assert_eq!(checked, [None, Some(false), None], "applied by others, by tenantui, pending");
 }

@@ -170,6 +170,7 @@ impl Fleet {
             size_exact: false,
             cache_keys: None,
             created_at: None,
+            changed: std::sync::Arc::default(),
             failed_step: None,
             problems: Vec::new(),
         }

@@ -11,11 +11,12 @@ use super::session::Session;
 use super::why::why;
 use super::{FleetError, JobContext};
 use crate::cache::CacheCounts;
+use crate::jobs::recorded;
 use crate::migrations::ledgers;
 use crate::model::fleet::Snapshot;
-use crate::model::tenant::{Tenant, TenantDetail, TenantKey};
+use crate::model::tenant::{MigrationDetail, Tenant, TenantDetail, TenantKey};
 use crate::postgres::detail;
-use crate::postgres::session::{QueryError, Target};
+use crate::postgres::session::{QueryError, Reader, Target};
 use crate::text::Untrusted;
 
 /// Exact sizes are measured again at most this often by themselves; `r` measures at once.
@@ -36,7 +37,7 @@ pub async fn read(
     let found = tenant.schema_oid.and_then(|oid| context.found.by_schema.get(&oid));
     let mut problems = schema.problems;
     let migrations = match ledgers::detail(reader, found, &tenant.ledger, context.folder.as_deref()).await {
-        Ok(migrations) => migrations,
+        Ok(migrations) => with_record(reader, context, tenant, migrations, &mut problems).await?,
         Err(QueryError::Server { sqlstate, message }) => {
             problems.push(format!("the ledger could not be read: {} ({sqlstate})", message.raw()).into());
             Vec::new()
@@ -60,6 +61,34 @@ pub async fn read(
         why: why(tenant),
         problems,
     })
+}
+
+/// Where the ledger keeps no checksum, tenantui's own last step for a version says whether its file has changed.
+async fn with_record(
+    reader: &Reader,
+    context: &JobContext,
+    tenant: &Tenant,
+    mut migrations: Vec<MigrationDetail>,
+    problems: &mut Vec<Untrusted>,
+) -> Result<Vec<MigrationDetail>, FleetError> {
+    let (Some(folder), Some(schema), true) = (&context.folder, &tenant.schema, context.initialised) else {
+        return Ok(migrations);
+    };
+    let files = folder.files.iter().map(|file| (file.version.clone(), file.sha256));
+    match recorded::checked(reader, schema.raw(), files).await {
+        Ok(checked) => {
+            for migration in &mut migrations {
+                migration.checksum_ok = migration.checksum_ok.or_else(|| checked.get(&migration.version).copied());
+            }
+        }
+        Err(QueryError::Server { sqlstate, message }) => {
+            problems.push(format!("the record of jobs could not be read: {} ({sqlstate})", message.raw()).into());
+        }
+        Err(error @ (QueryError::Timeout { .. } | QueryError::Link(_) | QueryError::Unexpected { .. })) => {
+            return Err(error.into());
+        }
+    }
+    Ok(migrations)
 }
 
 fn prefixes(counts: Option<&CacheCounts>, key: &TenantKey) -> Vec<(Untrusted, u64)> {

@@ -74,6 +74,8 @@ pub struct JobContext {
     pub folder_error: Option<Untrusted>,
     /// Recognised ledgers.
     pub found: Arc<Ledgers>,
+    /// The `tenantui` schema is there.
+    pub initialised: bool,
     /// Names that a new tenant may collide with.
     pub taken: Arc<TakenNames>,
     /// Why nothing may be written here, where that is so.
@@ -93,6 +95,7 @@ impl JobContext {
             && Arc::ptr_eq(&self.layout, &other.layout)
             && Arc::ptr_eq(&self.found, &other.found)
             && Arc::ptr_eq(&self.taken, &other.taken)
+            && self.initialised == other.initialised
             && self.folder_error == other.folder_error
             && self.read_only_why == other.read_only_why
     }

@@ -12,7 +12,7 @@ use crate::config;
 use crate::jobs::init::InitStatus;
 use crate::layout::{Layout, TakenNames};
 use crate::migrations::dialects::{Found, Interner, Ledgers};
-use crate::migrations::folder::Folder;
+use crate::migrations::folder::{Finding, Folder};
 use crate::migrations::standing::{FleetReference, Standing, Standings, fleet_reference};
 use crate::model::fleet::{CacheView, DatabaseView, FileView, SharedSchema};
 use crate::model::job::JobView;
@@ -82,6 +82,10 @@ pub struct Picture {
     pub jobs: Arc<[JobView]>,
     /// The last step of these schemas failed.
     pub failed: HashMap<String, Arc<FailedStep>>,
+    /// Versions of these schemas whose files have changed since tenantui applied them.
+    pub changed: HashMap<String, Arc<[Version]>>,
+    /// The look of the folder with which `changed` was found out.
+    pub checked_files: u64,
     /// Why the record of jobs could not be read.
     pub record_warning: Option<Untrusted>,
     /// The `tenantui` schema.
@@ -121,6 +125,8 @@ impl Picture {
             cache_counts: None,
             jobs: Arc::new([]),
             failed: HashMap::new(),
+            changed: HashMap::new(),
+            checked_files: 0,
             record_warning: None,
             initialised: None,
             tenants: Arc::new([]),
@@ -241,11 +247,17 @@ impl Picture {
                 .as_ref()
                 .filter(|_| base.state != TenantState::OrphanSchema)
                 .map(|counts| counts.per_tenant.get(&base.key).copied().unwrap_or(0)),
+            changed: self.changed_of(base),
             failed_step: base.schema.as_ref().and_then(|schema| self.failed.get(schema.raw()).map(Arc::clone)),
             problems,
             ledger,
             ..base.clone()
         }
+    }
+
+    fn changed_of(&self, base: &Tenant) -> Arc<[Version]> {
+        let changed = base.schema.as_ref().and_then(|schema| self.changed.get(schema.raw()));
+        changed.map_or_else(Arc::default, Arc::clone)
     }
 
     fn view(&self, reference: &Reference<'_>) -> DatabaseView {
@@ -335,6 +347,10 @@ impl Picture {
             folder: self.files.folder.clone(),
             folder_error: self.files.error.clone(),
             found: Arc::clone(&self.found),
+            initialised: matches!(
+                self.initialised,
+                Some(InitStatus::Current | InitStatus::Older(_) | InitStatus::Newer(_))
+            ),
             taken: Arc::clone(&self.taken),
             read_only_why: self.read_only_why(),
         }))
@@ -354,16 +370,14 @@ fn file_views(folder: &Folder) -> Arc<[FileView]> {
             version: file.version.clone(),
             name: file.name.clone(),
             has_down: file.down.is_some(),
-            notes: file
-                .findings
-                .iter()
-                .map(|finding| {
-                    let refused = if finding.refuses { "refused: " } else { "" };
-                    Untrusted::new(format!("{refused}{} (line {})", finding.message.raw(), finding.line))
-                })
-                .collect(),
+            notes: file.findings.iter().map(note).collect(),
         })
         .collect()
+}
+
+fn note(finding: &Finding) -> Untrusted {
+    let refused = if finding.refuses { "refused: " } else { "" };
+    format!("{refused}{} (line {})", finding.message.raw(), finding.line).into()
 }
 
 /// What ledgers are compared with.

@@ -8,7 +8,7 @@ use super::files;
 use super::picture::Picture;
 use super::session::Session;
 use crate::jobs::init::InitStatus;
-use crate::jobs::{failures, init, record};
+use crate::jobs::{failures, init, record, recorded};
 use crate::migrations::dialects::{Found, Hints, Ledgers};
 use crate::migrations::ledgers;
 use crate::model::ledger::Tool;
@@ -206,13 +206,23 @@ async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(),
     if initialised == InitStatus::Missing {
         picture.jobs = Arc::new([]);
         picture.failed.clear();
+        picture.changed.clear();
         return Ok(());
     }
     let jobs = record::list(reader, &name, JOBS).await?;
-    if *jobs != *picture.jobs {
-        // Failures change with the numbers of a job, and the steps are many: they are looked at only then.
+    // What steps left behind changes with the numbers of a job or with the files, and the steps are many: they are
+    // looked at only then.
+    let new_jobs = *jobs != *picture.jobs;
+    if new_jobs {
         keep_same(&mut picture.failed, failures::failed_steps(reader).await?);
         picture.jobs = jobs.into();
+    }
+    if new_jobs || picture.checked_files != picture.files.signature {
+        let files = picture.files.folder.iter().flat_map(|folder| &folder.files);
+        let files: Vec<_> = files.map(|file| (file.version.clone(), file.sha256)).collect();
+        let changed = recorded::changed(reader, &files).await?;
+        picture.changed = changed.into_iter().map(|(schema, versions)| (schema, versions.into())).collect();
+        picture.checked_files = picture.files.signature;
     }
     Ok(())
 }

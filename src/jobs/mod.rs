@@ -17,6 +17,7 @@ mod params;
 mod preflight;
 mod provision;
 pub mod record;
+pub mod recorded;
 pub mod registry;
 mod report;
 pub mod service;

@@ -16,7 +16,7 @@ use crate::model::ledger::{Tool, Version};
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
 
-pub use make::{Changed, plan, plan_checked};
+pub use make::plan;
 
 /// What the operator asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -153,6 +153,8 @@ pub struct Tenant {
     pub cache_keys: Option<u64>,
     /// When the registry says it was created; kept as the registry has it where it is no timestamp.
     pub created_at: Option<Untrusted>,
+    /// Applied versions whose file is not any more what was applied, by tenantui's own record.
+    pub changed: Arc<[Version]>,
     /// The last job step of this tenant failed: the `!` mark.
     pub failed_step: Option<Arc<FailedStep>>,
     /// What is wrong, in words.

@@ -367,6 +367,7 @@ fn bare(key: TenantKey, schema: Option<&SchemaRow>) -> Tenant {
         size_exact: false,
         cache_keys: None,
         created_at: None,
+        changed: std::sync::Arc::default(),
         failed_step: None,
         problems: Vec::new(),
     }

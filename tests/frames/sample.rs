@@ -80,6 +80,7 @@ pub fn tenant(slug: &str, version: Option<usize>, state: TenantState) -> Tenant 
         size_exact: false,
         cache_keys: Some(number % 40_000),
         created_at: Some(format!("2024-03-{:02}T10:00:00Z", number % 27 + 1).into()),
+        changed: std::sync::Arc::default(),
         failed_step: None,
         problems: Vec::new(),
     }

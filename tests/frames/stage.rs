@@ -74,6 +74,7 @@ impl Stage {
             folder: Some(Arc::new(folder())),
             folder_error: None,
             found: Arc::default(),
+            initialised: true,
             taken: Arc::new(TakenNames {
                 slugs: vec!["acme".into()],
                 schemas: vec!["public".into(), "tenant_acme".into()],

@@ -128,6 +128,7 @@ pub fn tenant(database: &DatabaseName, slug: &str, number: usize, applied: usize
         size_exact: false,
         cache_keys: Some(number as u64),
         created_at: Some("2026-02-09T10:00:00Z".into()),
+        changed: std::sync::Arc::default(),
         failed_step: None,
         problems: Vec::new(),
     }
@@ -365,6 +366,7 @@ pub fn context() -> JobContext {
         folder: Some(folder()),
         folder_error: None,
         found: Arc::default(),
+        initialised: true,
         taken: Arc::new(TakenNames {
             slugs: slugs.iter().map(|slug| (*slug).to_owned()).collect(),
             schemas: slugs.iter().map(|slug| format!("tenant_{}", slug.replace('-', "_"))).collect(),

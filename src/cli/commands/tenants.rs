@@ -264,6 +264,7 @@ mod tests {
             size_exact: false,
             cache_keys: None,
             created_at: Some("2026-02-09 10:00:00+00".into()),
+            changed: std::sync::Arc::default(),
             failed_step: None,
             problems: vec![],
         }

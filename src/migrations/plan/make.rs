@@ -22,23 +22,6 @@ pub fn plan(
     folder: &Folder,
     options: PlanOptions,
 ) -> Result<Plan, PlanError> {
-    plan_checked(database, tenants, folder, options, &Changed::default())
-}
-
-/// Versions that a tenant has and whose file is not what was applied, by what was recorded when it was.
-pub type Changed = HashMap<TenantKey, Vec<Version>>;
-
-/// [`plan`], leaving out tenants whose applied files have changed.
-///
-/// # Errors
-/// As [`plan`].
-pub fn plan_checked(
-    database: &DatabaseName,
-    tenants: &[Arc<Tenant>],
-    folder: &Folder,
-    options: PlanOptions,
-    changed: &Changed,
-) -> Result<Plan, PlanError> {
     let tool = folder.tool;
     if dialect(tool).writing.is_none() {
         return Err(PlanError { message: not_written(tool).into() });
@@ -59,7 +42,7 @@ pub fn plan_checked(
     };
     let mut sizes: HashMap<TenantKey, Option<u64>> = HashMap::new();
     for tenant in tenants.iter().filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema) {
-        match judge(tenant, &mut standings, &range, &plan.options, changed) {
+        match judge(tenant, &mut standings, &range, &plan.options) {
             Judged::UpToDate => plan.up_to_date += 1,
             Judged::LeftOut(why) => plan.left_out.push(LeftOut {
                 key: tenant.key.clone(),
@@ -135,13 +118,7 @@ enum Judged {
     Planned(TenantPlan),
 }
 
-fn judge(
-    tenant: &Tenant,
-    standings: &mut Standings<'_>,
-    range: &Range<'_>,
-    options: &PlanOptions,
-    changed: &Changed,
-) -> Judged {
+fn judge(tenant: &Tenant, standings: &mut Standings<'_>, range: &Range<'_>, options: &PlanOptions) -> Judged {
     let standing = standings.of(&tenant.ledger);
     let dirty = tenant.ledger.reading().is_some_and(|reading| reading.dirty);
     let mut files: Vec<Arc<MigrationFile>> = Vec::new();
@@ -156,10 +133,9 @@ fn judge(
     if let Some(why) = cannot_migrate(tenant, range.folder) {
         return Judged::LeftOut(why);
     }
-    let unaccepted: Vec<String> = changed
-        .get(&tenant.key)
-        .into_iter()
-        .flatten()
+    let unaccepted: Vec<String> = tenant
+        .changed
+        .iter()
         .filter(|version| !options.accept_changed.contains(version))
         .map(|version| version.untrusted().safe().to_string())
         .collect();

@@ -68,6 +68,7 @@ fn tenant(slug: &str, ledger: LedgerState) -> Tenant {
         size_exact: false,
         cache_keys: None,
         created_at: None,
+        changed: std::sync::Arc::default(),
         failed_step: None,
         problems: Vec::new(),
     }
@@ -318,14 +319,14 @@ fn a_refused_file_refuses_the_plan_unless_it_is_allowed() {
 
 #[test]
 fn changed_files_are_left_out_until_they_are_accepted() {
-    let tenants = vec![Arc::new(tenant("a", at(&["1"]))), Arc::new(tenant("b", at(&["1"])))];
-    let changed: Changed = [(tenants[0].key.clone(), vec![Version::new("1")])].into();
+    let changed = Tenant { changed: [Version::new("1")].into(), ..tenant("a", at(&["1"])) };
+    let tenants = vec![Arc::new(changed), Arc::new(tenant("b", at(&["1"])))];
     let folder = folder(&["1", "2"]);
-    let plan = plan_checked(&database(), &tenants, &folder, options(), &changed).expect("a plan");
+    let plan = plan(&database(), &tenants, &folder, options()).expect("a plan");
     assert_eq!(runs(&plan), [("b".to_owned(), vec!["2"])]);
     assert!(left_out(&plan)[0].1.contains("--accept-changed 1"), "{:?}", left_out(&plan));
     let accepting = PlanOptions { accept_changed: vec![Version::new("1")], ..options() };
-    let plan = plan_checked(&database(), &tenants, &folder, accepting, &changed).expect("a plan");
+    let plan = plan(&database(), &tenants, &folder, accepting).expect("a plan");
     assert_eq!(plan.tenants.len(), 2);
 }
 

@@ -1,0 +1,82 @@
+//! What tenantui itself applied: the SHA-256 of each file, kept with the step that ran it. For ledgers without
+//! checksums it is the only witness that a file is still what was applied.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use crate::model::ident::literal;
+use crate::model::ledger::Version;
+use crate::postgres::session::{QueryError, Reader};
+
+/// The SHA-256 of a file.
+pub type Hash = [u8; 32];
+
+fn hex(hash: &Hash) -> String {
+    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// By schema the versions whose last done step ran another file than this one. A database that was initialised.
+///
+/// # Errors
+/// When the record cannot be read.
+pub async fn changed(reader: &Reader, files: &[(Version, Hash)]) -> Result<HashMap<String, Vec<Version>>, QueryError> {
+    if files.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let values: Vec<String> =
+        files.iter().map(|(version, hash)| format!("({}, '{}')", literal(version.raw()), hex(hash))).collect();
+    let sql = format!(
+        "SELECT newest.schema_name, newest.version FROM (SELECT DISTINCT ON (s.schema_name, s.version) s.schema_name, \
+         s.version, pg_catalog.encode(s.file_sha256, 'hex') AS hash FROM tenantui.step AS s \
+         WHERE s.state = 'done' AND s.file_sha256 IS NOT NULL \
+         ORDER BY s.schema_name, s.version, s.job_id DESC) AS newest \
+         JOIN (VALUES {}) AS files (version, hash) ON files.version = newest.version \
+         WHERE files.hash <> newest.hash ORDER BY 1, 2",
+        values.join(", ")
+    );
+    let mut changed: HashMap<String, Vec<Version>> = HashMap::new();
+    for row in reader.rows(&sql).await? {
+        if let (Some(schema), Some(version)) = (row.text(0), row.text(1)) {
+            changed.entry(schema.to_owned()).or_default().push(Version::new(version));
+        }
+    }
+    Ok(changed)
+}
+
+/// What was applied in one schema: the last done step of each version, as hexadecimal text.
+///
+/// # Errors
+/// When the record cannot be read.
+async fn hashes(reader: &Reader, schema: &str) -> Result<HashMap<String, String>, QueryError> {
+    let sql = format!(
+        "SELECT DISTINCT ON (s.version) s.version, pg_catalog.encode(s.file_sha256, 'hex') FROM tenantui.step AS s \
+         WHERE s.schema_name = {} AND s.state = 'done' AND s.file_sha256 IS NOT NULL \
+         ORDER BY s.version, s.job_id DESC",
+        literal(schema)
+    );
+    let rows = reader.rows(&sql).await?;
+    let pair = |row: &crate::postgres::session::TextRow| Some((row.text(0)?.to_owned(), row.text(1)?.to_owned()));
+    Ok(rows.iter().filter_map(pair).collect())
+}
+
+/// Whether these files of one schema are still what tenantui applied; a version that it did not apply is not in the
+/// answer.
+///
+/// # Errors
+/// When the record cannot be read.
+pub async fn checked(
+    reader: &Reader,
+    schema: &str,
+    files: impl IntoIterator<Item = (Version, Hash)>,
+) -> Result<HashMap<Version, bool>, QueryError> {
+    let recorded = hashes(reader, schema).await?;
+    let verdict = |(version, hash): (Version, Hash)| {
+        let same = *recorded.get(version.raw())? == hex(&hash);
+        Some((version, same))
+    };
+    Ok(files.into_iter().filter_map(verdict).collect())
+}
