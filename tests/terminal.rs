@@ -212,6 +212,25 @@ fn a_terminal_that_vanishes_ends_the_program_within_three_seconds() {
 }
 
 #[test]
+fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
+    let mut tty = Tty::start(&NOBODY, 80, 24, Some("read line; exec \"$@\""), &[]);
+    let modes = tty.modes();
+    tty.type_keys("\n");
+    tty.wait_for_screen();
+    tty.type_keys("2");
+    tty.wait_for("Migrations");
+    tty.type_keys("\u{1a}");
+    tty.assert_restored(&modes);
+    tty.signal("CONT");
+    wait_until(PATIENCE, "the alternate screen", || tty.screen().screen().alternate_screen());
+    tty.wait_for("> Migrations");
+    assert_ne!(tty.modes(), modes, "raw mode again");
+    tty.type_keys("q");
+    assert_eq!(tty.exit_code(PATIENCE), 0);
+    tty.assert_restored(&modes);
+}
+
+#[test]
 fn a_storm_of_sizes_does_no_harm() {
     let mut tty = Tty::start(&NOBODY, 80, 24, None, &[]);
     tty.wait_for_screen();
@@ -300,12 +319,29 @@ fn the_demo_is_filtered_provisioned_and_migrated_by_keyboard() {
     wait_until(Duration::from_secs(60), "the end of the job", || {
         tty.text().lines().any(|line| line.contains("migrate") && line.contains("done"))
     });
+    idle_sends_nothing(&mut tty);
+    // Nobody is behind any more: without the filter all are there.
+    tty.type_keys("\u{1b}");
+    tty.wait_for("/13");
     let folder = tty.folder.path().to_owned();
     tty.type_keys("ec");
     tty.wait_for("written:");
     assert!(exports(&folder) > 0);
     tty.type_keys("q");
     assert_eq!(tty.exit_code(PATIENCE), 0);
+}
+
+/// With nothing going on, a refresh and more goes by without one byte.
+fn idle_sends_nothing(tty: &mut Tty) {
+    tty.type_keys("1");
+    let sent = || tty.output.lock().expect("not poisoned").len();
+    let (mut known, mut since) = (sent(), Instant::now());
+    wait_until(Duration::from_secs(60), "seven seconds without a byte", || {
+        if sent() != known {
+            (known, since) = (sent(), Instant::now());
+        }
+        since.elapsed() >= Duration::from_secs(7)
+    });
 }
 
 fn exports(folder: &Path) -> usize {
