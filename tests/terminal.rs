@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
+use crate::support::picture::Picture;
 use crate::support::{program, wait_until};
 
 /// A database at which nobody answers: the dashboard has to work without.
@@ -328,6 +329,35 @@ fn the_demo_is_filtered_provisioned_and_migrated_by_keyboard() {
     tty.wait_for("written:");
     assert!(exports(&folder) > 0);
     tty.type_keys("q");
+    assert_eq!(tty.exit_code(PATIENCE), 0);
+}
+
+/// The picture of the README is one of the running program: `scripts/screenshot` writes it, the test holds what is on
+/// it.
+#[test]
+fn the_readmes_picture_shows_a_fleet_and_its_job() {
+    let mut tty = Tty::start(&["demo", "--tenants", "60"], 110, 32, None, &[]);
+    tty.wait_for("data live");
+    tty.wait_for(" ok ");
+    tty.type_keys(":behind\r");
+    tty.wait_for("filter");
+    tty.type_keys("aM");
+    tty.wait_for("Type  migrate");
+    tty.type_keys("migrate 8");
+    tty.type_keys("\r");
+    tty.wait_for("paused (canary)");
+    tty.type_keys("u");
+    tty.type_keys("\u{1b}");
+    tty.wait_for("/60");
+    tty.type_keys("jjj  jj");
+    wait_until(Duration::from_secs(60), "counted cache keys", || !tty.text().contains(" -\n"));
+    if let Some(folder) = std::env::var_os("TENANTUI_PICTURES") {
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let svg = Picture::from(tty.screen().screen()).svg();
+        std::fs::write(Path::new(&folder).join("screenshot.svg"), svg).expect("a picture");
+    }
+    tty.type_keys("q");
+    // A paused job is no running one: nothing is asked.
     assert_eq!(tty.exit_code(PATIENCE), 0);
 }
 
