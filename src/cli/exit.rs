@@ -119,9 +119,27 @@ impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
         let status = match &error {
             QueryError::Link(_) => Status::NoLink,
+            QueryError::Server { sqlstate, .. } if sqlstate == NO_PRIVILEGE => Status::Refused,
             QueryError::Server { .. } | QueryError::Timeout { .. } | QueryError::Unexpected { .. } => Status::Failed,
         };
-        Self::new(status, error.to_string())
+        let advice = advice(&error).unwrap_or_default();
+        Self::new(status, format!("{error}{advice}"))
+    }
+}
+
+/// The SQLSTATE of a privilege that the role lacks.
+const NO_PRIVILEGE: &str = "42501";
+
+/// What to do about it, where more can be said than the server did.
+fn advice(error: &QueryError) -> Option<&'static str> {
+    match error {
+        QueryError::Server { sqlstate, .. } if sqlstate == NO_PRIVILEGE => {
+            Some("; `tenantui doctor --grants` prints what a role needs")
+        }
+        QueryError::Server { .. }
+        | QueryError::Link(_)
+        | QueryError::Timeout { .. }
+        | QueryError::Unexpected { .. } => None,
     }
 }
 
@@ -137,12 +155,13 @@ impl From<FleetError> for Failure {
 
 impl From<OrderError> for Failure {
     fn from(error: OrderError) -> Self {
-        let status = match &error {
-            OrderError::NotInitialised(_) | OrderError::Refused(_) | OrderError::Busy { .. } => Status::Refused,
-            OrderError::Link(_) | OrderError::Query(QueryError::Link(_)) => Status::NoLink,
-            OrderError::Query(_) => Status::Failed,
-        };
-        Self::new(status, error.to_string())
+        match error {
+            OrderError::Query(error) => error.into(),
+            OrderError::NotInitialised(_) | OrderError::Refused(_) | OrderError::Busy { .. } => {
+                Self::refused(error.to_string())
+            }
+            OrderError::Link(_) => Self::new(Status::NoLink, error.to_string()),
+        }
     }
 }
 

@@ -204,7 +204,7 @@ async fn one_database(session: &Session, arguments: &Migrate, aim: Aim, results:
     let plan = make_plan(&aim, arguments)?;
     output::note(plan::words(&plan, &aim.target.config, false));
     if !plan.refusals.is_empty() {
-        return Err(Failure::refused("nothing was done: the plan has files that are refused"));
+        return Err(Failure::refused(refused(&plan)));
     }
     let judged = judged(&plan);
     if plan.tenants.is_empty() {
@@ -226,6 +226,17 @@ async fn one_database(session: &Session, arguments: &Migrate, aim: Aim, results:
     results.add(&aim.target, &view).await?;
     results.add_left_out(&plan.database, &plan.left_out);
     Ok(running::status(&view, &session.signals, Status::Partly).and(judged))
+}
+
+/// Names the entry that would lift the first refusal: the rule is known to the program, not to the operator.
+fn refused(plan: &Plan) -> String {
+    let lift = plan.refusals.first().map_or_else(String::new, |refusal| {
+        let (version, rule) = (refusal.file.version.untrusted().safe(), refusal.finding.rule);
+        format!(
+            "; correct them, or lift a rule for an old file: allow = [\"{version}:{rule}\"] in [database.migrations]"
+        )
+    });
+    format!("nothing was done: the plan has files that are refused{lift}")
 }
 
 fn busy(job: &JobView) -> Failure {
