@@ -3,6 +3,7 @@
 mod cache;
 mod cli;
 mod cli_fleet;
+mod cli_grants;
 mod cli_write;
 mod config;
 mod demo;

@@ -318,6 +318,9 @@ pub struct Init {
 /// `doctor`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Doctor {
+    /// Print the smallest roles for reading and for writing, as SQL; nothing is executed
+    #[arg(long)]
+    pub grants: bool,
     /// Output.
     #[command(flatten)]
     pub format: Format,

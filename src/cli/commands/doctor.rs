@@ -79,6 +79,9 @@ impl Examination {
 /// # Errors
 /// When the output cannot be written. A database that is down is a check that failed, and exit 3.
 pub async fn run(session: &Session, arguments: args::Doctor) -> Outcome<Status> {
+    if arguments.grants {
+        return super::grants::run(session, arguments.format).await;
+    }
     let all = join_all(session.databases.iter().map(|database| examine(session, database))).await;
     let mut status = Status::Done;
     let mut checks = Vec::new();
@@ -88,31 +91,42 @@ pub async fn run(session: &Session, arguments: args::Doctor) -> Outcome<Status> 
     }
     match Style::from(arguments.format) {
         Style::Json => output::json(&Document { checks })?,
-        Style::Csv => output::data(&table(&checks, true).csv()?)?,
-        Style::Text => output::data(&table(&checks, session.has_several()).text())?,
+        Style::Csv => output::data(&table(&checks).csv()?)?,
+        Style::Text => output::data(&lines(&checks, session.has_several()))?,
     }
     Ok(status)
 }
 
-fn table(checks: &[Check], several: bool) -> Table {
-    let mut heads = vec!["area", "result", "found", "what to do"];
-    if several {
-        heads.insert(0, "database");
-    }
-    let mut table = Table::new(&heads);
+fn table(checks: &[Check]) -> Table {
+    let mut table = Table::new(&["database", "area", "result", "found", "what to do"]);
     for check in checks {
-        let mut cells = vec![
+        table.row(vec![
+            check.database.as_str().into(),
             check.area.into(),
             check.result.word().into(),
             check.found.as_str().into(),
             check.advice.clone().into(),
-        ];
-        if several {
-            cells.insert(0, check.database.as_str().into());
-        }
-        table.row(cells);
+        ]);
     }
     table
+}
+
+/// A line for each check and one for what to do: both can be longer than any column.
+fn lines(checks: &[Check], several: bool) -> String {
+    let mut out = String::new();
+    let mut database = None;
+    for check in checks {
+        if several && database != Some(&check.database) {
+            let gap = if database.is_some() { "\n" } else { "" };
+            out.push_str(&format!("{gap}{}\n", text::sanitise(&check.database)));
+            database = Some(&check.database);
+        }
+        out.push_str(&format!("{:<6}{:<12}{}\n", check.result.word(), check.area, text::sanitise(&check.found)));
+        if let Some(advice) = &check.advice {
+            out.push_str(&format!("{:<18}-> {}\n", "", text::sanitise(advice)));
+        }
+    }
+    out
 }
 
 async fn examine(session: &Session, database: &Arc<config::Database>) -> Examination {
@@ -137,6 +151,7 @@ async fn examine(session: &Session, database: &Arc<config::Database>) -> Examina
             let line = format!("PostgreSQL {} as {} in {took} ms", facts.version, target.address.safe());
             found.add("link", Verdict::Ok, line, None);
             connection(&target, facts, &mut found);
+            privileges(&reader, &mut found).await;
             clocks(&reader, &mut found).await;
             record(&reader, &mut found).await;
         }
@@ -168,12 +183,6 @@ fn connection(target: &Target, facts: &ServerFacts, found: &mut Examination) {
         (false, true) => found.add("tls", Verdict::Ok, "not encrypted, on this machine", None),
         (false, false) => found.add("tls", Verdict::Warn, "not encrypted", Some("set sslmode=verify-full")),
     }
-    if facts.superuser {
-        let advice = "a role that owns the tenants' schemas is enough";
-        found.add("privileges", Verdict::Warn, format!("{} is a superuser", facts.user.safe()), Some(advice));
-    } else {
-        found.add("privileges", Verdict::Ok, format!("{} is no superuser", facts.user.safe()), None);
-    }
     if facts.direct {
         found.add("pooler", Verdict::Ok, "none between", None);
     } else {
@@ -188,8 +197,32 @@ fn connection(target: &Target, facts: &ServerFacts, found: &mut Examination) {
             Some("configure the primary"),
         );
     }
-    for warning in &facts.warnings {
+    // The role has a line of its own.
+    for warning in facts.warnings.iter().filter(|warning| !(facts.superuser && warning.raw().contains("superuser"))) {
         found.add("server", Verdict::Warn, warning.raw(), None);
+    }
+}
+
+/// What the role may do besides reading; what it may not read is told with the tenants.
+async fn privileges(reader: &Reader, found: &mut Examination) {
+    let facts = reader.facts();
+    let user = facts.user.safe();
+    if facts.superuser {
+        let advice = "a small role is enough: `tenantui doctor --grants` prints it";
+        found.add("privileges", Verdict::Warn, format!("{user} is a superuser"), Some(advice));
+        return;
+    }
+    let sql = "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')";
+    match reader.rows(sql).await {
+        Err(error) => found.fail("privileges", &error.into()),
+        Ok(rows) if rows.first().is_some_and(|row| row.is_true(0)) => {
+            found.add("privileges", Verdict::Ok, format!("{user} may create schemas; it is no superuser"), None);
+        }
+        Ok(_) => {
+            let words = format!("{user} may not create schemas: it can make no tenant, and no schema tenantui");
+            let advice = "right for reading; for writing, `tenantui doctor --grants` prints what is needed";
+            found.add("privileges", Verdict::Ok, words, Some(advice));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod demo;
 pub mod doctor;
+mod grants;
 pub mod init;
 pub mod job;
 pub mod jobs;

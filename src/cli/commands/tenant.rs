@@ -13,18 +13,19 @@ use crate::cli::output::{self, Cell, Table};
 use crate::cli::session::{self, Session};
 use crate::fleet::ReadOptions;
 use crate::model::fleet::CacheView;
-use crate::model::tenant::{Tenant, TenantDetail};
+use crate::model::ledger::LedgerState;
+use crate::model::tenant::{Member, MigrationDetail, TableDetail, Tenant, TenantDetail};
 use crate::text;
 
 #[derive(Serialize)]
 struct Document {
     #[serde(flatten)]
     tenant: TenantRow,
-    tables_detail: Vec<TableRow>,
-    migrations: Vec<MigrationRow>,
+    tables_detail: Option<Vec<TableRow>>,
+    migrations: Option<Vec<MigrationRow>>,
     cache: Option<Cache>,
-    members: Vec<MemberRow>,
-    objects_outside: Vec<String>,
+    members: Option<Vec<MemberRow>>,
+    objects_outside: Option<Vec<String>>,
     role: Option<String>,
 }
 
@@ -59,6 +60,42 @@ struct MemberRow {
     name: String,
     active: Option<bool>,
     last_active_at: Option<String>,
+}
+
+impl From<&TableDetail> for TableRow {
+    fn from(table: &TableDetail) -> Self {
+        Self {
+            name: table.name.raw().to_owned(),
+            rows_estimate: table.rows_estimate,
+            total_bytes: table.total_bytes,
+            table_bytes: table.table_bytes,
+            index_bytes: table.index_bytes,
+            toast_bytes: table.toast_bytes,
+        }
+    }
+}
+
+impl From<&MigrationDetail> for MigrationRow {
+    fn from(migration: &MigrationDetail) -> Self {
+        Self {
+            version: migration.version.raw().to_owned(),
+            name: raw(migration.name.as_ref()),
+            applied_at: raw(migration.applied_at.as_ref()),
+            state: migration.state.word(),
+            checksum_ok: migration.checksum_ok,
+        }
+    }
+}
+
+impl From<&Member> for MemberRow {
+    fn from(member: &Member) -> Self {
+        Self {
+            id: member.id.raw().to_owned(),
+            name: member.name.raw().to_owned(),
+            active: member.active,
+            last_active_at: raw(member.last_active_at.as_ref()),
+        }
+    }
 }
 
 /// Shows one tenant.
@@ -120,45 +157,20 @@ fn document(tenant: &Tenant, detail: Option<&TenantDetail>, cache: Option<&Cache
                 .unwrap_or_default(),
         }),
     };
-    let tables = detail.map(|detail| detail.tables.as_slice()).unwrap_or_default();
-    let migrations = detail.map(|detail| detail.migrations.as_slice()).unwrap_or_default();
-    let members = detail.map(|detail| detail.members.as_slice()).unwrap_or_default();
+    // A ledger that could not be read has an unknown history, not an empty one.
+    let known = match &tenant.ledger {
+        LedgerState::Read(_) | LedgerState::Absent => true,
+        LedgerState::Unread | LedgerState::NoAccess(_) | LedgerState::Unreadable { .. } => false,
+    };
+    let migrations = detail.map(|detail| &detail.migrations).filter(|migrations| known || !migrations.is_empty());
     Document {
         tenant: row(tenant, detail),
-        tables_detail: tables
-            .iter()
-            .map(|table| TableRow {
-                name: table.name.raw().to_owned(),
-                rows_estimate: table.rows_estimate,
-                total_bytes: table.total_bytes,
-                table_bytes: table.table_bytes,
-                index_bytes: table.index_bytes,
-                toast_bytes: table.toast_bytes,
-            })
-            .collect(),
-        migrations: migrations
-            .iter()
-            .map(|migration| MigrationRow {
-                version: migration.version.raw().to_owned(),
-                name: raw(migration.name.as_ref()),
-                applied_at: raw(migration.applied_at.as_ref()),
-                state: migration.state.word(),
-                checksum_ok: migration.checksum_ok,
-            })
-            .collect(),
+        tables_detail: detail.map(|detail| detail.tables.iter().map(TableRow::from).collect()),
+        migrations: migrations.map(|migrations| migrations.iter().map(MigrationRow::from).collect()),
         cache,
-        members: members
-            .iter()
-            .map(|member| MemberRow {
-                id: member.id.raw().to_owned(),
-                name: member.name.raw().to_owned(),
-                active: member.active,
-                last_active_at: raw(member.last_active_at.as_ref()),
-            })
-            .collect(),
+        members: detail.map(|detail| detail.members.iter().map(MemberRow::from).collect()),
         objects_outside: detail
-            .map(|detail| detail.objects_outside.iter().map(|object| object.raw().to_owned()).collect())
-            .unwrap_or_default(),
+            .map(|detail| detail.objects_outside.iter().map(|object| object.raw().to_owned()).collect()),
         role: raw(detail.and_then(|detail| detail.role.as_ref())),
     }
 }

@@ -1,0 +1,259 @@
+//! `doctor --grants`: the smallest roles for reading and for writing (poolers.md F), as SQL for an administrator.
+//!
+//! Nothing is executed here. What is printed follows what was found: the registry, the ledgers, the schemas' owners.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::cli::args;
+use crate::cli::exit::{Failure, Outcome, Status};
+use crate::cli::output::{self, Style, Table};
+use crate::cli::session::{self, Session};
+use crate::fleet::{ReadOptions, Reading};
+use crate::jobs::init::InitStatus;
+use crate::layout::Registry;
+use crate::migrations::dialects::Found;
+use crate::model::ident::{Ident, IdentError, SchemaName, literal};
+use crate::postgres::session::{Patience, Reader, Target};
+use crate::text;
+
+/// The names of the roles that are printed; an administrator changes them at will.
+const READER: &str = "tenantui_reader";
+const WRITER: &str = "tenantui_writer";
+
+#[derive(Serialize)]
+struct Document {
+    grants: Vec<Grants>,
+}
+
+/// What one role needs.
+#[derive(Serialize)]
+struct Grants {
+    database: String,
+    role: &'static str,
+    purpose: &'static str,
+    statements: Vec<String>,
+    notes: Vec<String>,
+}
+
+/// What the statements are made from.
+struct Facts {
+    database: String,
+    registry: Option<(String, String)>,
+    members: bool,
+    ledgers: Vec<(String, String)>,
+    owners: Vec<Owner>,
+    recorded: bool,
+}
+
+struct Owner {
+    name: Ident,
+    superuser: bool,
+}
+
+/// Prints them.
+///
+/// # Errors
+/// Exit 3 without a link, 2 where no layout fits.
+pub async fn run(session: &Session, format: args::Format) -> Outcome<Status> {
+    let reads = session.read(&ReadOptions::default()).await;
+    let status = session::tell_down(&reads);
+    let mut grants = Vec::new();
+    for (target, reading) in reads.into_iter().filter_map(|read| read.reading.ok()) {
+        let facts = facts(&target, &reading).await?;
+        let database = target.config.name.to_string();
+        grants.push(for_reading(&facts, &database));
+        grants.push(for_writing(&facts, &database));
+    }
+    match Style::from(format) {
+        Style::Json => output::json(&Document { grants })?,
+        Style::Csv => output::data(&csv(&grants).csv()?)?,
+        Style::Text => output::data(&script(&grants))?,
+    }
+    Ok(status)
+}
+
+fn csv(grants: &[Grants]) -> Table {
+    let mut table = Table::new(&["database", "role", "purpose", "statement"]);
+    for grant in grants {
+        for statement in &grant.statements {
+            table.row(vec![
+                grant.database.as_str().into(),
+                grant.role.into(),
+                grant.purpose.into(),
+                statement.as_str().into(),
+            ]);
+        }
+    }
+    table
+}
+
+/// A script for psql, the notes as comments.
+fn script(grants: &[Grants]) -> String {
+    let mut out = String::new();
+    for grant in grants {
+        out.push_str(&format!("-- {}: {}\n", text::sanitise(&grant.database), grant.purpose));
+        for note in &grant.notes {
+            out.push_str(&format!("-- {}\n", text::sanitise(note)));
+        }
+        for statement in &grant.statements {
+            out.push_str(&format!("{};\n", text::sanitise(statement)));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+async fn facts(target: &Target, reading: &Reading) -> Outcome<Facts> {
+    let reader = Reader::open(target, Patience::Foreground).await?;
+    let registry = match &reading.context.layout.registry {
+        Registry::Table { table, .. } => Some((table.schema.quoted(), table.quoted())),
+        Registry::Query { .. } | Registry::Scan { .. } => None,
+    };
+    let mut ledgers = Vec::new();
+    let mut owners = BTreeSet::new();
+    for tenant in &reading.snapshot.tenants {
+        let Some(oid) = tenant.schema_oid else { continue };
+        owners.extend(tenant.owner.as_ref().map(|owner| owner.raw().to_owned()));
+        if let Some(Found::Ledger(ledger)) = reading.context.found.by_schema.get(&oid) {
+            ledgers.push((ledger.name.schema.quoted(), ledger.name.quoted()));
+        }
+    }
+    ledgers.sort();
+    ledgers.dedup();
+    let database = reader.rows("SELECT pg_catalog.current_database()").await?;
+    let members = reader.rows("SELECT pg_catalog.to_regclass('public.tenant_memberships') IS NOT NULL").await?;
+    let initialised = crate::jobs::init::status(&reader).await;
+    Ok(Facts {
+        database: quoted(database.first().and_then(|row| row.text(0)).unwrap_or_default())?,
+        registry,
+        members: members.first().is_some_and(|row| row.is_true(0)),
+        ledgers,
+        owners: self::owners(&reader, &owners).await?,
+        // A record that this role may not look into is there.
+        recorded: !matches!(initialised, Ok(InitStatus::Missing)),
+    })
+}
+
+fn quoted(name: &str) -> Outcome<String> {
+    ident(name).map(|name| name.quoted())
+}
+
+fn ident(name: &str) -> Outcome<Ident> {
+    Ident::new(name).map_err(|error: IdentError| Failure::failed(error.to_string()))
+}
+
+async fn owners(reader: &Reader, names: &BTreeSet<String>) -> Outcome<Vec<Owner>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list: Vec<String> = names.iter().map(|name| literal(name)).collect();
+    let sql = format!(
+        "SELECT rolname, rolsuper FROM pg_catalog.pg_roles WHERE rolname IN ({}) ORDER BY rolname",
+        list.join(", ")
+    );
+    let rows = reader.rows(&sql).await?;
+    rows.iter()
+        .filter_map(|row| row.text(0).map(|name| (name, row.is_true(1))))
+        .map(|(name, superuser)| Ok(Owner { name: ident(name)?, superuser }))
+        .collect()
+}
+
+fn for_reading(facts: &Facts, database: &str) -> Grants {
+    let mut schemas = BTreeSet::new();
+    let mut tables = Vec::new();
+    let known = facts.registry.iter().chain(&facts.ledgers);
+    for (schema, table) in known {
+        schemas.insert(schema.clone());
+        tables.push(table.clone());
+    }
+    let public = SchemaName::public().quoted();
+    if facts.members {
+        schemas.insert(public.clone());
+        tables.push(format!("{public}.\"tenant_memberships\""));
+    }
+    let mut statements = vec![
+        format!("CREATE ROLE {READER} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE"),
+        format!("ALTER ROLE {READER} SET default_transaction_read_only = on"),
+        format!("GRANT CONNECT ON DATABASE {} TO {READER}", facts.database),
+        format!("GRANT pg_read_all_stats TO {READER}"),
+    ];
+    if facts.recorded {
+        schemas.insert("tenantui".to_owned());
+    }
+    if !schemas.is_empty() {
+        let list: Vec<String> = schemas.into_iter().collect();
+        statements.push(format!("GRANT USAGE ON SCHEMA {} TO {READER}", list.join(", ")));
+    }
+    if !tables.is_empty() {
+        statements.push(format!("GRANT SELECT ON TABLE {} TO {READER}", tables.join(", ")));
+    }
+    if facts.recorded {
+        statements.push(format!("GRANT SELECT ON ALL TABLES IN SCHEMA tenantui TO {READER}"));
+    }
+    let mut notes = vec![
+        "set a password (\\password in psql), or use another way of logging in".to_owned(),
+        format!(
+            "instead of the grants on schemas and tables, where all data may be read: GRANT pg_read_all_data TO {READER}"
+        ),
+        "a new tenant's ledger needs its grants too: print this again, or use pg_read_all_data".to_owned(),
+    ];
+    if facts.registry.is_none() {
+        notes.push(
+            "the tenants are not listed in one table: grant SELECT on what the configured query reads".to_owned(),
+        );
+    }
+    if !facts.recorded {
+        notes.push("there is no schema tenantui yet; print this again after `tenantui init`".to_owned());
+    }
+    Grants { database: database.to_owned(), role: READER, purpose: "reading", statements, notes }
+}
+
+fn for_writing(facts: &Facts, database: &str) -> Grants {
+    let mut notes = vec!["set a password (\\password in psql), or use another way of logging in".to_owned()];
+    let mut statements = vec![
+        format!("CREATE ROLE {WRITER} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE"),
+        format!("GRANT CONNECT, CREATE ON DATABASE {} TO {WRITER}", facts.database),
+        format!("GRANT pg_read_all_stats TO {WRITER}"),
+    ];
+    if let Some((schema, table)) = &facts.registry {
+        statements.push(format!("GRANT USAGE ON SCHEMA {schema} TO {WRITER}"));
+        statements.push(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE {table} TO {WRITER}"));
+    }
+    for owner in &facts.owners {
+        let name = owner.name.quoted();
+        if owner.superuser {
+            notes.push(format!(
+                "{name} owns schemas of tenants and is a superuser: no small role can migrate those. Give them, and \
+                 the tables in them, to an ordinary role first, and print this again"
+            ));
+        } else {
+            statements.push(format!("GRANT {name} TO {WRITER}"));
+        }
+    }
+    let ordinary: Vec<&Owner> = facts.owners.iter().filter(|owner| !owner.superuser).collect();
+    match ordinary.as_slice() {
+        [] => {}
+        [one] => {
+            let owner = one.name.quoted();
+            notes.push(format!(
+                "what migrations make belongs to {WRITER}; the default privileges let the application use it as {owner}"
+            ));
+            for kind in ["TABLES", "SEQUENCES", "SCHEMAS"] {
+                statements.push(format!("ALTER DEFAULT PRIVILEGES FOR ROLE {WRITER} GRANT ALL ON {kind} TO {owner}"));
+            }
+        }
+        [_, _, ..] => notes.push(format!(
+            "what migrations make belongs to {WRITER}: say by ALTER DEFAULT PRIVILEGES FOR ROLE {WRITER} who else may use it"
+        )),
+    }
+    if facts.recorded {
+        statements.push(format!("GRANT USAGE ON SCHEMA tenantui TO {WRITER}"));
+        statements.push(format!("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA tenantui TO {WRITER}"));
+        statements.push(format!("GRANT USAGE ON ALL SEQUENCES IN SCHEMA tenantui TO {WRITER}"));
+    } else {
+        notes.push(format!("run `tenantui init` as {WRITER}: the schema tenantui then belongs to it"));
+    }
+    Grants { database: database.to_owned(), role: WRITER, purpose: "writing", statements, notes }
+}

@@ -1,0 +1,113 @@
+//! What the command says of privileges is true: the roles that `doctor --grants` prints are enough, and a role without
+//! them is told what it lacks. And files that changed after tenantui applied them.
+
+use serde_json::Value;
+
+use crate::cli::text;
+use crate::cli_fleet::{Fleet, tenant};
+use crate::support::pg;
+
+/// A fleet whose schemas belong to an ordinary role, as real ones do.
+fn owned() -> (Fleet, String) {
+    let fleet = Fleet::new();
+    let owner = pg().role("app");
+    for schema in ["tenant_acme", "tenant_beta_two", "tenant_lost"] {
+        fleet.database.sql(&format!("alter schema {schema} owner to {owner}"));
+        fleet.database.sql(&format!(
+            "do $$ declare t text; begin for t in select tablename from pg_tables where schemaname = '{schema}' loop \
+             execute format('alter table {schema}.%I owner to {owner}', t); end loop; end $$"
+        ));
+    }
+    fleet.database.sql("drop schema tenant_lost; delete from public.tenants where slug = 'gone'");
+    fleet.database.sql(&format!("revoke all on database \"{}\" from public", fleet.database.name));
+    (fleet, owner)
+}
+
+/// Runs what `doctor --grants` prints for one purpose, for a role of this name.
+fn grant(fleet: &Fleet, purpose: &str, role: &str) {
+    let document = fleet.json(0, &["doctor", "--grants", "--json"]);
+    let all = document["grants"].as_array().expect("a list");
+    let one = all.iter().find(|grant| grant["purpose"] == purpose).expect("the purpose");
+    let printed = one["role"].as_str().expect("a name");
+    for statement in one["statements"].as_array().expect("a list").iter().filter_map(Value::as_str) {
+        fleet.database.sql(&statement.replace(printed, role));
+    }
+}
+
+fn unique(fleet: &Fleet, name: &str) -> String {
+    format!("{name}_{}", fleet.database.name)
+}
+
+#[test]
+fn the_roles_that_doctor_prints_are_enough() {
+    let (fleet, owner) = owned();
+    let superuser = fleet.block("eu-1", &fleet.database.url());
+    let writer = unique(&fleet, "writer");
+    grant(&fleet, "writing", &writer);
+    fleet.configure(&fleet.block("eu-1", &fleet.database.url_as(&writer)));
+    fleet.init();
+    fleet.expect(0, &["migrate", "--all", "--yes"]);
+    fleet.expect(0, &["provision", "new-one", "--name", "New", "--yes"]);
+    let used = format!("has_table_privilege('{owner}', 'tenant_new_one.notes', 'INSERT')");
+    assert_eq!(
+        fleet.database.value(&format!("select {used} and has_schema_privilege('{owner}', 'tenant_new_one', 'USAGE')")),
+        "t"
+    );
+
+    fleet.configure(&superuser);
+    let reader = unique(&fleet, "reader");
+    grant(&fleet, "reading", &reader);
+    fleet.configure(&fleet.block("eu-1", &fleet.database.url_as(&reader)));
+    let document = fleet.json(0, &["tenants", "--json"]);
+    for slug in ["acme", "beta-two", "new-one"] {
+        assert_eq!(tenant(&document, "slug", slug)["state"], "ok", "{document}");
+    }
+    let jobs = fleet.json(0, &["jobs", "--json"]);
+    assert_eq!(jobs["jobs"].as_array().map(Vec::len), Some(2));
+    let words = text(&fleet.expect(5, &["provision", "another", "--name", "A", "--yes"]).stderr);
+    assert!(words.contains("permission denied") || words.contains("may not"), "{words}");
+    let doctor = text(&fleet.expect(0, &["doctor"]).stdout);
+    assert!(doctor.contains("may not create schemas"), "{doctor}");
+}
+
+#[test]
+fn a_role_without_privileges_is_refused_and_told_where_to_look() {
+    let fleet = Fleet::new();
+    fleet.init();
+    let role = pg().role("lowly");
+    fleet.database.sql(&format!("grant select on public.tenants to {role}"));
+    fleet.configure(&fleet.block("eu-1", &fleet.database.url_as(&role)));
+    for order in [&["init", "--yes"][..], &["provision", "new-one", "--name", "New", "--yes"], &["jobs"]] {
+        let words = text(&fleet.expect(5, order).stderr);
+        assert!(words.contains("doctor --grants"), "{order:?}: {words}");
+    }
+    let detail = fleet.json(0, &["tenant", "acme", "--json"]);
+    assert_eq!((detail["state"].as_str(), &detail["migrations"]), (Some("no_access"), &Value::Null));
+}
+
+#[test]
+fn a_file_that_changed_after_it_was_applied_leaves_its_tenants_out() {
+    let fleet = Fleet::new();
+    fleet.init();
+    fleet.expect(0, &["migrate", "acme", "--yes"]);
+    let checks = |slug: &str| -> Vec<Value> {
+        let detail = fleet.json(0, &["tenant", slug, "--json"]);
+        let migrations = detail["migrations"].as_array().expect("a list");
+        migrations.iter().map(|migration| migration["checksum_ok"].clone()).collect()
+    };
+    // Only the last file was applied by tenantui; of the others nothing is known.
+    assert_eq!(checks("acme"), [Value::Null, Value::Null, Value::Bool(true)]);
+    fleet.file("20260301000000-index-author", "create index notes_author on notes (author); -- edited");
+    assert_eq!(checks("acme"), [Value::Null, Value::Null, Value::Bool(false)]);
+    assert_eq!(checks("beta-two"), [Value::Null, Value::Null, Value::Null]);
+    fleet.expect(0, &["migrate", "acme", "--yes"]);
+
+    fleet.file("20260401000000-add-tag", "alter table notes add column tag text;");
+    let done = fleet.json(4, &["migrate", "acme", "beta-two", "--yes", "--json"]);
+    let left = tenant(&done, "tenant", "acme");
+    assert_eq!(left["result"], "left out");
+    assert!(left["message"].as_str().is_some_and(|why| why.contains("--accept-changed 20260301000000")), "{left}");
+    assert_eq!(tenant(&done, "tenant", "beta-two")["result"], "done");
+    fleet.expect(0, &["migrate", "acme", "--accept-changed", "20260301000000", "--yes"]);
+    assert_eq!(checks("acme").last(), Some(&Value::Bool(true)));
+}
