@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use super::args::Consent;
 use super::exit::{Failure, Outcome, Status};
+use super::output;
 use super::signals::Signals;
 use crate::config;
 use crate::model::environment::Environment;
@@ -52,6 +53,10 @@ async fn answer(prompt: &str, signals: &Signals) -> Outcome<String> {
     });
     tokio::select! {
         line = line => Ok(line.map_err(io::Error::other)??),
-        number = signals.wait(1) => Err(Failure::new(Status::Signal(number), "\nnothing was done")),
+        number = signals.wait(1) => {
+            // The terminal's line ends where the question stands.
+            output::note("\n");
+            Err(Failure::new(Status::Signal(number), "nothing was done"))
+        }
     }
 }

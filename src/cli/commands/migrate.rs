@@ -240,7 +240,9 @@ fn refused(plan: &Plan) -> String {
 }
 
 fn busy(job: &JobView) -> Failure {
-    let worker = job.worker.as_ref().map_or_else(String::new, |worker| format!(" by {}", worker.safe()));
+    // Of a job that does not run the worker is only its last one.
+    let worker = job.worker.as_ref().filter(|_| job.state == JobState::Running);
+    let worker = worker.map_or_else(String::new, |worker| format!(" by {}", worker.safe()));
     let next = match job.state {
         JobState::Paused | JobState::Queued => {
             format!("`tenantui job {0} resume` goes on with it, `cancel` ends it", job.id)

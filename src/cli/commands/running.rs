@@ -165,6 +165,9 @@ pub async fn run(target: &Target, job: JobId, retry: bool, after: AfterCanary, s
         let options = RunOptions { wait_after_canary, parallel: None, stop: signals.stop() };
         let view = run_once(target, job, retry, options, signals).await?;
         retry = false;
+        if view.state == JobState::Paused && signals.first().is_some() {
+            output::note(format!("job {job} is paused; `tenantui job {job} resume` goes on with it"));
+        }
         let waits = view.state == JobState::Paused
             && signals.first().is_none()
             && view.reason.as_ref().is_some_and(|reason| reason.raw() == "canary");
