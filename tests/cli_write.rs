@@ -130,6 +130,19 @@ fn migrate_tells_every_tenant_and_leaves_out_by_name() {
 }
 
 #[test]
+fn a_name_that_is_never_migrated_is_refused_and_not_passed_over() {
+    let fleet = Fleet::new();
+    fleet.init();
+    fleet.database.sql("update public.tenants set status = 'deleted' where slug = 'acme'");
+    for (name, why) in [("acme", "deleted"), ("tenant_lost", "without a row")] {
+        let words = text(&fleet.expect(5, &["migrate", name, "--yes"]).stderr);
+        assert!(words.contains(why) && !words.contains("nothing is pending"), "{words}");
+    }
+    fleet.expect(4, &["migrate", "--all", "--yes"]);
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+}
+
+#[test]
 fn a_failing_tenant_is_told_with_the_servers_words_and_can_be_retried() {
     let fleet = Fleet::new();
     fleet.init();

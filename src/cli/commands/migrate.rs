@@ -93,6 +93,7 @@ async fn choose(session: &Session, arguments: &Migrate) -> Outcome<Vec<Aim>> {
     }
     for slug in arguments.slugs.iter().collect::<BTreeSet<_>>() {
         let (database, tenant) = find(&aims, slug)?;
+        check_migratable(&tenant)?;
         if let Some(aim) = aims.get_mut(database) {
             aim.tenants.push(tenant);
         }
@@ -112,6 +113,18 @@ fn by_set(reading: &Reading, arguments: &Migrate) -> Vec<Arc<Tenant>> {
         .filter(|tenant| arguments.all || arguments.state.contains(&tenant.state))
         .cloned()
         .collect()
+}
+
+/// Plans leave these out without a word, since a set never means them; a name does.
+fn check_migratable(tenant: &Tenant) -> Outcome<()> {
+    let why = if tenant.deleted {
+        "is deleted in the registry"
+    } else if tenant.state == TenantState::OrphanSchema {
+        "is a schema without a row in the registry"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::refused(format!("nothing was done: \"{}\" {why}, and such are never migrated", tenant.slug.raw())))
 }
 
 fn find(aims: &[Aim], slug: &str) -> Outcome<(usize, Arc<Tenant>)> {
