@@ -143,6 +143,28 @@ fn a_name_that_is_never_migrated_is_refused_and_not_passed_over() {
 }
 
 #[test]
+fn a_dry_run_says_what_would_be_refused() {
+    let fleet = Fleet::new();
+    fleet.init();
+    fleet.file("20260401000000-index", "-- :disable-transaction\ncreate index concurrently i on notes (body);");
+    for order in [&["migrate", "acme"][..], &["provision", "new-one", "--name", "New"]] {
+        for end in ["--dry-run", "--yes"] {
+            let words = text(&fleet.expect(5, &[order, &[end]].concat()).stderr);
+            assert!(
+                words.contains("20260401000000-index.up.sql opts out of its transaction"),
+                "{order:?} {end}: {words}"
+            );
+        }
+    }
+    fleet.file("20260401000000-index", "commit;");
+    for order in [&["migrate", "acme", "--yes"][..], &["provision", "new-one", "--name", "New", "--dry-run"]] {
+        let words = text(&fleet.expect(5, order).stderr);
+        assert!(words.contains("allow = [\"20260401000000:transaction-control\"]"), "{order:?}: {words}");
+    }
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+}
+
+#[test]
 fn a_failing_tenant_is_told_with_the_servers_words_and_can_be_retried() {
     let fleet = Fleet::new();
     fleet.init();

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::gate;
 use super::lease;
@@ -17,7 +18,7 @@ use crate::migrations::apply::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::literal;
 use crate::model::job::{JobId, JobKind, JobState, JobView};
-use crate::postgres::session::{Target, WriterSession};
+use crate::postgres::session::{Target, TextRow, WriterSession};
 use crate::text::Untrusted;
 
 /// A claimed job.
@@ -52,9 +53,9 @@ pub(super) async fn claim(target: &Target, job: JobId, retry: bool) -> Result<Cl
     // Before the claim, so that a job stays as it is for a worker that has its files.
     let params = params_of(&session, job).await?;
     let files = steps::files(target, &params).await?;
-    let rows = match gate::ask(&session, &claim_sql(job)).await {
+    let rows = match take(&session, job).await {
         Ok(rows) => rows,
-        Err(Trouble::Server(refused)) if refused.sqlstate == "55P03" => {
+        Err(Trouble::Server(refused)) if refused.sqlstate == DRAINING => {
             return Err(gate::refused(format!(
                 "job {job} is draining: a step of its last worker still runs. Try again in a moment"
             )));
@@ -123,6 +124,26 @@ fn check_claimable(job: JobId, view: &JobView, retry: bool) -> Result<(), OrderE
 }
 
 /// One statement: the row lock that waits for nobody, and the update that depends on it.
+/// The SQLSTATE of a claim while a step of the last worker still runs: lock_not_available.
+const DRAINING: &str = "55P03";
+/// How long a rescue waits for such a step: as long as the server needs to see that its client is gone.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Time between two tries of it.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Claims the job, waiting for the last step of a worker that has gone.
+async fn take(session: &WriterSession, job: JobId) -> Result<Vec<Vec<TextRow>>, Trouble> {
+    let started = Instant::now();
+    loop {
+        match gate::ask(session, &claim_sql(job)).await {
+            Err(Trouble::Server(refused)) if refused.sqlstate == DRAINING && started.elapsed() < PATIENCE => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
 fn claim_sql(job: JobId) -> String {
     format!(
         "WITH locked AS (SELECT id FROM tenantui.job WHERE id = {job} AND state IN ('queued', 'running', 'paused', 'failed') \

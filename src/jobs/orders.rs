@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::gate;
 use super::params::{FORMAT, FileRef, LeftOutRef, Pace, Params, RegistryRef, hex};
 use super::preflight;
+pub use super::preflight::{runnable, whole};
 use super::service::{MigrateOrder, Order, ProvisionOrder};
 use super::who;
 use crate::config;

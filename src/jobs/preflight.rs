@@ -5,9 +5,10 @@ use super::gate::{ask, refused};
 use super::orders::OrderError;
 use super::params::{ProvisionParams, RowValue, Value};
 use super::service::{MigrateOrder, ProvisionOrder};
+use crate::config::Allow;
 use crate::layout::{Registry, RegistryColumns, TakenNames};
 use crate::migrations::apply::ledger::WritableLedger;
-use crate::migrations::folder::MigrationFile;
+use crate::migrations::folder::{Folder, MigrationFile};
 use crate::model::ident::{Ident, QualifiedName, literal};
 use crate::model::ledger::Tool;
 use crate::postgres::session::{Target, WriterSession};
@@ -37,7 +38,7 @@ pub(super) async fn migrate(target: &Target, session: &WriterSession, order: &Mi
     if plan.tenants.is_empty() {
         return Err(refused("nothing is pending: there is nothing to order"));
     }
-    files(plan.tool, plan.files().iter().map(AsRef::as_ref))?;
+    runnable(plan.tool, plan.files().iter().map(AsRef::as_ref))?;
     for tenant in &plan.tenants {
         tenant.schema.check_tenant().map_err(|error| refused(format!("{}: {error}", tenant.slug.raw())))?;
     }
@@ -64,8 +65,11 @@ pub(super) async fn migrate(target: &Target, session: &WriterSession, order: &Mi
     Ok(())
 }
 
-/// Files that this version can run, with a ledger that it can write.
-fn files<'a>(tool: Tool, files: impl Iterator<Item = &'a MigrationFile>) -> Result<(), OrderError> {
+/// Whether this version can run these files and write their ledger. Needs no connection.
+///
+/// # Errors
+/// When it cannot; which file, and why.
+pub fn runnable<'a>(tool: Tool, files: impl Iterator<Item = &'a MigrationFile>) -> Result<(), OrderError> {
     if WritableLedger::of(tool).is_none() {
         return Err(refused(format!("the ledger of {tool} is not written by this version; run {tool} itself")));
     }
@@ -80,6 +84,27 @@ fn files<'a>(tool: Tool, files: impl Iterator<Item = &'a MigrationFile>) -> Resu
     Ok(())
 }
 
+/// Whether a new tenant can get all files of a folder. Needs no connection.
+///
+/// # Errors
+/// When a file is refused, or this version cannot run it.
+pub fn whole(folder: &Folder, allow: &[Allow]) -> Result<(), OrderError> {
+    for file in &folder.files {
+        let lifted = |rule: &str| allow.iter().any(|a| a.version == file.version.raw() && a.rule == rule);
+        if let Some(finding) = file.findings.iter().find(|finding| finding.refuses && !lifted(finding.rule)) {
+            return Err(refused(format!(
+                "{}:{}: {}. Mend the file, or lift the refusal with allow = [\"{}:{}\"]",
+                file.path.display(),
+                finding.line,
+                finding.message.raw(),
+                file.version.raw(),
+                finding.rule
+            )));
+        }
+    }
+    runnable(folder.tool, folder.files.iter().map(AsRef::as_ref))
+}
+
 /// Checks the order of a provisioning, and decides what the new row will hold.
 pub(super) async fn provision(
     target: &Target,
@@ -88,14 +113,7 @@ pub(super) async fn provision(
 ) -> Result<ProvisionParams, OrderError> {
     order.name.schema.check_tenant().map_err(|error| refused(error.to_string()))?;
     if let Some(folder) = &order.folder {
-        let allow = &target.config.migrations.allow;
-        for file in &folder.files {
-            let lifted = |rule: &str| allow.iter().any(|a| a.version == file.version.raw() && a.rule == rule);
-            if let Some(finding) = file.findings.iter().find(|finding| finding.refuses && !lifted(finding.rule)) {
-                return Err(refused(format!("{}:{}: {}", file.path.display(), finding.line, finding.message.raw())));
-            }
-        }
-        files(folder.tool, folder.files.iter().map(AsRef::as_ref))?;
+        whole(folder, &target.config.migrations.allow)?;
     }
     let row = match &order.layout.registry {
         Registry::Table { table, columns, oid } => {

@@ -177,8 +177,13 @@ fn dry_run(aims: &[Aim], arguments: &Migrate, style: Style) -> Outcome<Status> {
             output::note(format!("{} is {}: see `tenantui job {}`", name(job), job.state.word(), job.id));
         }
         let plan = make_plan(aim, arguments)?;
+        let runs = runs(&plan);
         if style == Style::Text {
             output::data(&plan::words(&plan, &aim.target.config, true))?;
+        }
+        if let Err(failure) = runs {
+            output::note(&failure.message);
+            status = status.and(failure.status);
         }
         status = status.and(judged(&plan));
         plans.push(PlanDocument::from(&plan));
@@ -189,6 +194,14 @@ fn dry_run(aims: &[Aim], arguments: &Migrate, style: Style) -> Outcome<Status> {
         Style::Text => {}
     }
     Ok(status)
+}
+
+/// Whether this version can run the plan's files; asked before the operator is.
+fn runs(plan: &Plan) -> Outcome<()> {
+    if !plan.refusals.is_empty() {
+        return Ok(());
+    }
+    Ok(orders::runnable(plan.tool, plan.files().iter().map(AsRef::as_ref))?)
 }
 
 /// What a plan says of the end: 5 where it cannot be ordered, 4 where tenants are left out.
@@ -219,6 +232,7 @@ async fn one_database(session: &Session, arguments: &Migrate, aim: Aim, results:
     if !plan.refusals.is_empty() {
         return Err(Failure::refused(refused(&plan)));
     }
+    runs(&plan)?;
     let judged = judged(&plan);
     if plan.tenants.is_empty() {
         results.add_left_out(&plan.database, &plan.left_out);

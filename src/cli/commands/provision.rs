@@ -45,15 +45,17 @@ pub async fn run(session: &Session, arguments: &Provision) -> Outcome<Status> {
     })?;
     context.taken.check(&name).map_err(|error| Failure::refused(format!("nothing was done: {error}")))?;
     let plan = plan(&target, &reading, &name, arguments);
+    let refused = context.folder.as_ref().map_or(Ok(()), |folder| orders::whole(folder, &database.migrations.allow));
     let style = Style::from(arguments.format);
     if arguments.consent.dry_run {
         match style {
             Style::Json => output::json(&plan)?,
             Style::Text | Style::Csv => output::data(&words(&plan, &target))?,
         }
-        return Ok(Status::Done);
+        return Ok(refused.map(|()| Status::Done)?);
     }
     output::note(words(&plan, &target));
+    refused?;
     let (status, results) = make(session, &target, &reading, name, arguments).await?;
     results.print(style)?;
     Ok(status)
