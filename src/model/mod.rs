@@ -1,6 +1,7 @@
 //! Plain types and pure rules. Nothing here does I/O, knows a terminal or a wire protocol.
 
 pub mod environment;
+pub mod export;
 pub mod fleet;
 pub mod ident;
 pub mod job;

@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use crate::cli::args;
 use crate::cli::exit::{Outcome, Status};
-use crate::cli::output::json::Job;
 use crate::cli::output::{self, Style, Table};
 use crate::cli::session::{self, Session};
 use crate::jobs::record;
+use crate::model::export::Job;
 use crate::model::job::JobView;
 use crate::postgres::session::{Patience, Reader};
 use crate::text;
@@ -42,7 +42,7 @@ pub async fn run(session: &Session, arguments: &args::Jobs) -> Outcome<Status> {
     }
     match Style::from(arguments.format) {
         Style::Json => output::json(&Document { jobs: jobs.iter().map(Job::from).collect() })?,
-        Style::Csv => output::data(&csv(&jobs).csv()?)?,
+        Style::Csv => output::data(&Table::of(jobs.iter().map(Job::from)).csv()?)?,
         Style::Text => output::data(&table(&jobs, session.has_several()).text())?,
     }
     Ok(status)
@@ -73,40 +73,6 @@ pub fn table(jobs: &[JobView], several: bool) -> Table {
             cells.insert(0, (&*job.database).into());
         }
         table.row(cells);
-    }
-    table
-}
-
-fn csv(jobs: &[JobView]) -> Table {
-    let mut table = Table::new(&[
-        "database",
-        "id",
-        "kind",
-        "state",
-        "attempt",
-        "total",
-        "done",
-        "failed",
-        "blocked",
-        "pending",
-        "created_by",
-        "worker",
-    ]);
-    for job in jobs.iter().map(Job::from) {
-        table.row(vec![
-            job.database.into(),
-            job.id.to_string().into(),
-            job.kind.into(),
-            job.state.into(),
-            job.attempt.to_string().into(),
-            job.total.into(),
-            job.done.into(),
-            job.failed.into(),
-            job.blocked.into(),
-            job.pending.into(),
-            job.created_by.into(),
-            job.worker.into(),
-        ]);
     }
     table
 }

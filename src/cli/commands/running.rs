@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 use crate::cli::args::Consent;
 use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
-use crate::cli::output::json::{JobDetail, ResultRow};
 use crate::cli::output::{self, Style, Table};
 use crate::cli::signals::Signals;
 use crate::jobs::record;
 use crate::jobs::worker::{self, RunOptions};
 use crate::migrations::plan::LeftOut;
+use crate::model::export::{JobDetail, ResultRow};
 use crate::model::job::{JobEvent, JobId, JobState, JobView, LogLine, LogMark, Outcome as TenantResult};
 use crate::postgres::session::{Patience, Reader, Target};
 use crate::text;
@@ -82,7 +82,7 @@ impl Results {
     pub fn print(&self, style: Style) -> Outcome<()> {
         match style {
             Style::Json => output::json(self),
-            Style::Csv => output::data(&self.csv().csv()?),
+            Style::Csv => output::data(&Table::of(self.tenants.iter().cloned()).csv()?),
             Style::Text if self.tenants.is_empty() => Ok(()),
             Style::Text => output::data(&self.text().text()),
         }
@@ -107,36 +107,6 @@ impl Results {
                 cells.insert(0, row.database.as_str().into());
             }
             table.row(cells);
-        }
-        table
-    }
-
-    fn csv(&self) -> Table {
-        let mut table = Table::new(&[
-            "database",
-            "tenant",
-            "schema",
-            "result",
-            "version",
-            "sqlstate",
-            "message",
-            "steps_done",
-            "steps",
-            "duration_ms",
-        ]);
-        for row in &self.tenants {
-            table.row(vec![
-                row.database.as_str().into(),
-                row.tenant.as_str().into(),
-                row.schema.clone().into(),
-                row.result.into(),
-                row.version.clone().into(),
-                row.sqlstate.clone().into(),
-                row.message.clone().into(),
-                row.steps_done.into(),
-                row.steps.into(),
-                row.duration_ms.into(),
-            ]);
         }
         table
     }

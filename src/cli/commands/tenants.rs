@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::cli::args::{SortBy, Tenants};
 use crate::cli::exit::{Outcome, Status};
-use crate::cli::output::json::{Database, Shared, TenantRow};
 use crate::cli::output::{self, Cell, Style, Table};
 use crate::cli::session::{self, Read, Session};
 use crate::fleet::ReadOptions;
+use crate::model::export::{Database, Shared, TenantRow};
 use crate::model::tenant::{Tenant, TenantState};
 use crate::text;
 
@@ -32,7 +32,7 @@ pub async fn run(session: &Session, arguments: &Tenants) -> Outcome<Status> {
     let tenants = select(&reads, arguments);
     match Style::from(arguments.format) {
         Style::Json => output::json(&document(&reads, &tenants))?,
-        Style::Csv => output::data(&csv(&tenants).csv()?)?,
+        Style::Csv => output::data(&Table::of(tenants.iter().map(|tenant| TenantRow::from(&**tenant))).csv()?)?,
         Style::Text => {
             output::data(&table(&tenants, session.has_several(), arguments.cache).text())?;
             summary(&reads, &tenants);
@@ -154,57 +154,6 @@ pub fn table(tenants: &[Arc<Tenant>], several: bool, cache: bool) -> Table {
             row.push(tenant.cache_keys.into());
         }
         table.row(row);
-    }
-    table
-}
-
-fn csv(tenants: &[Arc<Tenant>]) -> Table {
-    let mut table = Table::new(&[
-        "database",
-        "id",
-        "slug",
-        "name",
-        "status",
-        "schema",
-        "state",
-        "tool",
-        "version",
-        "applied",
-        "pending",
-        "ahead",
-        "dirty",
-        "locked",
-        "tables",
-        "size_bytes",
-        "size_exact",
-        "cache_keys",
-        "created_at",
-        "problems",
-    ]);
-    for tenant in tenants {
-        let row = TenantRow::from(&**tenant);
-        table.row(vec![
-            row.database.into(),
-            row.id.into(),
-            row.slug.into(),
-            row.name.into(),
-            row.status.into(),
-            row.schema.into(),
-            row.state.into(),
-            row.tool.into(),
-            row.version.into(),
-            row.applied.into(),
-            row.pending.into(),
-            row.ahead.into(),
-            row.dirty.into(),
-            row.locked.into(),
-            row.tables.into(),
-            row.size_bytes.into(),
-            row.size_exact.into(),
-            row.cache_keys.into(),
-            row.created_at.into(),
-            row.problems.join("; ").into(),
-        ]);
     }
     table
 }

@@ -1,6 +1,5 @@
 //! Data on standard output, everything else on standard error; nothing unsafe on either.
 
-pub mod json;
 mod table;
 
 use std::io::{self, Write as _};

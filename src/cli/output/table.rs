@@ -2,7 +2,10 @@
 
 use std::io;
 
+use serde_json::Value;
+
 use crate::cli::exit::{Failure, Outcome};
+use crate::model::export::{self, Row};
 use crate::text::{self, Untrusted};
 
 /// One cell. Unknown is empty in CSV and `-` in a table, never 0.
@@ -21,6 +24,16 @@ pub enum Cell {
 impl From<&str> for Cell {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
+    }
+}
+
+impl From<&Value> for Cell {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::None,
+            Value::Number(number) => number.as_u64().map_or_else(|| Self::Text(number.to_string()), Self::Number),
+            Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => Self::Text(export::cell(value)),
+        }
     }
 }
 
@@ -95,6 +108,16 @@ impl Table {
     #[must_use]
     pub fn new(heads: &[&str]) -> Self {
         Self { heads: heads.iter().map(|head| (*head).to_owned()).collect(), rows: Vec::new() }
+    }
+
+    /// Rows of the contract under their own names.
+    #[must_use]
+    pub fn of<R: Row>(rows: impl IntoIterator<Item = R>) -> Self {
+        let mut table = Self::new(R::COLUMNS);
+        for row in rows {
+            table.row(row.values().iter().map(Cell::from).collect());
+        }
+        table
     }
 
     /// Adds a row.

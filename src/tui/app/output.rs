@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use super::nav;
 use super::state::{Screen, State, TenantTab};
-use crate::model::job::JobView;
-use crate::model::tenant::Tenant;
+use crate::model::export::{self, Job, ResultRow, Row, TenantRow};
 use crate::text::{Untrusted, json_for_terminal};
 
 /// A list as data: what it is, its columns, its rows.
@@ -55,124 +54,28 @@ impl Sheet {
     }
 }
 
+/// A cell that a terminal may get.
 fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::Bool(value) => value.to_string(),
-        Value::Number(value) => value.to_string(),
-        Value::String(value) => Untrusted::new(value).safe().to_string(),
-        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join("; "),
-        Value::Object(_) => Untrusted::new(value.to_string()).safe().to_string(),
-    }
+    Untrusted::new(export::cell(value)).safe().to_string()
 }
 
 fn text(value: Option<&Untrusted>) -> Value {
     value.map_or(Value::Null, |value| Value::from(value.raw()))
 }
 
-/// The columns of a tenant, named as in `tenants --json`.
-const TENANT: &[&str] = &[
-    "database",
-    "id",
-    "slug",
-    "name",
-    "status",
-    "schema",
-    "state",
-    "tool",
-    "version",
-    "applied",
-    "pending",
-    "ahead",
-    "dirty",
-    "locked",
-    "tables",
-    "size_bytes",
-    "size_exact",
-    "cache_keys",
-    "created_at",
-    "problems",
-];
-
-fn tenant(tenant: &Tenant) -> Vec<Value> {
-    let reading = tenant.ledger.reading();
-    vec![
-        Value::from(&*tenant.key.database),
-        text(tenant.id.as_ref()),
-        Value::from(tenant.slug.raw()),
-        text(tenant.name.as_ref()),
-        text(tenant.status.as_ref()),
-        text(tenant.schema.as_ref()),
-        Value::from(tenant.state.word()),
-        reading.map_or(Value::Null, |reading| Value::from(reading.tool.word())),
-        tenant.version().map_or(Value::Null, |version| Value::from(version.raw())),
-        json!(tenant.applied),
-        json!(tenant.pending.as_ref().map(|versions| versions.len())),
-        json!(tenant.ahead.as_ref().map(|versions| versions.len())),
-        json!(reading.map(|reading| reading.dirty)),
-        json!(reading.map(|reading| reading.locked.is_some())),
-        json!(tenant.tables),
-        json!(tenant.size_bytes),
-        Value::from(tenant.size_exact),
-        json!(tenant.cache_keys),
-        text(tenant.created_at.as_ref()),
-        Value::from(tenant.problems.iter().map(|problem| Value::from(problem.raw())).collect::<Vec<_>>()),
-    ]
-}
-
-const JOB: &[&str] = &[
-    "database",
-    "id",
-    "kind",
-    "what",
-    "state",
-    "reason",
-    "attempt",
-    "total",
-    "done",
-    "failed",
-    "blocked",
-    "pending",
-    "created_by",
-    "created_at",
-    "worker",
-];
-
-fn job(job: &JobView) -> Vec<Value> {
-    vec![
-        Value::from(&*job.database),
-        Value::from(job.id.0),
-        Value::from(job.kind.word()),
-        Value::from(job.what.raw()),
-        Value::from(job.state.word()),
-        text(job.reason.as_ref()),
-        Value::from(job.attempt),
-        Value::from(job.total),
-        Value::from(job.done),
-        Value::from(job.failed),
-        Value::from(job.blocked),
-        Value::from(job.pending),
-        Value::from(job.created_by.raw()),
-        Value::from(job.created_at.to_string()),
-        text(job.worker.as_ref()),
-    ]
+/// Rows of the contract.
+fn rows<R: Row>(name: &'static str, rows: impl IntoIterator<Item = R>) -> Sheet {
+    Sheet { name, columns: R::COLUMNS.to_vec(), rows: rows.into_iter().map(|row| row.values()).collect() }
 }
 
 /// The list in front, as it is shown: filtered and sorted.
 #[must_use]
 pub fn sheet(state: &State) -> Sheet {
     match state.screen {
-        Screen::Tenants => Sheet {
-            name: "tenants",
-            columns: TENANT.to_vec(),
-            rows: state
-                .tenants
-                .shown
-                .iter()
-                .filter_map(|index| state.snapshot.tenants.get(*index))
-                .map(|one| tenant(one))
-                .collect(),
-        },
+        Screen::Tenants => {
+            let shown = state.tenants.shown.iter().filter_map(|index| state.snapshot.tenants.get(*index));
+            rows("tenants", shown.map(|tenant| TenantRow::from(&**tenant)))
+        }
         Screen::Migrations => Sheet {
             name: "migrations",
             columns: vec!["database", "version", "name", "tenants", "failed", "notes"],
@@ -192,7 +95,7 @@ pub fn sheet(state: &State) -> Sheet {
                 })
                 .collect(),
         },
-        Screen::Jobs => Sheet { name: "jobs", columns: JOB.to_vec(), rows: state.jobs.jobs.iter().map(job).collect() },
+        Screen::Jobs => rows("jobs", state.jobs.jobs.iter().map(Job::from)),
         Screen::JobResult => results(state),
         Screen::Messages => Sheet {
             name: "messages",
@@ -209,23 +112,8 @@ pub fn sheet(state: &State) -> Sheet {
 }
 
 fn results(state: &State) -> Sheet {
-    let rows = nav::outcomes(state)
-        .iter()
-        .map(|outcome| {
-            let failure = outcome.failure.as_ref();
-            vec![
-                Value::from(outcome.slug.raw()),
-                Value::from(outcome.schema.raw()),
-                Value::from(outcome.outcome.word()),
-                outcome.version.as_ref().map_or(Value::Null, |version| Value::from(version.raw())),
-                json!(failure.and_then(|failure| failure.sqlstate.clone())),
-                text(failure.map(|failure| &failure.message)),
-                json!(outcome.duration_ms),
-            ]
-        })
-        .collect();
-    let columns = vec!["tenant", "schema", "result", "version", "sqlstate", "message", "duration_ms"];
-    Sheet { name: "results", columns, rows }
+    let database = state.jobs.result_of.as_ref().map_or("", |(database, _)| &**database);
+    rows("results", nav::outcomes(state).iter().map(|outcome| ResultRow::of(database, outcome)))
 }
 
 fn tab(state: &State) -> Sheet {
@@ -280,11 +168,9 @@ fn tab(state: &State) -> Sheet {
                 .map(|(prefix, keys)| vec![Value::from(prefix.raw()), Value::from(*keys)])
                 .collect(),
         },
-        TenantTab::Jobs => Sheet {
-            name: "jobs",
-            columns: JOB.to_vec(),
-            rows: open.jobs_shown.iter().filter_map(|index| state.jobs.jobs.get(*index)).map(job).collect(),
-        },
+        TenantTab::Jobs => {
+            rows("jobs", open.jobs_shown.iter().filter_map(|index| state.jobs.jobs.get(*index)).map(Job::from))
+        }
     }
 }
 

@@ -1,13 +1,97 @@
-//! The JSON shapes. They are a contract from the first release: fields may be added, never renamed or removed.
-//! Unknown is `null`, never 0.
+//! The shapes in which the fleet leaves the program: JSON and CSV of the commands, exports of the dashboard. They are
+//! a contract from the first release: fields may be added, never renamed or removed. Unknown is `null`, never 0.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::model::fleet::{DatabaseView, SharedSchema};
 use crate::model::job::{JobView, TenantOutcome};
 use crate::model::ledger::{LedgerState, Version};
 use crate::model::tenant::{Tenant, TenantState};
 use crate::text::Untrusted;
+
+/// A row of a list, in the order of the contract.
+pub trait Row: Serialize {
+    /// The fields of the row, in order.
+    const COLUMNS: &'static [&'static str];
+
+    /// One value per column.
+    fn values(&self) -> Vec<Value> {
+        // A struct of plain fields always becomes an object.
+        let mut fields = serde_json::to_value(self).unwrap_or(Value::Null);
+        Self::COLUMNS.iter().map(|column| fields.get_mut(*column).map(Value::take).unwrap_or_default()).collect()
+    }
+}
+
+impl Row for TenantRow {
+    const COLUMNS: &'static [&'static str] = &[
+        "database",
+        "id",
+        "slug",
+        "name",
+        "status",
+        "schema",
+        "state",
+        "tool",
+        "version",
+        "applied",
+        "pending",
+        "ahead",
+        "dirty",
+        "locked",
+        "tables",
+        "size_bytes",
+        "size_exact",
+        "cache_keys",
+        "created_at",
+        "problems",
+    ];
+}
+
+impl Row for Job {
+    const COLUMNS: &'static [&'static str] = &[
+        "database",
+        "id",
+        "kind",
+        "state",
+        "attempt",
+        "total",
+        "done",
+        "failed",
+        "blocked",
+        "pending",
+        "created_by",
+        "worker",
+    ];
+}
+
+impl Row for ResultRow {
+    const COLUMNS: &'static [&'static str] = &[
+        "database",
+        "tenant",
+        "schema",
+        "result",
+        "version",
+        "sqlstate",
+        "message",
+        "steps_done",
+        "steps",
+        "duration_ms",
+    ];
+}
+
+/// A value as one cell of text, not yet safe for a terminal; unknown is empty.
+#[must_use]
+pub fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(value) => value.to_string(),
+        Value::String(value) => value.clone(),
+        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join("; "),
+        Value::Object(_) => value.to_string(),
+    }
+}
 
 /// Text as data.
 #[must_use]
@@ -242,5 +326,48 @@ impl ResultRow {
             steps: outcome.steps.1,
             duration_ms: outcome.duration_ms,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The columns name every field once: CSV and exports hold what JSON holds.
+    fn complete<R: Row>(row: &R) {
+        let Value::Object(fields) = serde_json::to_value(row).expect("a row") else { panic!("a row is an object") };
+        let mut columns: Vec<&str> = R::COLUMNS.to_vec();
+        columns.sort_unstable();
+        assert_eq!(columns, fields.keys().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn columns_are_the_fields() {
+        complete(&Job {
+            database: "a".into(),
+            id: 1,
+            kind: "migrate",
+            state: "done",
+            attempt: 1,
+            total: 1,
+            done: 1,
+            failed: 0,
+            blocked: 0,
+            pending: 0,
+            created_by: "ops".into(),
+            worker: None,
+        });
+        complete(&ResultRow {
+            database: "a".into(),
+            tenant: "acme".into(),
+            schema: None,
+            result: "done",
+            version: None,
+            sqlstate: None,
+            message: None,
+            steps_done: 1,
+            steps: 1,
+            duration_ms: None,
+        });
     }
 }
