@@ -1,7 +1,7 @@
 //! What follows from the picture: rows, groups, counters, the header. Recomputed when the picture, a filter or an
 //! order changes, never for a key that only moves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::filter;
@@ -120,15 +120,15 @@ pub fn migrations(state: &mut State) {
         if state.only_database.as_ref().is_some_and(|only| *only != database.name) {
             continue;
         }
-        let mut by_version: BTreeMap<Option<Version>, Vec<usize>> = BTreeMap::new();
+        let mut by_version: HashMap<Option<&Version>, Vec<usize>> = HashMap::new();
         for (index, tenant) in state.snapshot.tenants.iter().enumerate() {
             if tenant.key.database == database.name && counts_for_versions(tenant) {
-                by_version.entry(tenant.version().cloned()).or_default().push(index);
+                by_version.entry(tenant.version()).or_default().push(index);
             }
         }
         let files = database.files.as_deref().unwrap_or_default();
         for file in files {
-            by_version.entry(Some(file.version.clone())).or_default();
+            by_version.entry(Some(&file.version)).or_default();
         }
         let of = by_version.values().map(Vec::len).sum();
         let target = state.target(&database.name).cloned();
@@ -138,6 +138,7 @@ pub fn migrations(state: &mut State) {
         let mut of_database: Vec<VersionGroup> = by_version
             .into_iter()
             .map(|(version, tenants)| {
+                let version = version.cloned();
                 let file = version.as_ref().and_then(|version| files.iter().find(|file| file.version == *version));
                 let failed = failed_at(&state.snapshot, &tenants);
                 let mut notes = file.map(|file| file.notes.clone()).unwrap_or_default();

@@ -8,6 +8,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::state::{QuickFilter, Sort, State, TenantColumn};
+use crate::model::ledger::Version;
 use crate::model::tenant::{Tenant, TenantState};
 
 /// Matches texts against what was typed.
@@ -57,31 +58,85 @@ impl Fuzzy {
 pub fn shown(state: &State) -> Vec<usize> {
     let tenants = &state.snapshot.tenants;
     let filter = &state.tenants;
-    let candidates = tenants.iter().enumerate().filter(|(_, tenant)| {
-        state.only_database.as_ref().is_none_or(|only| *only == tenant.key.database)
-            && filter.quick.as_ref().is_none_or(|quick| quick_matches(quick, tenant, state))
-    });
-    let order = |a: usize, b: usize| compare(&tenants[a], &tenants[b], filter.sort).then(a.cmp(&b));
+    let mut shown: Vec<usize> = tenants
+        .iter()
+        .enumerate()
+        .filter(|(_, tenant)| {
+            state.only_database.as_ref().is_none_or(|only| *only == tenant.key.database)
+                && filter.quick.as_ref().is_none_or(|quick| quick_matches(quick, tenant, state))
+        })
+        .map(|(index, _)| index)
+        .collect();
     if filter.filter.trim().is_empty() {
-        let mut shown: Vec<usize> = candidates.map(|(index, _)| index).collect();
-        shown.sort_by(|a, b| order(*a, *b));
+        sort(&mut shown, tenants, filter.sort);
         return shown;
     }
     let mut fuzzy = Fuzzy::new(&filter.filter);
-    let mut scored: Vec<(u32, usize)> = candidates
-        .filter_map(|(index, tenant)| {
-            let fields = [
-                Some(tenant.slug.raw()),
-                tenant.name.as_ref().map(|text| text.raw()),
-                tenant.schema.as_ref().map(|text| text.raw()),
-                tenant.id.as_ref().map(|text| text.raw()),
-                Some(&*tenant.key.database),
-            ];
-            fuzzy.score(fields.into_iter().flatten()).map(|score| (score, index))
-        })
-        .collect();
-    scored.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| order(a.1, b.1)));
-    scored.into_iter().map(|(_, index)| index).collect()
+    let mut scores = std::collections::HashMap::new();
+    shown.retain(|index| {
+        let tenant = &tenants[*index];
+        let fields = [
+            Some(tenant.slug.raw()),
+            tenant.name.as_ref().map(|text| text.raw()),
+            tenant.schema.as_ref().map(|text| text.raw()),
+            tenant.id.as_ref().map(|text| text.raw()),
+            Some(&*tenant.key.database),
+        ];
+        let score = fuzzy.score(fields.into_iter().flatten());
+        if let Some(score) = score {
+            scores.insert(*index, score);
+        }
+        score.is_some()
+    });
+    sort(&mut shown, tenants, filter.sort);
+    // A stable sort: the chosen order stays among those that match equally well.
+    shown.sort_by_key(|index| std::cmp::Reverse(scores.get(index).copied()));
+    shown
+}
+
+/// Sorts positions by a column. The keys are taken out first: ten thousand tenants lie far apart in memory, and a
+/// comparison of versions reads both of them.
+fn sort(shown: &mut [usize], tenants: &[Arc<Tenant>], sort: Sort) {
+    match keys(shown, tenants, sort.column) {
+        Keys::Text(keys) => place(shown, keys, sort.descending),
+        Keys::Number(keys) => place(shown, keys, sort.descending),
+    }
+}
+
+fn place<T: Ord>(shown: &mut [usize], keys: Vec<Option<T>>, descending: bool) {
+    let mut keyed: Vec<(Option<T>, usize)> = keys.into_iter().zip(shown.iter().copied()).collect();
+    keyed.sort_by(|a, b| known(a.0.as_ref(), b.0.as_ref(), descending).then(a.1.cmp(&b.1)));
+    for (place, (_, index)) in shown.iter_mut().zip(keyed) {
+        *place = index;
+    }
+}
+
+enum Keys<'a> {
+    Text(Vec<Option<&'a str>>),
+    Number(Vec<Option<u64>>),
+}
+
+fn keys<'a>(shown: &[usize], tenants: &'a [Arc<Tenant>], column: TenantColumn) -> Keys<'a> {
+    let all = || shown.iter().map(|index| &*tenants[*index]);
+    match column {
+        TenantColumn::Tenant => Keys::Text(all().map(|tenant| Some(tenant.slug.raw())).collect()),
+        TenantColumn::Schema => Keys::Text(all().map(|tenant| tenant.schema.as_ref().map(|s| s.raw())).collect()),
+        TenantColumn::Status => Keys::Text(all().map(|tenant| tenant.status.as_ref().map(|s| s.raw())).collect()),
+        TenantColumn::Created => Keys::Text(all().map(|tenant| tenant.created_at.as_ref().map(|c| c.raw())).collect()),
+        TenantColumn::Database => Keys::Text(all().map(|tenant| Some(&*tenant.key.database)).collect()),
+        TenantColumn::State => Keys::Number(all().map(|tenant| Some(tenant.state as u64)).collect()),
+        TenantColumn::Behind => Keys::Number(all().map(|tenant| tenant.pending_count().map(|n| n as u64)).collect()),
+        TenantColumn::Size => Keys::Number(all().map(|tenant| tenant.size_bytes).collect()),
+        TenantColumn::Keys => Keys::Number(all().map(|tenant| tenant.cache_keys).collect()),
+        TenantColumn::Version => {
+            // A fleet stands at few versions: each gets its place once.
+            let distinct: std::collections::HashSet<&Version> = all().filter_map(Tenant::version).collect();
+            let mut distinct: Vec<&Version> = distinct.into_iter().collect();
+            distinct.sort();
+            let places: std::collections::HashMap<&Version, u64> = distinct.into_iter().zip(0..).collect();
+            Keys::Number(all().map(|tenant| tenant.version().and_then(|v| places.get(v).copied())).collect())
+        }
+    }
 }
 
 fn quick_matches(quick: &QuickFilter, tenant: &Arc<Tenant>, state: &State) -> bool {
@@ -111,22 +166,6 @@ fn known<T: Ord>(a: Option<T>, b: Option<T>, descending: bool) -> Ordering {
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
         (None, None) => Ordering::Equal,
-    }
-}
-
-fn compare(a: &Tenant, b: &Tenant, sort: Sort) -> Ordering {
-    let down = sort.descending;
-    match sort.column {
-        TenantColumn::Tenant => known(Some(&a.slug), Some(&b.slug), down),
-        TenantColumn::Schema => known(a.schema.as_ref(), b.schema.as_ref(), down),
-        TenantColumn::State => known(Some(a.state), Some(b.state), down),
-        TenantColumn::Version => known(a.version(), b.version(), down),
-        TenantColumn::Behind => known(a.pending_count(), b.pending_count(), down),
-        TenantColumn::Size => known(a.size_bytes, b.size_bytes, down),
-        TenantColumn::Keys => known(a.cache_keys, b.cache_keys, down),
-        TenantColumn::Status => known(a.status.as_ref(), b.status.as_ref(), down),
-        TenantColumn::Created => known(a.created_at.as_ref(), b.created_at.as_ref(), down),
-        TenantColumn::Database => known(Some(&a.key.database), Some(&b.key.database), down),
     }
 }
 
