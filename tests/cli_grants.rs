@@ -83,6 +83,13 @@ fn a_role_without_privileges_is_refused_and_told_where_to_look() {
     }
     let detail = fleet.json(0, &["tenant", "acme", "--json"]);
     assert_eq!((detail["state"].as_str(), &detail["migrations"]), (Some("no_access"), &Value::Null));
+    let grants = format!(
+        "GRANT USAGE ON SCHEMA \"tenant_acme\" TO \"{role}\"; GRANT SELECT ON \"tenant_acme\".\"schema_migrations\" TO \"{role}\""
+    );
+    let problems = detail["problems"].to_string().replace("\\\"", "\"");
+    assert!(problems.contains(&grants), "{problems}");
+    fleet.database.sql(&grants);
+    assert_eq!(fleet.json(0, &["tenant", "acme", "--json"])["state"], "behind");
 }
 
 #[test]

@@ -303,7 +303,7 @@ fn cache(section: &mut Section<'_>) -> Result<(Option<Cache>, Literal), ConfigEr
         keys.push(text.value);
     }
     section.finish()?;
-    let literal = cache_password(&without_variables(url.raw)).then_some(("url", url.at));
+    let literal = cache_password(&without_variables(url.raw)).then_some(("cache.url", url.at));
     Ok((Some(Cache { url: SecretString::from(url.value), keys }), literal))
 }
 

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use super::dialects::{Found, FoundLedger, Hints, Interner, Ledgers, candidate_names, dialect, recognise};
 use super::folder::Folder;
 use super::plan::standing;
+use crate::model::ident::Ident;
 use crate::model::ledger::{LedgerReading, LedgerState, Tool, Version};
 use crate::model::tenant::{MigrationDetail, MigrationState};
 use crate::postgres::ledgers::{CHUNK, candidates, read_chunked};
@@ -55,8 +56,9 @@ pub async fn read(
 ) -> Result<LedgersRead, QueryError> {
     let mut read = LedgersRead::default();
     let mut requests = Vec::new();
+    let role = role(reader);
     for schema in schemas {
-        match state_before_reading(found.by_schema.get(schema)) {
+        match state_before_reading(found.by_schema.get(schema), &role) {
             Ok(ledger) => {
                 if let Some(reading) = &dialect(ledger.tool).reading {
                     requests.push(((*schema, ledger), (reading.sql)(&ledger.name.quoted())));
@@ -76,7 +78,12 @@ pub async fn read(
 }
 
 /// What is known of a schema's ledger before its rows are read: the ledger to read, or its state.
-fn state_before_reading(found: Option<&Found>) -> Result<&FoundLedger, LedgerState> {
+/// The session's role, quoted, for a GRANT.
+fn role(reader: &Reader) -> String {
+    Ident::new(reader.facts().user.raw()).map_or_else(|_| "CURRENT_USER".to_owned(), |user| user.quoted())
+}
+
+fn state_before_reading<'f>(found: Option<&'f Found>, role: &str) -> Result<&'f FoundLedger, LedgerState> {
     match found {
         None => Err(LedgerState::Absent),
         Some(Found::Unclear { why, .. }) => Err(LedgerState::Unreadable { tool: None, why: why.clone() }),
@@ -89,7 +96,7 @@ fn state_before_reading(found: Option<&Found>) -> Result<&FoundLedger, LedgerSta
             )
             .into(),
         }),
-        Some(Found::Ledger(ledger)) => ledger.no_access().map_or(Ok(ledger), Err),
+        Some(Found::Ledger(ledger)) => ledger.no_access(role).map_or(Ok(ledger), Err),
     }
 }
 

@@ -10,6 +10,9 @@ use super::{target::Target, words};
 use crate::config;
 use crate::text::Untrusted;
 
+/// The warning of a role that may do everything.
+pub const SUPERUSER: &str = "the role is a superuser";
+
 /// What a session turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerFacts {
@@ -153,7 +156,7 @@ async fn ask(opened: &Opened) -> Result<(ServerFacts, i32), FactsError> {
     let superuser = text(4) == "on";
     let mut warnings: Vec<Untrusted> = opened.warnings.iter().map(Untrusted::new).collect();
     if superuser {
-        warnings.push(Untrusted::new("the role is a superuser"));
+        warnings.push(Untrusted::new(SUPERUSER));
     }
     let direct = pid == opened.cancel.key_pid();
     let mut one = |what: &str, answer: Result<Option<TextRow>, tokio_postgres::Error>, expected: bool| match answer {

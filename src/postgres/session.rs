@@ -12,7 +12,7 @@ pub use super::cancel::{Cancel, CancelError};
 pub use super::connect::Prompt;
 use super::connect::{Life, Opened};
 pub use super::errors::{LinkError, LinkErrorKind, QueryError, TextRow};
-pub use super::facts::ServerFacts;
+pub use super::facts::{SUPERUSER, ServerFacts};
 pub use super::pooling::Pooling;
 pub use super::target::Target;
 use super::target::reader_name;

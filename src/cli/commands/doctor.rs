@@ -16,8 +16,8 @@ use crate::jobs::init::{self, InitStatus};
 use crate::model::fleet::CacheView;
 use crate::model::ledger::LedgerState;
 use crate::model::tenant::TenantState;
-use crate::postgres::session::{Patience, Reader, ServerFacts, Target};
-use crate::text;
+use crate::postgres::session::{Patience, Reader, SUPERUSER, ServerFacts, Target};
+use crate::text::{self, Untrusted};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -198,9 +198,14 @@ fn connection(target: &Target, facts: &ServerFacts, found: &mut Examination) {
         );
     }
     // The role has a line of its own.
-    for warning in facts.warnings.iter().filter(|warning| !(facts.superuser && warning.raw().contains("superuser"))) {
+    for warning in facts.warnings.iter().filter(|warning| !is_of_role(warning)) {
         found.add("server", Verdict::Warn, warning.raw(), None);
     }
+}
+
+/// Whether a warning says what the line of privileges says already.
+fn is_of_role(warning: &Untrusted) -> bool {
+    warning.raw() == SUPERUSER
 }
 
 /// What the role may do besides reading; what it may not read is told with the tenants.
@@ -303,7 +308,8 @@ fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination
     }
     if let Some(view) = reading.snapshot.databases.first() {
         cache(database, &view.cache, found);
-        for words in view.error.iter().chain(&view.warnings) {
+        let told = &view.warnings;
+        for words in view.error.iter().chain(told.iter().filter(|warning| !is_of_role(warning))) {
             found.add("database", Verdict::Warn, words.raw(), None);
         }
     }

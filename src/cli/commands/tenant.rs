@@ -51,7 +51,7 @@ struct MigrationRow {
 #[derive(Serialize)]
 struct Cache {
     keys: Option<u64>,
-    by_prefix: BTreeMap<String, u64>,
+    by_prefix: Option<BTreeMap<String, u64>>,
 }
 
 #[derive(Serialize)]
@@ -152,9 +152,10 @@ fn document(tenant: &Tenant, detail: Option<&TenantDetail>, cache: Option<&Cache
         None | Some(CacheView::NotConfigured) => None,
         Some(CacheView::Counting { .. } | CacheView::Counted { .. } | CacheView::Failed { .. }) => Some(Cache {
             keys: tenant.cache_keys,
+            // Without a count there are no parts of it either.
             by_prefix: detail
-                .map(|detail| detail.cache_by_prefix.iter().map(|(p, keys)| (p.raw().to_owned(), *keys)).collect())
-                .unwrap_or_default(),
+                .filter(|_| tenant.cache_keys.is_some())
+                .map(|detail| detail.cache_by_prefix.iter().map(|(p, keys)| (p.raw().to_owned(), *keys)).collect()),
         }),
     };
     // A ledger that could not be read has an unknown history, not an empty one.

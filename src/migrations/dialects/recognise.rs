@@ -101,18 +101,18 @@ impl Ledgers {
 }
 
 impl FoundLedger {
-    /// Why it may not be read and which GRANT would help; `None` where it may.
+    /// Why this role (quoted) may not read it, and the statements that would help; `None` where it may.
     #[must_use]
-    pub fn no_access(&self) -> Option<LedgerState> {
-        let usage = format!("GRANT USAGE ON SCHEMA {} TO", self.name.schema.quoted());
-        let select = format!("GRANT SELECT ON {} TO", self.name.quoted());
+    pub fn no_access(&self, role: &str) -> Option<LedgerState> {
+        let usage = format!("GRANT USAGE ON SCHEMA {} TO {role}", self.name.schema.quoted());
+        let select = format!("GRANT SELECT ON {} TO {role}", self.name.quoted());
         let grants = match self.readable {
             Readable::Yes => return None,
-            Readable::NeedsUsage => format!("{usage} this role"),
-            Readable::NeedsSelect => format!("{select} this role"),
-            Readable::NeedsBoth => format!("{usage} this role, and {select} this role"),
+            Readable::NeedsUsage => usage,
+            Readable::NeedsSelect => select,
+            Readable::NeedsBoth => format!("{usage}; {select}"),
         };
-        let text = format!("this role may not read the ledger {}; an owner can run {grants}", self.name.quoted());
+        let text = format!("this role may not read the ledger {}; an owner can run: {grants}", self.name.quoted());
         Some(LedgerState::NoAccess(text.into()))
     }
 }
