@@ -110,6 +110,8 @@ fn a_file_that_changed_after_it_was_applied_leaves_its_tenants_out() {
     fleet.expect(0, &["migrate", "acme", "--yes"]);
 
     fleet.file("20260401000000-add-tag", "alter table notes add column tag text;");
+    let words = text(&fleet.expect(4, &["migrate", "acme", "--yes"]).stderr);
+    assert!(words.contains("nothing can be migrated") && !words.contains("nothing is pending"), "{words}");
     let done = fleet.json(4, &["migrate", "acme", "beta-two", "--yes", "--json"]);
     let left = tenant(&done, "tenant", "acme");
     assert_eq!(left["result"], "left out");

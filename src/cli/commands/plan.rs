@@ -130,8 +130,13 @@ fn headline(plan: &Plan, database: &config::Database) -> String {
     let target = plan.target.as_ref().map_or_else(|| "-".to_owned(), |version| version.untrusted().safe().to_string());
     let environment = database.environment.badge();
     if plan.tenants.is_empty() {
+        // Tenants that are left out have, or may have, pending files.
+        let (what, left) = match plan.left_out.len() {
+            0 => ("nothing is pending", String::new()),
+            some => ("nothing can be migrated", format!(", {some} left out")),
+        };
         return format!(
-            "[{environment}] {}: nothing is pending (target {target}, {} up to date)",
+            "[{environment}] {}: {what} (target {target}, {} up to date{left})",
             plan.database, plan.up_to_date
         );
     }
