@@ -172,7 +172,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     assert!(matches!(reader.read("select 1").await, Err(QueryError::Link(_))));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_tells_why_its_link_broke() {
     let db = pg().database("link");
     let reader = Reader::open(&target(&db.url()), Patience::Foreground).await.expect("open");
