@@ -19,7 +19,8 @@ fn hex(hash: &Hash) -> String {
     })
 }
 
-/// By schema the versions whose last done step ran another file than this one. A database that was initialised.
+/// By schema the versions whose last done step ran another file than this one. What was done in a schema that was
+/// dropped since does not count. A database that was initialised.
 ///
 /// # Errors
 /// When the record cannot be read.
@@ -32,6 +33,7 @@ pub async fn changed(reader: &Reader, files: &[(Version, Hash)]) -> Result<HashM
     let sql = format!(
         "SELECT newest.schema_name, newest.version FROM (SELECT DISTINCT ON (s.schema_name, s.version) s.schema_name, \
          s.version, pg_catalog.encode(s.file_sha256, 'hex') AS hash FROM tenantui.step AS s \
+         JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.schema_name AND n.oid = COALESCE(s.schema_oid, n.oid) \
          WHERE s.state = 'done' AND s.file_sha256 IS NOT NULL \
          ORDER BY s.schema_name, s.version, s.job_id DESC) AS newest \
          JOIN (VALUES {}) AS files (version, hash) ON files.version = newest.version \
@@ -54,6 +56,7 @@ pub async fn changed(reader: &Reader, files: &[(Version, Hash)]) -> Result<HashM
 async fn hashes(reader: &Reader, schema: &str) -> Result<HashMap<String, String>, QueryError> {
     let sql = format!(
         "SELECT DISTINCT ON (s.version) s.version, pg_catalog.encode(s.file_sha256, 'hex') FROM tenantui.step AS s \
+         JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.schema_name AND n.oid = COALESCE(s.schema_oid, n.oid) \
          WHERE s.schema_name = {} AND s.state = 'done' AND s.file_sha256 IS NOT NULL \
          ORDER BY s.version, s.job_id DESC",
         literal(schema)

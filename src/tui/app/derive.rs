@@ -43,6 +43,21 @@ pub fn all(state: &mut State) {
     counters(state);
 }
 
+/// What follows from a picture with the same tenants as before: nothing of them is sorted, filtered or counted again.
+pub fn around_tenants(state: &mut State) {
+    jobs(state);
+    migrations(state);
+    open_tenant(state);
+    counters(state);
+}
+
+/// Whether two pictures hold the same tenants, object by object.
+#[must_use]
+pub fn same_tenants(old: &Snapshot, new: &Snapshot) -> bool {
+    old.tenants.len() == new.tenants.len()
+        && old.tenants.iter().zip(&new.tenants).all(|(old, new)| Arc::ptr_eq(old, new) || old == new)
+}
+
 /// The rows of the Tenants screen.
 pub fn tenants(state: &mut State) {
     state.tenants.shown = filter::shown(state);
@@ -397,9 +412,7 @@ pub fn looks_different(old: &Snapshot, new: &Snapshot) -> bool {
             detail
         })
     };
-    let same_tenants = old.tenants.len() == new.tenants.len()
-        && old.tenants.iter().zip(&new.tenants).all(|(a, b)| Arc::ptr_eq(a, b) || a == b);
-    !same_tenants
+    !same_tenants(old, new)
         || old.jobs != new.jobs
         || old.shared != new.shared
         || detail(old) != detail(new)

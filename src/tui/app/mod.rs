@@ -333,9 +333,14 @@ impl App {
             self.dirty |= visible;
             return;
         }
+        let same_rows = !first && derive::same_tenants(&self.state.snapshot, &snapshot);
         self.state.snapshot = snapshot;
         if visible {
-            derive::all(&mut self.state);
+            if same_rows {
+                derive::around_tenants(&mut self.state);
+            } else {
+                derive::all(&mut self.state);
+            }
             self.dirty = true;
         }
         self.look_for_expected();
