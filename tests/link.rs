@@ -13,7 +13,7 @@ use tenantui::postgres::session::{
     LinkError, LinkErrorKind, Patience, Prompt, QueryError, Reader, Target, connect_writer,
 };
 
-use crate::support::{PgHandle, own_pg, pg, setting, tcp, wait_until, wait_until_async};
+use crate::support::{PgHandle, own_pg, pg, setting, tcp, wait_until_async};
 
 fn nobody() -> Surroundings {
     Surroundings::fixed([("PGTZ", "UTC")])
@@ -168,7 +168,8 @@ async fn a_server_that_says_nothing_is_given_up() {
     rustix::process::kill_process(pid, rustix::process::Signal::CONT).expect("thawed");
     assert!(matches!(error, QueryError::Timeout { .. }), "{error}");
     assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
-    wait_until(Duration::from_secs(5), "the session to be closed", || reader.is_closed());
+    let closed = || std::future::ready(reader.is_closed());
+    wait_until_async(Duration::from_secs(30), "the session to be closed", closed).await;
     assert!(matches!(reader.read("select 1").await, Err(QueryError::Link(_))));
 }
 
@@ -186,7 +187,9 @@ async fn a_reader_tells_why_its_link_broke() {
         QueryError::Server { sqlstate, .. } => assert_eq!(sqlstate, "57P01"),
         other => panic!("{other:?}"),
     }
-    wait_until(Duration::from_secs(5), "the end", || reader.is_closed() && reader.why_closed().is_some());
+    // The reason comes through the connection's own task, which a blocking wait would keep from running.
+    let ended = || std::future::ready(reader.is_closed() && reader.why_closed().is_some());
+    wait_until_async(Duration::from_secs(30), "the end", ended).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -113,6 +113,14 @@ impl Face {
         quit
     }
 
+    /// Takes the size that the terminal has now: an event may be one of a storm, and one that came before anybody
+    /// listened was lost.
+    pub(super) fn resized(&mut self) -> Option<u8> {
+        let (columns, rows) = size();
+        self.terminal.backend_mut().set_size(columns, rows);
+        self.update(Event::Resize { columns, rows })
+    }
+
     pub(super) fn terminal_event(&mut self, event: TerminalEvent) -> Option<u8> {
         match event {
             TerminalEvent::Key(key) => {
@@ -126,12 +134,7 @@ impl Face {
                 self.urgent = true;
                 self.update(Event::Paste(text))
             }
-            TerminalEvent::Resize(_, _) => {
-                // What the terminal says now; the event may be one of a storm.
-                let (columns, rows) = size();
-                self.terminal.backend_mut().set_size(columns, rows);
-                self.update(Event::Resize { columns, rows })
-            }
+            TerminalEvent::Resize(_, _) => self.resized(),
             TerminalEvent::Mouse(_) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => None,
         }
     }

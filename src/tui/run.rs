@@ -118,6 +118,9 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
         exported,
         signals: Signals::listen()?,
     };
+    if size() != (columns, rows) {
+        face.resized();
+    }
     let code = face.go(sources).await?;
     drop(watchdog);
     face.screen.leave();
