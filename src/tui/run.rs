@@ -7,6 +7,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use crossterm::event::EventStream;
@@ -21,7 +22,7 @@ use super::app::{App, AppInput};
 use super::face::{DATA_FRAME, Face, now, size};
 use super::frame::FrameBackend;
 use super::signals::{Signals, Told};
-use super::terminal::{Screen, Watchdog, Writer, Written};
+use super::terminal::{self, Screen, Watchdog, Writer, Written};
 use super::theme::Theme;
 use crate::config;
 use crate::fleet::{Fleet, JobContext};
@@ -168,7 +169,7 @@ impl Face {
                     Written::Done => self.arrived(&mut sources.events).await,
                     Written::Gone(_) => return Ok(129),
                 },
-                event = sources.events.next() => match event {
+                event = next_event(&mut sources.events) => match event {
                     Some(Ok(event)) => self.terminal_event(event),
                     // The terminal cannot be read any more: as if it had vanished.
                     Some(Err(_)) | None => return Ok(129),
@@ -194,6 +195,16 @@ impl Face {
             }
         }
     }
+}
+
+/// The terminal's next event; `None` when it has vanished, which crossterm would never tell: it would read for ever.
+async fn next_event(events: &mut EventStream) -> Option<io::Result<crossterm::event::Event>> {
+    std::future::poll_fn(
+        |context| {
+            if terminal::has_vanished() { Poll::Ready(None) } else { events.poll_next_unpin(context) }
+        },
+    )
+    .await
 }
 
 /// The next value of a watched channel; `None`, once, when its sender has ended.

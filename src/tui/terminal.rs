@@ -243,6 +243,7 @@ impl Watchdog {
                 if vanished(Duration::from_secs(5)) {
                     // Nobody listens where the dashboard has ended by itself.
                     let _ = gone.send(());
+                    end_anyway(&stop);
                     return;
                 }
             }
@@ -255,6 +256,28 @@ impl Drop for Watchdog {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::SeqCst);
     }
+}
+
+/// How long the dashboard has to end by itself once its terminal is gone.
+const LAST_GRACE: Duration = Duration::from_millis(1_500);
+
+/// Ends the program where the dashboard does not: its loop may be inside crossterm, which reads a vanished terminal for
+/// ever without giving the thread back. To jobs this is a kill, which they survive; there is no terminal to restore.
+fn end_anyway(ended: &AtomicBool) {
+    let begun = Instant::now();
+    while !ended.load(Ordering::SeqCst) {
+        if begun.elapsed() > LAST_GRACE {
+            tracing::error!("the terminal vanished, and the dashboard did not end by itself");
+            std::process::exit(129);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether the terminal has vanished: to be asked before crossterm reads it.
+#[must_use]
+pub fn has_vanished() -> bool {
+    vanished(Duration::ZERO)
 }
 
 /// Waits up to `patience` for the terminal to vanish.
@@ -270,7 +293,7 @@ fn vanished(patience: Duration) -> bool {
         Ok(_) => descriptors[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
         Err(_) => {
             // A signal interrupted it; never spin.
-            std::thread::sleep(Duration::from_millis(200).saturating_sub(begun.elapsed()));
+            std::thread::sleep(Duration::from_millis(200).min(patience).saturating_sub(begun.elapsed()));
             false
         }
     }
