@@ -53,7 +53,8 @@ pub fn run(config: &Path, tenants: u32) -> Outcome<()> {
     let text = |wanted: &str| seen.lock().is_ok_and(|seen| seen.parser.screen().contents().contains(wanted));
     until(|| seen.lock().is_ok_and(|seen| seen.bytes > 0))?;
     println!("first frame after {:.0} ms", millis(started.elapsed()));
-    until(|| text("/10000") || text(&format!("/{tenants}")))?;
+    // A row without a schema and a schema without a row make the list's length differ by a few.
+    until(|| text(" 1/"))?;
     println!("first rows after {:.0} ms", millis(started.elapsed()));
     until(|| text("data live"))?;
     println!("fleet of {tenants} read whole after {:.1} s", started.elapsed().as_secs_f64());
