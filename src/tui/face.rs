@@ -258,7 +258,7 @@ impl Face {
         };
         let impatient = async {
             match Signals::listen() {
-                Ok(mut signals) => while matches!(signals.next().await, Told::Suspend | Told::GoOn) {},
+                Ok(mut signals) => while matches!(signals.next().await, Told::Suspend | Told::GoOn | Told::Resized) {},
                 Err(_) => std::future::pending().await,
             }
         };

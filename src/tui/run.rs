@@ -76,6 +76,8 @@ pub enum RunError {
 pub async fn run(input: RunInput) -> Result<Exit, RunError> {
     let begun = Instant::now();
     let theme = Theme::load(&input.ui.theme).map_err(RunError::Theme)?;
+    // Before the terminal is taken: from then on no signal may end us without giving it back.
+    let signals = Signals::listen()?;
     let screen = Screen::enter(input.ui.mouse)?;
     let (columns, rows) = size();
     let app = App::new(AppInput {
@@ -117,7 +119,7 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
         written,
         vanished,
         exported,
-        signals: Signals::listen()?,
+        signals,
     };
     if size() != (columns, rows) {
         face.resized();
@@ -163,6 +165,7 @@ impl Face {
                     Told::Stop(number) => self.update(Event::Signal(number)),
                     Told::Suspend => self.suspend()?,
                     Told::GoOn => self.come_back()?,
+                    Told::Resized => self.resized(),
                 },
                 Some(()) = sources.vanished.recv() => return Ok(129),
                 Some(written) = sources.written.recv() => match written {

@@ -1,10 +1,10 @@
-//! Signals that end the dashboard or stop it for a while.
+//! Signals that end the dashboard, stop it for a while, or tell of a new size.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Signals that end or stop the dashboard.
+/// Signals that the dashboard heeds.
 pub(super) struct Signals {
     terminate: Signal,
     hangup: Signal,
@@ -12,6 +12,7 @@ pub(super) struct Signals {
     quit: Signal,
     stop: Signal,
     go_on: Signal,
+    resize: Signal,
 }
 
 impl Signals {
@@ -23,6 +24,7 @@ impl Signals {
             quit: signal(SignalKind::quit())?,
             stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
             go_on: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+            resize: signal(SignalKind::window_change())?,
         })
     }
 
@@ -34,6 +36,7 @@ impl Signals {
             _ = self.quit.recv() => Told::Stop(3),
             _ = self.stop.recv() => Told::Suspend,
             _ = self.go_on.recv() => Told::GoOn,
+            _ = self.resize.recv() => Told::Resized,
         }
     }
 }
@@ -43,4 +46,7 @@ pub(super) enum Told {
     Stop(i32),
     Suspend,
     GoOn,
+    /// The terminal has another size. Listened to here because the event stream loses a change of size that comes together
+    /// with a key.
+    Resized,
 }
