@@ -465,7 +465,8 @@ async fn a_worker_that_lost_its_job_does_no_further_step() {
     };
     let (run, done) = tokio::join!(fleet.run(job, false), take);
     let error = run.0.expect_err("fenced").to_string();
-    assert!(error.contains("took job"), "{error}");
+    // Said by the heartbeat that looks who took it, or by the step whose fence closed first.
+    assert!(error.contains("took job") || error.contains("not this worker's any more"), "{error}");
     assert_eq!(fleet.db.value("select count(*) from tenantui.step where state = 'done'"), done);
     fleet.assert_whole(object);
 }

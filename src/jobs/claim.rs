@@ -48,12 +48,47 @@ pub(super) async fn claim(target: &Target, job: JobId, retry: bool) -> Result<Cl
     if !held.iter().flatten().next().is_some_and(|row| row.is_true(0)) {
         return Err(held_elsewhere(&session, job).await?);
     }
-    let before = state_of(target, &session, job).await?;
+    match claim_held(target, &session, job, retry).await {
+        Ok(held) => Ok(held.with(session)),
+        Err(error) => {
+            give_back(&session, job).await;
+            Err(error)
+        }
+    }
+}
+
+/// A claim without the session that holds its lock.
+struct Held {
+    fence: Fence,
+    params: Params,
+    files: HashMap<String, Arc<MigrationFile>>,
+    before: JobState,
+    view: JobView,
+}
+
+impl Held {
+    fn with(self, session: WriterSession) -> Claim {
+        let Self { fence, params, files, before, view } = self;
+        Claim { session, fence, params, files, kind: view.kind, before, view }
+    }
+}
+
+/// Gives the job's lock back before the answer is: the server ends a session some time after we have left it, and the
+/// next try would meet a job that nobody runs and everybody finds busy.
+async fn give_back(session: &WriterSession, job: JobId) {
+    let sql = format!("SELECT pg_catalog.pg_advisory_unlock({JOB_CLASS}, {job})");
+    if let Err(trouble) = gate::ask(session, &sql).await {
+        tracing::debug!(%job, ?trouble, "the lock goes with its session");
+    }
+}
+
+async fn claim_held(target: &Target, session: &WriterSession, job: JobId, retry: bool) -> Result<Held, OrderError> {
+    let before = state_of(target, session, job).await?;
     check_claimable(job, &before, retry)?;
     // Before the claim, so that a job stays as it is for a worker that has its files.
-    let params = params_of(&session, job).await?;
+    let params = params_of(session, job).await?;
     let files = steps::files(target, &params).await?;
-    let rows = match take(&session, job).await {
+    let rows = match take(session, job).await {
         Ok(rows) => rows,
         Err(Trouble::Server(refused)) if refused.sqlstate == DRAINING => {
             return Err(gate::refused(format!(
@@ -73,11 +108,11 @@ pub(super) async fn claim(target: &Target, job: JobId, retry: bool) -> Result<Cl
     let attempt = row.parse(0)?.unwrap_or_default();
     let fence = Fence { job: job.0, attempt };
     if retry {
-        gate::ask(&session, &retry_sql(fence)).await?;
+        gate::ask(session, &retry_sql(fence)).await?;
     }
-    let mut view = state_of(target, &session, job).await?;
+    let mut view = state_of(target, session, job).await?;
     view.mine = true;
-    Ok(Claim { session, fence, params, files, kind: view.kind, before: before.state, view })
+    Ok(Held { fence, params, files, before: before.state, view })
 }
 
 /// The job's parameters, as they were ordered.
@@ -220,7 +255,11 @@ pub(super) async fn cancel(target: &Target, job: JobId) -> Result<(), OrderError
          said AS (INSERT INTO tenantui.audit (os_user, action, job_id, outcome) SELECT {os_user}, 'cancel', id, '{outcome}' FROM done) \
          SELECT id, pg_catalog.pg_notify('tenantui', id::text) FROM done"
     );
-    let rows = match gate::ask(&session, &sql).await {
+    let answer = gate::ask(&session, &sql).await;
+    if nobody_runs_it {
+        give_back(&session, job).await;
+    }
+    let rows = match answer {
         Ok(rows) => rows,
         Err(Trouble::Server(refused)) if refused.sqlstate == "55P03" => {
             return Err(gate::refused(format!(
