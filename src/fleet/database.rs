@@ -25,6 +25,9 @@ const LEDGERS_EVERY: Duration = Duration::from_secs(300);
 /// A question that takes longer is shown as an overdue answer.
 const OVERDUE: Duration = Duration::from_secs(2);
 
+/// What is known while more is being read is shown at most this often.
+const SHOW_EVERY: Duration = Duration::from_millis(300);
+
 /// What the task of one database is told.
 #[derive(Debug)]
 pub enum Message {
@@ -137,6 +140,7 @@ impl Running {
         let index = self.task.index;
         let link = &mut self.link;
         let mut last = Instant::now();
+        let mut shown: Option<Instant> = None;
         let mut show = |picture: &mut Picture| {
             let waiting = last.elapsed();
             last = Instant::now();
@@ -146,6 +150,11 @@ impl Running {
                 LinkEvent::Answered { latency_ms: link_latency(link) }
             };
             link.apply(event, Timestamp::now(), jitter());
+            // To put a picture together costs time that the face needs, too.
+            if shown.is_some_and(|at| at.elapsed() < SHOW_EVERY) {
+                return;
+            }
+            shown = Some(Instant::now());
             picture.link = link.state().clone();
             // A face that is busy gets the next one: the last of a reading is always delivered.
             let _busy = updates.try_send(Update::Part(index, Box::new(picture.part())));
