@@ -125,8 +125,11 @@ impl Running {
                 self.answered().await;
             }
         }
+        let news = self.picture.stale;
         self.send().await?;
-        self.tell_cache();
+        if news {
+            self.tell_cache();
+        }
         Some(())
     }
 
@@ -158,6 +161,8 @@ impl Running {
             picture.link = link.state().clone();
             // A face that is busy gets the next one: the last of a reading is always delivered.
             let _busy = updates.try_send(Update::Part(index, Box::new(picture.part())));
+            // More is being read behind it.
+            picture.stale = true;
         };
         read::refresh(&mut self.session, &mut self.picture, scope, &mut show).await
     }
@@ -225,6 +230,7 @@ impl Running {
                 }
                 Message::Cache(view, counts) => {
                     self.picture.cache = view;
+                    self.picture.stale |= counts.is_some();
                     self.picture.cache_counts = counts.or(self.picture.cache_counts.take());
                     self.send().await?;
                 }
@@ -250,6 +256,7 @@ impl Running {
             }
         }
         self.counted_at = None;
+        self.picture.pulse = None;
     }
 }
 

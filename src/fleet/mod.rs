@@ -14,6 +14,7 @@ mod judge;
 mod once;
 mod picture;
 mod publish;
+mod pulse;
 mod read;
 mod session;
 mod why;

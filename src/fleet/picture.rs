@@ -7,6 +7,7 @@ use super::JobContext;
 use super::cache::CacheInput;
 use super::judge::{self, Facts};
 use super::publish::Part;
+use super::pulse::Pulse;
 use crate::cache::{CacheCounts, CacheIds};
 use crate::config;
 use crate::jobs::init::InitStatus;
@@ -90,7 +91,12 @@ pub struct Picture {
     pub record_warning: Option<Untrusted>,
     /// The `tenantui` schema.
     pub initialised: Option<InitStatus>,
+    /// The pulse at the last whole reading.
+    pub pulse: Option<Pulse>,
+    /// Something of the tenants may differ from the last part.
+    pub stale: bool,
     tenants: Arc<[Arc<Tenant>]>,
+    target_version: Option<Version>,
 }
 
 impl Picture {
@@ -129,7 +135,10 @@ impl Picture {
             checked_files: 0,
             record_warning: None,
             initialised: None,
+            pulse: None,
+            stale: true,
             tenants: Arc::new([]),
+            target_version: None,
         }
     }
 
@@ -141,11 +150,21 @@ impl Picture {
 
     /// The part as it follows from what is known now. Tenants that did not change stay the same object.
     pub fn part(&mut self) -> Part {
-        let mut reference = self.reference();
-        let tenants = self.build_tenants(&mut reference);
-        let view = self.view(&reference);
-        self.tenants = Arc::clone(&tenants);
-        Part { view, tenants, shared: self.shared(), jobs: Arc::clone(&self.jobs), context: self.context() }
+        if self.stale {
+            let mut reference = self.reference();
+            let tenants = self.build_tenants(&mut reference);
+            let target = reference.target(self.files.folder.as_deref());
+            self.tenants = tenants;
+            self.target_version = target;
+            self.stale = false;
+        }
+        Part {
+            view: self.view(),
+            tenants: Arc::clone(&self.tenants),
+            shared: self.shared(),
+            jobs: Arc::clone(&self.jobs),
+            context: self.context(),
+        }
     }
 
     /// Why nothing may be written here, where that is so.
@@ -260,7 +279,7 @@ impl Picture {
         changed.map_or_else(Arc::default, Arc::clone)
     }
 
-    fn view(&self, reference: &Reference<'_>) -> DatabaseView {
+    fn view(&self) -> DatabaseView {
         let config = self.config();
         let read_only_why = self.read_only_why();
         DatabaseView {
@@ -285,7 +304,7 @@ impl Picture {
             taken_at: self.taken_at,
             progress: self.progress.clone(),
             files: self.files.folder.as_ref().map(|folder| file_views(folder)),
-            target: reference.target(self.files.folder.as_deref()),
+            target: self.target_version.clone(),
             cache: self.cache.clone(),
             initialised: self.initialised.map(|status| match status {
                 InitStatus::Missing => false,

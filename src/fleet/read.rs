@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::FleetError;
 use super::files;
 use super::picture::Picture;
+use super::pulse::{self, Pulse};
 use super::session::Session;
 use crate::jobs::init::InitStatus;
 use crate::jobs::{failures, init, record, recorded};
@@ -35,6 +36,8 @@ pub struct Scope {
 impl Scope {
     /// Everything.
     pub const ALL: Self = Self { layout: true, counts: true, all_ledgers: true };
+    /// What may have changed.
+    pub const CHANGES: Self = Self { layout: false, counts: false, all_ledgers: false };
 }
 
 /// Reads a database. `show` is called whenever there is more to show than before.
@@ -48,6 +51,16 @@ pub async fn refresh(
     show: &mut (dyn FnMut(&mut Picture) + Send),
 ) -> Result<(), FleetError> {
     picture.facts = Some(session.reader().await?.facts().clone());
+    let pulse = take_pulse(session, picture).await?;
+    let quiet = scope == Scope::CHANGES && pulse.is_some() && pulse == picture.pulse && picture.error.is_none();
+    if quiet {
+        read_folders(picture).await;
+        read_jobs(session, picture).await?;
+        picture.taken_at = Some(jiff::Timestamp::now());
+        return Ok(());
+    }
+    picture.pulse = None;
+    picture.stale = true;
     read_layout(session, picture, scope.layout).await?;
     read_rows(session, picture).await?;
     read_folders(picture).await;
@@ -61,7 +74,16 @@ pub async fn refresh(
     picture.taken_at = Some(jiff::Timestamp::now());
     picture.progress = None;
     picture.error = None;
+    // Taken before the reading: what changed meanwhile shows as a difference next time.
+    picture.pulse = pulse;
     Ok(())
+}
+
+async fn take_pulse(session: &mut Session, picture: &Picture) -> Result<Option<Pulse>, FleetError> {
+    match picture.layout.clone() {
+        Some(layout) => Ok(pulse::take(session.reader().await?, &layout).await?),
+        None => Ok(None),
+    }
 }
 
 async fn read_layout(session: &mut Session, picture: &mut Picture, again: bool) -> Result<(), FleetError> {
@@ -103,10 +125,12 @@ async fn read_folders(picture: &mut Picture) {
     let tool = migrations.tool.or_else(|| detected(&migrations.path)).or_else(|| picture.tool()).map(untied);
     if let Some(files) = files::refresh(&picture.files, migrations.path.as_ref(), tool).await {
         picture.files = files;
+        picture.stale = true;
     }
     let shared = migrations.tool.or_else(|| detected(&migrations.shared_path)).or(tool);
     if let Some(files) = files::refresh(&picture.shared_files, migrations.shared_path.as_ref(), shared).await {
         picture.shared_files = files;
+        picture.stale = true;
     }
 }
 
@@ -216,6 +240,7 @@ async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(),
     if new_jobs {
         keep_same(&mut picture.failed, failures::failed_steps(reader).await?);
         picture.jobs = jobs.into();
+        picture.stale = true;
     }
     if new_jobs || picture.checked_files != picture.files.signature {
         let files = picture.files.folder.iter().flat_map(|folder| &folder.files);
@@ -223,6 +248,7 @@ async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(),
         let changed = recorded::changed(reader, &files).await?;
         picture.changed = changed.into_iter().map(|(schema, versions)| (schema, versions.into())).collect();
         picture.checked_files = picture.files.signature;
+        picture.stale = true;
     }
     Ok(())
 }
