@@ -452,7 +452,8 @@ async fn a_worker_that_lost_its_job_does_no_further_step() {
         .await;
         // As a rescue does: the row lock first, so that a live step ends before the number changes.
         // The lock waits for the end of a step, whichever: there are enough of them for one to be met.
-        fleet.db.sql("select 1 from tenantui.job for update; update tenantui.job set attempt = attempt + 1");
+        let rescue = "select 1 from tenantui.job for update; update tenantui.job set attempt = attempt + 1";
+        fleet.db.connect().await.batch_execute(rescue).await.expect("the rescue");
         fleet.db.value("select count(*) from tenantui.step where state = 'done'")
     };
     let (run, done) = tokio::join!(fleet.run(job, false), take);
