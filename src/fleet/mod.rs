@@ -16,6 +16,7 @@ mod picture;
 mod publish;
 mod pulse;
 mod read;
+mod reference;
 mod session;
 mod why;
 

@@ -8,13 +8,14 @@ use super::cache::CacheInput;
 use super::judge::{self, Facts};
 use super::publish::Part;
 use super::pulse::Pulse;
+use super::reference::Reference;
 use crate::cache::{CacheCounts, CacheIds};
 use crate::config;
 use crate::jobs::init::InitStatus;
 use crate::layout::{Layout, TakenNames};
 use crate::migrations::dialects::{Found, Interner, Ledgers};
 use crate::migrations::folder::{Finding, Folder};
-use crate::migrations::standing::{FleetReference, Standing, Standings, fleet_reference};
+use crate::migrations::standing::{Standing, Standings, fleet_reference};
 use crate::model::fleet::{CacheView, DatabaseView, FileView, SharedSchema};
 use crate::model::job::JobView;
 use crate::model::ledger::{LedgerState, Tool, Version};
@@ -397,33 +398,4 @@ fn file_views(folder: &Folder) -> Arc<[FileView]> {
 fn note(finding: &Finding) -> Untrusted {
     let refused = if finding.refuses { "refused: " } else { "" };
     format!("{refused}{} (line {})", finding.message.raw(), finding.line).into()
-}
-
-/// What ledgers are compared with.
-enum Reference<'f> {
-    Folder(Box<Standings<'f>>),
-    Fleet(FleetReference),
-}
-
-impl Reference<'_> {
-    fn standing(&mut self, ledger: &LedgerState) -> Standing {
-        match self {
-            Self::Folder(standings) => standings.of(ledger),
-            Self::Fleet(reference) => reference.standing(ledger),
-        }
-    }
-
-    fn exists(&self) -> bool {
-        match self {
-            Self::Folder(standings) => standings.has_files(),
-            Self::Fleet(reference) => !reference.versions().is_empty(),
-        }
-    }
-
-    fn target(&self, folder: Option<&Folder>) -> Option<Version> {
-        match self {
-            Self::Folder(_) => folder.and_then(|folder| folder.files.last()).map(|file| file.version.clone()),
-            Self::Fleet(reference) => reference.target().cloned(),
-        }
-    }
 }
