@@ -1,13 +1,15 @@
 //! What follows from the picture: rows, groups, counters, the header. Recomputed when the picture, a filter or an
 //! order changes, never for a key that only moves.
 
+mod from_jobs;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+pub use self::from_jobs::{job_told, jobs, results};
 use super::filter;
 use super::state::{Counters, List, Screen, State, TableColumn, TablesSort, VersionGroup};
 use crate::model::fleet::Snapshot;
-use crate::model::job::{JobState, JobView};
 use crate::model::ledger::Version;
 use crate::model::tenant::{TableDetail, Tenant, TenantState};
 use crate::text::Untrusted;
@@ -198,61 +200,6 @@ fn failed_at(snapshot: &Snapshot, tenants: &[usize]) -> usize {
         .count()
 }
 
-/// The jobs: the record's, and what the workers told since.
-pub fn jobs(state: &mut State) {
-    let known = std::mem::take(&mut state.jobs.jobs);
-    let mut merged: Vec<JobView> = state.latest.jobs.clone();
-    for told in known {
-        match merged.iter_mut().find(|job| job.database == told.database && job.id == told.id) {
-            Some(job) => {
-                if is_newer(&told, job) {
-                    *job = told;
-                }
-            }
-            None => merged.push(told),
-        }
-    }
-    state.jobs.jobs = merged;
-    sort_jobs(state);
-}
-
-/// Whether what a worker told is newer than what the record said when it was read. The record is read now and then,
-/// the worker tells at once; only what another process did is known from the record alone.
-fn is_newer(told: &JobView, record: &JobView) -> bool {
-    let progress = |job: &JobView| (job.attempt, job.done + job.failed + job.blocked);
-    if told.state.is_over() != record.state.is_over() && told.attempt == record.attempt {
-        return told.state.is_over();
-    }
-    told.mine && progress(told) >= progress(record)
-}
-
-/// Takes over what a worker told of a job. Whether something changed.
-pub fn job_told(state: &mut State, told: JobView) -> bool {
-    match state.jobs.jobs.iter_mut().find(|job| job.database == told.database && job.id == told.id) {
-        Some(job) if *job == told => return false,
-        Some(job) => *job = told,
-        None => state.jobs.jobs.push(told),
-    }
-    sort_jobs(state);
-    job_counters(state);
-    true
-}
-
-fn sort_jobs(state: &mut State) {
-    state.jobs.jobs.sort_by(|a, b| b.created_at.cmp(&a.created_at).then(b.id.cmp(&a.id)));
-    let keys: Vec<_> = state.jobs.jobs.iter().map(|job| (job.database.clone(), job.id)).collect();
-    settle(&mut state.jobs.list, keys.len(), |row| keys.get(row));
-    results(state);
-}
-
-/// The reading position in the results that are in front.
-pub fn results(state: &mut State) {
-    let Some(key) = &state.jobs.result_of else { return };
-    let outcomes = state.jobs.outcomes.get(key).map(Vec::as_slice).unwrap_or_default();
-    let keys: Vec<Untrusted> = outcomes.iter().map(|outcome| outcome.schema.clone()).collect();
-    settle(&mut state.jobs.result, keys.len(), |row| keys.get(row));
-}
-
 fn compare_tables(a: &TableDetail, b: &TableDetail, sort: TablesSort) -> std::cmp::Ordering {
     fn known<T: Ord>(a: Option<T>, b: Option<T>, down: bool) -> std::cmp::Ordering {
         match (a, b) {
@@ -352,13 +299,7 @@ pub fn counters(state: &mut State) {
         }
     }
     state.counters = counters;
-    job_counters(state);
-}
-
-fn job_counters(state: &mut State) {
-    let count = |wanted: JobState| state.jobs.jobs.iter().filter(|job| job.state == wanted).count();
-    state.counters.jobs_running = count(JobState::Running);
-    state.counters.jobs_failed = count(JobState::Failed);
+    from_jobs::counters(state);
 }
 
 /// Keeps every cursor of the screen in front visible.

@@ -20,6 +20,8 @@ pub mod nav;
 mod orders;
 pub mod output;
 mod parts;
+mod picture;
+mod prompts;
 pub mod state;
 mod table;
 mod told;
@@ -42,8 +44,7 @@ use super::dialogs::{Dialog, DialogInput, DialogOutcome};
 use super::theme::Theme;
 use crate::config;
 use crate::fleet::FleetCommand;
-use crate::model::fleet::{CacheView, DatabaseView, Snapshot};
-use crate::model::link::LinkState;
+use crate::model::fleet::Snapshot;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
 
@@ -111,7 +112,7 @@ impl App {
     /// A dashboard that has heard nothing yet.
     #[must_use]
     pub fn new(input: AppInput) -> Self {
-        let views = input.databases.iter().map(|(config, address)| first_view(config, address)).collect();
+        let views = input.databases.iter().map(|(config, address)| picture::first_view(config, address)).collect();
         let snapshot = Arc::new(Snapshot { databases: views, ..Snapshot::default() });
         let state = State {
             now: input.now,
@@ -317,63 +318,6 @@ impl App {
             .map(|t| t.max(Duration::from_millis(5)))
     }
 
-    fn picture(&mut self, snapshot: Arc<Snapshot>) {
-        let first = !self.state.loaded;
-        let visible = first || derive::looks_different(&self.state.latest, &snapshot);
-        if first && snapshot.databases.is_empty() {
-            return;
-        }
-        self.state.loaded |=
-            snapshot.databases.iter().any(|view| view.taken_at.is_some()) || !snapshot.tenants.is_empty();
-        self.tell_links(&snapshot);
-        self.state.latest = Arc::clone(&snapshot);
-        if self.state.frozen {
-            // Rows stay; links and jobs are those of now.
-            derive::jobs(&mut self.state);
-            self.dirty |= visible;
-            return;
-        }
-        let same_rows = !first && derive::same_tenants(&self.state.snapshot, &snapshot);
-        self.state.snapshot = snapshot;
-        if visible {
-            if same_rows {
-                derive::around_tenants(&mut self.state);
-            } else {
-                derive::all(&mut self.state);
-            }
-            self.dirty = true;
-        }
-        self.look_for_expected();
-    }
-
-    /// One line when a link comes back or goes.
-    fn tell_links(&mut self, snapshot: &Snapshot) {
-        let mut lines = Vec::new();
-        for view in &snapshot.databases {
-            let Some(before) = self.state.latest.database(&view.name) else { continue };
-            match (&before.link, &view.link) {
-                (LinkState::Lost { since, .. }, LinkState::Up { .. }) => {
-                    let seconds = u64::try_from(self.state.now.wall.as_second() - since.as_second()).unwrap_or(0);
-                    let after = crate::text::clock(seconds);
-                    lines.push((Level::Info, format!("{}: back after {after}", view.name)));
-                }
-                (LinkState::Up { .. } | LinkState::Slow { .. }, LinkState::Lost { why, .. }) => {
-                    lines.push((Level::Error, format!("{}: link lost: {}", view.name, why.safe())));
-                }
-                (before, LinkState::Refused { why }) if !matches!(before, LinkState::Refused { .. }) => {
-                    lines.push((Level::Error, format!("{}: {}", view.name, why.safe())));
-                }
-                (_, _) => {}
-            }
-            if let Some(error) = view.error.as_ref().filter(|error| before.error.as_ref() != Some(error)) {
-                lines.push((Level::Error, format!("{}: {}", view.name, error.safe())));
-            }
-        }
-        for (level, text) in lines {
-            self.say(level, text);
-        }
-    }
-
     /// Puts a line into the message line and into `:messages`.
     pub(super) fn say(&mut self, level: Level, text: impl AsRef<str>) {
         let now = self.state.now;
@@ -420,30 +364,5 @@ impl App {
 
     fn database_config(&self, name: &str) -> Option<&Arc<config::Database>> {
         self.databases.iter().find(|database| &*database.name == name)
-    }
-}
-
-/// What is known of a database before anything was heard.
-fn first_view(config: &config::Database, address: &Untrusted) -> DatabaseView {
-    DatabaseView {
-        name: config.name.clone(),
-        environment: config.environment,
-        address: address.clone(),
-        user: Untrusted::default(),
-        layout: None,
-        tool: None,
-        server_version: None,
-        read_only: config.read_only,
-        read_only_why: config.read_only.then(|| "it is configured so".into()),
-        warnings: Vec::new(),
-        link: LinkState::Connecting,
-        error: None,
-        taken_at: None,
-        progress: None,
-        files: None,
-        target: None,
-        cache: CacheView::NotConfigured,
-        initialised: None,
-        schema_rule: None,
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::event::Now;
 pub use super::parts::{
-    Counters, DataAge, Header, Hint, JobsState, Level, Menu, MenuEntry, MenuKind, MenuRun, Message, MigrationsState,
-    Prefix, Prompt, QuickFilter, Sort, TableColumn, TablesSort, TenantColumn, TenantScreen, TenantTab, TenantsState,
-    VersionGroup, WriteLock, Writes,
+    Counters, DataAge, Header, Hint, JobsState, Level, Message, MigrationsState, QuickFilter, Sort, TableColumn,
+    TablesSort, TenantColumn, TenantScreen, TenantTab, TenantsState, VersionGroup, WriteLock, Writes,
 };
+pub use super::prompts::{Menu, MenuEntry, MenuKind, MenuRun, Prefix, Prompt};
 use crate::fleet::JobContext;
 use crate::model::environment::Environment;
 use crate::model::fleet::{DatabaseView, Snapshot};
