@@ -20,6 +20,7 @@
 //! - [`fleet`]: the collector, which keeps one current picture of all tenants, cheap things first.
 //! - [`demo`]: private servers and the demo fleet.
 //! - [`cli`] and [`tui`]: the two faces.
+//! - [`sabotage`]: takes one safeguard out, in test builds only, to show that a test notices.
 
 pub mod cache;
 pub mod cli;
@@ -31,5 +32,6 @@ pub mod layout;
 pub mod migrations;
 pub mod model;
 pub mod postgres;
+pub mod sabotage;
 pub mod text;
 pub mod tui;

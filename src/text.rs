@@ -11,6 +11,8 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::sabotage::{self, Safeguard};
+
 /// The most combining marks that stay on one base character.
 const MAX_MARKS: usize = 2;
 
@@ -127,6 +129,9 @@ fn is_mark(character: char) -> bool {
 /// Makes any text safe, as [`Untrusted::safe`] does, for the few places that hold a plain string.
 #[must_use]
 pub fn sanitise(text: &str) -> String {
+    if sabotage::removed(Safeguard::Sanitiser) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut marks = 0;
     for character in text.chars() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of `src`, lowest first; rooms of one rank may not import each other unless listed in `WITHIN_RANK`.
 const RANKS: &[(&str, u8)] = &[
+    ("sabotage", 0),
     ("text", 0),
     ("model", 0),
     ("config", 1),
@@ -20,7 +21,8 @@ const RANKS: &[(&str, u8)] = &[
 ];
 
 /// Pairs of one rank that may see each other, in this direction only.
-const WITHIN_RANK: &[(&str, &str)] = &[("model", "text"), ("layout", "config"), ("fleet", "jobs")];
+const WITHIN_RANK: &[(&str, &str)] =
+    &[("model", "text"), ("text", "sabotage"), ("layout", "config"), ("fleet", "jobs")];
 
 fn rank(room: &str) -> Option<u8> {
     RANKS.iter().find(|(name, _)| *name == room).map(|(_, rank)| *rank)

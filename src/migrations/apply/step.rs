@@ -12,6 +12,7 @@ use super::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{QualifiedName, SchemaName, literal};
 use crate::postgres::session::TextRow;
+use crate::sabotage::{self, Safeguard};
 use crate::text::Untrusted;
 
 /// Opens every transaction of ours, whatever the role's defaults are.
@@ -69,6 +70,12 @@ impl Limits {
 /// The statement that lets a transaction go on only while its job is still this worker's.
 #[must_use]
 pub fn fence_sql(fence: Fence) -> String {
+    if sabotage::removed(Safeguard::Fence) {
+        return format!(
+            "SELECT cancel_requested_at IS NOT NULL, pause_requested_at IS NOT NULL FROM tenantui.job WHERE id = {};",
+            fence.job
+        );
+    }
     format!(
         "SELECT cancel_requested_at IS NOT NULL, pause_requested_at IS NOT NULL FROM tenantui.job \
          WHERE id = {} AND attempt = {} AND state = 'running' FOR KEY SHARE;",
@@ -176,14 +183,27 @@ pub async fn run(client: &Client, order: &StepOrder<'_>) -> StepEnd {
     };
     let create = if present { String::new() } else { order.ledger.create_sql(&table) };
     let before = format!("{create}{}", order.ledger.before_sql(&table));
-    let after = after_sql(order, &guard, &table);
+    let rows = rows_sql(order, &table);
+    let apart = sabotage::removed(Safeguard::Transaction);
+    let after = if apart { guard.sql() } else { format!("{} {rows}", guard.sql()) };
     match run::file(client, &before, order.file, &after, order.limits.patience()).await {
         FileEnd::Ran => {}
         FileEnd::Refused(fault) => return classify(fault),
         FileEnd::Escaped(fault) => return StepEnd::Escaped(fault),
         FileEnd::Lost(why) => return StepEnd::Lost(why),
     }
+    if apart && let Err(end) = rows_apart(client, &rows).await {
+        return end;
+    }
     commit(client, guard.xid, started).await
+}
+
+/// The negative control `transaction`: the file is committed before its rows are written.
+async fn rows_apart(client: &Client, rows: &str) -> Result<(), StepEnd> {
+    for message in ["COMMIT", BEGIN, rows] {
+        wire::ask(client, message, BOOKKEEPING).await.map_err(|trouble| StepEnd::Lost(trouble.message().clone()))?;
+    }
+    Ok(())
 }
 
 /// COMMIT as a message of its own: a client that died before it sent it has not committed.
@@ -322,14 +342,13 @@ fn same_place(order: &StepOrder<'_>, facts: &TextRow, row_found: bool, place: &T
     }
 }
 
-/// What stands behind the file in one message: the guard, the ledger's row, the step's, the audit's.
-fn after_sql(order: &StepOrder<'_>, guard: &Guard, table: &QualifiedName) -> String {
+/// What stands behind the file and its guard in one message: the ledger's row, the step's, the audit's.
+fn rows_sql(order: &StepOrder<'_>, table: &QualifiedName) -> String {
     format!(
-        "{guard} SET CONSTRAINTS ALL IMMEDIATE; SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); \
+        "SET CONSTRAINTS ALL IMMEDIATE; SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); \
          {ledger} {step} \
          INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'migrate', \
          {schema}, {job}, pg_catalog.jsonb_build_object('version', {version}::text, 'seq', {seq}), 'done');",
-        guard = guard.sql(),
         ledger = order.ledger.after_sql(table, order.file),
         step = step_done_sql(order.fence, order.seq, order.tries, "NULL"),
         os_user = literal(order.os_user),
