@@ -296,7 +296,7 @@ async fn a_file_that_changed_after_tenantui_applied_it_is_seen_and_keeps_the_ten
     let job = orders::order(&target, &order, uuid::Uuid::new_v4()).await.expect("an order");
     let (events, mut told) = tokio::sync::mpsc::channel(64);
     tokio::spawn(async move { while told.recv().await.is_some() {} });
-    let (_stop, stop) = tokio::sync::watch::channel(false);
+    let (_stop, stop) = tokio::sync::watch::channel(worker::Stop::GoOn);
     let options = RunOptions { wait_after_canary: false, parallel: None, stop };
     worker::run(&target, job, false, options, events).await.expect("a run");
 

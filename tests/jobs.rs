@@ -9,6 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tenantui::config::Database;
 use tenantui::config::surroundings::Surroundings;
+use tenantui::jobs::control;
 use tenantui::jobs::init::{self, InitStatus};
 use tenantui::jobs::orders::{self, OrderError};
 use tenantui::jobs::record;
@@ -195,7 +196,7 @@ impl Fleet {
 
     /// Runs a job to its end or pause; the events on the way.
     pub async fn run(&self, job: JobId, retry: bool) -> (Result<JobView, OrderError>, Vec<JobEvent>) {
-        let (_stop, stop) = watch::channel(false);
+        let (_stop, stop) = watch::channel(worker::Stop::GoOn);
         self.run_with(job, retry, stop).await
     }
 
@@ -203,7 +204,7 @@ impl Fleet {
         &self,
         job: JobId,
         retry: bool,
-        stop: watch::Receiver<bool>,
+        stop: watch::Receiver<worker::Stop>,
     ) -> (Result<JobView, OrderError>, Vec<JobEvent>) {
         let (events, mut receiver) = mpsc::channel(256);
         let collect = tokio::spawn(async move {
@@ -298,6 +299,9 @@ async fn orders_are_refused_with_the_reason() {
     let error = fleet.order(plan.clone()).await.expect_err("newer").to_string();
     assert!(error.contains("version 99"), "{error}");
     fleet.db.sql("update tenantui.meta set version = 1");
+    let error = fleet.order(plan.clone()).await.expect_err("older").to_string();
+    assert!(error.contains("version 1") && error.contains("tenantui init"), "{error}");
+    fleet.db.sql(&format!("update tenantui.meta set version = {}", init::VERSION));
     let mut empty = plan.clone();
     empty.tenants.clear();
     let error = fleet.order(empty).await.expect_err("nothing").to_string();
@@ -314,6 +318,33 @@ async fn orders_are_refused_with_the_reason() {
     let error = fleet.order(plan).await.expect_err("read-only").to_string();
     assert!(error.contains("read-only"), "{error}");
     assert_eq!(fleet.db.value("select count(*) from tenantui.job"), "0");
+}
+
+#[tokio::test]
+async fn an_older_record_is_upgraded_with_what_is_in_it_and_plans_stay_as_they_are() {
+    let fleet = Fleet::new("jobs", 1).await;
+    fleet.db.sql("drop schema tenantui cascade");
+    fleet.db.sql(include_str!("../assets/sql/record_v1.sql"));
+    fleet.db.sql(
+        "insert into tenantui.meta (version, app_version) values (1, '0.1.0'); \
+         insert into tenantui.job (kind, scope, what, params, plan_sha256, idempotency_key, active_scope, app_version, database_oid, \
+         state, reason) values ('migrate', 'migrate', '2 tenants', '{}', '\\x00', gen_random_uuid(), 'migrate', '0.1.0', 1, 'paused', 'canary'); \
+         insert into tenantui.step (job_id, seq, action, slug, schema_name, version) values (1, 1, 'migrate', 'a', 'tenant_a', '1')",
+    );
+    assert_eq!(init::run(&fleet.target()).await.expect("upgraded"), InitStatus::Older(1));
+    assert_eq!(init::run(&fleet.target()).await.expect("nothing to do"), InitStatus::Current);
+    assert_eq!(fleet.db.value("select waits from tenantui.job"), "canary");
+    for change in [
+        "update tenantui.job set params = '{\"format\": 1}'",
+        "update tenantui.job set plan_sha256 = '\\x01'",
+        "update tenantui.step set version = '2'",
+        "update tenantui.step set file_sha256 = '\\x01'",
+    ] {
+        let error = fleet.db.try_sql(change).expect_err(change);
+        assert!(error.contains("does not change once it is queued"), "{change}: {error}");
+    }
+    fleet.db.sql("update tenantui.job set state = 'queued', params = params; update tenantui.step set schema_oid = 7");
+    assert!(fleet.db.try_sql("update tenantui.step set schema_oid = 8").is_err());
 }
 
 #[tokio::test]
@@ -343,9 +374,9 @@ async fn one_key_is_one_job_and_a_second_order_is_told_of_the_first() {
     );
     assert_eq!(worker::claimable(&target).await.expect("claimable"), [ids[0]]);
     // Nobody runs it: it is cancelled at once, and its scope is free.
-    worker::cancel(&target, ids[0]).await.expect("cancelled");
+    control::cancel(&target, ids[0]).await.expect("cancelled");
     assert_eq!(fleet.view(ids[0]).await.state, JobState::Cancelled);
-    assert!(worker::cancel(&target, ids[0]).await.is_err());
+    assert!(control::cancel(&target, ids[0]).await.is_err());
     orders::order(&target, &order, Uuid::new_v4()).await.expect("free again");
 }
 
@@ -414,7 +445,7 @@ async fn the_service_offers_init_runs_orders_in_turn_and_stays_awake() {
     let Some(JobEvent::Job(last)) = seen.last() else { panic!("{seen:#?}") };
     assert_eq!((last.state, last.total, last.done, last.pending), (JobState::Done, 3, 3, 0));
     assert!(seen.iter().any(|event| matches!(event, JobEvent::Outcomes { outcomes, .. } if outcomes.len() == 3)));
-    send(ServiceCommand::Stop);
+    send(ServiceCommand::Stop(worker::Stop::AfterStep));
     tokio::time::timeout(Duration::from_secs(10), service.commands.closed()).await.expect("it ends");
     wait_until_async(Duration::from_secs(5), "its sessions to end", || async {
         fleet.db.value("select count(*) from pg_stat_activity where datname = current_database() and application_name like 'tenantui%'") == "0"

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tenantui::jobs::control;
 use tenantui::jobs::orders::OrderError;
 use tenantui::jobs::worker;
 use tenantui::migrations::plan::Plan;
@@ -289,7 +290,7 @@ async fn a_failing_canary_and_too_many_failures_stop_the_fleet() {
     let view = fleet.run(job, false).await.0.expect("run");
     assert_eq!((view.state, view.failed, view.pending), (JobState::Paused, 1, 8));
     assert!(view.reason.as_ref().is_some_and(|reason| reason.raw().starts_with("canary failed")), "{view:?}");
-    worker::cancel(&fleet.target(), job).await.expect("cancelled");
+    control::cancel(&fleet.target(), job).await.expect("cancelled");
     let plan = fleet.plan(|options| {
         options.max_failures = 3;
         options.parallel = 1;
@@ -313,7 +314,7 @@ async fn cancelling_lets_the_current_tenants_finish() {
             fleet.db.value("select count(*) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(0.3)%' and state = 'active' and application_name like 'tenantui%'") == "2"
         })
         .await;
-        worker::cancel(&target, job).await.expect("asked");
+        control::cancel(&target, job).await.expect("asked");
     };
     let (run, ()) = tokio::join!(fleet.run(job, false), cancel);
     let view = run.0.expect("run");
@@ -328,13 +329,13 @@ async fn a_process_that_is_asked_to_end_pauses_its_job() {
     fleet.file(1, "slow", "create table m1 ();\n--;;\nselect pg_sleep(0.3)");
     add_file(&fleet, 2);
     let job = fleet.order(fleet.plan(|options| options.parallel = 1)).await.expect("ordered");
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(worker::Stop::GoOn);
     let ask = async {
         wait_until_async(Duration::from_secs(10), "a sleeping step", || async {
             fleet.db.value("select count(*) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(0.3)%' and state = 'active' and application_name like 'tenantui%'") == "1"
         })
         .await;
-        stop.send_replace(true);
+        stop.send_replace(worker::Stop::AfterStep);
     };
     let (run, ()) = tokio::join!(fleet.run_with(job, false, stopped), ask);
     let view = run.0.expect("run");

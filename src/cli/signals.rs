@@ -5,11 +5,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::exit::{Failure, Outcome};
+use crate::jobs::worker::Stop;
 
 /// Whether, and by which signals, the program was asked to end.
 #[derive(Debug, Clone)]
 pub struct Signals {
-    stop: watch::Receiver<bool>,
+    stop: watch::Receiver<Stop>,
     received: watch::Receiver<Vec<u8>>,
 }
 
@@ -19,7 +20,7 @@ impl Signals {
     /// # Errors
     /// When the system refuses handlers.
     pub fn listen() -> Outcome<Self> {
-        let (stop, stop_seen) = watch::channel(false);
+        let (stop, stop_seen) = watch::channel(Stop::GoOn);
         let (received, received_seen) = watch::channel(Vec::new());
         let refused = |error: std::io::Error| Failure::failed(format!("signals cannot be handled: {error}"));
         let mut hangup = signal(SignalKind::hangup()).map_err(refused)?;
@@ -33,15 +34,15 @@ impl Signals {
                     _ = terminate.recv() => 15,
                 };
                 received.send_modify(|all: &mut Vec<u8>| all.push(number));
-                stop.send_replace(true);
+                stop.send_replace(Stop::AfterStep);
             }
         });
         Ok(Self { stop: stop_seen, received: received_seen })
     }
 
-    /// Turns true with the first signal; for jobs.
+    /// For jobs: the first signal lets their running steps finish.
     #[must_use]
-    pub fn stop(&self) -> watch::Receiver<bool> {
+    pub fn stop(&self) -> watch::Receiver<Stop> {
         self.stop.clone()
     }
 

@@ -17,7 +17,7 @@ use crate::migrations::apply::step::{BOOKKEEPING, Fence};
 use crate::migrations::apply::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::literal;
-use crate::model::job::{JobId, JobKind, JobState, JobView};
+use crate::model::job::{JobId, JobKind, JobState, JobView, Waits};
 use crate::postgres::session::{Target, TextRow, WriterSession};
 use crate::text::Untrusted;
 
@@ -75,7 +75,7 @@ impl Held {
 
 /// Gives the job's lock back before the answer is: the server ends a session some time after we have left it, and the
 /// next try would meet a job that nobody runs and everybody finds busy.
-async fn give_back(session: &WriterSession, job: JobId) {
+pub(super) async fn give_back(session: &WriterSession, job: JobId) {
     let sql = format!("SELECT pg_catalog.pg_advisory_unlock({JOB_CLASS}, {job})");
     if let Err(trouble) = gate::ask(session, &sql).await {
         tracing::debug!(%job, ?trouble, "the lock goes with its session");
@@ -136,7 +136,7 @@ async fn held_elsewhere(session: &WriterSession, job: JobId) -> Result<OrderErro
 }
 
 /// The job as it is now. Our own lock makes a running job look alive; what the record says is kept apart.
-async fn state_of(target: &Target, session: &WriterSession, job: JobId) -> Result<JobView, OrderError> {
+pub(super) async fn state_of(target: &Target, session: &WriterSession, job: JobId) -> Result<JobView, OrderError> {
     let rows = gate::ask(session, &record::job_sql(job)).await?;
     let Some(row) = rows.iter().flatten().next() else {
         return Err(gate::refused(format!("there is no job {job} in {}", target.config.name)));
@@ -183,7 +183,7 @@ fn claim_sql(job: JobId) -> String {
     format!(
         "WITH locked AS (SELECT id FROM tenantui.job WHERE id = {job} AND state IN ('queued', 'running', 'paused', 'failed') \
          FOR UPDATE NOWAIT) UPDATE tenantui.job AS j SET state = 'running', attempt = j.attempt + 1, reason = NULL, \
-         cancel_requested_at = NULL, pause_requested_at = NULL, ended_at = NULL, \
+         waits = NULL, cancel_requested_at = NULL, pause_requested_at = NULL, stop_now_at = NULL, ended_at = NULL, \
          started_at = COALESCE(j.started_at, pg_catalog.clock_timestamp()), worker = {worker}, \
          backend_pid = pg_catalog.pg_backend_pid(), heartbeat_at = pg_catalog.clock_timestamp() \
          FROM locked WHERE j.id = locked.id RETURNING j.attempt",
@@ -207,18 +207,20 @@ pub(super) async fn finish(
     session: &WriterSession,
     fence: Fence,
     state: JobState,
+    waits: Option<Waits>,
     reason: Option<&str>,
     progress: &str,
 ) -> Result<bool, Trouble> {
     let over = if state.is_over() { "pg_catalog.clock_timestamp()" } else { "NULL" };
     let sql = format!(
-        "WITH ended AS (UPDATE tenantui.job SET state = '{state}', reason = {reason}, progress = {progress}::jsonb, \
+        "WITH ended AS (UPDATE tenantui.job SET state = '{state}', reason = {reason}, waits = {waits}, progress = {progress}::jsonb, \
          ended_at = {over}, heartbeat_at = pg_catalog.clock_timestamp() \
          WHERE id = {job} AND attempt = {attempt} AND state = 'running' RETURNING id), \
          said AS (INSERT INTO tenantui.audit (os_user, action, job_id, after, outcome) \
          SELECT {os_user}, 'run', id, pg_catalog.jsonb_build_object('reason', {reason}::text, 'progress', {progress}::jsonb), '{state}' FROM ended) \
          SELECT id, pg_catalog.pg_notify('tenantui', id::text) FROM ended; SELECT pg_catalog.pg_advisory_unlock({JOB_CLASS}, {job});",
         state = state.word(),
+        waits = waits.map_or_else(|| "NULL".to_owned(), |waits| literal(waits.word())),
         reason = reason.map_or_else(|| "NULL".to_owned(), literal),
         progress = literal(progress),
         job = fence.job,
@@ -227,51 +229,6 @@ pub(super) async fn finish(
     );
     let rows = wire::ask(&session.client, &sql, BOOKKEEPING).await?;
     Ok(rows.first().is_some_and(|rows| !rows.is_empty()))
-}
-
-/// Asks a living worker for a stop, or ends a job that no worker has.
-pub(super) async fn cancel(target: &Target, job: JobId) -> Result<(), OrderError> {
-    let session = gate::open(target, Some(job)).await?;
-    gate::initialised(target, &session).await?;
-    let view = state_of(target, &session, job).await?;
-    if view.state.is_over() {
-        return Err(gate::refused(format!("job {job} is {}: there is nothing to cancel", view.state.word())));
-    }
-    let os_user = literal(&who::os_user());
-    let lock = gate::ask(&session, &format!("SELECT pg_catalog.pg_try_advisory_lock({JOB_CLASS}, {job})")).await?;
-    let nobody_runs_it = lock.iter().flatten().next().is_some_and(|row| row.is_true(0));
-    let (change, outcome) = if nobody_runs_it {
-        (
-            "state = 'cancelled', attempt = j.attempt + 1, ended_at = pg_catalog.clock_timestamp(), reason = 'cancelled'",
-            "cancelled",
-        )
-    } else {
-        ("cancel_requested_at = pg_catalog.clock_timestamp()", "requested")
-    };
-    let lock_row = if nobody_runs_it { "FOR UPDATE NOWAIT" } else { "FOR NO KEY UPDATE" };
-    let sql = format!(
-        "WITH live AS (SELECT id FROM tenantui.job WHERE id = {job} AND state IN ('queued', 'running', 'paused') {lock_row}), \
-         done AS (UPDATE tenantui.job AS j SET {change}, requested_by = {os_user} FROM live WHERE j.id = live.id RETURNING j.id), \
-         said AS (INSERT INTO tenantui.audit (os_user, action, job_id, outcome) SELECT {os_user}, 'cancel', id, '{outcome}' FROM done) \
-         SELECT id, pg_catalog.pg_notify('tenantui', id::text) FROM done"
-    );
-    let answer = gate::ask(&session, &sql).await;
-    if nobody_runs_it {
-        give_back(&session, job).await;
-    }
-    let rows = match answer {
-        Ok(rows) => rows,
-        Err(Trouble::Server(refused)) if refused.sqlstate == "55P03" => {
-            return Err(gate::refused(format!(
-                "a step of job {job} still runs although its worker is gone; try again"
-            )));
-        }
-        Err(trouble) => return Err(trouble.into()),
-    };
-    if rows.iter().flatten().next().is_none() {
-        return Err(gate::refused(format!("job {job} ended just now: there is nothing to cancel")));
-    }
-    Ok(())
 }
 
 /// Queued and orphaned jobs whose files are here, oldest first.

@@ -6,11 +6,13 @@ use std::collections::VecDeque;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::control;
 use super::init;
 use super::orders::{self, OrderError};
 use super::record;
 use super::service::ServiceCommand;
-use super::worker::{self, RunOptions};
+use super::worker::{self, RunOptions, Stop};
+use crate::model::audit::AuditFilter;
 use crate::model::job::{JobEvent, JobId};
 use crate::postgres::session::{Patience, Reader, Target};
 use crate::text::Untrusted;
@@ -29,22 +31,23 @@ struct Desk {
     target: Target,
     events: mpsc::Sender<JobEvent>,
     turns: VecDeque<Turn>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Stop>,
 }
 
 /// Runs until all senders of commands are gone.
 pub(super) async fn run(target: Target, mut commands: mpsc::Receiver<ServiceCommand>, events: mpsc::Sender<JobEvent>) {
-    let (stop, _) = watch::channel(false);
+    let (stop, _) = watch::channel(Stop::GoOn);
     let mut desk = Desk { target, events, turns: VecDeque::new(), stop };
     desk.list().await;
     let mut running: Option<(JobId, JoinHandle<Result<(), OrderError>>)> = None;
-    loop {
+    let mut asked = loop {
         if running.is_none() {
             running = desk.turns.pop_front().map(|turn| (turn.job, desk.start(turn)));
         }
         tokio::select! {
             command = commands.recv() => match command {
-                None | Some(ServiceCommand::Stop) => break,
+                None => break Stop::AfterStep,
+                Some(ServiceCommand::Stop(stop)) => break stop,
                 Some(command) => desk.take(command).await,
             },
             (job, ended) = ended(&mut running), if running.is_some() => {
@@ -52,12 +55,22 @@ pub(super) async fn run(target: Target, mut commands: mpsc::Receiver<ServiceComm
                 desk.told(job, ended).await;
             }
         }
-    }
-    // The process ends: the current steps finish, and the job waits to be resumed.
-    desk.stop.send_replace(true);
-    if let Some((job, task)) = running {
-        let ended = task.await;
-        desk.told(job, ended).await;
+    };
+    // The process ends: the current steps finish or are cancelled, and the job waits to be resumed.
+    while running.is_some() {
+        desk.stop.send_replace(asked);
+        tokio::select! {
+            command = commands.recv(), if asked < Stop::Now => match command {
+                Some(ServiceCommand::Stop(stop)) => asked = asked.max(stop),
+                Some(_) => {}
+                // Nobody can ask for more any more.
+                None => asked = Stop::Now,
+            },
+            (job, ended) = ended(&mut running) => {
+                running = None;
+                desk.told(job, ended).await;
+            }
+        }
     }
     // Its end is what a face waits for (`commands.closed()`).
     drop(commands);
@@ -97,9 +110,14 @@ impl Desk {
             ServiceCommand::Resume(job) => self.enqueue(job, false),
             ServiceCommand::Retry(job) => self.enqueue(job, true),
             ServiceCommand::Cancel(job) => self.cancel(job).await,
+            ServiceCommand::Pause(job) => self.pause(job).await,
+            ServiceCommand::Skip { job, schema, note } => self.skip(job, &schema, &note).await,
+            // The whole job is tried again until a lock that one tenant waits for can be waited for alone.
+            ServiceCommand::RetryWhenFree { job, schema: _ } => self.enqueue(job, true),
             ServiceCommand::ReadOutcomes(job) => self.outcomes(job).await,
+            ServiceCommand::ReadAudit(filter) => self.audit(filter).await,
             // The loop ends with it.
-            ServiceCommand::Stop => {}
+            ServiceCommand::Stop(_) => {}
         }
     }
 
@@ -113,9 +131,36 @@ impl Desk {
 
     async fn cancel(&mut self, job: JobId) {
         self.turns.retain(|turn| turn.job != job);
-        match worker::cancel(&self.target, job).await {
-            Ok(()) => self.view(job).await,
+        match control::cancel(&self.target, job).await {
+            Ok(_) => self.view(job).await,
             Err(error) => self.reject(&error).await,
+        }
+    }
+
+    async fn pause(&mut self, job: JobId) {
+        self.turns.retain(|turn| turn.job != job);
+        match control::pause(&self.target, job).await {
+            Ok(_) => self.view(job).await,
+            Err(error) => self.reject(&error).await,
+        }
+    }
+
+    async fn skip(&self, job: JobId, schema: &str, note: &str) {
+        match control::skip(&self.target, job, schema, note).await {
+            Ok(()) => {
+                self.view(job).await;
+                self.outcomes(job).await;
+            }
+            Err(error) => self.reject(&error).await,
+        }
+    }
+
+    async fn audit(&self, filter: AuditFilter) {
+        let Some(reader) = self.reader().await else { return };
+        let database = self.target.config.name.clone();
+        match record::audit(&reader, &database, &filter).await {
+            Ok(lines) => self.say(JobEvent::Audit { database, filter, lines }).await,
+            Err(error) => self.reject(&error.into()).await,
         }
     }
 

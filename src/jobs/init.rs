@@ -12,9 +12,10 @@ use crate::postgres::session::{QueryError, Reader, Target, TextRow, WriterSessio
 use crate::text::Untrusted;
 
 /// The version of the record that this program writes.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 /// The statements that lead from each version to the next; the first makes version 1.
-const UPGRADES: [&str; 1] = [include_str!("../../assets/sql/record_v1.sql")];
+const UPGRADES: [&str; 2] =
+    [include_str!("../../assets/sql/record_v1.sql"), include_str!("../../assets/sql/record_v2.sql")];
 /// How long `init` waits for another one.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -10,7 +10,7 @@ use super::orders::OrderError;
 use super::params::Pace;
 use super::steps::TenantSteps;
 use super::tenant::{self, Halt, Shared};
-use crate::model::job::{JobId, Outcome};
+use crate::model::job::{JobId, Outcome, Waits};
 use crate::postgres::session::{ServerFacts, Target};
 
 /// The most lanes of one job.
@@ -69,7 +69,7 @@ async fn canary_phase(
         match tenant::run(shared, lane, tenant).await {
             Some(Outcome::Done) => {}
             Some(_) => {
-                shared.halt(Halt::Pause(format!("canary failed: {}", tenant.slug)));
+                shared.halt(Halt::Pause(Waits::Trouble, format!("canary failed: {}", tenant.slug)));
                 return false;
             }
             None => return false,
@@ -79,7 +79,7 @@ async fn canary_phase(
     let rest_open = rest.iter().any(TenantSteps::is_open);
     // A worker that takes over a job whose canary is through, but which never waited, still waits.
     if fleet.wait_after_canary && !canaries.is_empty() && rest_open && untouched {
-        shared.halt(Halt::Pause("canary".to_owned()));
+        shared.halt(Halt::Pause(Waits::Canary, "canary".to_owned()));
         return false;
     }
     true
@@ -111,7 +111,7 @@ async fn lane_loop(
             Some(Outcome::Failed | Outcome::Unknown) => {
                 let failed = failed.fetch_add(1, Ordering::Relaxed) + 1;
                 if failed >= max_failures {
-                    shared.halt(Halt::Pause(format!("{failed} failed, the limit is {max_failures}")));
+                    shared.halt(Halt::Pause(Waits::Budget, format!("{failed} failed, the limit is {max_failures}")));
                 }
             }
             Some(

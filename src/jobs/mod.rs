@@ -4,6 +4,7 @@
 //! [`orders::order`] and [`worker::run`] and follow the events.
 
 mod claim;
+pub mod control;
 mod desk;
 pub mod failures;
 mod gate;

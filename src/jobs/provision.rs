@@ -16,7 +16,7 @@ use super::{gate, tenant::pause};
 use crate::migrations::apply::run::Fault;
 use crate::migrations::apply::step::{Flag, StepEnd};
 use crate::migrations::folder::MigrationFile;
-use crate::model::job::{JobId, LogMark, Outcome};
+use crate::model::job::{JobId, LogMark, Outcome, Waits};
 use crate::postgres::session::{ServerFacts, Target, WriterSession};
 use crate::text::Untrusted;
 
@@ -67,7 +67,7 @@ pub(super) async fn run(
             }
             StepEnd::Flagged(Flag::Cancel) => return halted(shared, Halt::Cancel),
             StepEnd::Flagged(Flag::Pause) => {
-                return halted(shared, Halt::Pause("paused by the operator".to_owned()));
+                return halted(shared, Halt::Pause(Waits::Operator, "paused by the operator".to_owned()));
             }
             StepEnd::Fenced => return halted(shared, Halt::Fenced),
             StepEnd::Locked(fault) | StepEnd::Again(fault) if tries < MAX_TRIES => {
@@ -153,7 +153,7 @@ async fn prepare<'a>(
         return Ok(None);
     }
     if rows.iter().any(|row| row.text(3) == Some("failed")) {
-        shared.halt(Halt::Pause("it failed before: retry it".to_owned()));
+        shared.halt(Halt::Pause(Waits::Trouble, "it failed before: retry it".to_owned()));
         return Ok(None);
     }
     let mut steps = Vec::with_capacity(rows.len());

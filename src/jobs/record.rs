@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use super::orders::held_sql;
 use super::params::Params;
-use crate::model::job::{FailedStatement, JobId, JobKind, JobState, JobView, Outcome, StepFailure, TenantOutcome};
+use crate::model::audit::{AuditFilter, AuditLine};
+use crate::model::ident::literal;
+use crate::model::job::{
+    FailedStatement, JobId, JobKind, JobState, JobView, Outcome, StepFailure, TenantOutcome, Waits,
+};
 use crate::model::ledger::Version;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::postgres::session::{QueryError, Reader, TextRow};
@@ -50,6 +54,52 @@ pub async fn outcomes(reader: &Reader, database: &DatabaseName, id: JobId) -> Re
     tenant_outcomes(database, &sets)
 }
 
+/// What operators did, newest first; empty where the database was never initialised.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn audit(
+    reader: &Reader,
+    database: &DatabaseName,
+    filter: &AuditFilter,
+) -> Result<Vec<AuditLine>, QueryError> {
+    if !there(reader).await? {
+        return Ok(Vec::new());
+    }
+    let rows = reader.rows(&audit_sql(filter)).await?;
+    rows.iter().map(|row| audit_line(database, row)).collect()
+}
+
+fn audit_sql(filter: &AuditFilter) -> String {
+    let mut conditions = vec!["true".to_owned()];
+    conditions.extend(filter.job.map(|job| format!("a.job_id = {job}")));
+    conditions.extend(filter.target.as_deref().map(|target| format!("a.target = {}", literal(target))));
+    conditions.extend(filter.since.map(|since| format!("a.at >= {}::timestamptz", literal(&since.to_string()))));
+    format!(
+        "SELECT a.id, {at}, a.actor, a.os_user, a.action, a.target, a.job_id, a.before::text, a.after::text, a.outcome \
+         FROM tenantui.audit AS a WHERE {conditions} ORDER BY a.id DESC LIMIT {limit}",
+        at = epoch("a.at"),
+        conditions = conditions.join(" AND "),
+        limit = filter.limit,
+    )
+}
+
+fn audit_line(database: &DatabaseName, row: &TextRow) -> Result<AuditLine, QueryError> {
+    Ok(AuditLine {
+        database: Arc::clone(database),
+        id: row.parse(0)?.unwrap_or_default(),
+        at: time(row, 1)?.unwrap_or(jiff::Timestamp::UNIX_EPOCH),
+        actor: text(row, 2).unwrap_or_default(),
+        os_user: text(row, 3),
+        action: text(row, 4).unwrap_or_default(),
+        target: text(row, 5),
+        job: row.parse(6)?.map(JobId),
+        before: text(row, 7),
+        after: text(row, 8),
+        outcome: text(row, 9).unwrap_or_default(),
+    })
+}
+
 async fn there(reader: &Reader) -> Result<bool, QueryError> {
     Ok(reader.rows(THERE_SQL).await?.first().is_some_and(|row| row.is_true(0)))
 }
@@ -62,14 +112,18 @@ pub(super) fn jobs_sql(condition: &str, limit: u32) -> String {
          COALESCE(c.failed, (j.progress->>'failed')::bigint, 0), COALESCE(c.blocked, (j.progress->>'blocked')::bigint, 0), \
          COALESCE(c.pending, (j.progress->>'pending')::bigint, 0), COALESCE(j.os_user, j.created_by), \
          {created}, {started}, {ended}, j.worker, j.cancel_requested_at IS NOT NULL, \
-         CASE WHEN j.state = 'running' THEN {held} END, (j.progress->>'rate')::bigint, (j.progress->>'left')::bigint \
+         CASE WHEN j.state = 'running' THEN {held} END, (j.progress->>'rate')::bigint, (j.progress->>'left')::bigint, \
+         j.waits, j.pause_requested_at IS NOT NULL, j.stop_now_at IS NOT NULL, \
+         COALESCE(c.steps_done, (j.progress->>'steps_done')::bigint, 0), COALESCE(c.steps, (j.progress->>'steps')::bigint, 0) \
          FROM tenantui.job AS j LEFT JOIN LATERAL (SELECT pg_catalog.count(*) AS total, \
          pg_catalog.count(*) FILTER (WHERE t.failed) AS failed, \
          pg_catalog.count(*) FILTER (WHERE NOT t.failed AND t.blocked) AS blocked, \
          pg_catalog.count(*) FILTER (WHERE t.done) AS done, \
-         pg_catalog.count(*) FILTER (WHERE NOT t.done AND NOT t.failed AND NOT t.blocked) AS pending \
+         pg_catalog.count(*) FILTER (WHERE NOT t.done AND NOT t.failed AND NOT t.blocked) AS pending, \
+         pg_catalog.sum(t.steps_done) AS steps_done, pg_catalog.sum(t.steps) AS steps \
          FROM (SELECT pg_catalog.bool_or(s.state IN ('failed', 'unknown')) AS failed, \
-         pg_catalog.bool_or(s.state = 'blocked') AS blocked, pg_catalog.bool_and(s.state IN ('done', 'skipped')) AS done \
+         pg_catalog.bool_or(s.state = 'blocked') AS blocked, pg_catalog.bool_and(s.state IN ('done', 'skipped')) AS done, \
+         pg_catalog.count(*) FILTER (WHERE s.state IN ('done', 'skipped')) AS steps_done, pg_catalog.count(*) AS steps \
          FROM tenantui.step AS s WHERE s.job_id = j.id GROUP BY s.schema_name) AS t) AS c \
          ON j.state IN ('queued', 'running', 'paused') OR j.progress IS NULL \
          WHERE {condition} ORDER BY j.id DESC LIMIT {limit};",
@@ -134,7 +188,11 @@ pub(super) fn job_view(database: &DatabaseName, row: &TextRow) -> Result<JobView
         mine: running && row.text(15) == Some(super::who::worker().as_str()),
         rate_per_minute: if running { row.parse(18)? } else { None },
         left_seconds: if running { row.parse(19)? } else { None },
+        waits: if state == JobState::Paused { row.text(20).and_then(Waits::from_word) } else { None },
+        steps: (number(23)?, number(24)?),
+        pause_requested: row.is_true(21) && running,
         cancel_requested: row.is_true(16) && !state.is_over(),
+        stop_now: row.is_true(22) && !state.is_over(),
     })
 }
 

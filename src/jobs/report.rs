@@ -164,7 +164,7 @@ impl Numbers {
 pub(super) fn json(view: &JobView) -> String {
     serde_json::json!({
         "total": view.total, "done": view.done, "failed": view.failed, "blocked": view.blocked,
-        "pending": view.pending, "rate": view.rate_per_minute, "left": view.left_seconds,
+        "pending": view.pending, "steps_done": view.steps.0, "steps": view.steps.1, "rate": view.rate_per_minute, "left": view.left_seconds,
     })
     .to_string()
 }

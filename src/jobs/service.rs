@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::worker::Stop;
 use crate::layout::{CheckedName, Layout};
 use crate::migrations::folder::Folder;
 use crate::migrations::plan::Plan;
+use crate::model::audit::AuditFilter;
 use crate::model::job::{JobEvent, JobId};
 use crate::model::tenant::DatabaseName;
 use crate::postgres::session::Target;
@@ -29,13 +31,33 @@ pub enum ServiceCommand {
     Resume(JobId),
     /// Runs the failed steps of a job again.
     Retry(JobId),
-    /// Stops a job after its current tenants.
+    /// Runs the steps of one blocked tenant again as soon as nobody is in its way.
+    RetryWhenFree {
+        /// The job.
+        job: JobId,
+        /// The tenant's schema.
+        schema: String,
+    },
+    /// Pauses a job after its current steps.
+    Pause(JobId),
+    /// Stops a job after its current tenants; the second time its running statements are cancelled.
     Cancel(JobId),
+    /// Leaves a tenant out of the rest of a job.
+    Skip {
+        /// The job.
+        job: JobId,
+        /// The tenant's schema.
+        schema: String,
+        /// The operator's words.
+        note: String,
+    },
     /// Reads a job's results back.
     ReadOutcomes(JobId),
-    /// The process ends: running steps finish, the running job is paused, then the service ends and drops its
-    /// receiver. Who waits for that awaits `commands.closed()`.
-    Stop,
+    /// Reads what operators did.
+    ReadAudit(AuditFilter),
+    /// The process ends: running steps finish (or are cancelled), the running job is paused, then the service ends and
+    /// drops its receiver. Who waits for that awaits `commands.closed()`.
+    Stop(Stop),
 }
 
 /// The order of a job: frozen when the dialog opened.

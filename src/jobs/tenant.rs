@@ -11,12 +11,13 @@ use super::lease::Lease;
 use super::orders::OrderError;
 use super::report::{Report, Reports, seconds};
 use super::steps::{self, StepRow, TenantSteps};
+use super::worker::Stop;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::run::Fault;
 use crate::migrations::apply::step::{self, Fence, Flag, Limits, StepEnd, StepOrder};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::SchemaName;
-use crate::model::job::{LogMark, Outcome};
+use crate::model::job::{LogMark, Outcome, Waits};
 use crate::text::Untrusted;
 
 /// How often a step is tried when a lock, a deadlock or a race kept it out.
@@ -29,8 +30,8 @@ const MAX_LOSSES: u32 = 5;
 pub(super) enum Halt {
     /// The operator cancelled it.
     Cancel,
-    /// Paused: with the reason.
-    Pause(String),
+    /// Paused: why it waits, and the reason in words.
+    Pause(Waits, String),
     /// Another worker has the job.
     Fenced,
     /// The link is gone for too long: the job stays as it is.
@@ -47,7 +48,7 @@ pub(super) struct Shared<'a> {
     pub(super) reports: Reports,
     pub(super) halt: watch::Sender<Option<Halt>>,
     pub(super) lease: watch::Receiver<Lease>,
-    pub(super) stop: watch::Receiver<bool>,
+    pub(super) stop: watch::Receiver<Stop>,
 }
 
 impl Shared<'_> {
@@ -68,8 +69,8 @@ impl Shared<'_> {
 
     /// Whether a step may start now: waits while the lock connection is being regained.
     pub(super) async fn may_start(&self, first: bool) -> bool {
-        if *self.stop.borrow() {
-            self.halt(Halt::Pause("stopped: its process was asked to end".to_owned()));
+        if *self.stop.borrow() > Stop::GoOn {
+            self.halt(Halt::Pause(Waits::Process, "stopped: its process was asked to end".to_owned()));
         }
         let mut lease = self.lease.clone();
         let state = lease.wait_for(|lease| !matches!(lease, Lease::Lost(_))).await.map(|lease| lease.clone());
@@ -83,7 +84,7 @@ impl Shared<'_> {
         match &*self.halt.borrow() {
             None => true,
             Some(Halt::Cancel) => !first,
-            Some(Halt::Pause(_) | Halt::Fenced | Halt::Lost(_)) => false,
+            Some(Halt::Pause(..) | Halt::Fenced | Halt::Lost(_)) => false,
         }
     }
 }
@@ -197,7 +198,7 @@ async fn one(
                     tenant.slug
                 );
                 let result = stopped(shared, lane, tenant, row, Verdict::escaped(fault, tries)).await;
-                shared.halt(Halt::Pause(words));
+                shared.halt(Halt::Pause(Waits::Trouble, words));
                 return result;
             }
             StepEnd::Lost(why) => {
@@ -262,7 +263,7 @@ async fn flagged(shared: &Shared<'_>, flag: Flag) -> StepResult {
             shared.reports.send(Report::CancelSeen).await;
             shared.halt(Halt::Cancel);
         }
-        Flag::Pause => shared.halt(Halt::Pause("paused by the operator".to_owned())),
+        Flag::Pause => shared.halt(Halt::Pause(Waits::Operator, "paused by the operator".to_owned())),
     }
     StepResult::Halted
 }

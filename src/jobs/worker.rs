@@ -21,7 +21,7 @@ use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::step::{Fence, Limits};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::SchemaName;
-use crate::model::job::{JobEvent, JobId, JobKind, JobState, JobView};
+use crate::model::job::{JobEvent, JobId, JobKind, JobState, JobView, Waits};
 use crate::model::ledger::Tool;
 use crate::postgres::session::{Target, WriterSession};
 
@@ -32,8 +32,20 @@ pub struct RunOptions {
     pub wait_after_canary: bool,
     /// Tenants at a time; `None`: as ordered.
     pub parallel: Option<u32>,
-    /// Turns true when the process is asked to stop: running steps finish, the job is paused.
-    pub stop: watch::Receiver<bool>,
+    /// Whether the process was asked to end.
+    pub stop: watch::Receiver<Stop>,
+}
+
+/// What a process that is asked to end wants of the job that it runs. Only ever grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Stop {
+    /// Go on.
+    #[default]
+    GoOn,
+    /// The running steps finish, then the job is paused.
+    AfterStep,
+    /// The running statements are cancelled, their steps roll back, and the job is paused.
+    Now,
 }
 
 /// Claims a queued, orphaned, paused or failed job and runs it to its end, its pause or its stop.
@@ -173,13 +185,13 @@ async fn finish(
     events: &mpsc::Sender<JobEvent>,
 ) -> Result<JobView, OrderError> {
     let job = claimed.job;
-    let (state, reason) = match (&result, &halt) {
+    let (state, waits, reason) = match (&result, &halt) {
         // What could not even start waits for an operator; nothing was run.
-        (Err(error), _) => (JobState::Paused, Some(error.to_string())),
-        (Ok(()), None) if last.failed + last.blocked > 0 => (JobState::Failed, None),
-        (Ok(()), None) => (JobState::Done, None),
-        (Ok(()), Some(Halt::Cancel)) => (JobState::Cancelled, Some("cancelled".to_owned())),
-        (Ok(()), Some(Halt::Pause(reason))) => (JobState::Paused, Some(reason.clone())),
+        (Err(error), _) => (JobState::Paused, Some(Waits::Trouble), Some(error.to_string())),
+        (Ok(()), None) if last.failed + last.blocked > 0 => (JobState::Failed, None, None),
+        (Ok(()), None) => (JobState::Done, None, None),
+        (Ok(()), Some(Halt::Cancel)) => (JobState::Cancelled, None, Some("cancelled".to_owned())),
+        (Ok(()), Some(Halt::Pause(waits, reason))) => (JobState::Paused, Some(*waits), Some(reason.clone())),
         (Ok(()), Some(Halt::Fenced)) => {
             return Err(gate::refused(format!(
                 "another worker took job {job} over: this one stopped, nothing was lost"
@@ -203,7 +215,7 @@ async fn finish(
     };
     // The numbers of the record are those of its steps, not of this run.
     let counted = read_back(target, &lock, job).await.unwrap_or(last);
-    match claim::finish(&lock, claimed.fence, state, reason.as_deref(), &report::json(&counted)).await {
+    match claim::finish(&lock, claimed.fence, state, waits, reason.as_deref(), &report::json(&counted)).await {
         Ok(true) => {}
         Ok(false) => {
             return Err(gate::refused(format!("job {job} is not this worker's any more: nothing was changed")));
@@ -243,14 +255,6 @@ async fn read_back(target: &Target, session: &WriterSession, job: JobId) -> Resu
         Some(row) => Ok(record::job_view(&target.config.name, row)?),
         None => Err(gate::refused(format!("job {job} is gone from the record"))),
     }
-}
-
-/// Asks for a stop after the current tenants; works from any process. A job that no worker has is cancelled at once.
-///
-/// # Errors
-/// When the job is not live, or the database cannot be written.
-pub async fn cancel(target: &Target, job: JobId) -> Result<(), OrderError> {
-    claim::cancel(target, job).await
 }
 
 /// The queued and orphaned jobs of the database whose files are in the folder here (same hashes), oldest first: what

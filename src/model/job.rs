@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::audit::{AuditFilter, AuditLine};
 use super::ledger::Version;
 use super::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
@@ -90,6 +91,44 @@ impl JobState {
     }
 }
 
+/// Why a paused job waits. The reason in words stands beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Waits {
+    /// Its canary went well; the operator looks at it first.
+    Canary,
+    /// An operator paused it.
+    Operator,
+    /// Too many tenants failed.
+    Budget,
+    /// The process that ran it was asked to end.
+    Process,
+    /// Something that an operator has to look at: a failed canary, another server, a file that could not be read.
+    Trouble,
+}
+
+impl Waits {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [Self::Canary, Self::Operator, Self::Budget, Self::Process, Self::Trouble];
+
+    /// The word of the record, JSON and the screen.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Canary => "canary",
+            Self::Operator => "operator",
+            Self::Budget => "budget",
+            Self::Process => "process",
+            Self::Trouble => "trouble",
+        }
+    }
+
+    /// The reason of a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|waits| waits.word() == word)
+    }
+}
+
 /// A job as lists and the job line show it. The counts are of tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobView {
@@ -105,6 +144,8 @@ pub struct JobView {
     pub state: JobState,
     /// Why it stands there: `canary`, `3 failed, the limit is 3`, `stopped by ops`.
     pub reason: Option<Untrusted>,
+    /// Why it waits, while it is paused.
+    pub waits: Option<Waits>,
     /// How often it was claimed: the fencing number.
     pub attempt: i32,
     /// Tenants in all.
@@ -133,8 +174,14 @@ pub struct JobView {
     pub rate_per_minute: Option<u32>,
     /// Time left by that rate, in seconds.
     pub left_seconds: Option<u64>,
+    /// Steps done and in all, skipped ones included.
+    pub steps: (u32, u32),
+    /// Pausing was asked for; the current steps finish.
+    pub pause_requested: bool,
     /// Cancelling was asked for; the current tenants finish.
     pub cancel_requested: bool,
+    /// Cancelling was asked for twice; running statements are cancelled.
+    pub stop_now: bool,
 }
 
 /// Where one tenant stands within a job.
@@ -276,6 +323,15 @@ pub enum JobEvent {
         job: JobId,
         /// One line per tenant, failed first.
         outcomes: Vec<TenantOutcome>,
+    },
+    /// What operators did, newest first: the answer to a question for it.
+    Audit {
+        /// The database.
+        database: DatabaseName,
+        /// What was asked for.
+        filter: AuditFilter,
+        /// The lines.
+        lines: Vec<AuditLine>,
     },
     /// An order could not be carried out: the message is for the operator.
     Rejected {

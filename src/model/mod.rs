@@ -1,5 +1,6 @@
 //! Plain types and pure rules. Nothing here does I/O, knows a terminal or a wire protocol.
 
+pub mod audit;
 pub mod environment;
 pub mod export;
 pub mod fleet;

@@ -19,6 +19,7 @@ use super::signals::{Signals, Told};
 use super::terminal::{Screen, Writer};
 use crate::fleet::FleetCommand;
 use crate::jobs::service::{Service, ServiceCommand};
+use crate::jobs::worker::Stop;
 use crate::model::job::JobState;
 
 /// Data and progress are drawn at most this often.
@@ -250,7 +251,7 @@ impl Face {
         let ending = async {
             for service in &self.services {
                 // Where it has ended already there is nothing to stop.
-                let _ = service.commands.send(ServiceCommand::Stop).await;
+                let _ = service.commands.send(ServiceCommand::Stop(Stop::AfterStep)).await;
             }
             for service in &self.services {
                 service.commands.closed().await;
@@ -298,7 +299,11 @@ fn service_words(command: &ServiceCommand) -> String {
         ServiceCommand::Retry(job) => format!("retrying job {job}"),
         ServiceCommand::Cancel(job) => format!("stopping job {job}"),
         ServiceCommand::ReadOutcomes(job) => format!("reading the results of job {job}"),
-        ServiceCommand::Stop => "stopping".to_owned(),
+        ServiceCommand::RetryWhenFree { job, schema } => format!("retrying {schema} in job {job}"),
+        ServiceCommand::Pause(job) => format!("pausing job {job}"),
+        ServiceCommand::Skip { job, schema, .. } => format!("skipping {schema} in job {job}"),
+        ServiceCommand::ReadAudit(_) => "reading the audit".to_owned(),
+        ServiceCommand::Stop(_) => "stopping".to_owned(),
     }
 }
 

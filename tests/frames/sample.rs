@@ -322,7 +322,11 @@ fn job(id: i32, kind: JobKind, what: &str, state: JobState) -> JobView {
         mine: true,
         rate_per_minute: None,
         left_seconds: None,
+        waits: None,
+        steps: (0, 0),
+        pause_requested: false,
         cancel_requested: false,
+        stop_now: false,
     }
 }
 

@@ -211,7 +211,11 @@ pub fn job(id: i32, kind: JobKind, state: JobState, counts: [u32; 4]) -> JobView
         mine: true,
         rate_per_minute: None,
         left_seconds: None,
+        waits: None,
+        steps: (0, 0),
+        pause_requested: false,
         cancel_requested: false,
+        stop_now: false,
     }
 }
 

@@ -11,7 +11,8 @@ use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
 use crate::cli::session::{self, Session};
 use crate::config;
-use crate::jobs::{record, worker};
+use crate::jobs::control::{self, Cancelled};
+use crate::jobs::record;
 use crate::model::job::{JobId, JobState, JobView};
 use crate::postgres::session::{Patience, Reader, Target};
 
@@ -31,8 +32,12 @@ pub async fn run(session: &Session, arguments: &Job) -> Outcome<Status> {
         Some(JobAction::Follow) => follow(&target, view).await?,
         Some(JobAction::Cancel) => {
             check_read_only(&target)?;
-            worker::cancel(&target, id).await?;
-            output::note(format!("job {id} stops after its current tenants"));
+            let words = match control::cancel(&target, id).await? {
+                Cancelled::AfterTenant => "stops after its current tenants; cancel it again to cancel what runs now",
+                Cancelled::Now => "cancels the statements that run now; their steps are rolled back",
+                Cancelled::Ended => "is cancelled: nobody ran it",
+            };
+            output::note(format!("job {id} {words}"));
             return Ok(Status::Done);
         }
         Some(JobAction::Resume) => return go_on(session, &target, &view, false, arguments).await,

@@ -16,7 +16,7 @@ use crate::jobs::record;
 use crate::jobs::worker::{self, RunOptions};
 use crate::migrations::plan::LeftOut;
 use crate::model::export::{JobDetail, ResultRow};
-use crate::model::job::{JobEvent, JobId, JobState, JobView, LogLine, LogMark, Outcome as TenantResult};
+use crate::model::job::{JobEvent, JobId, JobState, JobView, LogLine, LogMark, Outcome as TenantResult, Waits};
 use crate::postgres::session::{Patience, Reader, Target};
 use crate::text;
 
@@ -138,9 +138,7 @@ pub async fn run(target: &Target, job: JobId, retry: bool, after: AfterCanary, s
         if view.state == JobState::Paused && signals.first().is_some() {
             output::note(format!("job {job} is paused; `tenantui job {job} resume` goes on with it"));
         }
-        let waits = view.state == JobState::Paused
-            && signals.first().is_none()
-            && view.reason.as_ref().is_some_and(|reason| reason.raw() == "canary");
+        let waits = view.state == JobState::Paused && signals.first().is_none() && view.waits == Some(Waits::Canary);
         let (true, AfterCanary::Ask(consent)) = (waits, after) else { return Ok(view) };
         if consent.yes {
             return Ok(view);
@@ -195,7 +193,7 @@ async fn tell(mut events: mpsc::Receiver<JobEvent>) {
                 }
             }
             JobEvent::Rejected { message, .. } => output::note(message.raw()),
-            JobEvent::Outcomes { .. } | JobEvent::Initialised { .. } => {}
+            JobEvent::Outcomes { .. } | JobEvent::Audit { .. } | JobEvent::Initialised { .. } => {}
         }
     }
 }

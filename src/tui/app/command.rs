@@ -43,8 +43,11 @@ impl Command {
                 | ServiceCommand::Order { .. }
                 | ServiceCommand::Resume(_)
                 | ServiceCommand::Retry(_)
+                | ServiceCommand::RetryWhenFree { .. }
+                | ServiceCommand::Pause(_)
+                | ServiceCommand::Skip { .. }
                 | ServiceCommand::Cancel(_) => true,
-                ServiceCommand::ReadOutcomes(_) | ServiceCommand::Stop => false,
+                ServiceCommand::ReadOutcomes(_) | ServiceCommand::ReadAudit(_) | ServiceCommand::Stop(_) => false,
             },
             Self::Fleet(_) | Self::Copy(_) | Self::Export { .. } | Self::Bell | Self::Suspend | Self::Quit(_) => false,
         }

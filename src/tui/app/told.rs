@@ -40,6 +40,11 @@ impl App {
                 super::derive::open_tenant(&mut self.state);
                 Vec::new()
             }
+            JobEvent::Audit { lines, .. } => {
+                self.dirty = true;
+                self.state.jobs.audit = lines;
+                Vec::new()
+            }
             JobEvent::Rejected { database, message, needs_init } => self.rejected(&database, &message, needs_init),
             JobEvent::Initialised { database } => {
                 self.initialised.insert(database.clone());
