@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::init::{self, InitStatus};
 use super::orders::OrderError;
 use super::who;
-use crate::config::Pooler;
 use crate::migrations::apply::step::BOOKKEEPING;
 use crate::migrations::apply::wire::{self, Trouble};
 use crate::model::job::JobId;
@@ -87,20 +86,10 @@ const fn is_final(error: &LinkError) -> bool {
 }
 
 fn fit(target: &Target, session: &WriterSession) -> Result<(), OrderError> {
-    let name = &target.config.name;
-    if session.facts.standby {
-        return Err(refused(format!("{name} is a standby: it cannot be written. Aim at the primary")));
+    match session.facts.read_only_why() {
+        Some(why) => Err(refused(format!("{} cannot be written: {why}", target.config.name))),
+        None => Ok(()),
     }
-    let stated = match target.config.pooler {
-        Pooler::Session => true,
-        Pooler::Auto => false,
-    };
-    if !session.facts.direct && !stated {
-        return Err(refused(format!(
-            "{name} is behind a connection pooler: locks and settings do not hold there. Aim at the server itself, or state pooler = \"session\" if it pools sessions"
-        )));
-    }
-    Ok(())
 }
 
 /// Asks, with the patience of bookkeeping.

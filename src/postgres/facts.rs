@@ -44,6 +44,25 @@ pub struct ServerFacts {
     pub warnings: Vec<Untrusted>,
 }
 
+impl ServerFacts {
+    /// Whether LISTEN works here: a standby refuses it, and behind a pooler that keeps no sessions it is taken
+    /// without an error, nothing ever arrives, and strangers get what was meant for us.
+    #[must_use]
+    pub const fn may_listen(&self) -> bool {
+        !self.standby && self.pooling.keeps_sessions()
+    }
+
+    /// Why nothing is written through this session and what to do, where that is so.
+    #[must_use]
+    pub const fn read_only_why(&self) -> Option<&'static str> {
+        if self.standby {
+            Some("the server is a standby; connect to the primary to write")
+        } else {
+            self.pooling.read_only_why()
+        }
+    }
+}
+
 const FACTS: &str = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version'), \
     pg_catalog.current_setting('server_version_num'), CURRENT_USER, pg_catalog.current_setting('is_superuser'), \
     pg_catalog.pg_is_in_recovery(), pg_catalog.current_database(), \

@@ -34,6 +34,22 @@ impl Pooling {
             Self::Pooled | Self::Disproved => false,
         }
     }
+
+    /// Why nothing is written through it and what to do, where that is so.
+    #[must_use]
+    pub const fn read_only_why(self) -> Option<&'static str> {
+        match self {
+            Self::Direct | Self::StatedSession => None,
+            Self::Pooled => Some(
+                "a connection pooler is in between, where locks and settings do not hold; connect to PostgreSQL directly \
+                 to write (or state pooler = \"session\" if it pools sessions)",
+            ),
+            Self::Disproved => Some(
+                "a connection pooler is in between, and it does not pool sessions although pooler = \"session\" is set; \
+                 connect to PostgreSQL directly to write",
+            ),
+        }
+    }
 }
 
 /// What the probe found.
