@@ -1,5 +1,6 @@
 //! The task of one database: keeps its link and its picture, and reads what may have changed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,13 +9,15 @@ use tokio::sync::{mpsc, watch};
 
 use super::FleetError;
 use super::cache::CacheInput;
+use super::cluster::{Memory, Timelines};
 use super::picture::Picture;
 use super::publish::Update;
 use super::read::{self, Scope};
 use super::session::Session;
 use crate::cache::CacheCounts;
 use crate::model::fleet::CacheView;
-use crate::model::tenant::TenantKey;
+use crate::model::server::Back;
+use crate::model::tenant::{Tenant, TenantKey};
 use crate::postgres::link::{Link, LinkEvent, jitter};
 use crate::postgres::session::Target;
 
@@ -48,6 +51,8 @@ pub struct Task {
     pub index: usize,
     /// The database.
     pub target: Target,
+    /// What the whole fleet saw of clusters.
+    pub timelines: Timelines,
     /// Time between two readings.
     pub every: Option<Duration>,
     /// What it is told.
@@ -66,6 +71,8 @@ struct Running {
     counted_at: Option<Instant>,
     counting_took: Duration,
     ledgers_at: Option<Instant>,
+    /// The link was lost, and not everything has been read since: for how long, and what was known before.
+    gone: Option<(Duration, Arc<[Arc<Tenant>]>)>,
 }
 
 /// Runs until nobody listens any more.
@@ -77,8 +84,10 @@ pub async fn run(task: Task) {
         counted_at: None,
         counting_took: Duration::ZERO,
         ledgers_at: None,
+        gone: None,
         task,
     };
+    running.picture.memory = Memory::sharing(&running.task.timelines);
     let mut everything = true;
     while running.cycle(everything).await.is_some() {
         match running.wait().await {
@@ -91,6 +100,8 @@ pub async fn run(task: Task) {
 impl Running {
     /// One reading. `None` when nobody listens any more.
     async fn cycle(&mut self, everything: bool) -> Option<()> {
+        // What happened while nobody looked is not in the statistics of a server that crashed or was replaced.
+        let everything = everything || !self.session.is_open();
         let due = |at: Option<Instant>, every: Duration| at.is_none_or(|at| at.elapsed() >= every);
         let scope = Scope {
             layout: everything,
@@ -112,17 +123,16 @@ impl Running {
                 if scope.all_ledgers {
                     self.ledgers_at = Some(Instant::now());
                 }
-                self.answered().await;
+                self.answered();
+                self.tell_return();
             }
-            Err(FleetError::Link(error)) => {
-                self.session.close();
-                self.picture.progress = None;
-                self.link.apply(error.into(), Timestamp::now(), jitter());
-            }
+            Err(FleetError::Link(error)) => self.lost(error.into()),
+            // A question without an answer closes its session: the link did not hold.
+            Err(FleetError::Unusable(why)) if !self.session.is_open() => self.lost(LinkEvent::Lost { why }),
             Err(FleetError::Unusable(why)) => {
                 self.picture.progress = None;
                 self.picture.error = Some(why);
-                self.answered().await;
+                self.answered();
             }
         }
         let news = self.picture.stale;
@@ -137,7 +147,14 @@ impl Running {
         if !self.session.is_open() {
             let started = Instant::now();
             self.session.reader().await?;
-            self.link.apply(LinkEvent::Connected { latency_ms: millis(started.elapsed()) }, Timestamp::now(), jitter());
+            let connected = LinkEvent::Connected { latency_ms: millis(started.elapsed()) };
+            let gone = self.link.apply(connected, Timestamp::now(), jitter());
+            // A first picture that was late is no return.
+            if let Some(gone) = gone.filter(|_| self.picture.taken_at.is_some()) {
+                let before = self.gone.take();
+                let known = before.as_ref().map_or_else(|| self.picture.tenants(), |(_, known)| Arc::clone(known));
+                self.gone = Some((gone + before.map_or(Duration::ZERO, |(earlier, _)| earlier), known));
+            }
         }
         let updates = self.task.updates.clone();
         let index = self.task.index;
@@ -167,17 +184,25 @@ impl Running {
         read::refresh(&mut self.session, &mut self.picture, scope, &mut show).await
     }
 
-    /// Asks the cheapest question there is, for the latency in the header.
-    async fn answered(&mut self) {
-        let started = Instant::now();
-        let event = match self.session.reader().await {
-            Ok(reader) => match reader.rows("SELECT 1").await {
-                Ok(_) => LinkEvent::Answered { latency_ms: millis(started.elapsed()) },
-                Err(error) => LinkEvent::Lost { why: error.to_string().into() },
-            },
-            Err(error) => error.into(),
-        };
+    /// The reading is done: the latency in the header is that of its first and cheapest question.
+    fn answered(&mut self) {
+        let latency_ms = millis(self.picture.answered_in);
+        self.link.apply(LinkEvent::Answered { latency_ms }, Timestamp::now(), jitter());
+    }
+
+    fn lost(&mut self, event: LinkEvent) {
+        self.session.close();
+        self.picture.progress = None;
         self.link.apply(event, Timestamp::now(), jitter());
+    }
+
+    /// Everything was read anew after the link had been gone: how long that was, and how much is different.
+    fn tell_return(&mut self) {
+        let Some((gone, known)) = self.gone.take() else { return };
+        // Puts the tenants together.
+        self.picture.part();
+        let rows_changed = rows_changed(&known, &self.picture.tenants());
+        self.picture.back = Some(Back { at: Timestamp::now(), gone_seconds: gone.as_secs(), rows_changed });
     }
 
     /// Publishes the part. `None` when nobody listens any more.
@@ -258,6 +283,14 @@ impl Running {
         self.counted_at = None;
         self.picture.pulse = None;
     }
+}
+
+/// Tenants that came, went or differ.
+fn rows_changed(before: &[Arc<Tenant>], now: &[Arc<Tenant>]) -> u32 {
+    let known: HashMap<&TenantKey, &Arc<Tenant>> = before.iter().map(|tenant| (&tenant.key, tenant)).collect();
+    let kept = now.iter().filter(|tenant| known.contains_key(&tenant.key)).count();
+    let same = now.iter().filter(|tenant| known.get(&tenant.key).is_some_and(|before| before == tenant)).count();
+    u32::try_from(before.len() - kept + now.len() - same).unwrap_or(u32::MAX)
 }
 
 fn link_latency(link: &Link) -> u32 {

@@ -7,6 +7,7 @@
 //! the open tenant a third ([`detail`]); [`publish`] puts their parts together. Nothing here writes.
 
 mod cache;
+mod cluster;
 mod database;
 mod detail;
 mod files;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use self::cluster::Timelines;
 use self::database::Message;
 use self::picture::Picture;
 use crate::layout::{Layout, TakenNames};
@@ -114,6 +116,7 @@ pub fn spawn(targets: Vec<Target>, refresh: Duration) -> Fleet {
     let (open, open_in) = watch::channel(None);
     let (measure, measure_in) = watch::channel(0);
     let (count, count_in) = watch::channel(0);
+    let timelines = Timelines::default();
     let mut inboxes = Vec::new();
     let mut desks = Vec::new();
     for (index, target) in targets.into_iter().enumerate() {
@@ -135,6 +138,7 @@ pub fn spawn(targets: Vec<Target>, refresh: Duration) -> Fleet {
         tokio::spawn(database::run(database::Task {
             index,
             target,
+            timelines: timelines.clone(),
             every: Some(refresh),
             inbox: inbox_in,
             updates: updates.clone(),

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::JobContext;
 use super::cache::CacheInput;
+use super::cluster::Memory;
 use super::judge::{self, Facts};
 use super::publish::Part;
 use super::pulse::Pulse;
@@ -20,6 +22,7 @@ use crate::model::fleet::{CacheView, DatabaseView, FileView, SharedSchema};
 use crate::model::job::JobView;
 use crate::model::ledger::{LedgerState, Tool, Version};
 use crate::model::link::LinkState;
+use crate::model::server::{Back, ServerRole};
 use crate::model::tenant::{FailedStep, Tenant, TenantKey, TenantState};
 use crate::postgres::catalog::SchemaRow;
 use crate::postgres::session::{ServerFacts, Target};
@@ -44,6 +47,18 @@ pub struct Picture {
     target: Target,
     /// What the session turned out to be.
     pub facts: Option<ServerFacts>,
+    /// What the server is, by the last answer.
+    pub server: ServerRole,
+    /// What was seen of servers before.
+    pub memory: Memory,
+    /// How long the last look at the server took.
+    pub answered_in: Duration,
+    /// How far the standby had replayed at the last whole reading, and when that was.
+    pub replayed: Option<(String, Instant)>,
+    /// How long the last whole reading took.
+    pub reading_took: Duration,
+    /// The last return of a lost link.
+    pub back: Option<Back>,
     /// The link.
     pub link: LinkState,
     /// What failed when it was last read.
@@ -112,6 +127,12 @@ impl Picture {
         Self {
             target,
             facts: None,
+            server: ServerRole::Unknown,
+            memory: Memory::default(),
+            answered_in: Duration::ZERO,
+            replayed: None,
+            reading_took: Duration::ZERO,
+            back: None,
             link: LinkState::Connecting,
             error: None,
             taken_at: None,
@@ -174,15 +195,11 @@ impl Picture {
         if self.config().read_only {
             return Some("this database is configured read-only (read_only, --read-only)".into());
         }
-        let facts = self.facts.as_ref()?;
-        if facts.standby {
-            return Some("the server is a standby; connect to the primary to write".into());
+        if let Some(why) = self.server.read_only_why() {
+            return Some(why);
         }
-        if !facts.direct && self.config().pooler == config::Pooler::Auto {
-            return Some(
-                "a connection pooler is in between; connect to PostgreSQL directly to write (or state pooler = \"session\")"
-                    .into(),
-            );
+        if let Some(why) = self.facts.as_ref()?.read_only_why() {
+            return Some(why.into());
         }
         match self.initialised {
             Some(InitStatus::Newer(version)) => Some(Untrusted::new(format!(
@@ -190,6 +207,27 @@ impl Picture {
             ))),
             Some(InitStatus::Missing | InitStatus::Current | InitStatus::Older(_)) | None => None,
         }
+    }
+
+    /// Another database answers: nothing that was known holds, but what was seen of servers.
+    pub fn forget(&mut self) {
+        let fresh = Self::new(self.target.clone());
+        let memory = std::mem::take(&mut self.memory);
+        *self = Self {
+            memory,
+            link: self.link.clone(),
+            facts: self.facts.take(),
+            answered_in: self.answered_in,
+            back: self.back,
+            cache: self.cache.clone(),
+            ..fresh
+        };
+    }
+
+    /// The tenants of the last part.
+    #[must_use]
+    pub fn tenants(&self) -> Arc<[Arc<Tenant>]> {
+        Arc::clone(&self.tenants)
     }
 
     /// What cache keys are counted for.
@@ -301,6 +339,8 @@ impl Picture {
                 .cloned()
                 .collect(),
             link: self.link.clone(),
+            server: self.server.clone(),
+            back: self.back,
             error: self.error.clone().or_else(|| self.files.error.clone()).or_else(|| self.shared_files.error.clone()),
             taken_at: self.taken_at,
             progress: self.progress.clone(),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::FleetError;
 use super::files;
@@ -13,12 +14,15 @@ use crate::jobs::{failures, init, record, recorded};
 use crate::migrations::dialects::{Found, Hints, Ledgers};
 use crate::migrations::ledgers;
 use crate::model::ledger::Tool;
-use crate::postgres::session::QueryError;
-use crate::postgres::{catalog, registry, sizes, survey};
+use crate::postgres::session::{LinkError, LinkErrorKind, QueryError};
+use crate::postgres::{catalog, registry, server, sizes, survey};
 use crate::text::{Untrusted, grouped};
 
 /// Schemas whose ledgers are read between two looks at the session's growth.
 const SLICE: usize = 1_000;
+/// The statistics of a standby are its own and know of no change, so what it replays is the only sign of one: looked
+/// after at most this often, and at most a twentieth of the time.
+const STANDBY_EVERY: Duration = Duration::from_secs(30);
 /// Jobs that lists show.
 const JOBS: u32 = 200;
 
@@ -50,15 +54,17 @@ pub async fn refresh(
     scope: Scope,
     show: &mut (dyn FnMut(&mut Picture) + Send),
 ) -> Result<(), FleetError> {
-    picture.facts = Some(session.reader().await?.facts().clone());
+    let seen = look(session, picture).await?;
+    let scope = if seen.all_anew { Scope::ALL } else { scope };
     let pulse = take_pulse(session, picture).await?;
-    let quiet = scope == Scope::CHANGES && pulse.is_some() && pulse == picture.pulse && picture.error.is_none();
-    if quiet {
+    let same = pulse.is_some() && pulse == picture.pulse && !seen.replayed_more;
+    if scope == Scope::CHANGES && same && picture.error.is_none() {
         read_folders(picture).await;
         read_jobs(session, picture).await?;
         picture.taken_at = Some(jiff::Timestamp::now());
         return Ok(());
     }
+    let started = Instant::now();
     picture.pulse = None;
     picture.stale = true;
     read_layout(session, picture, scope.layout).await?;
@@ -76,7 +82,59 @@ pub async fn refresh(
     picture.error = None;
     // Taken before the reading: what changed meanwhile shows as a difference next time.
     picture.pulse = pulse;
+    picture.replayed = seen.replayed.map(|position| (position, Instant::now()));
+    picture.reading_took = started.elapsed();
     Ok(())
+}
+
+/// What a look at the server says about the reading.
+struct Seen {
+    /// Nothing that was known may be trusted: another server, another database, or a standby that was promoted.
+    all_anew: bool,
+    /// A standby replayed something, and the last whole reading is a while ago.
+    replayed_more: bool,
+    /// How far it has replayed.
+    replayed: Option<String>,
+}
+
+/// Asks what the server is now. A session that was opened on something else is replaced, so that identifier, timeline
+/// and database are asked anew before anything may be written.
+async fn look(session: &mut Session, picture: &mut Picture) -> Result<Seen, FleetError> {
+    let reader = session.reader().await?;
+    let mut now = server::now(reader).await.map_err(unanswered)?;
+    if !now.is_as_opened(reader) {
+        session.close();
+        now = server::now(session.reader().await?).await.map_err(unanswered)?;
+    }
+    let facts = session.reader().await?.facts().clone();
+    let judged = picture.memory.judge(&facts, &now);
+    let same_part = picture
+        .facts
+        .as_ref()
+        .is_none_or(|before| before.standby == facts.standby && before.timeline == facts.timeline);
+    picture.facts = Some(facts);
+    picture.answered_in = now.took;
+    if judged.other_database {
+        picture.forget();
+    }
+    picture.server = judged.role;
+    let replayed_more = match (&picture.replayed, &now.replayed) {
+        (Some((then, at)), Some(position)) => {
+            then != position && at.elapsed() >= STANDBY_EVERY.max(picture.reading_took * 20)
+        }
+        (None, _) | (_, None) => false,
+    };
+    Ok(Seen { all_anew: judged.other_database || !same_part, replayed_more, replayed: now.replayed })
+}
+
+/// The cheapest question was not answered in time: the link does not work, whatever its socket says.
+fn unanswered(error: QueryError) -> FleetError {
+    match error {
+        QueryError::Timeout { .. } => {
+            FleetError::Link(LinkError { kind: LinkErrorKind::Unreachable, message: error.to_string().into() })
+        }
+        other @ (QueryError::Server { .. } | QueryError::Link(_) | QueryError::Unexpected { .. }) => other.into(),
+    }
 }
 
 async fn take_pulse(session: &mut Session, picture: &Picture) -> Result<Option<Pulse>, FleetError> {

@@ -6,6 +6,7 @@ use super::environment::Environment;
 use super::job::JobView;
 use super::ledger::{Tool, Version};
 use super::link::LinkState;
+use super::server::{Back, ServerRole};
 use super::tenant::{DatabaseName, Tenant, TenantDetail, TenantKey};
 use crate::text::Untrusted;
 
@@ -65,6 +66,10 @@ pub struct DatabaseView {
     pub warnings: Vec<Untrusted>,
     /// The link.
     pub link: LinkState,
+    /// The part that the answering server plays: a banner where it is not an ordinary primary.
+    pub server: ServerRole,
+    /// The last return of a lost link, once everything was read anew; for the line that says so.
+    pub back: Option<Back>,
     /// What failed when it was last read; the rest is of `taken_at`.
     pub error: Option<Untrusted>,
     /// When its picture was last taken whole.

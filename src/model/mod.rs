@@ -8,4 +8,5 @@ pub mod ident;
 pub mod job;
 pub mod ledger;
 pub mod link;
+pub mod server;
 pub mod tenant;

@@ -18,6 +18,7 @@ mod password;
 mod pooling;
 mod query;
 pub mod registry;
+pub mod server;
 pub mod session;
 mod settings;
 pub mod sizes;

@@ -63,6 +63,25 @@ impl Patience {
 /// Time beyond the patience in which the server's own timeout is expected to arrive.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// The SQLSTATE with which a standby cancels a read that is in the way of its replay.
+const RECOVERY_CONFLICT: &str = "40001";
+/// The SQLSTATE of a lock that was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// On a standby an exclusive lock is the primary's, held by the process that replays it.
+fn of_standby(error: QueryError) -> QueryError {
+    match error {
+        QueryError::Server { sqlstate, message } if sqlstate == LOCK_NOT_AVAILABLE => {
+            let words = format!("blocked by replay of an exclusive lock of the primary: {}", message.raw());
+            QueryError::Server { sqlstate, message: Untrusted::new(words) }
+        }
+        other @ (QueryError::Server { .. }
+        | QueryError::Timeout { .. }
+        | QueryError::Link(_)
+        | QueryError::Unexpected { .. }) => other,
+    }
+}
+
 /// A read-only session. It sends simple queries only (safe behind any pooler) and has no way to write.
 pub struct Reader {
     client: Client,
@@ -120,11 +139,30 @@ impl Reader {
     }
 
     /// Sends one or more SELECT statements in one message; one list of rows for each. Cancelled (by the cancel of
-    /// poolers.md B) when it takes longer than the session's patience; the session is closed then.
+    /// poolers.md B) when it takes longer than the session's patience; the session is closed then. What a standby
+    /// cancels because it had to replay is asked once more.
     ///
     /// # Errors
     /// When the server refuses one of them (none of the results is returned), or the link breaks.
     pub async fn read(&self, sql: &str) -> Result<Vec<Vec<TextRow>>, QueryError> {
+        self.read_within(sql, self.patience.limit() + GRACE).await
+    }
+
+    async fn read_within(&self, sql: &str, limit: Duration) -> Result<Vec<Vec<TextRow>>, QueryError> {
+        let answer = match self.ask(sql, limit).await {
+            Err(QueryError::Server { sqlstate, .. }) if sqlstate == RECOVERY_CONFLICT && !self.is_closed() => {
+                if self.prelude.is_none() {
+                    // The message may have opened a transaction of its own.
+                    self.leave_transaction().await;
+                }
+                self.ask(sql, limit).await
+            }
+            answer => answer,
+        };
+        answer.map_err(|error| if self.facts.standby { of_standby(error) } else { error })
+    }
+
+    async fn ask(&self, sql: &str, limit: Duration) -> Result<Vec<Vec<TextRow>>, QueryError> {
         if let Some(why) = self.life.why() {
             return Err(QueryError::Link(why));
         }
@@ -132,10 +170,9 @@ impl Reader {
             self.leave_transaction().await;
         }
         let wrapped = self.prelude.as_ref().map(|prelude| format!("{prelude}{sql}\n;COMMIT"));
-        let limit = self.patience.limit();
         let started = tokio::time::Instant::now();
         let question = self.client.simple_query(wrapped.as_deref().unwrap_or(sql));
-        match tokio::time::timeout(limit + GRACE, question).await {
+        match tokio::time::timeout(limit, question).await {
             Ok(Ok(messages)) => {
                 self.unfinished.store(false, Ordering::Relaxed);
                 Ok(facts::row_lists(&messages))
@@ -146,15 +183,15 @@ impl Reader {
                     self.unfinished.store(false, Ordering::Relaxed);
                 }
                 let cancelled = error.code() == Some(&SqlState::QUERY_CANCELED);
-                if cancelled && started.elapsed() >= limit {
-                    return Err(QueryError::Timeout { after: limit });
+                if cancelled && started.elapsed() >= self.patience.limit() {
+                    return Err(QueryError::Timeout { after: self.patience.limit() });
                 }
                 let ended = if error.as_db_error().is_none() { self.life.reason().await } else { None };
                 Err(words::query_error(&error, ended))
             }
             Err(_) => {
                 self.give_up().await;
-                Err(QueryError::Timeout { after: limit + GRACE })
+                Err(QueryError::Timeout { after: limit })
             }
         }
     }
@@ -181,6 +218,14 @@ impl Reader {
     /// As [`Self::read`].
     pub async fn rows(&self, sql: &str) -> Result<Vec<TextRow>, QueryError> {
         Ok(self.read(sql).await?.pop().unwrap_or_default())
+    }
+
+    /// As [`Self::rows`], for a question that is answered within `limit` or by a link that does not work.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; the session is closed where no answer came in time.
+    pub async fn rows_within(&self, sql: &str, limit: Duration) -> Result<Vec<TextRow>, QueryError> {
+        Ok(self.read_within(sql, limit).await?.pop().unwrap_or_default())
     }
 
     /// Whether the connection is gone.

@@ -14,6 +14,7 @@ use tenantui::model::job::{
 };
 use tenantui::model::ledger::{AppliedSet, LedgerReading, LedgerState, Tool, Version};
 use tenantui::model::link::LinkState;
+use tenantui::model::server::ServerRole;
 use tenantui::model::tenant::{
     DatabaseName, FailedStep, MigrationDetail, MigrationState, TableDetail, Tenant, TenantDetail, TenantKey,
     TenantState,
@@ -161,6 +162,8 @@ pub fn database(environment: Environment) -> DatabaseView {
         read_only_why: None,
         warnings: Vec::new(),
         link: LinkState::Up { latency_ms: 12 },
+        server: ServerRole::Primary { timeline: Some("00000001".to_owned()) },
+        back: None,
         error: None,
         taken_at: Some(at(-3)),
         progress: None,

@@ -17,6 +17,7 @@ use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
 use tenantui::model::job::{JobEvent, JobId, JobKind, JobState, JobView};
 use tenantui::model::ledger::{AppliedSet, LedgerReading, LedgerState, Tool, Version};
 use tenantui::model::link::LinkState;
+use tenantui::model::server::ServerRole;
 use tenantui::model::tenant::{DatabaseName, Tenant, TenantKey, TenantState};
 use tenantui::tui::app::command::Command;
 use tenantui::tui::app::event::{Event, Now};
@@ -148,6 +149,8 @@ pub fn database(name: &str, environment: Environment) -> DatabaseView {
         read_only_why: None,
         warnings: Vec::new(),
         link: LinkState::Up { latency_ms: 3 },
+        server: ServerRole::Primary { timeline: Some("00000001".to_owned()) },
+        back: None,
         error: None,
         taken_at: Some(epoch()),
         progress: None,

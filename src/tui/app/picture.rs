@@ -7,6 +7,7 @@ use super::{App, derive};
 use crate::config;
 use crate::model::fleet::{CacheView, DatabaseView, Snapshot};
 use crate::model::link::LinkState;
+use crate::model::server::ServerRole;
 use crate::text::Untrusted;
 
 impl App {
@@ -83,6 +84,8 @@ pub(super) fn first_view(config: &config::Database, address: &Untrusted) -> Data
         read_only_why: config.read_only.then(|| "it is configured so".into()),
         warnings: Vec::new(),
         link: LinkState::Connecting,
+        server: ServerRole::Unknown,
+        back: None,
         error: None,
         taken_at: None,
         progress: None,
