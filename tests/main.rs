@@ -2,6 +2,7 @@
 
 mod cache;
 mod cli;
+mod cli_audit;
 mod cli_fleet;
 mod cli_grants;
 mod cli_write;

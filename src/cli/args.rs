@@ -92,6 +92,8 @@ pub enum Command {
     Jobs(Jobs),
     /// Show a job and its results, or go on with it
     Job(Job),
+    /// Show what operators did, newest first
+    Audit(Audit),
     /// Run queued and orphaned jobs without a terminal
     Worker(Worker),
     /// Create or upgrade the schema `tenantui` (jobs, audit)
@@ -291,6 +293,26 @@ pub enum JobAction {
     Retry,
     /// Stop it after its current tenants
     Cancel,
+}
+
+/// `audit`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Audit {
+    /// Only of this job
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    pub job: Option<i32>,
+    /// Only of this tenant: its slug, or its schema
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: Option<String>,
+    /// Not older than this: `90m`, `12h`, `7d`, or a time such as 2026-02-14T10:30:00Z
+    #[arg(long, value_name = "TIME", value_parser = super::since::parse)]
+    pub since: Option<jiff::Timestamp>,
+    /// At most so many of each database
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// Output.
+    #[command(flatten)]
+    pub format: Format,
 }
 
 /// `worker`.

@@ -12,6 +12,7 @@ mod logging;
 pub mod output;
 pub mod session;
 pub mod signals;
+mod since;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
@@ -132,6 +133,7 @@ async fn command(session: &Session, command: Option<&Command>) -> Outcome<Status
         Some(Command::Migrate(arguments)) => commands::migrate::run(session, arguments).await,
         Some(Command::Jobs(arguments)) => commands::jobs::run(session, arguments).await,
         Some(Command::Job(arguments)) => commands::job::run(session, arguments).await,
+        Some(Command::Audit(arguments)) => commands::audit::run(session, arguments).await,
         Some(Command::Worker(arguments)) => commands::worker::run(session, *arguments).await,
         Some(Command::Init(arguments)) => commands::init::run(session, *arguments).await,
         Some(Command::Doctor(arguments)) => commands::doctor::run(session, *arguments).await,

@@ -73,7 +73,13 @@ pub async fn audit(
 fn audit_sql(filter: &AuditFilter) -> String {
     let mut conditions = vec!["true".to_owned()];
     conditions.extend(filter.job.map(|job| format!("a.job_id = {job}")));
-    conditions.extend(filter.target.as_deref().map(|target| format!("a.target = {}", literal(target))));
+    // A tenant is named by its schema; where an order was for it alone, by the order's scope.
+    conditions.extend(filter.target.as_deref().map(literal).map(|target| {
+        format!(
+            "pg_catalog.regexp_replace(a.target, '^provision:', '') IN (SELECT {target} UNION \
+             SELECT s.schema_name FROM tenantui.step AS s WHERE s.slug = {target})"
+        )
+    }));
     conditions.extend(filter.since.map(|since| format!("a.at >= {}::timestamptz", literal(&since.to_string()))));
     format!(
         "SELECT a.id, {at}, a.actor, a.os_user, a.action, a.target, a.job_id, a.before::text, a.after::text, a.outcome \

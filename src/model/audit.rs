@@ -36,7 +36,7 @@ pub struct AuditLine {
 pub struct AuditFilter {
     /// Of this job.
     pub job: Option<JobId>,
-    /// Of this target: a schema's name, or a scope.
+    /// Of this tenant: its slug, or its schema's name.
     pub target: Option<String>,
     /// Not older than this.
     pub since: Option<jiff::Timestamp>,

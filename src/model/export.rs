@@ -1,9 +1,12 @@
 //! The shapes in which the fleet leaves the program: JSON and CSV of the commands, exports of the dashboard. They are
 //! a contract from the first release: fields may be added, never renamed or removed. Unknown is `null`, never 0.
 
+pub mod audit;
+
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::audit::AuditRow;
 use crate::model::fleet::{DatabaseView, SharedSchema};
 use crate::model::job::{JobView, TenantOutcome};
 use crate::model::ledger::{LedgerState, Version};
@@ -273,7 +276,12 @@ pub struct JobDetail {
     pub job: Job,
     pub what: String,
     pub reason: Option<String>,
+    pub waits: Option<&'static str>,
+    pub pause_requested: bool,
     pub cancel_requested: bool,
+    pub stop_now: bool,
+    pub steps_done: u32,
+    pub steps: u32,
     pub created_at: String,
     pub started_at: Option<String>,
     pub ended_at: Option<String>,
@@ -285,7 +293,12 @@ impl From<&JobView> for JobDetail {
             job: job.into(),
             what: job.what.raw().to_owned(),
             reason: raw(job.reason.as_ref()),
+            waits: job.waits.map(|waits| waits.word()),
+            pause_requested: job.pause_requested,
             cancel_requested: job.cancel_requested,
+            stop_now: job.stop_now,
+            steps_done: job.steps.0,
+            steps: job.steps.1,
             created_at: job.created_at.to_string(),
             started_at: job.started_at.map(|time| time.to_string()),
             ended_at: job.ended_at.map(|time| time.to_string()),

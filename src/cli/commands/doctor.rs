@@ -154,6 +154,7 @@ async fn examine(session: &Session, database: &Arc<config::Database>) -> Examina
             privileges(&reader, &mut found).await;
             clocks(&reader, &mut found).await;
             record(&reader, &mut found).await;
+            audit(&reader, &mut found).await;
         }
     }
     let options = ReadOptions { exact: false, cache: true, detail_of: None };
@@ -278,6 +279,33 @@ async fn record(reader: &Reader, found: &mut Examination) {
             let words = format!("the schema tenantui has version {version}, which is newer than this program");
             found.add("jobs", Verdict::Fail, words, Some("use the newer tenantui; this one will not write"));
         }
+    }
+}
+
+/// Whether the operator's own role could change the audit: its owner, a member of the owner, a superuser.
+async fn audit(reader: &Reader, found: &mut Examination) {
+    let sql = "SELECT pg_catalog.pg_get_userbyid(c.relowner), pg_catalog.pg_has_role(c.relowner, 'USAGE') \
+               OR pg_catalog.has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE') \
+               FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass('tenantui.audit')";
+    match reader.rows(sql).await {
+        Err(error) => found.fail("audit", &error.into()),
+        Ok(rows) => match rows.first() {
+            None => {}
+            Some(row) if row.is_true(1) => {
+                let words = format!(
+                    "{} could change or delete what is audited (the owner of tenantui.audit is {})",
+                    reader.facts().user.safe(),
+                    row.text(0).unwrap_or_default()
+                );
+                let advice =
+                    "let a role that nobody works with own it; `tenantui doctor --grants` prints what writing needs";
+                found.add("audit", Verdict::Warn, words, Some(advice));
+            }
+            Some(_) => {
+                let words = format!("{} can read it or add to it, and not change it", reader.facts().user.safe());
+                found.add("audit", Verdict::Ok, words, None);
+            }
+        },
     }
 }
 

@@ -250,7 +250,10 @@ fn for_writing(facts: &Facts, database: &str) -> Grants {
     }
     if facts.recorded {
         statements.push(format!("GRANT USAGE ON SCHEMA tenantui TO {WRITER}"));
-        statements.push(format!("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA tenantui TO {WRITER}"));
+        statements.push(format!("GRANT SELECT, INSERT, UPDATE ON tenantui.job, tenantui.step TO {WRITER}"));
+        // The audit grows and is read; only its owner could change it.
+        statements.push(format!("GRANT SELECT, INSERT ON tenantui.audit TO {WRITER}"));
+        statements.push(format!("GRANT SELECT ON tenantui.meta TO {WRITER}"));
         statements.push(format!("GRANT USAGE ON ALL SEQUENCES IN SCHEMA tenantui TO {WRITER}"));
     } else {
         notes.push(format!("run `tenantui init` as {WRITER}: the schema tenantui then belongs to it"));

@@ -1,0 +1,83 @@
+//! `audit`: what operators did, from the record of each database.
+
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use crate::cli::args;
+use crate::cli::exit::{Outcome, Status};
+use crate::cli::output::{self, Style, Table};
+use crate::cli::session::{self, Session};
+use crate::jobs::record;
+use crate::model::audit::{AuditFilter, AuditLine};
+use crate::model::export::{AuditRow, audit};
+use crate::model::job::JobId;
+use crate::postgres::session::{Patience, Reader};
+use crate::text;
+
+/// The widest that the last column of the table gets.
+const CHANGE: usize = 60;
+
+#[derive(Serialize)]
+struct Document {
+    audit: Vec<AuditRow>,
+}
+
+/// Lists what operators did in all chosen databases, newest first in each.
+///
+/// # Errors
+/// When the output cannot be written.
+pub async fn run(session: &Session, arguments: &args::Audit) -> Outcome<Status> {
+    let filter = AuditFilter {
+        job: arguments.job.map(JobId),
+        target: arguments.tenant.clone(),
+        since: arguments.since,
+        limit: arguments.limit,
+    };
+    let lists = join_all(session.databases.iter().map(|database| async {
+        let target = session::target(database).await?;
+        let reader = Reader::open(&target, Patience::Foreground).await?;
+        Outcome::Ok(record::audit(&reader, &database.name, &filter).await?)
+    }))
+    .await;
+    let mut status = Status::Done;
+    let mut lines = Vec::new();
+    for (database, list) in session.databases.iter().zip(lists) {
+        match list {
+            Ok(list) => lines.extend(list),
+            Err(failure) => {
+                output::note(format!("{}: {}", database.name, failure.message));
+                status = status.and(failure.status);
+            }
+        }
+    }
+    match Style::from(arguments.format) {
+        Style::Json => output::json(&Document { audit: lines.iter().map(AuditRow::from).collect() })?,
+        Style::Csv => output::data(&Table::of(lines.iter().map(AuditRow::from)).csv()?)?,
+        Style::Text => output::data(&table(&lines, session.has_several()).text())?,
+    }
+    Ok(status)
+}
+
+fn table(lines: &[AuditLine], several: bool) -> Table {
+    let mut heads = vec!["at", "actor", "action", "target", "job", "outcome", "change"];
+    if several {
+        heads.insert(0, "database");
+    }
+    let mut table = Table::new(&heads);
+    for line in lines {
+        let mut cells = vec![
+            line.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string().into(),
+            audit::who(line).into(),
+            (&line.action).into(),
+            line.target.as_ref().into(),
+            line.job.map(|job| job.to_string()).into(),
+            (&line.outcome).into(),
+            text::fit(&text::sanitise(&audit::change(line)), CHANGE).into(),
+        ];
+        if several {
+            cells.insert(0, (&*line.database).into());
+        }
+        table.row(cells);
+    }
+    table
+}
