@@ -8,6 +8,7 @@ mod cli_grants;
 mod cli_write;
 mod config;
 mod demo;
+mod faults;
 mod fleet;
 mod frames;
 mod imports;

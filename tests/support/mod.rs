@@ -10,6 +10,8 @@
 #![allow(dead_code, reason = "each test module uses its part of the harness")]
 
 pub mod picture;
+pub mod proxy;
+pub mod victim;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};

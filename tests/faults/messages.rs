@@ -1,0 +1,225 @@
+//! kill -9 before and after every message that an order, its run, a worker and the making of a tenant send: a proxy
+//! counts them. A point is a message's text and how often it came before, so that it is met again in every run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::fleet::{Fleet, LONG};
+use super::kills::{MIGRATE, WORKER};
+use super::{count, full, report};
+use crate::support::pg;
+use crate::support::proxy::{Message, Proxy, Verdict};
+use crate::support::victim::{Aim, Victim};
+
+/// A message by its kind: the beginning of its text without numbers, and its place among those of the same kind.
+type Point = (String, usize);
+
+/// Tells kinds of messages apart, and counts each.
+#[derive(Default)]
+struct Counter(BTreeMap<String, usize>);
+
+impl Counter {
+    fn point(&mut self, message: &Message) -> Point {
+        let text: String = message.text.chars().filter(|letter| !letter.is_ascii_digit()).take(90).collect();
+        let kind = format!("{} {text}", char::from(message.kind));
+        let count = self.0.entry(kind.clone()).or_default();
+        *count += 1;
+        (kind, *count)
+    }
+}
+
+/// Which messages belong to the sessions that write.
+fn of_writers(seen: &[Message]) -> Vec<Point> {
+    let writes = |name: &str| name.contains(" order") || name.contains(" job ");
+    let lines: Vec<usize> = seen
+        .iter()
+        .filter(|message| message.kind == b's' && writes(&message.text))
+        .map(|message| message.line)
+        .collect();
+    let mut counter = Counter::default();
+    let points: Vec<(usize, Point)> = seen.iter().map(|message| (message.line, counter.point(message))).collect();
+    points.into_iter().filter(|(line, _)| lines.contains(line)).map(|(_, point)| point).collect()
+}
+
+/// Messages that change something or decide something: the others only differ in when they come.
+fn decides(point: &Point) -> bool {
+    ["BEGIN", "COMMIT", "INSERT", "UPDATE", "set_config", "advisory_lock", "create table a_", "guard", "alter table"]
+        .iter()
+        .any(|word| point.0.contains(word))
+}
+
+/// What every push has time for: of each kind of the deciding messages the first, one in the middle and the last.
+fn some(points: &[Point]) -> Vec<Point> {
+    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+    for (kind, number) in points {
+        last.insert(kind, *number);
+    }
+    let wanted = |(kind, number): &&Point| {
+        let last = last[kind.as_str()];
+        *number == 1 || *number == last || *number == last.div_ceil(2)
+    };
+    points.iter().filter(|point| decides(point)).filter(wanted).cloned().collect()
+}
+
+/// On which side of a message the program dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Before,
+    After,
+}
+
+/// Lets the proxy kill what `aim` points at there; the answer says whether it came to that.
+fn kill_at(proxy: &Proxy, point: &Point, side: Side, aim: &Aim) -> Arc<AtomicBool> {
+    let met = Arc::new(AtomicBool::new(false));
+    let (seen, point, aim, mut counter) = (Arc::clone(&met), point.clone(), aim.clone(), Counter::default());
+    proxy.watch(move |message| {
+        if counter.point(message) != point {
+            return Verdict::Pass;
+        }
+        seen.store(true, Ordering::SeqCst);
+        match side {
+            Side::Before => Verdict::KillBefore(aim.clone()),
+            Side::After => Verdict::KillAfter(aim.clone()),
+        }
+    });
+    met
+}
+
+/// A small fleet behind a proxy.
+struct Bench {
+    fleet: Fleet,
+    proxy: Proxy,
+    kills: usize,
+    unmet: usize,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let mut fleet = Fleet::new(pg(), 2, Duration::ZERO);
+        fleet.undisturbed();
+        let proxy = Proxy::new(fleet.db.port);
+        fleet.connect_to(proxy.port());
+        Self { fleet, proxy, kills: 0, unmet: 0 }
+    }
+
+    /// The messages of an undisturbed run of this command.
+    fn points(&self, arguments: &[&str]) -> Vec<Point> {
+        self.proxy.watch(|_| Verdict::Pass);
+        self.fleet.must(0, arguments);
+        let points = of_writers(&self.proxy.seen());
+        if full() { points } else { some(&points) }
+    }
+
+    /// Runs a command that dies there.
+    fn die(&mut self, arguments: &[&str], point: &Point, side: Side) {
+        let aim = Aim::default();
+        let met = kill_at(&self.proxy, point, side, &aim);
+        let end = Victim::start_with(self.fleet.home.path(), arguments, &[], &aim).wait(LONG);
+        self.proxy.watch(|_| Verdict::Pass);
+        let met = met.load(Ordering::SeqCst);
+        // The very last message may come when the program has ended already.
+        if met && (end.killed || point.0.starts_with('X')) {
+            self.kills += usize::from(end.killed);
+        } else {
+            self.unmet += 1;
+        }
+        self.fleet.check(&format!("killed {side:?} {point:?}"));
+    }
+
+    /// Every point on both sides of which the program may die.
+    fn both_sides(points: &[Point]) -> Vec<(Point, Side)> {
+        let all = points.iter().enumerate().flat_map(|(index, point)| {
+            // Every push takes one side of most, and both of every COMMIT.
+            let both = full() || point.0 == "Q COMMIT";
+            let before = both || index % 2 == 0;
+            let after = both || index % 2 == 1;
+            [(before, Side::Before), (after, Side::After)]
+                .into_iter()
+                .filter(|(wanted, _)| *wanted)
+                .map(|(_, side)| (point.clone(), side))
+        });
+        all.collect()
+    }
+
+    fn end(&self, name: &str, jobs: usize) {
+        assert!(self.unmet * 20 <= self.kills, "{} of {} points were not met", self.unmet, self.kills + self.unmet);
+        report(
+            name,
+            &format!(
+                "{} kills, {} points not met, {jobs} jobs all done, {} checks, 0 violations",
+                self.kills, self.unmet, self.fleet.watch.checks
+            ),
+        );
+    }
+}
+
+#[test]
+fn killed_at_every_message_of_an_order_and_its_run_it_leaves_nothing_half_done() {
+    let mut bench = Bench::new();
+    let arguments = [&MIGRATE[..], &["--parallel", "1"]].concat();
+    bench.fleet.reset();
+    let points = bench.points(&arguments);
+    let mut jobs = 0;
+    for (point, side) in Bench::both_sides(&points) {
+        bench.fleet.reset();
+        bench.die(&arguments, &point, side);
+        if bench.fleet.watch.jobs() == 0 {
+            bench.fleet.must(0, &arguments);
+        }
+        assert_eq!(bench.fleet.finish(&format!("killed {side:?} {point:?}")), 0, "no operator is needed");
+        jobs += 1;
+    }
+    bench.end("kills at every message of order and run", jobs);
+}
+
+#[test]
+fn killed_at_every_message_of_a_worker_it_leaves_nothing_half_done() {
+    let mut bench = Bench::new();
+    let commit: Point = ("Q COMMIT".to_owned(), 1);
+    let order = [&MIGRATE[..], &["--parallel", "1"]].concat();
+    // Ordered and not begun: its process dies as soon as the order is committed.
+    let queue = |bench: &mut Bench| {
+        bench.fleet.reset();
+        bench.die(&order, &commit, Side::After);
+        assert_eq!(bench.fleet.watch.open(&bench.fleet.db).len(), 1, "an order that was committed is there");
+    };
+    queue(&mut bench);
+    let points = bench.points(&WORKER);
+    let sides = Bench::both_sides(&points);
+    let step = if full() { 1 } else { sides.len().div_ceil(count("worker_messages", 12)) };
+    let mut jobs = 0;
+    for (point, side) in sides.into_iter().step_by(step) {
+        queue(&mut bench);
+        bench.die(&WORKER, &point, side);
+        assert_eq!(bench.fleet.finish(&format!("worker killed {side:?} {point:?}")), 0, "no operator is needed");
+        jobs += 1;
+    }
+    bench.end("kills at every message of a worker", jobs);
+}
+
+#[test]
+fn killed_at_every_message_of_making_a_tenant_it_makes_it_once_or_not_at_all() {
+    let mut bench = Bench::new();
+    let provision = ["provision", "first-one", "--name", "New", "--yes"];
+    bench.fleet.tenants = 0;
+    bench.fleet.reset();
+    let points = bench.points(&provision);
+    let sides = Bench::both_sides(&points);
+    let step = if full() { 1 } else { sides.len().div_ceil(count("provision_messages", 14)) };
+    let mut jobs = 0;
+    for (point, side) in sides.into_iter().step_by(step) {
+        bench.fleet.reset();
+        bench.die(&provision, &point, side);
+        if bench.fleet.watch.jobs() == 0 {
+            bench.fleet.must(0, &provision);
+        }
+        let said = format!("provision killed {side:?} {point:?}");
+        assert_eq!(bench.fleet.finish(&said), 0, "no operator is needed");
+        let made = bench.fleet.db.value("select string_agg(slug || ' ' || status, ',') from public.tenants");
+        assert_eq!(made, "first-one active", "{said}");
+        jobs += 1;
+    }
+    bench.end("kills at every message of making a tenant", jobs);
+}
