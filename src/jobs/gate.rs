@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::init::{self, InitStatus};
 use super::orders::OrderError;
 use super::who;
-use crate::migrations::apply::step::BOOKKEEPING;
+use crate::migrations::apply::step::{BOOKKEEPING, durable_sql};
 use crate::migrations::apply::wire::{self, Trouble};
 use crate::model::job::JobId;
 use crate::postgres::session::{LinkError, Target, TextRow, WriterSession, connect_writer};
@@ -54,7 +54,15 @@ pub async fn open(target: &Target, job: Option<JobId>) -> Result<WriterSession, 
     writable(target)?;
     let session = connect_writer(target, &who::application_name(job)).await?;
     fit(target, &session)?;
+    wait_for_commits(&session).await?;
     Ok(session)
+}
+
+/// What a server with `synchronous_commit = off` has confirmed, a crash of it may take back: an order, a claim with its
+/// fencing number, a cancel. Ours are on its disk before they are answered; nothing else of the setting is touched.
+async fn wait_for_commits(session: &WriterSession) -> Result<(), OrderError> {
+    ask(session, &durable_sql(false)).await?;
+    Ok(())
 }
 
 /// As [`open`], trying again with growing pauses while the server cannot be reached.

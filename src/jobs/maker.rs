@@ -330,13 +330,14 @@ fn tail_sql(maker: &Maker<'_>, shared: &Shared<'_>, opened: &Opened, tries: u32)
     };
     let id = opened.id.as_deref().map_or_else(|| "NULL".to_owned(), literal);
     Ok(format!(
-        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {verify}; \
+        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {durable} {verify}; \
          UPDATE tenantui.step SET state = 'done', attempt = {attempt}, tries = {tries}, started_at = pg_catalog.now(), \
          ended_at = pg_catalog.clock_timestamp(), sqlstate = NULL, message = NULL, detail = NULL, xid = pg_catalog.txid_current(), \
          schema_oid = {oid}, tenant_id = {id}, tenant_key = {key}, duration_ms = CASE WHEN action = 'active' THEN \
          (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000)::bigint END WHERE job_id = {job}; \
          INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'provision', {schema}, {job}, \
          pg_catalog.jsonb_build_object('slug', {slug}::text, 'id', {id}::text), 'done');",
+        durable = step::durable_sql(true),
         attempt = shared.fence.attempt,
         oid = literal(&opened.oid),
         key = literal(&key.local),

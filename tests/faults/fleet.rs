@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::invariant::Watch;
-use crate::support::victim::{End, Victim};
+use crate::support::victim::{Aim, End, Victim};
 use crate::support::{PgHandle, TestDatabase};
 
 /// The files' versions.
@@ -16,7 +16,7 @@ pub const LONG: Duration = Duration::from_secs(180);
 
 /// What every file makes: four tables, an index, a column of a table that was there, and one mark. The mark has no key:
 /// a file that ran twice leaves two.
-fn file(version: u32, sleep: &str) -> String {
+fn content(version: u32, sleep: &str) -> String {
     let first = if version == VERSIONS[0] {
         "create table if not exists users (id int primary key);\n--;;\n\
          create table if not exists marks (version bigint not null);\n--;;\n"
@@ -40,6 +40,8 @@ pub struct Fleet {
     pub home: TempDir,
     pub db: TestDatabase,
     pub tenants: usize,
+    /// Variables that the program is started with.
+    pub variables: Vec<(&'static str, String)>,
     /// All that was seen so far.
     pub watch: Watch,
 }
@@ -63,25 +65,32 @@ impl Fleet {
             sleep => format!("select pg_sleep({});\n--;;\n", sleep.as_secs_f64()),
         };
         for version in VERSIONS {
-            std::fs::write(folder.join(format!("{version}-make.up.sql")), file(version, &sleep)).expect("a file");
+            std::fs::write(folder.join(format!("{version}-make.up.sql")), content(version, &sleep)).expect("a file");
         }
         let watch = Watch::new(&db);
-        let mut fleet = Self { home, db, tenants, watch };
+        let mut fleet = Self { home, db, tenants, variables: Vec::new(), watch };
         fleet.connect_to(fleet.db.port);
         fleet.must(0, &["init", "--yes"]);
+        fleet.watch.look_for_zombies(&fleet.db);
         fleet.reset();
         fleet
     }
 
     /// Writes the configuration: the database at this port of 127.0.0.1.
     pub fn connect_to(&self, port: u16) {
+        self.configure("config.toml", port);
+    }
+
+    /// Writes a further configuration of this name, for a second operator who comes another way.
+    pub fn configure(&self, name: &str, port: u16) {
         let text = format!(
             "[[database]]\nname = \"eu-1\"\nurl = \"postgresql://postgres@127.0.0.1:{port}/{}?sslmode=disable\"\n\
-             [database.migrations]\npath = \"{}\"\n",
+             [database.migrations]\npath = \"{}\"\nallow = [{}]\n",
             self.db.name,
-            self.home.path().join("migrations").display()
+            self.home.path().join("migrations").display(),
+            VERSIONS.map(|version| format!("\"{version}:transaction-control\"")).join(", ")
         );
-        let path = self.home.path().join("config.toml");
+        let path = self.home.path().join(name);
         std::fs::write(&path, text).expect("a configuration");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("the mode");
     }
@@ -105,7 +114,15 @@ impl Fleet {
 
     /// Starts the program.
     pub fn start(&self, arguments: &[&str]) -> Victim {
-        Victim::start(self.home.path(), arguments, &[])
+        self.start_as("config.toml", arguments, &Aim::default())
+    }
+
+    /// Starts the program with this configuration; from then on `aim` points at it.
+    pub fn start_as(&self, config: &str, arguments: &[&str], aim: &Aim) -> Victim {
+        let variables: Vec<(&str, &str)> = self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let path = self.home.path().join(config);
+        let path = path.to_str().expect("UTF-8");
+        Victim::start(self.home.path(), &[&["--config", path], arguments].concat(), &variables, aim)
     }
 
     /// Runs the program to its end.

@@ -16,6 +16,15 @@ const HELPERS: &str = "create schema faults; \
     declare n text; begin execute format('select string_agg((%I)::text, '','' order by 1) from %I.%I', c, s, t) into n; \
     return n; end $$;";
 
+/// Every step that is done while its job belongs to a later attempt. The fence's lock keeps the attempt as it is until
+/// the step's transaction ends, so what this sees at the step is what counts at its COMMIT.
+const ZOMBIES: &str = "create table faults.zombie (job int, seq int, attempt int, now int); \
+    create function faults.look() returns trigger language plpgsql as $$ declare n int; begin \
+    select attempt into n from tenantui.job where id = new.job_id; \
+    if new.attempt <> n then insert into faults.zombie values (new.job_id, new.seq, new.attempt, n); end if; return null; end $$; \
+    create trigger faults_look after update of state on tenantui.step for each row when (new.state = 'done') \
+    execute function faults.look();";
+
 /// Lines in one form: `violation`, what is wrong; `job`, its number, state, attempt and steps.
 const QUERY: &str = "
 with fleet as (
@@ -69,6 +78,9 @@ union all
 select 'violation', format('%s live jobs of the scope %s', count(*), active_scope), null, null, null
 from jobs where state in ('queued', 'running', 'paused') group by active_scope having count(*) > 1
 union all
+select 'violation', format('step %s of job %s was done by attempt %s when attempt %s had the job', seq, job, attempt, now), null, null, null
+from faults.zombie
+union all
 select 'job', id::text, state, attempt::text, steps::text from jobs";
 
 /// Everything that makes a tenant's structure, with its schema's name taken out, and what its files left in it.
@@ -108,9 +120,15 @@ impl Watch {
         Self { base: 0, jobs: BTreeMap::new(), reference: None, checks: 0 }
     }
 
+    /// From now on a step that is done by somebody who has lost the job is noted. The record must be there.
+    pub fn look_for_zombies(&self, db: &TestDatabase) {
+        db.sql(ZOMBIES);
+    }
+
     /// The tenants were made anew: earlier jobs speak of schemas that are gone.
     pub fn next_round(&mut self, db: &TestDatabase) {
         self.base = db.value("select coalesce(max(id), 0) from tenantui.job").parse().expect("a number");
+        db.sql("delete from faults.zombie");
         self.jobs.clear();
     }
 

@@ -11,7 +11,7 @@ use super::kills::{MIGRATE, WORKER};
 use super::{count, full, report};
 use crate::support::pg;
 use crate::support::proxy::{Message, Proxy, Verdict};
-use crate::support::victim::{Aim, Victim};
+use crate::support::victim::Aim;
 
 /// A message by its kind: the beginning of its text without numbers, and its place among those of the same kind.
 type Point = (String, usize);
@@ -116,7 +116,7 @@ impl Bench {
     fn die(&mut self, arguments: &[&str], point: &Point, side: Side) {
         let aim = Aim::default();
         let met = kill_at(&self.proxy, point, side, &aim);
-        let end = Victim::start_with(self.fleet.home.path(), arguments, &[], &aim).wait(LONG);
+        let end = self.fleet.start_as("config.toml", arguments, &aim).wait(LONG);
         self.proxy.watch(|_| Verdict::Pass);
         let met = met.load(Ordering::SeqCst);
         // The very last message may come when the program has ended already.

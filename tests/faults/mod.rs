@@ -8,7 +8,9 @@
 mod fleet;
 mod invariant;
 mod kills;
+mod links;
 mod messages;
+mod stops;
 
 use std::io::Write as _;
 use std::time::Duration;

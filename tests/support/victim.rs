@@ -1,4 +1,5 @@
 //! The program as a process that may be killed, frozen and thawed at any moment, also from another thread.
+//! `TENANTUI_FAULTS_PROGRAM` names another build of it: a long run is not disturbed by the next compilation.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -58,20 +59,11 @@ pub struct Victim {
 }
 
 impl Victim {
-    /// Starts the program with nothing of this machine's around it. Its output goes to files in this folder.
-    pub fn start(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        Self::start_with(home, arguments, variables, &Aim::default())
-    }
-
-    /// As [`Self::start`]; from then on `aim` points at it.
-    pub fn start_with(home: &Path, arguments: &[&str], variables: &[(&str, &str)], aim: &Aim) -> Self {
-        let mut command = Command::new(program());
-        command.arg("--config").arg(home.join("config.toml")).args(arguments);
-        Self::start_command(home, command, variables, aim)
-    }
-
-    /// Starts this command so: a wrapper may set limits first.
-    pub fn start_command(home: &Path, mut command: Command, variables: &[(&str, &str)], aim: &Aim) -> Self {
+    /// Starts the program with nothing of this machine's around it; from then on `aim` points at it. Its output goes to
+    /// files in this folder.
+    pub fn start(home: &Path, arguments: &[&str], variables: &[(&str, &str)], aim: &Aim) -> Self {
+        let given = std::env::var_os("TENANTUI_FAULTS_PROGRAM").map(PathBuf::from);
+        let mut command = Command::new(given.as_deref().unwrap_or_else(|| program()));
         let name = uuid::Uuid::new_v4().simple().to_string();
         let (out, err) = (home.join(format!("{name}.out")), home.join(format!("{name}.err")));
         command
@@ -82,6 +74,7 @@ impl Victim {
             .env("TZ", "UTC")
             .env("USER", "faults")
             .envs(variables.iter().copied())
+            .args(arguments)
             .current_dir(home)
             .stdin(Stdio::null())
             .stdout(File::create(&out).expect("a file"))

@@ -67,6 +67,17 @@ impl Limits {
     }
 }
 
+/// One SELECT after which a COMMIT that is answered outlives a crash of the server, whatever its default is: a step that
+/// was taken back behind our back would be passed over, and the next file would run without it. For the transaction, or
+/// for the session.
+#[must_use]
+pub fn durable_sql(transaction: bool) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('synchronous_commit', 'local', {transaction}) \
+         WHERE pg_catalog.current_setting('synchronous_commit') = 'off';"
+    )
+}
+
 /// The statement that lets a transaction go on only while its job is still this worker's.
 #[must_use]
 pub fn fence_sql(fence: Fence) -> String {
@@ -346,9 +357,10 @@ fn same_place(order: &StepOrder<'_>, facts: &TextRow, row_found: bool, place: &T
 fn rows_sql(order: &StepOrder<'_>, table: &QualifiedName) -> String {
     format!(
         "SET CONSTRAINTS ALL IMMEDIATE; SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); \
-         {ledger} {step} \
+         {durable} {ledger} {step} \
          INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'migrate', \
          {schema}, {job}, pg_catalog.jsonb_build_object('version', {version}::text, 'seq', {seq}), 'done');",
+        durable = durable_sql(true),
         ledger = order.ledger.after_sql(table, order.file),
         step = step_done_sql(order.fence, order.seq, order.tries, "NULL"),
         os_user = literal(order.os_user),
