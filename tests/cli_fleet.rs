@@ -28,7 +28,12 @@ pub struct Fleet {
 
 impl Fleet {
     pub fn new() -> Self {
-        let fleet = Self { home: home(), database: pg().database("cli") };
+        Self::on(pg().database("cli"))
+    }
+
+    /// In this empty database.
+    pub fn on(database: TestDatabase) -> Self {
+        let fleet = Self { home: home(), database };
         fleet.database.sql(
             "create table public.tenants (id uuid primary key default gen_random_uuid(), slug varchar(100) not null unique, \
              name varchar(255) not null, schema_name varchar(63) not null unique, status varchar(20) not null default 'active' \

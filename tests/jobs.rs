@@ -89,7 +89,11 @@ pub fn boundary(registry: Registry) -> Layout {
 impl Fleet {
     /// Tenants `t000`... with an empty ledger each and a table `users`.
     pub async fn new(name: &str, tenants: usize) -> Self {
-        let db = pg().database(name);
+        Self::on(pg().database(name), tenants).await
+    }
+
+    /// The same in this empty database.
+    pub async fn on(db: TestDatabase, tenants: usize) -> Self {
         db.sql(REGISTRY);
         for number in 0..tenants {
             let slug = format!("t{number:03}");

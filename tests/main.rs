@@ -23,6 +23,7 @@ mod names;
 mod pooler;
 mod provision;
 mod registry;
+mod standby;
 mod support;
 mod terminal;
 mod tls;

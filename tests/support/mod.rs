@@ -11,6 +11,8 @@
 
 pub mod picture;
 pub mod proxy;
+pub mod relay;
+pub mod standby;
 pub mod victim;
 
 use std::future::Future;

@@ -176,6 +176,7 @@ fn dry_run(aims: &[Aim], arguments: &Migrate, style: Style) -> Outcome<Status> {
         if let Some(job) = live_job(&aim.reading) {
             output::note(format!("{} is {}: see `tenantui job {}`", name(job), job.state.word(), job.id));
         }
+        writing::note_server(&aim.target, &aim.reading);
         let plan = make_plan(aim, arguments)?;
         let runs = runs(&plan);
         if style == Style::Text {
@@ -222,6 +223,7 @@ fn name(job: &JobView) -> String {
 }
 
 async fn one_database(session: &Session, arguments: &Migrate, aim: Aim, results: &mut Results) -> Outcome<Status> {
+    writing::check_server(&aim.target, &aim.reading)?;
     let aim = match live_job(&aim.reading) {
         Some(job) if job.state == JobState::Orphaned => finish_orphan(session, arguments, &aim, job, results).await?,
         Some(job) => return Err(busy(job)),

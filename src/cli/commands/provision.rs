@@ -48,12 +48,14 @@ pub async fn run(session: &Session, arguments: &Provision) -> Outcome<Status> {
     let refused = context.folder.as_ref().map_or(Ok(()), |folder| orders::whole(folder, &database.migrations.allow));
     let style = Style::from(arguments.format);
     if arguments.consent.dry_run {
+        writing::note_server(&target, &reading);
         match style {
             Style::Json => output::json(&plan)?,
             Style::Text | Style::Csv => output::data(&words(&plan, &target))?,
         }
         return Ok(refused.map(|()| Status::Done)?);
     }
+    writing::check_server(&target, &reading)?;
     output::note(words(&plan, &target));
     refused?;
     let (status, results) = make(session, &target, &reading, name, arguments).await?;

@@ -1,6 +1,7 @@
 //! What every writing command checks before it asks.
 
 use crate::cli::exit::{Failure, Outcome};
+use crate::cli::output;
 use crate::fleet::Reading;
 use crate::model::tenant::Tenant;
 use crate::postgres::session::Target;
@@ -24,6 +25,25 @@ pub fn check_writable(target: &Target, reading: &Reading) -> Outcome<()> {
         )));
     }
     Ok(())
+}
+
+/// Whether a plan may be made for this server at all: what a standby or the wrong server has may be old.
+///
+/// # Errors
+/// Exit 5 where it is none that may be written.
+pub fn check_server(target: &Target, reading: &Reading) -> Outcome<()> {
+    let why = reading.snapshot.databases.first().and_then(|database| database.server.read_only_why());
+    match why {
+        Some(why) => Err(Failure::refused(format!("{} is read-only: {}", target.config.name, why.safe()))),
+        None => Ok(()),
+    }
+}
+
+/// Says what a plan is worth that is printed and never run, where it may be of old facts.
+pub fn note_server(target: &Target, reading: &Reading) {
+    if let Some(note) = reading.snapshot.databases.first().and_then(|database| database.server.note()) {
+        output::note(format!("{}: {}", target.config.name, note.safe()));
+    }
 }
 
 /// The one tenant that a word can mean.
