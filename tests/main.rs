@@ -1,5 +1,6 @@
 //! One binary for all integration tests, one module per promise: servers are started once, and linked once.
 
+mod alone;
 mod cache;
 mod cli;
 mod cli_audit;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tenantui::jobs::control;
-use tenantui::jobs::orders::OrderError;
 use tenantui::jobs::worker;
 use tenantui::migrations::plan::Plan;
 use tenantui::model::job::{JobEvent, JobState, LogMark, Outcome};
@@ -463,16 +462,6 @@ async fn a_worker_that_lost_its_job_does_no_further_step() {
     assert!(error.contains("took job") || error.contains("not this worker's any more"), "{error}");
     assert_eq!(fleet.db.value("select count(*) from tenantui.step where state = 'done'"), done);
     fleet.assert_whole(object);
-}
-
-#[tokio::test]
-async fn files_without_a_transaction_are_refused_in_words() {
-    let fleet = Fleet::new("migrate", 1).await;
-    fleet.file(1, "index", "-- :disable-transaction\ncreate index concurrently m1 on users (id)");
-    match fleet.order(forced(fleet.plan(|_| {}))).await {
-        Err(OrderError::Refused(words)) => assert!(words.raw().contains("1-index.up.sql"), "{words:?}"),
-        other => panic!("{other:?}"),
-    }
 }
 
 /// performance.md 6c: 200 tenants, one small migration. The loop of psql does the same with a ledger row.

@@ -99,7 +99,7 @@ impl Watcher<'_> {
                 result = &mut work => return (result, blocker),
                 seen = self.ask_who(&condition) => blocker = seen.or(blocker),
             }
-            wait = wait.max(Duration::from_millis(300)).saturating_mul(2).min(Duration::from_secs(5));
+            wait = wait.saturating_mul(2).clamp(Duration::from_millis(100), Duration::from_secs(5));
         }
     }
 

@@ -7,6 +7,7 @@ use super::params::{ProvisionParams, RowValue, Value};
 use super::service::{MigrateOrder, ProvisionOrder};
 use crate::config::Allow;
 use crate::layout::{Registry, RegistryColumns, TakenNames};
+use crate::migrations::alone;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::folder::{Folder, MigrationFile};
 use crate::model::ident::{Ident, QualifiedName, literal};
@@ -39,6 +40,7 @@ pub(super) async fn migrate(target: &Target, session: &WriterSession, order: &Mi
         return Err(refused("nothing is pending: there is nothing to order"));
     }
     runnable(plan.tool, plan.files().iter().map(AsRef::as_ref))?;
+    through_no_pooler(session, plan.files().iter().map(AsRef::as_ref))?;
     for tenant in &plan.tenants {
         tenant.schema.check_tenant().map_err(|error| refused(format!("{}: {error}", tenant.slug.raw())))?;
     }
@@ -74,14 +76,25 @@ pub fn runnable<'a>(tool: Tool, files: impl Iterator<Item = &'a MigrationFile>) 
         return Err(refused(format!("the ledger of {tool} is not written by this version; run {tool} itself")));
     }
     for file in files {
-        let name = file.path.display();
-        if !file.transactional {
-            return Err(refused(format!(
-                "{name} opts out of its transaction: it could be left half done, and this version does not run such files"
-            )));
+        if let Err(unfit) = alone::of(file) {
+            return Err(refused(format!("{}:{}: {}", file.path.display(), unfit.line, unfit.message)));
         }
     }
     Ok(())
+}
+
+/// What runs outside of a transaction sets the search path of its session, which a pooler would hand on.
+fn through_no_pooler<'a>(
+    session: &WriterSession,
+    mut files: impl Iterator<Item = &'a MigrationFile>,
+) -> Result<(), OrderError> {
+    match files.find(|file| matches!(alone::of(file), Ok(Some(_)))) {
+        Some(file) if !session.facts.direct => Err(refused(format!(
+            "{} runs outside of a transaction, and that is not done through a connection pooler: aim at the server itself",
+            file.path.display()
+        ))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Whether a new tenant can get all files of a folder. Needs no connection.
@@ -99,6 +112,14 @@ pub fn whole(folder: &Folder, allow: &[Allow]) -> Result<(), OrderError> {
                 finding.message.raw(),
                 file.version.raw(),
                 finding.rule
+            )));
+        }
+    }
+    for file in &folder.files {
+        if matches!(alone::of(file), Ok(Some(_))) {
+            return Err(refused(format!(
+                "{} runs outside of a transaction, and a new tenant is made in one: it would be left half made",
+                file.path.display()
             )));
         }
     }

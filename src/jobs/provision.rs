@@ -102,7 +102,8 @@ pub(super) async fn run(
             }
             StepEnd::LedgerIs { .. } => Fault::ours("the new schema is not empty"),
             StepEnd::Blocked(why) => Fault::ours(why),
-            StepEnd::Again(fault) | StepEnd::Failed(fault) => fault,
+            StepEnd::Again(fault) | StepEnd::Failed(fault) | StepEnd::Unsure(fault) => fault,
+            StepEnd::Skipped | StepEnd::Queued => Fault::ours("the making of a tenant is neither skipped nor queued"),
             StepEnd::Escaped(fault) => Fault {
                 message: Untrusted::new(format!("DIRTY, part of the file is committed: {}", fault.message.raw())),
                 ..fault

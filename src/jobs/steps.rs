@@ -36,6 +36,8 @@ pub(super) struct StepRow {
     pub(super) from: Option<String>,
     pub(super) file: Arc<MigrationFile>,
     pub(super) pending: bool,
+    /// Its statement may have been sent by an attempt whose end nobody saw.
+    pub(super) intent: bool,
 }
 
 impl TenantSteps {
@@ -128,6 +130,7 @@ pub(super) async fn read(
             from,
             file: Arc::clone(file),
             pending: matches!(state, "pending" | "intent"),
+            intent: state == "intent",
         });
     }
     Ok(tenants)

@@ -12,16 +12,22 @@ use super::orders::OrderError;
 use super::report::{Report, Reports, seconds};
 use super::steps::{self, StepRow, TenantSteps};
 use super::worker::Stop;
+use crate::migrations::alone::{self, Alone};
+use crate::migrations::apply;
+use crate::migrations::apply::alone::Trail;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::run::Fault;
 use crate::migrations::apply::step::{self, Fence, Flag, Limits, StepEnd, StepOrder};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::SchemaName;
 use crate::model::job::{LogMark, Outcome, Waits};
+use crate::postgres::session::WriterSession;
 use crate::text::Untrusted;
 
 /// How often a step is tried when a lock, a deadlock or a race kept it out.
 const MAX_TRIES: u32 = 4;
+/// How often a step asks whether it is its turn to change what all tenants share: for about half a minute.
+const MAX_TURNS: u32 = 240;
 /// How often a step's session may be lost before the job stops.
 const MAX_LOSSES: u32 = 5;
 
@@ -136,19 +142,30 @@ async fn one(
     let mut tries = 0;
     let mut losses = 0;
     let mut expectations = 0;
+    let mut turns = 0;
+    let mut trail = Trail { sent: false, inherited: row.intent };
+    let alone = match alone::of(&row.file) {
+        Ok(alone) => alone,
+        Err(unfit) => return stopped(shared, lane, tenant, row, Verdict::failed(Fault::ours(unfit.message), 0)).await,
+    };
     loop {
         tries += 1;
         let order = step_order(shared, tenant, row, *ledger_expected, first && tries == 1, tries);
+        if alone.is_some() {
+            // Its session is its own, from before the statement until after it.
+            lane.drop_session();
+        }
         let (end, mut blocker) = match lane.split().await {
             Ok((session, pid, watcher)) => {
-                watcher.during(pid, shared.limits.lock, step::run(&session.client, &order)).await
+                let work = run_step(session, &order, alone.as_ref(), &mut trail);
+                watcher.during(pid, shared.limits.lock, work).await
             }
             Err(error) => {
                 shared.halt(Halt::Lost(error));
                 return StepResult::Halted;
             }
         };
-        if !matches!(end, StepEnd::Done { .. } | StepEnd::Already | StepEnd::Flagged(_)) {
+        if alone.is_some() || !end.keeps_session() {
             lane.drop_session();
         }
         match end {
@@ -158,6 +175,25 @@ async fn one(
             }
             StepEnd::Already => return already(shared, lane, row, tries).await,
             StepEnd::Flagged(flag) => return flagged(shared, flag).await,
+            StepEnd::Skipped => {
+                shared.reports.line(LogMark::Note, &tenant.slug, "skipped by the operator").await;
+                return StepResult::Stopped(Outcome::Skipped);
+            }
+            StepEnd::Queued if turns < MAX_TURNS => {
+                turns += 1;
+                tries -= 1;
+                pause(1).await;
+            }
+            StepEnd::Queued => {
+                let fault =
+                    Fault::ours("other tenantui sessions change what all tenants share, and do not come to an end");
+                let verdict = Verdict { outcome: Outcome::Blocked, fault, blocker: None, tries };
+                return stopped(shared, lane, tenant, row, verdict).await;
+            }
+            StepEnd::Unsure(fault) => {
+                let verdict = Verdict { outcome: Outcome::Unknown, fault, blocker: None, tries };
+                return stopped(shared, lane, tenant, row, verdict).await;
+            }
             StepEnd::Fenced => {
                 shared.halt(Halt::Fenced);
                 return StepResult::Halted;
@@ -228,6 +264,18 @@ async fn one(
                 }
             }
         }
+    }
+}
+
+/// Within a transaction, or alone on this session, which is nobody else's then.
+async fn run_step(session: &WriterSession, order: &StepOrder<'_>, alone: Option<&Alone>, trail: &mut Trail) -> StepEnd {
+    match alone {
+        None => step::run(&session.client, order).await,
+        Some(what) if session.facts.direct => apply::alone::run(&session.client, order, what, trail).await,
+        // Its search path is the session's, and a pooler would hand that to the application.
+        Some(_) => StepEnd::Failed(Fault::ours(
+            "a statement outside of a transaction is not run through a connection pooler: aim at the server itself",
+        )),
     }
 }
 

@@ -9,15 +9,19 @@ mod rules;
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::alone;
 use super::folder::{Finding, Statement};
 use super::lexer::{Kind, Lexer, Statements, Token};
-use rules::{File, Judge};
+use rules::Judge;
 
 /// Tokens of one statement that the rules look at; behind that come only values of a long INSERT.
 const MOST_TOKENS: usize = 4_096;
 
 /// Findings of one rule in one file that are told one by one.
 const MOST_OF_ONE_RULE: usize = 5;
+
+/// Rules whose findings say that a file changes or locks what all tenants share.
+pub const SHARED: [&str; 2] = ["shared-object", "public-table"];
 
 /// A migration that is a program of its tool's language, in a folder whose other files are run here.
 #[must_use]
@@ -50,11 +54,14 @@ pub fn check(text: &str, pieces: &[Statement], transactional: bool) -> Vec<Findi
     if pieces.is_empty() {
         findings.add("empty", false, 1, "there is nothing to run in it");
     }
-    let mut judge = Judge::new(File { transactional, pieces: pieces.len() });
+    let mut judge = Judge::new(transactional);
     for piece in pieces {
         check_piece(piece, &mut judge, &mut findings);
     }
     judge.end_of_file(&mut findings);
+    if !transactional && let Err(unfit) = alone::judge(pieces) {
+        findings.refuse(unfit.rule, unfit.line, &unfit.message);
+    }
     findings.finish()
 }
 

@@ -55,6 +55,15 @@ pub struct MigrationFile {
     pub findings: Vec<Finding>,
 }
 
+impl MigrationFile {
+    /// Whether it changes or locks what all tenants share (grants, roles, extensions, tables in `public`): it then runs
+    /// for one tenant at a time, whatever the job's parallelism is. By its text; what a function does is not seen.
+    #[must_use]
+    pub fn is_one_at_a_time(&self) -> bool {
+        self.findings.iter().any(|finding| checks::SHARED.contains(&finding.rule))
+    }
+}
+
 /// One piece of a file that is sent as one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {

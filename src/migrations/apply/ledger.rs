@@ -79,6 +79,12 @@ impl WritableLedger {
         format!("{};", (self.writing.lock_row)(table))
     }
 
+    /// What records a migration as applied, and no more: for an operator who knows that it is.
+    #[must_use]
+    pub fn applied_sql(self, table: &QualifiedName, file: &MigrationFile) -> String {
+        (self.writing.insert_row)(table, file)
+    }
+
     /// What it writes after the file.
     #[must_use]
     pub fn after_sql(self, table: &QualifiedName, file: &MigrationFile) -> String {

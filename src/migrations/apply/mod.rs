@@ -4,9 +4,12 @@
 //! Together with `jobs` the only place that writes to a fleet's database. It plans nothing and decides nothing about
 //! the job: it says how one step ended.
 
+pub mod alone;
 pub mod guard;
 pub mod keys;
 pub mod ledger;
+pub mod opening;
+pub mod probe;
 pub mod run;
 pub mod step;
 pub mod wire;

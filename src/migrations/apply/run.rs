@@ -35,19 +35,40 @@ pub struct Fault {
     pub message: Untrusted,
     /// Which statement of the file.
     pub statement: Option<FailedStatement>,
+    /// The server named a table or an index of its own catalog, not of the tenant's.
+    pub in_catalog: bool,
 }
 
 impl Fault {
     /// A fault of our own finding.
     #[must_use]
     pub fn ours(message: impl Into<Untrusted>) -> Self {
-        Self { sqlstate: None, message: message.into(), statement: None }
+        Self { sqlstate: None, message: message.into(), statement: None, in_catalog: false }
+    }
+
+    /// A refusal of a file's statement.
+    #[must_use]
+    pub fn of(file: &MigrationFile, index: usize, trouble: &Trouble) -> Self {
+        let position = match trouble {
+            Trouble::Server(refused) => refused.position,
+            Trouble::Lost(_) => None,
+        };
+        Self { statement: statement(file, index, position), ..Self::server(trouble) }
     }
 
     /// A refusal outside the file's statements.
     #[must_use]
     pub fn server(trouble: &Trouble) -> Self {
-        Self { sqlstate: trouble.sqlstate().map(str::to_owned), message: trouble.message().clone(), statement: None }
+        let in_catalog = match trouble {
+            Trouble::Server(refused) => refused.in_catalog,
+            Trouble::Lost(_) => false,
+        };
+        Self {
+            sqlstate: trouble.sqlstate().map(str::to_owned),
+            message: trouble.message().clone(),
+            statement: None,
+            in_catalog,
+        }
     }
 }
 
@@ -79,11 +100,7 @@ fn judge(
     let failed = body.enumerate().find_map(|(index, trouble)| trouble.map(|trouble| (index, trouble)));
     let fault = match failed {
         Some((_, Trouble::Lost(why))) => return FileEnd::Lost(why),
-        Some((index, Trouble::Server(refused))) => Some(Fault {
-            sqlstate: Some(refused.sqlstate.clone()),
-            message: refused.message.clone(),
-            statement: statement(file, index, refused.position),
-        }),
+        Some((index, trouble @ Trouble::Server(_))) => Some(Fault::of(file, index, &trouble)),
         None => None,
     };
     match (fault, tail) {

@@ -4,14 +4,12 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 
-use super::guard::{self, Guard};
-use super::keys;
-use super::ledger::{Before, WritableLedger};
+use super::ledger::WritableLedger;
+use super::opening::{self, Opened};
 use super::run::{self, Fault, FileEnd};
 use super::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{QualifiedName, SchemaName, literal};
-use crate::postgres::session::TextRow;
 use crate::sabotage::{self, Safeguard};
 use crate::text::Untrusted;
 
@@ -52,18 +50,27 @@ impl Limits {
     /// One SELECT that sets them for the transaction.
     #[must_use]
     pub fn sql(&self) -> String {
-        let check = if self.check_interval {
-            ", pg_catalog.set_config('client_connection_check_interval', '2s', true)"
-        } else {
-            ""
-        };
-        format!(
-            "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), \
-             pg_catalog.set_config('lock_timeout', '{}ms', true), pg_catalog.set_config('statement_timeout', '{}ms', true), \
-             pg_catalog.set_config('idle_in_transaction_session_timeout', '60s', true){check};",
-            self.lock.as_millis(),
-            self.statement.as_millis(),
-        )
+        self.set(true)
+    }
+
+    /// One SELECT that sets them for a session that is one statement's own, and is closed behind it.
+    #[must_use]
+    pub fn session_sql(&self) -> String {
+        self.set(false)
+    }
+
+    fn set(&self, local: bool) -> String {
+        let mut settings = vec![
+            ("search_path", "pg_catalog, pg_temp".to_owned()),
+            ("lock_timeout", format!("{}ms", self.lock.as_millis())),
+            ("statement_timeout", format!("{}ms", self.statement.as_millis())),
+            ("idle_in_transaction_session_timeout", "60s".to_owned()),
+        ];
+        if self.check_interval {
+            settings.push(("client_connection_check_interval", "2s".to_owned()));
+        }
+        let calls = settings.iter().map(|(name, value)| format!("pg_catalog.set_config('{name}', '{value}', {local})"));
+        format!("SELECT {};", calls.collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -125,7 +132,7 @@ pub struct StepOrder<'a> {
     pub os_user: &'a str,
 }
 
-/// How a step ended. Except for `Done`, `Already` and `Flagged` the session must be opened anew.
+/// How a step ended. Where [`StepEnd::keeps_session`] does not say otherwise the session must be opened anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StepEnd {
     /// Committed.
@@ -137,6 +144,10 @@ pub enum StepEnd {
     Already,
     /// The operator asked for a stop; nothing was done.
     Flagged(Flag),
+    /// The operator skipped the tenant; nothing was done.
+    Skipped,
+    /// Another session changes what all share: worth another try in a moment. Nothing was done.
+    Queued,
     /// The job is not this worker's any more.
     Fenced,
     /// The ledger table is not as expected: try again with this expectation.
@@ -154,6 +165,8 @@ pub enum StepEnd {
     Failed(Fault),
     /// The file committed part of itself.
     Escaped(Fault),
+    /// A statement outside of a transaction was sent, and nothing tells whether its work is done.
+    Unsure(Fault),
     /// The session was lost before COMMIT was sent: nothing of it is there.
     Lost(Untrusted),
     /// The session was lost after COMMIT was sent: the outcome must be read back.
@@ -165,6 +178,26 @@ pub enum StepEnd {
         /// Time until then.
         took: Duration,
     },
+}
+
+impl StepEnd {
+    /// Whether the session can go on with another step.
+    #[must_use]
+    pub const fn keeps_session(&self) -> bool {
+        match self {
+            Self::Done { .. } | Self::Already | Self::Flagged(_) | Self::Skipped | Self::Queued => true,
+            Self::Fenced
+            | Self::LedgerIs { .. }
+            | Self::Locked(_)
+            | Self::Again(_)
+            | Self::Blocked(_)
+            | Self::Failed(_)
+            | Self::Escaped(_)
+            | Self::Unsure(_)
+            | Self::Lost(_)
+            | Self::Unknown { .. } => false,
+        }
+    }
 }
 
 /// What an operator asked of a running job.
@@ -179,20 +212,15 @@ pub enum Flag {
 /// Runs one step.
 pub async fn run(client: &Client, order: &StepOrder<'_>) -> StepEnd {
     let started = Instant::now();
-    let (guard, present) = match checks(client, order).await {
+    let Opened { guard, ledger_present, .. } = match opening::open(client, order, true).await {
         Ok(found) => found,
-        Err(end) => {
-            if matches!(end, StepEnd::Already | StepEnd::Flagged(_)) && roll_back(client).await.is_err() {
-                return StepEnd::Lost(Untrusted::new("the session was lost while rolling back"));
-            }
-            return end;
-        }
+        Err(end) => return left(client, end).await,
     };
     let table = match order.ledger.table(order.schema) {
         Ok(table) => table,
         Err(error) => return StepEnd::Failed(Fault::ours(error.to_string())),
     };
-    let create = if present { String::new() } else { order.ledger.create_sql(&table) };
+    let create = if ledger_present { String::new() } else { order.ledger.create_sql(&table) };
     let before = format!("{create}{}", order.ledger.before_sql(&table));
     let rows = rows_sql(order, &table);
     let apart = sabotage::removed(Safeguard::Transaction);
@@ -226,6 +254,14 @@ pub async fn commit(client: &Client, xid: String, started: Instant) -> StepEnd {
     }
 }
 
+/// What a step that was not begun comes to: where the session is to be used again, its transaction is ended.
+pub(super) async fn left(client: &Client, end: StepEnd) -> StepEnd {
+    if end.keeps_session() && roll_back(client).await.is_err() {
+        return StepEnd::Lost(Untrusted::new("the session was lost while rolling back"));
+    }
+    end
+}
+
 /// Ends a transaction that is to leave nothing.
 ///
 /// # Errors
@@ -240,121 +276,16 @@ pub fn classify(fault: Fault) -> StepEnd {
     match fault.sqlstate.as_deref() {
         Some("55P03") => StepEnd::Locked(fault),
         Some("40P01" | "40001") => StepEnd::Again(fault),
-        Some("XX000") if fault.message.raw().contains("tuple concurrently updated") => StepEnd::Again(fault),
+        // Two sessions changed one row of the catalog: grants on one object, CREATE OR REPLACE of one function.
+        Some("XX000") if fault.message.raw().contains("tuple concurrently") => StepEnd::Again(fault),
+        // Two sessions made one name in the catalog. A tenant's own data is no race: it is the same next time.
+        Some("23505") if fault.in_catalog => StepEnd::Again(fault),
         Some(_) | None => StepEnd::Failed(fault),
     }
 }
 
-/// BEGIN and the checks in one round trip; the file is sent only when the answers are right.
-async fn checks(client: &Client, order: &StepOrder<'_>) -> Result<(Guard, bool), StepEnd> {
-    let nonce = uuid::Uuid::new_v4().simple().to_string();
-    let path = guard::search_path(order.schema, order.search_path_extra);
-    let sql = checks_sql(order, &nonce, &path).map_err(|error| StepEnd::Failed(Fault::ours(error.to_string())))?;
-    let mut answers = wire::ask_in_order(client, &[CLEAN, BEGIN, &sql], BOOKKEEPING).await;
-    let answer = answers.pop();
-    if let Some(trouble) = answers.into_iter().find_map(Result::err) {
-        return Err(StepEnd::Lost(trouble.message().clone()));
-    }
-    let rows = match answer {
-        Some(Ok(rows)) => rows,
-        Some(Err(Trouble::Server(refused))) if refused.sqlstate == "42P01" && order.ledger_expected => {
-            return Err(StepEnd::LedgerIs { present: false });
-        }
-        Some(Err(trouble @ Trouble::Server(_))) => return Err(classify(Fault::server(&trouble))),
-        Some(Err(Trouble::Lost(why))) => return Err(StepEnd::Lost(why)),
-        None => return Err(StepEnd::Lost(Untrusted::new("no answer"))),
-    };
-    judge(order, &rows, nonce, path)
-}
-
-fn checks_sql(order: &StepOrder<'_>, nonce: &str, path: &str) -> Result<String, crate::model::ident::IdentError> {
-    let table = order.ledger.table(order.schema)?;
-    let ledger =
-        if order.ledger_expected { order.ledger.read_sql(&table) } else { "SELECT NULL::text WHERE false;".to_owned() };
-    Ok(format!(
-        "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({key}); \
-         SELECT (SELECT n.oid::text FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {schema}::name), \
-         pg_catalog.txid_current()::text, pg_catalog.set_config('tenantui.nonce', {nonce}, true), \
-         (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}), \
-         pg_catalog.to_regclass({table})::oid::text; \
-         {registry} {ledger} \
-         SELECT pg_catalog.set_config('search_path', {path}, true); \
-         SELECT pg_catalog.current_schema()::text, {settings};",
-        limits = order.limits.sql(),
-        fence = fence_sql(order.fence),
-        key = keys::tenant(order.schema.raw()),
-        schema = literal(order.schema.raw()),
-        nonce = literal(nonce),
-        job = order.fence.job,
-        seq = order.seq,
-        table = literal(&table.quoted()),
-        registry = order.registry_check.unwrap_or("SELECT 1;"),
-        path = literal(path),
-        settings = guard::SETTINGS_SQL,
-    ))
-}
-
-fn judge(order: &StepOrder<'_>, rows: &[Vec<TextRow>], nonce: String, path: String) -> Result<(Guard, bool), StepEnd> {
-    let [_, fence, lock, facts, registry, ledger, _, place] = rows else {
-        return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
-    };
-    let Some(fence) = fence.first() else { return Err(StepEnd::Fenced) };
-    if order.heed_flags && fence.is_true(0) {
-        return Err(StepEnd::Flagged(Flag::Cancel));
-    }
-    if order.heed_flags && fence.is_true(1) {
-        return Err(StepEnd::Flagged(Flag::Pause));
-    }
-    if !lock.first().is_some_and(|row| row.is_true(0)) {
-        let words = "another tenantui session works in this schema";
-        return Err(StepEnd::Locked(Fault::ours(words)));
-    }
-    let (Some(facts), Some(place)) = (facts.first(), place.first()) else {
-        return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks is incomplete")));
-    };
-    if facts.text(3) == Some("done") {
-        return Err(StepEnd::Already);
-    }
-    same_place(order, facts, !registry.is_empty(), place)?;
-    let present = facts.text(4).is_some();
-    if present && !order.ledger_expected {
-        return Err(StepEnd::LedgerIs { present: true });
-    }
-    if present {
-        match order.ledger.judge(ledger, &order.file.version) {
-            Ok(Before::Free) => {}
-            Ok(Before::Applied) => return Err(StepEnd::Already),
-            Ok(Before::Locked(why)) => return Err(StepEnd::Blocked(Untrusted::new(why))),
-            Err(error) => return Err(StepEnd::Failed(Fault::ours(error.to_string()))),
-        }
-    }
-    let xid = facts.text(1).unwrap_or_default().to_owned();
-    let settings = place.text(1).unwrap_or_default().to_owned();
-    Ok((Guard { xid, nonce, schema: order.schema.clone(), path, settings }, present))
-}
-
-/// The schema and the registry's row are those of the plan, and the search path leads there.
-fn same_place(order: &StepOrder<'_>, facts: &TextRow, row_found: bool, place: &TextRow) -> Result<(), StepEnd> {
-    let oid = facts.text(0).and_then(|text| text.parse::<u32>().ok());
-    let wrong = match oid {
-        None => Some("the schema does not exist any more".to_owned()),
-        Some(oid) if oid != order.schema_oid => {
-            Some("the schema was dropped and created again since the plan was made".to_owned())
-        }
-        Some(_) if !row_found => Some("the tenant's registry row is not as it was when the plan was made".to_owned()),
-        Some(_) if place.text(0) != Some(order.schema.raw()) => {
-            Some("search_path does not lead to the schema (USAGE missing?)".to_owned())
-        }
-        Some(_) => None,
-    };
-    match wrong {
-        Some(words) => Err(StepEnd::Failed(Fault::ours(format!("{words}; nothing was run. Make a new plan")))),
-        None => Ok(()),
-    }
-}
-
 /// What stands behind the file and its guard in one message: the ledger's row, the step's, the audit's.
-fn rows_sql(order: &StepOrder<'_>, table: &QualifiedName) -> String {
+pub(super) fn rows_sql(order: &StepOrder<'_>, table: &QualifiedName) -> String {
     format!(
         "SET CONSTRAINTS ALL IMMEDIATE; SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); \
          {durable} {ledger} {step} \

@@ -28,6 +28,8 @@ pub struct Refused {
     pub message: Untrusted,
     /// Where in the statement: characters from 1.
     pub position: Option<u32>,
+    /// The object that it names is of the server's own catalog.
+    pub in_catalog: bool,
 }
 
 impl Trouble {
@@ -105,7 +107,8 @@ pub fn trouble(client: &Client, error: &tokio_postgres::Error) -> Trouble {
         Some(tokio_postgres::error::ErrorPosition::Original(position)) => Some(*position),
         Some(tokio_postgres::error::ErrorPosition::Internal { .. }) | None => None,
     };
-    Trouble::Server(Box::new(Refused { sqlstate: code.to_owned(), message: text, position }))
+    let in_catalog = db.schema() == Some("pg_catalog");
+    Trouble::Server(Box::new(Refused { sqlstate: code.to_owned(), message: text, position, in_catalog }))
 }
 
 /// Sends one message; one list of rows for each of its statements. No answer within `patience` counts as a lost

@@ -5,22 +5,14 @@ use std::collections::HashSet;
 use super::Findings;
 use crate::migrations::lexer::{Kind, Token};
 
-/// What the rules need to know of a file.
-pub(super) struct File {
-    /// It runs inside one transaction.
-    pub transactional: bool,
-    /// How many messages it is sent as.
-    pub pieces: usize,
-}
-
 /// Judges the statements of one file, in order.
 pub(super) struct Judge {
-    file: File,
+    /// The file runs inside one transaction.
+    transactional: bool,
     statements: usize,
     /// Tables that the file itself makes: they are empty, and nobody else sees them yet.
     made: HashSet<String>,
     enum_value_line: Option<u32>,
-    first_line: u32,
 }
 
 /// A statement as the rules see it: significant tokens without the semicolon.
@@ -111,7 +103,12 @@ pub(super) fn anywhere(before: [Option<Token<'_>>; 2], token: &Token<'_>, findin
         && let [_, Some(schema)] = before
         && schema.identifier().as_deref() == Some("public")
     {
-        let message = "names an object in public, which all tenants share: this runs once for each tenant";
+        let references = before[0].is_some_and(|word| word.is("REFERENCES"));
+        let message = if references {
+            "references a table in public: whoever writes to it waits while this runs. One tenant at a time"
+        } else {
+            "names an object in public, which all tenants share: this runs once for each tenant, one tenant at a time"
+        };
         findings.warn("public-table", schema.line, message);
     }
 }
@@ -120,8 +117,8 @@ const SEARCH_PATH: &str = "changes search_path: what follows would run in anothe
 const ROLE: &str = "changes the role: what follows would run, and own what it makes, as another";
 
 impl Judge {
-    pub(super) fn new(file: File) -> Self {
-        Self { file, statements: 0, made: HashSet::new(), enum_value_line: None, first_line: 1 }
+    pub(super) fn new(transactional: bool) -> Self {
+        Self { transactional, statements: 0, made: HashSet::new(), enum_value_line: None }
     }
 
     pub(super) fn statement(&mut self, tokens: &[Token<'_>], findings: &mut Findings) {
@@ -129,16 +126,13 @@ impl Judge {
             return;
         }
         let words = Words { tokens };
-        if self.statements == 0 {
-            self.first_line = words.line();
-        }
         self.statements += 1;
         transaction_control(&words, findings);
         session(&words, findings);
         copy(&words, findings);
         extension(&words, findings);
         shared_object(&words, findings);
-        if self.file.transactional {
+        if self.transactional {
             not_in_a_transaction(&words, findings);
         }
         self.objects(&words, findings);
@@ -148,13 +142,8 @@ impl Judge {
     }
 
     pub(super) fn end_of_file(&self, findings: &mut Findings) {
-        if !self.file.transactional && (self.statements > 1 || self.file.pieces > 1) {
-            let message = "runs outside of a transaction and has several statements: a failure would leave half of it. \
-                           Put each statement into a file of its own";
-            findings.refuse("one-statement", self.first_line, message);
-        }
         if let Some(line) = self.enum_value_line
-            && self.file.transactional
+            && self.transactional
             && self.statements > 1
         {
             let message = "a value added to a type cannot be used before this transaction is committed (55P04)";
@@ -175,7 +164,9 @@ impl Judge {
         } else if words.begins(&["TRUNCATE"]) {
             findings.warn("truncate", line, "deletes all rows of a table");
         } else if words.begins(&["GRANT"]) || words.begins(&["REVOKE"]) {
-            findings.warn("grant", line, "changes privileges");
+            if !grants_shared(words) {
+                findings.warn("grant", line, "changes privileges");
+            }
         } else if words.begins(&["ALTER", "DEFAULT", "PRIVILEGES"]) {
             findings.warn("grant", line, "changes default privileges, of objects that this role makes later only");
         }
@@ -317,7 +308,7 @@ fn not_in_a_transaction(words: &Words<'_, '_>, findings: &mut Findings) {
         && (words.has(&["INDEX"]) || words.begins(&["REINDEX"]) || words.has(&["DETACH", "PARTITION"]));
     if concurrently {
         let message = "CONCURRENTLY does not work inside a transaction: put it alone into a file that is marked to run \
-                       without one";
+                       without one (Migratus: -- :disable-transaction as the first line)";
         findings.refuse("concurrently", line, message);
         return;
     }
@@ -336,18 +327,43 @@ fn not_in_a_transaction(words: &Words<'_, '_>, findings: &mut Findings) {
     ];
     let alone = words.begins(&["CLUSTER"]) && words.tokens.len() == 1;
     if let Some(found) = words_only_outside.into_iter().find(|keywords| words.begins(keywords)) {
-        let message = format!("{} does not work inside a transaction", found.join(" "));
+        let mut message = format!("{} does not work inside a transaction", found.join(" "));
+        if found == ["VACUUM"] {
+            message.push_str(": put it alone into a file that is marked to run without one");
+        }
         findings.refuse("non-transactional", line, &message);
     } else if alone {
         findings.refuse("non-transactional", line, "CLUSTER of all tables does not work inside a transaction");
     }
 }
 
+/// What the rule `shared-object` says last: two sessions that change one row of the catalog fail (XX000, 23505).
+const IN_TURN: &str = "once for each tenant, one tenant at a time";
+
 fn shared_object(words: &Words<'_, '_>, findings: &mut Findings) {
+    let line = words.line();
     let objects = ["ROLE", "USER", "GROUP", "DATABASE", "TABLESPACE", "PUBLICATION"];
     let changes = ["CREATE", "ALTER", "DROP"].into_iter().any(|verb| words.begins(&[verb]));
     if changes && objects.into_iter().any(|object| words.at(1, &[object])) && !words.at(2, &["MAPPING"]) {
-        let message = "changes what the whole server or database shares, once for each tenant";
-        findings.warn("shared-object", words.line(), message);
+        let message = format!("changes what the whole server or database shares, {IN_TURN}");
+        findings.warn("shared-object", line, &message);
+    } else if words.begins(&["CREATE", "EXTENSION"]) && words.has(&["SCHEMA"]) {
+        let message = format!("makes an extension, which belongs to the whole database, {IN_TURN}");
+        findings.warn("shared-object", line, &message);
+    } else if words.begins(&["ALTER", "DEFAULT", "PRIVILEGES"]) {
+        let message = format!("changes what a role's later objects grant in the whole database, {IN_TURN}");
+        findings.warn("shared-object", line, &message);
+    } else if (words.begins(&["GRANT"]) || words.begins(&["REVOKE"])) && grants_shared(words) {
+        let message = format!("changes privileges of what all tenants share, {IN_TURN}");
+        findings.warn("shared-object", line, &message);
     }
+}
+
+/// Whether a GRANT or REVOKE is not of the tenant's own tables, sequences, functions or types: of a role, or of an
+/// object that all share. A schema is written out, and so never the tenant's own.
+fn grants_shared(words: &Words<'_, '_>) -> bool {
+    let Some(on) = words.find(&["ON"]) else { return true };
+    let shared = ["DATABASE", "SCHEMA", "TABLESPACE", "LANGUAGE", "FOREIGN", "PARAMETER", "LARGE"];
+    let all = words.at(on + 1, &["ALL"]);
+    all || shared.into_iter().any(|object| words.at(on + 1, &[object]))
 }

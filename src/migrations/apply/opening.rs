@@ -1,0 +1,150 @@
+//! What opens a step's transaction: BEGIN as a message of its own, then the fence, the flags, the locks, the schema, the
+//! ledger and the search path in one round trip. Nothing of a file is sent before these answers are right.
+
+use tokio_postgres::Client;
+
+use super::guard::{self, Guard};
+use super::keys;
+use super::ledger::Before;
+use super::run::Fault;
+use super::step::{BEGIN, BOOKKEEPING, CLEAN, Flag, StepEnd, StepOrder, classify, fence_sql};
+use super::wire::{self, Trouble};
+use crate::model::ident::{IdentError, literal};
+use crate::postgres::session::TextRow;
+use crate::text::Untrusted;
+
+/// What the checks found; the transaction is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// What the file must leave as it is.
+    pub guard: Guard,
+    /// The ledger table exists.
+    pub ledger_present: bool,
+    /// The step's row says that its statement may have been sent: by this attempt.
+    pub intent_of: Option<i32>,
+}
+
+/// Opens the transaction. `anew`: the session is cleaned of what an earlier file left in it, which gives its locks
+/// away as well.
+///
+/// # Errors
+/// The step's end, where it must not go on; the transaction is still open then, or the session is lost.
+pub async fn open(client: &Client, order: &StepOrder<'_>, anew: bool) -> Result<Opened, StepEnd> {
+    let nonce = uuid::Uuid::new_v4().simple().to_string();
+    let path = guard::search_path(order.schema, order.search_path_extra);
+    let sql = sql(order, &nonce, &path).map_err(|error| StepEnd::Failed(Fault::ours(error.to_string())))?;
+    let messages = [CLEAN, BEGIN, &sql];
+    let messages = if anew { &messages[..] } else { &messages[1..] };
+    let mut answers = wire::ask_in_order(client, messages, BOOKKEEPING).await;
+    let answer = answers.pop();
+    if let Some(trouble) = answers.into_iter().find_map(Result::err) {
+        return Err(StepEnd::Lost(trouble.message().clone()));
+    }
+    let rows = match answer {
+        Some(Ok(rows)) => rows,
+        Some(Err(Trouble::Server(refused))) if refused.sqlstate == "42P01" && order.ledger_expected => {
+            return Err(StepEnd::LedgerIs { present: false });
+        }
+        Some(Err(trouble @ Trouble::Server(_))) => return Err(classify(Fault::server(&trouble))),
+        Some(Err(Trouble::Lost(why))) => return Err(StepEnd::Lost(why)),
+        None => return Err(StepEnd::Lost(Untrusted::new("no answer"))),
+    };
+    judge(order, &rows, nonce, path)
+}
+
+fn sql(order: &StepOrder<'_>, nonce: &str, path: &str) -> Result<String, IdentError> {
+    let table = order.ledger.table(order.schema)?;
+    let ledger =
+        if order.ledger_expected { order.ledger.read_sql(&table) } else { "SELECT NULL::text WHERE false;".to_owned() };
+    let shared = if order.file.is_one_at_a_time() {
+        format!("pg_catalog.pg_try_advisory_xact_lock({})", keys::shared())
+    } else {
+        "true".to_owned()
+    };
+    Ok(format!(
+        "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({key}), {shared}; \
+         SELECT (SELECT n.oid::text FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {schema}::name), \
+         pg_catalog.txid_current()::text, pg_catalog.set_config('tenantui.nonce', {nonce}, true), \
+         (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}), \
+         pg_catalog.to_regclass({table})::oid::text, \
+         (SELECT s.attempt FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}); \
+         {registry} {ledger} \
+         SELECT pg_catalog.set_config('search_path', {path}, true); \
+         SELECT pg_catalog.current_schema()::text, {settings};",
+        limits = order.limits.sql(),
+        fence = fence_sql(order.fence),
+        key = keys::tenant(order.schema.raw()),
+        schema = literal(order.schema.raw()),
+        nonce = literal(nonce),
+        job = order.fence.job,
+        seq = order.seq,
+        table = literal(&table.quoted()),
+        registry = order.registry_check.unwrap_or("SELECT 1;"),
+        path = literal(path),
+        settings = guard::SETTINGS_SQL,
+    ))
+}
+
+fn judge(order: &StepOrder<'_>, rows: &[Vec<TextRow>], nonce: String, path: String) -> Result<Opened, StepEnd> {
+    let [_, fence, lock, facts, registry, ledger, _, place] = rows else {
+        return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
+    };
+    let Some(fence) = fence.first() else { return Err(StepEnd::Fenced) };
+    if order.heed_flags && fence.is_true(0) {
+        return Err(StepEnd::Flagged(Flag::Cancel));
+    }
+    if order.heed_flags && fence.is_true(1) {
+        return Err(StepEnd::Flagged(Flag::Pause));
+    }
+    let (Some(lock), Some(facts), Some(place)) = (lock.first(), facts.first(), place.first()) else {
+        return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks is incomplete")));
+    };
+    if !lock.is_true(0) {
+        return Err(StepEnd::Locked(Fault::ours("another tenantui session works in this schema")));
+    }
+    if !lock.is_true(1) {
+        return Err(StepEnd::Queued);
+    }
+    match facts.text(3) {
+        Some("done") => return Err(StepEnd::Already),
+        Some("skipped") => return Err(StepEnd::Skipped),
+        Some(_) | None => {}
+    }
+    same_place(order, facts, !registry.is_empty(), place)?;
+    let ledger_present = facts.text(4).is_some();
+    if ledger_present && !order.ledger_expected {
+        return Err(StepEnd::LedgerIs { present: true });
+    }
+    if ledger_present {
+        match order.ledger.judge(ledger, &order.file.version) {
+            Ok(Before::Free) => {}
+            Ok(Before::Applied) => return Err(StepEnd::Already),
+            Ok(Before::Locked(why)) => return Err(StepEnd::Blocked(Untrusted::new(why))),
+            Err(error) => return Err(StepEnd::Failed(Fault::ours(error.to_string()))),
+        }
+    }
+    let xid = facts.text(1).unwrap_or_default().to_owned();
+    let settings = place.text(1).unwrap_or_default().to_owned();
+    let intent_of = if facts.text(3) == Some("intent") { facts.parse(5).ok().flatten() } else { None };
+    Ok(Opened { guard: Guard { xid, nonce, schema: order.schema.clone(), path, settings }, ledger_present, intent_of })
+}
+
+/// The schema and the registry's row are those of the plan, and the search path leads there.
+fn same_place(order: &StepOrder<'_>, facts: &TextRow, row_found: bool, place: &TextRow) -> Result<(), StepEnd> {
+    let oid = facts.text(0).and_then(|text| text.parse::<u32>().ok());
+    let wrong = match oid {
+        None => Some("the schema does not exist any more".to_owned()),
+        Some(oid) if oid != order.schema_oid => {
+            Some("the schema was dropped and created again since the plan was made".to_owned())
+        }
+        Some(_) if !row_found => Some("the tenant's registry row is not as it was when the plan was made".to_owned()),
+        Some(_) if place.text(0) != Some(order.schema.raw()) => {
+            Some("search_path does not lead to the schema (USAGE missing?)".to_owned())
+        }
+        Some(_) => None,
+    };
+    match wrong {
+        Some(words) => Err(StepEnd::Failed(Fault::ours(format!("{words}; nothing was run. Make a new plan")))),
+        None => Ok(()),
+    }
+}
