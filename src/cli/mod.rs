@@ -13,6 +13,7 @@ pub mod output;
 pub mod session;
 pub mod signals;
 mod since;
+pub mod systemd;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;

@@ -2,14 +2,26 @@
 
 use crate::model::job::JobId;
 
-/// The operating system's name of the operator.
+/// The operating system's name of the operator: what the environment says, else the system's list of users. A service
+/// manager or a container may set neither.
 #[must_use]
 pub fn os_user() -> String {
     ["USER", "LOGNAME", "USERNAME"]
         .into_iter()
         .filter_map(|name| std::env::var(name).ok())
         .find(|name| !name.is_empty())
+        .or_else(|| name_of(rustix::process::getuid().as_raw(), &std::fs::read_to_string("/etc/passwd").ok()?))
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
+/// The name of a user id in the text of `/etc/passwd`.
+fn name_of(uid: u32, passwd: &str) -> Option<String> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        let found = fields.nth(1)?.parse() == Ok(uid);
+        found.then(|| name.to_owned())
+    })
 }
 
 /// This machine's name.
@@ -41,6 +53,14 @@ pub fn application_name(job: Option<JobId>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_without_an_environment_is_found_by_number() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\n# ops\n:x:7::\n\nops:x:1000:1000::/home/ops:/bin/sh\nlast:x:1000\n";
+        assert_eq!(name_of(0, passwd).as_deref(), Some("root"));
+        assert_eq!(name_of(1000, passwd).as_deref(), Some("ops"));
+        assert_eq!((name_of(7, passwd), name_of(100, passwd), name_of(0, "")), (None, None, None));
+    }
 
     #[test]
     fn the_job_is_in_the_name_and_the_name_fits() {
