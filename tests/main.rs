@@ -28,3 +28,4 @@ mod standby;
 mod support;
 mod terminal;
 mod tls;
+mod worker;

@@ -324,6 +324,9 @@ pub struct Worker {
     /// End when nothing is queued or orphaned
     #[arg(long)]
     pub drain: bool,
+    /// Let running steps go on for so long after a signal to end, then cancel them
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=3_600))]
+    pub grace: u16,
 }
 
 /// `init`.

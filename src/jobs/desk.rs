@@ -11,14 +11,12 @@ use super::init;
 use super::orders::{self, OrderError};
 use super::record;
 use super::service::ServiceCommand;
+use super::watch as watching;
 use super::worker::{self, RunOptions, Stop};
 use crate::model::audit::AuditFilter;
 use crate::model::job::{JobEvent, JobId};
 use crate::postgres::session::{Patience, Reader, Target};
 use crate::text::Untrusted;
-
-/// Jobs that are listed at the start and after changes.
-const LISTED: u32 = 50;
 
 /// A job that waits for its turn.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +36,8 @@ struct Desk {
 pub(super) async fn run(target: Target, mut commands: mpsc::Receiver<ServiceCommand>, events: mpsc::Sender<JobEvent>) {
     let (stop, _) = watch::channel(Stop::GoOn);
     let mut desk = Desk { target, events, turns: VecDeque::new(), stop };
-    desk.list().await;
+    // It lists the jobs that are there, and tells of all that happens to them, here or elsewhere.
+    let watch = watching::tell(desk.target.clone(), desk.events.clone());
     let mut running: Option<(JobId, JoinHandle<Result<(), OrderError>>)> = None;
     let mut asked = loop {
         if running.is_none() {
@@ -48,7 +47,10 @@ pub(super) async fn run(target: Target, mut commands: mpsc::Receiver<ServiceComm
             command = commands.recv() => match command {
                 None => break Stop::AfterStep,
                 Some(ServiceCommand::Stop(stop)) => break stop,
-                Some(command) => desk.take(command).await,
+                Some(command) => {
+                    desk.take(command).await;
+                    watch.nudge();
+                }
             },
             (job, ended) = ended(&mut running), if running.is_some() => {
                 running = None;
@@ -207,19 +209,6 @@ impl Desk {
         match record::job(&reader, &self.target.config.name, job).await {
             Ok(Some(view)) => self.say(JobEvent::Job(Box::new(view))).await,
             Ok(None) => {}
-            Err(error) => self.reject(&error.into()).await,
-        }
-    }
-
-    /// The jobs of the record, oldest first. Where there is no link yet, the collector says so; no message here.
-    async fn list(&self) {
-        let Ok(reader) = Reader::open(&self.target, Patience::Foreground).await else { return };
-        match record::list(&reader, &self.target.config.name, LISTED).await {
-            Ok(jobs) => {
-                for job in jobs.into_iter().rev() {
-                    self.say(JobEvent::Job(Box::new(job))).await;
-                }
-            }
             Err(error) => self.reject(&error.into()).await,
         }
     }

@@ -24,5 +24,6 @@ mod report;
 pub mod service;
 mod steps;
 mod tenant;
+pub mod watch;
 mod who;
 pub mod worker;

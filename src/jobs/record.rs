@@ -146,7 +146,8 @@ pub(super) fn job_sql(id: JobId) -> String {
     jobs_sql(&format!("j.id = {id}"), 1)
 }
 
-fn epoch(column: &str) -> String {
+/// A time of the server in milliseconds.
+pub(super) fn epoch(column: &str) -> String {
     format!("pg_catalog.floor(EXTRACT(epoch FROM {column}) * 1000)::bigint")
 }
 

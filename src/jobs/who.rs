@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn a_user_without_an_environment_is_found_by_number() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\n# ops\n:x:7::\n\nops:x:1000:1000::/home/ops:/bin/sh\nlast:x:1000\n";
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\n# ops\n:x:7::\n\nops:x:1000:1000::/home/ops:/bin/sh\nlast:x:1000\n";
         assert_eq!(name_of(0, passwd).as_deref(), Some("root"));
         assert_eq!(name_of(1000, passwd).as_deref(), Some("ops"));
         assert_eq!((name_of(7, passwd), name_of(100, passwd), name_of(0, "")), (None, None, None));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::jobs;
-use super::running::{self, AfterCanary, Results};
+use super::running::{self, Results};
 use crate::cli::args::{Consent, Job, JobAction};
 use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
@@ -141,7 +141,7 @@ async fn go_on(session: &Session, target: &Target, view: &JobView, retry: bool, 
     let consent = Consent { yes: arguments.yes, dry_run: false };
     let verb = if retry { "Run the failed steps of" } else { "Go on with" };
     ask::confirm(&format!("{verb} job {}?", view.id), &target.config, consent, &session.signals).await?;
-    let view = running::run(target, view.id, retry, AfterCanary::Ask(consent), &session.signals).await?;
+    let view = running::run(target, view.id, retry, consent, &session.signals).await?;
     output::note(running::progress_line(&view));
     let mut results = Results::default();
     results.add(target, &view).await?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::plan::{self, PlanDocument, counted};
-use super::running::{self, AfterCanary, Results};
+use super::running::{self, Results};
 use super::writing;
 use crate::cli::args::Migrate;
 use crate::cli::ask;
@@ -250,7 +250,7 @@ async fn one_database(session: &Session, arguments: &Migrate, aim: Aim, results:
         wait_after_canary: !arguments.consent.yes,
     });
     let job = orders::order(&aim.target, &order, Uuid::new_v4()).await?;
-    let view = running::run(&aim.target, job, false, AfterCanary::Ask(arguments.consent), &session.signals).await?;
+    let view = running::run(&aim.target, job, false, arguments.consent, &session.signals).await?;
     output::note(running::progress_line(&view));
     results.add(&aim.target, &view).await?;
     results.add_left_out(&plan.database, &plan.left_out);
@@ -295,7 +295,7 @@ async fn finish_orphan(
     writing::check_writable(&aim.target, &aim.reading)?;
     let question = format!("Finish job {}?", job.id);
     ask::confirm(&question, &aim.target.config, arguments.consent, &session.signals).await?;
-    let view = running::run(&aim.target, job.id, false, AfterCanary::Ask(arguments.consent), &session.signals).await?;
+    let view = running::run(&aim.target, job.id, false, arguments.consent, &session.signals).await?;
     output::note(running::progress_line(&view));
     results.add(&aim.target, &view).await?;
     if !view.state.is_over() {

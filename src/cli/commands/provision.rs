@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::plan::counted;
-use super::running::{self, AfterCanary, Results};
+use super::running::{self, Results};
 use super::writing;
 use crate::cli::args::Provision;
 use crate::cli::ask;
@@ -85,7 +85,7 @@ pub async fn make(
         folder: reading.context.folder.clone(),
     });
     let job = orders::order(target, &order, Uuid::new_v4()).await?;
-    let view = running::run(target, job, false, AfterCanary::Ask(arguments.consent), &session.signals).await?;
+    let view = running::run(target, job, false, arguments.consent, &session.signals).await?;
     output::note(running::progress_line(&view));
     let mut results = Results::default();
     results.add(target, &view).await?;

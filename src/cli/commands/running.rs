@@ -12,6 +12,7 @@ use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style, Table};
 use crate::cli::signals::Signals;
+use crate::jobs::orders::OrderError;
 use crate::jobs::record;
 use crate::jobs::worker::{self, RunOptions};
 use crate::migrations::plan::LeftOut;
@@ -112,35 +113,22 @@ impl Results {
     }
 }
 
-/// What happens after the canary.
-#[derive(Debug, Clone, Copy)]
-pub enum AfterCanary {
-    /// The operator is asked; under `--yes` it goes on.
-    Ask(Consent),
-    /// As the job was ordered: it waits, or goes on.
-    AsOrdered,
-}
-
-/// Runs a job here, to its end, its pause or a signal; tells how it goes on standard error.
+/// Runs a job here, to its end, its pause or a signal; tells how it goes on standard error. After the canary the operator
+/// is asked; under `--yes` it goes on.
 ///
 /// # Errors
-/// When it cannot be claimed, or the second signal ends it at once.
-pub async fn run(target: &Target, job: JobId, retry: bool, after: AfterCanary, signals: &Signals) -> Outcome<JobView> {
+/// When it cannot be claimed, or when the process was asked to end and the job could not be paused in time.
+pub async fn run(target: &Target, job: JobId, retry: bool, consent: Consent, signals: &Signals) -> Outcome<JobView> {
     let mut retry = retry;
     loop {
-        let wait_after_canary = match after {
-            AfterCanary::Ask(consent) => !consent.yes,
-            AfterCanary::AsOrdered => true,
-        };
-        let options = RunOptions { wait_after_canary, parallel: None, stop: signals.stop() };
-        let view = run_once(target, job, retry, options, signals).await?;
+        let options = RunOptions { wait_after_canary: !consent.yes, parallel: None, stop: signals.stop() };
+        let view = run_once(target, job, retry, options, signals, Told::default()).await?;
         retry = false;
         if view.state == JobState::Paused && signals.first().is_some() {
             output::note(format!("job {job} is paused; `tenantui job {job} resume` goes on with it"));
         }
         let waits = view.state == JobState::Paused && signals.first().is_none() && view.waits == Some(Waits::Canary);
-        let (true, AfterCanary::Ask(consent)) = (waits, after) else { return Ok(view) };
-        if consent.yes {
+        if !waits || consent.yes {
             return Ok(view);
         }
         let question = format!("The canary is done ({} of {}). Go on with the rest?", view.done, view.total);
@@ -153,52 +141,94 @@ pub async fn run(target: &Target, job: JobId, retry: bool, after: AfterCanary, s
     }
 }
 
+/// Why a run came to no end of its own.
+pub(super) enum Broken {
+    /// It could not be claimed, or the link was lost for too long.
+    Order(OrderError),
+    /// The process ends, and the job could not be paused in time.
+    Overdue(Failure),
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Order(error) => error.into(),
+            Broken::Overdue(failure) => failure,
+        }
+    }
+}
+
+/// Runs a job here, once, as it was ordered: for `worker`. `prefix` stands before each line that is told.
+pub(super) async fn run_as_ordered(
+    target: &Target,
+    job: JobId,
+    prefix: &str,
+    signals: &Signals,
+) -> Result<JobView, Broken> {
+    let options = RunOptions { wait_after_canary: true, parallel: None, stop: signals.stop() };
+    run_once(target, job, false, options, signals, Told { prefix: prefix.to_owned(), announce: true }).await
+}
+
 async fn run_once(
     target: &Target,
     job: JobId,
     retry: bool,
     options: RunOptions,
     signals: &Signals,
-) -> Outcome<JobView> {
+    told: Told,
+) -> Result<JobView, Broken> {
     let (events, heard) = mpsc::channel(1_024);
-    let teller = tokio::spawn(tell(heard));
+    let teller = tokio::spawn(tell(heard, told));
     let result = tokio::select! {
         result = worker::run(target, job, retry, options, events) => result,
-        number = signals.wait(2) => {
+        number = signals.overdue() => {
             let message = format!(
-                "ended at once: job {job} is left as it stands, its open step is rolled back by the server; \
+                "ended at once: job {job} is left as it stands, its open steps are rolled back by the server; \
                  `tenantui job {job} resume` goes on with it"
             );
-            return Err(Failure::new(Status::Signal(number), message));
+            return Err(Broken::Overdue(Failure::new(Status::Signal(number), message)));
         }
     };
     // The worker's end closes the channel; what it said last is still told.
     let _ = teller.await;
-    Ok(result?)
+    result.map_err(Broken::Order)
+}
+
+/// How a run is told.
+#[derive(Default)]
+struct Told {
+    prefix: String,
+    /// Its first numbers are told at once, for nobody saw a plan.
+    announce: bool,
 }
 
 /// Prints log lines as they come, and the numbers now and then.
-async fn tell(mut events: mpsc::Receiver<JobEvent>) {
+async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) {
     let zone = TimeZone::system();
+    let Told { prefix, mut announce } = told;
+    let say = |line: &str| output::note(format!("{prefix}{line}"));
     let mut last = Instant::now();
     while let Some(event) = events.recv().await {
         match event {
-            JobEvent::Log(line) => output::note(log_line(&line, &zone)),
-            JobEvent::LogDropped(count) => output::note(format!("({count} lines of the log were not shown)")),
+            JobEvent::Log(line) => say(&log_line(&line, &zone)),
+            JobEvent::LogDropped(count) => say(&format!("({count} lines of the log were not shown)")),
             JobEvent::Job(view) => {
                 // The last word is the command's.
-                if last.elapsed() >= PROGRESS && view.state == JobState::Running {
+                if (announce || last.elapsed() >= PROGRESS) && view.state == JobState::Running {
+                    announce = false;
                     last = Instant::now();
-                    output::note(progress_line(&view));
+                    say(&progress_line(&view));
                 }
             }
-            JobEvent::Rejected { message, .. } => output::note(message.raw()),
+            JobEvent::Rejected { message, .. } => say(message.raw()),
             JobEvent::Outcomes { .. } | JobEvent::Audit { .. } | JobEvent::Initialised { .. } => {}
         }
     }
 }
 
-fn log_line(line: &LogLine, zone: &TimeZone) -> String {
+/// A line of a job's log.
+#[must_use]
+pub fn log_line(line: &LogLine, zone: &TimeZone) -> String {
     let time = line.at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string();
     let mark = match line.mark {
         LogMark::Note => "    ".to_owned(),
