@@ -2,16 +2,19 @@
 //! transaction with its audit row, and wakes whoever listens. Where no worker has the job it is carried out at once;
 //! otherwise a flag is set that its worker heeds.
 
+use std::time::{Duration, Instant};
+
 use super::claim;
 use super::gate;
 use super::orders::OrderError;
 use super::who;
 use crate::migrations::apply::keys::{self, JOB_CLASS};
 use crate::migrations::apply::step::BEGIN;
-use crate::migrations::apply::wire::Trouble;
+use crate::migrations::apply::wire::{self, Trouble};
 use crate::model::ident::literal;
-use crate::model::job::{JobId, JobState};
+use crate::model::job::{JobId, JobKind, JobState};
 use crate::postgres::session::{Target, WriterSession};
+use crate::text::Untrusted;
 
 /// What a cancel came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,17 +27,50 @@ pub enum Cancelled {
     Ended,
 }
 
-/// A change of a job's row.
+/// A change of a job's row, in SQL.
 struct Change {
     /// The audit's word.
     action: &'static str,
-    /// What is set where a worker has the job.
-    asked: String,
-    /// What is set where nobody has it.
-    at_once: String,
-    /// The audit's outcome in these two cases.
-    outcomes: (&'static str, &'static str),
+    /// What is set where a worker has the job, and the audit's outcome then.
+    asked: (&'static str, &'static str),
+    /// What is set where nobody has it, and the audit's outcome then.
+    at_once: (&'static str, &'static str),
 }
+
+const CANCEL: Change = Change {
+    action: "cancel",
+    asked: (
+        "stop_now_at = CASE WHEN j.cancel_requested_at IS NOT NULL THEN COALESCE(j.stop_now_at, pg_catalog.clock_timestamp()) END, \
+         cancel_requested_at = COALESCE(j.cancel_requested_at, pg_catalog.clock_timestamp())",
+        "CASE WHEN stop_now_at IS NULL THEN 'requested' ELSE 'requested now' END",
+    ),
+    at_once: (
+        "state = 'cancelled', waits = NULL, attempt = j.attempt + 1, ended_at = pg_catalog.clock_timestamp(), reason = 'cancelled'",
+        "'cancelled'",
+    ),
+};
+
+const PAUSE: Change = Change {
+    action: "pause",
+    asked: ("pause_requested_at = COALESCE(j.pause_requested_at, pg_catalog.clock_timestamp())", "'requested'"),
+    at_once: (
+        "state = 'paused', waits = 'operator', attempt = j.attempt + 1, reason = 'paused by the operator'",
+        "'paused'",
+    ),
+};
+
+/// What came of a change.
+enum Came {
+    /// Its worker was asked. Whether for the second time.
+    Asked(bool),
+    /// Nobody has it: it is so now.
+    AtOnce,
+}
+
+/// How long the end of what stands in the way is waited for: a claim, or the last step of a worker that is gone.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Time between two tries.
+const BETWEEN: Duration = Duration::from_millis(100);
 
 /// Asks for a stop after the current tenants; the second time, for the running statements to be cancelled. A job that
 /// nobody runs is cancelled at once.
@@ -47,24 +83,10 @@ pub async fn cancel(target: &Target, job: JobId) -> Result<Cancelled, OrderError
     if view.state.is_over() {
         return Err(gate::refused(format!("job {job} is {}: there is nothing to cancel", view.state.word())));
     }
-    let second = view.cancel_requested;
-    let asked = if second {
-        "stop_now_at = COALESCE(j.stop_now_at, pg_catalog.clock_timestamp())"
-    } else {
-        "cancel_requested_at = pg_catalog.clock_timestamp()"
-    };
-    let change = Change {
-        action: "cancel",
-        asked: asked.to_owned(),
-        at_once: "state = 'cancelled', waits = NULL, attempt = j.attempt + 1, \
-                  ended_at = pg_catalog.clock_timestamp(), reason = 'cancelled'"
-            .to_owned(),
-        outcomes: (if second { "requested now" } else { "requested" }, "cancelled"),
-    };
-    Ok(match (carry_out(&session, job, &change).await?, second) {
-        (true, _) => Cancelled::Ended,
-        (false, true) => Cancelled::Now,
-        (false, false) => Cancelled::AfterTenant,
+    Ok(match carry_out(&session, job, &CANCEL).await? {
+        Came::AtOnce => Cancelled::Ended,
+        Came::Asked(true) => Cancelled::Now,
+        Came::Asked(false) => Cancelled::AfterTenant,
     })
 }
 
@@ -81,53 +103,84 @@ pub async fn pause(target: &Target, job: JobId) -> Result<bool, OrderError> {
             return Err(gate::refused(format!("job {job} is {}: there is nothing to pause", view.state.word())));
         }
     }
-    let change = Change {
-        action: "pause",
-        asked: "pause_requested_at = pg_catalog.clock_timestamp()".to_owned(),
-        at_once: "state = 'paused', waits = 'operator', attempt = j.attempt + 1, reason = 'paused by the operator'"
-            .to_owned(),
-        outcomes: ("requested", "paused"),
-    };
-    carry_out(&session, job, &change).await
+    Ok(match carry_out(&session, job, &PAUSE).await? {
+        Came::AtOnce => true,
+        Came::Asked(_) => false,
+    })
 }
 
-/// Leaves a tenant out of the rest of a job: what is done of it stays done, the rest is not run by this job.
+/// Carries out what an operator asked of a worker that is gone.
 ///
 /// # Errors
-/// When a step of it runs now, the job has no open step of it, or the database cannot be written.
+/// When a step of that worker still runs, or the database cannot be written.
+pub(super) async fn settle(session: &WriterSession, job: JobId) -> Result<(), OrderError> {
+    let sql = format!("SELECT cancel_requested_at IS NOT NULL FROM tenantui.job WHERE id = {job}");
+    let cancel = gate::ask(session, &sql).await?.iter().flatten().next().is_some_and(|row| row.is_true(0));
+    carry_out(session, job, if cancel { &CANCEL } else { &PAUSE }).await.map(|_| ())
+}
+
+/// Leaves a tenant out of the rest of a job: what is done of it stays done, the rest is not run by this job. A failed
+/// job of which nothing else is left is done then.
+///
+/// # Errors
+/// When a step of it runs now, the job has no open step of it, the job makes a tenant, or the database cannot be
+/// written.
 pub async fn skip(target: &Target, job: JobId, schema: &str, note: &str) -> Result<(), OrderError> {
     let session = open(target, job).await?;
     gate::ask(&session, BEGIN).await?;
-    let os_user = literal(&who::os_user());
-    let sql = format!(
-        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); \
-         SELECT 1 FROM tenantui.job WHERE id = {job} AND state NOT IN ('done', 'cancelled') FOR KEY SHARE; \
+    let opening = format!(
+        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.set_config('lock_timeout', '5s', true); \
+         SELECT kind, state FROM tenantui.job WHERE id = {job} FOR NO KEY UPDATE; \
          SELECT pg_catalog.pg_try_advisory_xact_lock({key});",
         key = keys::tenant(schema),
     );
-    let rows = gate::ask(&session, &sql).await?;
-    if rows.get(1).is_none_or(Vec::is_empty) {
-        return Err(gate::refused(format!("job {job} is over: there is nothing to skip")));
+    let rows = gate::ask(&session, &opening).await?;
+    let Some(row) = rows.get(1).and_then(|rows| rows.first()) else {
+        return Err(gate::refused(format!("there is no job {job} in {}", target.config.name)));
+    };
+    match row.text(0).and_then(JobKind::from_word) {
+        Some(JobKind::Migrate) => {}
+        Some(JobKind::Provision) | None => {
+            return Err(gate::refused(format!("job {job} is of one tenant alone: cancel it instead")));
+        }
+    }
+    if let Some(word @ ("done" | "cancelled")) = row.text(1) {
+        return Err(gate::refused(format!("job {job} is {word}: there is nothing to skip")));
     }
     if !rows.get(2).and_then(|rows| rows.first()).is_some_and(|row| row.is_true(0)) {
-        return Err(gate::refused(format!("a step of {schema} runs now; pause the job first, or try again")));
+        return Err(gate::refused(format!(
+            "a step of {} runs now: try again when it is through, or pause the job first",
+            Untrusted::new(schema).safe()
+        )));
     }
-    let sql = format!(
-        "WITH skipped AS (UPDATE tenantui.step SET state = 'skipped', note = {note}, ended_at = pg_catalog.clock_timestamp() \
-         WHERE job_id = {job} AND schema_name = {schema} AND state NOT IN ('done', 'skipped') RETURNING seq, sqlstate) \
-         INSERT INTO tenantui.audit (os_user, action, target, job_id, before, after, outcome) SELECT {os_user}, 'skip', \
-         {schema}, {job}, pg_catalog.jsonb_build_object('sqlstate', pg_catalog.max(sqlstate)), \
-         pg_catalog.jsonb_build_object('steps', pg_catalog.count(*), 'note', {note}::text), 'skipped' FROM skipped \
-         HAVING pg_catalog.count(*) > 0 RETURNING pg_catalog.pg_notify('tenantui', '{job}');",
-        note = literal(note),
-        schema = literal(schema),
-    );
-    let rows = gate::ask(&session, &sql).await?;
-    if rows.iter().flatten().next().is_none() {
-        return Err(gate::refused(format!("job {job} has no open step of {schema}: there is nothing to skip")));
+    let rows = gate::ask(&session, &skip_sql(job, schema, note)).await?;
+    if rows.first().is_none_or(Vec::is_empty) {
+        return Err(gate::refused(format!(
+            "job {job} has no open step of {}: there is nothing to skip",
+            Untrusted::new(schema).safe()
+        )));
     }
     gate::ask(&session, "COMMIT").await?;
     Ok(())
+}
+
+/// The steps with the note, the audit's row, and the job where nothing is left of it.
+fn skip_sql(job: JobId, schema: &str, note: &str) -> String {
+    format!(
+        "WITH skipped AS (UPDATE tenantui.step SET state = 'skipped', note = {note}, ended_at = pg_catalog.clock_timestamp() \
+         WHERE job_id = {job} AND schema_name = {schema} AND state NOT IN ('done', 'skipped') RETURNING seq, state, sqlstate) \
+         INSERT INTO tenantui.audit (os_user, action, target, job_id, before, after, outcome) SELECT {os_user}, 'skip', \
+         {schema}, {job}, pg_catalog.jsonb_build_object('sqlstate', pg_catalog.max(sqlstate)), \
+         pg_catalog.jsonb_build_object('steps', pg_catalog.count(*), 'note', {note}::text), 'skipped' FROM skipped \
+         HAVING pg_catalog.count(*) > 0 RETURNING pg_catalog.pg_notify('tenantui', '{job}'); \
+         UPDATE tenantui.job AS j SET progress = NULL, state = CASE WHEN c.open THEN j.state ELSE 'done' END, \
+         reason = CASE WHEN c.open THEN j.reason ELSE 'what failed was skipped' END FROM (SELECT EXISTS (SELECT 1 \
+         FROM tenantui.step AS s WHERE s.job_id = {job} AND s.state NOT IN ('done', 'skipped')) AS open) AS c \
+         WHERE j.id = {job} AND j.state = 'failed';",
+        note = literal(wire::cut(note, wire::MAX_MESSAGE_BYTES)),
+        schema = literal(schema),
+        os_user = literal(&who::os_user()),
+    )
 }
 
 async fn open(target: &Target, job: JobId) -> Result<WriterSession, OrderError> {
@@ -136,43 +189,54 @@ async fn open(target: &Target, job: JobId) -> Result<WriterSession, OrderError> 
     Ok(session)
 }
 
-/// Whether it was carried out at once, nobody having the job.
-async fn carry_out(session: &WriterSession, job: JobId, change: &Change) -> Result<bool, OrderError> {
-    let lock = gate::ask(session, &format!("SELECT pg_catalog.pg_try_advisory_lock({JOB_CLASS}, {job})")).await?;
-    let nobody_runs_it = lock.iter().flatten().next().is_some_and(|row| row.is_true(0));
-    let answer = gate::ask(session, &change_sql(job, change, nobody_runs_it)).await;
-    if nobody_runs_it {
-        claim::give_back(session, job).await;
-    }
-    let rows = match answer {
-        Ok(rows) => rows,
-        Err(Trouble::Server(refused)) if refused.sqlstate == "55P03" => {
-            return Err(gate::refused(format!(
-                "a step of job {job} still runs although its worker is gone; try again"
-            )));
+/// At once where nobody has the job; otherwise its worker is asked. What stands between these two (a claim under way,
+/// the last step of a worker that is gone) is waited for, so that nothing that was asked for is lost.
+async fn carry_out(session: &WriterSession, job: JobId, change: &Change) -> Result<Came, OrderError> {
+    let started = Instant::now();
+    loop {
+        let lock = gate::ask(session, &format!("SELECT pg_catalog.pg_try_advisory_lock({JOB_CLASS}, {job})")).await?;
+        let nobody_runs_it = lock.iter().flatten().next().is_some_and(|row| row.is_true(0));
+        let answer = gate::ask(session, &change_sql(job, change, nobody_runs_it)).await;
+        if nobody_runs_it {
+            claim::give_back(session, job).await;
         }
-        Err(trouble) => return Err(trouble.into()),
-    };
-    if rows.iter().flatten().next().is_none() {
-        let action = change.action;
-        return Err(gate::refused(format!("job {job} changed just now: there is nothing to {action}; look again")));
+        let draining = match answer {
+            Ok(rows) => match rows.iter().flatten().next() {
+                Some(_) if nobody_runs_it => return Ok(Came::AtOnce),
+                Some(row) => return Ok(Came::Asked(row.is_true(0))),
+                None => false,
+            },
+            Err(Trouble::Server(refused)) if refused.sqlstate == "55P03" => true,
+            Err(trouble) => return Err(trouble.into()),
+        };
+        if started.elapsed() > PATIENCE {
+            let action = change.action;
+            return Err(gate::refused(if draining {
+                format!("a step of job {job} still runs although its worker is gone; try again")
+            } else {
+                format!("job {job} changed just now: there is nothing to {action}; look again")
+            }));
+        }
+        tokio::time::sleep(BETWEEN).await;
     }
-    Ok(nobody_runs_it)
 }
 
+/// One row where it was done: whether the worker was asked for the second time.
 fn change_sql(job: JobId, change: &Change, nobody_runs_it: bool) -> String {
     let os_user = literal(&who::os_user());
-    let (set, outcome, lock_row) = if nobody_runs_it {
-        (&change.at_once, change.outcomes.1, "FOR UPDATE NOWAIT")
+    let ((set, outcome), states, lock_row) = if nobody_runs_it {
+        (change.at_once, "'queued', 'running', 'paused'", "FOR UPDATE NOWAIT")
     } else {
-        (&change.asked, change.outcomes.0, "FOR NO KEY UPDATE")
+        // A flag on a job that is only just being claimed would be taken back by the claim.
+        (change.asked, "'running'", "FOR NO KEY UPDATE")
     };
     let action = change.action;
     format!(
-        "WITH live AS (SELECT id, state FROM tenantui.job WHERE id = {job} AND state IN ('queued', 'running', 'paused') {lock_row}), \
-         done AS (UPDATE tenantui.job AS j SET {set}, requested_by = {os_user} FROM live WHERE j.id = live.id RETURNING j.id, live.state), \
-         said AS (INSERT INTO tenantui.audit (os_user, action, target, job_id, before, outcome) SELECT {os_user}, '{action}', NULL, id, \
-         pg_catalog.jsonb_build_object('state', state), '{outcome}' FROM done) \
-         SELECT id, pg_catalog.pg_notify('tenantui', id::text) FROM done"
+        "WITH live AS (SELECT id, state AS was FROM tenantui.job WHERE id = {job} AND state IN ({states}) {lock_row}), \
+         done AS (UPDATE tenantui.job AS j SET {set}, requested_by = {os_user} FROM live WHERE j.id = live.id \
+         RETURNING j.id, live.was, j.stop_now_at), \
+         said AS (INSERT INTO tenantui.audit (os_user, action, job_id, before, outcome) SELECT {os_user}, '{action}', id, \
+         pg_catalog.jsonb_build_object('state', was), {outcome} FROM done) \
+         SELECT stop_now_at IS NOT NULL, pg_catalog.pg_notify('tenantui', id::text) FROM done"
     )
 }
