@@ -1,23 +1,24 @@
-//! T1 and T4: a job's claim, its heartbeat and its end, all on the lock connection. The session lock says that a
-//! worker lives; `idle_session_timeout` makes it a lease that the server enforces; safety is the fence in each step.
+//! T1: a job's claim on the lock connection. The session lock says that a worker lives; `idle_session_timeout` makes
+//! it a lease that the server enforces; safety is the fence in each step.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::confirmed;
 use super::gate;
-use super::lease;
-use super::orders::{OrderError, held_sql};
-use super::params::{FORMAT, Params};
+use super::lease::{self, Times};
+use super::orders::OrderError;
+use super::params::Params;
 use super::record;
 use super::steps;
 use super::who;
 use crate::migrations::apply::keys::JOB_CLASS;
-use crate::migrations::apply::step::{BOOKKEEPING, Fence};
-use crate::migrations::apply::wire::{self, Trouble};
+use crate::migrations::apply::step::Fence;
+use crate::migrations::apply::wire::Trouble;
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::literal;
-use crate::model::job::{JobId, JobKind, JobState, JobView, Waits};
+use crate::model::job::{JobId, JobKind, JobState, JobView};
 use crate::postgres::session::{Target, TextRow, WriterSession};
 use crate::text::Untrusted;
 
@@ -39,16 +40,29 @@ pub(super) struct Claim {
     pub(super) view: JobView,
 }
 
+/// Which steps that did not go well are tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Again {
+    /// None.
+    Nothing,
+    /// All of them.
+    All,
+    /// Those of this schema, when nobody is in their way.
+    WhenFree(String),
+}
+
 /// Takes the job's lock, then the job. Every claim is one attempt more, and so fences all earlier ones.
-pub(super) async fn claim(target: &Target, job: JobId, retry: bool) -> Result<Claim, OrderError> {
+pub(super) async fn claim(target: &Target, job: JobId, again: &Again, times: Times) -> Result<Claim, OrderError> {
     let session = gate::open(target, Some(job)).await?;
     gate::initialised(target, &session).await?;
-    lease::settings(&session).await?;
-    let held = gate::ask(&session, &format!("SELECT pg_catalog.pg_try_advisory_lock({JOB_CLASS}, {job})")).await?;
+    lease::settings(&session, times).await?;
+    gate::ask(&session, &format!("SELECT pg_catalog.pg_try_advisory_lock({JOB_CLASS}, {job})")).await?;
+    // A standby gives away the lock that the primary has given away already.
+    let held = gate::ask(&session, &lease::held_here_sql(job.0)).await?;
     if !held.iter().flatten().next().is_some_and(|row| row.is_true(0)) {
         return Err(held_elsewhere(&session, job).await?);
     }
-    match claim_held(target, &session, job, retry).await {
+    match claim_held(target, &session, job, again).await {
         Ok(held) => Ok(held.with(session)),
         Err(error) => {
             give_back(&session, job).await;
@@ -82,13 +96,16 @@ pub(super) async fn give_back(session: &WriterSession, job: JobId) {
     }
 }
 
-async fn claim_held(target: &Target, session: &WriterSession, job: JobId, retry: bool) -> Result<Held, OrderError> {
+async fn claim_held(target: &Target, session: &WriterSession, job: JobId, again: &Again) -> Result<Held, OrderError> {
     let before = state_of(target, session, job).await?;
-    check_claimable(job, &before, retry)?;
-    // Before the claim, so that a job stays as it is for a worker that has its files.
-    let params = params_of(session, job).await?;
+    check_claimable(job, &before, again)?;
+    // Before the claim, so that a job stays as it is for a worker that may run it and has its files.
+    let order = confirmed::read(session, job).await?;
+    let moved = order.belongs_here(job, &session.facts)?;
+    confirmed::unchanged(session, job, &order).await?;
+    let params = order.params;
     let files = steps::files(target, &params).await?;
-    let rows = match take(session, job).await {
+    let rows = match take(session, job, moved.as_deref()).await {
         Ok(rows) => rows,
         Err(Trouble::Server(refused)) if refused.sqlstate == DRAINING => {
             return Err(gate::refused(format!(
@@ -107,24 +124,14 @@ async fn claim_held(target: &Target, session: &WriterSession, job: JobId, retry:
     };
     let attempt = row.parse(0)?.unwrap_or_default();
     let fence = Fence { job: job.0, attempt };
-    if retry {
-        gate::ask(session, &retry_sql(fence)).await?;
+    match again {
+        Again::Nothing => {}
+        Again::All => drop(gate::ask(session, &retry_sql(fence, None)).await?),
+        Again::WhenFree(schema) => drop(gate::ask(session, &retry_sql(fence, Some(schema))).await?),
     }
     let mut view = state_of(target, session, job).await?;
     view.mine = true;
     Ok(Held { fence, params, files, before: before.state, view })
-}
-
-/// The job's parameters, as they were ordered.
-async fn params_of(session: &WriterSession, job: JobId) -> Result<Params, OrderError> {
-    let rows = gate::ask(session, &format!("SELECT params::text FROM tenantui.job WHERE id = {job}")).await?;
-    let json = rows.iter().flatten().next().and_then(|row| row.text(0)).unwrap_or_default();
-    let params: Params = serde_json::from_str(json)
-        .map_err(|error| gate::refused(format!("job {job} has parameters that this program does not read: {error}")))?;
-    if params.format > FORMAT {
-        return Err(gate::refused(format!("job {job} was ordered by a newer tenantui; run it with that one")));
-    }
-    Ok(params)
 }
 
 async fn held_elsewhere(session: &WriterSession, job: JobId) -> Result<OrderError, OrderError> {
@@ -144,10 +151,10 @@ pub(super) async fn state_of(target: &Target, session: &WriterSession, job: JobI
     Ok(record::job_view(&target.config.name, row)?)
 }
 
-fn check_claimable(job: JobId, view: &JobView, retry: bool) -> Result<(), OrderError> {
+fn check_claimable(job: JobId, view: &JobView, again: &Again) -> Result<(), OrderError> {
     match view.state {
         JobState::Queued | JobState::Running | JobState::Orphaned | JobState::Paused => Ok(()),
-        JobState::Failed if retry || view.pending > 0 => Ok(()),
+        JobState::Failed if *again != Again::Nothing || view.pending > 0 => Ok(()),
         JobState::Failed => {
             Err(gate::refused(format!("job {job} failed and has nothing left to do but its failed tenants: retry it")))
         }
@@ -158,7 +165,6 @@ fn check_claimable(job: JobId, view: &JobView, retry: bool) -> Result<(), OrderE
     }
 }
 
-/// One statement: the row lock that waits for nobody, and the update that depends on it.
 /// The SQLSTATE of a claim while a step of the last worker still runs: lock_not_available.
 const DRAINING: &str = "55P03";
 /// How long a rescue waits for such a step: as long as the server needs to see that its client is gone.
@@ -166,11 +172,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Time between two tries of it.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Claims the job, waiting for the last step of a worker that has gone.
-async fn take(session: &WriterSession, job: JobId) -> Result<Vec<Vec<TextRow>>, Trouble> {
+/// Claims the job, waiting for the last step of a worker that has gone. `moved`: the server's timeline, where it is
+/// later than the job's.
+async fn take(session: &WriterSession, job: JobId, moved: Option<&str>) -> Result<Vec<Vec<TextRow>>, Trouble> {
     let started = Instant::now();
     loop {
-        match gate::ask(session, &claim_sql(job)).await {
+        match gate::ask(session, &claim_sql(job, moved)).await {
             Err(Trouble::Server(refused)) if refused.sqlstate == DRAINING && started.elapsed() < PATIENCE => {
                 tokio::time::sleep(PAUSE).await;
             }
@@ -179,78 +186,32 @@ async fn take(session: &WriterSession, job: JobId) -> Result<Vec<Vec<TextRow>>, 
     }
 }
 
-fn claim_sql(job: JobId) -> String {
+/// One statement: the row lock that waits for nobody, the update that depends on it, and its rows of the audit.
+fn claim_sql(job: JobId, moved: Option<&str>) -> String {
+    let worker = literal(&who::worker());
+    let os_user = literal(&who::os_user());
+    let (timeline, failover) = match moved.map(literal) {
+        None => ("j.timeline".to_owned(), String::new()),
+        Some(now) => {
+            let failover = format!(
+                ", moved AS (INSERT INTO tenantui.audit (os_user, action, job_id, before, after, outcome) SELECT {os_user},                  'failover', id, pg_catalog.jsonb_build_object('timeline', was_timeline),                  pg_catalog.jsonb_build_object('timeline', {now}::text), 'accepted' FROM mine)"
+            );
+            (now, failover)
+        }
+    };
     format!(
-        "WITH locked AS (SELECT id FROM tenantui.job WHERE id = {job} AND state IN ('queued', 'running', 'paused', 'failed') \
-         FOR UPDATE NOWAIT) UPDATE tenantui.job AS j SET state = 'running', attempt = j.attempt + 1, reason = NULL, \
-         waits = NULL, cancel_requested_at = NULL, pause_requested_at = NULL, stop_now_at = NULL, ended_at = NULL, \
-         started_at = COALESCE(j.started_at, pg_catalog.clock_timestamp()), worker = {worker}, \
-         backend_pid = pg_catalog.pg_backend_pid(), heartbeat_at = pg_catalog.clock_timestamp() \
-         FROM locked WHERE j.id = locked.id RETURNING j.attempt",
-        worker = literal(&who::worker()),
+        "WITH locked AS (SELECT id, state AS was, timeline AS was_timeline, worker AS was_worker FROM tenantui.job WHERE id = {job}          AND state IN ('queued', 'running', 'paused', 'failed') FOR UPDATE NOWAIT),          mine AS (UPDATE tenantui.job AS j SET state = 'running', attempt = j.attempt + 1, reason = NULL,          waits = NULL, cancel_requested_at = NULL, pause_requested_at = NULL, stop_now_at = NULL, ended_at = NULL,          started_at = COALESCE(j.started_at, pg_catalog.clock_timestamp()), worker = {worker}, timeline = {timeline},          backend_pid = pg_catalog.pg_backend_pid(), heartbeat_at = pg_catalog.clock_timestamp()          FROM locked WHERE j.id = locked.id RETURNING j.id, j.attempt, locked.was, locked.was_timeline, locked.was_worker),          said AS (INSERT INTO tenantui.audit (os_user, action, job_id, before, after, outcome) SELECT {os_user}, 'claim', id,          pg_catalog.jsonb_build_object('state', was, 'worker', was_worker),          pg_catalog.jsonb_build_object('attempt', attempt, 'worker', {worker}::text),          CASE WHEN was = 'running' THEN 'rescued' ELSE 'running' END FROM mine){failover}          SELECT attempt, pg_catalog.pg_notify('tenantui', id::text) FROM mine",
     )
 }
 
-/// Failed and blocked steps wait again; done steps stay done.
-fn retry_sql(fence: Fence) -> String {
+/// Failed and blocked steps wait again, those of one schema or all; done steps stay done.
+fn retry_sql(fence: Fence, schema: Option<&str>) -> String {
+    let only = schema.map(|schema| format!(" AND s.schema_name = {}", literal(schema))).unwrap_or_default();
     format!(
-        "WITH mine AS (SELECT id FROM tenantui.job WHERE id = {job} AND attempt = {attempt} AND state = 'running' FOR KEY SHARE) \
-         UPDATE tenantui.step AS s SET state = 'pending', sqlstate = NULL, message = NULL, detail = NULL, ended_at = NULL \
-         FROM mine WHERE s.job_id = mine.id AND s.state IN ('failed', 'blocked', 'unknown')",
-        job = fence.job,
-        attempt = fence.attempt,
-    )
-}
-
-/// T4: the fenced end of a run, its counts kept in the row, the lock given back. `false`: not ours any more.
-pub(super) async fn finish(
-    session: &WriterSession,
-    fence: Fence,
-    state: JobState,
-    waits: Option<Waits>,
-    reason: Option<&str>,
-    progress: &str,
-) -> Result<bool, Trouble> {
-    let over = if state.is_over() { "pg_catalog.clock_timestamp()" } else { "NULL" };
-    let sql = format!(
-        "WITH ended AS (UPDATE tenantui.job SET state = '{state}', reason = {reason}, waits = {waits}, progress = {progress}::jsonb, \
-         ended_at = {over}, heartbeat_at = pg_catalog.clock_timestamp() \
-         WHERE id = {job} AND attempt = {attempt} AND state = 'running' RETURNING id), \
-         said AS (INSERT INTO tenantui.audit (os_user, action, job_id, after, outcome) \
-         SELECT {os_user}, 'run', id, pg_catalog.jsonb_build_object('reason', {reason}::text, 'progress', {progress}::jsonb), '{state}' FROM ended) \
-         SELECT id, pg_catalog.pg_notify('tenantui', id::text) FROM ended; SELECT pg_catalog.pg_advisory_unlock({JOB_CLASS}, {job});",
-        state = state.word(),
-        waits = waits.map_or_else(|| "NULL".to_owned(), |waits| literal(waits.word())),
-        reason = reason.map_or_else(|| "NULL".to_owned(), literal),
-        progress = literal(progress),
+        "WITH mine AS (SELECT id FROM tenantui.job WHERE id = {job} AND attempt = {attempt} AND state = 'running' FOR KEY SHARE),          again AS (UPDATE tenantui.step AS s SET state = 'pending', sqlstate = NULL, message = NULL, detail = NULL, ended_at = NULL          FROM mine WHERE s.job_id = mine.id AND s.state IN ('failed', 'blocked', 'unknown'){only} RETURNING s.seq)          INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) SELECT {os_user}, 'retry', {target}, {job},          pg_catalog.jsonb_build_object('steps', pg_catalog.count(*)), 'done' FROM again",
         job = fence.job,
         attempt = fence.attempt,
         os_user = literal(&who::os_user()),
-    );
-    let rows = wire::ask(&session.client, &sql, BOOKKEEPING).await?;
-    Ok(rows.first().is_some_and(|rows| !rows.is_empty()))
-}
-
-/// Queued and orphaned jobs whose files are here, oldest first.
-pub(super) async fn claimable(target: &Target) -> Result<Vec<JobId>, OrderError> {
-    let session = gate::open(target, None).await?;
-    gate::initialised(target, &session).await?;
-    let sql = format!(
-        "SELECT j.id FROM tenantui.job AS j WHERE j.state = 'queued' OR (j.state = 'running' AND NOT {}) ORDER BY j.id",
-        held_sql("j.id")
-    );
-    let rows = gate::ask(&session, &sql).await?;
-    let mut found = Vec::new();
-    for row in rows.iter().flatten() {
-        let Some(job) = row.parse(0)?.map(JobId) else { continue };
-        let fit = match params_of(&session, job).await {
-            Ok(params) => steps::files(target, &params).await.map(|_| ()),
-            Err(error) => Err(error),
-        };
-        match fit {
-            Ok(()) => found.push(job),
-            Err(error) => tracing::warn!(%job, %error, "left for another worker"),
-        }
-    }
-    Ok(found)
+        target = schema.map_or_else(|| "NULL".to_owned(), literal),
+    )
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::bound::Home;
 use super::gate;
 use super::orders::OrderError;
 use crate::migrations::apply::keys;
@@ -19,13 +20,13 @@ pub(super) struct Lane<'a> {
     target: &'a Target,
     job: JobId,
     /// The server that the job was claimed on; another one is never written to.
-    home: &'a ServerFacts,
+    home: &'a Home,
     session: Option<(WriterSession, i32)>,
     watcher: Watcher<'a>,
 }
 
 impl<'a> Lane<'a> {
-    pub(super) const fn new(target: &'a Target, job: JobId, home: &'a ServerFacts) -> Self {
+    pub(super) const fn new(target: &'a Target, job: JobId, home: &'a Home) -> Self {
         Self { target, job, home, session: None, watcher: Watcher { target, job, session: None } }
     }
 
@@ -116,6 +117,22 @@ impl Watcher<'_> {
         self.ask_who(&condition).await
     }
 
+    /// Who has held a lock in a schema for longer than `least`: what an application's short transactions hold comes
+    /// and goes, and is waited for by each try alone.
+    pub(super) async fn holders(&mut self, schema: &str, schema_oid: u32, least: Duration) -> Option<Untrusted> {
+        let condition = format!(
+            "a.pid <> pg_catalog.pg_backend_pid() AND a.xact_start < pg_catalog.clock_timestamp() - interval '{} ms' \
+             AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_class AS c ON c.oid = l.relation \
+             WHERE l.pid = a.pid AND l.granted AND c.relnamespace = {schema_oid}::oid AND l.database = \
+             (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))",
+            least.as_millis()
+        );
+        match self.holder(schema).await {
+            Some(holder) => Some(holder),
+            None => self.ask_who(&condition).await,
+        }
+    }
+
     /// Sessions that fulfil a condition, in words. Not knowing is no error: the report says nothing then.
     async fn ask_who(&mut self, condition: &str) -> Option<Untrusted> {
         if self.session.as_ref().is_none_or(|session| session.client.is_closed()) {
@@ -140,14 +157,9 @@ fn who(row: &TextRow) -> String {
 }
 
 /// The plan is bound to its server: identifier, timeline, database.
-pub(super) fn same_server(home: &ServerFacts, now: &ServerFacts) -> Result<(), OrderError> {
-    let differs = home.database_oid != now.database_oid
-        || (home.system_identifier.is_some() && home.system_identifier != now.system_identifier)
-        || (home.timeline.is_some() && home.timeline != now.timeline);
-    if differs {
-        return Err(gate::refused(
-            "another server or database answers than the one the job was claimed on (a failover?): the job stops here",
-        ));
+fn same_server(home: &Home, now: &ServerFacts) -> Result<(), OrderError> {
+    match home.place(&Home::of(now)).refusal() {
+        None => Ok(()),
+        Some(words) => Err(gate::refused(words)),
     }
-    Ok(())
 }

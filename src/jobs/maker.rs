@@ -9,8 +9,8 @@ use super::gate;
 use super::orders::OrderError;
 use super::params::{Params, ProvisionParams, Value};
 use super::preflight::{taken_names, taken_sql};
-use super::report::seconds;
-use super::tenant::Shared;
+use super::report::{Report, seconds};
+use super::shared::Shared;
 use crate::layout::CheckedName;
 use crate::layout::naming::fold;
 use crate::migrations::apply::guard::{self, Guard};
@@ -88,6 +88,12 @@ impl<'a> Maker<'a> {
         }
     }
 
+    /// Tells how far the open transaction is.
+    async fn through(&self, shared: &Shared<'_>, seq: i32) {
+        let through = self.steps.iter().filter(|step| step.0 <= seq).count();
+        shared.reports.send(Report::StepsThrough(u32::try_from(through).unwrap_or(u32::MAX))).await;
+    }
+
     fn first(&self, action: &str) -> i32 {
         self.steps.iter().find(|step| step.1 == action).map_or(1, |step| step.0)
     }
@@ -118,6 +124,7 @@ pub(super) async fn make(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>
     for action in ["row", "schema"] {
         shared.reports.line(LogMark::Note, &maker.slug, words(action)).await;
     }
+    maker.through(shared, maker.first("schema")).await;
     if let Err(end) = migrations(client, maker, shared, &opened).await {
         return end;
     }
@@ -299,6 +306,7 @@ async fn migrations(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, ope
             FileEnd::Ran => {
                 let text = format!("migrate {}   {}", file.version.raw(), seconds(started.elapsed()));
                 shared.reports.line(LogMark::Note, &maker.slug, text).await;
+                maker.through(shared, *seq).await;
                 continue;
             }
             FileEnd::Refused(fault) => classify(fault),

@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 
+use super::bound::Home;
 use super::lane::Lane;
 use super::orders::OrderError;
 use super::params::Pace;
+use super::shared::{Halt, Shared};
 use super::steps::TenantSteps;
-use super::tenant::{self, Halt, Shared};
+use super::tenant;
 use crate::model::job::{JobId, Outcome, Waits};
-use crate::postgres::session::{ServerFacts, Target};
+use crate::postgres::session::Target;
 
 /// The most lanes of one job.
 const MAX_LANES: u32 = 64;
@@ -20,7 +22,7 @@ const MAX_LANES: u32 = 64;
 pub(super) struct Fleet<'a> {
     pub(super) target: &'a Target,
     pub(super) job: JobId,
-    pub(super) home: &'a ServerFacts,
+    pub(super) home: &'a Home,
     pub(super) pace: &'a Pace,
     pub(super) parallel: u32,
     /// Pause after the canary went well.
@@ -67,7 +69,7 @@ async fn canary_phase(
     for tenant in &open {
         shared.reports.note(format!("canary: {}", tenant.slug)).await;
         match tenant::run(shared, lane, tenant).await {
-            Some(Outcome::Done) => {}
+            Some(Outcome::Done | Outcome::Skipped) => {}
             Some(_) => {
                 shared.halt(Halt::Pause(Waits::Trouble, format!("canary failed: {}", tenant.slug)));
                 return false;

@@ -3,10 +3,13 @@
 //! The database decides; a process only proposes (jobs.md 3). Faces talk to a [`service::Service`]; commands call
 //! [`orders::order`] and [`worker::run`] and follow the events.
 
+mod bound;
 mod claim;
+mod confirmed;
 pub mod control;
 mod desk;
 pub mod failures;
+mod finish;
 mod gate;
 pub mod init;
 mod lane;
@@ -21,9 +24,12 @@ pub mod record;
 pub mod recorded;
 pub mod registry;
 mod report;
+pub mod rescue;
 pub mod service;
+mod shared;
 mod steps;
 mod tenant;
+mod wait;
 pub mod watch;
 mod who;
 pub mod worker;

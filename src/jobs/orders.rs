@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::bound::{PlanHash, StepIdentity};
 use super::gate;
 use super::params::{FORMAT, FileRef, LeftOutRef, Pace, Params, RegistryRef, hex};
 use super::preflight;
@@ -55,8 +56,33 @@ pub(super) struct Draft {
     pub(super) scope: String,
     pub(super) what: String,
     pub(super) params: Params,
-    pub(super) plan_sha256: [u8; 32],
     pub(super) steps: Vec<StepDraft>,
+}
+
+impl Draft {
+    /// What each claim compares the record with.
+    fn plan_sha256(&self) -> Result<String, serde_json::Error> {
+        let mut hash = PlanHash::new(self.kind, &self.scope, &serde_json::to_value(&self.params)?);
+        for (seq, step) in (1..).zip(&self.steps) {
+            let (file, version) = match &step.file {
+                Some((sha256, version)) => (Some(hex(sha256)), Some(version.as_str())),
+                None => (None, None),
+            };
+            hash.step(&StepIdentity {
+                seq,
+                action: step.action,
+                tenant_key: step.tenant_key.as_deref(),
+                tenant_id: step.tenant_id.as_deref(),
+                slug: &step.slug,
+                schema: &step.schema,
+                schema_oid: step.schema_oid,
+                from: step.from.as_deref(),
+                version,
+                file: file.as_deref(),
+            });
+        }
+        Ok(hash.finish())
+    }
 }
 
 /// One step's row.
@@ -131,6 +157,7 @@ fn migrate_draft(order: &MigrateOrder, jobs: &config::Jobs) -> Result<Draft, Ord
             })
             .collect(),
         provision: None,
+        confirmed: Some(hex(&plan.sha256())),
     };
     let steps = plan.tenants.iter().flat_map(|tenant| {
         let before = std::iter::once(tenant.from.as_ref()).chain(tenant.files.iter().map(|file| Some(&file.version)));
@@ -149,7 +176,6 @@ fn migrate_draft(order: &MigrateOrder, jobs: &config::Jobs) -> Result<Draft, Ord
         kind: JobKind::Migrate,
         scope: "migrate".to_owned(),
         what: if target.is_empty() { who } else { format!("{who} to {target}") },
-        plan_sha256: plan.sha256(),
         steps: steps.collect(),
         params,
     })
@@ -170,6 +196,7 @@ fn provision_draft(
         pace: pace(jobs),
         left_out: Vec::new(),
         provision: Some(provision),
+        confirmed: None,
     };
     let step = |action, file| StepDraft {
         action,
@@ -184,13 +211,11 @@ fn provision_draft(
     let mut steps = vec![step("row", None), step("schema", None)];
     steps.extend(files.iter().map(|file| step("migrate", Some((file.sha256, file.version.raw().to_owned())))));
     steps.push(step("active", None));
-    let plan_sha256 = params.sha256().map_err(|error| gate::refused(error.to_string()))?;
     Ok(Draft {
         kind: JobKind::Provision,
         scope: format!("provision:{}", order.name.schema.raw()),
         what: order.name.slug.clone(),
         params,
-        plan_sha256,
         steps,
     })
 }
@@ -266,7 +291,9 @@ async fn insert(session: &WriterSession, draft: &Draft, key: Uuid) -> Result<Job
 
 fn insert_job_sql(facts: &ServerFacts, draft: &Draft, key: Uuid) -> Result<String, Trouble> {
     let optional = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), literal);
-    let params = draft.params.json().map_err(|error| Trouble::Lost(Untrusted::new(error.to_string())))?;
+    let unwritable = |error: serde_json::Error| Trouble::Lost(Untrusted::new(error.to_string()));
+    let params = draft.params.json().map_err(unwritable)?;
+    let plan_sha256 = draft.plan_sha256().map_err(unwritable)?;
     Ok(format!(
         "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.set_config('lock_timeout', '5s', true); \
          INSERT INTO tenantui.job (kind, scope, what, params, plan_sha256, idempotency_key, active_scope, os_user, \
@@ -276,7 +303,7 @@ fn insert_job_sql(facts: &ServerFacts, draft: &Draft, key: Uuid) -> Result<Strin
         scope = literal(&draft.scope),
         what = literal(&draft.what),
         params = literal(&params),
-        hash = hex(&draft.plan_sha256),
+        hash = plan_sha256,
         os_user = literal(&who::os_user()),
         host = literal(&who::host()),
         app = literal(env!("CARGO_PKG_VERSION")),

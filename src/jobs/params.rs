@@ -2,14 +2,14 @@
 //! named by version and hash; their bytes are found again in the worker's own folder.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::layout::{Layout, Registry};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{Ident, IdentError, QualifiedName, SchemaName, literal};
 
-/// The form of these parameters; an older program leaves jobs of a newer form alone.
-pub const FORMAT: u32 = 1;
+/// The form of these parameters; an older program leaves jobs of a newer form alone. From 2 on, `job.plan_sha256` is
+/// over the record itself and is compared at each claim.
+pub const FORMAT: u32 = 2;
 
 /// A job's parameters. Immutable once ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Params {
     pub left_out: Vec<LeftOutRef>,
     /// The new tenant, where this is a provisioning.
     pub provision: Option<ProvisionParams>,
+    /// SHA-256 of the plan as it was confirmed, in hexadecimal; `None` where none was shown.
+    #[serde(default)]
+    pub confirmed: Option<String>,
 }
 
 /// One migration file.
@@ -191,14 +194,6 @@ impl Params {
     /// Never for these types; kept instead of a panic.
     pub fn json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
-    }
-
-    /// SHA-256 over the JSON: what a provisioning's confirmation is bound to.
-    ///
-    /// # Errors
-    /// As [`Self::json`].
-    pub fn sha256(&self) -> Result<[u8; 32], serde_json::Error> {
-        Ok(Sha256::digest(self.json()?.as_bytes()).into())
     }
 }
 

@@ -5,19 +5,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::bound::Home;
 use super::lane::Lane;
 use super::maker::{self, End, Maker};
 use super::orders::OrderError;
 use super::params::Params;
 use super::report::{Report, seconds};
+use super::shared::{Ended, Halt, Shared};
 use super::steps;
-use super::tenant::{self, Halt, Shared, Verdict};
+use super::tenant::{self, Verdict};
 use super::{gate, tenant::pause};
 use crate::migrations::apply::run::Fault;
 use crate::migrations::apply::step::{Flag, StepEnd};
 use crate::migrations::folder::MigrationFile;
 use crate::model::job::{JobId, LogMark, Outcome, Waits};
-use crate::postgres::session::{ServerFacts, Target, WriterSession};
+use crate::postgres::session::{Target, WriterSession};
 use crate::text::Untrusted;
 
 /// How often it is tried when another session was in the way.
@@ -29,7 +31,7 @@ const MAX_LOSSES: u32 = 5;
 pub(super) struct Place<'a> {
     pub(super) target: &'a Target,
     pub(super) job: JobId,
-    pub(super) home: &'a ServerFacts,
+    pub(super) home: &'a Home,
     pub(super) params: &'a Params,
     /// A migration folder is configured: the new schema gets a ledger.
     pub(super) has_files: bool,
@@ -52,11 +54,20 @@ pub(super) async fn run(
             return Ok(());
         }
         tries += 1;
-        let (session, pid, watcher) = lane.split().await?;
-        let work = maker::make(&session.client, &maker, shared, tries);
-        let (End { end, seq }, mut blocker) = watcher.during(pid, shared.limits.lock, work).await;
+        let (session, pid, watcher) = match lane.split().await {
+            Ok(split) => split,
+            Err(error) => return halted(shared, Halt::of(error)),
+        };
+        let work = shared.cancellable(session, maker::make(&session.client, &maker, shared, tries));
+        let (Ended { end: End { end, seq }, cancelled }, mut blocker) =
+            watcher.during(pid, shared.limits.lock, work).await;
+        if cancelled && end.is_rolled_back() {
+            shared.reports.line(LogMark::Note, &maker.slug, "cancelled: nothing of this tenant is left").await;
+            return Ok(());
+        }
         if !matches!(end, StepEnd::Done { .. }) {
             lane.drop_session();
+            shared.reports.send(Report::StepsThrough(0)).await;
         }
         let fault = match end {
             StepEnd::Done { .. } | StepEnd::Already => {
@@ -89,7 +100,7 @@ pub(super) async fn run(
                 shared.reports.line(LogMark::Note, &maker.slug, text).await;
                 // When it committed, the next round finds the step done.
                 if let Err(error) = tenant::decide(&mut lane, shared.fence, seq, &xid).await {
-                    return halted(shared, Halt::Lost(error));
+                    return halted(shared, Halt::of(error));
                 }
                 continue;
             }
@@ -127,7 +138,7 @@ async fn failed(
     verdict: Verdict,
 ) -> Result<(), OrderError> {
     if let Err(error) = steps::mark_stopped(lane, shared.fence, seq, &verdict, shared.os_user).await {
-        return halted(shared, error.map_or(Halt::Fenced, Halt::Lost));
+        return halted(shared, error.map_or(Halt::Fenced, Halt::of));
     }
     let code = verdict.fault.sqlstate.as_deref().map(|code| format!("{code} ")).unwrap_or_default();
     let text = format!("{}   {code}{}", maker.step_name(seq), verdict.fault.message.raw());

@@ -120,7 +120,8 @@ pub(super) fn jobs_sql(condition: &str, limit: u32) -> String {
          {created}, {started}, {ended}, j.worker, j.cancel_requested_at IS NOT NULL, \
          CASE WHEN j.state = 'running' THEN {held} END, (j.progress->>'rate')::bigint, (j.progress->>'left')::bigint, \
          j.waits, j.pause_requested_at IS NOT NULL, j.stop_now_at IS NOT NULL, \
-         COALESCE(c.steps_done, (j.progress->>'steps_done')::bigint, 0), COALESCE(c.steps, (j.progress->>'steps')::bigint, 0) \
+         GREATEST(COALESCE(c.steps_done, (j.progress->>'steps_done')::bigint, 0), CASE WHEN j.state = 'running' \
+         THEN (j.progress->>'steps_done')::bigint END), COALESCE(c.steps, (j.progress->>'steps')::bigint, 0) \
          FROM tenantui.job AS j LEFT JOIN LATERAL (SELECT pg_catalog.count(*) AS total, \
          pg_catalog.count(*) FILTER (WHERE t.failed) AS failed, \
          pg_catalog.count(*) FILTER (WHERE NOT t.failed AND t.blocked) AS blocked, \

@@ -28,6 +28,10 @@ pub(super) enum Report {
         /// The line.
         text: Untrusted,
     },
+    /// A step of a tenant is done.
+    Step,
+    /// So many steps of the one tenant of this job are through in its open transaction.
+    StepsThrough(u32),
     /// The operator asked for a stop; the current tenants finish.
     CancelSeen,
 }
@@ -114,6 +118,14 @@ impl Numbers {
                     Outcome::Running | Outcome::Pending | Outcome::LeftOut => return false,
                 }
                 view.pending = view.pending.saturating_sub(1);
+                true
+            }
+            Report::Step => {
+                self.view.steps.0 = self.view.steps.0.saturating_add(1).min(self.view.steps.1);
+                true
+            }
+            Report::StepsThrough(through) => {
+                self.view.steps.0 = through.min(self.view.steps.1);
                 true
             }
             Report::CancelSeen => {

@@ -1,25 +1,25 @@
 //! One tenant's part of a migrate job: its files in order on one lane, each a step; what is tried again, what stops
 //! the tenant, what stops the job.
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use futures_util::FutureExt;
 
 use super::gate;
 use super::lane::{LINK_PATIENCE, Lane};
-use super::lease::Lease;
 use super::orders::OrderError;
-use super::report::{Report, Reports, seconds};
+use super::report::{Report, seconds};
+use super::shared::{Ended, Halt, Shared};
 use super::steps::{self, StepRow, TenantSteps};
-use super::worker::Stop;
+use super::wait;
+use super::worker::words as panic_words;
 use crate::migrations::alone::{self, Alone};
 use crate::migrations::apply;
 use crate::migrations::apply::alone::Trail;
-use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::run::Fault;
-use crate::migrations::apply::step::{self, Fence, Flag, Limits, StepEnd, StepOrder};
+use crate::migrations::apply::step::{self, Fence, Flag, StepEnd, StepOrder};
 use crate::migrations::folder::MigrationFile;
-use crate::model::ident::SchemaName;
 use crate::model::job::{LogMark, Outcome, Waits};
 use crate::postgres::session::WriterSession;
 use crate::text::Untrusted;
@@ -30,70 +30,6 @@ const MAX_TRIES: u32 = 4;
 const MAX_TURNS: u32 = 240;
 /// How often a step's session may be lost before the job stops.
 const MAX_LOSSES: u32 = 5;
-
-/// Why no further step is started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Halt {
-    /// The operator cancelled it.
-    Cancel,
-    /// Paused: why it waits, and the reason in words.
-    Pause(Waits, String),
-    /// Another worker has the job.
-    Fenced,
-    /// The link is gone for too long: the job stays as it is.
-    Lost(OrderError),
-}
-
-/// What all lanes of a run share.
-pub(super) struct Shared<'a> {
-    pub(super) fence: Fence,
-    pub(super) limits: Limits,
-    pub(super) ledger: WritableLedger,
-    pub(super) search_path_extra: &'a [SchemaName],
-    pub(super) os_user: &'a str,
-    pub(super) reports: Reports,
-    pub(super) halt: watch::Sender<Option<Halt>>,
-    pub(super) lease: watch::Receiver<Lease>,
-    pub(super) stop: watch::Receiver<Stop>,
-}
-
-impl Shared<'_> {
-    /// Nothing new is started from now on; the first reason stands.
-    pub(super) fn halt(&self, why: Halt) {
-        self.halt.send_if_modified(|halt| {
-            let first = halt.is_none();
-            if first {
-                *halt = Some(why);
-            }
-            first
-        });
-    }
-
-    pub(super) fn halted(&self) -> bool {
-        self.halt.borrow().is_some()
-    }
-
-    /// Whether a step may start now: waits while the lock connection is being regained.
-    pub(super) async fn may_start(&self, first: bool) -> bool {
-        if *self.stop.borrow() > Stop::GoOn {
-            self.halt(Halt::Pause(Waits::Process, "stopped: its process was asked to end".to_owned()));
-        }
-        let mut lease = self.lease.clone();
-        let state = lease.wait_for(|lease| !matches!(lease, Lease::Lost(_))).await.map(|lease| lease.clone());
-        match state {
-            Ok(Lease::Held) => {}
-            Ok(Lease::Taken) => self.halt(Halt::Fenced),
-            Ok(Lease::Lost(why) | Lease::Gone(why)) => self.halt(Halt::Lost(gate::lost(why))),
-            Err(_) => self.halt(Halt::Lost(gate::lost(Untrusted::new("the lock connection ended")))),
-        }
-        // A cancelled job finishes its current tenants; everything else stops after the step.
-        match &*self.halt.borrow() {
-            None => true,
-            Some(Halt::Cancel) => !first,
-            Some(Halt::Pause(..) | Halt::Fenced | Halt::Lost(_)) => false,
-        }
-    }
-}
 
 /// What came of one step.
 enum StepResult {
@@ -107,6 +43,9 @@ pub(super) async fn run(shared: &Shared<'_>, lane: &mut Lane<'_>, tenant: &Tenan
     let started = Instant::now();
     let pending: Vec<&StepRow> = tenant.steps.iter().filter(|step| step.pending).collect();
     let mut ledger_expected = true;
+    if !pending.is_empty() && shared.is_patient(tenant.schema.raw()) {
+        wait::until_free(shared, lane, tenant).await;
+    }
     for (index, step) in pending.iter().enumerate() {
         if !shared.may_start(index == 0).await {
             return None;
@@ -114,8 +53,13 @@ pub(super) async fn run(shared: &Shared<'_>, lane: &mut Lane<'_>, tenant: &Tenan
         let from = step.from.as_deref().unwrap_or("-");
         let text = format!("{from}>{}   step {} of {}", step.version, index + 1, pending.len());
         shared.reports.line(LogMark::Run, &tenant.slug, text).await;
-        match one(shared, lane, tenant, step, &mut ledger_expected, index == 0).await {
-            StepResult::Done => {}
+        let work = one(shared, lane, tenant, step, &mut ledger_expected, index == 0);
+        let result = match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(result) => result,
+            Err(panic) => panicked(shared, lane, tenant, step, panic_words(&*panic)).await,
+        };
+        match result {
+            StepResult::Done => shared.reports.send(Report::Step).await,
             StepResult::Halted => return None,
             StepResult::Stopped(outcome) => {
                 shared.reports.send(Report::Ended(outcome)).await;
@@ -128,6 +72,30 @@ pub(super) async fn run(shared: &Shared<'_>, lane: &mut Lane<'_>, tenant: &Tenan
     shared.reports.line(LogMark::Ok, &tenant.slug, format!("{from}>{to}   {}", seconds(started.elapsed()))).await;
     shared.reports.send(Report::Ended(Outcome::Done)).await;
     Some(Outcome::Done)
+}
+
+/// A panic is a fault of this program and ends the step as a failure does: the server rolls back what its session had
+/// open, and the other tenants go on.
+async fn panicked(
+    shared: &Shared<'_>,
+    lane: &mut Lane<'_>,
+    tenant: &TenantSteps,
+    row: &StepRow,
+    words: &str,
+) -> StepResult {
+    lane.drop_session();
+    let fault = Fault::ours(format!("tenantui itself failed here ({words}); please report it"));
+    // A statement that no transaction holds may be through.
+    let outcome = if matches!(alone::of(&row.file), Ok(None)) { Outcome::Failed } else { Outcome::Unknown };
+    stopped(shared, lane, tenant, row, Verdict { outcome, fault, blocker: None, tries: 1 }).await
+}
+
+/// Tests ask for a panic within a step; a program made for release does not listen.
+fn asked_to_panic(row: &StepRow) {
+    if cfg!(debug_assertions) && std::env::var("TENANTUI_TEST_PANIC").is_ok_and(|at| at == format!("step {}", row.seq))
+    {
+        panic!("asked for by TENANTUI_TEST_PANIC");
+    }
 }
 
 /// One step, tried again as far as its failure allows.
@@ -148,23 +116,30 @@ async fn one(
         Ok(alone) => alone,
         Err(unfit) => return stopped(shared, lane, tenant, row, Verdict::failed(Fault::ours(unfit.message), 0)).await,
     };
+    let (started, patient) = (Instant::now(), shared.is_patient(tenant.schema.raw()));
     loop {
         tries += 1;
+        asked_to_panic(row);
         let order = step_order(shared, tenant, row, *ledger_expected, first && tries == 1, tries);
         if alone.is_some() {
             // Its session is its own, from before the statement until after it.
             lane.drop_session();
         }
-        let (end, mut blocker) = match lane.split().await {
+        let (Ended { end, cancelled }, mut blocker) = match lane.split().await {
             Ok((session, pid, watcher)) => {
-                let work = run_step(session, &order, alone.as_ref(), &mut trail);
+                let work = shared.cancellable(session, run_step(session, &order, alone.as_ref(), &mut trail));
                 watcher.during(pid, shared.limits.lock, work).await
             }
             Err(error) => {
-                shared.halt(Halt::Lost(error));
+                shared.halt(Halt::of(error));
                 return StepResult::Halted;
             }
         };
+        if cancelled && end.is_rolled_back() {
+            lane.drop_session();
+            shared.reports.line(LogMark::Note, &tenant.slug, "cancelled, rolled back").await;
+            return StepResult::Halted;
+        }
         if alone.is_some() || !end.keeps_session() {
             lane.drop_session();
         }
@@ -211,11 +186,14 @@ async fn one(
                 if fault.sqlstate.is_none() {
                     blocker = lane.watcher().holder(tenant.schema.raw()).await;
                 }
-                if tries >= MAX_TRIES {
+                if tries >= MAX_TRIES && !(patient && started.elapsed() < wait::LONGEST && !shared.halted()) {
                     let verdict = Verdict { outcome: Outcome::Blocked, fault, blocker, tries };
                     return stopped(shared, lane, tenant, row, verdict).await;
                 }
                 pause(tries).await;
+                if !shared.may_start(first).await {
+                    return StepResult::Halted;
+                }
             }
             StepEnd::Again(fault) if tries < MAX_TRIES => {
                 shared.reports.line(LogMark::Note, &tenant.slug, format!("tried again: {}", fault.message.raw())).await;
@@ -258,7 +236,7 @@ async fn one(
                     Ok(true) => return StepResult::Done,
                     Ok(false) => losses += 1,
                     Err(error) => {
-                        shared.halt(Halt::Lost(error));
+                        shared.halt(Halt::of(error));
                         return StepResult::Halted;
                     }
                 }
@@ -324,7 +302,7 @@ async fn already(shared: &Shared<'_>, lane: &mut Lane<'_>, row: &StepRow, tries:
             StepResult::Halted
         }
         Err(error) => {
-            shared.halt(Halt::Lost(error));
+            shared.halt(Halt::of(error));
             StepResult::Halted
         }
     }
@@ -358,10 +336,7 @@ async fn stopped(
     verdict: Verdict,
 ) -> StepResult {
     if let Err(error) = steps::mark_stopped(lane, shared.fence, row.seq, &verdict, shared.os_user).await {
-        shared.halt(match error {
-            None => Halt::Fenced,
-            Some(error) => Halt::Lost(error),
-        });
+        shared.halt(error.map_or(Halt::Fenced, Halt::of));
         return StepResult::Halted;
     }
     let from = row.from.as_deref().unwrap_or("-");

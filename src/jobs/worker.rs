@@ -1,29 +1,34 @@
 //! The worker: claims a job (T1), runs its steps (T2) on its own sessions, finishes it (T4).
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 
-use super::claim::{self, Claim};
+use super::bound::Home;
+use super::claim::{self, Again, Claim};
+use super::finish;
 use super::gate;
-use super::lease::{self, Lease};
+use super::lease::{Flags, Keeper, Lease, Times};
 use super::migrate::{self, Fleet};
 use super::orders::OrderError;
 use super::provision;
-use super::record;
 use super::report::{self, Reports};
+use super::rescue;
+use super::shared::{Halt, Shared};
 use super::steps;
-use super::tenant::{Halt, Shared};
 use super::who;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::step::{Fence, Limits};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::SchemaName;
-use crate::model::job::{JobEvent, JobId, JobKind, JobState, JobView, Waits};
+use crate::model::job::{JobEvent, JobId, JobKind, JobState, JobView};
 use crate::model::ledger::Tool;
-use crate::postgres::session::{Target, WriterSession};
+use crate::postgres::session::Target;
 
 /// How a job is run.
 #[derive(Debug, Clone)]
@@ -52,8 +57,9 @@ pub enum Stop {
 /// Steps that are done stay done; `retry` puts failed steps back first.
 ///
 /// # Errors
-/// When it cannot be claimed: another worker has it, the server is a standby, behind a pooler, or gone. When the link
-/// was lost for too long in mid-job: the job is left as it is, and its error says so.
+/// When it cannot be claimed: another worker has it, its record is not what was confirmed, it was made for another
+/// server, the server is a standby, behind a pooler, or gone. When the link was lost for too long in mid-job: the job
+/// is left as it is, and its error says so.
 pub async fn run(
     target: &Target,
     job: JobId,
@@ -61,58 +67,104 @@ pub async fn run(
     options: RunOptions,
     events: mpsc::Sender<JobEvent>,
 ) -> Result<JobView, OrderError> {
-    let claim = claim::claim(target, job, retry).await?;
+    run_again(target, job, &if retry { Again::All } else { Again::Nothing }, options, events).await
+}
+
+/// As [`run`], with the failed and blocked steps of one tenant put back first: they are tried as soon as nobody is in
+/// the way of its schema, for at most ten minutes.
+///
+/// # Errors
+/// As [`run`].
+pub async fn retry_when_free(
+    target: &Target,
+    job: JobId,
+    schema: &str,
+    options: RunOptions,
+    events: mpsc::Sender<JobEvent>,
+) -> Result<JobView, OrderError> {
+    run_again(target, job, &Again::WhenFree(schema.to_owned()), options, events).await
+}
+
+async fn run_again(
+    target: &Target,
+    job: JobId,
+    again: &Again,
+    options: RunOptions,
+    events: mpsc::Sender<JobEvent>,
+) -> Result<JobView, OrderError> {
+    let times = Times::now();
+    let claim = claim::claim(target, job, again, times).await?;
     let fence = claim.fence;
-    let (lease_out, lease_in) = watch::channel(Lease::Held);
+    let (lease_out, lease) = watch::channel(Lease::fresh(times));
+    let (flags_out, flags) = watch::channel(Flags::default());
     let (over_out, over) = watch::channel(false);
     let (progress_out, progress) = watch::channel(report::json(&claim.view));
     let (reports, reports_in) = Reports::new();
     let (halt, halted) = watch::channel(None);
     let Claim { session, params, files, kind, before, view, .. } = claim;
-    let claimed = Claimed {
-        target,
-        job,
-        fence,
-        params,
-        files,
-        kind,
-        before,
-        home: session.facts.clone(),
-        options,
-        view: view.clone(),
+    let home = Home::of(&session.facts);
+    let version_num = session.facts.version_num;
+    let patient = match again {
+        Again::WhenFree(schema) => Some(schema.clone()),
+        Again::Nothing | Again::All => None,
     };
-    let keep = lease::keep(target, session, fence, lease_out, progress, over);
-    let numbers = report::run(view, reports_in, events.clone(), progress_out);
+    let claimed =
+        Claimed { target, job, fence, params, files, kind, before, home, version_num, patient, options, view };
+    let numbers = report::run(claimed.view.clone(), reports_in, events.clone(), progress_out);
+    let keeper =
+        Keeper { target, home: &claimed.home, fence, times, lease: lease_out, flags: flags_out, progress, over };
     let work = async {
-        let result = work(&claimed, reports, halt, lease_in).await;
+        let work = work(&claimed, Lines { reports, halt, lease, flags });
+        // A panic is a fault of this program: the job waits, and says so.
+        let result = match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(result) => result,
+            Err(panic) => {
+                Err(gate::refused(format!("the program failed ({}); nothing half-done is left", words(&*panic))))
+            }
+        };
         over_out.send_replace(true);
         result
     };
-    let (lock, last, result) = tokio::join!(keep, numbers, work);
-    let end = halted.borrow().clone();
-    finish(target, &claimed, lock, last, result, end, &events).await
+    let (lock, last, result) = tokio::join!(keeper.run(session), numbers, work);
+    let halt = halted.borrow().clone();
+    finish::finish(&claimed, lock, last, result, halt, &events).await
+}
+
+/// The words of a panic.
+pub(super) fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
 }
 
 /// What a run works with.
-struct Claimed<'a> {
-    target: &'a Target,
-    job: JobId,
-    fence: Fence,
+pub(super) struct Claimed<'a> {
+    pub(super) target: &'a Target,
+    pub(super) job: JobId,
+    pub(super) fence: Fence,
     params: super::params::Params,
     files: HashMap<String, Arc<MigrationFile>>,
     kind: JobKind,
     before: JobState,
-    home: crate::postgres::session::ServerFacts,
+    /// The server that it was claimed on.
+    pub(super) home: Home,
+    version_num: u32,
+    /// The schema whose steps wait until nobody is in their way.
+    patient: Option<String>,
     options: RunOptions,
-    view: JobView,
+    /// The job after the claim.
+    pub(super) view: JobView,
 }
 
-async fn work(
-    claimed: &Claimed<'_>,
+/// How a run talks to what goes on beside it.
+struct Lines {
     reports: Reports,
     halt: watch::Sender<Option<Halt>>,
     lease: watch::Receiver<Lease>,
-) -> Result<(), OrderError> {
+    flags: watch::Receiver<Flags>,
+}
+
+async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
+    let Lines { reports, halt, lease, flags } = lines;
     let params = &claimed.params;
     let files = &claimed.files;
     let extra: Vec<SchemaName> = params
@@ -135,7 +187,7 @@ async fn work(
         limits: Limits {
             lock: Duration::from_millis(params.pace.lock_timeout_ms),
             statement: Duration::from_millis(params.pace.statement_timeout_ms),
-            check_interval: claimed.home.version_num >= 140_000,
+            check_interval: claimed.version_num >= 140_000,
         },
         ledger,
         search_path_extra: &extra,
@@ -143,7 +195,9 @@ async fn work(
         reports,
         halt,
         lease,
+        flags,
         stop: claimed.options.stop.clone(),
+        patient: claimed.patient.as_deref(),
     };
     match claimed.kind {
         JobKind::Migrate => {
@@ -174,94 +228,11 @@ async fn work(
     }
 }
 
-/// T4 and what is told of it.
-async fn finish(
-    target: &Target,
-    claimed: &Claimed<'_>,
-    lock: Option<WriterSession>,
-    last: JobView,
-    result: Result<(), OrderError>,
-    halt: Option<Halt>,
-    events: &mpsc::Sender<JobEvent>,
-) -> Result<JobView, OrderError> {
-    let job = claimed.job;
-    let (state, waits, reason) = match (&result, &halt) {
-        // What could not even start waits for an operator; nothing was run.
-        (Err(error), _) => (JobState::Paused, Some(Waits::Trouble), Some(error.to_string())),
-        (Ok(()), None) if last.failed + last.blocked > 0 => (JobState::Failed, None, None),
-        (Ok(()), None) => (JobState::Done, None, None),
-        (Ok(()), Some(Halt::Cancel)) => (JobState::Cancelled, None, Some("cancelled".to_owned())),
-        (Ok(()), Some(Halt::Pause(waits, reason))) => (JobState::Paused, Some(*waits), Some(reason.clone())),
-        (Ok(()), Some(Halt::Fenced)) => {
-            return Err(gate::refused(format!(
-                "another worker took job {job} over: this one stopped, nothing was lost"
-            )));
-        }
-        (Ok(()), Some(Halt::Lost(error))) => {
-            return left(claimed, error).map_or_else(Err, Ok);
-        }
-    };
-    let lock = match lock {
-        Some(lock) if !lock.client.is_closed() => lock,
-        Some(_) | None => match lease::regain(target, claimed.fence, super::lane::LINK_PATIENCE).await {
-            Ok(Some(lock)) => lock,
-            Ok(None) => {
-                return Err(gate::refused(format!(
-                    "another worker took job {job} over: this one stopped, nothing was lost"
-                )));
-            }
-            Err(error) => return left(claimed, &error),
-        },
-    };
-    // The numbers of the record are those of its steps, not of this run.
-    let counted = read_back(target, &lock, job).await.unwrap_or(last);
-    match claim::finish(&lock, claimed.fence, state, waits, reason.as_deref(), &report::json(&counted)).await {
-        Ok(true) => {}
-        Ok(false) => {
-            return Err(gate::refused(format!("job {job} is not this worker's any more: nothing was changed")));
-        }
-        Err(trouble) => return left(claimed, &trouble.into()),
-    }
-    let view = read_back(target, &lock, job).await?;
-    if let Ok(sets) = gate::ask(&lock, &record::outcomes_sql(job)).await
-        && let Ok(outcomes) = record::tenant_outcomes(&target.config.name, &sets)
-    {
-        // A face that is gone needs no telling.
-        let _gone = events.send(JobEvent::Outcomes { database: target.config.name.clone(), job, outcomes }).await;
-    }
-    let _gone = events.send(JobEvent::Job(Box::new(view.clone()))).await;
-    match result {
-        Ok(()) => Ok(view),
-        Err(error) => Err(error),
-    }
-}
-
-/// The link is gone: the record keeps the job as running, and once the server notices it shows as orphaned.
-fn left(claimed: &Claimed<'_>, error: &OrderError) -> Result<JobView, OrderError> {
-    let job = claimed.job;
-    let done = claimed.view.done;
-    Err(gate::lost(
-        format!(
-            "the link was lost while job {job} ran: {error}. What was committed is kept (at least {done} tenants); \
-             the job shows as orphaned: resume it when the database is back"
-        )
-        .into(),
-    ))
-}
-
-async fn read_back(target: &Target, session: &WriterSession, job: JobId) -> Result<JobView, OrderError> {
-    let rows = gate::ask(session, &record::job_sql(job)).await?;
-    match rows.iter().flatten().next() {
-        Some(row) => Ok(record::job_view(&target.config.name, row)?),
-        None => Err(gate::refused(format!("job {job} is gone from the record"))),
-    }
-}
-
 /// The queued and orphaned jobs of the database whose files are in the folder here (same hashes), oldest first: what
 /// `tenantui worker` takes. Others are left as they are, with a warning in the log.
 ///
 /// # Errors
 /// When they cannot be read.
 pub async fn claimable(target: &Target) -> Result<Vec<JobId>, OrderError> {
-    claim::claimable(target).await
+    rescue::claimable(target).await
 }

@@ -36,6 +36,15 @@ impl JobKind {
         }
     }
 
+    /// Whether a worker may go on with such a job without asking anybody when the one that ran it is gone, or run it
+    /// elsewhere than it was confirmed. Never for a kind that destroys something.
+    #[must_use]
+    pub const fn rescues_itself(self) -> bool {
+        match self {
+            Self::Provision | Self::Migrate => true,
+        }
+    }
+
     /// The kind of a word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {

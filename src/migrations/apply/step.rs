@@ -181,6 +181,24 @@ pub enum StepEnd {
 }
 
 impl StepEnd {
+    /// Whether nothing of the step is there, so that one which was cancelled may simply wait to be run again.
+    #[must_use]
+    pub const fn is_rolled_back(&self) -> bool {
+        match self {
+            Self::Flagged(_)
+            | Self::Skipped
+            | Self::Queued
+            | Self::Fenced
+            | Self::LedgerIs { .. }
+            | Self::Locked(_)
+            | Self::Again(_)
+            | Self::Blocked(_)
+            | Self::Failed(_)
+            | Self::Lost(_) => true,
+            Self::Done { .. } | Self::Already | Self::Escaped(_) | Self::Unsure(_) | Self::Unknown { .. } => false,
+        }
+    }
+
     /// Whether the session can go on with another step.
     #[must_use]
     pub const fn keeps_session(&self) -> bool {
