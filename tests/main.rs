@@ -12,6 +12,7 @@ mod demo;
 mod faults;
 mod fleet;
 mod frames;
+mod hijack;
 mod imports;
 mod jobs;
 mod keys;

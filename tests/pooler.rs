@@ -110,7 +110,7 @@ async fn a_reader_leaves_no_trace_for_the_application() {
         let values: Vec<_> = lists.iter().map(|rows| rows[0].text(0).unwrap_or_default().to_owned()).collect();
         assert_eq!(values, ["5s", "200ms", "on"]);
         application.simple_query("update t set id = id + 1").await.expect("the application writes");
-        match reader.read("insert into t values (1)").await {
+        match reader.read("insert into public.t values (1)").await {
             Err(QueryError::Server { sqlstate, .. }) => assert_eq!(sqlstate, "25006"),
             other => panic!("{other:?}"),
         }

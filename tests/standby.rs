@@ -277,7 +277,7 @@ async fn lag_replay_and_its_conflicts_are_told_as_what_they_are() {
         db.sql("vacuum t");
     };
     // Only the first try sleeps long enough to be in the way.
-    let question = "select count(*), (select case when count(*) > 0 then pg_sleep(20) end from t) from t";
+    let question = "select count(*), (select case when count(*) > 0 then pg_sleep(20) end from public.t) from public.t";
     let (answer, ()) = tokio::join!(reader.rows(question), conflict);
     assert_eq!(answer.expect("the second try")[0].text(0), Some("0"));
     let conflicts = "select confl_snapshot from pg_stat_database_conflicts where datname = current_database()";
@@ -293,7 +293,7 @@ async fn lag_replay_and_its_conflicts_are_told_as_what_they_are() {
             .value("select count(*) from pg_locks where mode = 'AccessExclusiveLock' and relation = 'locked'::regclass")
             == "1"
     });
-    match reader.rows("select * from locked").await {
+    match reader.rows("select * from public.locked").await {
         Err(QueryError::Server { sqlstate, message }) => {
             assert_eq!(sqlstate, "55P03");
             assert!(message.raw().contains("blocked by replay"), "{}", message.raw());

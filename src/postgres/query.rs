@@ -19,9 +19,9 @@ pub(super) fn wrap_query(sql: &str) -> Result<String, Untrusted> {
     }
     // The line feed ends a comment that the query may end in.
     // After its first statement a transaction cannot be made to write any more; and its end takes back whatever
-    // setting the query may have made.
+    // setting the query may have made. Its names are the operator's, and are found by the role's own search path.
     Ok(format!(
-        "begin read only; select 1; select pg_catalog.to_json(registry)::pg_catalog.text from (\n{}\n) as registry limit {}; rollback",
+        "begin read only; select 1; set local search_path to default; select pg_catalog.to_json(registry)::pg_catalog.text from (\n{}\n) as registry limit {}; rollback",
         query.text,
         super::registry::MAX_ROWS + 1
     ))

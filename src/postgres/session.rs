@@ -113,8 +113,7 @@ impl Reader {
         let mut facts = facts::ask_in_time(target, &opened).await?;
         let settings = settings::of(patience, facts.version_num);
         let prelude = if facts.direct {
-            let missing = settings::apply(&opened.client, &settings).await;
-            facts.warnings.extend(missing.into_iter().map(Untrusted::new));
+            make(target, &opened, &settings, &mut facts).await?;
             None
         } else {
             Some(settings::prelude(&settings))
@@ -285,14 +284,43 @@ impl WriterSession {
     }
 }
 
-/// Opens a raw session with this `application_name` (cut at 63 bytes) and no other setting. `jobs` sets its own
-/// timeouts after checking that it is direct.
+/// Makes settings of a session that keeps them; those that the server lacks or refuses become warnings.
+async fn make(
+    target: &Target,
+    opened: &Opened,
+    settings: &[(&str, String)],
+    facts: &mut ServerFacts,
+) -> Result<(), LinkError> {
+    match settings::apply(&opened.client, settings).await {
+        Ok(missing) => {
+            facts.warnings.extend(missing.into_iter().map(Untrusted::new));
+            Ok(())
+        }
+        Err(settings::NoAnswer) => {
+            opened.life.cut();
+            let words = "logged in, and then no answer to its settings";
+            Err(words::link_error(
+                &target.server.conninfo,
+                LinkErrorKind::Unreachable,
+                words,
+                "Is the way there slow or stalled?",
+            ))
+        }
+    }
+}
+
+/// Opens a raw session with this `application_name` (cut at 63 bytes) and, where a session keeps settings, our own
+/// search path; no other setting. `jobs` sets its own timeouts.
 ///
 /// # Errors
 /// When the server cannot be reached or will not have us.
 pub async fn connect_writer(target: &Target, application_name: &str) -> Result<WriterSession, LinkError> {
     let opened = target.server.open(application_name).await?;
-    let facts = facts::ask_in_time(target, &opened).await?;
+    let mut facts = facts::ask_in_time(target, &opened).await?;
+    if facts.pooling.keeps_sessions() {
+        let (name, path) = settings::SEARCH_PATH;
+        make(target, &opened, &[(name, path.to_owned())], &mut facts).await?;
+    }
     let Opened { client, cancel, life, messages, .. } = opened;
     Ok(WriterSession { client, facts, cancel, messages, life })
 }

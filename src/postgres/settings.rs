@@ -6,9 +6,14 @@ use super::session::Patience;
 use super::{facts, words};
 use crate::model::ident::literal;
 
+/// The path of our own sessions. Nobody can put anything into its first schema, and temporary objects come last.
+pub(super) const SEARCH_PATH: (&str, &str) = ("search_path", "pg_catalog, pg_temp");
+
 /// The settings of readers, in milliseconds where they are times; the last is of PostgreSQL 14 and later.
 pub(super) fn of(patience: Patience, version_num: u32) -> Vec<(&'static str, String)> {
     let mut settings = vec![
+        // First: where the role's path has a schema before pg_catalog, an operator there would answer all that follows.
+        (SEARCH_PATH.0, SEARCH_PATH.1.to_owned()),
         ("default_transaction_read_only", "on".to_owned()),
         ("statement_timeout", patience.limit().as_millis().to_string()),
         ("lock_timeout", "200".to_owned()),
@@ -28,8 +33,16 @@ pub(super) fn prelude(settings: &[(&str, String)]) -> String {
     format!("BEGIN READ ONLY; {}", local.concat())
 }
 
-/// Makes the settings, reads them back, and says which are missing.
-pub(super) async fn apply(client: &Client, settings: &[(&str, String)]) -> Vec<String> {
+/// Makes the settings, reads them back, and says which are missing. Settings wait for nothing: no answer within the
+/// patience of a question is a link that does not work.
+pub(super) async fn apply(client: &Client, settings: &[(&str, String)]) -> Result<Vec<String>, NoAnswer> {
+    tokio::time::timeout(Patience::Foreground.limit(), make(client, settings)).await.map_err(|_| NoAnswer)
+}
+
+/// The server did not answer in time.
+pub(super) struct NoAnswer;
+
+async fn make(client: &Client, settings: &[(&str, String)]) -> Vec<String> {
     let statements: Vec<String> = settings.iter().map(|(name, value)| format!("SET {name} = {value}")).collect();
     let results = futures_util::future::join_all(statements.iter().map(|sql| client.simple_query(sql))).await;
     let mut missing = Vec::new();
