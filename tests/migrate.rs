@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use tenantui::jobs::control;
 use tenantui::jobs::worker;
-use tenantui::migrations::plan::Plan;
 use tenantui::model::job::{JobEvent, JobState, LogMark, Outcome};
 use tokio::sync::watch;
 
@@ -23,12 +22,6 @@ fn add_file(fleet: &Fleet, version: u32) {
         "make",
         &format!("create table m{version} (id int);\n--;;\ninsert into m{version} values ({version})"),
     );
-}
-
-/// A plan with what plan time refuses.
-fn forced(mut plan: Plan) -> Plan {
-    plan.refusals.clear();
-    plan
 }
 
 #[tokio::test]
@@ -121,82 +114,6 @@ async fn a_failure_leaves_nothing_and_names_the_statement() {
     let view = fleet.run(job, true).await.0.expect("retried");
     assert_eq!((view.state, view.done, view.failed), (JobState::Done, 3, 0));
     fleet.assert_whole(object);
-}
-
-#[tokio::test]
-async fn the_guard_catches_what_the_lexer_missed() {
-    let cases = [
-        ("create table m1 ();\n--;;\nset search_path = public", "search_path was changed"),
-        ("create table m1 ();\n--;;\nselect set_config('search_path', 'public', false)", "search_path was changed"),
-        ("create table m1 ();\n--;;\nset session_replication_role = replica", "settings were changed"),
-        ("create table m1 ();\n--;;\nset role pg_monitor", "settings were changed"),
-    ];
-    for (sql, words) in cases {
-        let fleet = Fleet::new("migrate", 1).await;
-        fleet.file(1, "escape", sql);
-        let job = fleet.order(forced(fleet.plan(|_| {}))).await.expect("ordered");
-        let view = fleet.run(job, false).await.0.expect("run");
-        assert_eq!((view.state, view.failed), (JobState::Failed, 1), "{sql}");
-        let failure = fleet.outcomes(job).await["t000"].failure.clone().expect("a failure");
-        assert!(failure.message.raw().contains(words), "{sql}: {failure:?}");
-        fleet.assert_whole(object);
-    }
-}
-
-#[tokio::test]
-async fn a_commit_inside_a_file_stops_the_fleet() {
-    for sql in [
-        "create table m1 (); commit",
-        "create table m1 ();\n--;;\ncommit;\n--;;\nbegin",
-        "create table m1 (); rollback; select 1 / 0",
-    ] {
-        let fleet = Fleet::new("migrate", 6).await;
-        fleet.file(1, "commit", sql);
-        let plan = forced(fleet.plan(|options| {
-            options.canary = 1;
-            options.max_failures = 99;
-        }));
-        let job = fleet.order(plan).await.expect("ordered");
-        let view = fleet.run(job, false).await.0.expect("run");
-        assert_eq!((view.state, view.failed, view.pending), (JobState::Paused, 1, 5), "{sql}: {view:?}");
-        let outcomes = fleet.outcomes(job).await;
-        let failed: Vec<_> = outcomes.values().filter(|outcome| outcome.outcome == Outcome::Failed).collect();
-        let failure = failed[0].failure.as_ref().expect("a failure");
-        assert!(failure.message.raw().contains("DIRTY"), "{sql}: {failure:?}");
-        assert_eq!(fleet.db.value("select count(*) from tenantui.step where state = 'done'"), "0");
-    }
-}
-
-#[tokio::test]
-async fn nothing_of_a_file_lands_outside_the_tenant() {
-    let fleet = Fleet::new("migrate", 2).await;
-    fleet.db.sql("create table public.shared_thing (id int)");
-    fleet.file(1, "outside", "insert into shared_thing values (1)");
-    let job = fleet.order(fleet.plan(|_| {})).await.expect("ordered");
-    let view = fleet.run(job, false).await.0.expect("run");
-    assert_eq!(view.failed, 2);
-    assert_eq!(
-        fleet.outcomes(job).await["t000"].failure.as_ref().and_then(|f| f.sqlstate.clone()).as_deref(),
-        Some("42P01")
-    );
-    assert_eq!(fleet.db.value("select count(*) from public.shared_thing"), "0");
-}
-
-#[tokio::test]
-async fn what_a_file_leaves_in_its_session_does_not_reach_the_next_tenant() {
-    let fleet = Fleet::new("migrate", 4).await;
-    fleet.file(1, "leaky", "create temp table users (id int);\n--;;\nset work_mem = '1234kB'");
-    fleet.file(
-        2,
-        "next",
-        "create table m2 as select current_setting('work_mem') as seen;\n--;;\ninsert into users values (7)",
-    );
-    let view = fleet.migrate(forced(fleet.plan(|options| options.parallel = 1))).await;
-    assert_eq!((view.state, view.done), (JobState::Done, 4));
-    for tenant in ["tenant_t000", "tenant_t003"] {
-        assert_ne!(fleet.db.value(&format!("select seen from {tenant}.m2")), "1234kB");
-        assert_eq!(fleet.db.value(&format!("select id from {tenant}.users")), "7");
-    }
 }
 
 #[tokio::test]
@@ -344,51 +261,6 @@ async fn a_process_that_is_asked_to_end_pauses_its_job() {
     fleet.assert_whole(object);
     assert_eq!(fleet.run(job, false).await.0.expect("resumed").state, JobState::Done);
     fleet.assert_whole(object);
-}
-
-#[tokio::test]
-async fn a_lock_keeps_one_tenant_out_and_its_holder_is_named() {
-    let fleet = Fleet::new("migrate", 3).await;
-    fleet.file(1, "alter", "alter table users add column m1 int");
-    let app = fleet.db.connect().await;
-    app.batch_execute("set application_name = 'the app'; begin; select * from tenant_t001.users")
-        .await
-        .expect("a reader");
-    let job = fleet.order(fleet.plan(|_| {})).await.expect("ordered");
-    let (view, events) = fleet.run(job, false).await;
-    let view = view.expect("run");
-    assert_eq!((view.state, view.done, view.blocked, view.failed), (JobState::Failed, 2, 1, 0));
-    let failure = fleet.outcomes(job).await["t001"].failure.clone().expect("a failure");
-    assert_eq!((failure.sqlstate.as_deref(), failure.tries), (Some("55P03"), 4));
-    let blocker = failure.blocker.expect("a blocker");
-    assert!(blocker.raw().contains("(the app)") && blocker.raw().contains("idle in transaction"), "{blocker:?}");
-    assert!(
-        events.iter().any(|event| matches!(event, JobEvent::Log(line) if line.text.raw().contains("blocked by pid")))
-    );
-    app.batch_execute("commit").await.expect("ended");
-    assert_eq!(fleet.run(job, true).await.0.expect("retried").state, JobState::Done);
-}
-
-#[tokio::test]
-async fn a_schema_that_is_not_the_planned_one_is_not_touched() {
-    let fleet = Fleet::new("migrate", 3).await;
-    add_file(&fleet, 1);
-    let plan = fleet.plan(|_| {});
-    fleet.db.sql(
-        "drop schema tenant_t000 cascade; create schema tenant_t000; drop schema tenant_t001 cascade; \
-         update public.tenants set schema_name = 'tenant_elsewhere' where slug = 't002'",
-    );
-    let job = fleet.order(plan).await.expect("ordered");
-    let view = fleet.run(job, false).await.0.expect("run");
-    assert_eq!(view.failed, 3);
-    let outcomes = fleet.outcomes(job).await;
-    let words = |slug: &str| {
-        outcomes[slug].failure.as_ref().map(|failure| failure.message.raw().to_owned()).unwrap_or_default()
-    };
-    assert!(words("t000").contains("dropped and created again"), "{}", words("t000"));
-    assert!(words("t001").contains("does not exist any more"), "{}", words("t001"));
-    assert!(words("t002").contains("registry row"), "{}", words("t002"));
-    assert_eq!(fleet.db.value("select count(*) from pg_class where relname = 'm1'"), "0");
 }
 
 #[tokio::test]
