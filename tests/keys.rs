@@ -1,5 +1,7 @@
 //! The dashboard's flows as key scripts through `App`: what an operator types, and what comes of it.
 
+mod audit;
+mod control;
 mod desk;
 mod jobs;
 mod walks;

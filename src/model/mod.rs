@@ -6,6 +6,7 @@ pub mod export;
 pub mod fleet;
 pub mod ident;
 pub mod job;
+pub mod job_words;
 pub mod ledger;
 pub mod link;
 pub mod server;

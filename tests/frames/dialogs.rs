@@ -9,12 +9,12 @@ use tenantui::migrations::folder::{Finding, MigrationFile};
 use tenantui::migrations::plan::{LeftOut, Plan, PlanOptions, Refusal, TenantPlan};
 use tenantui::model::environment::Environment;
 use tenantui::model::ident::SchemaName;
-use tenantui::model::job::JobId;
+use tenantui::model::job::{JobId, JobState, JobView, Outcome, TenantOutcome, Waits};
 use tenantui::model::ledger::{Tool, Version};
 use tenantui::model::tenant::TenantKey;
 use tenantui::tui::dialogs::{
     Confirm, ConfirmInput, Dialog, DialogAction, DialogInput, DialogOutcome, FailureCard, Migrate, MigrateInput,
-    NewTenant, NewTenantInput, OfferInit, Quit, Sql, StopJob, WriteLock,
+    NewTenant, NewTenantInput, OfferInit, Quit, Skip, SkipInput, Sql, StopJob, WriteLock,
 };
 use tenantui::tui::theme::Theme;
 use uuid::Uuid;
@@ -27,7 +27,7 @@ use crate::support::picture::Picture;
 fn frame(dialog: &Dialog, size: (u16, u16)) -> ratatui::buffer::Buffer {
     let theme = Theme::read("default", true).expect("a theme");
     let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(size.0, size.1)).expect("a terminal");
-    terminal.draw(|frame| dialog.draw(frame, frame.area(), &theme)).expect("a frame");
+    terminal.draw(|frame| dialog.draw(frame, frame.area(), None, &theme)).expect("a frame");
     terminal.backend().buffer().clone()
 }
 
@@ -288,9 +288,23 @@ fn the_dry_run_and_the_sql_are_views() {
     check("migrate_sql", &dialog);
 }
 
+/// Job 17, waiting for the operator.
+fn waiting() -> JobView {
+    let mut job = jobs()[0].clone();
+    (job.state, job.waits) = (JobState::Paused, Some(Waits::Budget));
+    job
+}
+
+fn card(job: JobView, outcome: TenantOutcome, same: usize) -> Dialog {
+    let same = std::iter::once(outcome.schema.raw().to_owned()).chain((1..same).map(|n| format!("t_{n}"))).collect();
+    let log = ["12:04:28 run  0040>0041   step 1 of 2".to_owned(), "12:04:30 FAIL 55P03 lock timeout".to_owned()];
+    let card = FailureCard::new((job, outcome)).with_same(same).with_log(&log, Some("12:04:30".to_owned()));
+    Dialog::FailureCard(Box::new(card))
+}
+
 #[test]
 fn the_failure_card_retries_only_after_asking() {
-    let mut dialog = Dialog::FailureCard(Box::new(FailureCard::new((jobs()[0].clone(), outcomes()[0].clone()))));
+    let mut dialog = card(waiting(), outcomes()[0].clone(), 41);
     check("failure_card", &dialog);
     assert!(matches!(press(&mut dialog, KeyCode::Char('y')), DialogOutcome::DoAndStay(_)));
     assert!(stays(&press(&mut dialog, KeyCode::Char('R'))));
@@ -299,10 +313,137 @@ fn the_failure_card_retries_only_after_asking() {
     press(&mut dialog, KeyCode::Tab);
     let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it retries") };
     assert!(matches!(&actions[..], [DialogAction::Retry(_, JobId(17))]));
-    assert!(closes(&press(
-        &mut Dialog::FailureCard(Box::new(FailureCard::new((jobs()[0].clone(), outcomes()[0].clone())))),
-        KeyCode::Esc
-    )));
+    assert!(closes(&press(&mut card(waiting(), outcomes()[0].clone(), 1), KeyCode::Esc)));
+}
+
+#[test]
+fn the_failure_card_leads_to_what_can_be_done() {
+    let mut dialog = card(waiting(), outcomes()[0].clone(), 41);
+    let asks = |dialog: &mut Dialog, key: char| match press(dialog, KeyCode::Char(key)) {
+        DialogOutcome::Do(actions) => actions,
+        other => panic!("{key}: {other:?}"),
+    };
+    assert!(matches!(&asks(&mut dialog, 'K')[..], [DialogAction::AskSkip { job: JobId(17), .. }]));
+    assert!(matches!(&asks(&mut dialog, 'T')[..], [DialogAction::AskRetryWhenFree { job: JobId(17), .. }]));
+    assert!(matches!(&asks(&mut dialog, 'C')[..], [DialogAction::AskContinue(_, JobId(17))]));
+    assert!(stays(&press(&mut dialog, KeyCode::Char('l'))));
+    check("failure_card_log", &dialog);
+    assert!(stays(&press(&mut dialog, KeyCode::Esc)), "back to the card");
+    // While it runs, what failed waits for the end of the run; what is over offers nothing.
+    let mut running = card(jobs()[0].clone(), outcomes()[0].clone(), 1);
+    for key in ['R', 'C'] {
+        assert!(stays(&press(&mut running, KeyCode::Char(key))), "{key}");
+    }
+    let mut over = jobs()[0].clone();
+    over.state = JobState::Cancelled;
+    let mut over = card(over, outcomes()[0].clone(), 1);
+    for key in ['K', 'T', 'C'] {
+        assert!(stays(&press(&mut over, KeyCode::Char(key))), "{key}");
+    }
+}
+
+/// A step outside a transaction, of which nobody can say whether it took effect, has a way out.
+#[test]
+fn an_unknown_step_says_what_ran_and_what_is_not_known() {
+    let mut outcome = outcomes()[0].clone();
+    outcome.outcome = Outcome::Unknown;
+    let failure = outcome.failure.as_mut().expect("a failure");
+    (failure.sqlstate, failure.blocker, failure.tries) = (None, None, 1);
+    failure.message = "the connection was lost while it ran; the file names no index to look for afterwards".into();
+    failure.statement.as_mut().expect("a statement").text = "vacuum (analyze) invoices".into();
+    let mut dialog = card(waiting(), outcome, 1);
+    check("unknown_card", &dialog);
+    assert!(matches!(press(&mut dialog.clone(), KeyCode::Char('K')), DialogOutcome::Do(_)));
+    assert!(stays(&press(&mut dialog, KeyCode::Char('T'))), "it waits for no lock");
+    assert!(stays(&press(&mut dialog, KeyCode::Char('R'))));
+    press(&mut dialog, KeyCode::Tab);
+    assert!(matches!(press(&mut dialog, KeyCode::Enter), DialogOutcome::Do(_)));
+}
+
+fn skip(same: usize) -> Dialog {
+    let outcome = outcomes()[0].clone();
+    let same = std::iter::once(outcome.schema.raw().to_owned()).chain((1..same).map(|n| format!("t_{n}"))).collect();
+    let input = SkipInput { environment: Environment::Production, job: waiting(), outcome, same };
+    Dialog::Skip(Box::new(Skip::new(input)))
+}
+
+#[test]
+fn skipping_wants_a_note() {
+    let mut dialog = skip(1);
+    check("skip", &dialog);
+    assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused");
+    press(&mut dialog, KeyCode::Tab);
+    assert!(stays(&press(&mut dialog, KeyCode::Enter)), "without a note nothing is skipped");
+    check("skip_without_note", &dialog);
+    typed(&mut dialog, "y their clean-up runs");
+    let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it skips") };
+    let [DialogAction::Skip { job: JobId(17), schemas, note, .. }] = &actions[..] else { panic!("one skip") };
+    assert_eq!((&schemas[..], note.as_str()), (&["t_adler_labs".to_owned()][..], "y their clean-up runs"));
+    let mut pasted = skip(1);
+    assert!(stays(&pasted.handle(DialogInput::Paste("a note\n".to_owned()))));
+    assert!(closes(&press(&mut pasted, KeyCode::Enter)), "pasted text does not move the focus");
+}
+
+#[test]
+fn one_decision_serves_all_of_one_cause() {
+    let mut dialog = skip(41);
+    typed(&mut dialog, "known: ticket 4711");
+    press(&mut dialog, KeyCode::Tab);
+    check("skip_all", &dialog);
+    let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it skips") };
+    assert!(matches!(&actions[..], [DialogAction::Skip { schemas, .. }] if schemas.len() == 41));
+}
+
+#[test]
+fn the_second_stop_is_another_question() {
+    let mut job = jobs()[0].clone();
+    (job.cancel_requested, job.mine) = (true, false);
+    let mut dialog = Dialog::StopJob(Box::new(StopJob::new((job, Environment::Production))));
+    check("stop_job_now", &dialog);
+    assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "letting them finish is focused");
+    assert!(stays(&press(&mut dialog, KeyCode::Char('y'))));
+    press(&mut dialog, KeyCode::Tab);
+    let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it stops") };
+    assert!(matches!(&actions[..], [DialogAction::Cancel { now: true, .. }]));
+}
+
+#[test]
+fn a_question_shows_its_sql() {
+    let mut dialog = Dialog::Confirm(Box::new(Confirm::new(ConfirmInput {
+        environment: Some(Environment::Production),
+        title: "Retry job 17".to_owned(),
+        lines: vec!["1 tenant runs again from the step that failed.".to_owned()],
+        button: "Retry failed".to_owned(),
+        action: DialogAction::Retry(eu1(), JobId(17)),
+        sql: Some(("What runs".to_owned(), "alter table users add column street text;".to_owned())),
+    })));
+    press(&mut dialog, KeyCode::Tab);
+    assert!(stays(&press(&mut dialog, KeyCode::Enter)));
+    check("confirm_sql", &dialog);
+    assert!(stays(&press(&mut dialog, KeyCode::Enter)), "back to the question");
+    press(&mut dialog, KeyCode::Tab);
+    assert!(matches!(press(&mut dialog, KeyCode::Enter), DialogOutcome::Do(_)));
+}
+
+/// While the link is lost, what a dialog would do is off, and says why.
+#[test]
+fn a_confirmation_that_is_off_says_why() {
+    let job = jobs()[0].clone();
+    for (name, dialog) in [
+        ("off_stop", Dialog::StopJob(Box::new(StopJob::new((job, Environment::Production))))),
+        ("off_skip", skip(41)),
+        ("off_card", card(waiting(), outcomes()[0].clone(), 1)),
+        ("off_migrate", migrate_of(plan(180), None, Environment::Production)),
+    ] {
+        let theme = Theme::read("default", true).expect("a theme");
+        let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(80, 24)).expect("a terminal");
+        terminal.draw(|frame| dialog.draw(frame, frame.area(), Some("no link"), &theme)).expect("a frame");
+        let shown = text(terminal.backend().buffer());
+        assert!(shown.contains("no link"), "{name}: {shown}");
+        insta::with_settings!({snapshot_path => "../snapshots"}, {
+            insta::assert_snapshot!(format!("dialog_{name}_80x24"), shown);
+        });
+    }
 }
 
 #[test]
@@ -314,6 +455,7 @@ fn small_dialogs_focus_cancel_and_no_letter_confirms() {
         lines: vec!["1 tenant runs again from the step that failed.".to_owned()],
         button: "Retry".to_owned(),
         action: DialogAction::Retry(eu1(), JobId(17)),
+        sql: None,
     };
     let all = [
         ("offer_init", Dialog::OfferInit(Box::new(OfferInit::new((eu1(), Environment::Production))))),

@@ -342,7 +342,7 @@ pub fn jobs() -> Vec<JobView> {
     (done.done, done.started_at, done.ended_at) = (1, Some(at(-200)), Some(at(-197)));
     let mut failed = job(15, JobKind::Provision, "alba", JobState::Failed);
     (failed.failed, failed.started_at, failed.ended_at) = (1, Some(at(-300)), Some(at(-291)));
-    failed.reason = Some("step 3 of 6 failed".into());
+    (failed.reason, failed.steps) = (Some("step 3 of 6 failed".into()), (2, 6));
     vec![running, done, failed]
 }
 

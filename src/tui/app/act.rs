@@ -4,11 +4,11 @@ use tui_input::Input;
 
 use super::action::Action;
 use super::allowed::allowed;
+use super::audit::AuditScope;
 use super::command::Command;
 use super::nav::{self, Step, View};
 use super::state::{Level, MenuKind, Prompt, QuickFilter, Screen, TenantTab};
 use super::{App, derive, menu, output};
-use crate::jobs::service::ServiceCommand;
 use crate::model::job::JobId;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::tui::dialogs::{Dialog, FailureCard};
@@ -38,6 +38,12 @@ impl App {
             Action::Migrations => self.go(Screen::Migrations),
             Action::Jobs => self.go(Screen::Jobs),
             Action::Messages => self.go(Screen::Messages),
+            Action::Audit => return self.open_audit(AuditScope::All),
+            Action::AuditHere => {
+                if let Ok(scope) = super::audit::here(&self.state) {
+                    return self.open_audit(scope);
+                }
+            }
             Action::Filter => self.state.prompt = Prompt::Filter(Input::new(self.state.tenants.filter.clone())),
             Action::Palette => self.open_menu(MenuKind::Palette),
             Action::Help => self.open_menu(MenuKind::Help),
@@ -74,7 +80,10 @@ impl App {
             Action::NewTenant => self.open_new_tenant(),
             Action::Migrate => self.open_migrate(),
             Action::Retry => self.open_retry(),
+            Action::RetryWhenFree => self.open_retry_when_free(),
+            Action::Skip => self.open_skip(),
             Action::Continue => self.open_continue(),
+            Action::PauseJob => self.open_pause(),
             Action::StopJob => self.open_stop(),
             Action::Suspend => return vec![Command::Suspend],
             Action::Quit => return self.leave(),
@@ -105,7 +114,7 @@ impl App {
     }
 
     pub(super) fn go(&mut self, screen: Screen) {
-        self.travel_to(View { screen, tenant: None, job: None });
+        self.travel_to(View { screen, ..View::default() });
     }
 
     pub(super) fn travel_to(&mut self, view: View) {
@@ -122,12 +131,12 @@ impl App {
 
     pub(super) fn open_tenant(&mut self, key: &TenantKey) {
         super::orders::select(&mut self.state, key);
-        self.travel_to(View { screen: Screen::Tenant, tenant: Some(key.clone()), job: None });
+        self.travel_to(View { screen: Screen::Tenant, tenant: Some(key.clone()), ..View::default() });
     }
 
     pub(super) fn open_job(&mut self, job: (DatabaseName, JobId)) -> Vec<Command> {
-        let command = Command::Service { database: job.0.clone(), command: ServiceCommand::ReadOutcomes(job.1) };
-        self.travel_to(View { screen: Screen::JobResult, tenant: None, job: Some(job) });
+        let command = self.ask_results(job.clone());
+        self.travel_to(View { screen: Screen::JobResult, job: Some(job), ..View::default() });
         vec![command]
     }
 
@@ -162,7 +171,7 @@ impl App {
                 }
                 Some(TenantTab::Tables | TenantTab::Migrations | TenantTab::Cache) | None => self.inspect(),
             },
-            Screen::JobResult | Screen::Messages => self.inspect(),
+            Screen::JobResult | Screen::Messages | Screen::Audit => self.inspect(),
         }
         Vec::new()
     }
@@ -191,7 +200,7 @@ impl App {
             Screen::JobResult => self.go(Screen::Jobs),
             Screen::Tenant => self.go(Screen::Tenants),
             Screen::Migrations | Screen::Jobs => self.go(Screen::Tenants),
-            Screen::Messages => {
+            Screen::Messages | Screen::Audit => {
                 let view = self.history.back();
                 match view {
                     Some(view) => nav::show(&mut self.state, &view),

@@ -2,7 +2,7 @@
 
 use super::action::Action;
 use super::state::{Screen, State, TenantTab};
-use crate::model::job::{JobState, JobView};
+use crate::model::job::JobView;
 use crate::model::tenant::{DatabaseName, TenantKey};
 
 /// Whether a database may be written to from here now.
@@ -28,6 +28,19 @@ pub fn may_write(state: &State, database: &str) -> Result<(), String> {
         return Err(format!("writes are locked on {database} ({}); W opens them", view.environment));
     }
     Ok(())
+}
+
+/// Why a database may not be written to now, in a few words, for a button.
+#[must_use]
+pub fn why_off(state: &State, database: &str) -> Option<String> {
+    may_write(state, database).err()?;
+    let view = state.latest.database(database);
+    Some(match view {
+        Some(view) if !view.link.is_up() => "no link".to_owned(),
+        Some(view) if view.read_only => "read-only".to_owned(),
+        Some(view) if view.environment.is_protected() => "writes are locked".to_owned(),
+        Some(_) | None => "not now".to_owned(),
+    })
 }
 
 /// Whom `M` would migrate.
@@ -69,7 +82,7 @@ pub fn selection(state: &State) -> Result<Selection, String> {
             Ok(Selection { database: group.database.clone(), keys, words: format!("group {version}"), shown: None })
         }
         Screen::Tenants if !state.tenants.marks.is_empty() => marked(state),
-        Screen::Tenants | Screen::Jobs | Screen::JobResult | Screen::Messages => {
+        Screen::Tenants | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => {
             let tenant = state.cursor_tenant().ok_or("there is no tenant under the cursor")?;
             Ok(single(&tenant.key, tenant.slug.safe().to_string()))
         }
@@ -124,7 +137,7 @@ pub fn job_in_question(state: &State) -> Option<&JobView> {
             }
         }
         // The one of the job line, which every screen shows.
-        Screen::Tenants | Screen::Migrations | Screen::Messages => state.busiest_job(),
+        Screen::Tenants | Screen::Migrations | Screen::Messages | Screen::Audit => state.busiest_job(),
     }
 }
 
@@ -144,7 +157,11 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
             may_write(state, &selection.database)?;
             plannable(state, &selection.database)
         }
-        Action::Retry | Action::Continue | Action::StopJob => job_action(state, action),
+        Action::Retry | Action::Continue | Action::PauseJob | Action::StopJob => {
+            super::control::job_action(state, action)
+        }
+        Action::Skip | Action::RetryWhenFree => super::control::tenant_action(state, action),
+        Action::AuditHere => super::audit::here(state).map(drop),
         Action::Inspect | Action::SetTarget => on_row(state, action),
         Action::ExportCsv | Action::ExportJson | Action::CopyRow | Action::CopyName => {
             if has_rows(state) {
@@ -186,6 +203,7 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
         | Action::CopyError
         | Action::Follow
         | Action::Messages
+        | Action::Audit
         | Action::Suspend
         | Action::Quit => Ok(()),
     }
@@ -236,32 +254,6 @@ fn plannable(state: &State, database: &str) -> Result<(), String> {
             }
         },
     }
-}
-
-fn job_action(state: &State, action: Action) -> Result<(), String> {
-    let job = job_in_question(state).ok_or("there is no job under the cursor")?;
-    let live = match job.state {
-        JobState::Running | JobState::Queued => true,
-        JobState::Orphaned | JobState::Paused | JobState::Done | JobState::Failed | JobState::Cancelled => false,
-    };
-    let waits = match job.state {
-        JobState::Orphaned | JobState::Paused => true,
-        JobState::Running | JobState::Queued | JobState::Done | JobState::Failed | JobState::Cancelled => false,
-    };
-    match action {
-        Action::Retry if live => return Err(format!("job {} is still {}", job.id, job.state.word())),
-        Action::Retry if job.failed + job.blocked == 0 => return Err(format!("nothing failed in job {}", job.id)),
-        Action::Continue if live => return Err(format!("job {} is {} already", job.id, job.state.word())),
-        Action::Continue if !waits && job.pending == 0 => {
-            return Err(format!("job {} is {}: nothing waits; R retries what failed", job.id, job.state.word()));
-        }
-        Action::StopJob if job.state.is_over() => return Err(format!("job {} is over: {}", job.id, job.state.word())),
-        Action::StopJob if job.cancel_requested => {
-            return Err(format!("job {} is stopping already: its current tenants finish", job.id));
-        }
-        _ => {}
-    }
-    may_write(state, &job.database)
 }
 
 fn on_row(state: &State, action: Action) -> Result<(), String> {

@@ -46,6 +46,7 @@ pub fn header(state: &mut State) -> bool {
         Screen::Migrations => state.migrations.list.cursor.as_ref().map(|(database, _)| database.clone()),
         Screen::Jobs => state.jobs.list.cursor.as_ref().map(|(database, _)| database.clone()),
         Screen::JobResult => state.jobs.result_of.as_ref().map(|(database, _)| database.clone()),
+        Screen::Audit => state.audit.list.cursor.as_ref().map(|(database, _)| database.clone()),
         Screen::Tenants | Screen::Messages => state.tenants.list.cursor.as_ref().map(|key| key.database.clone()),
     };
     let name = state
@@ -138,7 +139,7 @@ fn ticking_job(state: &State) -> bool {
             | JobState::Failed
             | JobState::Cancelled => false,
         }),
-        Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages => false,
+        Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages | Screen::Audit => false,
     }
 }
 

@@ -314,6 +314,7 @@ pub fn scroll_all(state: &mut State) {
             scroll(&mut state.jobs.result, rows, visible);
         }
         Screen::Messages => scroll(&mut state.messages_list, state.messages.len(), visible),
+        Screen::Audit => scroll(&mut state.audit.list, state.audit.lines.len(), visible),
         Screen::Tenant => {
             let detail = state.snapshot.detail.clone();
             if let Some(open) = &mut state.tenant {

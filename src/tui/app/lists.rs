@@ -9,7 +9,6 @@ use super::nav::Step;
 use super::state::{Level, Screen, TableColumn, TenantColumn, TenantTab};
 use super::{App, derive, output};
 use crate::fleet::FleetCommand;
-use crate::jobs::service::ServiceCommand;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::tui::dialogs::{Dialog, Sql};
 
@@ -98,7 +97,10 @@ impl App {
             commands.push(Command::Fleet(FleetCommand::CountCache));
         }
         if let Some(key) = self.state.jobs.result_of.clone().filter(|_| self.state.screen == Screen::JobResult) {
-            commands.push(Command::Service { database: key.0, command: ServiceCommand::ReadOutcomes(key.1) });
+            commands.push(self.ask_results(key));
+        }
+        if self.state.screen == Screen::Audit {
+            commands.extend(super::audit::questions(&self.state));
         }
         commands
     }
@@ -191,6 +193,13 @@ impl App {
             },
             Screen::Jobs => self.open_text(output::name_text(&self.state), output::row_text(&self.state)),
             Screen::Messages => self.open_text(Some("message".to_owned()), output::name_text(&self.state)),
+            Screen::Audit => {
+                if let Some((title, text)) =
+                    super::audit::cursor_line(&self.state).map(|line| super::audit::in_full(line, &self.state))
+                {
+                    self.open_dialog(Dialog::Sql(Box::new(Sql::new((title, text)))));
+                }
+            }
         }
     }
 

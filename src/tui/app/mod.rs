@@ -6,8 +6,11 @@
 mod act;
 pub mod action;
 pub mod allowed;
+pub mod audit;
+pub mod causes;
 pub mod clock;
 pub mod command;
+pub mod control;
 pub mod derive;
 pub mod event;
 pub mod filter;
@@ -22,6 +25,7 @@ pub mod output;
 mod parts;
 mod picture;
 mod prompts;
+mod results;
 pub mod state;
 mod table;
 mod told;
@@ -32,6 +36,7 @@ use std::time::Duration;
 
 use ratatui::Frame;
 
+use self::audit::AuditState;
 use self::command::Command;
 use self::event::{Event, Now};
 use self::keymap::{Chord, Keymap};
@@ -40,11 +45,12 @@ use self::orders::Pending;
 use self::state::{
     Counters, Header, JobsState, Level, List, Message, MigrationsState, Prompt, Screen, State, TenantsState, WriteLock,
 };
-use super::dialogs::{Dialog, DialogInput, DialogOutcome};
+use super::dialogs::{Dialog, DialogAction, DialogInput, DialogOutcome};
 use super::theme::Theme;
 use crate::config;
 use crate::fleet::FleetCommand;
 use crate::model::fleet::Snapshot;
+use crate::model::job::JobId;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
 
@@ -106,6 +112,11 @@ pub struct App {
     detail_of: Option<TenantKey>,
     cursor_rests_since: Duration,
     rests_on: Option<TenantKey>,
+    /// Jobs without a worker: when they were seen to lose it; `None` where they had none from the first.
+    orphaned_since: BTreeMap<(DatabaseName, JobId), Option<jiff::Timestamp>>,
+    /// Jobs that were running when last looked at.
+    watched: BTreeSet<(DatabaseName, JobId)>,
+    results: results::Results,
 }
 
 impl App {
@@ -131,12 +142,14 @@ impl App {
             tenant: None,
             migrations: MigrationsState::default(),
             jobs: JobsState::default(),
+            audit: AuditState::default(),
             messages_list: List::default(),
             prompt: Prompt::None,
             prefix: None,
             message: None,
             messages: VecDeque::new(),
             dialog: None,
+            dialog_off: None,
             hints: Vec::new(),
             lock: WriteLock::default(),
             refresh: Some(input.refresh),
@@ -162,6 +175,9 @@ impl App {
             detail_of: None,
             cursor_rests_since: Duration::ZERO,
             rests_on: None,
+            orphaned_since: BTreeMap::new(),
+            watched: BTreeSet::new(),
+            results: results::Results::default(),
         };
         app.history.push(nav::view(&app.state));
         derive::all(&mut app.state);
@@ -266,6 +282,7 @@ impl App {
     /// What follows any event: the header, visible cursors, hints, what the collector should read.
     fn after(&mut self, now: Now) -> Vec<Command> {
         self.dirty |= clock::header(&mut self.state);
+        self.refresh_dialog_off();
         derive::scroll_all(&mut self.state);
         self.dirty |= self.refresh_hints();
         let mut commands = Vec::new();
@@ -273,6 +290,7 @@ impl App {
             commands.extend(self.flush_touched());
         }
         commands.extend(self.read_detail(now));
+        commands.extend(self.read_results(now));
         commands
     }
 
@@ -299,7 +317,9 @@ impl App {
             Screen::Tenant => self.state.tenant.as_ref().map(|open| open.key.clone()),
             Screen::Tenants if self.state.size.0 >= WIDE => self.state.tenants.list.cursor.clone(),
             // Kept: coming back from another screen shows it at once.
-            Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages => self.detail_of.clone(),
+            Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => {
+                self.detail_of.clone()
+            }
             Screen::Tenants => None,
         }
     }
@@ -311,7 +331,8 @@ impl App {
         let gather = self.touched_since.map(|since| (since + GATHER).saturating_sub(now));
         let rest =
             (self.wanted_detail() != self.detail_of).then(|| (self.cursor_rests_since + REST).saturating_sub(now));
-        [clock::next_tick(&self.state), gather, rest]
+        let results = self.results_due().map(|due| due.saturating_sub(now));
+        [clock::next_tick(&self.state), gather, rest, results]
             .into_iter()
             .flatten()
             .min()
@@ -340,6 +361,14 @@ impl App {
         self.dirty = true;
     }
 
+    /// Whether the confirmation of the dialog in front may do what it says.
+    fn refresh_dialog_off(&mut self) {
+        let off = self.state.dialog.as_ref().and_then(Dialog::writes_to);
+        let off = off.and_then(|database| allowed::why_off(&self.state, database));
+        self.dirty |= off != self.state.dialog_off;
+        self.state.dialog_off = off;
+    }
+
     /// Gives the dialog a key or pasted text.
     fn dialog_input(&mut self, input: DialogInput) -> Vec<Command> {
         self.dirty = true;
@@ -347,12 +376,19 @@ impl App {
             return Vec::new();
         }
         let Some(dialog) = &mut self.state.dialog else { return Vec::new() };
+        let before = dialog.clone();
         let (close, actions) = match dialog.handle(input) {
             DialogOutcome::Stay => (false, Vec::new()),
             DialogOutcome::Close => (true, Vec::new()),
             DialogOutcome::Do(actions) => (true, actions),
             DialogOutcome::DoAndStay(actions) => (false, actions),
         };
+        if let Some(why) = self.refused(&actions) {
+            // It stays open, as it was: what was typed is not lost, and it can be confirmed once writing is possible.
+            self.state.dialog = Some(before);
+            self.say(Level::Warning, why);
+            return Vec::new();
+        }
         if close
             && let Some(dialog) = self.state.dialog.take()
             && actions.is_empty()
@@ -360,6 +396,14 @@ impl App {
             self.dialog_left(&dialog);
         }
         actions.into_iter().flat_map(|action| self.decide(action)).collect()
+    }
+
+    /// Why what a dialog decided cannot be done now.
+    fn refused(&self, actions: &[DialogAction]) -> Option<String> {
+        let database = actions.iter().find_map(DialogAction::writes_to)?;
+        let why = allowed::may_write(&self.state, database).err()?;
+        let ordered = actions.iter().any(|action| matches!(action, DialogAction::Order { .. }));
+        Some(format!("{}: {why}", if ordered { "nothing was ordered" } else { "not done" }))
     }
 
     fn database_config(&self, name: &str) -> Option<&Arc<config::Database>> {

@@ -1,11 +1,12 @@
 //! Screens, history, and moving within lists.
 
+use super::audit::{self, AuditScope, AuditState};
 use super::state::{List, Screen, State, TableColumn, TablesSort, TenantScreen, TenantTab};
 use crate::model::job::{JobId, TenantOutcome};
 use crate::model::tenant::{DatabaseName, TenantKey};
 
 /// Where one is: what `[` and `]` go through.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct View {
     /// The screen.
     pub screen: Screen,
@@ -13,6 +14,8 @@ pub struct View {
     pub tenant: Option<TenantKey>,
     /// The job whose results are in front.
     pub job: Option<(DatabaseName, JobId)>,
+    /// What the audit in front is of.
+    pub audit: Option<AuditScope>,
 }
 
 /// The views before and after this one.
@@ -62,12 +65,20 @@ pub fn view(state: &State) -> View {
         screen: state.screen,
         tenant: match state.screen {
             Screen::Tenant => state.tenant.as_ref().map(|open| open.key.clone()),
-            Screen::Tenants | Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages => None,
+            Screen::Tenants
+            | Screen::Migrations
+            | Screen::Jobs
+            | Screen::JobResult
+            | Screen::Messages
+            | Screen::Audit => None,
         },
         job: match state.screen {
             Screen::JobResult => state.jobs.result_of.clone(),
-            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Jobs | Screen::Messages => None,
+            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Jobs | Screen::Messages | Screen::Audit => {
+                None
+            }
         },
+        audit: (state.screen == Screen::Audit).then(|| state.audit.scope.clone()),
     }
 }
 
@@ -86,6 +97,11 @@ pub fn show(state: &mut State, view: &View) {
         state.jobs.result_of = Some(job.clone());
         state.jobs.result = List::default();
         super::derive::results(state);
+    }
+    if let Some(scope) = &view.audit
+        && state.audit.scope != *scope
+    {
+        state.audit = AuditState::of(scope.clone());
     }
 }
 
@@ -123,6 +139,7 @@ pub fn rows(state: &State) -> usize {
         Screen::Jobs => state.jobs.jobs.len(),
         Screen::JobResult => outcomes(state).len(),
         Screen::Messages => state.messages.len(),
+        Screen::Audit => state.audit.lines.len(),
         Screen::Tenant => {
             let Some(open) = &state.tenant else { return 0 };
             let detail = detail(state);
@@ -194,6 +211,11 @@ pub fn step(state: &mut State, step: Step) {
             let at = target(state.messages_list.at);
             put(&mut state.messages_list, at, Some(at));
         }
+        Screen::Audit => {
+            let at = target(state.audit.list.at);
+            let key = state.audit.lines.get(at).map(audit::key);
+            put(&mut state.audit.list, at, key);
+        }
         Screen::Tenant => step_tab(state, target),
     }
 }
@@ -238,7 +260,7 @@ mod tests {
     use super::*;
 
     fn at(screen: Screen) -> View {
-        View { screen, tenant: None, job: None }
+        View { screen, ..View::default() }
     }
 
     #[test]

@@ -5,19 +5,18 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::allowed::{job_in_question, may_write, selection};
+use super::allowed::{may_write, selection};
 use super::command::Command;
 use super::state::{Level, State};
-use super::{App, clock, nav};
+use super::{App, clock};
 use crate::jobs::service::{Order, ServiceCommand};
 use crate::migrations::plan::{self, Plan, PlanOptions};
 use crate::model::environment::Environment;
-use crate::model::job::{JobId, JobKind, JobState, JobView, Outcome, StepFailure, TenantOutcome};
+use crate::model::job::{JobId, JobKind, JobState, JobView};
 use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
 use crate::text::Untrusted;
 use crate::tui::dialogs::{
-    Confirm, ConfirmInput, Dialog, DialogAction, FailureCard, Migrate, MigrateInput, NewTenant, NewTenantInput,
-    OfferInit, Quit, StopJob, WriteLock,
+    Dialog, DialogAction, Migrate, MigrateInput, NewTenant, NewTenantInput, OfferInit, Quit, WriteLock,
 };
 
 /// Plan words that the form offers at most.
@@ -144,47 +143,6 @@ impl App {
         plan::plan(database, &tenants, folder, options).map_err(|error| error.to_string())
     }
 
-    /// `R`.
-    pub(super) fn open_retry(&mut self) {
-        let Some(job) = job_in_question(&self.state) else { return };
-        let lines = vec![
-            format!("Job {}: {} {}", job.id, job.kind.word(), job.what.safe()),
-            format!(
-                "{} failed and {} blocked tenants are tried again; what is done stays done.",
-                job.failed, job.blocked
-            ),
-            "Each step is one transaction: a step that fails again changes nothing.".to_owned(),
-        ];
-        let action = DialogAction::Retry(job.database.clone(), job.id);
-        self.confirm(job.clone(), format!("Retry job {}", job.id), lines, "Retry failed", action);
-    }
-
-    /// `C`.
-    pub(super) fn open_continue(&mut self) {
-        let Some(job) = job_in_question(&self.state) else { return };
-        let why = job.reason.as_ref().map_or_else(String::new, |reason| format!(" ({})", reason.safe()));
-        let lines = vec![
-            format!("Job {}: {} {}", job.id, job.kind.word(), job.what.safe()),
-            format!("It is {}{why}: {} of {} done, {} failed.", job.state.word(), job.done, job.total, job.failed),
-            format!("{} tenants that wait are gone on with, here in this process.", job.pending),
-        ];
-        let action = DialogAction::Resume(job.database.clone(), job.id);
-        self.confirm(job.clone(), format!("Continue job {}", job.id), lines, "Continue", action);
-    }
-
-    fn confirm(&mut self, job: JobView, title: String, lines: Vec<String>, button: &str, action: DialogAction) {
-        let environment = Some(self.state.environment(&job.database));
-        let input = ConfirmInput { environment, title, lines, button: button.to_owned(), action };
-        self.open_dialog(Dialog::Confirm(Box::new(Confirm::new(input))));
-    }
-
-    /// `X`.
-    pub(super) fn open_stop(&mut self) {
-        let Some(job) = job_in_question(&self.state).cloned() else { return };
-        let environment = self.state.environment(&job.database);
-        self.open_dialog(Dialog::StopJob(Box::new(StopJob::new((job, environment)))));
-    }
-
     /// `q`: asks only if a job runs here.
     pub(super) fn leave(&mut self) -> Vec<Command> {
         let running: Vec<JobView> = self.state.jobs.jobs.iter().filter(|job| runs_here(job)).cloned().collect();
@@ -193,42 +151,6 @@ impl App {
         }
         self.open_dialog(Dialog::Quit(Box::new(Quit::new(running))));
         Vec::new()
-    }
-
-    /// The card of a failed tenant, as far as it is known here.
-    pub(super) fn failure_card(&self, tenant: &Tenant) -> Option<FailureCard> {
-        let step = tenant.failed_step.as_ref()?;
-        let key = (tenant.key.database.clone(), step.job);
-        let job = self.state.job(&key)?.clone();
-        let known = self.state.jobs.outcomes.get(&key).and_then(|outcomes| {
-            outcomes.iter().find(|outcome| outcome.key.as_ref() == Some(&tenant.key) && outcome.failure.is_some())
-        });
-        let outcome = known.cloned().unwrap_or_else(|| TenantOutcome {
-            key: Some(tenant.key.clone()),
-            slug: tenant.slug.clone(),
-            schema: tenant.schema.clone().unwrap_or_default(),
-            outcome: Outcome::Failed,
-            version: tenant.version().cloned(),
-            failure: Some(StepFailure {
-                version: step.version.clone(),
-                sqlstate: step.sqlstate.clone(),
-                message: step.message.clone(),
-                statement: None,
-                blocker: None,
-                tries: 1,
-            }),
-            steps: (0, 0),
-            duration_ms: None,
-        });
-        Some(FailureCard::new((job, outcome)))
-    }
-
-    /// The card of the result under the cursor.
-    pub(super) fn result_card(&self) -> Option<FailureCard> {
-        let outcome = nav::cursor_outcome(&self.state)?;
-        outcome.failure.as_ref()?;
-        let job = self.state.jobs.result_of.as_ref().and_then(|key| self.state.job(key))?;
-        Some(FailureCard::new((job.clone(), outcome.clone())))
     }
 
     /// What a dialog decided.
@@ -245,12 +167,50 @@ impl App {
             DialogAction::Retry(database, job) => {
                 self.service(&database, ServiceCommand::Retry(job), &format!("retrying what failed in job {job}"))
             }
+            DialogAction::RetryWhenFree { database, job, schemas } => {
+                let said = format!("{} tried again in job {job} when free", tenants(schemas.len()));
+                let commands = schemas.into_iter().map(|schema| ServiceCommand::RetryWhenFree { job, schema });
+                self.services(&database, commands.collect(), &said)
+            }
+            DialogAction::Skip { database, job, schemas, note } => {
+                let said = format!("{} left out of job {job}", tenants(schemas.len()));
+                let commands =
+                    schemas.into_iter().map(|schema| ServiceCommand::Skip { job, schema, note: note.clone() });
+                self.services(&database, commands.collect(), &said)
+            }
             DialogAction::Resume(database, job) => {
                 self.service(&database, ServiceCommand::Resume(job), &format!("going on with job {job}"))
             }
-            DialogAction::Cancel(database, job) => {
-                let text = format!("job {job} stops after its current tenants");
+            DialogAction::Pause(database, job) => self.service(
+                &database,
+                ServiceCommand::Pause(job),
+                &format!("job {job} pauses after its current steps"),
+            ),
+            DialogAction::Cancel { database, job, now } => {
+                let text = if now {
+                    format!("job {job}: its running statements are cancelled")
+                } else {
+                    format!("job {job} stops after its current tenants; X again cancels what runs now")
+                };
                 self.service(&database, ServiceCommand::Cancel(job), &text)
+            }
+            DialogAction::AskSkip { database, job, outcome } => {
+                if let Some(troubled) = self.troubled_of(&database, job, *outcome) {
+                    self.ask_skip(troubled);
+                }
+                Vec::new()
+            }
+            DialogAction::AskRetryWhenFree { database, job, outcome } => {
+                if let Some(troubled) = self.troubled_of(&database, job, *outcome) {
+                    self.ask_retry_when_free(troubled);
+                }
+                Vec::new()
+            }
+            DialogAction::AskContinue(database, job) => {
+                if let Some(job) = self.state.job(&(database, job)).cloned() {
+                    self.ask_continue(&job);
+                }
+                Vec::new()
             }
             DialogAction::Copy(text) => vec![Command::Copy(text)],
             DialogAction::Quit => vec![Command::Quit(0)],
@@ -258,12 +218,16 @@ impl App {
     }
 
     fn service(&mut self, database: &DatabaseName, command: ServiceCommand, said: &str) -> Vec<Command> {
+        self.services(database, vec![command], said)
+    }
+
+    fn services(&mut self, database: &DatabaseName, commands: Vec<ServiceCommand>, said: &str) -> Vec<Command> {
         if let Err(why) = may_write(&self.state, database) {
             self.say(Level::Error, format!("not done: {why}"));
             return Vec::new();
         }
         self.say(Level::Info, said);
-        vec![Command::Service { database: database.clone(), command }]
+        commands.into_iter().map(|command| Command::Service { database: database.clone(), command }).collect()
     }
 
     /// Sends an order, or offers `init` first.
@@ -311,6 +275,10 @@ impl App {
             self.say(Level::Warning, text);
         }
     }
+}
+
+fn tenants(count: usize) -> String {
+    if count == 1 { "1 tenant is".to_owned() } else { format!("{count} tenants are") }
 }
 
 /// Puts the cursor on a tenant; filters that hide it are cleared.

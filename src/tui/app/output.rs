@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::nav;
 use super::state::{Screen, State, TenantTab};
-use crate::model::export::{self, Job, ResultRow, Row, TenantRow};
+use crate::model::export::{self, AuditRow, Job, ResultRow, Row, TenantRow};
 use crate::text::{Untrusted, json_for_terminal};
 
 /// A list as data: what it is, its columns, its rows.
@@ -97,6 +97,7 @@ pub fn sheet(state: &State) -> Sheet {
         },
         Screen::Jobs => rows("jobs", state.jobs.jobs.iter().map(Job::from)),
         Screen::JobResult => results(state),
+        Screen::Audit => rows("audit", state.audit.lines.iter().map(AuditRow::from)),
         Screen::Messages => Sheet {
             name: "messages",
             columns: vec!["at", "text"],
@@ -183,6 +184,7 @@ pub fn cursor_row(state: &State) -> usize {
         Screen::Jobs => state.jobs.list.at,
         Screen::JobResult => state.jobs.result.at,
         Screen::Messages => state.messages_list.at,
+        Screen::Audit => state.audit.list.at,
         Screen::Tenant => state.tenant.as_ref().map_or(0, |open| match open.tab {
             TenantTab::Tables => open.tables.at,
             TenantTab::Migrations => open.migrations.at,
@@ -222,6 +224,7 @@ pub fn name_text(state: &State) -> Option<String> {
         Screen::Jobs => state.cursor_job().map(|job| job.id.to_string()),
         Screen::JobResult => nav::cursor_outcome(state).map(|outcome| safe(&outcome.slug)),
         Screen::Messages => message_text(state),
+        Screen::Audit => super::audit::cursor_line(state).map(|line| super::audit::name(line).safe().to_string()),
     }
 }
 
@@ -236,7 +239,7 @@ pub fn error_text(state: &State) -> Option<String> {
     let tenant = match state.screen {
         Screen::Tenants => state.cursor_tenant(),
         Screen::Tenant => state.open_tenant(),
-        Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages => None,
+        Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => None,
     };
     if let Some(tenant) = tenant {
         let mut out = String::new();

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::state::List;
-use crate::model::audit::AuditLine;
 use crate::model::job::{JobId, JobView, LogLine, TenantOutcome};
 use crate::model::ledger::Version;
 use crate::model::tenant::{DatabaseName, TenantKey, TenantState};
@@ -243,8 +242,6 @@ pub struct JobsState {
     pub log: VecDeque<LogLine>,
     /// Lines that could not be delivered.
     pub log_dropped: u64,
-    /// What operators did, newest first, of the database that was asked last.
-    pub audit: Vec<AuditLine>,
     /// The log follows its end.
     pub follow: bool,
     /// Where it does not follow: lines of the shown job's log below the window.
@@ -264,7 +261,6 @@ impl Default for JobsState {
             list: List::default(),
             log: VecDeque::new(),
             log_dropped: 0,
-            audit: Vec::new(),
             follow: true,
             log_back: 0,
             outcomes: BTreeMap::new(),

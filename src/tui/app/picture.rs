@@ -25,6 +25,7 @@ impl App {
         if self.state.frozen {
             // Rows stay; links and jobs are those of now.
             derive::jobs(&mut self.state);
+            self.tell_orphans();
             self.dirty |= visible;
             return;
         }
@@ -38,6 +39,7 @@ impl App {
             }
             self.dirty = true;
         }
+        self.tell_orphans();
         self.look_for_expected();
     }
 

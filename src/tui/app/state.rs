@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::audit::AuditState;
 use super::event::Now;
 pub use super::parts::{
     Counters, DataAge, Header, Hint, JobsState, Level, Message, MigrationsState, QuickFilter, Sort, TableColumn,
@@ -55,6 +56,8 @@ pub struct State {
     pub migrations: MigrationsState,
     /// Screen 3.
     pub jobs: JobsState,
+    /// `:audit`.
+    pub audit: AuditState,
     /// Reading position of `:messages`, newest first.
     pub messages_list: List<usize>,
     /// A text field at the bottom or a menu over the screen.
@@ -67,6 +70,8 @@ pub struct State {
     pub messages: VecDeque<Message>,
     /// The dialog in front.
     pub dialog: Option<Dialog>,
+    /// Why the confirmation of the dialog in front does nothing now: the link is lost, the write lock has closed.
+    pub dialog_off: Option<String>,
     /// The hints of the last line, by priority: the footer drops from the end, never `?` (which comes apart).
     pub hints: Vec<Hint>,
     /// The write lock.
@@ -82,9 +87,10 @@ pub struct State {
 }
 
 /// The screens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Screen {
     /// 1: who is in which state?
+    #[default]
     Tenants,
     /// One tenant: what is in it, why is it behind?
     Tenant,
@@ -96,6 +102,8 @@ pub enum Screen {
     JobResult,
     /// `:messages`.
     Messages,
+    /// `:audit`: what operators did.
+    Audit,
 }
 
 impl Screen {
@@ -109,6 +117,7 @@ impl Screen {
             Self::Jobs => "Jobs",
             Self::JobResult => "Job results",
             Self::Messages => "Messages",
+            Self::Audit => "Audit",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The table of actions: one line each, in the order of the help. What is shown of it is made in `action`.
 
 use super::action::{Action, ActionInfo};
-use super::state::Screen::{self, JobResult, Jobs, Messages, Migrations, Tenant, Tenants};
+use super::state::Screen::{self, Audit, JobResult, Jobs, Messages, Migrations, Tenant, Tenants};
 
 const fn reads(action: Action, name: &'static str, title: &'static str, help: &'static str) -> ActionInfo {
     ActionInfo { action, name, title, help, writes: false, screens: &[], footer: &[] }
@@ -51,18 +51,20 @@ pub const ACTIONS: &[ActionInfo] = &[
         .footer(&[(Tenant, 1, "next tab")]),
     reads(Action::PreviousTab, "previous-tab", "previous tab", "The tab before.").on(&[Tenant]),
     reads(Action::Open, "open", "open", "Opens what the cursor is on.")
-        .on(&[Tenants, Tenant, Migrations, Jobs, JobResult, Messages])
+        .on(&[Tenants, Tenant, Migrations, Jobs, JobResult, Messages, Audit])
         .footer(&[
             (Tenants, 0, "open"),
             (Migrations, 0, "list them"),
             (Jobs, 0, "result"),
             (JobResult, 0, "why"),
             (Messages, 0, "in full"),
+            (Audit, 0, "before and after"),
         ]),
     reads(Action::Back, "back", "back", "Back, close, clear the filter.").footer(&[
         (Tenant, 0, "back"),
         (JobResult, 1, "back"),
         (Messages, 1, "back"),
+        (Audit, 1, "back"),
     ]),
     reads(Action::Tenants, "tenants", "Tenants", "Who is in which state?"),
     reads(Action::Migrations, "migrations", "Migrations", "How far is the fleet?"),
@@ -83,6 +85,7 @@ pub const ACTIONS: &[ActionInfo] = &[
             (Jobs, 20, "all"),
             (JobResult, 20, "all"),
             (Messages, 20, "all"),
+            (Audit, 20, "all"),
         ],
     ),
     reads(Action::Help, "help", "help", "The keys of this screen; searchable, Enter runs."),
@@ -97,14 +100,19 @@ pub const ACTIONS: &[ActionInfo] = &[
         .on(&[Tenants, Tenant])
         .footer(&[(Tenants, 3, "sort"), (Tenant, 6, "sort")]),
     reads(Action::ReverseSort, "reverse-sort", "reverse order", "Turns the order round.").on(&[Tenants, Tenant]),
-    reads(Action::Refresh, "refresh", "refresh", "Reads everything again now; exact sizes in a tenant.")
-        .footer(&[(Tenants, 4, "refresh"), (Tenant, 5, "measure again")]),
+    reads(
+        Action::Refresh,
+        "refresh",
+        "refresh",
+        "Reads everything again now; exact sizes in a tenant; tries a lost link.",
+    )
+    .footer(&[(Tenants, 4, "refresh"), (Tenant, 5, "measure again"), (Audit, 2, "read again")]),
     reads(Action::Freeze, "freeze", "freeze", "Keeps the rows as they are until it is pressed again.")
-        .footer(&[(Jobs, 5, "freeze")]),
+        .footer(&[(Jobs, 7, "freeze")]),
     reads(Action::Slower, "slower", "refresh slower", "More time between two readings."),
     reads(Action::Faster, "faster", "refresh faster", "Less time between two readings."),
     reads(Action::CopyName, "copy-name", "copy name", "Sends the name to the terminal's clipboard.")
-        .footer(&[(Tenant, 3, "copy"), (Jobs, 6, "copy")]),
+        .footer(&[(Tenant, 3, "copy"), (Jobs, 8, "copy")]),
     reads(Action::CopyRow, "copy-row", "copy row", "Sends the row to the terminal's clipboard, columns apart by tabs."),
     reads(
         Action::CopyError,
@@ -113,7 +121,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         "Sends the error of the row, or the message, to the terminal's clipboard.",
     ),
     reads(Action::ExportCsv, "export-csv", "export CSV", "Writes the list into a CSV file in the working directory.")
-        .footer(&[(Tenant, 4, "export")]),
+        .footer(&[(Tenant, 4, "export"), (Audit, 3, "export")]),
     reads(
         Action::ExportJson,
         "export-json",
@@ -124,7 +132,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         .on(&[Jobs])
         .footer(&[(Jobs, 4, "follow")]),
     reads(Action::Inspect, "inspect", "inspect", "The SQL of a migration; why a tenant failed; a text in full.")
-        .footer(&[(Migrations, 2, "SQL"), (JobResult, 3, "why")]),
+        .footer(&[(Migrations, 2, "SQL")]),
     reads(
         Action::SetTarget,
         "set-target",
@@ -136,6 +144,10 @@ pub const ACTIONS: &[ActionInfo] = &[
     reads(Action::HistoryBack, "history-back", "previous view", "The view before."),
     reads(Action::HistoryForward, "history-forward", "next view", "The next view."),
     reads(Action::Messages, "messages", "messages", "What was told, with times."),
+    reads(Action::Audit, "audit", "audit", "What operators did, in the whole fleet; Enter shows before and after."),
+    reads(Action::AuditHere, "audit-here", "audit of this", "What operators did with this job, or to this tenant.")
+        .on(&[Tenant, Jobs, JobResult])
+        .footer(&[(Jobs, 6, "audit"), (JobResult, 6, "audit")]),
     reads(Action::WriteLock, "write-lock", "write lock", "Opens writes for 10 minutes, or closes them."),
     reads(Action::NewTenant, "new-tenant", "new tenant", "Makes a tenant: registry row, schema, migrations.")
         .writes()
@@ -153,13 +165,40 @@ pub const ACTIONS: &[ActionInfo] = &[
         .writes()
         .on(&[Tenant, Jobs, JobResult])
         .footer(&[(Jobs, 1, "retry failed"), (JobResult, 2, "retry failed")]),
+    reads(
+        Action::RetryWhenFree,
+        "retry-when-free",
+        "retry when free",
+        "Runs a blocked tenant's steps again as soon as nobody is in its way.",
+    )
+    .writes()
+    .on(&[Tenant, JobResult])
+    .footer(&[(JobResult, 3, "retry when free")]),
+    reads(
+        Action::Skip,
+        "skip",
+        "skip tenant",
+        "Leaves a tenant out of the rest of its job, with a note; also all that have the same cause.",
+    )
+    .writes()
+    .on(&[Tenant, JobResult])
+    .footer(&[(JobResult, 4, "skip")]),
     reads(Action::Continue, "continue", "continue job", "Goes on with a job that waits or that lost its worker.")
         .writes()
-        .footer(&[(Jobs, 2, "continue"), (JobResult, 3, "continue")]),
-    reads(Action::StopJob, "stop-job", "stop job", "Stops the job after its current tenants.")
+        .footer(&[(Jobs, 2, "continue"), (JobResult, 5, "continue")]),
+    reads(Action::PauseJob, "pause-job", "pause job", "Pauses the job after its current steps; C goes on with it.")
         .writes()
         .on(&[Tenant, Jobs, JobResult])
-        .footer(&[(Jobs, 3, "stop")]),
+        .footer(&[(Jobs, 5, "pause")]),
+    reads(
+        Action::StopJob,
+        "stop-job",
+        "stop job",
+        "Stops the job after its current tenants; again: cancels the statements that run now.",
+    )
+    .writes()
+    .on(&[Tenant, Jobs, JobResult])
+    .footer(&[(Jobs, 3, "stop")]),
     reads(Action::Suspend, "suspend", "suspend", "Back to the shell; `fg` comes back."),
     reads(Action::Quit, "quit", "quit", "Leaves; asks only if a job runs here."),
 ];

@@ -1,12 +1,11 @@
 //! What workers tell: jobs that begin, go on and end, lines of their logs, results, refused orders.
 
 use super::command::Command;
-use super::orders::runs_here;
-use super::state::Level;
+use super::state::{Level, Screen};
 use super::{App, orders};
 use crate::fleet::FleetCommand;
-use crate::jobs::service::ServiceCommand;
 use crate::model::job::{JobEvent, JobKind, JobState, JobView};
+use crate::model::job_words::{finished, standing_in_full};
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
 
@@ -32,17 +31,19 @@ impl App {
             }
             JobEvent::Outcomes { database, job, outcomes } => {
                 self.dirty = true;
-                for key in outcomes.iter().filter_map(|outcome| outcome.key.as_ref()) {
-                    self.touched.insert(key.clone());
+                let key = (database, job);
+                // What a job that stands has done is read again; while it runs its log tells whom it touched.
+                if self.state.job(&key).is_none_or(|job| job.state != JobState::Running) {
+                    self.touched.extend(outcomes.iter().filter_map(|outcome| outcome.key.clone()));
                 }
-                self.state.jobs.outcomes.insert((database, job), outcomes);
+                self.state.jobs.outcomes.insert(key, outcomes);
                 super::derive::results(&mut self.state);
                 super::derive::open_tenant(&mut self.state);
                 Vec::new()
             }
-            JobEvent::Audit { lines, .. } => {
-                self.dirty = true;
-                self.state.jobs.audit = lines;
+            JobEvent::Audit { database, filter, lines } => {
+                self.dirty |= self.state.screen == Screen::Audit;
+                super::audit::told(&mut self.state, &database, &filter, lines);
                 Vec::new()
             }
             JobEvent::Rejected { database, message, needs_init } => self.rejected(&database, &message, needs_init),
@@ -85,11 +86,16 @@ impl App {
             self.state.jobs.list.cursor = Some((job.database.clone(), job.id));
         }
         let changed_state = before != Some(job.state);
-        let ended = changed_state && !runs_here(&job) && job.state != JobState::Queued;
+        let stands = match job.state {
+            JobState::Paused | JobState::Done | JobState::Failed | JobState::Cancelled => true,
+            JobState::Queued | JobState::Running | JobState::Orphaned => false,
+        };
+        let ended = changed_state && stands;
         let told = job.clone();
         if super::derive::job_told(&mut self.state, job) {
             self.dirty = true;
         }
+        self.tell_orphans();
         if !ended || (before.is_none() && !told.mine) {
             return Vec::new();
         }
@@ -98,19 +104,16 @@ impl App {
 
     /// A job that this dashboard watched came to its end, its pause or its stop.
     pub(super) fn job_ended(&mut self, job: &JobView) -> Vec<Command> {
-        let reason = job.reason.as_ref().map_or_else(String::new, |reason| format!(" ({})", reason.safe()));
         let counts = format!("{} of {} done, {} failed", job.done, job.total, job.failed);
-        let head = format!("job {} {} {}{reason}: {counts}", job.id, job.kind.word(), job.state.word());
-        let mut commands = vec![
-            Command::Fleet(FleetCommand::Refresh),
-            Command::Service { database: job.database.clone(), command: ServiceCommand::ReadOutcomes(job.id) },
-        ];
+        let head = format!("job {} {} {}: {counts}", job.id, job.kind.word(), standing_in_full(job));
+        let mut commands =
+            vec![Command::Fleet(FleetCommand::Refresh), self.ask_results((job.database.clone(), job.id))];
         match job.state {
             JobState::Done => self.say(Level::Info, head),
             JobState::Paused => self.say(Level::Warning, format!("{head}; 3 shows it, C continues")),
             JobState::Failed => self.say(Level::Error, format!("{head}; 3 shows it, R retries what failed")),
-            JobState::Cancelled | JobState::Orphaned => self.say(Level::Warning, format!("{head}; 3 shows it")),
-            JobState::Queued | JobState::Running => {}
+            JobState::Cancelled => self.say(Level::Warning, format!("{head}; 3 shows it")),
+            JobState::Queued | JobState::Running | JobState::Orphaned => {}
         }
         if job.state != JobState::Done {
             commands.push(Command::Bell);
@@ -122,19 +125,38 @@ impl App {
         commands
     }
 
+    /// One line for each job that has lost its worker. It is gone on with only when the operator asks.
+    pub(super) fn tell_orphans(&mut self) {
+        let orphaned = |job: &&JobView| job.state == JobState::Orphaned;
+        let now: Vec<JobView> = self.state.jobs.jobs.iter().filter(orphaned).cloned().collect();
+        self.orphaned_since.retain(|key, _| now.iter().any(|job| (&job.database, &job.id) == (&key.0, &key.1)));
+        for job in now {
+            let key = (job.database.clone(), job.id);
+            if self.orphaned_since.contains_key(&key) {
+                continue;
+            }
+            // One that had no worker when this dashboard began lost it nobody knows when.
+            let seen = self.watched.contains(&key).then_some(self.state.now.wall);
+            self.orphaned_since.insert(key, seen);
+            let worker = job.worker.as_ref().map(|worker| format!(" ({})", worker.safe())).unwrap_or_default();
+            let through = format!("{} of {} through", finished(&job), job.total);
+            self.say(Level::Warning, format!("job {} lost its worker{worker}: {through}; C goes on here", job.id));
+        }
+        let running = self.state.jobs.jobs.iter().filter(|job| job.state == JobState::Running);
+        self.watched = running.map(|job| (job.database.clone(), job.id)).collect();
+    }
+
     pub(super) fn looks_at_jobs(&self) -> bool {
-        use super::state::Screen;
         match self.state.screen {
             Screen::Jobs | Screen::JobResult => true,
-            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages => false,
+            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages | Screen::Audit => false,
         }
     }
 
     pub(super) fn shows_log(&self) -> bool {
-        use super::state::Screen;
         match self.state.screen {
             Screen::Jobs | Screen::JobResult => true,
-            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages => {
+            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages | Screen::Audit => {
                 self.state.size.0 >= super::WIDE
             }
         }

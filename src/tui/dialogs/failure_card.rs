@@ -7,43 +7,85 @@
 //! | 55P03  canceling statement due to lock timeout                               |
 //! | Blocker    pid 4411  app@web-3  idle in transaction 00:03:12                 |
 //! | Statement  2 of 4, line 7: alter table users add column street text          |
-//! | Tried      3 times.  Other tenants: 61 done, 118 waiting.                    |
+//! | Tried      3 times, last 12:04:30.  Others: 61 done, 0 failed, 118 waiting.  |
+//! | Same       40 others stand here for this reason; K and T can serve all.      |
 //! |                                                                              |
-//! | What next  R retry the failed   y copy report   Esc back                     |
+//! | What next  R retry what failed   T retry when the lock is free               |
+//! |            K skip tenant   l full log   y copy report   Esc back             |
 //! +------------------------------------------------------------------------------+
 //! ```
 
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::parts::{Step, button_step, labelled, moved};
+use super::parts::{LABEL, Scroll, Step, button_step, draw_text, labelled, moved};
 use super::{DialogAction, DialogInput, DialogOutcome};
-use crate::model::job::{JobView, Outcome, TenantOutcome};
+use crate::model::job::{JobState, JobView, Outcome, StepFailure, TenantOutcome};
+use crate::text::{grouped, sanitise};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
-use crate::tui::widgets::{Piece, boxes, columns, piece, put_pieces, put_safe, wrap};
+use crate::tui::widgets::{Piece, boxes, columns, piece, pieces_width, put_fit, put_pieces, put_safe, wrap};
 
 /// Why one tenant failed.
 #[derive(Debug, Clone)]
 pub struct FailureCard {
     job: JobView,
     outcome: TenantOutcome,
+    /// Schemas of all tenants with the same cause, this one's included.
+    same: Vec<String>,
+    /// The lines of the job's log about this tenant, safe.
+    log: Vec<String>,
+    /// When it was last heard of in the log: `12:04:30`.
+    last: Option<String>,
     /// `R` was pressed: which of the two buttons is focused.
     asking: Option<usize>,
+    /// The log is being read.
+    reading: Option<Scroll>,
 }
 
 impl FailureCard {
     /// Opens it on one result of a job.
     #[must_use]
     pub fn new((job, outcome): (JobView, TenantOutcome)) -> Self {
-        Self { job, outcome, asking: None }
+        Self { job, outcome, same: Vec::new(), log: Vec::new(), last: None, asking: None, reading: None }
+    }
+
+    /// The tenants that failed for the same reason, this one included.
+    #[must_use]
+    pub fn with_same(mut self, same: Vec<String>) -> Self {
+        self.same = same;
+        self
+    }
+
+    /// The log's lines about this tenant, and when the last one was.
+    #[must_use]
+    pub fn with_log(mut self, lines: &[String], last: Option<String>) -> Self {
+        self.log = lines.iter().map(|line| sanitise(line)).collect();
+        self.last = last;
+        self
+    }
+
+    /// The job.
+    #[must_use]
+    pub const fn job(&self) -> &JobView {
+        &self.job
     }
 
     /// Takes a key.
     pub fn handle(&mut self, input: DialogInput) -> DialogOutcome {
         let DialogInput::Key(key) = input else { return DialogOutcome::Stay };
+        if let Some(scroll) = &mut self.reading {
+            match key.code {
+                KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') => self.reading = None,
+                KeyCode::Char('y') => {
+                    return DialogOutcome::DoAndStay(vec![DialogAction::Copy(scroll.lines().join("\n"))]);
+                }
+                _ => scroll.key(key),
+            }
+            return DialogOutcome::Stay;
+        }
         if let Some(focus) = self.asking {
             match button_step(key) {
                 Step::Press if focus == 1 => {
@@ -54,10 +96,29 @@ impl FailureCard {
             }
             return DialogOutcome::Stay;
         }
+        self.card_key(key)
+    }
+
+    fn card_key(&mut self, key: KeyEvent) -> DialogOutcome {
+        let (database, job) = (self.job.database.clone(), self.job.id);
+        let outcome = || Box::new(self.outcome.clone());
         match key.code {
             KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') => DialogOutcome::Close,
             KeyCode::Char('R') if self.can_retry() => {
                 self.asking = Some(0);
+                DialogOutcome::Stay
+            }
+            KeyCode::Char('T') if self.can_wait() => {
+                DialogOutcome::Do(vec![DialogAction::AskRetryWhenFree { database, job, outcome: outcome() }])
+            }
+            KeyCode::Char('K') if self.can_skip() => {
+                DialogOutcome::Do(vec![DialogAction::AskSkip { database, job, outcome: outcome() }])
+            }
+            KeyCode::Char('C') if self.can_continue() => {
+                DialogOutcome::Do(vec![DialogAction::AskContinue(database, job)])
+            }
+            KeyCode::Char('l') => {
+                self.reading = Some(Scroll::of_text(&self.full_log()));
                 DialogOutcome::Stay
             }
             KeyCode::Char('y') => DialogOutcome::DoAndStay(vec![DialogAction::Copy(self.report())]),
@@ -65,10 +126,37 @@ impl FailureCard {
         }
     }
 
+    /// Nobody runs the job now.
+    const fn stands(&self) -> bool {
+        match self.job.state {
+            JobState::Queued | JobState::Running => false,
+            JobState::Orphaned | JobState::Paused | JobState::Done | JobState::Failed | JobState::Cancelled => true,
+        }
+    }
+
+    const fn is_open(&self) -> bool {
+        match self.job.state {
+            JobState::Done | JobState::Cancelled => false,
+            JobState::Queued | JobState::Running | JobState::Orphaned | JobState::Paused | JobState::Failed => true,
+        }
+    }
+
     fn can_retry(&self) -> bool {
-        match self.outcome.outcome {
-            Outcome::Failed | Outcome::Blocked | Outcome::Unknown => true,
-            Outcome::Running | Outcome::Pending | Outcome::LeftOut | Outcome::Skipped | Outcome::Done => false,
+        self.stands() && crate::tui::app::causes::wants_decision(self.outcome.outcome)
+    }
+
+    fn can_wait(&self) -> bool {
+        self.is_open() && crate::tui::app::causes::waits_for_lock(&self.outcome)
+    }
+
+    fn can_skip(&self) -> bool {
+        self.is_open() && crate::tui::app::causes::wants_decision(self.outcome.outcome)
+    }
+
+    const fn can_continue(&self) -> bool {
+        match self.job.state {
+            JobState::Paused | JobState::Orphaned => true,
+            JobState::Queued | JobState::Running | JobState::Done | JobState::Failed | JobState::Cancelled => false,
         }
     }
 
@@ -85,9 +173,10 @@ impl FailureCard {
         match outcome.outcome {
             Outcome::Failed => format!("{slug} stays {at}: {step} failed, rolled back."),
             Outcome::Blocked => format!("{slug} stays {at}: a lock kept {step} out; nothing was changed."),
-            Outcome::Unknown => {
-                format!("{slug}: it is not known whether {step} was done; the ledger decides at the next run.")
-            }
+            Outcome::Unknown => format!(
+                "{slug}: it is not known whether {step} took effect. It runs outside a transaction, and looking \
+                 afterwards did not tell. Nothing more is done to {slug} until you decide."
+            ),
             Outcome::LeftOut => format!("{slug} stays {at}: it was left out of the plan."),
             Outcome::Running | Outcome::Pending | Outcome::Skipped | Outcome::Done => {
                 format!("{slug} stands {at}: {}.", outcome.outcome.word())
@@ -98,7 +187,7 @@ impl FailureCard {
     /// The counts of the job's other tenants.
     fn others(&self) -> String {
         let job = &self.job;
-        format!("Other tenants: {} done, {} failed, {} waiting.", job.done, job.failed.saturating_sub(1), job.pending)
+        format!("Others: {} done, {} failed, {} waiting.", job.done, job.failed.saturating_sub(1), job.pending)
     }
 
     /// The report for the clipboard: safe lines.
@@ -115,71 +204,73 @@ impl FailureCard {
             self.headline(),
         ];
         if let Some(failure) = &self.outcome.failure {
-            let code = failure.sqlstate.as_deref().map(crate::text::sanitise).unwrap_or_default();
+            let code = failure.sqlstate.as_deref().map(sanitise).unwrap_or_default();
             lines.push(format!("{code} {}", failure.message.safe()).trim().to_owned());
             if let Some(blocker) = &failure.blocker {
                 lines.push(format!("blocker: {}", blocker.safe()));
             }
-            if let Some(statement) = &failure.statement {
-                lines.push(format!(
-                    "statement {} of {}, line {}: {}",
-                    statement.number,
-                    statement.of,
-                    statement.line,
-                    statement.text.safe()
-                ));
-            }
+            lines.extend(statement(failure).map(|statement| format!("statement {statement}")));
             lines.push(format!("tried {} times", failure.tries));
         }
         lines.join("\n")
     }
 
+    /// The report, then the log's lines about this tenant.
+    fn full_log(&self) -> String {
+        let mut text = self.report();
+        text.push_str("\n\n");
+        if self.log.is_empty() {
+            text.push_str(
+                "No lines of the log are known here: the job ran in another process, or before this one began.",
+            );
+        }
+        text.push_str(&self.log.join("\n"));
+        text
+    }
+
     /// The lines below the message: label and value.
     fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = Vec::new();
-        if let Some(failure) = &self.outcome.failure {
-            if let Some(blocker) = &failure.blocker {
-                facts.push(("Blocker", blocker.safe().into()));
-            }
-            if let Some(statement) = &failure.statement {
-                let text = statement.text.safe();
-                facts.push((
-                    "Statement",
-                    format!("{} of {}, line {}: {text}", statement.number, statement.of, statement.line),
-                ));
-            }
-            let times = if failure.tries == 1 { "once".to_owned() } else { format!("{} times", failure.tries) };
-            facts.push(("Tried", format!("{times}.  {}", self.others())));
-        } else {
-            facts.push(("Job", self.others()));
+        let Some(failure) = &self.outcome.failure else {
+            return vec![("Job", self.others())];
+        };
+        if let Some(blocker) = &failure.blocker {
+            facts.push(("Blocker", blocker.safe().into()));
+        }
+        if let Some(statement) = statement(failure) {
+            let label = if self.outcome.outcome == Outcome::Unknown { "What ran" } else { "Statement" };
+            facts.push((label, statement));
+        }
+        let times = if failure.tries == 1 { "once".to_owned() } else { format!("{} times", failure.tries) };
+        let last = self.last.as_ref().map(|last| format!(", last {last}")).unwrap_or_default();
+        facts.push(("Tried", format!("{times}{last}.  {}", self.others())));
+        if self.same.len() > 1 {
+            let others = grouped(self.same.len() as u64 - 1);
+            let serves = match (self.can_skip(), self.can_wait()) {
+                (true, true) => "; K and T can serve all",
+                (true, false) => "; K can serve all",
+                (false, _) => "",
+            };
+            facts.push(("Same", format!("{others} others stand here for this reason{serves}.")));
         }
         facts
     }
 
     /// Draws it.
-    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    pub fn draw(&self, frame: &mut Frame, area: Rect, off: Option<&str>, theme: &Theme) {
+        let title = format!("Job {}, tenant {}", self.job.id, self.outcome.slug.safe());
+        if let Some(scroll) = &self.reading {
+            return draw_text(frame, area, (&format!("Log: {title}"), None), scroll, theme);
+        }
         let width = 80.min(area.width);
         let room = usize::from(width.saturating_sub(4));
         let head = wrap(&self.headline(), room);
-        let message = self.outcome.failure.as_ref().map(|failure| {
-            let code = failure
-                .sqlstate
-                .as_deref()
-                .map(|code| format!("{}  ", crate::text::sanitise(code)))
-                .unwrap_or_default();
-            let mut lines = wrap(&format!("{code}{}", failure.message.safe()), room);
-            if lines.len() > 6 {
-                lines.truncate(5);
-                lines.push("(cut; y copies all of it)".to_owned());
-            }
-            lines
-        });
-        let message = message.unwrap_or_else(|| vec!["No failure was recorded.".to_owned()]);
+        let message = self.message(room);
         let facts = self.facts();
-        let height = columns(head.len() + message.len() + facts.len()) + 5;
-        let place = boxes::centred(area, width, height);
+        let keys = self.keys(room, off.is_some(), theme);
+        let below = if self.asking.is_some() { 1 } else { keys.len() + usize::from(off.is_some()) };
+        let place = boxes::centred(area, width, columns(head.len() + message.len() + facts.len() + below) + 4);
         let buf = frame.buffer_mut();
-        let title = format!("Job {}, tenant {}", self.job.id, self.outcome.slug.safe());
         let inside = boxes::draw(buf, place, None, &title, theme);
         let mut y = 0;
         for line in &head {
@@ -198,23 +289,69 @@ impl FailureCard {
         let last = inside.height.saturating_sub(1);
         if let Some(focus) = self.asking {
             let retry = format!("Retry {} failed", self.job.failed + self.job.blocked);
-            let all = [Button { title: "Cancel", off: None }, Button { title: &retry, off: None }];
+            let all = [Button { title: "Cancel", off: None }, Button { title: &retry, off }];
             buttons::draw(buf, inside, last, &all, Some(focus), theme);
-        } else {
-            put_pieces(buf, inside, 0, last, &self.keys(theme));
+            return;
+        }
+        y += 1;
+        if let Some(off) = off {
+            put_fit(buf, inside, LABEL, y, inside.width, &format!("Writing is off: {off}"), theme.warn);
+            y += 1;
+        }
+        for (row, pieces) in keys.iter().enumerate() {
+            if row == 0 {
+                put_fit(buf, inside, 0, y, LABEL, "What next", theme.muted);
+            }
+            put_pieces(buf, inside, LABEL, y, pieces);
+            y += 1;
         }
     }
 
-    fn keys(&self, theme: &Theme) -> Vec<Piece> {
-        let mut out = vec![piece("What next  ", theme.muted)];
-        if self.can_retry() {
-            out.push(piece("R", theme.key));
-            out.push(piece(" retry what failed   ", Style::new()));
+    fn message(&self, room: usize) -> Vec<String> {
+        let Some(failure) = &self.outcome.failure else { return vec!["No failure was recorded.".to_owned()] };
+        let code = failure.sqlstate.as_deref().map(|code| format!("{}  ", sanitise(code))).unwrap_or_default();
+        let mut lines = wrap(&format!("{code}{}", failure.message.safe()), room);
+        if lines.len() > 6 {
+            lines.truncate(5);
+            lines.push("(cut; y copies all of it)".to_owned());
         }
-        for (key, title) in [("y", " copy report   "), ("Esc", " back")] {
-            out.push(piece(key, theme.key));
-            out.push(piece(title, Style::new()));
-        }
-        out
+        lines
     }
+
+    /// The keys that do something here, in as many rows as they need.
+    fn keys(&self, room: usize, off: bool, theme: &Theme) -> Vec<Vec<Piece>> {
+        let again = if self.outcome.outcome == Outcome::Unknown { "run again" } else { "retry what failed" };
+        let skip = if self.outcome.outcome == Outcome::Unknown { "mark skipped" } else { "skip tenant" };
+        let all = [
+            (self.can_retry(), true, "R", again),
+            (self.can_wait(), true, "T", "retry when the lock is free"),
+            (self.can_skip(), true, "K", skip),
+            (self.can_continue(), true, "C", "continue the job"),
+            (true, false, "l", "full log"),
+            (true, false, "y", "copy report"),
+            (true, false, "Esc", "back"),
+        ];
+        let mut rows: Vec<Vec<Piece>> = vec![Vec::new()];
+        for (_, writes, key, title) in all.into_iter().filter(|(can, ..)| *can) {
+            let (key_style, style) = if writes && off { (theme.muted, theme.muted) } else { (theme.key, Style::new()) };
+            let pieces = [piece(key, key_style), piece(format!(" {title}"), style)];
+            let gap = if rows.last().is_some_and(|row| !row.is_empty()) { "   " } else { "" };
+            let wide = rows.last().map_or(0, |row| pieces_width(row)) + gap.len() + pieces_width(&pieces);
+            if wide > room.saturating_sub(usize::from(LABEL)) {
+                rows.push(Vec::new());
+            } else if let Some(row) = rows.last_mut() {
+                row.push(piece(gap, Style::new()));
+            }
+            if let Some(row) = rows.last_mut() {
+                row.extend(pieces);
+            }
+        }
+        rows
+    }
+}
+
+/// `2 of 4, line 7: alter table users ...`.
+fn statement(failure: &StepFailure) -> Option<String> {
+    let statement = failure.statement.as_ref()?;
+    Some(format!("{} of {}, line {}: {}", statement.number, statement.of, statement.line, statement.text.safe()))
 }

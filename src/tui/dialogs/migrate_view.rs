@@ -40,11 +40,11 @@ struct Line {
 
 impl Migrate {
     /// Draws it.
-    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    pub fn draw(&self, frame: &mut Frame, area: Rect, off: Option<&str>, theme: &Theme) {
         let buf = frame.buffer_mut();
         match &self.view {
             View::WhichSet(focus) => self.draw_sets(buf, area, *focus, theme),
-            View::Plan => self.draw_plan(buf, area, theme),
+            View::Plan => self.draw_plan(buf, area, off, theme),
             View::Sql(scroll) => {
                 let place = boxes::centred(area, boxes::MAX_WIDTH, area.height.saturating_sub(2));
                 let inside = boxes::draw(buf, place, Some(self.input.environment), "SQL of this plan", theme);
@@ -74,7 +74,7 @@ impl Migrate {
         buttons::draw(buf, inside, inside.height.saturating_sub(1), &buttons, Some(focus), theme);
     }
 
-    fn draw_plan(&self, buf: &mut Buffer, area: Rect, theme: &Theme) {
+    fn draw_plan(&self, buf: &mut Buffer, area: Rect, off: Option<&str>, theme: &Theme) {
         let lines = self.plan_lines(theme);
         let phrase = self.phrase();
         let height = columns(lines.len()) + if phrase.is_some() { 5 } else { 4 };
@@ -103,7 +103,7 @@ impl Migrate {
             Button { title: "Cancel", off: None },
             Button { title: "Show SQL", off: None },
             Button { title: "Dry run", off: None },
-            Button { title: start, off: self.off() },
+            Button { title: start, off: off.or(self.off()) },
         ];
         let focus = match self.focus {
             Stop::Wait => None,

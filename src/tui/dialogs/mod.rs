@@ -15,7 +15,7 @@ use crate::layout::{Layout, TakenNames};
 use crate::migrations::folder::Folder;
 use crate::migrations::plan::Plan;
 use crate::model::environment::Environment;
-use crate::model::job::JobId;
+use crate::model::job::{JobId, TenantOutcome};
 use crate::model::tenant::DatabaseName;
 use crate::text::Untrusted;
 
@@ -28,6 +28,7 @@ mod new_tenant_view;
 mod offer_init;
 mod parts;
 mod quit;
+mod skip;
 mod sql;
 mod stop_job;
 mod write_lock;
@@ -38,6 +39,7 @@ pub use migrate::Migrate;
 pub use new_tenant::NewTenant;
 pub use offer_init::OfferInit;
 pub use quit::Quit;
+pub use skip::{Skip, SkipInput};
 pub use sql::Sql;
 pub use stop_job::StopJob;
 pub use write_lock::WriteLock;
@@ -84,12 +86,82 @@ pub enum DialogAction {
     Retry(DatabaseName, JobId),
     /// Go on with a paused or orphaned job.
     Resume(DatabaseName, JobId),
-    /// Stop a job after its current tenants.
-    Cancel(DatabaseName, JobId),
+    /// Pause a job after its current steps.
+    Pause(DatabaseName, JobId),
+    /// Stop a job after its current tenants; the second time now.
+    Cancel {
+        /// Where.
+        database: DatabaseName,
+        /// Which.
+        job: JobId,
+        /// It is the second cancel: running statements are cancelled.
+        now: bool,
+    },
+    /// Leave tenants out of the rest of a job.
+    Skip {
+        /// Where.
+        database: DatabaseName,
+        /// In which job.
+        job: JobId,
+        /// Whom.
+        schemas: Vec<String>,
+        /// The operator's words.
+        note: String,
+    },
+    /// Run blocked tenants again as soon as nobody is in their way.
+    RetryWhenFree {
+        /// Where.
+        database: DatabaseName,
+        /// In which job.
+        job: JobId,
+        /// Whom.
+        schemas: Vec<String>,
+    },
+    /// Ask about skipping a tenant: a card does.
+    AskSkip {
+        /// Where.
+        database: DatabaseName,
+        /// In which job.
+        job: JobId,
+        /// The tenant's result.
+        outcome: Box<TenantOutcome>,
+    },
+    /// Ask about retrying a tenant when free: a card does.
+    AskRetryWhenFree {
+        /// Where.
+        database: DatabaseName,
+        /// In which job.
+        job: JobId,
+        /// The tenant's result.
+        outcome: Box<TenantOutcome>,
+    },
+    /// Ask about going on with a job: a card does.
+    AskContinue(DatabaseName, JobId),
     /// Copy text.
     Copy(String),
     /// Leave.
     Quit,
+}
+
+impl DialogAction {
+    /// The database that it writes to, or leads to writing to.
+    #[must_use]
+    pub const fn writes_to(&self) -> Option<&DatabaseName> {
+        match self {
+            Self::Order { database, .. }
+            | Self::Init(database)
+            | Self::Retry(database, _)
+            | Self::Resume(database, _)
+            | Self::Pause(database, _)
+            | Self::Cancel { database, .. }
+            | Self::Skip { database, .. }
+            | Self::RetryWhenFree { database, .. }
+            | Self::AskSkip { database, .. }
+            | Self::AskRetryWhenFree { database, .. }
+            | Self::AskContinue(database, _) => Some(database),
+            Self::OpenWrites(_) | Self::Copy(_) | Self::Quit => None,
+        }
+    }
 }
 
 /// What the migrate dialog is opened on.
@@ -147,6 +219,8 @@ pub struct ConfirmInput {
     pub button: String,
     /// What it does.
     pub action: DialogAction,
+    /// Behind `Show SQL`, where there is SQL to show: title and text.
+    pub sql: Option<(String, String)>,
 }
 
 /// The dialog that is open.
@@ -170,6 +244,8 @@ pub enum Dialog {
     Sql(Box<Sql>),
     /// A question with two buttons.
     Confirm(Box<Confirm>),
+    /// Leaves a tenant out of the rest of its job.
+    Skip(Box<Skip>),
 }
 
 impl Dialog {
@@ -185,21 +261,38 @@ impl Dialog {
             Self::FailureCard(dialog) => dialog.handle(input),
             Self::Sql(dialog) => dialog.handle(input),
             Self::Confirm(dialog) => dialog.handle(input),
+            Self::Skip(dialog) => dialog.handle(input),
         }
     }
 
-    /// Draws it over the screen.
-    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    /// The database that its confirmation writes to.
+    #[must_use]
+    pub fn writes_to(&self) -> Option<&DatabaseName> {
+        match self {
+            Self::NewTenant(dialog) => Some(&dialog.input.database),
+            Self::Migrate(dialog) => Some(&dialog.input.database),
+            Self::OfferInit(dialog) => Some(dialog.database()),
+            Self::StopJob(dialog) => Some(&dialog.job().database),
+            Self::FailureCard(dialog) => Some(&dialog.job().database),
+            Self::Confirm(dialog) => dialog.input.action.writes_to(),
+            Self::Skip(dialog) => Some(&dialog.job().database),
+            Self::WriteLock(_) | Self::Quit(_) | Self::Sql(_) => None,
+        }
+    }
+
+    /// Draws it over the screen; `off` says why its confirmation does nothing now.
+    pub fn draw(&self, frame: &mut Frame, area: Rect, off: Option<&str>, theme: &Theme) {
         match self {
             Self::WriteLock(dialog) => dialog.draw(frame, area, theme),
-            Self::NewTenant(dialog) => dialog.draw(frame, area, theme),
-            Self::Migrate(dialog) => dialog.draw(frame, area, theme),
-            Self::OfferInit(dialog) => dialog.draw(frame, area, theme),
-            Self::StopJob(dialog) => dialog.draw(frame, area, theme),
+            Self::NewTenant(dialog) => dialog.draw(frame, area, off, theme),
+            Self::Migrate(dialog) => dialog.draw(frame, area, off, theme),
+            Self::OfferInit(dialog) => dialog.draw(frame, area, off, theme),
+            Self::StopJob(dialog) => dialog.draw(frame, area, off, theme),
             Self::Quit(dialog) => dialog.draw(frame, area, theme),
-            Self::FailureCard(dialog) => dialog.draw(frame, area, theme),
+            Self::FailureCard(dialog) => dialog.draw(frame, area, off, theme),
             Self::Sql(dialog) => dialog.draw(frame, area, theme),
-            Self::Confirm(dialog) => dialog.draw(frame, area, theme),
+            Self::Confirm(dialog) => dialog.draw(frame, area, off, theme),
+            Self::Skip(dialog) => dialog.draw(frame, area, off, theme),
         }
     }
 }

@@ -18,7 +18,7 @@ const FIELD: u16 = 28;
 
 impl NewTenant {
     /// Draws it.
-    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    pub fn draw(&self, frame: &mut Frame, area: Rect, off: Option<&str>, theme: &Theme) {
         let buf = frame.buffer_mut();
         let environment = Some(self.input.environment);
         if let Some(sql) = &self.sql {
@@ -70,7 +70,7 @@ impl NewTenant {
         let all = [
             Button { title: "Cancel", off: None },
             Button { title: "Show SQL", off: None },
-            Button { title: "Create tenant", off: self.off() },
+            Button { title: "Create tenant", off: off.or(self.off()) },
         ];
         buttons::draw(buf, inside, inside.height.saturating_sub(1), &all, focus, theme);
     }

@@ -50,6 +50,12 @@ impl OfferInit {
         Self { database, environment, focus: 0 }
     }
 
+    /// The database.
+    #[must_use]
+    pub const fn database(&self) -> &DatabaseName {
+        &self.database
+    }
+
     /// Takes a key.
     pub fn handle(&mut self, input: DialogInput) -> DialogOutcome {
         let DialogInput::Key(key) = input else { return DialogOutcome::Stay };
@@ -65,7 +71,7 @@ impl OfferInit {
     }
 
     /// Draws it.
-    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    pub fn draw(&self, frame: &mut Frame, area: Rect, off: Option<&str>, theme: &Theme) {
         let name = sanitise(&self.database);
         let text = format!(
             "tenantui keeps its jobs in the database itself, so that they survive this program and other operators \
@@ -82,7 +88,7 @@ impl OfferInit {
             put(buf, inside, 2, y, what, theme.accent);
             put(buf, inside, 26, y, why, Style::new());
         }
-        let all = [Button { title: "Cancel", off: None }, Button { title: "Create the record", off: None }];
+        let all = [Button { title: "Cancel", off: None }, Button { title: "Create the record", off }];
         buttons::draw(buf, inside, inside.height.saturating_sub(1), &all, Some(self.focus), theme);
     }
 }

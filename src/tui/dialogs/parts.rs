@@ -1,13 +1,15 @@
 //! What dialogs share: moving between buttons, lines with a label, text that scrolls.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use crate::model::environment::Environment;
 use crate::text::sanitise;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{columns, put, put_fit, put_right, put_safe, slice};
+use crate::tui::widgets::{above, boxes, columns, put, put_fit, put_right, put_safe, slice};
 
 /// Where the values of labelled lines begin.
 pub const LABEL: u16 = 11;
@@ -158,6 +160,24 @@ pub fn scrolled(top: usize, count: usize, key: KeyEvent) -> usize {
 pub fn position(top: usize, count: usize, rows: u16) -> String {
     let rows = usize::from(rows);
     format!("{}/{count}", (top.min(count.saturating_sub(rows)) + rows).min(count))
+}
+
+/// Draws a text that scrolls in a box of its own, with the keys below it.
+pub fn draw_text(
+    frame: &mut Frame,
+    area: Rect,
+    (title, environment): (&str, Option<Environment>),
+    scroll: &Scroll,
+    theme: &Theme,
+) {
+    let height = columns(scroll.lines().len() + 4).clamp(8, area.height.saturating_sub(2).max(8));
+    let place = boxes::centred(area, boxes::MAX_WIDTH, height);
+    let buf = frame.buffer_mut();
+    let inside = boxes::draw(buf, place, environment, title, theme);
+    let rows = inside.height.saturating_sub(1);
+    scroll.draw(buf, above(inside, rows), theme);
+    let keys = "j k scroll  h l sideways  y copy all  Esc back";
+    scroll_footer(buf, inside, rows, keys, &scroll.position(rows), theme);
 }
 
 /// Draws the last line of a scrolling view: its keys, and the position at the right.

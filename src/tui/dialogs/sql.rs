@@ -12,11 +12,10 @@ use crossterm::event::KeyCode;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::parts::{Scroll, scroll_footer};
+use super::parts::{Scroll, draw_text};
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::text::sanitise;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{above, boxes, columns};
 
 /// Text to read.
 #[derive(Debug, Clone)]
@@ -47,13 +46,6 @@ impl Sql {
 
     /// Draws it.
     pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
-        let height = columns(self.scroll.lines().len() + 4).clamp(8, area.height.saturating_sub(2).max(8));
-        let place = boxes::centred(area, boxes::MAX_WIDTH, height);
-        let buf = frame.buffer_mut();
-        let inside = boxes::draw(buf, place, None, &self.title, theme);
-        let rows = inside.height.saturating_sub(1);
-        self.scroll.draw(buf, above(inside, rows), theme);
-        let keys = "j k scroll  h l sideways  y copy all  Esc back";
-        scroll_footer(buf, inside, rows, keys, &self.scroll.position(rows), theme);
+        draw_text(frame, area, (&self.title, None), &self.scroll, theme);
     }
 }

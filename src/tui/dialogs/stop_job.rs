@@ -1,8 +1,9 @@
-//! Stops a job after its current tenants.
+//! Stops a job after its current tenants; where it is stopping already, cancels the statements that run now.
 //!
 //! ```text
 //! +-[PROD] Stop job 17---------------------------------------------------+
 //! | migrate 180 tenants to 0042: 61 done, 1 failed, 118 waiting.         |
+//! | By ana, runs on app3 4411.                                           |
 //! | The tenants that run now finish; the others stay as they are.        |
 //! | What is done stays done. The rest can be ordered again later.        |
 //! |                                                                      |
@@ -17,7 +18,8 @@ use ratatui::style::Style;
 use super::parts::{Step, button_step, lines, moved};
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::model::environment::Environment;
-use crate::model::job::JobView;
+use crate::model::job::{JobState, JobView};
+use crate::model::job_words::whose;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::{boxes, columns, wrap};
@@ -31,10 +33,21 @@ pub struct StopJob {
 }
 
 impl StopJob {
-    /// Opens it on a job.
+    /// Opens it on a job; one that is stopping already is asked about its running statements.
     #[must_use]
     pub fn new((job, environment): (JobView, Environment)) -> Self {
         Self { job, environment, focus: 0 }
+    }
+
+    /// The job.
+    #[must_use]
+    pub const fn job(&self) -> &JobView {
+        &self.job
+    }
+
+    /// The second cancel.
+    const fn now(&self) -> bool {
+        self.job.cancel_requested
     }
 
     /// Takes a key.
@@ -43,7 +56,11 @@ impl StopJob {
         match button_step(key) {
             Step::Close => DialogOutcome::Close,
             Step::Press if self.focus == 0 => DialogOutcome::Close,
-            Step::Press => DialogOutcome::Do(vec![DialogAction::Cancel(self.job.database.clone(), self.job.id)]),
+            Step::Press => DialogOutcome::Do(vec![DialogAction::Cancel {
+                database: self.job.database.clone(),
+                job: self.job.id,
+                now: self.now(),
+            }]),
             step => {
                 self.focus = moved(self.focus, 2, step);
                 DialogOutcome::Stay
@@ -51,11 +68,9 @@ impl StopJob {
         }
     }
 
-    /// Draws it.
-    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    fn text(&self) -> Vec<String> {
         let job = &self.job;
-        let width = 72.min(area.width);
-        let text: Vec<String> = [
+        let mut text = vec![
             format!(
                 "{} {}: {} done, {} failed, {} waiting.",
                 job.kind.word(),
@@ -64,17 +79,49 @@ impl StopJob {
                 job.failed,
                 job.pending
             ),
-            "The tenants that run now finish; the others stay as they are.".to_owned(),
-            "What is done stays done. The rest can be ordered again later.".to_owned(),
-        ]
-        .iter()
-        .flat_map(|line| wrap(line, usize::from(width.saturating_sub(4))))
-        .collect();
+            format!("Ordered {}.", whose(job)),
+        ];
+        let running = match job.state {
+            JobState::Running => true,
+            JobState::Queued
+            | JobState::Orphaned
+            | JobState::Paused
+            | JobState::Done
+            | JobState::Failed
+            | JobState::Cancelled => false,
+        };
+        if self.now() {
+            text.push("It is stopping: its current tenants finish first.".to_owned());
+            text.push(
+                "Cancel the running statements now? Each of their steps is rolled back whole, and its tenant \
+                       stays where it was. A statement that cannot run in a transaction may leave something behind, \
+                       which the next run finds."
+                    .to_owned(),
+            );
+        } else if running {
+            text.push("The tenants that run now finish; the others stay as they are.".to_owned());
+            text.push("What is done stays done. The rest can be ordered again later.".to_owned());
+        } else {
+            text.push("Nobody runs it: it is cancelled at once.".to_owned());
+            text.push("What is done stays done. The rest can be ordered again later.".to_owned());
+        }
+        text
+    }
+
+    /// Draws it.
+    pub fn draw(&self, frame: &mut Frame, area: Rect, off: Option<&str>, theme: &Theme) {
+        let job = &self.job;
+        let width = 72.min(area.width);
+        let room = usize::from(width.saturating_sub(4));
+        let text: Vec<String> = self.text().iter().flat_map(|line| wrap(line, room)).collect();
         let place = boxes::centred(area, width, columns(text.len()) + 4);
         let buf = frame.buffer_mut();
-        let inside = boxes::draw(buf, place, Some(self.environment), &format!("Stop job {}", job.id), theme);
+        let title = if self.now() { format!("Stop job {} now", job.id) } else { format!("Stop job {}", job.id) };
+        let inside = boxes::draw(buf, place, Some(self.environment), &title, theme);
         lines(buf, inside, 0, &text, Style::new());
-        let all = [Button { title: "Go on", off: None }, Button { title: "Stop the job", off: None }];
+        let (keep, stop) =
+            if self.now() { ("Let them finish", "Cancel the running statements") } else { ("Go on", "Stop the job") };
+        let all = [Button { title: keep, off: None }, Button { title: stop, off }];
         buttons::draw(buf, inside, inside.height.saturating_sub(1), &all, Some(self.focus), theme);
     }
 }

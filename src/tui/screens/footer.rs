@@ -11,9 +11,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::format::{finished, time_of_day};
+use super::format::time_of_day;
+use super::jobs::is_unknown;
 use super::places::Places;
-use crate::model::job::{JobState, JobView};
+use crate::model::job::{JobKind, JobState, JobView};
+use crate::model::job_words::{finished, progress, standing, standing_in_full};
 use crate::text::{grouped, sanitise, time_left, width};
 use crate::tui::app::state::{Hint, Level, Prompt, QuickFilter, Screen, State};
 use crate::tui::theme::Theme;
@@ -47,7 +49,9 @@ fn screens(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) -> (u16, 
         let here = match state.screen {
             Screen::Tenant => screen == Screen::Tenants,
             Screen::JobResult => screen == Screen::Jobs,
-            Screen::Tenants | Screen::Migrations | Screen::Jobs | Screen::Messages => screen == state.screen,
+            Screen::Tenants | Screen::Migrations | Screen::Jobs | Screen::Messages | Screen::Audit => {
+                screen == state.screen
+            }
         };
         let style = if here { theme.title } else { theme.muted };
         x = put(buf, area, x, 0, key, theme.key);
@@ -93,13 +97,20 @@ fn position(state: &State) -> String {
             parts.push(place(state.jobs.result.at, count));
         }
         Screen::Messages => parts.push(place(state.messages_list.at, state.messages.len())),
+        Screen::Audit => parts.push(place(state.audit.list.at, state.audit.lines.len())),
     }
     parts.join("   ")
 }
 
 /// Draws one job: what it does, how far it is, how long it will take.
 pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, theme: &Theme) {
-    let mut after = vec![piece(format!(" {}/{}", finished(job), job.total), Style::new())];
+    if is_unknown(job, state) {
+        let words =
+            format!("job {}: state unknown, was {}; will be read back from the database", job.id, progress(job));
+        put_safe(buf, area, 1, 0, area.width.saturating_sub(2), &words, theme.warn, theme);
+        return;
+    }
+    let mut after = vec![piece(format!(" {}", progress(job)), Style::new())];
     if job.failed > 0 {
         after.push(piece(format!("  {} failed", job.failed), theme.error));
     }
@@ -110,20 +121,28 @@ pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, them
     if state.several_databases() {
         after.push(piece(format!("  in {}", sanitise(&job.database)), theme.muted));
     }
+    let (done, of) = match job.kind {
+        JobKind::Migrate => (finished(job), job.total),
+        JobKind::Provision => job.steps,
+    };
     let what = format!(" job {} {} {}", job.id, job.kind.word(), job.what.safe());
     let room = usize::from(area.width).saturating_sub(pieces_width(&after) + 1);
     // The bar gets what the words leave, and the words are cut before the bar is less than useful.
     let bar = (room.saturating_sub(width(&what) + 2)).clamp(6, 30).min(room);
     let x = put_safe(buf, area, 0, 0, columns(room.saturating_sub(bar + 2)), &what, Style::new(), theme);
     let x = put(buf, area, x, 0, ": ", Style::new());
-    let x = put(buf, area, x, 0, &bars::progress(finished(job).into(), job.total.into(), columns(bar)), theme.bar);
+    let x = put(buf, area, x, 0, &bars::progress(done.into(), of.into(), columns(bar)), theme.bar);
     put_pieces(buf, area, x, 0, &after);
 }
 
 fn job_state(job: &JobView, roomy: bool, theme: &Theme) -> Vec<Piece> {
-    let reason = job.reason.as_ref().map(|reason| format!(" ({})", reason.safe().fit(24))).unwrap_or_default();
     match job.state {
-        JobState::Running if job.cancel_requested => vec![piece("  stopping", theme.warn)],
+        JobState::Running if job.cancel_requested && !job.stop_now => {
+            vec![piece("  stopping", theme.warn), piece("  X stops now", theme.key)]
+        }
+        JobState::Running if job.stop_now || job.pause_requested => {
+            vec![piece(format!("  {}", standing(job)), theme.warn)]
+        }
         JobState::Running => {
             let mut out = Vec::new();
             if let Some(rate) = job.rate_per_minute.filter(|_| roomy) {
@@ -139,13 +158,17 @@ fn job_state(job: &JobView, roomy: bool, theme: &Theme) -> Vec<Piece> {
             }
             out
         }
-        JobState::Paused => vec![piece(format!("  paused{reason}"), theme.warn), piece("  C goes on", theme.key)],
+        JobState::Paused => {
+            let words = if roomy { standing_in_full(job) } else { standing(job) };
+            vec![piece(format!("  {}", crate::text::fit(&words, 60)), theme.warn), piece("  C goes on", theme.key)]
+        }
         JobState::Orphaned => {
             vec![piece("  orphaned: its worker is gone", theme.warn), piece("  C goes on", theme.key)]
         }
         JobState::Queued => vec![piece("  queued", theme.muted)],
         JobState::Done | JobState::Failed | JobState::Cancelled => {
-            vec![piece(format!("  {}{reason}", job.state.word()), super::format::job_style(job.state, theme))]
+            let words = crate::text::fit(&standing_in_full(job), 40);
+            vec![piece(format!("  {words}"), super::format::job_style(job.state, theme))]
         }
     }
 }

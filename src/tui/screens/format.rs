@@ -148,12 +148,6 @@ pub fn job_time(job: &JobView, now: Timestamp) -> String {
     job.started_at.map_or_else(|| "-".to_owned(), |start| clock(seconds_between(start, job.ended_at.unwrap_or(now))))
 }
 
-/// Tenants of a job that are through, one way or another.
-#[must_use]
-pub const fn finished(job: &JobView) -> u32 {
-    job.done.saturating_add(job.failed).saturating_add(job.blocked)
-}
-
 /// How a job's state looks.
 #[must_use]
 pub const fn job_style(state: JobState, theme: &Theme) -> Style {

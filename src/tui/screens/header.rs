@@ -84,6 +84,7 @@ fn left_side(database: &DatabaseView, state: &State, tier: Tier) -> String {
             format!("{name} > Jobs{job} > results{more}")
         }
         Screen::Messages => format!("{name} > Messages{more}"),
+        Screen::Audit => format!("{name} > Audit{}{more}", super::audit::scope_words(state)),
     }
 }
 
@@ -190,7 +191,7 @@ pub fn counters(buf: &mut Buffer, area: Rect, state: &State, tier: Tier, theme: 
                 ("unreadable", numbers.unreadable, on(numbers.unreadable, theme.error)),
             ]);
         }
-        Screen::Tenants | Screen::Tenant | Screen::Jobs | Screen::JobResult | Screen::Messages => {
+        Screen::Tenants | Screen::Tenant | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => {
             left.push(("Tenants", numbers.tenants, theme.title));
             if tier > Tier::Small {
                 left.push(("active", numbers.active, Style::new()));

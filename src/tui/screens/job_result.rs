@@ -2,22 +2,22 @@
 //!
 //! ```text
 //!  migrate 180 tenants to 0042: 61 done, 1 failed, 0 blocked, 118 waiting
-//!  Causes: 1 x 55P03 canceling statement due to lock timeout
+//!  Causes: 1 tenant: 55P03 canceling statement due to lock timeout
 //!
 //!    TENANT            RESULT   VERSION  STEPS   TIME  WHY
 //!  > adler-labs        failed      0040    0/2   5.0s  55P03 canceling statement ...
 //!    alcove            done        0042    3/3   1.8s
 //! ```
 
-use std::collections::BTreeMap;
-
 use ratatui::Frame;
 use ratatui::style::Style;
 
 use super::format::{outcome_style, version, version_width};
 use super::places::Places;
-use crate::model::job::{JobView, Outcome, TenantOutcome};
+use crate::model::job::{JobView, TenantOutcome};
+use crate::model::job_words::{standing_in_full, whose};
 use crate::text::{fit, grouped, sanitise};
+use crate::tui::app::causes::{self, Cause};
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Column, MARKS, RowMark, cell, styled};
@@ -47,9 +47,10 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
         put(buf, area, 1, 1, "Reading the results ...", theme.muted);
         return;
     };
-    let causes = causes(outcomes);
-    if !causes.is_empty() {
-        let text = format!("Causes: {}", causes.join("   "));
+    let found = causes::all(outcomes);
+    if !found.is_empty() {
+        let words = found.iter().take(4).map(|cause| cause_words(cause, found.len()));
+        let text = format!("Causes: {}", words.collect::<Vec<_>>().join("   "));
         put_safe(buf, area, 1, 1, area.width.saturating_sub(2), &text, theme.error, theme);
     }
     let versions = version_width(outcomes.iter().filter_map(|outcome| outcome.version.as_ref()), 7, 20);
@@ -77,7 +78,7 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
             cell(outcome.duration_ms.map_or_else(|| "-".to_owned(), duration)),
             cell(why(outcome)),
         ];
-        let failed = matters(outcome.outcome);
+        let failed = causes::wants_decision(outcome.outcome);
         let mark = RowMark { cursor: at == list.at, failed, ..RowMark::default() };
         table::row(buf, rows, y, (&all, &placed), &cells, mark, theme);
     }
@@ -87,12 +88,12 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
 }
 
 fn summary(job: &JobView) -> String {
-    let reason = job.reason.as_ref().map(|reason| format!(" ({})", reason.safe())).unwrap_or_default();
     format!(
-        "{} {}: {}{reason}; {} done, {} failed, {} blocked, {} waiting",
+        "{} {}, {}: {}; {} done, {} failed, {} blocked, {} waiting",
         job.kind.word(),
         job.what.safe(),
-        job.state.word(),
+        whose(job),
+        standing_in_full(job),
         grouped(job.done.into()),
         grouped(job.failed.into()),
         grouped(job.blocked.into()),
@@ -100,25 +101,13 @@ fn summary(job: &JobView) -> String {
     )
 }
 
-const fn matters(outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Failed | Outcome::Blocked | Outcome::Unknown => true,
-        Outcome::Running | Outcome::Pending | Outcome::LeftOut | Outcome::Skipped | Outcome::Done => false,
-    }
-}
-
-/// Failures that have one cause, most frequent first: `41 x 55P03 lock timeout`.
-fn causes(outcomes: &[TenantOutcome]) -> Vec<String> {
-    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for outcome in outcomes.iter().filter(|outcome| matters(outcome.outcome)) {
-        if let Some(failure) = &outcome.failure {
-            let code = failure.sqlstate.as_deref().map(sanitise).unwrap_or_default();
-            *counts.entry((code, failure.message.safe().fit(48).into())).or_default() += 1;
-        }
-    }
-    let mut causes: Vec<_> = counts.into_iter().collect();
-    causes.sort_by_key(|((_, _), count)| std::cmp::Reverse(*count));
-    causes.into_iter().take(4).map(|((code, message), count)| fit(&format!("{count} x {code} {message}"), 60)).collect()
+/// `41 tenants: same 55P03 canceling statement due to lock timeout`.
+fn cause_words(cause: &Cause, causes: usize) -> String {
+    let who = match cause.count {
+        1 => "1 tenant:".to_owned(),
+        count => format!("{} tenants: same", grouped(count as u64)),
+    };
+    fit(format!("{who} {} {}", cause.code, cause.words).trim(), if causes == 1 { 90 } else { 60 })
 }
 
 fn why(outcome: &TenantOutcome) -> String {

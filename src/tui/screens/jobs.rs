@@ -14,10 +14,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::format::{finished, job_style, job_time, log_style, outcome_style, time_of_day, version};
+use super::format::{job_style, job_time, log_style, outcome_style, time_of_day, version};
 use super::header::stale;
 use super::places::{Places, Tier, jobs_parts};
-use crate::model::job::{JobState, JobView, LogLine};
+use crate::model::job::{JobKind, JobState, JobView, LogLine, TenantOutcome};
+use crate::model::job_words::{finished, progress, standing, standing_in_full, whose};
 use crate::text::{fit, grouped, sanitise, time_left, width};
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
@@ -72,14 +73,16 @@ fn no_jobs(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
 fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let longest = state.jobs.jobs.iter().map(|job| job.id.to_string().len()).max().unwrap_or(0);
     let ids = columns(longest).max(3);
+    let states = state_width(state.jobs.jobs.iter(), state);
     let mut all = vec![Column::fixed("ID", ids), Column::fixed("KIND", 9)];
     if state.several_databases() {
         all.push(Column::wide("DATABASE", 6, 1).up_to(14).droppable(2));
     }
     all.extend([
         Column::wide("WHAT", 14, 2),
-        Column::fixed("STATE", 9),
-        Column::wide("PROGRESS", 17, 1).up_to(40),
+        Column::fixed("STATE", states),
+        // The bar goes before the words do.
+        Column::wide("PROGRESS", if states <= 12 { 17 } else { 10 }, 1).up_to(40),
         Column::fixed("FAIL", 4).at_right().droppable(3),
         Column::fixed("TIME", 7).at_right().droppable(1),
     ]);
@@ -101,7 +104,7 @@ fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
         }
         cells.extend([
             cell(job.what.safe()),
-            styled(state_word(job), job_style(job.state, theme)),
+            styled(state_word(job, state), state_style(job, state, theme)),
             cell(progress_words(job, room)),
             if job.failed + job.blocked > 0 {
                 styled(grouped(u64::from(job.failed + job.blocked)), theme.error)
@@ -121,17 +124,38 @@ fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     }
 }
 
-fn state_word(job: &JobView) -> &'static str {
-    if job.cancel_requested && !job.state.is_over() { "stopping" } else { job.state.word() }
+/// Whether nobody knows how a job stands: the link to its database is lost, and it was not over.
+#[must_use]
+pub fn is_unknown(job: &JobView, state: &State) -> bool {
+    !job.state.is_over() && state.latest.database(&job.database).is_some_and(stale)
 }
 
-/// `[####....] 61/180` while it is not over, `61/180` afterwards.
+/// How a job stands: `running`, `paused (canary)`; `unknown` while the link to its database is lost.
+#[must_use]
+pub fn state_word(job: &JobView, state: &State) -> String {
+    if is_unknown(job, state) { "unknown".to_owned() } else { standing(job) }
+}
+
+fn state_style(job: &JobView, state: &State, theme: &Theme) -> Style {
+    if is_unknown(job, state) { theme.warn } else { job_style(job.state, theme) }
+}
+
+/// Columns that the states of these jobs need.
+pub fn state_width<'a>(jobs: impl Iterator<Item = &'a JobView>, state: &State) -> u16 {
+    columns(jobs.map(|job| width(&state_word(job, state))).max().unwrap_or(0)).clamp(9, 17)
+}
+
+/// `[####....] 61/180` while it is not over, `61/180` afterwards; `step 3/6` of a provisioning.
 fn progress_words(job: &JobView, room: u16) -> String {
-    let numbers = format!("{}/{}", finished(job), job.total);
+    let numbers = progress(job);
+    let (done, of) = match job.kind {
+        JobKind::Migrate => (finished(job), job.total),
+        JobKind::Provision => job.steps,
+    };
     let bar = room.saturating_sub(columns(width(&numbers)) + 1);
     match job.state {
         JobState::Queued | JobState::Running | JobState::Orphaned | JobState::Paused if bar >= 6 => {
-            format!("{} {numbers}", bars::progress(finished(job).into(), job.total.into(), bar))
+            format!("{} {numbers}", bars::progress(done.into(), of.into(), bar))
         }
         JobState::Queued
         | JobState::Running
@@ -144,13 +168,21 @@ fn progress_words(job: &JobView, room: u16) -> String {
 }
 
 /// What there is to say of a job besides its row.
-fn about(job: &JobView) -> String {
-    let mut parts = vec![format!("job {}: by {}", job.id, job.created_by.safe())];
-    if let Some(reason) = &job.reason {
-        parts.push(format!("{} ({})", state_word(job), reason.safe()));
+fn about(job: &JobView, state: &State) -> String {
+    let mut parts = vec![format!("job {} {}", job.id, whose(job))];
+    if is_unknown(job, state) {
+        parts.push(format!("state unknown, was {}", progress(job)));
+        return parts.join(", ");
     }
-    if let Some(worker) = &job.worker {
-        parts.push(format!("on {}{}", worker.safe(), if job.mine { " (here)" } else { "" }));
+    match job.state {
+        JobState::Running if standing(job) == "running" => {}
+        JobState::Queued => {}
+        JobState::Running
+        | JobState::Orphaned
+        | JobState::Paused
+        | JobState::Done
+        | JobState::Failed
+        | JobState::Cancelled => parts.push(standing_in_full(job)),
     }
     if job.attempt > 1 {
         parts.push(format!("attempt {}", job.attempt));
@@ -168,7 +200,7 @@ fn about(job: &JobView) -> String {
 fn draw_log(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let Some(job) = state.cursor_job() else { return };
     let inside = usize::from(area.width.saturating_sub(2));
-    let title = fit(&format!("-- {} ", about(job)), inside);
+    let title = fit(&format!("-- {} ", about(job, state)), inside);
     let rule = format!("{title}{}", "-".repeat(inside.saturating_sub(width(&title))));
     put_safe(buf, area, 1, 0, columns(inside), &rule, theme.muted, theme);
     let rows = below(area, 1);
@@ -179,12 +211,13 @@ fn draw_log(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let end = lines.len() - back.min(lines.len());
     let start = end.saturating_sub(visible);
     if lines.is_empty() {
-        let words = if job.mine || job.state == JobState::Queued {
-            "No lines yet."
-        } else {
-            "The lines of the log are those seen by this process; Enter shows the results of every tenant."
-        };
-        put_fit(buf, rows, 1, 0, rows.width.saturating_sub(2), words, theme.muted);
+        match state.jobs.outcomes.get(&key) {
+            Some(outcomes) if !outcomes.is_empty() => draw_outcomes(buf, rows, job, outcomes, theme),
+            Some(_) | None => {
+                let words = if job.mine || job.state == JobState::Queued { "No lines yet." } else { "Reading ..." };
+                put_fit(buf, rows, 1, 0, rows.width.saturating_sub(2), words, theme.muted);
+            }
+        }
     }
     for (y, line) in (0..rows.height).zip(&lines[start..end]) {
         log_line(buf, rows, y, line, state, theme);
@@ -192,6 +225,27 @@ fn draw_log(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     if state.jobs.log_dropped > 0 && rows.height > 1 {
         let words = format!("{} lines were dropped", grouped(state.jobs.log_dropped));
         put_right(buf, area, area.width.saturating_sub(3), 0, &format!(" {words} "), theme.warn);
+    }
+}
+
+/// What a job of another process did, where its lines were seen there: its results, failed first.
+fn draw_outcomes(buf: &mut Buffer, area: Rect, job: &JobView, outcomes: &[TenantOutcome], theme: &Theme) {
+    let place = if job.mine { "before this view".to_owned() } else { whose(job) };
+    let head = format!("Its log is where it ran ({place}); from the record, failed first:");
+    put_safe(buf, area, 1, 0, area.width.saturating_sub(2), &head, theme.muted, theme);
+    let rows = below(area, 1);
+    for (y, outcome) in (0..rows.height).zip(outcomes) {
+        put(buf, rows, 1, y, outcome.outcome.word(), outcome_style(outcome.outcome, theme));
+        let end = put_safe(buf, rows, 10, y, 24, outcome.slug.safe().fit(24).as_str(), Style::new(), theme);
+        let why = outcome.failure.as_ref().map_or_else(
+            || format!("{}  {}/{}", version(outcome.version.as_ref()), outcome.steps.0, outcome.steps.1),
+            |failure| {
+                let code = failure.sqlstate.as_deref().map(sanitise).unwrap_or_default();
+                format!("{code} {}", failure.message.safe())
+            },
+        );
+        let x = end.max(24) + 1;
+        put_safe(buf, rows, x, y, rows.width.saturating_sub(x + 1), why.trim(), Style::new(), theme);
     }
 }
 

@@ -10,6 +10,7 @@ use super::theme::Theme;
 use super::widgets::{put, put_fit, seal};
 use places::{Places, SMALLEST, places, too_small};
 
+mod audit;
 mod footer;
 mod format;
 mod header;
@@ -55,6 +56,7 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
         Screen::Jobs => jobs::draw(frame, &places, state, theme),
         Screen::JobResult => job_result::draw(frame, &places, state, theme),
         Screen::Messages => messages::draw(frame, &places, state, theme),
+        Screen::Audit => audit::draw(frame, &places, state, theme),
     }
     strip::draw(frame.buffer_mut(), places.strip, state, theme);
     footer::draw(frame.buffer_mut(), &places, state, theme);
@@ -66,7 +68,7 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
         menu::draw(frame.buffer_mut(), area, menu, state, theme);
     }
     if let Some(dialog) = &state.dialog {
-        dialog.draw(frame, area, theme);
+        dialog.draw(frame, area, state.dialog_off.as_deref(), theme);
     }
     seal(frame.buffer_mut());
 }
@@ -91,6 +93,7 @@ fn rows_of(places: &Places, state: &State) -> usize {
         Screen::Jobs => jobs::list_rows(places, state.jobs.jobs.len()),
         Screen::JobResult => job_result::list_rows(places),
         Screen::Messages => messages::list_rows(places),
+        Screen::Audit => audit::list_rows(places),
     }
 }
 

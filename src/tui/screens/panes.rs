@@ -5,10 +5,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::format::{finished, job_style, job_time, seconds_between, state_style, version_width};
+use super::format::{job_style, job_time, seconds_between, state_style, version_width};
 use super::header::stale;
 use crate::model::fleet::CacheView;
 use crate::model::job::JobView;
+use crate::model::job_words;
 use crate::model::tenant::{MigrationState, TableDetail, TenantDetail, TenantState};
 use crate::text::{Untrusted, grouped, human_bytes, short_age, short_count};
 use crate::tui::app::state::{State, TableColumn, TenantScreen, TenantTab};
@@ -291,7 +292,10 @@ fn jobs(buf: &mut Buffer, pane: &Pane<'_>, open: &TenantScreen, state: &State) -
         Column::fixed("ID", 5),
         Column::fixed("KIND", 9),
         Column::wide("WHAT", 12, 1).droppable(1),
-        Column::fixed("STATE", 9),
+        Column::fixed(
+            "STATE",
+            super::jobs::state_width(open.jobs_shown.iter().filter_map(|index| state.jobs.jobs.get(*index)), state),
+        ),
         Column::fixed("HERE", 9),
         Column::fixed("TIME", 8).at_right().droppable(2),
     ];
@@ -303,7 +307,7 @@ fn jobs(buf: &mut Buffer, pane: &Pane<'_>, open: &TenantScreen, state: &State) -
             cell(job.id.to_string()),
             cell(job.kind.word()),
             cell(job.what.safe()),
-            styled(job.state.word(), job_style(job.state, theme)),
+            styled(super::jobs::state_word(job, state), job_style(job.state, theme)),
             outcome_here(job, open, state, theme),
             cell(job_time(job, state.now.wall)),
         ];
@@ -325,7 +329,7 @@ fn outcome_here(job: &JobView, open: &TenantScreen, state: &State, theme: &Theme
         .and_then(|outcomes| outcomes.iter().find(|outcome| outcome.key.as_ref() == Some(&open.key)));
     match outcome {
         Some(outcome) => styled(outcome.outcome.word(), super::format::outcome_style(outcome.outcome, theme)),
-        None => cell(format!("{}/{}", finished(job), job.total)),
+        None => cell(job_words::progress(job)),
     }
 }
 

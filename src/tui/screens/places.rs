@@ -121,11 +121,11 @@ pub fn places(area: Rect, state: &State, has_banner: bool) -> Places {
     }
 }
 
-/// Jobs, its results and messages: no line 2, no strip.
+/// Jobs, its results, messages and the audit: no line 2, no strip.
 #[must_use]
 pub const fn is_jobs_like(screen: Screen) -> bool {
     match screen {
-        Screen::Jobs | Screen::JobResult | Screen::Messages => true,
+        Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => true,
         Screen::Tenants | Screen::Tenant | Screen::Migrations => false,
     }
 }

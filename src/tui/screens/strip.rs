@@ -11,9 +11,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::footer::job_line;
-use super::format::{finished, job_style, job_time};
-use super::jobs::log_line;
+use super::format::{job_style, job_time};
+use super::jobs::{log_line, state_word};
 use crate::model::job::{JobView, LogLine};
+use crate::model::job_words::progress;
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{Piece, above, below, columns, piece, pieces_width, put, put_pieces, rule, slice};
@@ -60,7 +61,7 @@ fn same(a: &JobView, b: &JobView) -> bool {
 fn short(job: &JobView, state: &State, theme: &Theme) -> Vec<Piece> {
     vec![
         piece(format!("{} {} {}  ", job.id, job.kind.word(), job.what.safe().fit(24)), Style::new()),
-        piece(job.state.word(), job_style(job.state, theme)),
-        piece(format!(" {}/{} {}   ", finished(job), job.total, job_time(job, state.now.wall)), theme.muted),
+        piece(state_word(job, state), job_style(job.state, theme)),
+        piece(format!(" {} {}   ", progress(job), job_time(job, state.now.wall)), theme.muted),
     ]
 }

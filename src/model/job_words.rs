@@ -1,0 +1,171 @@
+//! How a job stands, in words: the same on every screen, in dialogs and in the command.
+
+use super::job::{JobKind, JobState, JobView, Waits};
+
+/// One or two words: `running`, `stopping now`, `paused (canary)`.
+#[must_use]
+pub fn standing(job: &JobView) -> String {
+    match (job.state, job.waits) {
+        (JobState::Running, _) if job.stop_now => "stopping now".to_owned(),
+        (JobState::Running, _) if job.cancel_requested => "stopping".to_owned(),
+        (JobState::Running, _) if job.pause_requested => "pausing".to_owned(),
+        (JobState::Paused, Some(waits)) => format!("paused ({})", waits.word()),
+        (state, _) => state.word().to_owned(),
+    }
+}
+
+/// The same with what there is to say of it: `paused (budget: 3 failed, the limit is 3)`.
+#[must_use]
+pub fn standing_in_full(job: &JobView) -> String {
+    let reason = job.reason.as_ref().filter(|reason| !reason.is_empty()).map(|reason| reason.safe().to_string());
+    match (job.state, job.waits) {
+        (JobState::Paused, Some(waits)) => {
+            let what = match waits {
+                Waits::Canary => "canary: its result waits to be looked at".to_owned(),
+                Waits::Operator | Waits::Trouble => with(waits.word(), reason),
+                Waits::Budget => match reason {
+                    Some(reason) => with(waits.word(), Some(reason)),
+                    None => format!("{}: {} failed", waits.word(), job.failed),
+                },
+                Waits::Process => with("its process ended", reason),
+            };
+            format!("paused ({what})")
+        }
+        (JobState::Queued | JobState::Running, _) => standing(job),
+        (JobState::Orphaned, _) => {
+            let worker = job.worker.as_ref().map(|worker| format!(" {}", worker.safe())).unwrap_or_default();
+            format!("orphaned: its worker{worker} is gone")
+        }
+        (JobState::Paused | JobState::Done | JobState::Failed | JobState::Cancelled, _) => match reason {
+            Some(reason) => format!("{} ({reason})", standing(job)),
+            None => standing(job),
+        },
+    }
+}
+
+/// A word and what is added to it, said once.
+fn with(word: &str, reason: Option<String>) -> String {
+    match reason {
+        Some(reason) if reason == word => reason,
+        Some(reason) => format!("{word}: {reason}"),
+        None => word.to_owned(),
+    }
+}
+
+/// Tenants of a job that are through, one way or another.
+#[must_use]
+pub const fn finished(job: &JobView) -> u32 {
+    job.done.saturating_add(job.failed).saturating_add(job.blocked)
+}
+
+/// How far it is: tenants of a migration, `61/180`; steps of a provisioning, `step 3/6`.
+#[must_use]
+pub fn progress(job: &JobView) -> String {
+    match job.kind {
+        JobKind::Migrate => format!("{}/{}", finished(job), job.total),
+        JobKind::Provision => match (job.steps, job.state) {
+            ((_, 0), _) => format!("{}/{}", finished(job), job.total),
+            ((_, of), JobState::Done) => format!("{of}/{of} steps"),
+            ((done, of), _) => format!("step {}/{of}", done.saturating_add(1).min(of)),
+        },
+    }
+}
+
+/// Who ordered it and where it runs: `by ana, runs on app3 4411`.
+#[must_use]
+pub fn whose(job: &JobView) -> String {
+    let place = job.worker.as_ref().filter(|_| job.state == JobState::Running).map(|worker| {
+        let worker = worker.safe();
+        if job.mine { format!(", runs here ({worker})") } else { format!(", runs on {worker}") }
+    });
+    format!("by {}{}", job.created_by.safe(), place.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::job::JobId;
+
+    fn job(kind: JobKind, state: JobState) -> JobView {
+        JobView {
+            database: "eu-1".into(),
+            id: JobId(17),
+            kind,
+            what: "180 tenants to 0042".into(),
+            state,
+            reason: None,
+            waits: None,
+            attempt: 1,
+            total: 180,
+            done: 60,
+            failed: 1,
+            blocked: 0,
+            pending: 119,
+            created_by: "ana".into(),
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            started_at: None,
+            ended_at: None,
+            worker: Some("app3 4411".into()),
+            mine: false,
+            rate_per_minute: None,
+            left_seconds: None,
+            steps: (2, 6),
+            pause_requested: false,
+            cancel_requested: false,
+            stop_now: false,
+        }
+    }
+
+    #[test]
+    fn a_running_job_says_what_was_asked_of_it() {
+        let mut job = job(JobKind::Migrate, JobState::Running);
+        assert_eq!((standing(&job), progress(&job)), ("running".into(), "61/180".into()));
+        assert_eq!(whose(&job), "by ana, runs on app3 4411");
+        job.pause_requested = true;
+        assert_eq!(standing(&job), "pausing");
+        job.cancel_requested = true;
+        assert_eq!(standing(&job), "stopping");
+        job.stop_now = true;
+        assert_eq!(standing(&job), "stopping now");
+        job.mine = true;
+        assert_eq!(whose(&job), "by ana, runs here (app3 4411)");
+    }
+
+    #[test]
+    fn a_paused_job_says_what_it_waits_for() {
+        let paused = |waits, reason: Option<&str>| {
+            let mut job = job(JobKind::Migrate, JobState::Paused);
+            (job.waits, job.reason) = (Some(waits), reason.map(Into::into));
+            (standing(&job), standing_in_full(&job))
+        };
+        let said =
+            |waits, reason, short: &str, full: &str| assert_eq!(paused(waits, reason), (short.into(), full.into()));
+        said(Waits::Canary, Some("canary"), "paused (canary)", "paused (canary: its result waits to be looked at)");
+        said(Waits::Operator, Some("paused by ana"), "paused (operator)", "paused (operator: paused by ana)");
+        said(Waits::Budget, None, "paused (budget)", "paused (budget: 1 failed)");
+        said(
+            Waits::Budget,
+            Some("3 failed, the limit is 3"),
+            "paused (budget)",
+            "paused (budget: 3 failed, the limit is 3)",
+        );
+        said(Waits::Process, Some("SIGTERM"), "paused (process)", "paused (its process ended: SIGTERM)");
+        said(Waits::Trouble, None, "paused (trouble)", "paused (trouble)");
+        assert_eq!(
+            standing_in_full(&job(JobKind::Migrate, JobState::Orphaned)),
+            "orphaned: its worker app3 4411 is gone"
+        );
+    }
+
+    #[test]
+    fn provisioning_counts_its_steps() {
+        assert_eq!(progress(&job(JobKind::Provision, JobState::Running)), "step 3/6");
+        assert_eq!(progress(&job(JobKind::Provision, JobState::Failed)), "step 3/6");
+        assert_eq!(progress(&job(JobKind::Provision, JobState::Done)), "6/6 steps");
+        let mut all = job(JobKind::Provision, JobState::Running);
+        all.steps = (6, 6);
+        assert_eq!(progress(&all), "step 6/6");
+        all.steps = (0, 0);
+        assert_eq!(progress(&all), "61/180");
+    }
+}

@@ -1,0 +1,86 @@
+//! Keeps the results of the job in front current: read when the cursor rests on it, and again when its numbers
+//! changed, less often the more tenants it has. Of jobs that run elsewhere nothing else is known.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::App;
+use super::command::Command;
+use super::event::Now;
+use super::state::Screen;
+use crate::jobs::service::ServiceCommand;
+use crate::model::job::{JobId, JobState, JobView};
+use crate::model::tenant::DatabaseName;
+
+/// A job is read when the cursor rested on it this long.
+const REST: Duration = Duration::from_millis(250);
+
+/// Time between two readings of one job: this, and as much again for each hundred tenants.
+const PACE: Duration = Duration::from_secs(2);
+
+type Key = (DatabaseName, JobId);
+
+/// What results depend on.
+type Numbers = (JobState, i32, [u32; 4], (u32, u32));
+
+/// What was read of which job.
+#[derive(Debug, Default)]
+pub(super) struct Results {
+    rests_on: Option<Key>,
+    since: Duration,
+    asked: BTreeMap<Key, (Numbers, Duration)>,
+}
+
+fn numbers(job: &JobView) -> Numbers {
+    (job.state, job.attempt, [job.done, job.failed, job.blocked, job.pending], job.steps)
+}
+
+impl App {
+    fn job_in_front(&self) -> Option<&JobView> {
+        match self.state.screen {
+            Screen::Jobs => self.state.cursor_job(),
+            Screen::JobResult => self.state.jobs.result_of.as_ref().and_then(|key| self.state.job(key)),
+            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages | Screen::Audit => None,
+        }
+    }
+
+    /// Asks for the results of a job.
+    pub(super) fn ask_results(&mut self, key: Key) -> Command {
+        if let Some(job) = self.state.job(&key) {
+            let asked = (numbers(job), self.state.now.elapsed);
+            self.results.asked.insert(key.clone(), asked);
+        }
+        Command::Service { database: key.0, command: ServiceCommand::ReadOutcomes(key.1) }
+    }
+
+    /// When the results of the job in front have to be read; `None`: they are current.
+    pub(super) fn results_due(&self) -> Option<Duration> {
+        let job = self.job_in_front()?;
+        let linked = self.state.latest.database(&job.database).is_some_and(|view| view.link.is_up());
+        let key = (job.database.clone(), job.id);
+        if !linked {
+            return None;
+        }
+        let rested =
+            if self.results.rests_on.as_ref() == Some(&key) { self.results.since } else { self.state.now.elapsed };
+        match self.results.asked.get(&key) {
+            Some((known, _)) if *known == numbers(job) => None,
+            Some((_, at)) => Some((*at + PACE + PACE * (job.total / 100)).max(rested + REST)),
+            None => Some(rested + REST),
+        }
+    }
+
+    /// Asks for the results of the job in front where that is due.
+    pub(super) fn read_results(&mut self, now: Now) -> Option<Command> {
+        let front = self.job_in_front().map(|job| (job.database.clone(), job.id));
+        if self.results.rests_on != front {
+            self.results.rests_on.clone_from(&front);
+            self.results.since = now.elapsed;
+        }
+        let due = self.results_due()?;
+        if due > now.elapsed {
+            return None;
+        }
+        front.map(|key| self.ask_results(key))
+    }
+}
