@@ -10,7 +10,9 @@ mod invariant;
 mod kills;
 mod links;
 mod messages;
+mod races;
 mod stops;
+mod zombies;
 
 use std::io::Write as _;
 use std::time::Duration;

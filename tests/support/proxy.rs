@@ -173,6 +173,13 @@ impl Shared {
         }
     }
 
+    /// Waits while nothing passes.
+    fn hold(&self) {
+        while self.mood() == Mood::Stall && !self.over.load(Ordering::SeqCst) {
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// Counts a message, and asks what happens to it. One judge for all lines: the numbers are one order.
     fn judge(&self, line: usize, kind: u8, body: &[u8]) -> Verdict {
         let mut judge = lock(&self.judge);
@@ -198,9 +205,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 
 /// One line: two threads, one for each way.
 fn open(program: TcpStream, shared: &Arc<Shared>) {
-    while shared.mood() == Mood::Stall && !shared.over.load(Ordering::SeqCst) {
-        std::thread::sleep(LOOK);
-    }
+    shared.hold();
     let Ok(server) = TcpStream::connect_timeout(&shared.server, REPLY) else {
         end(&program);
         return;
@@ -251,11 +256,8 @@ fn questions(
         if shared.over.load(Ordering::SeqCst) {
             break;
         }
-        if shared.mood() == Mood::Stall {
-            std::thread::sleep(LOOK);
-            continue;
-        }
         let Some(count) = read(&mut program, &mut chunk) else { break };
+        shared.hold();
         if shared.mood() == Mood::DeafServer {
             continue;
         }
@@ -350,15 +352,11 @@ impl Answers {
     fn pump(self, mut server: TcpStream, mut program: TcpStream) {
         let mut chunk = vec![0; 16_384];
         loop {
-            let mood = self.shared.mood();
             if self.shared.over.load(Ordering::SeqCst) {
                 break;
             }
-            if mood == Mood::Stall {
-                std::thread::sleep(LOOK);
-                continue;
-            }
             let Some(count) = read(&mut server, &mut chunk) else { break };
+            self.shared.hold();
             if count == 0 {
                 continue;
             }
