@@ -88,11 +88,17 @@ impl Fleet {
              [database.migrations]\npath = \"{}\"\nallow = [{}]\n",
             self.db.name,
             self.home.path().join("migrations").display(),
-            VERSIONS.map(|version| format!("\"{version}:transaction-control\"")).join(", ")
+            VERSIONS.map(|version| format!("\"{version}:search-path\"")).join(", ")
         );
         let path = self.home.path().join(name);
         std::fs::write(&path, text).expect("a configuration");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("the mode");
+    }
+
+    /// Writes the file of a version anew.
+    pub fn file(&self, version: u32, sql: &str) {
+        let path = self.home.path().join("migrations").join(format!("{version}-make.up.sql"));
+        std::fs::write(path, sql).expect("a file");
     }
 
     /// Empty tenants, and no job that is still open: what is left of the last round is dropped by schema.

@@ -50,6 +50,7 @@ with fleet as (
     (select count(*) from tenantui.step s where s.job_id = j.id and s.state in ('failed', 'blocked')) as stopped,
     (select count(*) from tenantui.step s where s.job_id = j.id and s.attempt > j.attempt) as foreign_steps,
     (select count(*) from tenantui.audit a where a.job_id = j.id and a.outcome = 'ordered') as ordered,
+    (select count(*) from tenantui.audit a where a.job_id = j.id and a.action = 'claim') as claims,
     (select count(*) from tenantui.audit a where a.job_id = j.id and a.action = 'run') as ends
   from tenantui.job j where j.id > :base
 )
@@ -65,8 +66,8 @@ union all
 select 'violation', format('%s holds the row -1 of a lock', nspname), null, null, null
 from fleet where faults.rows(nspname, 'schema_migrations', 'id', -1) <> 0
 union all
-select 'violation', format('job %s is %s at attempt %s: %s of %s steps done, %s of a later attempt, ordered %s times, ended %s times',
-  id, state, attempt, done, steps, foreign_steps, ordered, ends), null, null, null
+select 'violation', format('job %s is %s at attempt %s: %s of %s steps done, %s of a later attempt, ordered %s times, claimed %s times, ended %s times',
+  id, state, attempt, done, steps, foreign_steps, ordered, claims, ends), null, null, null
 from jobs
 where not case state
     when 'queued' then true
@@ -75,7 +76,7 @@ where not case state
     when 'done' then attempt > 0 and done = steps
     when 'failed' then :may_fail and attempt > 0 and stopped > 0
     else false end
-  or steps = 0 or foreign_steps > 0 or ordered <> 1 or ends > attempt
+  or steps = 0 or foreign_steps > 0 or ordered <> 1 or claims <> attempt or ends > attempt
 union all
 select 'violation', format('%s live jobs of the scope %s', count(*), active_scope), null, null, null
 from jobs where state in ('queued', 'running', 'paused') group by active_scope having count(*) > 1

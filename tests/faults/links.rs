@@ -148,6 +148,32 @@ fn a_lost_answer_to_an_order_makes_one_job_or_none() {
 }
 
 #[test]
+fn a_lost_answer_to_the_end_of_a_job_is_read_back() {
+    let (mut fleet, proxy, _) = behind_a_proxy(2, Duration::ZERO);
+    for committed in [true, false] {
+        cut_at(&proxy, |message| message.text.contains("pg_advisory_unlock"), false, committed);
+        fleet.reset();
+        let end = fleet.must(0, &MIGRATE);
+        proxy.watch(|_| Verdict::Pass);
+        fleet.check(&end.err);
+        assert!(fleet.watch.open(&fleet.db).is_empty(), "the job is done, and was said to be: {}", end.err);
+    }
+}
+
+#[test]
+fn a_link_lost_before_the_first_step_is_opened_again() {
+    let (mut fleet, proxy, _) = behind_a_proxy(2, Duration::ZERO);
+    for committed in [true, false] {
+        cut_at(&proxy, |message| message.text.contains("FROM tenantui.step AS s WHERE s.job_id"), false, committed);
+        fleet.reset();
+        let end = fleet.run(&MIGRATE);
+        proxy.watch(|_| Verdict::Pass);
+        fleet.check(&end.err);
+        assert_eq!(fleet.finish(&end.err), 0, "nobody has to look at this: {}", end.err);
+    }
+}
+
+#[test]
 fn links_cut_at_random_times_are_opened_again() {
     let wanted = count("cuts", 8);
     let mut dice = Dice::new("cuts");

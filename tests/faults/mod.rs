@@ -5,6 +5,8 @@
 //! `TENANTUI_FAULTS_<WHAT>` scales a count: the defaults are what every push runs, `scripts/faults` runs the figures
 //! of docs/reliability.md. `TENANTUI_FAULTS_REPORT` names a file that the figures are added to.
 
+mod controls;
+mod disk;
 mod fleet;
 mod invariant;
 mod kills;
