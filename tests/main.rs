@@ -24,6 +24,7 @@ mod locks;
 mod migrate;
 mod migration_files;
 mod names;
+mod outage;
 mod pooler;
 mod provision;
 mod registry;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ use crate::model::fleet::CacheView;
 use crate::model::server::Back;
 use crate::model::tenant::{Tenant, TenantKey};
 use crate::postgres::link::{Link, LinkEvent, jitter};
-use crate::postgres::session::Target;
+use crate::postgres::session::{Patience, Target};
 
 /// Table counts and size estimates are scans of `pg_class`: at most this often, and at most a twentieth of the time.
 const COUNTS_EVERY: Duration = Duration::from_secs(60);
@@ -78,7 +79,7 @@ struct Running {
 /// Runs until nobody listens any more.
 pub async fn run(task: Task) {
     let mut running = Running {
-        session: Session::new(task.target.clone()),
+        session: Session::new(task.target.clone(), Patience::Background),
         picture: Picture::new(task.target.clone()),
         link: Link::default(),
         counted_at: None,
@@ -109,6 +110,9 @@ impl Running {
             all_ledgers: everything || due(self.ledgers_at, LEDGERS_EVERY),
         };
         if !self.session.is_open() {
+            if let Some(why) = self.session.why_closed() {
+                self.lost(why.into());
+            }
             self.link.apply(LinkEvent::TryStarted, Timestamp::now(), jitter());
             self.send().await?;
         }
@@ -159,11 +163,13 @@ impl Running {
         let updates = self.task.updates.clone();
         let index = self.task.index;
         let link = &mut self.link;
-        let mut last = Instant::now();
+        let started = Instant::now();
+        // When the last answer came, in milliseconds since then.
+        let last = AtomicU64::new(0);
         let mut shown: Option<Instant> = None;
         let mut show = |picture: &mut Picture| {
-            let waiting = last.elapsed();
-            last = Instant::now();
+            let waiting = waiting(started, &last);
+            last.store(u64::from(millis(started.elapsed())), Ordering::Relaxed);
             let event = if waiting > OVERDUE {
                 LinkEvent::Overdue { waiting_ms: millis(waiting) }
             } else {
@@ -181,7 +187,18 @@ impl Running {
             // More is being read behind it.
             picture.stale = true;
         };
-        read::refresh(&mut self.session, &mut self.picture, scope, &mut show).await
+        let reading = read::refresh(&mut self.session, &mut self.picture, scope, &mut show);
+        tokio::pin!(reading);
+        loop {
+            tokio::select! {
+                ended = &mut reading => return ended,
+                () = tokio::time::sleep(OVERDUE) => {}
+            }
+            let waiting = waiting(started, &last);
+            if waiting >= OVERDUE {
+                let _busy = self.task.updates.try_send(Update::Waiting(index, millis(waiting)));
+            }
+        }
     }
 
     /// The reading is done: the latency in the header is that of its first and cheapest question.
@@ -239,6 +256,13 @@ impl Running {
             let message = tokio::select! {
                 () = timer => return Some(false),
                 message = self.task.inbox.recv() => message?,
+                // Told at once, and with the server's own reason.
+                why = self.session.ended() => {
+                    self.lost(why.into());
+                    self.send().await?;
+                    due = self.next_reading();
+                    continue;
+                }
             };
             match message {
                 Message::Refresh => {
@@ -291,6 +315,11 @@ fn rows_changed(before: &[Arc<Tenant>], now: &[Arc<Tenant>]) -> u32 {
     let kept = now.iter().filter(|tenant| known.contains_key(&tenant.key)).count();
     let same = now.iter().filter(|tenant| known.get(&tenant.key).is_some_and(|before| before == tenant)).count();
     u32::try_from(before.len() - kept + now.len() - same).unwrap_or(u32::MAX)
+}
+
+/// How long the answer that is awaited has been so.
+fn waiting(started: Instant, last: &AtomicU64) -> Duration {
+    started.elapsed().saturating_sub(Duration::from_millis(last.load(Ordering::Relaxed)))
 }
 
 fn link_latency(link: &Link) -> u32 {

@@ -16,7 +16,7 @@ use crate::migrations::ledgers;
 use crate::model::fleet::Snapshot;
 use crate::model::tenant::{MigrationDetail, Tenant, TenantDetail, TenantKey};
 use crate::postgres::detail;
-use crate::postgres::session::{QueryError, Reader, Target};
+use crate::postgres::session::{Patience, QueryError, Reader, Target};
 use crate::text::Untrusted;
 
 /// Exact sizes are measured again at most this often by themselves; `r` measures at once.
@@ -144,7 +144,7 @@ impl Desk {
         let (Some(tenant), Some(context), Some((target, counts))) = (tenant, context, database) else {
             return shown.cloned();
         };
-        let mut session = Session::new(target.clone());
+        let mut session = Session::new(target.clone(), Patience::Foreground);
         let counts = counts.borrow().clone();
         match read(&mut session, &context, &tenant, counts.as_deref()).await {
             Ok(detail) => Some(Arc::new(detail)),

@@ -12,14 +12,14 @@ use crate::cache::{self, CacheIds, CacheProgress};
 use crate::model::fleet::CacheView;
 use crate::model::link::LinkState;
 use crate::model::tenant::{Tenant, TenantKey};
-use crate::postgres::session::Target;
+use crate::postgres::session::{Patience, Target};
 
 /// Reads it.
 ///
 /// # Errors
 /// When there is no link, or the registry cannot be read.
 pub async fn read(target: &Target, options: &ReadOptions) -> Result<Reading, FleetError> {
-    let mut session = Session::new(target.clone());
+    let mut session = Session::new(target.clone(), Patience::Background);
     let mut picture = Picture::new(target.clone());
     let started = std::time::Instant::now();
     session.reader().await?;

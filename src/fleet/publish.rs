@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use super::JobContext;
 use crate::model::fleet::{DatabaseView, SharedSchema, Snapshot};
 use crate::model::job::JobView;
+use crate::model::link::LinkState;
 use crate::model::tenant::{Tenant, TenantDetail};
 
 /// One database's part of the picture.
@@ -29,6 +30,8 @@ pub struct Part {
 pub enum Update {
     /// A database's part, by its place in the configuration.
     Part(usize, Box<Part>),
+    /// The answer of a database's server is overdue by so many milliseconds.
+    Waiting(usize, u32),
     /// The open tenant was read, or closed.
     Detail(Option<Arc<TenantDetail>>),
 }
@@ -63,6 +66,11 @@ fn place(parts: &mut [Part], detail: &mut Option<Arc<TenantDetail>>, update: Upd
         Update::Part(index, part) => {
             if let Some(slot) = parts.get_mut(index) {
                 *slot = *part;
+            }
+        }
+        Update::Waiting(index, waiting_ms) => {
+            if let Some(part) = parts.get_mut(index).filter(|part| part.view.link.is_up()) {
+                part.view.link = LinkState::Slow { waiting_ms };
             }
         }
         Update::Detail(read) => *detail = read,

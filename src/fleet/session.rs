@@ -10,6 +10,7 @@ const MOST_RELATIONS: usize = 4_000;
 #[derive(Debug)]
 pub struct Session {
     target: Target,
+    patience: Patience,
     reader: Option<Reader>,
     relations: usize,
 }
@@ -17,8 +18,8 @@ pub struct Session {
 impl Session {
     /// No connection is made yet.
     #[must_use]
-    pub const fn new(target: Target) -> Self {
-        Self { target, reader: None, relations: 0 }
+    pub const fn new(target: Target, patience: Patience) -> Self {
+        Self { target, patience, reader: None, relations: 0 }
     }
 
     /// The reader; opened where there is none, it is closed, or it has opened too many relations.
@@ -33,7 +34,7 @@ impl Session {
         let reader = match self.reader.take() {
             Some(reader) => reader,
             None => {
-                let reader = Reader::open(&self.target, Patience::Background).await?;
+                let reader = Reader::open(&self.target, self.patience).await?;
                 self.relations = 0;
                 reader
             }
@@ -49,6 +50,23 @@ impl Session {
     /// Drops the connection, so that the next question makes a new one.
     pub fn close(&mut self) {
         self.reader = None;
+    }
+
+    /// Waits for the end of the connection, and says why it ended; for ever where there is none.
+    pub async fn ended(&self) -> LinkError {
+        let Some(reader) = &self.reader else { return std::future::pending().await };
+        let mut ended = reader.ended();
+        match ended.wait_for(Option::is_some).await.map(|why| why.clone()) {
+            Ok(Some(why)) => why,
+            // The task that would say it is gone without a word, which `is_open` tells as well.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Why the connection that there was is gone.
+    #[must_use]
+    pub fn why_closed(&self) -> Option<LinkError> {
+        self.reader.as_ref().and_then(Reader::why_closed)
     }
 
     /// Whether there is a connection.

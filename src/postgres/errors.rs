@@ -36,7 +36,7 @@ pub enum QueryError {
         message: Untrusted,
     },
     /// The answer did not come in time; the statement was cancelled.
-    #[error("no answer within {} ms; the statement was cancelled", after.as_millis())]
+    #[error("no answer within {} ms; the statement was given up", after.as_millis())]
     Timeout {
         /// How long we waited.
         after: Duration,

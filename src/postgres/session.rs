@@ -189,7 +189,12 @@ impl Reader {
                 Err(words::query_error(&error, ended))
             }
             Err(_) => {
-                self.give_up().await;
+                // A question that is given less time than the session's patience is small: there is nothing to cancel.
+                if limit < self.patience.limit() {
+                    self.life.cut();
+                } else {
+                    self.give_up().await;
+                }
                 Err(QueryError::Timeout { after: limit })
             }
         }
@@ -237,6 +242,12 @@ impl Reader {
     #[must_use]
     pub fn why_closed(&self) -> Option<LinkError> {
         self.life.why()
+    }
+
+    /// Becomes `Some` when the connection ends.
+    #[must_use]
+    pub fn ended(&self) -> watch::Receiver<Option<LinkError>> {
+        self.life.ended.clone()
     }
 }
 
