@@ -11,6 +11,8 @@ use crate::support::{PgHandle, TestDatabase};
 
 /// The files' versions.
 pub const VERSIONS: [u32; 3] = [101, 102, 103];
+/// The version of a file whose statement no transaction can hold, where a test adds it.
+pub const ALONE: u32 = 104;
 /// How long one run of the program may take before the test fails: longer than every patience in it.
 pub const LONG: Duration = Duration::from_secs(180);
 
@@ -93,6 +95,11 @@ impl Fleet {
         let path = self.home.path().join(name);
         std::fs::write(&path, text).expect("a configuration");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("the mode");
+    }
+
+    /// Adds a file whose statement no transaction can hold.
+    pub fn add_alone(&self) {
+        self.file(ALONE, &format!("-- :disable-transaction\ncreate index concurrently e_{ALONE} on a_101 (note)"));
     }
 
     /// Writes the file of a version anew.

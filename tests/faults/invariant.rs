@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fleet::VERSIONS;
+use super::fleet::{ALONE, VERSIONS};
 use crate::support::TestDatabase;
 
 /// Counts rows of a table that may be missing, in the snapshot of the query that asks.
@@ -43,6 +43,16 @@ with fleet as (
     (select count(*) from tenantui.audit a where a.job_id > :base and a.outcome = 'done' and a.target = f.nspname
        and (a.action = 'provision' or (a.action = 'migrate' and a.after->>'version' = v.version::text))) as audited
   from fleet f cross join (values :versions) as v (version)
+), alone as (
+  select f.nspname as schema,
+    faults.rows(f.nspname, 'schema_migrations', 'id', :alone) as ledger,
+    (select count(*) from pg_index i join pg_class c on c.oid = i.indexrelid where c.relnamespace = f.oid and c.relname = 'e_:alone'
+       and i.indisvalid and i.indisready) as indexes,
+    (select count(*) from tenantui.step s where s.job_id > :base and s.schema_name = f.nspname and s.version = ':alone'
+       and s.state = 'done') as steps,
+    (select count(*) from tenantui.audit a where a.job_id > :base and a.action = 'migrate' and a.outcome = 'done'
+       and a.target = f.nspname and a.after->>'version' = ':alone') as audited
+  from fleet f
 ), jobs as (
   select j.id, j.state, j.attempt, j.active_scope,
     (select count(*) from tenantui.step s where s.job_id = j.id) as steps,
@@ -58,6 +68,11 @@ select 'violation', format('%s %s is half done or done twice: ledger %s, marks %
   schema, version, ledger, marks, tables, indexes, columns, steps, audited), null, null, null
 from cells
 where (ledger, marks, tables, indexes, columns, steps, audited) not in ((0, 0, 0, 0, 0, 0, 0), (1, 1, 4, 1, 1, 1, 1))
+union all
+select 'violation', format('%s: the file without a transaction: ledger %s, valid index %s, done steps %s, audited %s',
+  schema, ledger, indexes, steps, audited), null, null, null
+from alone
+where (ledger, steps, audited) not in ((0, 0, 0), (1, 1, 1)) or ledger > indexes
 union all
 select 'violation', format('%s has %s without %s', later.schema, later.version, earlier.version), null, null, null
 from cells later join cells earlier on earlier.schema = later.schema and earlier.version < later.version
@@ -104,10 +119,13 @@ select n.nspname, md5(string_agg(line, E'\\n' order by line)) from pg_namespace 
 ) as lines (line)
 where n.nspname like 'tenant\\_%' group by n.nspname order by 1";
 
+/// Jobs by their number: state, attempt, steps.
+type Jobs = BTreeMap<i32, (String, i32, i32)>;
+
 /// What is known of the jobs so far: none may ever vanish, go back, or change its plan.
 pub struct Watch {
     base: i32,
-    jobs: BTreeMap<i32, (String, i32, i32)>,
+    jobs: Jobs,
     reference: Option<String>,
     /// A fault here is one that a step may fail by, not one that it must outlive.
     pub may_fail: bool,
@@ -122,7 +140,7 @@ impl Watch {
     /// Makes what the query needs.
     pub fn new(db: &TestDatabase) -> Self {
         db.sql(HELPERS);
-        Self { base: 0, jobs: BTreeMap::new(), reference: None, may_fail: false, checks: 0 }
+        Self { base: 0, jobs: Jobs::new(), reference: None, may_fail: false, checks: 0 }
     }
 
     /// From now on a step that is done by somebody who has lost the job is noted. The record must be there.
@@ -138,14 +156,15 @@ impl Watch {
     }
 
     /// What is wrong, and the jobs of this round.
-    fn ask(&self, db: &TestDatabase) -> (Vec<String>, BTreeMap<i32, (String, i32, i32)>) {
+    fn ask(&self, db: &TestDatabase) -> (Vec<String>, Jobs) {
         let versions: Vec<String> = VERSIONS.iter().map(|version| format!("({version})")).collect();
         let query = QUERY
             .replace(":base", &self.base.to_string())
             .replace(":versions", &versions.join(", "))
+            .replace(":alone", &ALONE.to_string())
             .replace(":may_fail", &self.may_fail.to_string());
         let rows = db.sql(&format!("begin isolation level repeatable read read only; {query}; commit"));
-        let (mut wrong, mut jobs) = (Vec::new(), BTreeMap::new());
+        let (mut wrong, mut jobs) = (Vec::new(), Jobs::new());
         for row in rows {
             let text = |column: usize| row[column].clone().unwrap_or_default();
             let number = |column: usize| text(column).parse::<i32>().expect("a number");

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::fleet::{Fleet, LONG, VERSIONS};
-use super::kills::MIGRATE;
+use super::kills::{MIGRATE, WORKER};
 use super::{Dice, count, full, report};
 use crate::support::pg;
 use crate::support::proxy::{Message, Mood, Proxy, Verdict};
+use crate::support::victim::Aim;
 
 /// A fleet behind a proxy, and how long a run through it takes.
 fn behind_a_proxy(tenants: usize, sleep: Duration) -> (Fleet, Proxy, Duration) {
@@ -274,5 +275,47 @@ fn an_orphan_is_visible_within_two_seconds_of_a_kill() {
     report(
         "orphans seen elsewhere after kill -9",
         &format!("{rounds} kills, at most {worst:.2?} (the command's own start included)"),
+    );
+}
+
+#[test]
+fn an_orphan_is_visible_when_its_network_died_without_a_word() {
+    let (mut fleet, proxy, _) = behind_a_proxy(4, Duration::from_millis(300));
+    fleet.configure("direct.toml", fleet.db.port);
+    // The server ends a session that says nothing for the lease; the default is 60 s.
+    let lease = Duration::from_secs(if full() { 60 } else { 3 });
+    fleet.variables.push(("TENANTUI_TEST_LEASE_MS", lease.as_millis().to_string()));
+    fleet.reset();
+    let victim = fleet.start(&MIGRATE);
+    crate::support::wait_until(LONG, "a first step", || {
+        fleet.db.value(
+            "select count(*) from tenantui.step where state = 'done' and schema_oid in (select oid from pg_namespace)",
+        ) != "0"
+    });
+    proxy.mood(Mood::DeafServer);
+    let (died, aim) = (Instant::now(), Aim::default());
+    let seen = loop {
+        let end = fleet.start_as("direct.toml", &["jobs", "--limit", "1", "--json"], &aim).wait(LONG);
+        if end.out.contains("\"orphaned\"") {
+            break died.elapsed();
+        }
+        assert!(died.elapsed() < LONG, "it is never seen: {}", end.out);
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    fleet.check("a network that died");
+    assert!(seen < lease + Duration::from_secs(5), "an orphan was seen after {seen:?} only");
+    // Somebody else goes on with it, unless a step of the first is still open: then the server ends that in its time.
+    let second = fleet.start_as("direct.toml", &WORKER, &aim).wait(LONG);
+    fleet.check(&format!("a worker that took it over: {}", second.err));
+    proxy.cut();
+    proxy.mood(Mood::Pass);
+    let first = victim.wait(LONG);
+    let said = format!("first {:?}: {}\nsecond {:?}: {}", first.code, first.err, second.code, second.err);
+    assert_eq!(fleet.finish(&said), 0, "{said}");
+    let attempts = fleet.db.value("select attempt from tenantui.job order by id desc limit 1");
+    let by = if attempts != "1" { "another worker finished it" } else { "the first worker got it back" };
+    report(
+        "orphan seen after a silent network death",
+        &format!("after {seen:.1?} with a lease of {lease:?}; {by}, 0 violations"),
     );
 }

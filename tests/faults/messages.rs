@@ -30,14 +30,9 @@ impl Counter {
     }
 }
 
-/// Which messages belong to the sessions that write.
-fn of_writers(seen: &[Message]) -> Vec<Point> {
-    let writes = |name: &str| name.contains(" order") || name.contains(" job ");
-    let lines: Vec<usize> = seen
-        .iter()
-        .filter(|message| message.kind == b's' && writes(&message.text))
-        .map(|message| message.line)
-        .collect();
+/// The messages on the lines on which one of them is like this.
+fn on_lines(seen: &[Message], like: impl Fn(&str) -> bool) -> Vec<Point> {
+    let lines: Vec<usize> = seen.iter().filter(|message| like(&message.text)).map(|message| message.line).collect();
     let mut counter = Counter::default();
     let points: Vec<(usize, Point)> = seen.iter().map(|message| (message.line, counter.point(message))).collect();
     points.into_iter().filter(|(line, _)| lines.contains(line)).map(|(_, point)| point).collect()
@@ -106,10 +101,15 @@ impl Bench {
 
     /// The messages of an undisturbed run of this command.
     fn points(&self, arguments: &[&str]) -> Vec<Point> {
+        let points = self.trace(arguments, |name| name.contains(" order") || name.contains(" job "));
+        if full() { points } else { some(&points) }
+    }
+
+    /// The messages of an undisturbed run, on the lines where one of them is like this.
+    fn trace(&self, arguments: &[&str], on: impl Fn(&str) -> bool) -> Vec<Point> {
         self.proxy.watch(|_| Verdict::Pass);
         self.fleet.must(0, arguments);
-        let points = of_writers(&self.proxy.seen());
-        if full() { points } else { some(&points) }
+        on_lines(&self.proxy.seen(), on)
     }
 
     /// Runs a command that dies there.
@@ -197,6 +197,31 @@ fn killed_at_every_message_of_a_worker_it_leaves_nothing_half_done() {
         jobs += 1;
     }
     bench.end("kills at every message of a worker", jobs);
+}
+
+#[test]
+fn killed_at_every_message_of_a_statement_that_runs_alone_it_makes_a_valid_index() {
+    let mut bench = Bench::new();
+    bench.fleet.add_alone();
+    bench.fleet.connect_to(bench.fleet.db.port);
+    bench.fleet.undisturbed();
+    bench.fleet.connect_to(bench.proxy.port());
+    let arguments = [&MIGRATE[..], &["--parallel", "1"]].concat();
+    bench.fleet.reset();
+    // The session of the statement, without its opening; it is the only one that does so.
+    let points = bench.trace(&arguments, |text| text.contains("create index concurrently"));
+    let points: Vec<Point> = points.into_iter().filter(|(kind, _)| full() || !kind.starts_with('s')).collect();
+    let all: Vec<(Point, Side)> =
+        points.iter().flat_map(|point| [Side::Before, Side::After].map(|side| (point.clone(), side))).collect();
+    let step = if full() { 1 } else { all.len().div_ceil(count("alone_messages", 14)) };
+    let mut jobs = 0;
+    for (point, side) in all.into_iter().step_by(step) {
+        bench.fleet.reset();
+        bench.die(&arguments, &point, side);
+        assert_eq!(bench.fleet.finish(&format!("alone, killed {side:?} {point:?}")), 0, "no operator is needed");
+        jobs += 1;
+    }
+    bench.end("kills at every message of a statement that runs alone", jobs);
 }
 
 #[test]
