@@ -1,224 +1,175 @@
-//! The task behind a [`super::service::Service`]: takes commands, runs jobs one after another, and stays able to
-//! answer while one runs. A panic of a job's task is told as a refusal; it never reaches the face.
+//! The task behind a [`super::service::Service`]: takes commands, runs jobs one after another, and never waits for the
+//! database itself: every command is an errand of another task, so that a stop is heard whatever a server does. A
+//! panic in a job or an errand is told as a refusal; it never reaches the face.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 
-use super::control;
-use super::init;
-use super::orders::{self, OrderError};
-use super::record;
+use super::errands::{Clerk, How, Turn};
 use super::service::ServiceCommand;
 use super::watch as watching;
 use super::worker::{self, RunOptions, Stop};
-use crate::model::audit::AuditFilter;
 use crate::model::job::{JobEvent, JobId};
-use crate::postgres::session::{Patience, Reader, Target};
-use crate::text::Untrusted;
+use crate::postgres::session::Target;
 
-/// A job that waits for its turn.
-#[derive(Debug, Clone, Copy)]
-struct Turn {
-    job: JobId,
-    retry: bool,
-}
+/// How long an errand that is under way may take when the process ends: what it orders is durable or not there.
+const LAST_ERRAND: Duration = Duration::from_secs(5);
 
-struct Desk {
-    target: Target,
-    events: mpsc::Sender<JobEvent>,
-    turns: VecDeque<Turn>,
-    stop: watch::Sender<Stop>,
-}
-
-/// Runs until all senders of commands are gone.
+/// Runs until all senders of commands are gone, or a stop is asked for.
 pub(super) async fn run(target: Target, mut commands: mpsc::Receiver<ServiceCommand>, events: mpsc::Sender<JobEvent>) {
-    let (stop, _) = watch::channel(Stop::GoOn);
-    let mut desk = Desk { target, events, turns: VecDeque::new(), stop };
+    let clerk = Clerk { target, events };
     // It lists the jobs that are there, and tells of all that happens to them, here or elsewhere.
-    let watch = watching::tell(desk.target.clone(), desk.events.clone());
-    let mut running: Option<(JobId, JoinHandle<Result<(), OrderError>>)> = None;
-    let mut asked = loop {
-        if running.is_none() {
-            running = desk.turns.pop_front().map(|turn| (turn.job, desk.start(turn)));
-        }
+    let watch = watching::tell(clerk.target.clone(), clerk.events.clone());
+    let mut orders = Errands::default();
+    let mut controls = Errands::default();
+    let mut runs = Runs::new();
+    let asked = loop {
+        orders.begin(&clerk);
+        controls.begin(&clerk);
+        runs.begin(&clerk);
         tokio::select! {
             command = commands.recv() => match command {
                 None => break Stop::AfterStep,
                 Some(ServiceCommand::Stop(stop)) => break stop,
+                // In the order in which they came: an order behind the `init` that it needs.
+                Some(command @ (ServiceCommand::Init | ServiceCommand::Order { .. })) => orders.waiting.push_back(command),
                 Some(command) => {
-                    desk.take(command).await;
-                    watch.nudge();
+                    if let ServiceCommand::Cancel(job) | ServiceCommand::Pause(job) = &command {
+                        runs.forget(*job);
+                    }
+                    controls.waiting.push_back(command);
                 }
             },
-            (job, ended) = ended(&mut running), if running.is_some() => {
-                running = None;
-                desk.told(job, ended).await;
-            }
+            ended = orders.ended() => runs.take(&clerk, ended).await,
+            ended = controls.ended() => runs.take(&clerk, ended).await,
+            (job, ended) = runs.ended() => clerk.panicked(job, ended).await,
         }
+        watch.nudge();
     };
-    // The process ends: the current steps finish or are cancelled, and the job waits to be resumed.
-    while running.is_some() {
-        desk.stop.send_replace(asked);
-        tokio::select! {
-            command = commands.recv(), if asked < Stop::Now => match command {
-                Some(ServiceCommand::Stop(stop)) => asked = asked.max(stop),
-                Some(_) => {}
-                // Nobody can ask for more any more.
-                None => asked = Stop::Now,
-            },
-            (job, ended) = ended(&mut running) => {
-                running = None;
-                desk.told(job, ended).await;
-            }
+    orders.waiting.clear();
+    controls.waiting.clear();
+    runs.stop(&clerk, asked, &mut commands).await;
+    for mut errands in [orders, controls] {
+        if errands.now.is_some() && tokio::time::timeout(LAST_ERRAND, errands.ended()).await.is_err() {
+            tracing::warn!("the process ends before an errand was done");
         }
     }
     // Its end is what a face waits for (`commands.closed()`).
     drop(commands);
 }
 
-type Ended = Result<Result<(), OrderError>, tokio::task::JoinError>;
+/// Errands of one kind, one after another.
+#[derive(Default)]
+struct Errands {
+    waiting: VecDeque<ServiceCommand>,
+    now: Option<JoinHandle<Option<Turn>>>,
+}
 
-async fn ended(running: &mut Option<(JobId, JoinHandle<Result<(), OrderError>>)>) -> (JobId, Ended) {
-    match running {
-        Some((job, task)) => (*job, task.await),
-        None => std::future::pending().await,
+impl Errands {
+    fn begin(&mut self, clerk: &Clerk) {
+        if self.now.is_none()
+            && let Some(command) = self.waiting.pop_front()
+        {
+            let clerk = clerk.clone();
+            self.now = Some(tokio::spawn(async move { clerk.carry_out(command).await }));
+        }
+    }
+
+    /// The turn that came of the errand under way; never where there is none.
+    async fn ended(&mut self) -> Result<Option<Turn>, JoinError> {
+        match &mut self.now {
+            Some(task) => {
+                let ended = task.await;
+                self.now = None;
+                ended
+            }
+            None => std::future::pending().await,
+        }
     }
 }
 
-impl Desk {
-    fn start(&self, turn: Turn) -> JoinHandle<Result<(), OrderError>> {
-        let (target, events) = (self.target.clone(), self.events.clone());
-        let options = RunOptions { wait_after_canary: true, parallel: None, stop: self.stop.subscribe() };
-        tokio::spawn(async move { worker::run(&target, turn.job, turn.retry, options, events).await.map(|_| ()) })
+/// Jobs that run here, and those that wait for their turn.
+struct Runs {
+    turns: VecDeque<Turn>,
+    tasks: JoinSet<()>,
+    jobs: HashMap<Id, Turn>,
+    stop: watch::Sender<Stop>,
+}
+
+impl Runs {
+    fn new() -> Self {
+        let (stop, _) = watch::channel(Stop::GoOn);
+        Self { turns: VecDeque::new(), tasks: JoinSet::new(), jobs: HashMap::new(), stop }
     }
 
-    async fn take(&mut self, command: ServiceCommand) {
-        match command {
-            ServiceCommand::Init => match init::run(&self.target).await {
-                Ok(_) => self.say(JobEvent::Initialised { database: self.target.config.name.clone() }).await,
-                Err(error) => self.reject(&error).await,
-            },
-            ServiceCommand::Order { idempotency_key, order } => {
-                match orders::order(&self.target, &order, idempotency_key).await {
-                    Ok(job) => {
-                        self.view(job).await;
-                        self.enqueue(job, false);
-                    }
-                    Err(error) => self.reject(&error).await,
-                }
-            }
-            ServiceCommand::Resume(job) => self.enqueue(job, false),
-            ServiceCommand::Retry(job) => self.enqueue(job, true),
-            ServiceCommand::Cancel(job) => self.cancel(job).await,
-            ServiceCommand::Pause(job) => self.pause(job).await,
-            ServiceCommand::Skip { job, schema, note } => self.skip(job, &schema, &note).await,
-            // The whole job is tried again until a lock that one tenant waits for can be waited for alone.
-            ServiceCommand::RetryWhenFree { job, schema: _ } => self.enqueue(job, true),
-            ServiceCommand::ReadOutcomes(job) => self.outcomes(job).await,
-            ServiceCommand::ReadAudit(filter) => self.audit(filter).await,
-            // The loop ends with it.
-            ServiceCommand::Stop(_) => {}
-        }
-    }
-
-    /// A job has one turn, however often it was asked for.
-    fn enqueue(&mut self, job: JobId, retry: bool) {
-        match self.turns.iter_mut().find(|turn| turn.job == job) {
-            Some(turn) => turn.retry |= retry,
-            None => self.turns.push_back(Turn { job, retry }),
-        }
-    }
-
-    async fn cancel(&mut self, job: JobId) {
-        self.turns.retain(|turn| turn.job != job);
-        match control::cancel(&self.target, job).await {
-            Ok(_) => self.view(job).await,
-            Err(error) => self.reject(&error).await,
-        }
-    }
-
-    async fn pause(&mut self, job: JobId) {
-        self.turns.retain(|turn| turn.job != job);
-        match control::pause(&self.target, job).await {
-            Ok(_) => self.view(job).await,
-            Err(error) => self.reject(&error).await,
-        }
-    }
-
-    async fn skip(&self, job: JobId, schema: &str, note: &str) {
-        match control::skip(&self.target, job, schema, note).await {
-            Ok(()) => {
-                self.view(job).await;
-                self.outcomes(job).await;
-            }
-            Err(error) => self.reject(&error).await,
-        }
-    }
-
-    async fn audit(&self, filter: AuditFilter) {
-        let Some(reader) = self.reader().await else { return };
-        let database = self.target.config.name.clone();
-        match record::audit(&reader, &database, &filter).await {
-            Ok(lines) => self.say(JobEvent::Audit { database, filter, lines }).await,
-            Err(error) => self.reject(&error.into()).await,
-        }
-    }
-
-    /// What became of a run.
-    async fn told(&self, job: JobId, ended: Ended) {
+    /// What came of an errand.
+    async fn take(&mut self, clerk: &Clerk, ended: Result<Option<Turn>, JoinError>) {
         match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                self.reject(&error).await;
-                self.view(job).await;
-            }
-            Err(error) => {
-                let message =
-                    format!("the worker of job {job} failed ({error}); nothing half-done is left: resume the job");
-                self.reject(&OrderError::Refused(message.into())).await;
-                self.view(job).await;
-            }
-        }
-    }
-
-    async fn reject(&self, error: &OrderError) {
-        let needs_init = matches!(error, OrderError::NotInitialised(_));
-        let database = self.target.config.name.clone();
-        self.say(JobEvent::Rejected { database, message: Untrusted::new(error.to_string()), needs_init }).await;
-    }
-
-    async fn say(&self, event: JobEvent) {
-        // A face that is gone needs no telling.
-        let _gone = self.events.send(event).await;
-    }
-
-    async fn reader(&self) -> Option<Reader> {
-        match Reader::open(&self.target, Patience::Foreground).await {
-            Ok(reader) => Some(reader),
-            Err(error) => {
-                self.reject(&OrderError::Link(error)).await;
-                None
-            }
-        }
-    }
-
-    async fn view(&self, job: JobId) {
-        let Some(reader) = self.reader().await else { return };
-        match record::job(&reader, &self.target.config.name, job).await {
-            Ok(Some(view)) => self.say(JobEvent::Job(Box::new(view))).await,
+            Ok(Some(turn)) => self.enqueue(turn),
             Ok(None) => {}
-            Err(error) => self.reject(&error.into()).await,
+            Err(error) => clerk.failed(&error).await,
         }
     }
 
-    async fn outcomes(&self, job: JobId) {
-        let Some(reader) = self.reader().await else { return };
-        let database = self.target.config.name.clone();
-        match record::outcomes(&reader, &database, job).await {
-            Ok(outcomes) => self.say(JobEvent::Outcomes { database, job, outcomes }).await,
-            Err(error) => self.reject(&error.into()).await,
+    /// A job has one turn of a kind, however often it was asked for.
+    fn enqueue(&mut self, turn: Turn) {
+        match self.turns.iter_mut().find(|waiting| waiting.job == turn.job) {
+            Some(waiting) => waiting.how = waiting.how.and(turn.how),
+            None => self.turns.push_back(turn),
+        }
+    }
+
+    fn forget(&mut self, job: JobId) {
+        self.turns.retain(|turn| turn.job != job);
+    }
+
+    /// One job at a time, but nobody waits behind a tenant whose lock is waited for.
+    fn begin(&mut self, clerk: &Clerk) {
+        if self.jobs.values().any(|turn| !turn.how.waits()) {
+            return;
+        }
+        let next = self.turns.iter().position(|turn| self.jobs.values().all(|running| running.job != turn.job));
+        let Some(turn) = next.and_then(|next| self.turns.remove(next)) else { return };
+        let (clerk, job, how) = (clerk.clone(), turn.job, turn.how.clone());
+        let options = RunOptions { wait_after_canary: true, parallel: None, stop: self.stop.subscribe() };
+        let task = self.tasks.spawn(async move {
+            let (target, events) = (&clerk.target, clerk.events.clone());
+            let ended = match how {
+                How::Resume => worker::run(target, job, false, options, events).await,
+                How::Retry => worker::run(target, job, true, options, events).await,
+                How::WhenFree(schema) => worker::retry_when_free(target, job, &schema, options, events).await,
+            };
+            clerk.told(job, ended).await;
+        });
+        self.jobs.insert(task.id(), turn);
+    }
+
+    /// A job's run that came to its end; never where none runs.
+    async fn ended(&mut self) -> (Option<JobId>, Result<(), JoinError>) {
+        match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => (self.jobs.remove(&id).map(|turn| turn.job), Ok(())),
+            Some(Err(error)) => (self.jobs.remove(&error.id()).map(|turn| turn.job), Err(error)),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The process ends: the current steps finish or are cancelled, and the job waits to be resumed.
+    async fn stop(&mut self, clerk: &Clerk, asked: Stop, commands: &mut mpsc::Receiver<ServiceCommand>) {
+        let mut asked = asked;
+        while !self.tasks.is_empty() {
+            self.stop.send_replace(asked);
+            tokio::select! {
+                command = commands.recv(), if asked < Stop::Now => match command {
+                    Some(ServiceCommand::Stop(stop)) => asked = asked.max(stop),
+                    Some(_) => {}
+                    // Nobody can ask for more any more.
+                    None => asked = Stop::Now,
+                },
+                (job, ended) = self.ended() => clerk.panicked(job, ended).await,
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod claim;
 mod confirmed;
 pub mod control;
 mod desk;
+mod errands;
 pub mod failures;
 mod finish;
 mod gate;
