@@ -69,7 +69,8 @@ impl Rescues {
     /// How long it is until the next job that has to wait may be taken; `None` where none waits.
     #[must_use]
     pub fn next(&self) -> Option<Duration> {
-        self.seen.values().map(|seen| seen.due.saturating_duration_since(Instant::now())).min()
+        let now = Instant::now();
+        self.seen.values().map(|seen| seen.due.saturating_duration_since(now)).filter(|wait| !wait.is_zero()).min()
     }
 
     fn due(&mut self, ready: &[Ready], now: Instant, jitter: u8) -> Vec<JobId> {

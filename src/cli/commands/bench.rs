@@ -9,7 +9,7 @@ use crate::cli::exit::{Failure, Status};
 use crate::cli::output;
 use crate::cli::session::Session;
 use crate::jobs::orders::OrderError;
-use crate::jobs::worker;
+use crate::jobs::rescue::Rescues;
 use crate::model::job::{JobId, Waits};
 use crate::postgres::session::Target;
 
@@ -37,6 +37,8 @@ pub(super) struct Bench<'a> {
     prefix: String,
     /// The worker ends by itself: what could not be taken is not tried again.
     finite: bool,
+    /// Which jobs may be taken, and since when those are seen that nobody has any more.
+    rescues: Rescues,
     /// Not to be taken before.
     held: BTreeMap<JobId, Instant>,
     /// What was said already.
@@ -52,6 +54,7 @@ impl<'a> Bench<'a> {
             target,
             prefix: format!("{}: ", target.config.name),
             finite,
+            rescues: Rescues::new(finite),
             held: BTreeMap::new(),
             said: BTreeSet::new(),
             left_out: false,
@@ -85,7 +88,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// When the record cannot be read, or the database may not be written.
     pub(super) async fn next(&mut self) -> Result<Next, OrderError> {
-        let jobs = match worker::claimable(self.target).await {
+        let jobs = match self.rescues.claimable(self.target).await {
             Ok(jobs) => jobs,
             Err(OrderError::NotInitialised(_)) => {
                 if !self.finite {
@@ -101,7 +104,8 @@ impl<'a> Bench<'a> {
         Ok(match (free, self.held.values().min()) {
             (Some(job), _) => Next::Job(*job),
             (None, Some(until)) if !self.finite => Next::Wait(until.saturating_duration_since(now)),
-            (None, _) => Next::Nothing,
+            // What killed its worker before is not taken up again at once.
+            (None, _) => self.rescues.next().map_or(Next::Nothing, Next::Wait),
         })
     }
 
