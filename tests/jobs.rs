@@ -1,5 +1,12 @@
-//! The durable record: who may order, what a second order gets, what is told of jobs; and the fleet that the tests of
-//! migrating and provisioning work on.
+//! Jobs: what is ordered, claimed, controlled, rescued and told; and the fleet that the tests of migrating and
+//! provisioning work on.
+
+mod claim;
+mod control;
+mod lease;
+mod record;
+mod rescue;
+mod service;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,18 +16,17 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tenantui::config::Database;
 use tenantui::config::surroundings::Surroundings;
-use tenantui::jobs::control;
-use tenantui::jobs::init::{self, InitStatus};
+use tenantui::jobs::init;
 use tenantui::jobs::orders::{self, OrderError};
-use tenantui::jobs::record;
-use tenantui::jobs::service::{self, MigrateOrder, Order, ServiceCommand};
+use tenantui::jobs::record as records;
+use tenantui::jobs::service::{MigrateOrder, Order};
 use tenantui::jobs::worker::{self, RunOptions};
 use tenantui::layout::{Column, Layout, NameRule, Naming, Registry, RegistryColumns, Statuses};
 use tenantui::migrations::folder::Folder;
 use tenantui::migrations::plan::{Plan, PlanOptions, plan};
 use tenantui::model::environment::Environment;
 use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
-use tenantui::model::job::{JobEvent, JobId, JobState, JobView, TenantOutcome};
+use tenantui::model::job::{JobEvent, JobId, JobView, TenantOutcome};
 use tenantui::model::ledger::{AppliedSet, LedgerReading, LedgerState, Tool, Version};
 use tenantui::model::tenant::{DatabaseName, Tenant, TenantKey, TenantState};
 use tenantui::postgres::session::{Patience, Reader, Target};
@@ -35,6 +41,18 @@ pub struct Fleet {
     pub folder: TempDir,
     pub config: Database,
     pub layout: Arc<Layout>,
+}
+
+/// A run beside the test.
+pub struct Started {
+    pub stop: watch::Sender<worker::Stop>,
+    task: tokio::task::JoinHandle<Result<JobView, OrderError>>,
+}
+
+impl Started {
+    pub async fn end(self) -> Result<JobView, OrderError> {
+        tokio::time::timeout(Duration::from_secs(60), self.task).await.expect("it ends").expect("no panic")
+    }
 }
 
 /// The registry of Boundary's first release.
@@ -223,6 +241,44 @@ impl Fleet {
         (result, collect.await.expect("collected"))
     }
 
+    /// Starts a run beside the test.
+    pub fn start(&self, job: JobId) -> Started {
+        self.start_with(job, false)
+    }
+
+    /// The same, with what failed.
+    pub fn start_again(&self, job: JobId) -> Started {
+        self.start_with(job, true)
+    }
+
+    fn start_with(&self, job: JobId, retry: bool) -> Started {
+        let (stop, stopped) = watch::channel(worker::Stop::GoOn);
+        let (events, mut receiver) = mpsc::channel(256);
+        let target = self.target();
+        let task = tokio::spawn(async move {
+            let options = RunOptions { wait_after_canary: true, parallel: None, stop: stopped };
+            let drain = async { while receiver.recv().await.is_some() {} };
+            tokio::join!(worker::run(&target, job, retry, options, events), drain).0
+        });
+        Started { stop, task }
+    }
+
+    /// Waits until somebody holds a job's lock.
+    pub async fn wait_for_claim(&self) {
+        let sql = "select count(*) from pg_locks as l join pg_database as d on d.oid = l.database where l.locktype = 'advisory' \
+            and l.objsubid = 2 and l.granted and d.datname = current_database()";
+        wait_until_async(Duration::from_secs(20), "a claim", || async { self.db.value(sql) != "0" }).await;
+    }
+
+    /// Waits until a statement with these words runs.
+    pub async fn wait_for_statement(&self, words: &str) {
+        let sql = format!(
+            "select count(*) from pg_stat_activity where datname = current_database() and state = 'active' \
+             and pid <> pg_backend_pid() and query like '%{words}%'"
+        );
+        wait_until_async(Duration::from_secs(20), words, || async { self.db.value(&sql) != "0" }).await;
+    }
+
     /// Orders and runs; the job at its end.
     pub async fn migrate(&self, plan: Plan) -> JobView {
         let job = self.order(plan).await.expect("ordered");
@@ -231,13 +287,13 @@ impl Fleet {
 
     pub async fn outcomes(&self, job: JobId) -> BTreeMap<String, TenantOutcome> {
         let reader = Reader::open(&self.target(), Patience::Foreground).await.expect("a reader");
-        let outcomes = record::outcomes(&reader, &self.name(), job).await.expect("outcomes");
+        let outcomes = records::outcomes(&reader, &self.name(), job).await.expect("outcomes");
         outcomes.into_iter().map(|outcome| (outcome.slug.raw().to_owned(), outcome)).collect()
     }
 
     pub async fn view(&self, job: JobId) -> JobView {
         let reader = Reader::open(&self.target(), Patience::Foreground).await.expect("a reader");
-        record::job(&reader, &self.name(), job).await.expect("read").expect("a job")
+        records::job(&reader, &self.name(), job).await.expect("read").expect("a job")
     }
 
     /// Ledger rows, done steps and the objects that the files make are the same everywhere.
@@ -267,192 +323,4 @@ impl Fleet {
             assert_eq!(locks, "0", "{schema}: a row -1 was left behind");
         }
     }
-}
-
-#[tokio::test]
-async fn init_is_asked_for_made_once_and_never_downgraded() {
-    let db = pg().database("jobs");
-    let config = Database::new("eu-1".into(), Environment::Development, db.url().into());
-    let target = Target::resolve(Arc::new(config), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target");
-    let reader = Reader::open(&target, Patience::Foreground).await.expect("a reader");
-    let name: DatabaseName = "eu-1".into();
-    assert_eq!(init::status(&reader).await.expect("status"), InitStatus::Missing);
-    assert!(record::list(&reader, &name, 10).await.expect("empty before init").is_empty());
-    // Several at once make one.
-    let runs = futures_util::future::join_all((0..6).map(|_| init::run(&target))).await;
-    let found: Vec<InitStatus> = runs.into_iter().map(|run| run.expect("init")).collect();
-    assert_eq!(found.iter().filter(|status| **status == InitStatus::Missing).count(), 1, "{found:?}");
-    assert_eq!(init::status(&reader).await.expect("status"), InitStatus::Current);
-    assert_eq!(init::run(&target).await.expect("again"), InitStatus::Current);
-    assert_eq!(db.value("select count(*) from tenantui.audit where action = 'init'"), "1");
-    db.sql("update tenantui.meta set version = 99");
-    assert_eq!(init::status(&reader).await.expect("status"), InitStatus::Newer(99));
-    let error = init::run(&target).await.expect_err("newer").to_string();
-    assert!(error.contains("99") && error.contains("newer tenantui"), "{error}");
-}
-
-#[tokio::test]
-async fn orders_are_refused_with_the_reason() {
-    let mut fleet = Fleet::new("jobs", 2).await;
-    fleet.file(1, "one", "create table one ()");
-    let plan = fleet.plan(|_| {});
-    fleet.db.sql("alter schema tenantui rename to tenantui_away");
-    let error = fleet.order(plan.clone()).await.expect_err("not initialised");
-    assert!(matches!(error, OrderError::NotInitialised(_)) && error.to_string().contains("tenantui init"), "{error}");
-    fleet.db.sql("alter schema tenantui_away rename to tenantui; update tenantui.meta set version = 99");
-    let error = fleet.order(plan.clone()).await.expect_err("newer").to_string();
-    assert!(error.contains("version 99"), "{error}");
-    fleet.db.sql("update tenantui.meta set version = 1");
-    let error = fleet.order(plan.clone()).await.expect_err("older").to_string();
-    assert!(error.contains("version 1") && error.contains("tenantui init"), "{error}");
-    fleet.db.sql(&format!("update tenantui.meta set version = {}", init::VERSION));
-    let mut empty = plan.clone();
-    empty.tenants.clear();
-    let error = fleet.order(empty).await.expect_err("nothing").to_string();
-    assert!(error.contains("nothing is pending"), "{error}");
-    let role = pg().role("weak");
-    fleet.db.sql(&format!(
-        "grant usage on schema tenantui to {role}; grant all on all tables in schema tenantui to {role}"
-    ));
-    let url = std::mem::replace(&mut fleet.config.url, fleet.db.url_as(&role).into());
-    let error = fleet.order(plan.clone()).await.expect_err("no privilege").to_string();
-    assert!(error.contains("tenant_t000, tenant_t001") && error.contains("GRANT USAGE, CREATE ON SCHEMA"), "{error}");
-    fleet.config.url = url;
-    fleet.config.read_only = true;
-    let error = fleet.order(plan).await.expect_err("read-only").to_string();
-    assert!(error.contains("read-only"), "{error}");
-    assert_eq!(fleet.db.value("select count(*) from tenantui.job"), "0");
-}
-
-#[tokio::test]
-async fn an_older_record_is_upgraded_with_what_is_in_it_and_plans_stay_as_they_are() {
-    let fleet = Fleet::new("jobs", 1).await;
-    fleet.db.sql("drop schema tenantui cascade");
-    fleet.db.sql(include_str!("../assets/sql/record_v1.sql"));
-    fleet.db.sql(
-        "insert into tenantui.meta (version, app_version) values (1, '0.1.0'); \
-         insert into tenantui.job (kind, scope, what, params, plan_sha256, idempotency_key, active_scope, app_version, database_oid, \
-         state, reason) values ('migrate', 'migrate', '2 tenants', '{}', '\\x00', gen_random_uuid(), 'migrate', '0.1.0', 1, 'paused', 'canary'); \
-         insert into tenantui.step (job_id, seq, action, slug, schema_name, version) values (1, 1, 'migrate', 'a', 'tenant_a', '1')",
-    );
-    assert_eq!(init::run(&fleet.target()).await.expect("upgraded"), InitStatus::Older(1));
-    assert_eq!(init::run(&fleet.target()).await.expect("nothing to do"), InitStatus::Current);
-    assert_eq!(fleet.db.value("select waits from tenantui.job"), "canary");
-    for change in [
-        "update tenantui.job set params = '{\"format\": 1}'",
-        "update tenantui.job set plan_sha256 = '\\x01'",
-        "update tenantui.step set version = '2'",
-        "update tenantui.step set file_sha256 = '\\x01'",
-    ] {
-        let error = fleet.db.try_sql(change).expect_err(change);
-        assert!(error.contains("does not change once it is queued"), "{change}: {error}");
-    }
-    fleet.db.sql("update tenantui.job set state = 'queued', params = params; update tenantui.step set schema_oid = 7");
-    assert!(fleet.db.try_sql("update tenantui.step set schema_oid = 8").is_err());
-}
-
-#[tokio::test]
-async fn one_key_is_one_job_and_a_second_order_is_told_of_the_first() {
-    let fleet = Fleet::new("jobs", 3).await;
-    fleet.file(1, "one", "create table one ()");
-    let order = fleet.migrate_order(fleet.plan(|_| {}), true);
-    let (target, key) = (fleet.target(), Uuid::new_v4());
-    let same = futures_util::future::join_all((0..8).map(|_| orders::order(&target, &order, key))).await;
-    let ids: Vec<JobId> = same.into_iter().map(|id| id.expect("ordered")).collect();
-    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    let others = futures_util::future::join_all((0..8).map(|_| orders::order(&target, &order, Uuid::new_v4()))).await;
-    for other in others {
-        match other {
-            Err(OrderError::Busy { job, orphaned: false, message }) => {
-                assert_eq!(job, ids[0]);
-                assert!(message.raw().contains("3 tenants to 1") && message.raw().contains("queued"), "{message:?}");
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!(fleet.db.value("select count(*) from tenantui.job"), "1");
-    assert_eq!(fleet.db.value("select count(*) from tenantui.step"), "3");
-    assert_eq!(
-        fleet.db.value("select count(*) from tenantui.audit where action = 'migrate' and outcome = 'ordered'"),
-        "1"
-    );
-    assert_eq!(worker::claimable(&target).await.expect("claimable"), [ids[0]]);
-    // Nobody runs it: it is cancelled at once, and its scope is free.
-    control::cancel(&target, ids[0]).await.expect("cancelled");
-    assert_eq!(fleet.view(ids[0]).await.state, JobState::Cancelled);
-    assert!(control::cancel(&target, ids[0]).await.is_err());
-    orders::order(&target, &order, Uuid::new_v4()).await.expect("free again");
-}
-
-#[tokio::test]
-async fn an_orphan_is_seen_and_can_be_gone_on_with() {
-    let fleet = Fleet::new("jobs", 2).await;
-    fleet.file(1, "one", "create table one ()");
-    let job = fleet.order(fleet.plan(|_| {})).await.expect("ordered");
-    fleet.db.sql("update tenantui.job set state = 'running', attempt = 1, worker = 'elsewhere 4711'");
-    let view = fleet.view(job).await;
-    assert_eq!((view.state, view.mine), (JobState::Orphaned, false));
-    assert_eq!(worker::claimable(&fleet.target()).await.expect("claimable"), [job]);
-    match fleet.order(fleet.plan(|_| {})).await {
-        Err(OrderError::Busy { orphaned: true, job: named, .. }) => assert_eq!(named, job),
-        other => panic!("{other:?}"),
-    }
-    let done = fleet.run(job, false).await.0.expect("run");
-    assert_eq!((done.state, done.done, done.attempt), (JobState::Done, 2, 2));
-    fleet.assert_whole(|_| "one".into());
-}
-
-#[tokio::test]
-async fn a_job_whose_files_changed_is_not_run() {
-    let fleet = Fleet::new("jobs", 1).await;
-    fleet.file(1, "one", "create table one ()");
-    let job = fleet.order(fleet.plan(|_| {})).await.expect("ordered");
-    fleet.file(1, "one", "create table one (); drop table users");
-    let error = fleet.run(job, false).await.0.expect_err("changed").to_string();
-    assert!(error.contains("1-one.up.sql") && error.contains("changed since the job was ordered"), "{error}");
-    assert_eq!(fleet.view(job).await.state, JobState::Queued, "it is left for a worker that has the files");
-    assert!(worker::claimable(&fleet.target()).await.expect("claimable").is_empty());
-    assert_eq!(fleet.db.value("select count(*) from tenant_t000.schema_migrations"), "0");
-    fleet.file(1, "one", "create table one ()");
-    assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Done);
-}
-
-#[tokio::test]
-async fn the_service_offers_init_runs_orders_in_turn_and_stays_awake() {
-    let fleet = Fleet::new("jobs", 3).await;
-    fleet.file(1, "one", "create table one ()");
-    fleet.db.sql("drop schema tenantui cascade");
-    let (events, mut receiver) = mpsc::channel(256);
-    let service = service::spawn(fleet.target(), events);
-    let order = Box::new(fleet.migrate_order(fleet.plan(|_| {}), false));
-    let send = |command| service.commands.try_send(command).expect("room");
-    let key = Uuid::new_v4();
-    send(ServiceCommand::Order { idempotency_key: key, order: order.clone() });
-    send(ServiceCommand::Init);
-    send(ServiceCommand::Order { idempotency_key: key, order });
-    let mut seen = Vec::new();
-    let deadline = tokio::time::sleep(Duration::from_secs(30));
-    tokio::pin!(deadline);
-    loop {
-        tokio::select! {
-            event = receiver.recv() => {
-                let event = event.expect("the service lives");
-                let over = matches!(&event, JobEvent::Job(view) if view.state.is_over());
-                seen.push(event);
-                if over { break; }
-            }
-            () = &mut deadline => panic!("{seen:#?}"),
-        }
-    }
-    assert!(matches!(&seen[0], JobEvent::Rejected { needs_init: true, .. }), "{seen:#?}");
-    assert!(seen.iter().any(|event| matches!(event, JobEvent::Initialised { .. })));
-    let Some(JobEvent::Job(last)) = seen.last() else { panic!("{seen:#?}") };
-    assert_eq!((last.state, last.total, last.done, last.pending), (JobState::Done, 3, 3, 0));
-    assert!(seen.iter().any(|event| matches!(event, JobEvent::Outcomes { outcomes, .. } if outcomes.len() == 3)));
-    send(ServiceCommand::Stop(worker::Stop::AfterStep));
-    tokio::time::timeout(Duration::from_secs(10), service.commands.closed()).await.expect("it ends");
-    wait_until_async(Duration::from_secs(5), "its sessions to end", || async {
-        fleet.db.value("select count(*) from pg_stat_activity where datname = current_database() and application_name like 'tenantui%'") == "0"
-    })
-    .await;
 }
