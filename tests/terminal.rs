@@ -1,5 +1,7 @@
 //! The real program in a real (pseudo) terminal: what it shows, and that the terminal comes back whole on every way out.
 
+mod jobs;
+
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

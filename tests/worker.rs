@@ -212,6 +212,27 @@ fn a_service_that_is_told_to_end_lets_the_step_finish_and_pauses_the_job() {
 }
 
 #[test]
+fn after_the_grace_or_a_second_signal_the_step_is_cancelled() {
+    for (arguments, signals) in [(&["worker", "--grace", "1"][..], 1), (&["worker"][..], 2)] {
+        let fleet = queued(2, "select pg_sleep(60);\n--;;\ncreate table slow (id int);");
+        let mut service = Running::start(&fleet, arguments, &[]);
+        wait_until(PATIENCE, "the slow step", || asleep(&fleet));
+        let begun = Instant::now();
+        service.signal(Signal::INT);
+        if signals == 2 {
+            wait_until(PATIENCE, "the first signal to be taken", || begun.elapsed() > Duration::from_millis(300));
+            service.signal(Signal::INT);
+        }
+        assert_eq!(service.code(), Some(130), "{}", service.said());
+        assert!(begun.elapsed() < Duration::from_secs(7), "{:?}\n{}", begun.elapsed(), service.said());
+        assert_eq!(job(&fleet, "state || '/' || waits"), "paused/process", "{}", service.said());
+        assert_eq!(fleet.database.value("select count(*) from pg_tables where tablename = 'slow'"), "0");
+        wait_until(PATIENCE, "the end of the step", || !asleep(&fleet));
+        whole(&fleet, 0);
+    }
+}
+
+#[test]
 fn two_services_share_the_work_and_a_killed_ones_job_is_taken_over() {
     let fleet = queued(3, "select pg_sleep(1);\n--;;\ncreate table slow (id int);");
     let mut first = Running::start(&fleet, &["worker"], &[]);
@@ -270,7 +291,8 @@ fn no_link_and_no_permission_to_write_end_it_at_once() {
     fleet.expect(2, &["worker", "--once", "--drain"]);
 }
 
-fn asleep(fleet: &Fleet) -> bool {
+/// Whether a slow step runs.
+pub fn asleep(fleet: &Fleet) -> bool {
     fleet.database.value(
         "select count(*) from pg_stat_activity where datname = current_database() and query like '%pg_sleep%' \
          and state = 'active' and pid <> pg_backend_pid()",
@@ -278,7 +300,7 @@ fn asleep(fleet: &Fleet) -> bool {
 }
 
 /// Ledger, objects and steps of the last job agree; so many steps are done.
-fn whole(fleet: &Fleet, done: usize) {
+pub fn whole(fleet: &Fleet, done: usize) {
     let count = |sql: &str| fleet.database.value(sql);
     let steps = count(
         "select count(*) from tenantui.step where state = 'done' and job_id = (select max(id) from tenantui.job)",

@@ -137,10 +137,16 @@ impl Runs {
         let options = RunOptions { wait_after_canary: true, parallel: None, stop: self.stop.subscribe() };
         let task = self.tasks.spawn(async move {
             let (target, events) = (&clerk.target, clerk.events.clone());
-            let ended = match how {
-                How::Resume => worker::run(target, job, false, options, events).await,
-                How::Retry => worker::run(target, job, true, options, events).await,
-                How::WhenFree(schema) => worker::retry_when_free(target, job, &schema, options, events).await,
+            let run = async {
+                match how {
+                    How::Resume => worker::run(target, job, false, options, events).await,
+                    How::Retry => worker::run(target, job, true, options, events).await,
+                    How::WhenFree(schema) => worker::retry_when_free(target, job, &schema, options, events).await,
+                }
+            };
+            let ended = tokio::select! {
+                ended = run => ended,
+                never = panic_for_tests() => never,
             };
             clerk.told(job, ended).await;
         });
@@ -172,4 +178,14 @@ impl Runs {
             }
         }
     }
+}
+
+/// The panic of a worker in mid-job that the terminal's tests ask for; a program made for release does not listen.
+#[allow(clippy::panic, reason = "this is the panic that is asked for")]
+async fn panic_for_tests<T>() -> T {
+    if cfg!(debug_assertions) && std::env::var_os("TENANTUI_TEST_PANIC").is_some_and(|word| word == "job") {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        panic!("asked for by TENANTUI_TEST_PANIC");
+    }
+    std::future::pending().await
 }

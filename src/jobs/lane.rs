@@ -71,6 +71,16 @@ impl<'a> Lane<'a> {
     }
 }
 
+/// A worker that panics leaves a statement running: cut, the server sees that its client is gone, rolls back, and
+/// another worker can go on. A connection that is only let go waits for the statement's end.
+impl Drop for Lane<'_> {
+    fn drop(&mut self) {
+        if let Some((session, _)) = self.session.take_if(|_| std::thread::panicking()) {
+            session.cut();
+        }
+    }
+}
+
 /// A second session, opened when somebody has to wait.
 pub(super) struct Watcher<'a> {
     target: &'a Target,

@@ -9,24 +9,27 @@ use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode};
 use futures_util::StreamExt;
 use ratatui::Terminal;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::app::App;
 use super::app::command::Command;
 use super::app::event::{Event, Now};
 use super::frame::{FrameBackend, clipboard_bytes};
 use super::signals::{Signals, Told};
-use super::terminal::{Screen, Writer};
+use super::terminal::{self, Screen, Writer};
 use crate::fleet::FleetCommand;
 use crate::jobs::service::{Service, ServiceCommand};
 use crate::jobs::worker::Stop;
-use crate::model::job::JobState;
+use crate::model::job::{JobId, JobState};
 
 /// Data and progress are drawn at most this often.
 pub(super) const DATA_FRAME: Duration = Duration::from_millis(50);
 
 /// Running steps may finish when the program is asked to stop.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// How long it may take to cancel running steps and to record that their job is paused.
+const RECORDING: Duration = Duration::from_secs(5);
 
 /// A service with nothing to do ends within this time.
 const IDLE_GRACE: Duration = Duration::from_millis(1_500);
@@ -217,6 +220,14 @@ impl Face {
     /// Back to the shell; returns when the shell brings us back.
     pub(super) fn suspend(&mut self) -> io::Result<Option<u8>> {
         self.screen.leave();
+        for job in self.running() {
+            // Said on the shell's own screen, which the operator now has before them.
+            let _ = writeln!(
+                io::stderr(),
+                "tenantui: job {job} stands still while this process is stopped; after about a minute another worker may \
+                 take it over (fg goes on)"
+            );
+        }
         // The whole group, as the terminal itself would: a wrapper such as cargo has to stop too, or the shell
         // would not come back.
         rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
@@ -235,39 +246,71 @@ impl Face {
         Ok(self.update(Event::Resize { columns, rows }).or_else(|| self.update(Event::Redraw)))
     }
 
-    /// Running steps finish, their job is paused; who does not want to wait sends another signal.
-    pub(super) async fn end_services(&mut self) {
-        let running =
-            self.app.state().jobs.jobs.iter().filter(|job| job.mine && job.state == JobState::Running).count();
-        let grace = if running > 0 { GRACE } else { IDLE_GRACE };
-        if running > 0 {
+    /// The jobs that run here.
+    fn running(&self) -> Vec<JobId> {
+        let jobs = self.app.state().jobs.jobs.iter();
+        jobs.filter(|job| job.mine && job.state == JobState::Running).map(|job| job.id).collect()
+    }
+
+    /// Running steps finish within the grace, or are cancelled after it; their job is paused. Who does not want to wait
+    /// sends another signal. `hurry`: the terminal is gone.
+    pub(super) async fn end_services(
+        &mut self,
+        mut signals: Signals,
+        mut vanished: mpsc::UnboundedReceiver<()>,
+        hurry: bool,
+    ) {
+        let running = !self.running().is_empty();
+        if running && !hurry {
             // A terminal that is gone cannot be told.
             let _ = writeln!(
                 io::stderr(),
-                "tenantui: waiting up to {} s for running steps to finish; the job is paused then and can be continued",
+                "tenantui: running steps may finish within {} s, then they are cancelled; the job is paused and can be \
+                 continued. Another signal (ctrl-c) cancels them now",
                 GRACE.as_secs()
             );
         }
-        let ending = async {
-            for service in &self.services {
-                // Where it has ended already there is nothing to stop.
-                let _ = service.commands.send(ServiceCommand::Stop(Stop::AfterStep)).await;
-            }
-            for service in &self.services {
+        let services = &self.services;
+        let ended = async {
+            for service in services {
                 service.commands.closed().await;
             }
         };
-        let impatient = async {
-            match Signals::listen() {
-                Ok(mut signals) => while matches!(signals.next().await, Told::Suspend | Told::GoOn | Told::Resized) {},
-                Err(_) => std::future::pending().await,
+        tokio::pin!(ended);
+        let grace = if running { GRACE } else { IDLE_GRACE };
+        stop(services, Stop::AfterStep).await;
+        if !hurry {
+            tokio::select! {
+                () = &mut ended => return,
+                () = sleep(grace) => {}
+                () = another(&mut signals) => {}
+                Some(()) = vanished.recv() => {}
             }
-        };
+        }
+        if hurry || terminal::has_vanished() {
+            // The watchdog counts the time, tells the services to hurry, and ends the program where they do not.
+            let _ = timeout(GRACE, ended).await;
+            return;
+        }
+        stop(services, Stop::Now).await;
         tokio::select! {
-            _ = timeout(grace, ending) => {}
-            () = impatient => {}
+            () = &mut ended => {}
+            () = sleep(if running { RECORDING } else { IDLE_GRACE }) => {}
+            () = another(&mut signals) => {}
         }
     }
+}
+
+/// Tells all services to end. Where one has ended already there is nothing to stop.
+async fn stop(services: &[Service], stop: Stop) {
+    for service in services {
+        let _ = timeout(IDLE_GRACE, service.commands.send(ServiceCommand::Stop(stop))).await;
+    }
+}
+
+/// Waits for a signal that asks for the end.
+async fn another(signals: &mut Signals) {
+    while matches!(signals.next().await, Told::Suspend | Told::GoOn | Told::Resized) {}
 }
 
 /// An event that waits already. Asked with the loop's own waker: the stream keeps the first waker that finds it empty,

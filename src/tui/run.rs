@@ -22,11 +22,12 @@ use super::app::{App, AppInput};
 use super::face::{DATA_FRAME, Face, now, size};
 use super::frame::FrameBackend;
 use super::signals::{Signals, Told};
-use super::terminal::{self, Screen, Watchdog, Writer, Written};
+use super::terminal::{self, Screen, Vanished, Watchdog, Writer, Written};
 use super::theme::Theme;
 use crate::config;
 use crate::fleet::{Fleet, JobContext};
-use crate::jobs::service::Service;
+use crate::jobs::service::{Service, ServiceCommand};
+use crate::jobs::worker::Stop;
 use crate::model::fleet::Snapshot;
 use crate::model::job::JobEvent;
 use crate::text::Untrusted;
@@ -91,7 +92,6 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
         now: now(begun),
     });
     let (told, written) = mpsc::unbounded_channel();
-    let (gone, vanished) = mpsc::unbounded_channel();
     let (exported_to, exported) = mpsc::unbounded_channel();
     let mut face = Face {
         begun,
@@ -110,8 +110,9 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
     };
     // The first frame waits for nobody.
     face.draw()?;
-    let watchdog = Watchdog::start(gone)?;
-    let sources = Sources {
+    let (gone, vanished) = mpsc::unbounded_channel();
+    let watchdog = Watchdog::start(tell_of_vanishing(&face.services, gone))?;
+    let mut sources = Sources {
         events: EventStream::new(),
         snapshots: Some(input.fleet.snapshots),
         contexts: Some(input.fleet.contexts),
@@ -124,11 +125,53 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
     if size() != (columns, rows) {
         face.resized();
     }
-    let code = face.go(sources).await?;
-    drop(watchdog);
+    let ended = face.go(&mut sources).await;
     face.screen.leave();
-    face.end_services().await;
-    Ok(Exit { code })
+    // The jobs are given their time whatever ended the loop; reading the terminal is over.
+    let Sources { signals, vanished, .. } = sources;
+    let hurry = match &ended {
+        Ok(ended) => *ended == Ended::Vanished,
+        Err(_) => true,
+    };
+    face.end_services(signals, vanished, hurry).await;
+    drop(watchdog);
+    Ok(Exit { code: ended?.code() })
+}
+
+/// How the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// With this exit status; the terminal is there.
+    With(u8),
+    /// The terminal is gone.
+    Vanished,
+}
+
+impl Ended {
+    const fn code(self) -> u8 {
+        match self {
+            Self::With(code) => code,
+            // As the hang-up that was not delivered.
+            Self::Vanished => 129,
+        }
+    }
+}
+
+/// Called by the watchdog: the services are told by its thread, for the loop may not hear of it.
+fn tell_of_vanishing(services: &[Service], gone: mpsc::UnboundedSender<()>) -> impl Fn(Vanished) + Send + 'static {
+    let services: Vec<_> = services.iter().map(|service| service.commands.clone()).collect();
+    move |vanished| {
+        let stop = match vanished {
+            Vanished::Now => Stop::AfterStep,
+            Vanished::Late => Stop::Now,
+        };
+        for service in &services {
+            // A full queue is told by the loop, a closed one has nothing to stop.
+            let _ = service.try_send(ServiceCommand::Stop(stop));
+        }
+        // Nobody listens where the dashboard has ended by itself.
+        let _ = gone.send(());
+    }
 }
 
 /// Tests ask for a panic; a program made for release does not listen.
@@ -149,8 +192,8 @@ struct Sources {
 }
 
 impl Face {
-    /// The loop. The exit status.
-    async fn go(&mut self, mut sources: Sources) -> io::Result<u8> {
+    /// The loop.
+    async fn go(&mut self, sources: &mut Sources) -> io::Result<Ended> {
         loop {
             if self.may_draw() {
                 self.draw()?;
@@ -167,15 +210,15 @@ impl Face {
                     Told::GoOn => self.come_back()?,
                     Told::Resized => self.resized(),
                 },
-                Some(()) = sources.vanished.recv() => return Ok(129),
+                Some(()) = sources.vanished.recv() => return Ok(Ended::Vanished),
                 Some(written) = sources.written.recv() => match written {
                     Written::Done => self.arrived(&mut sources.events).await,
-                    Written::Gone(_) => return Ok(129),
+                    Written::Gone(_) => return Ok(Ended::Vanished),
                 },
                 event = next_event(&mut sources.events) => match event {
                     Some(Ok(event)) => self.terminal_event(event),
                     // The terminal cannot be read any more: as if it had vanished.
-                    Some(Err(_)) | None => return Ok(129),
+                    Some(Err(_)) | None => return Ok(Ended::Vanished),
                 },
                 Some(exported) = sources.exported.recv() => self.update(Event::Exported(exported)),
                 told = changed(&mut sources.snapshots) => match told {
@@ -194,7 +237,7 @@ impl Face {
                 () = until(draw_at) => None,
             };
             if let Some(code) = quit {
-                return Ok(code);
+                return Ok(Ended::With(code));
             }
         }
     }

@@ -230,20 +230,32 @@ pub struct Watchdog {
     ended: Arc<AtomicBool>,
 }
 
+/// What happens when the terminal has vanished, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vanished {
+    /// Just now: running steps may finish.
+    Now,
+    /// The time for that is over: they are cancelled.
+    Late,
+}
+
 impl Watchdog {
-    /// Starts the thread; one message through `gone` when the terminal is no more.
+    /// Starts the thread; `tell` is called on it when the terminal is no more, and again when it is time to hurry. It
+    /// must not block.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(gone: mpsc::UnboundedSender<()>) -> io::Result<Self> {
+    pub fn start(tell: impl Fn(Vanished) + Send + 'static) -> io::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&ended);
         std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
             while !stop.load(Ordering::SeqCst) {
                 if vanished(Duration::from_secs(5)) {
-                    // Nobody listens where the dashboard has ended by itself.
-                    let _ = gone.send(());
-                    end_anyway(&stop);
+                    if let Err(error) = silence_input() {
+                        tracing::debug!(%error, "the vanished terminal is still being read");
+                    }
+                    tell(Vanished::Now);
+                    end_anyway(&stop, &tell);
                     return;
                 }
             }
@@ -258,20 +270,40 @@ impl Drop for Watchdog {
     }
 }
 
-/// How long the dashboard has to end by itself once its terminal is gone.
-const LAST_GRACE: Duration = Duration::from_millis(1_500);
+/// How long running steps may go on once the terminal is gone: nobody sees them any more.
+const LAST_GRACE: Duration = Duration::from_millis(1_200);
+
+/// How long the dashboard has to end by itself once its terminal is gone: after the grace its steps are cancelled, and
+/// their job is recorded as paused.
+const LAST: Duration = Duration::from_millis(2_600);
 
 /// Ends the program where the dashboard does not: its loop may be inside crossterm, which reads a vanished terminal for
-/// ever without giving the thread back. To jobs this is a kill, which they survive; there is no terminal to restore.
-fn end_anyway(ended: &AtomicBool) {
+/// ever without giving the thread back, so jobs are told from here. What is still open then is rolled back by the
+/// server; there is no terminal to restore.
+fn end_anyway(ended: &AtomicBool, tell: &impl Fn(Vanished)) {
     let begun = Instant::now();
+    let mut late = false;
     while !ended.load(Ordering::SeqCst) {
-        if begun.elapsed() > LAST_GRACE {
+        if !late && begun.elapsed() > LAST_GRACE {
+            late = true;
+            tell(Vanished::Late);
+        }
+        if begun.elapsed() > LAST {
             tracing::error!("the terminal vanished, and the dashboard did not end by itself");
             std::process::exit(129);
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Puts a pipe that nobody writes to in the place of standard input. crossterm's thread reads a vanished terminal in a
+/// circle and cannot be told to stop; a silent pipe makes it wait instead.
+fn silence_input() -> io::Result<()> {
+    let (silent, writer) = rustix::pipe::pipe()?;
+    rustix::stdio::dup2_stdin(&silent)?;
+    // Closed, the pipe would be at its end, which is read in a circle too. The process ends within seconds.
+    std::mem::forget(writer);
+    Ok(())
 }
 
 /// Whether the terminal has vanished: to be asked before crossterm reads it.
@@ -284,13 +316,16 @@ pub fn has_vanished() -> bool {
 fn vanished(patience: Duration) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let begun = Instant::now();
-    let stdin = io::stdin();
+    // Once it has vanished, standard input is something else.
+    let (stdin, stdout) = (io::stdin(), io::stdout());
     // No events are asked for: hang-up and error are always told, and a key does not wake us.
-    let mut descriptors = [PollFd::new(&stdin, PollFlags::empty())];
+    let mut descriptors = [PollFd::new(&stdin, PollFlags::empty()), PollFd::new(&stdout, PollFlags::empty())];
     let timeout = Timespec { tv_sec: i64::try_from(patience.as_secs()).unwrap_or(5), tv_nsec: 0 };
     match poll(&mut descriptors, Some(&timeout)) {
         Ok(0) => false,
-        Ok(_) => descriptors[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
+        Ok(_) => descriptors
+            .iter()
+            .any(|descriptor| descriptor.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)),
         Err(_) => {
             // A signal interrupted it; never spin.
             std::thread::sleep(Duration::from_millis(200).min(patience).saturating_sub(begun.elapsed()));
