@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use tenantui::model::environment::Environment;
 use tenantui::model::fleet::{CacheView, Snapshot};
-use tenantui::model::job::{JobEvent, JobId, JobState};
+use tenantui::model::job::{JobEvent, JobId, JobState, JobView, Waits};
 use tenantui::model::link::LinkState;
+use tenantui::model::server::{Lag, Replica, ServerRole};
 use tenantui::tui::app::event::Event;
 
 use crate::support::picture::Picture;
@@ -124,6 +125,53 @@ fn tenants_read_only_and_warned() {
         stage.snapshot.databases[0].warnings = vec!["TLS is off (sslmode=disable)".into(), "superuser".into()];
         stage.snapshot.databases[0].cache = CacheView::Failed { why: "NOAUTH".into(), last_good: None };
         stage.show();
+    });
+}
+
+fn role(stage: &mut Stage, role: ServerRole) {
+    let view = &mut stage.snapshot.databases[0];
+    view.read_only_why = role.read_only_why();
+    (view.read_only, view.server) = (true, role);
+    stage.show();
+}
+
+#[test]
+fn another_kind_of_server_has_a_banner() {
+    scene("tenants_replica", |stage| {
+        let lag = Lag::Behind { bytes: 448, age_seconds: Some(15) };
+        role(stage, ServerRole::Standby(Replica { receiving: true, paused: false, lag }));
+        stage.keys("j");
+    });
+    scene("tenants_old_primary", |stage| {
+        let (timeline, newer) = ("00000001".to_owned(), "00000002".to_owned());
+        role(stage, ServerRole::Superseded { timeline, newer });
+        stage.keys("j");
+    });
+    scene("tenants_pooler", |stage| {
+        let view = &mut stage.snapshot.databases[0];
+        (view.read_only, view.pooled) = (true, true);
+        view.read_only_why = Some(
+            "a connection pooler is in between; connect to PostgreSQL directly to write (or state pooler = \"session\")"
+                .into(),
+        );
+        stage.show();
+    });
+    scene("tenant_replica", |stage| {
+        stage.open("acme");
+        let mut detail = (**stage.snapshot.detail.as_ref().expect("read")).clone();
+        detail.tables.iter_mut().for_each(|table| table.dead_percent = None);
+        stage.snapshot.detail = Some(Arc::new(detail));
+        role(stage, ServerRole::Standby(Replica { receiving: true, paused: false, lag: Lag::None }));
+    });
+}
+
+#[test]
+fn refused_while_tenants_are_known() {
+    scene("tenants_refused_later", |stage| {
+        stage.snapshot.databases[0].link =
+            LinkState::Refused { why: "password authentication failed for user \"saas\" (28P01)".into() };
+        stage.show();
+        stage.keys("j");
     });
 }
 
@@ -259,6 +307,40 @@ fn jobs_normal_paused_stale_and_empty() {
         stage.event(Event::Job(JobEvent::Job(Box::new(job))));
         stage.keys("3");
     });
+    scene("jobs_waits_and_orphans", |stage| {
+        let told = |stage: &mut Stage, job: JobView| stage.event(Event::Job(JobEvent::Job(Box::new(job))));
+        let mut budget = stage.snapshot.jobs[0].clone();
+        (budget.state, budget.waits, budget.reason) =
+            (JobState::Paused, Some(Waits::Budget), Some("3 failed, the limit is 3".into()));
+        (budget.failed, budget.done, budget.rate_per_minute, budget.left_seconds) = (3, 58, None, None);
+        told(stage, budget);
+        let mut orphan = stage.snapshot.jobs[0].clone();
+        (orphan.id, orphan.state, orphan.mine, orphan.attempt) = (JobId(14), JobState::Orphaned, false, 2);
+        (orphan.worker, orphan.created_by, orphan.what) =
+            (Some("web-7 99".into()), "ben".into(), "12 tenants to 0041".into());
+        (orphan.created_at, orphan.total, orphan.done, orphan.pending) = (at(-900), 12, 4, 7);
+        told(stage, orphan);
+        let mut making = stage.snapshot.jobs[2].clone();
+        (making.id, making.state, making.failed, making.pending) = (JobId(13), JobState::Running, 0, 1);
+        (making.mine, making.created_by, making.worker) = (false, "ben".into(), Some("web-7 98".into()));
+        (making.created_at, making.ended_at, making.reason) = (at(-950), None, None);
+        told(stage, making);
+        stage.keys("3");
+    });
+    scene("jobs_stopping_now", |stage| {
+        let mut job = stage.snapshot.jobs[0].clone();
+        (job.cancel_requested, job.stop_now) = (true, true);
+        stage.event(Event::Job(JobEvent::Job(Box::new(job))));
+        stage.keys("3");
+    });
+    scene("jobs_of_another_process", |stage| {
+        let mut job = stage.snapshot.jobs[1].clone();
+        (job.state, job.mine, job.created_by, job.worker) =
+            (JobState::Running, false, "ben".into(), Some("web-7 99".into()));
+        stage.event(Event::Job(JobEvent::Job(Box::new(job))));
+        stage.keys("3 j");
+        stage.event(Event::Job(JobEvent::Outcomes { database: eu1(), job: JobId(16), outcomes: outcomes() }));
+    });
     scene("jobs_link_lost", |stage| {
         stage.keys("3");
         lose_link(stage);
@@ -279,6 +361,18 @@ fn job_results_and_messages() {
     scene("job_result", |stage| {
         stage.keys("3 Enter");
         stage.event(Event::Job(JobEvent::Outcomes { database: eu1(), job: JobId(17), outcomes: outcomes() }));
+    });
+    scene("audit", |stage| {
+        stage.keys(": a u d i t Enter");
+        let filter = stage.audit_asked.clone().expect("asked");
+        stage.event(Event::Job(JobEvent::Audit { database: eu1(), filter, lines: sample::audit() }));
+        stage.keys("j");
+    });
+    scene("audit_line", |stage| {
+        stage.keys(": a u d i t Enter");
+        let filter = stage.audit_asked.clone().expect("asked");
+        stage.event(Event::Job(JobEvent::Audit { database: eu1(), filter, lines: sample::audit() }));
+        stage.keys("j Enter");
     });
     scene("messages", |stage| {
         lose_link(stage);

@@ -340,6 +340,7 @@ impl Picture {
                 .collect(),
             link: self.link.clone(),
             server: self.server.clone(),
+            pooled: self.facts.as_ref().is_some_and(|facts| !facts.direct),
             back: self.back,
             error: self.error.clone().or_else(|| self.files.error.clone()).or_else(|| self.shared_files.error.clone()),
             taken_at: self.taken_at,

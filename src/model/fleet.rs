@@ -68,6 +68,8 @@ pub struct DatabaseView {
     pub link: LinkState,
     /// The part that the answering server plays: a banner where it is not an ordinary primary.
     pub server: ServerRole,
+    /// A connection pooler stands in between.
+    pub pooled: bool,
     /// The last return of a lost link, once everything was read anew; for the line that says so.
     pub back: Option<Back>,
     /// What failed when it was last read; the rest is of `taken_at`.

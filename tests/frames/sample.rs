@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tenantui::layout::{Column, Layout, NameRule, Naming, Registry, RegistryColumns, Statuses};
 use tenantui::migrations::folder::{Finding, Folder, MigrationFile, Statement};
+use tenantui::model::audit::AuditLine;
 use tenantui::model::environment::Environment;
 use tenantui::model::fleet::{CacheView, DatabaseView, FileView};
 use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
@@ -163,6 +164,7 @@ pub fn database(environment: Environment) -> DatabaseView {
         warnings: Vec::new(),
         link: LinkState::Up { latency_ms: 12 },
         server: ServerRole::Primary { timeline: Some("00000001".to_owned()) },
+        pooled: false,
         back: None,
         error: None,
         taken_at: Some(at(-3)),
@@ -393,5 +395,57 @@ pub fn log() -> Vec<LogLine> {
         line(-1, LogMark::Fail, Some("adler-labs"), "0040>0041   55P03 lock timeout on t_adler_labs.users"),
         line(-1, LogMark::Note, None, "rolled back, schema is still at 0040; blocked by pid 4411 (app)"),
         line(0, LogMark::Run, Some("albion"), "0039>0040   step 1 of 3"),
+    ]
+}
+
+/// What operators did in the last minutes, newest first.
+pub fn audit() -> Vec<AuditLine> {
+    let line = |id: i64, user: &str, (action, target): (&str, Option<&str>), json: [Option<&str>; 2], outcome: &str| {
+        let [before, after] = json.map(|json| json.map(Into::into));
+        AuditLine {
+            database: eu1(),
+            id,
+            at: at(id * 7 - 700),
+            actor: "saas".into(),
+            os_user: Some(user.into()),
+            action: action.into(),
+            target: target.map(Into::into),
+            job: Some(JobId(17)),
+            before,
+            after,
+            outcome: outcome.into(),
+        }
+    };
+    vec![
+        line(98, "ana", ("cancel", None), [Some(r#"{"state": "running"}"#), None], "requested"),
+        line(
+            97,
+            "ana",
+            ("skip", Some("t_adler_labs")),
+            [Some(r#"{"sqlstate": "55P03"}"#), Some(r#"{"note": "their clean-up runs until noon", "steps": 2}"#)],
+            "skipped",
+        ),
+        line(
+            96,
+            "ben",
+            ("migrate", Some("t_adler_labs")),
+            [None, Some(r#"{"version": "0041", "seq": 12, "sqlstate": "55P03", "message": "lock timeout"}"#)],
+            "failed",
+        ),
+        line(95, "ben", ("migrate", Some("t_alcove")), [None, Some(r#"{"version": "0042", "seq": 9}"#)], "done"),
+        line(
+            90,
+            "ben",
+            ("migrate", Some("migrate")),
+            [None, Some(r#"{"what": "180 tenants to 0042", "steps": 420}"#)],
+            "ordered",
+        ),
+        line(
+            1,
+            "\u{1b}[31mroot",
+            ("init", Some("tenantui")),
+            [Some(r#"{"version": 1}"#), Some(r#"{"version": 2}"#)],
+            "done",
+        ),
     ]
 }

@@ -9,11 +9,14 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use tenantui::config;
 use tenantui::fleet::JobContext;
+use tenantui::jobs::service::ServiceCommand;
 use tenantui::layout::TakenNames;
+use tenantui::model::audit::AuditFilter;
 use tenantui::model::environment::Environment;
 use tenantui::model::fleet::Snapshot;
 use tenantui::model::job::JobEvent;
 use tenantui::model::tenant::Tenant;
+use tenantui::tui::app::command::Command;
 use tenantui::tui::app::event::{Event, Now};
 use tenantui::tui::app::keymap::Keymap;
 use tenantui::tui::app::{App, AppInput};
@@ -25,6 +28,8 @@ use super::sample::{at, database, detail, eu1, folder, jobs, layout, log, tenant
 pub struct Stage {
     pub app: App,
     pub snapshot: Snapshot,
+    /// The last question for the audit.
+    pub audit_asked: Option<AuditFilter>,
 }
 
 impl Stage {
@@ -55,7 +60,7 @@ impl Stage {
         });
         let snapshot =
             Snapshot { revision: 1, databases: vec![database(environment)], jobs: jobs(), ..Snapshot::default() };
-        Self { app, snapshot }
+        Self { app, snapshot, audit_asked: None }
     }
 
     /// A dashboard with the sample fleet.
@@ -103,7 +108,11 @@ impl Stage {
 
     /// One event; no time passes.
     pub fn event(&mut self, event: Event) {
-        self.app.update(Now { wall: at(0), elapsed: Duration::ZERO }, event);
+        for command in self.app.update(Now { wall: at(0), elapsed: Duration::ZERO }, event) {
+            if let Command::Service { command: ServiceCommand::ReadAudit(filter), .. } = command {
+                self.audit_asked = Some(filter);
+            }
+        }
         self.app.frame_made();
         self.app.frame_shown();
     }

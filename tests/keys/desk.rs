@@ -150,6 +150,7 @@ pub fn database(name: &str, environment: Environment) -> DatabaseView {
         warnings: Vec::new(),
         link: LinkState::Up { latency_ms: 3 },
         server: ServerRole::Primary { timeline: Some("00000001".to_owned()) },
+        pooled: false,
         back: None,
         error: None,
         taken_at: Some(epoch()),

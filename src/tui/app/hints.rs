@@ -4,6 +4,7 @@ use super::App;
 use super::action::{ACTIONS, Action};
 use super::allowed::allowed;
 use super::state::Hint;
+use crate::model::link::LinkState;
 
 impl App {
     /// Makes the hints again. Whether they changed.
@@ -22,9 +23,32 @@ impl App {
             })
             .collect();
         found.sort_by_key(|(place, _)| *place);
-        let hints: Vec<Hint> = found.into_iter().map(|(_, hint)| hint).collect();
+        let mut hints: Vec<Hint> = found.into_iter().map(|(_, hint)| hint).collect();
+        if self.state.header_database().is_some_and(|view| is_lost(&view.link)) {
+            hints.retain(|hint| hint.enabled);
+            hints.splice(0..0, self.hints_without_link());
+        }
         let changed = hints != self.state.hints;
         self.state.hints = hints;
         changed
+    }
+
+    /// While the link is lost, first of all: try now, or leave.
+    fn hints_without_link(&self) -> Vec<Hint> {
+        let key = |action: Action| self.keymap.keys_of(action).first().cloned();
+        let running = self.state.jobs.jobs.iter().find(|job| super::orders::runs_here(job));
+        let quit = running
+            .map_or_else(|| "quit".to_owned(), |job| format!("quit (job {} stops after its current tenant)", job.id));
+        [(Action::Refresh, "retry now".to_owned()), (Action::Quit, quit)]
+            .into_iter()
+            .filter_map(|(action, title)| Some(Hint { key: key(action)?, title, enabled: true }))
+            .collect()
+    }
+}
+
+const fn is_lost(link: &LinkState) -> bool {
+    match link {
+        LinkState::Lost { .. } | LinkState::Refused { .. } => true,
+        LinkState::Connecting | LinkState::Up { .. } | LinkState::Slow { .. } => false,
     }
 }

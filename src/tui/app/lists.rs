@@ -90,7 +90,20 @@ impl App {
     }
 
     pub(super) fn refresh(&mut self) -> Vec<Command> {
-        self.say(Level::Info, "reading everything again");
+        let lost: Vec<String> = self
+            .state
+            .latest
+            .databases
+            .iter()
+            .filter(|view| !view.link.is_up())
+            .map(|view| crate::text::sanitise(&view.name))
+            .collect();
+        let words = if lost.is_empty() {
+            "reading everything again".to_owned()
+        } else {
+            format!("trying {} again now", lost.join(", "))
+        };
+        self.say(Level::Info, words);
         let mut commands = vec![Command::Fleet(FleetCommand::Refresh)];
         let cache_tab = self.state.tenant.as_ref().is_some_and(|open| open.tab == TenantTab::Cache);
         if self.state.screen == Screen::Tenant && cache_tab {

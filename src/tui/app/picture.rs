@@ -6,9 +6,11 @@ use super::state::Level;
 use super::{App, derive};
 use crate::config;
 use crate::model::fleet::{CacheView, DatabaseView, Snapshot};
+use crate::model::job::JobView;
+use crate::model::job_words::{progress, standing};
 use crate::model::link::LinkState;
 use crate::model::server::ServerRole;
-use crate::text::Untrusted;
+use crate::text::{Untrusted, sanitise};
 
 impl App {
     /// The collector has a new picture.
@@ -43,33 +45,56 @@ impl App {
         self.look_for_expected();
     }
 
-    /// One line when a link comes back or goes.
+    /// One line when a link goes or is back, and when another kind of server answers.
     fn tell_links(&mut self, snapshot: &Snapshot) {
         let mut lines = Vec::new();
         for view in &snapshot.databases {
             let Some(before) = self.state.latest.database(&view.name) else { continue };
+            let name = sanitise(&view.name);
             match (&before.link, &view.link) {
-                (LinkState::Lost { since, .. }, LinkState::Up { .. }) => {
-                    let seconds = u64::try_from(self.state.now.wall.as_second() - since.as_second()).unwrap_or(0);
-                    let after = crate::text::clock(seconds);
-                    lines.push((Level::Info, format!("{}: back after {after}", view.name)));
-                }
                 (LinkState::Up { .. } | LinkState::Slow { .. }, LinkState::Lost { why, .. }) => {
-                    lines.push((Level::Error, format!("{}: link lost: {}", view.name, why.safe())));
+                    lines.push((Level::Error, format!("{name}: link lost: {}", why.safe())));
                 }
                 (before, LinkState::Refused { why }) if !matches!(before, LinkState::Refused { .. }) => {
-                    lines.push((Level::Error, format!("{}: {}", view.name, why.safe())));
+                    lines.push((Level::Error, format!("{name}: {}", why.safe())));
                 }
                 (_, _) => {}
             }
+            lines.extend(role_line(&name, &before.server, &view.server));
+            // Told once all has been read anew, with what is different now.
+            if let Some(back) = view.back.filter(|back| before.back != Some(*back)) {
+                let jobs = self.read_back(&view.name, snapshot);
+                lines.push((Level::Info, format!("{name}: {}{jobs}", back.words())));
+            }
             if let Some(error) = view.error.as_ref().filter(|error| before.error.as_ref() != Some(error)) {
-                lines.push((Level::Error, format!("{}: {}", view.name, error.safe())));
+                lines.push((Level::Error, format!("{name}: {}", error.safe())));
             }
         }
         for (level, text) in lines {
             self.say(level, text);
         }
     }
+
+    /// How the job stands of which nothing was known while the link was lost.
+    fn read_back(&self, database: &str, snapshot: &Snapshot) -> String {
+        let was_live = |job: &&JobView| &*job.database == database && !job.state.is_over();
+        let Some(before) = self.state.jobs.jobs.iter().find(was_live) else { return String::new() };
+        let now = snapshot.jobs.iter().find(|job| job.database == before.database && job.id == before.id);
+        now.map_or_else(String::new, |job| format!("; job {} is {}, {}", job.id, standing(job), progress(job)))
+    }
+}
+
+/// What there is to say when another kind of server answers than before: a promotion, a fail-over, a split cluster.
+fn role_line(name: &str, before: &ServerRole, now: &ServerRole) -> Option<(Level, String)> {
+    if before.banner() == now.banner() || matches!(before, ServerRole::Unknown) {
+        return None;
+    }
+    Some(match (now.read_only_why(), now) {
+        (Some(why), _) if now.is_dangerous() => (Level::Error, format!("{name}: {}", why.safe())),
+        (Some(why), _) => (Level::Warning, format!("{name}: {}; nothing is written here", why.safe())),
+        (None, ServerRole::Primary { .. }) => (Level::Info, format!("{name}: the server is a primary now")),
+        (None, _) => return None,
+    })
 }
 
 /// What is known of a database before anything was heard.
@@ -87,6 +112,7 @@ pub(super) fn first_view(config: &config::Database, address: &Untrusted) -> Data
         warnings: Vec::new(),
         link: LinkState::Connecting,
         server: ServerRole::Unknown,
+        pooled: false,
         back: None,
         error: None,
         taken_at: None,

@@ -16,6 +16,7 @@ use super::jobs::is_unknown;
 use super::places::Places;
 use crate::model::job::{JobKind, JobState, JobView};
 use crate::model::job_words::{finished, progress, standing, standing_in_full};
+use crate::model::link::LinkState;
 use crate::text::{grouped, sanitise, time_left, width};
 use crate::tui::app::state::{Hint, Level, Prompt, QuickFilter, Screen, State};
 use crate::tui::theme::Theme;
@@ -200,6 +201,13 @@ fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
         let end = put_right(buf, area, area.width.saturating_sub(1), 0, &time, theme.muted);
         let text = format!("{word}{}", message.text.safe());
         put_safe(buf, area, 1, 0, end.saturating_sub(3), &text, style, theme);
+        return;
+    }
+    // The reason of a lost link stays where the messages are, whatever was pressed since.
+    if let Some(LinkState::Lost { why, .. } | LinkState::Refused { why }) =
+        state.header_database().map(|view| &view.link)
+    {
+        put_safe(buf, area, 1, 0, area.width.saturating_sub(2), why.safe().as_str(), theme.error, theme);
         return;
     }
     if let Some(words) = filter_words(state)

@@ -89,7 +89,7 @@ fn left_side(database: &DatabaseView, state: &State, tier: Tier) -> String {
 }
 
 fn right_side(database: &DatabaseView, state: &State, tier: Tier, theme: &Theme) -> Vec<Piece> {
-    let mut out = vec![writes(&state.header.writes, tier, theme), piece("   ", Style::new())];
+    let mut out = vec![writes(database, &state.header.writes, tier, theme), piece("   ", Style::new())];
     out.push(link(&database.link, state, theme));
     let age = age(state, tier);
     if !age.is_empty() {
@@ -99,7 +99,12 @@ fn right_side(database: &DatabaseView, state: &State, tier: Tier, theme: &Theme)
     out
 }
 
-fn writes(writes: &Writes, tier: Tier, theme: &Theme) -> Piece {
+fn writes(database: &DatabaseView, writes: &Writes, tier: Tier, theme: &Theme) -> Piece {
+    // What kind of server it is says more than that nothing is written to it; the banner says the rest.
+    if let (Writes::ReadOnly(_), Some((word, dangerous))) = (writes, super::banner::word(database)) {
+        let words = if tier == Tier::Small { word.to_owned() } else { format!("{word}: READ-ONLY") };
+        return piece(words, if dangerous { theme.error } else { theme.warn });
+    }
     match (writes, tier) {
         (Writes::ReadOnly(_), Tier::Small) => piece("READ-ONLY", theme.warn),
         (Writes::ReadOnly(why), Tier::Medium | Tier::Wide) => {
@@ -159,7 +164,7 @@ pub fn stale_line(state: &State) -> Option<String> {
     let known = database.taken_at.map(|at| time_of_day(at, state));
     Some(match (&database.link, known) {
         (LinkState::Refused { .. }, Some(at)) => {
-            format!("Showing what was known at {at}. The server refuses the connection: r tries again.")
+            format!("Showing what was known at {at}. The server refuses us; r tries again.")
         }
         (_, Some(at)) => format!("Showing what was known at {at}. Writes are off until the link is back."),
         (_, None) => "Nothing is known yet. Writes are off until the link is back.".to_owned(),
@@ -243,47 +248,4 @@ fn right_counters(buf: &mut Buffer, area: Rect, from: u16, target: &str, state: 
     let x = area.width.saturating_sub(columns(width(&target) + width(&jobs)) + 1);
     let x = put_safe(buf, area, x, 0, area.width, &target, Style::new(), theme);
     put(buf, area, x, 0, &jobs, if jobs.contains("failed") { theme.error } else { Style::new() });
-}
-
-/// What the banner has to say, most pressing first.
-#[must_use]
-pub fn banner(state: &State, theme: &Theme) -> Option<(String, Style)> {
-    let name = |database: &DatabaseView| crate::text::sanitise(&database.name);
-    let shown = || {
-        let only = state.only_database.as_ref();
-        state.latest.databases.iter().filter(move |database| only.is_none_or(|only| *only == database.name))
-    };
-    for database in shown() {
-        if let Some(error) = &database.error {
-            return Some((format!("{}: {}", name(database), error.safe()), theme.error));
-        }
-    }
-    let header = state.header.database.as_ref();
-    for database in shown().filter(|database| header != Some(&database.name)) {
-        match &database.link {
-            LinkState::Lost { why, .. } => {
-                return Some((format!("{}: link lost: {}", name(database), why.safe()), theme.error));
-            }
-            LinkState::Refused { why } => {
-                return Some((format!("{}: refused: {}", name(database), why.safe()), theme.error));
-            }
-            LinkState::Slow { .. } | LinkState::Connecting | LinkState::Up { .. } => {}
-        }
-    }
-    if let (Writes::ReadOnly(why), Some(database)) = (&state.header.writes, state.header_database()) {
-        return Some((format!("{} is read-only: {}", name(database), why.safe()), theme.warn));
-    }
-    for database in shown() {
-        if let Some(progress) = &database.progress {
-            return Some((format!("{}: reading {}", name(database), progress.safe()), theme.muted));
-        }
-    }
-    for database in shown() {
-        if let Some(warning) = database.warnings.first() {
-            let more = database.warnings.len() - 1;
-            let more = if more > 0 { format!("  (and {more} more: tenantui doctor)") } else { String::new() };
-            return Some((format!("{}: {}{more}", name(database), warning.safe()), theme.warn));
-        }
-    }
-    None
 }

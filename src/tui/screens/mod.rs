@@ -11,6 +11,7 @@ use super::widgets::{put, put_fit, seal};
 use places::{Places, SMALLEST, places, too_small};
 
 mod audit;
+mod banner;
 mod footer;
 mod format;
 mod header;
@@ -39,7 +40,7 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
         put_fit(frame.buffer_mut(), area, 0, 0, area.width, &words, theme.warn);
         return;
     }
-    let banner = header::banner(state, theme);
+    let banner = banner::banner(state, theme);
     let places = places(area, state, banner.is_some());
     header::draw(frame.buffer_mut(), &places, state, theme);
     if state.screen != Screen::Tenant {
@@ -81,7 +82,7 @@ pub fn list_rows(state: &State) -> usize {
     if too_small(area) {
         return 0;
     }
-    let places = places(area, state, header::banner(state, &Theme::default()).is_some());
+    let places = places(area, state, banner::banner(state, &Theme::default()).is_some());
     rows_of(&places, state)
 }
 

@@ -102,20 +102,7 @@ fn of_database(database: &DatabaseView, state: &State, theme: &Theme) -> Vec<Lin
 
 /// Wrong password or wrong TLS: no loop, a card with the line to fix.
 fn refused(name: &str, why: &crate::text::Untrusted, theme: &Theme) -> Vec<Line> {
-    let words = why.raw().to_ascii_lowercase();
-    let fix = if words.contains("password")
-        || words.contains("28p01")
-        || words.contains("28000")
-        || words.contains("authentication")
-    {
-        "url (user and password), or password_command"
-    } else if words.contains("certificate") || words.contains("tls") || words.contains("ssl") {
-        "url: sslmode and sslrootcert"
-    } else if words.contains("does not exist") || words.contains("3d000") {
-        "url: the name of the database behind the last slash"
-    } else {
-        "url"
-    };
+    let fix = super::banner::line_to_fix(why);
     vec![
         Line(format!("The server refuses the connection to {name}"), theme.error),
         Line(String::new(), Style::new()),

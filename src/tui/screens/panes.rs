@@ -130,7 +130,10 @@ fn tables_note(detail: &TenantDetail, state: &State) -> String {
     } else {
         format!("{} tables", grouped(detail.tables.len() as u64))
     };
-    format!("{tables}{total}, exact, {age} old{locked}; r measures again")
+    let replica = state.latest.database(&detail.key.database).is_some_and(|view| view.server.replica().is_some());
+    // A standby keeps no counters of live and dead rows: nothing is shown that only looks like one.
+    let dead = if replica { "; DEAD% is the primary's to tell" } else { "" };
+    format!("{tables}{total}, exact, {age} old{dead}{locked}; r measures again")
 }
 
 /// The tables of a tenant that is not open, largest first, for the wide Tenants screen.

@@ -35,7 +35,7 @@ pub fn list_rows(places: &Places) -> usize {
 /// Draws it.
 pub fn draw(frame: &mut Frame, area: Rect, places: &Places, state: &State, theme: &Theme) {
     let Some(open) = &state.tenant else { return };
-    let two_lines = places.tier != Tier::Wide && super::header::banner(state, theme).is_none();
+    let two_lines = places.tier != Tier::Wide && super::banner::banner(state, theme).is_none();
     draw_facts(frame, area, two_lines, state, theme);
     let panes = tenant_panes(places);
     let tabs = [TenantTab::Tables, TenantTab::Migrations, TenantTab::Cache, TenantTab::Jobs];
