@@ -8,7 +8,7 @@ use super::who;
 use crate::migrations::apply::step::{BOOKKEEPING, durable_sql};
 use crate::migrations::apply::wire::{self, Trouble};
 use crate::model::job::JobId;
-use crate::postgres::session::{LinkError, Target, TextRow, WriterSession, connect_writer};
+use crate::postgres::session::{LinkError, LinkErrorKind, Target, TextRow, WriterSession, connect_writer};
 use crate::text::Untrusted;
 
 impl From<Trouble> for OrderError {
@@ -29,7 +29,7 @@ pub fn refused(words: impl Into<Untrusted>) -> OrderError {
 /// A lost link, in words.
 #[must_use]
 pub fn lost(why: Untrusted) -> OrderError {
-    OrderError::Link(LinkError { kind: crate::postgres::session::LinkErrorKind::Unreachable, message: why })
+    OrderError::Link(LinkError { kind: LinkErrorKind::Unreachable, message: why })
 }
 
 /// Refuses a database that is never written by its configuration. Needs no connection.
@@ -65,7 +65,8 @@ async fn wait_for_commits(session: &WriterSession) -> Result<(), OrderError> {
     Ok(())
 }
 
-/// As [`open`], trying again with growing pauses while the server cannot be reached.
+/// As [`open`], trying again with growing pauses while the server cannot be reached, or is a standby: while a failover
+/// lasts, the one that will be the primary still is one.
 ///
 /// # Errors
 /// When it could not be reached within `patience`, or is not fit.
@@ -73,24 +74,45 @@ pub async fn reopen(target: &Target, job: JobId, patience: Duration) -> Result<W
     let started = std::time::Instant::now();
     let mut pause = Duration::from_millis(100);
     loop {
-        let error = match open(target, Some(job)).await {
+        let error = match retried(target, job).await {
             Ok(session) => return Ok(session),
-            Err(OrderError::Link(error)) => error,
-            Err(other) => return Err(other),
+            Err(Unfit::ForGood(error)) => return Err(error),
+            Err(Unfit::ForNow(error)) => error,
         };
-        if is_final(&error) || started.elapsed() + pause > patience {
-            return Err(OrderError::Link(error));
+        if started.elapsed() + pause > patience {
+            return Err(error);
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(5));
     }
 }
 
-const fn is_final(error: &LinkError) -> bool {
-    match error.kind {
-        crate::postgres::session::LinkErrorKind::Refused => true,
-        crate::postgres::session::LinkErrorKind::Unreachable => false,
+/// Why a session was not opened.
+enum Unfit {
+    /// It may pass by itself.
+    ForNow(OrderError),
+    /// Somebody has to do something.
+    ForGood(OrderError),
+}
+
+async fn retried(target: &Target, job: JobId) -> Result<WriterSession, Unfit> {
+    let by_kind = |error: OrderError| match &error {
+        OrderError::Link(link) => match link.kind {
+            LinkErrorKind::Unreachable => Unfit::ForNow(error),
+            LinkErrorKind::Refused => Unfit::ForGood(error),
+        },
+        OrderError::NotInitialised(_) | OrderError::Refused(_) | OrderError::Busy { .. } | OrderError::Query(_) => {
+            Unfit::ForGood(error)
+        }
+    };
+    writable(target).map_err(by_kind)?;
+    let session =
+        connect_writer(target, &who::application_name(Some(job))).await.map_err(|error| by_kind(error.into()))?;
+    if let Err(error) = fit(target, &session) {
+        return Err(if session.facts.standby { Unfit::ForNow(error) } else { Unfit::ForGood(error) });
     }
+    wait_for_commits(&session).await.map_err(by_kind)?;
+    Ok(session)
 }
 
 fn fit(target: &Target, session: &WriterSession) -> Result<(), OrderError> {

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use tenantui::model::job::{JobState, Outcome};
+use tenantui::model::job::{JobState, Outcome, Waits};
 
 use super::Fleet;
 use crate::cli_fleet;
+use crate::support::relay::Relay;
+use crate::support::standby::own_pair;
 use crate::support::{wait_until, wait_until_async};
 use crate::worker::{Running, queued};
 
@@ -55,11 +57,78 @@ async fn who_lost_the_job_starts_no_step_and_changes_nothing() {
     fleet.wait_for_statement("pg_sleep").await;
     // Another worker's claim, as far as the record tells: it has to wait for the step, and then fences.
     fleet.db.sql("with mine as (select id from tenantui.job for update) update tenantui.job as j set attempt = 7, worker = 'elsewhere 1' from mine where j.id = mine.id");
+    let states = "select string_agg(state, ',' order by seq) from tenantui.step";
+    let then = fleet.db.value(states);
     let error = started.end().await.expect_err("taken").to_string();
     assert!(error.contains("another worker took") && error.contains("nothing was lost"), "{error}");
-    assert_eq!(fleet.db.value("select string_agg(state, ',' order by seq) from tenantui.step"), "done,pending,pending");
+    assert_eq!(fleet.db.value(states), then, "a step of the old attempt was written after the new one began");
+    assert!(then.ends_with("pending"), "{then}");
     assert_eq!(fleet.db.value("select state || attempt || worker from tenantui.job"), "running7elsewhere 1");
     fleet.assert_whole(|_| "one".into());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_in_mid_run_pauses_the_job_and_an_operator_goes_on() {
+    let pair = own_pair(&[]);
+    let db = pair.primary.database("failover");
+    let mut fleet = Fleet::on(db.clone(), 3).await;
+    fleet.file(1, "one", "create table one ();\n--;;\nselect pg_sleep(1)");
+    let relay = Relay::to(db.port).await;
+    fleet.config.url = format!("postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable", relay.port, db.name).into();
+    let job = fleet.order(fleet.plan(|options| options.parallel = 1)).await.expect("ordered");
+    let failover = async {
+        let done = "select count(*) from tenantui.step where state = 'done'";
+        wait_until_async(Duration::from_secs(20), "the first step", || async { db.value(done) == "1" }).await;
+        pair.catch_up();
+        // The way leads to the standby first, as an address does that follows before the promotion is through.
+        relay.aim(pair.standby.open(&db).port);
+        relay.cut();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        pair.standby.promote();
+    };
+    let ((ended, _), ()) = tokio::join!(fleet.run(job, false), failover);
+    let ended = ended.expect("paused on the new primary");
+    assert_eq!((ended.state, ended.waits), (JobState::Paused, Some(Waits::Trouble)));
+    let reason = ended.reason.map(|reason| reason.raw().to_owned()).unwrap_or_default();
+    assert!(reason.contains("failover") && reason.contains("00000001 to 00000002"), "{reason}");
+    let new = pair.standby.open(&db);
+    let done: u32 = new.value("select count(*) from tenantui.step where state = 'done'").parse().expect("a number");
+    assert!((1..3).contains(&done), "it went on silently: {done}");
+    fleet.db = new;
+    fleet.assert_whole(|_| "one".into());
+    assert_eq!(fleet.run(job, false).await.0.expect("resumed").state, JobState::Done);
+    fleet.assert_whole(|_| "one".into());
+    assert_eq!(fleet.db.value("select outcome from tenantui.audit where action = 'failover'"), "accepted");
+    assert_eq!(fleet.db.value("select timeline from tenantui.job"), "00000002");
+}
+
+#[test]
+fn a_panic_within_a_step_is_a_failed_step_and_the_others_go_on() {
+    let fleet = queued(3, "create table more (id int);");
+    let run = fleet.command().env("TENANTUI_TEST_PANIC", "step 2").args(["worker", "--once"]).output().expect("runs");
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(run.status.code(), Some(4), "{said}");
+    let steps = fleet.database.sql("select state, coalesce(message, '') from tenantui.step order by seq");
+    let states: Vec<_> = steps.iter().map(|row| row[0].clone().unwrap_or_default()).collect();
+    assert_eq!(states, ["done", "failed", "done"], "{said}");
+    let message = steps[1][1].clone().unwrap_or_default();
+    assert!(message.contains("tenantui itself failed here") && message.contains("TENANTUI_TEST_PANIC"), "{message}");
+    assert_eq!(fleet.database.value("select state from tenantui.job"), "failed");
+    // It is a failure like any other: it is run again.
+    fleet.expect(0, &["job", "1", "retry", "--yes"]);
+    assert_eq!(fleet.database.value("select state from tenantui.job"), "done");
+}
+
+#[test]
+fn a_panic_of_the_whole_run_leaves_a_paused_job_with_words() {
+    let fleet = queued(1, "create table more (id int);");
+    let run = fleet.command().env("TENANTUI_TEST_PANIC", "job").args(["worker", "--once"]).output().expect("runs");
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(fleet.database.value("select state || waits from tenantui.job"), "pausedtrouble", "{said}");
+    let reason = fleet.database.value("select reason from tenantui.job");
+    assert!(reason.contains("the program failed (asked for by TENANTUI_TEST_PANIC)"), "{reason}");
+    fleet.expect(0, &["job", "1", "resume", "--yes"]);
+    assert_eq!(fleet.database.value("select state from tenantui.job"), "done");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
