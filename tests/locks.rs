@@ -257,3 +257,40 @@ async fn files_that_reference_public_run_for_one_tenant_at_a_time() {
     assert!(longest < fleet.config.jobs.lock_timeout + Duration::from_millis(500), "a writer waited {longest:?}");
     fleet.assert_whole(object);
 }
+
+/// Nobody waits for the work any more: what the server still does of it is cancelled, not left to its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_that_nobody_waits_for_is_cancelled() {
+    let fleet = std::sync::Arc::new(Fleet::new("locks", 1).await);
+    fleet.file(1, "slow", "create table m1 ();\n--;;\nselect pg_sleep(60)");
+    let job = fleet.order(fleet.plan(|_| {})).await.expect("ordered");
+    let running = "select count(*) from pg_stat_activity where datname = current_database() and state = 'active' \
+                   and query like '%pg_sleep(60)%' and application_name like 'tenantui%'";
+    let work = tokio::spawn({
+        let fleet = std::sync::Arc::clone(&fleet);
+        async move { fleet.run(job, false).await }
+    });
+    wait_until_async(Duration::from_secs(20), "a sleeping step", || async { fleet.db.value(running) == "1" }).await;
+    work.abort();
+    wait_until_async(Duration::from_secs(10), "its end", || async { fleet.db.value(running) == "0" }).await;
+    fleet.assert_whole(object);
+}
+
+/// The rows of a blocked step are kept one by one, for programs; the words are for people.
+#[tokio::test]
+async fn blockers_are_kept_in_the_record() {
+    let fleet = Fleet::new("locks", 1).await;
+    fleet.file(1, "alter", "alter table users add column m1 int");
+    let app = fleet.db.connect().await;
+    app.batch_execute("set application_name = E'web\\u202e'; begin; select * from tenant_t000.users")
+        .await
+        .expect("a reader");
+    let job = fleet.order(fleet.plan(|_| {})).await.expect("ordered");
+    assert_eq!(fleet.run(job, false).await.0.expect("run").blocked, 1);
+    let value = |path: &str| fleet.db.value(&format!("select detail #>> '{{blockers,0,{path}}}' from tenantui.step"));
+    let pid = app.query_one("select pg_backend_pid()::text", &[]).await.expect("its pid").get::<_, String>(0);
+    assert_eq!((value("pid"), value("user"), value("state")), (pid, "postgres".into(), "idle in transaction".into()));
+    assert!(value("transaction_seconds").parse::<u64>().is_ok() && value("query_seconds").parse::<u64>().is_ok());
+    let blocker = fleet.outcomes(job).await["t000"].failure.clone().and_then(|f| f.blocker).expect("a blocker");
+    assert!(blocker.raw().contains(", query 00:00:0") && !blocker.safe().as_str().contains('\u{202e}'), "{blocker:?}");
+}

@@ -1,16 +1,14 @@
 //! A lane: one work connection that is opened once and used for tenant after tenant, and opened anew after every
-//! error. Knows who stands in the way of its session.
+//! error.
 
 use std::time::Duration;
 
 use super::bound::Home;
 use super::gate;
 use super::orders::OrderError;
-use crate::migrations::apply::keys;
-use crate::migrations::apply::wire;
+use super::watcher::Watcher;
 use crate::model::job::JobId;
-use crate::postgres::session::{ServerFacts, Target, TextRow, WriterSession};
-use crate::text::Untrusted;
+use crate::postgres::session::{Cancel, ServerFacts, Target, WriterSession};
 
 /// How long a lost link is waited for.
 pub(super) const LINK_PATIENCE: Duration = Duration::from_secs(60);
@@ -27,12 +25,25 @@ pub(super) struct Lane<'a> {
 
 impl<'a> Lane<'a> {
     pub(super) const fn new(target: &'a Target, job: JobId, home: &'a Home) -> Self {
-        Self { target, job, home, session: None, watcher: Watcher { target, job, session: None } }
+        Self { target, job, home, session: None, watcher: Watcher::new(target, job) }
     }
 
     /// Throws the session away: the next step opens a new one.
     pub(super) fn drop_session(&mut self) {
         self.session = None;
+    }
+
+    /// Throws a session away that did not answer: what may still run on it is cancelled, and it is cut. A client that
+    /// is dropped while it waits for an answer goes on waiting for it.
+    pub(super) async fn abandon_session(&mut self) {
+        let Some((session, _)) = self.session.take() else { return };
+        if session.client.is_closed() {
+            return;
+        }
+        if let Err(error) = session.cancel.cancel().await {
+            tracing::warn!("{error}");
+        }
+        session.cut();
     }
 
     /// The session; opened where there is none, waiting for a lost link.
@@ -81,89 +92,33 @@ impl Drop for Lane<'_> {
     }
 }
 
-/// A second session, opened when somebody has to wait.
-pub(super) struct Watcher<'a> {
-    target: &'a Target,
-    job: JobId,
-    session: Option<WriterSession>,
-}
+/// Work that must not go on in the server when nobody waits for it any more: where this is dropped before
+/// [`Self::over`], the session's statement is cancelled.
+pub(super) struct Unfinished(Option<Cancel>);
 
-impl Watcher<'_> {
-    /// Waits for `work` of the session `pid`; where it takes longer than a third of `lock_timeout`, asks meanwhile who
-    /// is in its way.
-    pub(super) async fn during<T>(
-        &mut self,
-        pid: i32,
-        lock_timeout: Duration,
-        work: impl Future<Output = T>,
-    ) -> (T, Option<Untrusted>) {
-        let mut blocker = None;
-        tokio::pin!(work);
-        let mut wait = lock_timeout / 3;
-        loop {
-            tokio::select! {
-                result = &mut work => return (result, blocker),
-                () = tokio::time::sleep(wait) => {}
-            }
-            let condition = format!("a.pid = ANY (pg_catalog.pg_blocking_pids({pid}))");
-            tokio::select! {
-                result = &mut work => return (result, blocker),
-                seen = self.ask_who(&condition) => blocker = seen.or(blocker),
-            }
-            wait = wait.saturating_mul(2).clamp(Duration::from_millis(100), Duration::from_secs(5));
-        }
+impl Unfinished {
+    /// Work of this session.
+    pub(super) fn of(session: &WriterSession) -> Self {
+        Self(Some(session.cancel.clone()))
     }
 
-    /// Who holds the lock of a tenant's schema.
-    pub(super) async fn holder(&mut self, schema: &str) -> Option<Untrusted> {
-        let key = keys::tenant(schema).to_be_bytes();
-        let half = |bytes: &[u8]| bytes.iter().fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
-        let condition = format!(
-            "a.pid IN (SELECT l.pid FROM pg_catalog.pg_locks AS l WHERE l.locktype = 'advisory' AND l.granted \
-             AND l.classid = {}::oid AND l.objid = {}::oid AND l.objsubid = 1)",
-            half(&key[..4]),
-            half(&key[4..])
-        );
-        self.ask_who(&condition).await
-    }
-
-    /// Who has held a lock in a schema for longer than `least`: what an application's short transactions hold comes
-    /// and goes, and is waited for by each try alone.
-    pub(super) async fn holders(&mut self, schema: &str, schema_oid: u32, least: Duration) -> Option<Untrusted> {
-        let condition = format!(
-            "a.pid <> pg_catalog.pg_backend_pid() AND a.xact_start < pg_catalog.clock_timestamp() - interval '{} ms' \
-             AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_class AS c ON c.oid = l.relation \
-             WHERE l.pid = a.pid AND l.granted AND c.relnamespace = {schema_oid}::oid AND l.database = \
-             (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))",
-            least.as_millis()
-        );
-        match self.holder(schema).await {
-            Some(holder) => Some(holder),
-            None => self.ask_who(&condition).await,
-        }
-    }
-
-    /// Sessions that fulfil a condition, in words. Not knowing is no error: the report says nothing then.
-    async fn ask_who(&mut self, condition: &str) -> Option<Untrusted> {
-        if self.session.as_ref().is_none_or(|session| session.client.is_closed()) {
-            self.session = gate::open(self.target, Some(self.job)).await.ok();
-        }
-        let session = self.session.as_ref()?;
-        let sql = format!(
-            "SELECT a.pid, a.usename, COALESCE(pg_catalog.host(a.client_addr), 'local'), a.application_name, a.state, \
-             pg_catalog.to_char(pg_catalog.clock_timestamp() - COALESCE(a.xact_start, a.state_change), 'HH24:MI:SS') \
-             FROM pg_catalog.pg_stat_activity AS a WHERE {condition} ORDER BY a.xact_start LIMIT 5"
-        );
-        let rows = wire::ask(&session.client, &sql, Duration::from_secs(2)).await.ok()?;
-        let words: Vec<String> = rows.iter().flatten().map(who).collect();
-        (!words.is_empty()).then(|| Untrusted::new(words.join("; ")))
+    /// The work came to its end.
+    pub(super) fn over(mut self) {
+        self.0 = None;
     }
 }
 
-fn who(row: &TextRow) -> String {
-    let field = |column: usize| row.text(column).unwrap_or("?");
-    let application = row.text(3).filter(|name| !name.is_empty()).map(|name| format!(" ({name})")).unwrap_or_default();
-    format!("pid {}  {}@{}{application}  {} {}", field(0), field(1), field(2), field(4), field(5))
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Without a runtime the whole process ends, and the server sees that the client is gone.
+        if let (Some(cancel), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move {
+                if let Err(error) = cancel.cancel().await {
+                    tracing::warn!("{error}");
+                }
+            });
+        }
+    }
 }
 
 /// The plan is bound to its server: identifier, timeline, database.

@@ -3,10 +3,12 @@
 //! The database decides; a process only proposes (jobs.md 3). Faces talk to a [`service::Service`]; commands call
 //! [`orders::order`] and [`worker::run`] and follow the events.
 
+mod attempt;
 mod bound;
 mod claim;
 mod confirmed;
 pub mod control;
+mod decide;
 mod desk;
 mod errands;
 pub mod failures;
@@ -32,5 +34,6 @@ mod steps;
 mod tenant;
 mod wait;
 pub mod watch;
+mod watcher;
 mod who;
 pub mod worker;

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::attempt::{Verdict, pause};
 use super::bound::Home;
+use super::decide::{self, Question};
+use super::gate;
 use super::lane::Lane;
 use super::maker::{self, End, Maker};
 use super::orders::OrderError;
@@ -13,8 +16,6 @@ use super::params::Params;
 use super::report::{Report, seconds};
 use super::shared::{Ended, Halt, Shared};
 use super::steps;
-use super::tenant::{self, Verdict};
-use super::{gate, tenant::pause};
 use crate::migrations::apply::run::Fault;
 use crate::migrations::apply::step::{Flag, StepEnd};
 use crate::migrations::folder::MigrationFile;
@@ -59,7 +60,7 @@ pub(super) async fn run(
             Err(error) => return halted(shared, Halt::of(error)),
         };
         let work = shared.cancellable(session, maker::make(&session.client, &maker, shared, tries));
-        let (Ended { end: End { end, seq }, cancelled }, mut blocker) =
+        let (Ended { end: End { end, seq }, cancelled }, mut blockers) =
             watcher.during(pid, shared.limits.lock, work).await;
         if cancelled && end.is_rolled_back() {
             shared.reports.line(LogMark::Note, &maker.slug, "cancelled: nothing of this tenant is left").await;
@@ -99,16 +100,16 @@ pub(super) async fn run(
                 let text = format!("reply to COMMIT lost ({}); reading it back", why.raw());
                 shared.reports.line(LogMark::Note, &maker.slug, text).await;
                 // When it committed, the next round finds the step done.
-                if let Err(error) = tenant::decide(&mut lane, shared.fence, seq, &xid).await {
+                let question = Question { fence: shared.fence, seq, xid: &xid, ledger: shared.ledger, place: None };
+                if let Err(error) = decide::committed(&mut lane, &question).await {
                     return halted(shared, Halt::of(error));
                 }
                 continue;
             }
             StepEnd::Locked(fault) => {
-                blocker = match blocker {
-                    Some(blocker) => Some(blocker),
-                    None => lane.watcher().holder(maker.schema.raw()).await,
-                };
+                if blockers.is_empty() {
+                    blockers = lane.watcher().holder(maker.schema.raw()).await;
+                }
                 fault
             }
             StepEnd::LedgerIs { .. } => Fault::ours("the new schema is not empty"),
@@ -120,7 +121,7 @@ pub(super) async fn run(
                 ..fault
             },
         };
-        return failed(shared, &mut lane, &maker, seq, Verdict { outcome: Outcome::Failed, fault, blocker, tries })
+        return failed(shared, &mut lane, &maker, seq, Verdict { outcome: Outcome::Failed, fault, blockers, tries })
             .await;
     }
 }

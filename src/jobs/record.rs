@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::orders::held_sql;
 use super::params::Params;
+use super::watcher::Blocker;
 use crate::model::audit::{AuditFilter, AuditLine};
 use crate::model::ident::literal;
 use crate::model::job::{
@@ -320,6 +321,9 @@ pub(super) struct Detail {
     /// Who stood in the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) blocker: Option<String>,
+    /// The same, each by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) blockers: Vec<Blocker>,
 }
 
 /// `step.detail.statement`.

@@ -66,6 +66,8 @@ pub(super) struct Shared<'a> {
     pub(super) flags: watch::Receiver<Flags>,
     /// What the process wants.
     pub(super) stop: watch::Receiver<Stop>,
+    /// Held by the step that changes or locks what all tenants share.
+    pub(super) turn: tokio::sync::Mutex<()>,
     /// The schema whose steps wait until nobody is in their way.
     pub(super) patient: Option<&'a str>,
 }

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::attempt::Verdict;
 use super::gate;
 use super::lane::Lane;
 use super::orders::OrderError;
 use super::params::{FileRef, Params};
 use super::record::{Detail, StatementDetail};
-use super::tenant::Verdict;
+use super::watcher;
 use crate::migrations::apply::step::Fence;
 use crate::migrations::apply::wire;
 use crate::migrations::folder::{Folder, MigrationFile};
@@ -194,7 +195,8 @@ pub(super) async fn mark_stopped(
             line: statement.line,
             text: statement.text.raw().to_owned(),
         }),
-        blocker: verdict.blocker.as_ref().map(|blocker| blocker.raw().to_owned()),
+        blocker: watcher::in_words(&verdict.blockers).map(|words| words.raw().to_owned()),
+        blockers: verdict.blockers.clone(),
     };
     let detail = serde_json::to_string(&detail).map_err(|error| Some(gate::refused(error.to_string())))?;
     let message = verdict.fault.message.safe();

@@ -7,8 +7,8 @@ use super::lane::Lane;
 use super::report::seconds;
 use super::shared::Shared;
 use super::steps::TenantSteps;
+use super::watcher;
 use crate::model::job::LogMark;
-use crate::text::Untrusted;
 
 /// How long is waited in all.
 pub(super) const LONGEST: Duration = Duration::from_secs(600);
@@ -21,13 +21,14 @@ const TELL: Duration = Duration::from_secs(30);
 /// minutes, and only while the job goes on. The step is tried in any case: it finds out for itself.
 pub(super) async fn until_free(shared: &Shared<'_>, lane: &mut Lane<'_>, tenant: &TenantSteps) {
     let started = Instant::now();
-    let mut told: Option<(Instant, Option<String>)> = None;
+    let mut told: Option<(Instant, i32)> = None;
     while started.elapsed() < LONGEST && shared.may_start(true).await {
         let holders = lane.watcher().holders(tenant.schema.raw(), tenant.schema_oid, shared.limits.lock).await;
-        let Some(holders) = holders else { break };
-        let pid = pid_of(&holders);
+        let (Some(words), Some(pid)) = (watcher::in_words(&holders), holders.first().map(|holder| holder.pid)) else {
+            break;
+        };
         if told.as_ref().is_none_or(|(at, who)| *who != pid || at.elapsed() >= TELL) {
-            let text = format!("waits until its schema is free: {}", holders.raw());
+            let text = format!("waits until its schema is free: {}", words.raw());
             shared.reports.line(LogMark::Note, &tenant.slug, text).await;
             told = Some((Instant::now(), pid));
         }
@@ -40,9 +41,4 @@ pub(super) async fn until_free(shared: &Shared<'_>, lane: &mut Lane<'_>, tenant:
         let text = format!("waited {} for its schema", seconds(started.elapsed()));
         shared.reports.line(LogMark::Note, &tenant.slug, text).await;
     }
-}
-
-/// The first words, `pid 4711`: the rest changes with time.
-fn pid_of(holders: &Untrusted) -> Option<String> {
-    holders.raw().split_whitespace().nth(1).map(str::to_owned)
 }

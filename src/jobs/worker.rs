@@ -201,6 +201,7 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
         lease,
         flags,
         stop: claimed.options.stop.clone(),
+        turn: tokio::sync::Mutex::new(()),
         patient: claimed.patient.as_deref(),
     };
     match claimed.kind {

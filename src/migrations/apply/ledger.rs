@@ -79,6 +79,12 @@ impl WritableLedger {
         format!("{};", (self.writing.lock_row)(table))
     }
 
+    /// Whether the ledger has a migration: one row with one boolean. The table must be there.
+    #[must_use]
+    pub fn is_applied_sql(self, table: &QualifiedName, file: &MigrationFile) -> String {
+        (self.writing.is_applied)(table, file)
+    }
+
     /// What records a migration as applied, and no more: for an operator who knows that it is.
     #[must_use]
     pub fn applied_sql(self, table: &QualifiedName, file: &MigrationFile) -> String {

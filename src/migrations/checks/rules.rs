@@ -103,15 +103,28 @@ pub(super) fn anywhere(before: [Option<Token<'_>>; 2], token: &Token<'_>, findin
         && let [_, Some(schema)] = before
         && schema.identifier().as_deref() == Some("public")
     {
-        let references = before[0].is_some_and(|word| word.is("REFERENCES"));
-        let message = if references {
-            "references a table in public: whoever writes to it waits while this runs. One tenant at a time"
+        // A type or a function of public is only looked up. A table is read, locked or changed.
+        let verb = |words: &[&str]| before[0].is_some_and(|token| words.iter().any(|word| token.is(word)));
+        let (rule, message) = if verb(&["REFERENCES"]) {
+            let words =
+                "references a table in public: whoever writes to it waits while this runs. One tenant at a time";
+            ("public-table", words)
+        } else if verb(&RELATION) {
+            let words = "names an object in public, which all tenants share: this runs once for each tenant, one tenant \
+                         at a time";
+            ("public-table", words)
         } else {
-            "names an object in public, which all tenants share: this runs once for each tenant, one tenant at a time"
+            ("public-object", "names an object in public, which all tenants share")
         };
-        findings.warn("public-table", schema.line, message);
+        findings.warn(rule, schema.line, message);
     }
 }
+
+/// Words that stand before the name of a relation, or of an object that is changed.
+const RELATION: [&str; 14] = [
+    "TABLE", "INTO", "UPDATE", "FROM", "JOIN", "ON", "ONLY", "EXISTS", "VIEW", "SEQUENCE", "INDEX", "TRUNCATE", "COPY",
+    "USING",
+];
 
 const SEARCH_PATH: &str = "changes search_path: what follows would run in another schema than the tenant's";
 const ROLE: &str = "changes the role: what follows would run, and own what it makes, as another";

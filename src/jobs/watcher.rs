@@ -1,0 +1,182 @@
+//! Who stands in the way: a second session asks the server while the first one waits.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::gate;
+use crate::migrations::apply::keys;
+use crate::migrations::apply::wire;
+use crate::model::job::JobId;
+use crate::postgres::session::{Target, TextRow, WriterSession};
+use crate::text::Untrusted;
+
+/// Blockers that are told of one wait.
+const MOST: u32 = 5;
+/// How long an answer may take; not knowing is no error.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A session that others wait for, as `step.detail` keeps it. Text is as the server gave it: untrusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Blocker {
+    /// Its process.
+    pub(super) pid: i32,
+    /// Its role.
+    pub(super) user: String,
+    /// Its client's address; `local` for a socket.
+    pub(super) host: String,
+    /// Its `application_name`; may be empty.
+    pub(super) application: String,
+    /// `active`, `idle in transaction`...
+    pub(super) state: String,
+    /// How long its transaction has been open.
+    pub(super) transaction_seconds: Option<u64>,
+    /// How long ago its latest statement began.
+    pub(super) query_seconds: Option<u64>,
+}
+
+impl Blocker {
+    fn of(row: &TextRow) -> Option<Self> {
+        let field = |column: usize| row.text(column).unwrap_or("?").to_owned();
+        Some(Self {
+            pid: row.parse(0).ok().flatten()?,
+            user: field(1),
+            host: field(2),
+            application: row.text(3).unwrap_or_default().to_owned(),
+            state: field(4),
+            transaction_seconds: row.parse(5).ok().flatten(),
+            query_seconds: row.parse(6).ok().flatten(),
+        })
+    }
+
+    /// `pid 4711  app@10.0.0.5 (the app)  idle in transaction 00:03:12, query 00:03:10`.
+    fn words(&self) -> String {
+        let application = if self.application.is_empty() { String::new() } else { format!(" ({})", self.application) };
+        let age = |seconds: Option<u64>| seconds.map_or_else(|| "?".to_owned(), clock);
+        format!(
+            "pid {}  {}@{}{application}  {} {}, query {}",
+            self.pid,
+            self.user,
+            self.host,
+            self.state,
+            age(self.transaction_seconds),
+            age(self.query_seconds)
+        )
+    }
+}
+
+fn clock(seconds: u64) -> String {
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// All of them in one line; `None` where nobody is known.
+pub(super) fn in_words(blockers: &[Blocker]) -> Option<Untrusted> {
+    let words: Vec<String> = blockers.iter().map(Blocker::words).collect();
+    (!words.is_empty()).then(|| Untrusted::new(words.join("; ")))
+}
+
+/// A second session, opened when somebody has to wait.
+pub(super) struct Watcher<'a> {
+    target: &'a Target,
+    job: JobId,
+    session: Option<WriterSession>,
+}
+
+impl<'a> Watcher<'a> {
+    pub(super) const fn new(target: &'a Target, job: JobId) -> Self {
+        Self { target, job, session: None }
+    }
+
+    /// Waits for `work` of the session `pid`; where it takes longer than a third of `lock_timeout`, asks meanwhile who
+    /// is in its way. The latest who were.
+    pub(super) async fn during<T>(
+        &mut self,
+        pid: i32,
+        lock_timeout: Duration,
+        work: impl Future<Output = T>,
+    ) -> (T, Vec<Blocker>) {
+        let mut blockers = Vec::new();
+        tokio::pin!(work);
+        let mut wait = lock_timeout / 3;
+        loop {
+            tokio::select! {
+                result = &mut work => return (result, blockers),
+                () = tokio::time::sleep(wait) => {}
+            }
+            let condition = format!("a.pid = ANY (pg_catalog.pg_blocking_pids({pid}))");
+            tokio::select! {
+                result = &mut work => return (result, blockers),
+                seen = self.ask_who(&condition) => if !seen.is_empty() { blockers = seen },
+            }
+            wait = wait.saturating_mul(2).clamp(Duration::from_millis(100), Duration::from_secs(5));
+        }
+    }
+
+    /// Who holds the lock of a tenant's schema.
+    pub(super) async fn holder(&mut self, schema: &str) -> Vec<Blocker> {
+        let key = keys::tenant(schema).to_be_bytes();
+        let half = |bytes: &[u8]| bytes.iter().fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
+        let condition = format!(
+            "a.pid IN (SELECT l.pid FROM pg_catalog.pg_locks AS l WHERE l.locktype = 'advisory' AND l.granted \
+             AND l.classid = {}::oid AND l.objid = {}::oid AND l.objsubid = 1)",
+            half(&key[..4]),
+            half(&key[4..])
+        );
+        self.ask_who(&condition).await
+    }
+
+    /// Who has held a lock in a schema for longer than `least`: what an application's short transactions hold comes
+    /// and goes, and is waited for by each try alone.
+    pub(super) async fn holders(&mut self, schema: &str, schema_oid: u32, least: Duration) -> Vec<Blocker> {
+        let condition = format!(
+            "a.pid <> pg_catalog.pg_backend_pid() AND a.xact_start < pg_catalog.clock_timestamp() - interval '{} ms' \
+             AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_class AS c ON c.oid = l.relation \
+             WHERE l.pid = a.pid AND l.granted AND c.relnamespace = {schema_oid}::oid AND l.database = \
+             (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))",
+            least.as_millis()
+        );
+        let holders = self.holder(schema).await;
+        if holders.is_empty() { self.ask_who(&condition).await } else { holders }
+    }
+
+    /// Sessions that fulfil a condition. Not knowing is no error: the report says nothing then.
+    async fn ask_who(&mut self, condition: &str) -> Vec<Blocker> {
+        if self.session.as_ref().is_none_or(|session| session.client.is_closed()) {
+            self.session = gate::open(self.target, Some(self.job)).await.ok();
+        }
+        let Some(session) = self.session.as_ref() else { return Vec::new() };
+        let age = |since: &str| {
+            format!("GREATEST(pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - {since})), 0)::bigint")
+        };
+        let sql = format!(
+            "SELECT a.pid, a.usename, COALESCE(pg_catalog.host(a.client_addr), 'local'), a.application_name, a.state, \
+             {}, {} FROM pg_catalog.pg_stat_activity AS a WHERE {condition} ORDER BY a.xact_start LIMIT {MOST}",
+            age("COALESCE(a.xact_start, a.state_change)"),
+            age("a.query_start"),
+        );
+        match wire::ask(&session.client, &sql, PATIENCE).await {
+            Ok(rows) => rows.iter().flatten().filter_map(Blocker::of).collect(),
+            Err(trouble) => {
+                tracing::debug!(?trouble, "who is in the way is not known");
+                Vec::new()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blocker_is_kept_whole_and_told_in_one_line() {
+        let row = ["4711", "app", "10.0.0.5", "web", "idle in transaction", "3725", "12"];
+        let blocker = Blocker::of(&TextRow::new(row.iter().map(|text| Some((*text).into())).collect()));
+        let blocker = blocker.expect("a blocker");
+        let words = in_words(std::slice::from_ref(&blocker)).expect("words");
+        assert_eq!(words.raw(), "pid 4711  app@10.0.0.5 (web)  idle in transaction 01:02:05, query 00:00:12");
+        let json = serde_json::to_string(&blocker).expect("JSON");
+        assert_eq!(serde_json::from_str::<Blocker>(&json).expect("read back"), blocker);
+        assert_eq!(in_words(&[]), None);
+    }
+}
