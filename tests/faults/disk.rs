@@ -53,7 +53,7 @@ fn a_full_disk_of_the_server_fails_the_step_and_nothing_else() {
     // 24 MiB in one file. A segment of the log has 16 and still fits below the limit, as on a disk of its own.
     let large = "create table large (t text);\n--;;\nalter table large alter t set storage plain;\n--;;\n\
                  insert into large select repeat(md5(i::text), 60) from generate_series(1, 12000) i;";
-    std::fs::write(fleet.home.path().join("migrations/104-large.up.sql"), large).expect("a file");
+    std::fs::write(fleet.home.path().join("migrations/105-large.up.sql"), large).expect("a file");
     // Of the postmaster, as its own user: what it starts from now on inherits the limit.
     let limit = |bytes: &str| {
         let program = format!("prlimit --pid {} --fsize={bytes}:", pg.server.id());
@@ -70,7 +70,7 @@ fn a_full_disk_of_the_server_fails_the_step_and_nothing_else() {
     assert_eq!(left, "0", "the step was rolled back: {said}");
     let ledgers = fleet.db.value("select count(*) from tenantui.step where state = 'done' and version = '103' and job_id = (select max(id) from tenantui.job)");
     assert_eq!(ledgers, "3", "what was committed before stays: {said}");
-    let job = fleet.watch.open(&fleet.db)[0].0;
+    let job = fleet.watch.open(&fleet.db)[0].job;
     let end = fleet.must(0, &["job", &job.to_string(), "retry", "--yes"]);
     assert_eq!(fleet.db.value("select count(*) from pg_class where relname = 'large'"), "3", "{}", end.err);
     fleet.check("a retry when there is room again");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::invariant::Watch;
+use super::invariant::{Open, Watch};
 use crate::support::victim::{Aim, End, Victim};
 use crate::support::{PgHandle, TestDatabase};
 
@@ -35,6 +35,17 @@ fn content(version: u32, sleep: &str) -> String {
          alter table users add column u_{version} int;\n--;;\n\
          insert into marks (version) values ({version});\n"
     )
+}
+
+/// How somebody goes on with a job: a worker, or an operator where that one would wait first.
+pub fn next(open: &Open) -> Vec<String> {
+    let id = open.job.to_string();
+    let words = match open.state.as_str() {
+        "queued" | "running" if open.attempt < 2 => vec!["worker", "--drain"],
+        "failed" => vec!["job", &id, "retry", "--yes"],
+        _ => vec!["job", &id, "resume", "--yes"],
+    };
+    words.into_iter().map(str::to_owned).collect()
 }
 
 /// A database, its folder of migrations, and a configuration of both.
@@ -163,14 +174,11 @@ impl Fleet {
         let mut said = String::new();
         loop {
             let open = self.watch.open(&self.db);
-            let Some((job, state)) = open.first() else { break };
-            assert!(started.elapsed() < LONG, "{after}: job {job} is still {state}; {said}");
-            let end = if state == "paused" || state == "failed" {
-                resumed += 1;
-                self.run(&["job", &job.to_string(), "resume", "--yes"])
-            } else {
-                self.run(&["worker", "--drain"])
-            };
+            let Some(open) = open.first() else { break };
+            assert!(started.elapsed() < LONG, "{after}: {open:?} is still open; {said}");
+            resumed += usize::from(open.state == "paused" || open.state == "failed");
+            let arguments = next(open);
+            let end = self.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
             said = format!("exit {:?}, err: {}", end.code, end.err);
             self.check(after);
         }

@@ -133,8 +133,13 @@ pub struct Watch {
     pub checks: usize,
 }
 
-/// A job's number and its state.
-pub type Open = (i32, String);
+/// A job that is not over.
+#[derive(Debug, Clone)]
+pub struct Open {
+    pub job: i32,
+    pub state: String,
+    pub attempt: i32,
+}
 
 impl Watch {
     /// Makes what the query needs.
@@ -206,7 +211,8 @@ impl Watch {
     /// The jobs of this round that are not over, oldest first.
     pub fn open(&mut self, db: &TestDatabase) -> Vec<Open> {
         let (_, jobs) = self.ask(db);
-        jobs.into_iter().filter(|(_, job)| job.0 != "done").map(|(id, job)| (id, job.0)).collect()
+        let open = jobs.into_iter().filter(|(_, job)| job.0 != "done");
+        open.map(|(job, (state, attempt, _))| Open { job, state, attempt }).collect()
     }
 
     /// How many jobs this round has.

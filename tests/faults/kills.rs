@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fleet::{Fleet, LONG};
+use super::fleet::{Fleet, LONG, next};
 use super::{Dice, count, report};
 use crate::support::pg;
 
@@ -33,8 +33,11 @@ fn killed_at_random_times_it_leaves_nothing_half_done() {
         let mut in_a_row = 0;
         // The order and its run are killed; then, mostly, the worker that goes on with it, and the next.
         loop {
-            let arguments = if fleet.watch.jobs() == 0 { &MIGRATE[..] } else { &WORKER[..] };
-            let victim = fleet.start(arguments);
+            let arguments = match fleet.watch.open(&fleet.db).first() {
+                None => MIGRATE.map(str::to_owned).to_vec(),
+                Some(open) => next(open),
+            };
+            let victim = fleet.start(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
             std::thread::sleep(dice.time(longest));
             let end = victim.kill();
             if end.killed {
