@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tenantui::config::surroundings::Surroundings;
 use tenantui::config::{self, Database};
-use tenantui::demo::servers::ServerProcess;
+use tenantui::demo::servers::{PostgresOptions, ServerProcess};
+use tenantui::fleet::{self, FleetCommand};
 use tenantui::model::environment::Environment;
 use tenantui::postgres::session::{Patience, Pooling, QueryError, Reader, Target, connect_writer};
 use tokio_postgres::NoTls;
 
-use crate::support::{PgHandle, left_out, own_pg, tcp, wait_until, wait_until_async};
+use crate::cli::text;
+use crate::cli_fleet::{self, tenant};
+use crate::support::{PgHandle, left_out, own_pg, setting, tcp, wait_until, wait_until_async};
 
 fn program() -> Option<PathBuf> {
     let named = std::env::var_os("TENANTUI_PGBOUNCER").map(PathBuf::from);
@@ -48,7 +51,8 @@ impl Drop for Pooler {
 /// A PgBouncer before a server of its own, on a free port. All clients share the pool of the role `app`.
 fn pooler(mode: &str, size: u32) -> Option<Pooler> {
     let program = program()?;
-    let pg = own_pg(tcp());
+    let settings = vec![setting("log_statement", "all"), setting("log_line_prefix", "%a|")];
+    let pg = own_pg(PostgresOptions { settings, ..tcp() });
     pg.admin("create role app login; create table public.t (id int); insert into t values (1); grant all on t to app");
     let folder = pg.home.make_folder("pgbouncer").unwrap_or_else(|error| panic!("{error}"));
     let ini = folder.join("pgbouncer.ini");
@@ -56,6 +60,7 @@ fn pooler(mode: &str, size: u32) -> Option<Pooler> {
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
     let text = format!(
         "[databases]\npostgres = host=127.0.0.1 port={server} dbname=postgres user=app\n\
+         * = host=127.0.0.1 port={server} user=postgres\n\
          [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
          pool_mode = {mode}\ndefault_pool_size = {size}\nserver_lifetime = 3600\n"
     );
@@ -78,9 +83,10 @@ impl Pooler {
         Target::resolve(Arc::new(database), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target")
     }
 
-    /// The application: another client of the same pool.
+    /// The application: another client of the same pool. One without a name would be logged under ours.
     async fn application(&self) -> tokio_postgres::Client {
-        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await.expect("a connection");
+        let url = format!("{}&application_name=shop", self.url());
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a connection");
         tokio::spawn(connection);
         client
     }
@@ -131,6 +137,119 @@ async fn a_reader_leaves_no_trace_for_the_application() {
     assert_eq!(pooler.pg.admin("select id from t")[0][0].as_deref(), Some("41"));
 }
 
+/// Boundary's registry with three tenants, whose ledgers the role `app` may read, but for the last.
+const FLEET: &str = "
+create table public.tenants (id int primary key, slug text, schema_name text, status text, created_at timestamptz);
+create procedure public.make(n int) language plpgsql as $$ begin
+  execute format('create schema tenant_t%s authorization app', n);
+  execute format('create table tenant_t%s.schema_migrations (id bigint unique not null, applied timestamp, description varchar(1024))', n);
+  execute format('grant select on tenant_t%s.schema_migrations to app', n);
+  insert into public.tenants values (n, 't' || n, 'tenant_t' || n, 'active', now()); end $$;
+call public.make(1); call public.make(2); call public.make(3);
+grant select on public.tenants to app";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dashboard_behind_it_leaves_the_application_as_it_is() {
+    let Some(pooler) = pooler("transaction", 2) else { return };
+    pooler.pg.admin(FLEET);
+    let application = pooler.application().await;
+    let settings = ["default_transaction_read_only", "statement_timeout", "lock_timeout", "search_path"];
+    let mut before = Vec::new();
+    for name in settings {
+        before.push(shown(&application, name).await);
+    }
+    let mut fleet = fleet::spawn(vec![pooler.target(config::Pooler::Auto)], Duration::from_millis(200));
+    let read =
+        fleet.snapshots.wait_for(|snapshot| snapshot.databases[0].taken_at.is_some() && snapshot.tenants.len() == 3);
+    let first = tokio::time::timeout(Duration::from_secs(30), read).await.expect("in time").expect("a picture").clone();
+    assert!(first.databases[0].read_only_why.as_ref().is_some_and(|why| why.raw().contains("pooler")));
+    fleet.commands.send(FleetCommand::Open(first.tenants[0].key.clone())).await.expect("told");
+    // Readings that work, one that meets a lock, and one that may not be made.
+    let (holder, connection) =
+        tokio_postgres::connect(&pooler.pg.server.socket_url("postgres", "postgres"), NoTls).await.expect("a holder");
+    tokio::spawn(connection);
+    holder.batch_execute("begin; lock table tenant_t2.schema_migrations").await.expect("locked");
+    let started = Instant::now();
+    let mut writes = 0;
+    while started.elapsed() < Duration::from_secs(4) {
+        if writes == 40 {
+            holder
+                .batch_execute("rollback; revoke select on tenant_t3.schema_migrations from app")
+                .await
+                .expect("revoked");
+        }
+        if writes % 10 == 0 {
+            fleet.commands.send(FleetCommand::Refresh).await.expect("told");
+        }
+        let writing = application.simple_query("update t set id = id + 1");
+        tokio::time::timeout(Duration::from_secs(3), writing)
+            .await
+            .expect("not blocked")
+            .expect("the application writes");
+        for (name, before) in settings.iter().zip(&before) {
+            assert_eq!(&shown(&application, name).await, before, "{name} after {writes} writes");
+        }
+        writes += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(writes > 45, "{writes}");
+    drop(fleet);
+    drop(application);
+    assert_only_reads_in_transactions(&pooler);
+}
+
+/// What reached the server in our name: nothing prepared, no LISTEN, no setting but for its own transaction.
+fn assert_only_reads_in_transactions(pooler: &Pooler) {
+    let log = fs::read_to_string(pooler.pg.server.socket_folder().join("log")).expect("the server's log");
+    let ours: Vec<&str> = log.lines().filter(|line| line.starts_with("tenantui/")).collect();
+    let statements: Vec<&str> =
+        ours.iter().filter_map(|line| line.split_once("LOG:  statement: ")).map(|(_, sql)| sql).collect();
+    assert!(statements.len() > 50, "{}", statements.len());
+    for line in &ours {
+        assert!(!line.contains("LOG:  execute ") && !line.contains("LOG:  parse "), "prepared: {line}");
+    }
+    for sql in statements {
+        let facts = ["SELECT pg_catalog.pg_backend_pid()", "SELECT system_identifier", "SELECT pg_catalog.substr("];
+        let known = sql.starts_with("BEGIN READ ONLY; SET LOCAL ")
+            || sql == "ROLLBACK"
+            || facts.iter().any(|start| sql.starts_with(start));
+        // The pooler's own way to tell one client's name from the next.
+        assert!(known || sql.starts_with("SET application_name="), "{sql}");
+    }
+}
+
+#[test]
+fn nothing_is_written_through_it_but_where_sessions_are_kept() {
+    for (mode, orders) in [("transaction", 5), ("session", 0)] {
+        let Some(pooler) = pooler(mode, 20) else { return };
+        let fleet = cli_fleet::Fleet::on(pooler.pg.database("pooled"));
+        fleet.init();
+        let url = format!("postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable", pooler.port, fleet.database.name);
+        let auto = fleet.block("eu-1", &url);
+        fleet.configure(&auto);
+        let list = fleet.json(0, &["tenants", "--json"]);
+        assert_eq!(tenant(&list, "slug", "acme")["state"], "behind");
+        fleet.json(0, &["jobs", "--json"]);
+        fleet.expect(0, &["migrate", "acme", "--dry-run"]);
+        for order in [
+            &["migrate", "acme", "--yes"][..],
+            &["provision", "new-one", "--name", "New", "--yes"],
+            &["worker", "--once"],
+        ] {
+            let words = text(&fleet.expect(5, order).stderr);
+            assert!(words.contains("pooler") && words.contains("pooler = \"session\""), "{mode} {order:?}: {words}");
+        }
+        fleet.configure(&auto.replace("[database.migrations]", "pooler = \"session\"\n[database.migrations]"));
+        let words = text(&fleet.expect(orders, &["migrate", "acme", "--yes"]).stderr);
+        assert_eq!(words.contains("it does not pool sessions although"), orders == 5, "{mode}: {words}");
+        fleet.expect(orders, &["worker", "--once"]);
+        let applied = fleet.database.value("select count(*) from tenant_acme.schema_migrations");
+        assert_eq!(applied, if orders == 0 { "3" } else { "2" }, "{mode}");
+        let doctor = text(&fleet.expect(0, &["doctor"]).stdout);
+        assert!(doctor.contains("pooler"), "{doctor}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_word_session_is_believed_only_where_nothing_belies_it() {
     for (mode, size, expected) in [
@@ -154,7 +273,7 @@ async fn the_word_session_is_believed_only_where_nothing_belies_it() {
 async fn cancels_through_the_pooler_arrive_and_it_survives_them() {
     let Some(mut pooler) = pooler("transaction", 4) else { return };
     let target = pooler.target(config::Pooler::Auto);
-    for round in 0..12 {
+    for round in 0..50 {
         let writer = connect_writer(&target, "test").await.expect("a session");
         let name = format!("select pg_sleep(60), {round}");
         let (slept, cancelled) = tokio::join!(writer.client.simple_query(&name), async {
