@@ -295,6 +295,8 @@ fn doctor_says_what_works() {
         ("tls", "ok"),
         ("privileges", "warn"),
         ("pooler", "ok"),
+        ("cluster", "ok"),
+        ("protections", "ok"),
         ("clocks", "ok"),
         ("jobs", "off"),
         ("layout", "ok"),

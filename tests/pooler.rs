@@ -109,7 +109,11 @@ async fn a_reader_leaves_no_trace_for_the_application() {
     let before = shown(&application, "statement_timeout").await;
     let reader = Reader::open(&pooler.target(config::Pooler::Auto), Patience::Foreground).await.expect("open");
     assert_eq!((reader.facts().direct, reader.facts().pooling), (false, Pooling::Pooled));
-    assert!(reader.facts().warnings.iter().any(|words| words.raw().contains("pooler")), "{:?}", reader.facts());
+    assert!(
+        reader.facts().pooler_note.as_ref().is_some_and(|words| words.raw().contains("pooler")),
+        "{:?}",
+        reader.facts()
+    );
     for _ in 0..20 {
         let lists =
             reader.read("show statement_timeout; show lock_timeout; show transaction_read_only").await.expect("read");
@@ -262,7 +266,7 @@ async fn the_word_session_is_believed_only_where_nothing_belies_it() {
         let started = Instant::now();
         let reader = Reader::open(&target, Patience::Foreground).await.expect("open");
         assert!(started.elapsed() < Duration::from_secs(8), "{mode}: {:?}", started.elapsed());
-        assert_eq!(reader.facts().pooling, expected, "{mode} of {size}: {:?}", reader.facts().warnings);
+        assert_eq!(reader.facts().pooling, expected, "{mode} of {size}: {:?}", reader.facts().pooler_note);
         assert_eq!(reader.facts().pooling.keeps_sessions(), expected == Pooling::StatedSession);
         let writer = connect_writer(&target, "test").await.expect("a session");
         assert_eq!(writer.facts.pooling, expected, "{mode} of {size}, with a reader beside it");

@@ -59,6 +59,9 @@ fn what_reads_works_on_a_standby() {
     pair.catch_up();
     let state = |document: serde_json::Value| document["jobs"][0]["state"].as_str().map(str::to_owned);
     assert_eq!(state(fleet.json(0, &["jobs", "--json"])).as_deref(), Some("running"));
+    let doctor = text(&fleet.expect(0, &["doctor"]).stdout);
+    assert!(doctor.contains("warn  cluster") && doctor.contains("replay is"), "{doctor}");
+    assert_eq!(doctor.matches("a standby").count(), 2, "with its cluster, and why it is not written: {doctor}");
     // A plan is shown, and what it is worth.
     for (order, code) in [
         (&["migrate", "late", "--dry-run", "--json"][..], 0),

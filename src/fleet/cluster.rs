@@ -119,6 +119,7 @@ mod tests {
             superuser: false,
             direct: true,
             pooling: Pooling::Direct,
+            pooler_note: None,
             standby: false,
             system_identifier: identifier.map(str::to_owned),
             timeline: None,

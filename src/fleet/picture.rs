@@ -334,7 +334,7 @@ impl Picture {
             warnings: self
                 .facts
                 .iter()
-                .flat_map(|facts| &facts.warnings)
+                .flat_map(|facts| facts.warnings.iter().chain(&facts.pooler_note))
                 .chain(&self.record_warning)
                 .cloned()
                 .collect(),

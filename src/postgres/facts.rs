@@ -28,6 +28,8 @@ pub struct ServerFacts {
     pub direct: bool,
     /// What stands in between, the operator's word for it considered.
     pub pooling: Pooling,
+    /// What was found out about the pooler in between, in words; `None` where there is none.
+    pub pooler_note: Option<Untrusted>,
     /// `pg_is_in_recovery()`.
     pub standby: bool,
     /// `pg_control_system()`'s identifier; `None` where the role may not read it.
@@ -149,7 +151,7 @@ async fn judge_pooler(server: &Server, word: config::Pooler, opened: &Opened, pi
             }
         },
     };
-    facts.warnings.push(Untrusted::new(warning));
+    facts.pooler_note = Some(Untrusted::new(warning));
 }
 
 /// Why the facts are not there.
@@ -196,6 +198,7 @@ async fn ask(opened: &Opened) -> Result<(ServerFacts, i32), FactsError> {
         superuser,
         direct,
         pooling: if direct { Pooling::Direct } else { Pooling::Pooled },
+        pooler_note: None,
         standby,
         system_identifier,
         timeline,

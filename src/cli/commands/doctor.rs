@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::server_checks;
 use crate::cli::args;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style, Table};
@@ -16,15 +17,18 @@ use crate::jobs::init::{self, InitStatus};
 use crate::model::fleet::CacheView;
 use crate::model::ledger::LedgerState;
 use crate::model::tenant::TenantState;
-use crate::postgres::session::{Patience, Reader, SUPERUSER, ServerFacts, Target};
+use crate::postgres::session::{Patience, Reader};
 use crate::text::{self, Untrusted};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+pub enum Verdict {
+    /// As it should be.
     Ok,
+    /// It works, and something should be known.
     Warn,
+    /// It does not work.
     Fail,
     /// Not used or not configured.
     Off,
@@ -41,6 +45,7 @@ impl Verdict {
     }
 }
 
+/// One line.
 #[derive(Debug, Serialize)]
 struct Check {
     database: String,
@@ -56,19 +61,34 @@ struct Document {
 }
 
 /// The checks of one database.
-struct Examination {
+#[derive(Debug)]
+pub struct Examination {
     database: String,
     checks: Vec<Check>,
     status: Status,
 }
 
 impl Examination {
-    fn add(&mut self, area: &'static str, result: Verdict, found: impl Into<String>, advice: Option<&str>) {
+    /// Nothing was found yet.
+    #[must_use]
+    pub fn new(database: &str) -> Self {
+        Self { database: database.to_owned(), checks: Vec::new(), status: Status::Done }
+    }
+
+    /// Area and verdict of the last check.
+    #[cfg(test)]
+    pub fn last(&self) -> Option<(&'static str, Verdict)> {
+        self.checks.last().map(|check| (check.area, check.result))
+    }
+
+    /// Adds a check: what was found, and what to do about it.
+    pub fn add(&mut self, area: &'static str, result: Verdict, found: impl Into<String>, advice: Option<&str>) {
         let (found, advice) = (found.into(), advice.map(str::to_owned));
         self.checks.push(Check { database: self.database.clone(), area, result, found, advice });
     }
 
-    fn fail(&mut self, area: &'static str, failure: &Failure) {
+    /// Adds a check that could not be made; its status counts for the command.
+    pub fn fail(&mut self, area: &'static str, failure: &Failure) {
         self.add(area, Verdict::Fail, failure.message.clone(), None);
         self.status = self.status.and(failure.status);
     }
@@ -130,7 +150,7 @@ fn lines(checks: &[Check], several: bool) -> String {
 }
 
 async fn examine(session: &Session, database: &Arc<config::Database>) -> Examination {
-    let mut found = Examination { database: database.name.to_string(), checks: Vec::new(), status: Status::Done };
+    let mut found = Examination::new(&database.name);
     configuration(session, database, &mut found);
     let target = match session::target(database).await {
         Ok(target) => target,
@@ -150,7 +170,7 @@ async fn examine(session: &Session, database: &Arc<config::Database>) -> Examina
             let facts = reader.facts();
             let line = format!("PostgreSQL {} as {} in {took} ms", facts.version, target.address.safe());
             found.add("link", Verdict::Ok, line, None);
-            connection(&target, facts, &mut found);
+            server_checks::examine(&target, &reader, &mut found).await;
             privileges(&reader, &mut found).await;
             clocks(&reader, &mut found).await;
             record(&reader, &mut found).await;
@@ -175,38 +195,6 @@ fn configuration(session: &Session, database: &config::Database, found: &mut Exa
     };
     let read_only = if database.read_only { ", read-only" } else { "" };
     found.add("config", Verdict::Ok, format!("{source}: {}{read_only}", database.environment), None);
-}
-
-fn connection(target: &Target, facts: &ServerFacts, found: &mut Examination) {
-    let local = target.conninfo().is_local();
-    match (facts.tls, local) {
-        (true, _) => found.add("tls", Verdict::Ok, "encrypted", None),
-        (false, true) => found.add("tls", Verdict::Ok, "not encrypted, on this machine", None),
-        (false, false) => found.add("tls", Verdict::Warn, "not encrypted", Some("set sslmode=verify-full")),
-    }
-    if facts.direct {
-        found.add("pooler", Verdict::Ok, "none between", None);
-    } else {
-        let advice = "reading works; nothing is ever written through it: configure the server itself";
-        found.add("pooler", Verdict::Warn, "a pooler stands between", Some(advice));
-    }
-    if facts.standby {
-        found.add(
-            "standby",
-            Verdict::Warn,
-            "the server is a standby: it can only be read",
-            Some("configure the primary"),
-        );
-    }
-    // The role has a line of its own.
-    for warning in facts.warnings.iter().filter(|warning| !is_of_role(warning)) {
-        found.add("server", Verdict::Warn, warning.raw(), None);
-    }
-}
-
-/// Whether a warning says what the line of privileges says already.
-fn is_of_role(warning: &Untrusted) -> bool {
-    warning.raw() == SUPERUSER
 }
 
 /// What the role may do besides reading; what it may not read is told with the tenants.
@@ -336,8 +324,10 @@ fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination
     }
     if let Some(view) = reading.snapshot.databases.first() {
         cache(database, &view.cache, found);
-        let told = &view.warnings;
-        for words in view.error.iter().chain(told.iter().filter(|warning| !is_of_role(warning))) {
+        let known = |words: &&Untrusted| !found.checks.iter().any(|check| check.found == words.raw());
+        let told = view.warnings.iter().filter(|warning| !server_checks::is_of_role(warning));
+        let news: Vec<Untrusted> = view.error.iter().chain(told.filter(known)).cloned().collect();
+        for words in news {
             found.add("database", Verdict::Warn, words.raw(), None);
         }
     }

@@ -15,6 +15,7 @@ pub mod migrations;
 mod plan;
 pub mod provision;
 mod running;
+mod server_checks;
 pub mod tenant;
 pub mod tenants;
 pub mod worker;
