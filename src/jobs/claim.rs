@@ -18,7 +18,7 @@ use crate::migrations::apply::step::Fence;
 use crate::migrations::apply::wire::Trouble;
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::literal;
-use crate::model::job::{JobId, JobKind, JobState, JobView};
+use crate::model::job::{JobId, JobKind, JobState, JobView, Waits};
 use crate::postgres::session::{Target, TextRow, WriterSession};
 use crate::text::Untrusted;
 
@@ -34,8 +34,10 @@ pub(super) struct Claim {
     pub(super) files: HashMap<String, Arc<MigrationFile>>,
     /// The kind.
     pub(super) kind: JobKind,
-    /// The state that it was claimed in.
-    pub(super) before: JobState,
+    /// Whether it waited for somebody to look at its canary: who claims it has looked.
+    pub(super) canary_seen: bool,
+    /// Tenants that had failed when its worker died: they count against the limit, which nobody has looked at since.
+    pub(super) failed_before: u32,
     /// The job after the claim.
     pub(super) view: JobView,
 }
@@ -76,14 +78,15 @@ struct Held {
     fence: Fence,
     params: Params,
     files: HashMap<String, Arc<MigrationFile>>,
-    before: JobState,
+    canary_seen: bool,
+    failed_before: u32,
     view: JobView,
 }
 
 impl Held {
     fn with(self, session: WriterSession) -> Claim {
-        let Self { fence, params, files, before, view } = self;
-        Claim { session, fence, params, files, kind: view.kind, before, view }
+        let Self { fence, params, files, canary_seen, failed_before, view } = self;
+        Claim { session, fence, params, files, kind: view.kind, canary_seen, failed_before, view }
     }
 }
 
@@ -131,7 +134,11 @@ async fn claim_held(target: &Target, session: &WriterSession, job: JobId, again:
     }
     let mut view = state_of(target, session, job).await?;
     view.mine = true;
-    Ok(Held { fence, params, files, before: before.state, view })
+    let canary_seen = before.waits == Some(Waits::Canary);
+    // Our own lock makes an orphan look as if it were running.
+    let died = matches!(before.state, JobState::Running | JobState::Orphaned);
+    let failed_before = if died { before.failed } else { 0 };
+    Ok(Held { fence, params, files, canary_seen, failed_before, view })
 }
 
 async fn held_elsewhere(session: &WriterSession, job: JobId) -> Result<OrderError, OrderError> {
@@ -194,13 +201,26 @@ fn claim_sql(job: JobId, moved: Option<&str>) -> String {
         None => ("j.timeline".to_owned(), String::new()),
         Some(now) => {
             let failover = format!(
-                ", moved AS (INSERT INTO tenantui.audit (os_user, action, job_id, before, after, outcome) SELECT {os_user},                  'failover', id, pg_catalog.jsonb_build_object('timeline', was_timeline),                  pg_catalog.jsonb_build_object('timeline', {now}::text), 'accepted' FROM mine)"
+                ", moved AS (INSERT INTO tenantui.audit (os_user, action, job_id, before, after, outcome) SELECT {os_user}, \
+                 'failover', id, pg_catalog.jsonb_build_object('timeline', was_timeline), \
+                 pg_catalog.jsonb_build_object('timeline', {now}::text), 'accepted' FROM mine)"
             );
             (now, failover)
         }
     };
     format!(
-        "WITH locked AS (SELECT id, state AS was, timeline AS was_timeline, worker AS was_worker FROM tenantui.job WHERE id = {job}          AND state IN ('queued', 'running', 'paused', 'failed') FOR UPDATE NOWAIT),          mine AS (UPDATE tenantui.job AS j SET state = 'running', attempt = j.attempt + 1, reason = NULL,          waits = NULL, cancel_requested_at = NULL, pause_requested_at = NULL, stop_now_at = NULL, ended_at = NULL,          started_at = COALESCE(j.started_at, pg_catalog.clock_timestamp()), worker = {worker}, timeline = {timeline},          backend_pid = pg_catalog.pg_backend_pid(), heartbeat_at = pg_catalog.clock_timestamp()          FROM locked WHERE j.id = locked.id RETURNING j.id, j.attempt, locked.was, locked.was_timeline, locked.was_worker),          said AS (INSERT INTO tenantui.audit (os_user, action, job_id, before, after, outcome) SELECT {os_user}, 'claim', id,          pg_catalog.jsonb_build_object('state', was, 'worker', was_worker),          pg_catalog.jsonb_build_object('attempt', attempt, 'worker', {worker}::text),          CASE WHEN was = 'running' THEN 'rescued' ELSE 'running' END FROM mine){failover}          SELECT attempt, pg_catalog.pg_notify('tenantui', id::text) FROM mine",
+        "WITH locked AS (SELECT id, state AS was, timeline AS was_timeline, worker AS was_worker FROM tenantui.job WHERE id = {job} \
+         AND state IN ('queued', 'running', 'paused', 'failed') FOR UPDATE NOWAIT), \
+         mine AS (UPDATE tenantui.job AS j SET state = 'running', attempt = j.attempt + 1, reason = NULL, \
+         waits = NULL, progress = NULL, cancel_requested_at = NULL, pause_requested_at = NULL, stop_now_at = NULL, ended_at = NULL, \
+         started_at = COALESCE(j.started_at, pg_catalog.clock_timestamp()), worker = {worker}, timeline = {timeline}, \
+         backend_pid = pg_catalog.pg_backend_pid(), heartbeat_at = pg_catalog.clock_timestamp() \
+         FROM locked WHERE j.id = locked.id RETURNING j.id, j.attempt, locked.was, locked.was_timeline, locked.was_worker), \
+         said AS (INSERT INTO tenantui.audit (os_user, action, job_id, before, after, outcome) SELECT {os_user}, 'claim', id, \
+         pg_catalog.jsonb_build_object('state', was, 'worker', was_worker), \
+         pg_catalog.jsonb_build_object('attempt', attempt, 'worker', {worker}::text), \
+         CASE WHEN was = 'running' THEN 'rescued' ELSE 'running' END FROM mine){failover} \
+         SELECT attempt, pg_catalog.pg_notify('tenantui', id::text) FROM mine",
     )
 }
 
@@ -208,7 +228,11 @@ fn claim_sql(job: JobId, moved: Option<&str>) -> String {
 fn retry_sql(fence: Fence, schema: Option<&str>) -> String {
     let only = schema.map(|schema| format!(" AND s.schema_name = {}", literal(schema))).unwrap_or_default();
     format!(
-        "WITH mine AS (SELECT id FROM tenantui.job WHERE id = {job} AND attempt = {attempt} AND state = 'running' FOR KEY SHARE),          again AS (UPDATE tenantui.step AS s SET state = 'pending', sqlstate = NULL, message = NULL, detail = NULL, ended_at = NULL          FROM mine WHERE s.job_id = mine.id AND s.state IN ('failed', 'blocked', 'unknown'){only} RETURNING s.seq)          INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) SELECT {os_user}, 'retry', {target}, {job},          pg_catalog.jsonb_build_object('steps', pg_catalog.count(*)), 'done' FROM again",
+        "WITH mine AS (SELECT id FROM tenantui.job WHERE id = {job} AND attempt = {attempt} AND state = 'running' FOR KEY SHARE), \
+         again AS (UPDATE tenantui.step AS s SET state = 'pending', sqlstate = NULL, message = NULL, detail = NULL, ended_at = NULL \
+         FROM mine WHERE s.job_id = mine.id AND s.state IN ('failed', 'blocked', 'unknown'){only} RETURNING s.seq) \
+         INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) SELECT {os_user}, 'retry', {target}, {job}, \
+         pg_catalog.jsonb_build_object('steps', pg_catalog.count(*)), 'done' FROM again",
         job = fence.job,
         attempt = fence.attempt,
         os_user = literal(&who::os_user()),

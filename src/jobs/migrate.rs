@@ -27,6 +27,8 @@ pub(super) struct Fleet<'a> {
     pub(super) parallel: u32,
     /// Pause after the canary went well.
     pub(super) wait_after_canary: bool,
+    /// Tenants that failed under a worker that died.
+    pub(super) failed_before: u32,
 }
 
 /// Goes through the tenants until all are through or something halts the run.
@@ -39,7 +41,11 @@ pub(super) async fn run(fleet: &Fleet<'_>, shared: &Shared<'_>, tenants: &[Tenan
         return Ok(());
     }
     let open: Vec<&TenantSteps> = rest.iter().filter(|tenant| tenant.is_open()).collect();
-    let failed = AtomicU32::new(0);
+    let max_failures = fleet.pace.max_failures.max(1);
+    if fleet.failed_before >= max_failures && !open.is_empty() {
+        over_budget(shared, fleet.failed_before, max_failures);
+    }
+    let failed = AtomicU32::new(fleet.failed_before);
     let mut start = 0;
     let mut number = 0;
     while start < open.len() && !shared.halted() {
@@ -49,7 +55,7 @@ pub(super) async fn run(fleet: &Fleet<'_>, shared: &Shared<'_>, tenants: &[Tenan
             let text = format!("batch {}: {} tenants, {} at a time", number + 1, end - start, lanes.len());
             shared.reports.note(text).await;
         }
-        batch(shared, &mut lanes, &open[start..end], &failed, fleet.pace.max_failures.max(1)).await;
+        batch(shared, &mut lanes, &open[start..end], &failed, max_failures).await;
         start = end;
         number += 1;
     }
@@ -113,7 +119,7 @@ async fn lane_loop(
             Some(Outcome::Failed | Outcome::Unknown) => {
                 let failed = failed.fetch_add(1, Ordering::Relaxed) + 1;
                 if failed >= max_failures {
-                    shared.halt(Halt::Pause(Waits::Budget, format!("{failed} failed, the limit is {max_failures}")));
+                    over_budget(shared, failed, max_failures);
                 }
             }
             Some(
@@ -127,4 +133,8 @@ async fn lane_loop(
             None => return,
         }
     }
+}
+
+fn over_budget(shared: &Shared<'_>, failed: u32, max_failures: u32) {
+    shared.halt(Halt::Pause(Waits::Budget, format!("{failed} failed, the limit is {max_failures}")));
 }

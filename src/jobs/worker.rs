@@ -26,7 +26,7 @@ use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::step::{Fence, Limits};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::SchemaName;
-use crate::model::job::{JobEvent, JobId, JobKind, JobState, JobView};
+use crate::model::job::{JobEvent, JobId, JobKind, JobView};
 use crate::model::ledger::Tool;
 use crate::postgres::session::Target;
 
@@ -101,15 +101,28 @@ async fn run_again(
     let (progress_out, progress) = watch::channel(report::json(&claim.view));
     let (reports, reports_in) = Reports::new();
     let (halt, halted) = watch::channel(None);
-    let Claim { session, params, files, kind, before, view, .. } = claim;
+    let Claim { session, params, files, kind, canary_seen, failed_before, view, .. } = claim;
     let home = Home::of(&session.facts);
     let version_num = session.facts.version_num;
     let patient = match again {
         Again::WhenFree(schema) => Some(schema.clone()),
         Again::Nothing | Again::All => None,
     };
-    let claimed =
-        Claimed { target, job, fence, params, files, kind, before, home, version_num, patient, options, view };
+    let claimed = Claimed {
+        target,
+        job,
+        fence,
+        params,
+        files,
+        kind,
+        canary_seen,
+        failed_before,
+        home,
+        version_num,
+        patient,
+        options,
+        view,
+    };
     let numbers = report::run(claimed.view.clone(), reports_in, events.clone(), progress_out);
     let keeper =
         Keeper { target, home: &claimed.home, fence, times, lease: lease_out, flags: flags_out, progress, over };
@@ -144,7 +157,8 @@ pub(super) struct Claimed<'a> {
     params: super::params::Params,
     files: HashMap<String, Arc<MigrationFile>>,
     kind: JobKind,
-    before: JobState,
+    canary_seen: bool,
+    failed_before: u32,
     /// The server that it was claimed on.
     pub(super) home: Home,
     version_num: u32,
@@ -209,7 +223,7 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
             let session = gate::open(claimed.target, Some(claimed.job)).await?;
             let tenants = steps::read(&session, claimed.job, params, files).await?;
             drop(session);
-            let ordered_so = params.pace.wait_after_canary && claimed.before != JobState::Paused;
+            let ordered_so = params.pace.wait_after_canary && !claimed.canary_seen;
             let fleet = Fleet {
                 target: claimed.target,
                 job: claimed.job,
@@ -217,6 +231,7 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
                 pace: &params.pace,
                 parallel: claimed.options.parallel.unwrap_or(params.pace.parallel),
                 wait_after_canary: ordered_so && claimed.options.wait_after_canary,
+                failed_before: claimed.failed_before,
             };
             migrate::run(&fleet, &shared, &tenants).await
         }

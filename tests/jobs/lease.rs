@@ -51,7 +51,7 @@ async fn a_lost_lock_is_regained_for_the_same_attempt() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_lost_the_job_starts_no_step_and_changes_nothing() {
-    let fleet = sleepy(3).await;
+    let fleet = sleepy(12).await;
     let job = fleet.order(fleet.plan(|options| options.parallel = 1)).await.expect("ordered");
     let started = fleet.start(job);
     fleet.wait_for_statement("pg_sleep").await;

@@ -131,3 +131,24 @@ async fn one_key_is_one_job_and_a_second_order_is_told_of_the_first() {
     assert!(control::cancel(&target, ids[0]).await.is_err());
     orders::order(&target, &order, Uuid::new_v4()).await.expect("free again");
 }
+
+#[tokio::test]
+async fn of_two_operators_at_once_one_gets_the_job_and_the_other_its_number() {
+    let fleet = Fleet::new("jobs", 2).await;
+    fleet.file(1, "one", "create table one ()");
+    let order = fleet.migrate_order(fleet.plan(|_| {}), true);
+    let target = fleet.target();
+    for round in 1..=6 {
+        let both = futures_util::future::join_all((0..4).map(|_| orders::order(&target, &order, Uuid::new_v4()))).await;
+        let (taken, refused): (Vec<_>, Vec<_>) = both.into_iter().partition(Result::is_ok);
+        let [Ok(job)] = taken.as_slice() else { panic!("{taken:?} {refused:?}") };
+        for other in &refused {
+            assert!(matches!(other, Err(OrderError::Busy { job: named, .. }) if named == job), "{other:?}");
+        }
+        assert_eq!(fleet.db.value("select count(*) from tenantui.job"), round.to_string());
+        control::cancel(&target, *job).await.expect("cancelled");
+    }
+    // Nothing of those that lost was left behind.
+    assert_eq!(fleet.db.value("select count(*) from tenantui.step"), "12");
+    assert_eq!(fleet.db.value("select count(*) from tenantui.audit where outcome = 'ordered'"), "6");
+}
