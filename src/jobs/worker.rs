@@ -180,7 +180,7 @@ struct Lines {
 async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
     let Lines { reports, halt, lease, flags } = lines;
     // Tests ask for a panic; a program made for release does not listen.
-    if cfg!(debug_assertions) && std::env::var("TENANTUI_TEST_PANIC").is_ok_and(|at| at == "job") {
+    if cfg!(debug_assertions) && std::env::var("TENANTUI_TEST_PANIC").is_ok_and(|at| at == "run") {
         panic!("asked for by TENANTUI_TEST_PANIC");
     }
     let params = &claimed.params;

@@ -122,7 +122,7 @@ fn a_panic_within_a_step_is_a_failed_step_and_the_others_go_on() {
 #[test]
 fn a_panic_of_the_whole_run_leaves_a_paused_job_with_words() {
     let fleet = queued(1, "create table more (id int);");
-    let run = fleet.command().env("TENANTUI_TEST_PANIC", "job").args(["worker", "--once"]).output().expect("runs");
+    let run = fleet.command().env("TENANTUI_TEST_PANIC", "run").args(["worker", "--once"]).output().expect("runs");
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     assert_eq!(fleet.database.value("select state || waits from tenantui.job"), "pausedtrouble", "{said}");
     let reason = fleet.database.value("select reason from tenantui.job");
