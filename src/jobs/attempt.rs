@@ -67,7 +67,7 @@ pub(super) async fn run(
         tenant,
         row,
         alone,
-        trail: Trail { sent: false, inherited: row.intent },
+        trail: Trail { inherited: row.intent, ..Trail::default() },
         first,
         started: Instant::now(),
         tries: 0,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::fleet::{Fleet, LONG, VERSIONS};
+use super::fleet::{ALONE, Fleet, LONG, VERSIONS};
 use super::kills::{MIGRATE, WORKER};
 use super::{Dice, count, full, report};
 use crate::support::pg;
@@ -172,6 +172,43 @@ fn a_link_lost_before_the_first_step_is_opened_again() {
         fleet.check(&end.err);
         assert_eq!(fleet.finish(&end.err), 0, "nobody has to look at this: {}", end.err);
     }
+}
+
+/// Cuts the line behind a statement: its answer was seen, and what comes next on that line is not sent on.
+fn cut_behind(proxy: &Proxy, statement: &'static str) {
+    let (mut on, mut over) = (None, false);
+    proxy.watch(move |message| {
+        if on == Some(message.line) && !over {
+            over = true;
+            return Verdict::CutBefore;
+        }
+        if message.kind == b'Q' && message.text.contains(statement) {
+            on = Some(message.line);
+        }
+        Verdict::Pass
+    });
+}
+
+#[test]
+fn a_statement_that_ran_alone_is_not_run_again_when_its_session_is_lost_behind_it() {
+    let (mut fleet, proxy, _) = behind_a_proxy(1, Duration::ZERO);
+    fleet.add_alone();
+    fleet.connect_to(fleet.db.port);
+    fleet.undisturbed();
+    fleet.connect_to(proxy.port());
+    cut_behind(&proxy, "create index concurrently e_104");
+    fleet.reset();
+    let end = fleet.must(0, &MIGRATE);
+    assert_eq!(fleet.finish(&end.err), 0, "an index that was made is not in its own way: {}", end.err);
+    // What nothing can tell of: it leaves a mark each time it runs.
+    fleet.db.sql("create table public.rings (n int); create procedure public.ring() language plpgsql as 'begin insert into public.rings values (1); commit; end'");
+    fleet.file(ALONE, "-- :disable-transaction\ncall public.ring()");
+    cut_behind(&proxy, "call public.ring()");
+    fleet.reset();
+    let end = fleet.run(&MIGRATE);
+    assert_eq!(fleet.db.value("select count(*) from public.rings"), "1", "{}", end.err);
+    assert_eq!(end.code, Some(0), "its end was seen: nobody has to decide that. {}", end.err);
+    assert_eq!(fleet.db.value("select count(*) from tenant_t0.schema_migrations where id = 104"), "1");
 }
 
 #[test]

@@ -33,13 +33,15 @@ pub struct Trail {
     pub sent: bool,
     /// The row said that an earlier attempt may have sent it.
     pub inherited: bool,
+    /// The server said that it was carried out; what is missing is the record.
+    pub ran: bool,
 }
 
 impl Trail {
-    /// Whether the statement may have run without anybody having seen its end.
+    /// Whether the statement may have run without a record of it.
     #[must_use]
     pub const fn is_in_doubt(self) -> bool {
-        self.sent || self.inherited
+        self.sent || self.inherited || self.ran
     }
 }
 
@@ -88,6 +90,8 @@ async fn begin(client: &Client, order: &StepOrder<'_>, what: &Alone, trail: &mut
             Ok(words) => Next::Finish(words),
             Err(fault) => return Err(StepEnd::Failed(fault)),
         },
+        // Its end was seen, by us: once is enough.
+        (Seen::Unknowable, true) if trail.ran => Next::Finish("its session was lost behind it"),
         (Seen::Unknowable, true) => {
             let words = Fault::ours("the session was lost while it ran");
             return Err(StepEnd::Unsure(doubt(order, &words)));
@@ -154,8 +158,8 @@ async fn locked(
         Err(trouble @ Trouble::Server(_)) => Err(Fault::of(order.file, 0, &trouble)),
         Ok(_) => Ok(()),
     };
-    // The server said how it ended: there is no doubt any more.
-    *trail = Trail::default();
+    // The server said how it ended. That it was carried out is remembered until the record says so too.
+    *trail = Trail { ran: answer.is_ok(), ..Trail::default() };
     if let Err(end) = home_again(client).await {
         return end;
     }
