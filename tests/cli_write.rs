@@ -42,6 +42,17 @@ fn nothing_is_written_before_init_and_without_consent() {
 }
 
 #[test]
+fn a_role_that_may_not_write_by_its_settings_is_refused_in_words() {
+    let fleet = Fleet::new();
+    fleet.init();
+    let role = pg().role("reading");
+    pg().admin(&format!("alter role {role} superuser; alter role {role} set default_transaction_read_only = on"));
+    fleet.configure(&fleet.block("eu-1", &fleet.database.url_as(&role)));
+    let words = text(&fleet.expect(5, &["migrate", "acme", "--yes"]).stderr);
+    assert!(words.contains("default_transaction_read_only") && words.contains("25006"), "{words}");
+}
+
+#[test]
 fn provision_makes_a_tenant_once() {
     let fleet = Fleet::new();
     fleet.init();

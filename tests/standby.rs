@@ -130,6 +130,18 @@ async fn a_standby_is_known_and_its_own_statistics_are_not_shown() {
     // An advisory lock is granted there and proves nothing: no writer gets so far.
     let writer = connect_writer(&target, "test").await.expect("a session");
     assert_eq!(writer.facts.read_only_why().map(|why| why.contains("standby")), Some(true));
+    let lock = writer.client.simple_query("select pg_try_advisory_lock(1, 1)").await;
+    assert!(lock.is_ok(), "{lock:?}");
+    for sql in [
+        "begin read write",
+        "create table public.t ()",
+        "listen tenantui",
+        "select * from public.tenants for key share",
+    ] {
+        let error = writer.client.simple_query(sql).await.map(|_| ()).expect_err("refused");
+        let error = writer.explain(&error).await;
+        assert!(error.is_read_only(), "{sql}: {error:?}");
+    }
 }
 
 /// The collector over some databases, and its pictures.

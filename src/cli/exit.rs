@@ -120,6 +120,7 @@ impl From<QueryError> for Failure {
         let status = match &error {
             QueryError::Link(_) => Status::NoLink,
             QueryError::Server { sqlstate, .. } if sqlstate == NO_PRIVILEGE => Status::Refused,
+            QueryError::Server { .. } if error.is_read_only() => Status::Refused,
             QueryError::Server { .. } | QueryError::Timeout { .. } | QueryError::Unexpected { .. } => Status::Failed,
         };
         let advice = advice(&error).unwrap_or_default();
@@ -136,6 +137,10 @@ fn advice(error: &QueryError) -> Option<&'static str> {
         QueryError::Server { sqlstate, .. } if sqlstate == NO_PRIVILEGE => {
             Some("; `tenantui doctor --grants` prints what a role needs")
         }
+        QueryError::Server { .. } if error.is_read_only() => Some(
+            "; the server takes no writes in this session: it is a standby, or default_transaction_read_only is set for \
+             the role or the database",
+        ),
         QueryError::Server { .. }
         | QueryError::Link(_)
         | QueryError::Timeout { .. }

@@ -1,10 +1,16 @@
 //! The pulse: one small answer that tells whether anything of a fleet may have changed since it was last taken, so that
 //! an idle fleet of ten thousand is not read, parsed and compared every few seconds. The server does the sums.
 
+use std::time::Duration;
+
 use crate::layout::{Layout, Registry};
 use crate::migrations::dialects::candidate_names;
 use crate::model::ident::literal;
 use crate::postgres::session::{QueryError, Reader};
+
+/// The statistics of a standby are its own and know of no change, so what it replays is the only sign of one: looked
+/// after at most this often, and at most a twentieth of the time.
+const STANDBY_EVERY: Duration = Duration::from_secs(30);
 
 const PULSE: &str = include_str!("../../assets/sql/pulse.sql");
 
@@ -41,5 +47,33 @@ pub async fn take(reader: &Reader, layout: &Layout) -> Result<Option<Pulse>, Que
         }
         Err(QueryError::Server { .. } | QueryError::Timeout { .. }) => Ok(None),
         Err(error @ (QueryError::Link(_) | QueryError::Unexpected { .. })) => Err(error),
+    }
+}
+
+/// Whether a standby has replayed something that is worth a reading: `known` is how far it was at the last whole one and
+/// how long ago that is, `took` how long it took. Never on a primary, which has no such position.
+#[must_use]
+pub fn has_replayed(known: Option<(&str, Duration)>, now: Option<&str>, took: Duration) -> bool {
+    match (known, now) {
+        (Some((then, ago)), Some(position)) => then != position && ago >= STANDBY_EVERY.max(took * 20),
+        (None, _) | (_, None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standby_is_read_again_when_it_replayed_and_not_all_the_time() {
+        let seconds = Duration::from_secs;
+        let is = |ago, now, took| has_replayed(Some(("0/3000148", seconds(ago))), now, seconds(took));
+        assert!(!is(3_600, Some("0/3000148"), 0), "an idle one is quiet");
+        assert!(!is(29, Some("0/3000200"), 0));
+        assert!(is(30, Some("0/3000200"), 0));
+        assert!(!is(30, Some("0/3000200"), 3), "a large fleet is not read all the time");
+        assert!(is(60, Some("0/3000200"), 3));
+        assert!(!is(60, None, 0), "a primary has its statistics");
+        assert!(!has_replayed(None, Some("0/3000200"), seconds(0)));
     }
 }

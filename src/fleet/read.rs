@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::FleetError;
 use super::files;
@@ -20,9 +20,6 @@ use crate::text::{Untrusted, grouped};
 
 /// Schemas whose ledgers are read between two looks at the session's growth.
 const SLICE: usize = 1_000;
-/// The statistics of a standby are its own and know of no change, so what it replays is the only sign of one: looked
-/// after at most this often, and at most a twentieth of the time.
-const STANDBY_EVERY: Duration = Duration::from_secs(30);
 /// Jobs that lists show.
 const JOBS: u32 = 200;
 
@@ -118,12 +115,8 @@ async fn look(session: &mut Session, picture: &mut Picture) -> Result<Seen, Flee
         picture.forget();
     }
     picture.server = judged.role;
-    let replayed_more = match (&picture.replayed, &now.replayed) {
-        (Some((then, at)), Some(position)) => {
-            then != position && at.elapsed() >= STANDBY_EVERY.max(picture.reading_took * 20)
-        }
-        (None, _) | (_, None) => false,
-    };
+    let known = picture.replayed.as_ref().map(|(position, at)| (position.as_str(), at.elapsed()));
+    let replayed_more = pulse::has_replayed(known, now.replayed.as_deref(), picture.reading_took);
     Ok(Seen { all_anew: judged.other_database || !same_part, replayed_more, replayed: now.replayed })
 }
 

@@ -52,6 +52,20 @@ pub enum QueryError {
     },
 }
 
+impl QueryError {
+    /// Whether the server refused because it takes no writes: a standby (25006, or 0A000 where the transaction was to be
+    /// made a writing one), or a session that its role or database makes read-only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        match self {
+            Self::Server { sqlstate, message } => {
+                sqlstate == "25006" || (sqlstate == "0A000" && message.raw().contains("recovery"))
+            }
+            Self::Timeout { .. } | Self::Link(_) | Self::Unexpected { .. } => false,
+        }
+    }
+}
+
 /// One row of a simple query: text columns.
 #[derive(Debug, Clone)]
 pub struct TextRow {
