@@ -32,4 +32,5 @@ mod standby;
 mod support;
 mod terminal;
 mod tls;
+mod watch;
 mod worker;

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use clap::Parser as _;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::text;
@@ -171,6 +172,20 @@ fn once_and_drain_run_what_is_queued_and_tell_by_their_status() {
 }
 
 #[test]
+fn a_job_whose_files_are_not_here_is_left_with_the_reason() {
+    let fleet = queued(1, "create table more (id int);");
+    fleet.file("20260501000000-more", "create table other (id int);");
+    let words = text(&fleet.expect(4, &["worker", "--drain"]).stderr);
+    assert!(words.contains("job 1 is left") && words.contains("20260501000000"), "{words}");
+    assert_eq!(job(&fleet, "state || attempt"), "queued0");
+    // A service says so once, and takes it as soon as they are there.
+    let mut service = Running::start(&fleet, &["worker"], &[]);
+    service.wait_for("job 1 is left");
+    service.signal(Signal::TERM);
+    assert_eq!(service.code(), Some(143));
+}
+
+#[test]
 fn a_service_says_when_it_is_ready_and_runs_what_is_ordered_later() {
     let fleet = Fleet::new();
     fleet.init();
@@ -312,5 +327,29 @@ pub fn whole(fleet: &Fleet, done: usize) {
     for schema in ledgers {
         let schema = schema[0].clone().unwrap_or_default();
         assert_eq!(count(&format!("select count(*) from {schema}.schema_migrations where id = 20260501000000")), "1");
+    }
+}
+
+/// Where systemd's program is, the unit in docs is sound; it is compared with the program everywhere.
+#[test]
+fn the_unit_in_docs_fits_the_program() {
+    let unit = include_str!("../docs/tenantui-worker.service");
+    let seconds = |name: &str| -> u64 {
+        let found = unit.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        found.trim_end_matches('s').parse().expect("seconds")
+    };
+    let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/")).expect("a command");
+    let (_, grace) = command.split_once("--grace ").expect("a grace");
+    let grace: u64 = grace.parse().expect("seconds");
+    assert!(seconds("TimeoutStopSec=") > grace + 10, "time to record the job as paused");
+    let arguments = tenantui::cli::args::Arguments::try_parse_from(command.split(' '));
+    assert!(arguments.is_ok(), "{command}");
+    assert!(unit.contains("Type=notify") && unit.contains("SuccessExitStatus=143"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("tenantui-worker.service");
+    std::fs::write(&copy, unit.replace("/usr/local/bin/tenantui", &program().display().to_string())).expect("a copy");
+    match Command::new("systemd-analyze").arg("verify").arg(&copy).output() {
+        Ok(output) => assert!(output.status.success(), "{}", text(&output.stderr)),
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}"),
     }
 }

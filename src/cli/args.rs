@@ -274,6 +274,12 @@ pub struct Job {
     /// What to do with it; without it the job and its results are shown
     #[arg(value_enum)]
     pub action: Option<JobAction>,
+    /// The tenant to skip: its slug, or its schema
+    #[arg(required_if_eq("action", "skip"))]
+    pub tenant: Option<String>,
+    /// Why it is skipped; kept in the record
+    #[arg(long, value_name = "TEXT", required_if_eq("action", "skip"))]
+    pub note: Option<String>,
     /// Answer every question of this command with yes
     #[arg(long)]
     pub yes: bool,
@@ -285,14 +291,18 @@ pub struct Job {
 /// What can be done with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum JobAction {
-    /// Print its progress until it ends
+    /// Print its progress and its log until nothing happens any more by itself
     Follow,
+    /// Pause it after its current steps
+    Pause,
     /// Go on with a queued, orphaned, paused or failed job, here; done steps stay done
     Resume,
     /// Run its failed steps again, here
     Retry,
-    /// Stop it after its current tenants
+    /// Stop it after its current tenants; the second time, cancel the statements that run
     Cancel,
+    /// Leave a tenant out of the rest of it: what is done stays done
+    Skip,
 }
 
 /// `audit`.

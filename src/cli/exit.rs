@@ -153,6 +153,7 @@ impl From<FleetError> for Failure {
         let status = match &error {
             FleetError::Link(_) => Status::NoLink,
             FleetError::Unusable(_) => Status::Usage,
+            FleetError::Forbidden(_) => Status::Refused,
         };
         Self::new(status, error.to_string())
     }

@@ -132,8 +132,10 @@ impl Running {
             }
             Err(FleetError::Link(error)) => self.lost(error.into()),
             // A question without an answer closes its session: the link did not hold.
-            Err(FleetError::Unusable(why)) if !self.session.is_open() => self.lost(LinkEvent::Lost { why }),
-            Err(FleetError::Unusable(why)) => {
+            Err(FleetError::Unusable(why) | FleetError::Forbidden(why)) if !self.session.is_open() => {
+                self.lost(LinkEvent::Lost { why })
+            }
+            Err(FleetError::Unusable(why) | FleetError::Forbidden(why)) => {
                 self.picture.progress = None;
                 self.picture.error = Some(why);
                 self.answered();

@@ -242,6 +242,9 @@ pub enum FleetError {
     /// The registry, the layout or the folder is wrong.
     #[error("{}", .0.safe())]
     Unusable(Untrusted),
+    /// The role may not read what everything else depends on.
+    #[error("{}", .0.safe())]
+    Forbidden(Untrusted),
 }
 
 impl From<LinkError> for FleetError {
@@ -254,6 +257,7 @@ impl From<QueryError> for FleetError {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Link(link) => Self::Link(link),
+            QueryError::Server { ref sqlstate, .. } if sqlstate == "42501" => Self::Forbidden(error.to_string().into()),
             other @ (QueryError::Server { .. } | QueryError::Timeout { .. } | QueryError::Unexpected { .. }) => {
                 Self::Unusable(other.to_string().into())
             }

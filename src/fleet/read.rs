@@ -155,6 +155,7 @@ async fn read_rows(session: &mut Session, picture: &mut Picture) -> Result<(), F
     let schemas = catalog::schemas_of(reader, &layout).await?;
     let rows = registry::rows(reader, &layout).await.map_err(|error| match error {
         registry::RegistryError::Query(QueryError::Link(link)) => FleetError::Link(link),
+        forbidden @ registry::RegistryError::NoAccess { .. } => FleetError::Forbidden(forbidden.to_string().into()),
         other => FleetError::Unusable(other.to_string().into()),
     })?;
     let user = reader.facts().user.clone();

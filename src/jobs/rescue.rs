@@ -33,7 +33,11 @@ struct Ready {
 /// # Errors
 /// When they cannot be read.
 pub(super) async fn claimable(target: &Target) -> Result<Vec<JobId>, OrderError> {
-    Ok(ready(target).await?.into_iter().map(|ready| ready.job).collect())
+    let (ready, left) = ready(target).await?;
+    for (job, error) in left {
+        tracing::warn!(%job, %error, "left for another worker");
+    }
+    Ok(ready.into_iter().map(|ready| ready.job).collect())
 }
 
 /// Remembers since when it sees each orphan of one database, by this process's own monotonic clock.
@@ -41,6 +45,7 @@ pub(super) async fn claimable(target: &Target) -> Result<Vec<JobId>, OrderError>
 pub struct Rescues {
     longest: Duration,
     seen: HashMap<JobId, Seen>,
+    left: Vec<(JobId, OrderError)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +58,7 @@ impl Rescues {
     /// `drain`: the worker ends when nothing is left, and so does not wait long for anything.
     #[must_use]
     pub fn new(drain: bool) -> Self {
-        Self { longest: if drain { LONGEST_IN_DRAIN } else { LONGEST }, seen: HashMap::new() }
+        Self { longest: if drain { LONGEST_IN_DRAIN } else { LONGEST }, seen: HashMap::new(), left: Vec::new() }
     }
 
     /// The jobs that may be taken now, oldest first. A job whose worker is gone is taken at once the first time, then
@@ -62,8 +67,16 @@ impl Rescues {
     /// # Errors
     /// When they cannot be read.
     pub async fn claimable(&mut self, target: &Target) -> Result<Vec<JobId>, OrderError> {
-        let ready = ready(target).await?;
+        let (ready, left) = ready(target).await?;
+        self.left = left;
         Ok(self.due(&ready, Instant::now(), jitter()))
+    }
+
+    /// The jobs that were there at the last look and cannot be run here, with the reason: their files are missing or
+    /// changed, they are of another server, or of a newer program.
+    #[must_use]
+    pub fn left(&self) -> &[(JobId, OrderError)] {
+        &self.left
     }
 
     /// How long it is until the next job that has to wait may be taken; `None` where none waits.
@@ -107,7 +120,7 @@ fn jitter() -> u8 {
 }
 
 /// What is there. An orphan whose operator asked for its end gets it here, for its worker cannot give it any more.
-async fn ready(target: &Target) -> Result<Vec<Ready>, OrderError> {
+async fn ready(target: &Target) -> Result<(Vec<Ready>, Vec<(JobId, OrderError)>), OrderError> {
     let session = gate::open(target, None).await?;
     gate::initialised(target, &session).await?;
     let sql = format!(
@@ -116,7 +129,7 @@ async fn ready(target: &Target) -> Result<Vec<Ready>, OrderError> {
         held_sql("j.id")
     );
     let rows = gate::ask(&session, &sql).await?;
-    let mut found = Vec::new();
+    let (mut found, mut left) = (Vec::new(), Vec::new());
     for row in rows.iter().flatten() {
         let Some(job) = row.parse(0)?.map(JobId) else { continue };
         let one = Ready { job, attempt: row.parse(2)?.unwrap_or_default(), orphaned: row.is_true(3) };
@@ -132,10 +145,10 @@ async fn ready(target: &Target) -> Result<Vec<Ready>, OrderError> {
         }
         match fits(target, &session, job).await {
             Ok(()) => found.push(one),
-            Err(error) => tracing::warn!(%job, %error, "left for another worker"),
+            Err(error) => left.push((job, error)),
         }
     }
-    Ok(found)
+    Ok((found, left))
 }
 
 /// Whether the job may be run against this server with the files that are here.

@@ -98,15 +98,23 @@ impl<'a> Bench<'a> {
             }
             Err(error) => return Err(error),
         };
+        let left: Vec<String> =
+            self.rescues.left().iter().map(|(job, error)| format!("job {job} is left: {error}")).collect();
+        self.left_out |= !left.is_empty();
+        for words in &left {
+            self.say_once(words);
+        }
         let now = Instant::now();
-        self.held.retain(|job, _| jobs.contains(job));
-        let free = jobs.iter().find(|job| self.held.get(job).is_none_or(|until| *until <= now));
-        Ok(match (free, self.held.values().min()) {
-            (Some(job), _) => Next::Job(*job),
-            (None, Some(until)) if !self.finite => Next::Wait(until.saturating_duration_since(now)),
-            // What killed its worker before is not taken up again at once.
-            (None, _) => self.rescues.next().map_or(Next::Nothing, Next::Wait),
-        })
+        self.held.retain(|job, until| jobs.contains(job) && (self.finite || *until > now));
+        if let Some(job) = jobs.iter().find(|job| !self.held.contains_key(job)) {
+            return Ok(Next::Job(*job));
+        }
+        let mut waits: Vec<Duration> = self.rescues.next().into_iter().collect();
+        if !self.finite {
+            waits.extend(self.held.values().map(|until| until.saturating_duration_since(now)));
+            waits.extend((!left.is_empty()).then_some(REFUSED));
+        }
+        Ok(waits.into_iter().min().map_or(Next::Nothing, Next::Wait))
     }
 
     /// Runs a job. An error: the link is gone, or the process has to end now.

@@ -1,7 +1,9 @@
-//! `job ID`: one job: show, follow, resume, retry, cancel.
+//! `job ID`: one job: show, follow, pause, resume, retry, cancel, skip a tenant.
 
 use std::sync::Arc;
-use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
 
 use super::jobs;
 use super::running::{self, Results};
@@ -13,23 +15,38 @@ use crate::cli::session::{self, Session};
 use crate::config;
 use crate::jobs::control::{self, Cancelled};
 use crate::jobs::record;
-use crate::model::job::{JobId, JobState, JobView};
+use crate::jobs::watch::{self, Sight, Wanted};
+use crate::model::job::{JobId, JobState, JobView, TenantOutcome};
 use crate::postgres::session::{Patience, Reader, Target};
-
-/// Time between two looks at a job that runs elsewhere.
-const LOOK: Duration = Duration::from_secs(1);
+use crate::text;
 
 /// Shows a job, or does something with it.
 ///
 /// # Errors
-/// Exit 1 where there is no such job, 2 where several databases have one, 3 without a link, 5 where it is refused.
+/// Exit 1 where there is no such job or tenant, 2 where several databases have one, 3 without a link, 5 where it is
+/// refused.
 pub async fn run(session: &Session, arguments: &Job) -> Outcome<Status> {
+    if arguments.action != Some(JobAction::Skip) && (arguments.tenant.is_some() || arguments.note.is_some()) {
+        return Err(Failure::usage("a tenant and --note go with skip only"));
+    }
     let id = JobId(arguments.id);
     let (target, view) = find(session, id).await?;
     let style = Style::from(arguments.format);
-    let view = match arguments.action {
-        None => view,
-        Some(JobAction::Follow) => follow(&target, view).await?,
+    match arguments.action {
+        None => show(&target, &view, style).await,
+        Some(JobAction::Follow) => {
+            let view = follow(session, &target, view).await?;
+            show(&target, &view, style).await
+        }
+        Some(JobAction::Pause) => {
+            check_read_only(&target)?;
+            let words = if control::pause(&target, id).await? {
+                "is paused: nobody ran it"
+            } else {
+                "is paused after its current steps"
+            };
+            told(&target, id, words, style).await
+        }
         Some(JobAction::Cancel) => {
             check_read_only(&target)?;
             let words = match control::cancel(&target, id).await? {
@@ -37,20 +54,63 @@ pub async fn run(session: &Session, arguments: &Job) -> Outcome<Status> {
                 Cancelled::Now => "cancels the statements that run now; their steps are rolled back",
                 Cancelled::Ended => "is cancelled: nobody ran it",
             };
-            output::note(format!("job {id} {words}"));
-            return Ok(Status::Done);
+            told(&target, id, words, style).await
         }
-        Some(JobAction::Resume) => return go_on(session, &target, &view, false, arguments).await,
-        Some(JobAction::Retry) => return go_on(session, &target, &view, true, arguments).await,
-    };
+        Some(JobAction::Skip) => skip(session, &target, &view, arguments).await,
+        Some(JobAction::Resume) => go_on(session, &target, &view, false, arguments).await,
+        Some(JobAction::Retry) => go_on(session, &target, &view, true, arguments).await,
+    }
+}
+
+async fn show(target: &Target, view: &JobView, style: Style) -> Outcome<Status> {
     let mut results = Results::default();
-    results.add(&target, &view).await?;
+    results.add(target, view).await?;
     if style == Style::Text {
-        output::data(&jobs::table(std::slice::from_ref(&view), true).text())?;
+        output::data(&jobs::table(std::slice::from_ref(view), true).text())?;
         output::data("\n")?;
     }
     results.print(style)?;
     Ok(Status::Done)
+}
+
+/// Says what was asked of a job; prints the job as it is now where a program wants to know.
+async fn told(target: &Target, id: JobId, words: &str, style: Style) -> Outcome<Status> {
+    output::note(format!("job {id} {words}"));
+    match style {
+        Style::Text => Ok(Status::Done),
+        Style::Json | Style::Csv => {
+            let reader = Reader::open(target, Patience::Foreground).await?;
+            match record::job(&reader, &target.config.name, id).await? {
+                Some(view) => show(target, &view, style).await,
+                None => Err(Failure::failed(format!("job {id} is no longer recorded"))),
+            }
+        }
+    }
+}
+
+/// Leaves a tenant out of the rest of a job.
+async fn skip(session: &Session, target: &Target, view: &JobView, arguments: &Job) -> Outcome<Status> {
+    let (word, note) = (arguments.tenant.as_deref().unwrap_or_default(), arguments.note.as_deref().unwrap_or_default());
+    if note.trim().is_empty() {
+        return Err(Failure::usage("--note is empty: say why the tenant is skipped"));
+    }
+    check_read_only(target)?;
+    let reader = Reader::open(target, Patience::Foreground).await?;
+    let outcomes = record::outcomes(&reader, &view.database, view.id).await?;
+    drop(reader);
+    let named = |by: fn(&TenantOutcome) -> &text::Untrusted| outcomes.iter().find(|outcome| by(outcome).raw() == word);
+    let Some(tenant) = named(|outcome| &outcome.slug).or_else(|| named(|outcome| &outcome.schema)) else {
+        let hint = format!("`tenantui job {}` lists its tenants", view.id);
+        return Err(Failure::failed(format!("job {} has no tenant \"{word}\"; {hint}", view.id)));
+    };
+    let slug = tenant.slug.safe();
+    let (done, steps) = tenant.steps;
+    output::note(format!("{slug} is {}, {done} of {steps} steps done; the rest is not run", tenant.outcome.word()));
+    let consent = Consent { yes: arguments.yes, dry_run: false };
+    let question = format!("Skip {slug} in job {}?", view.id);
+    ask::confirm(&question, &target.config, consent, &session.signals).await?;
+    control::skip(target, view.id, tenant.schema.raw(), note).await?;
+    told(target, view.id, &format!("skips {slug}"), Style::from(arguments.format)).await
 }
 
 fn check_read_only(target: &Target) -> Outcome<()> {
@@ -98,26 +158,48 @@ async fn look(database: &Arc<config::Database>, id: JobId) -> Outcome<(Target, O
 }
 
 /// Watches a job that runs anywhere until nothing happens any more by itself.
-async fn follow(target: &Target, mut view: JobView) -> Outcome<JobView> {
-    let reader = Reader::open(target, Patience::Foreground).await?;
+async fn follow(session: &Session, target: &Target, view: JobView) -> Outcome<JobView> {
+    let id = view.id;
+    let zone = TimeZone::system();
+    let (sights, mut seen) = mpsc::channel(64);
+    let watch = watch::spawn(target.clone(), Wanted::Only(id), sights);
     let mut told = String::new();
+    let mut last = view;
+    let mut lost = false;
     loop {
-        let line = running::progress_line(&view);
+        let line = running::progress_line(&last);
         if line != told {
             output::note(&line);
             told = line;
         }
-        match view.state {
+        match last.state {
             JobState::Queued | JobState::Running => {}
             JobState::Orphaned | JobState::Paused | JobState::Done | JobState::Failed | JobState::Cancelled => {
-                return Ok(view);
+                drop(watch);
+                return Ok(last);
             }
         }
-        tokio::time::sleep(LOOK).await;
-        let id = view.id;
-        view = record::job(&reader, &target.config.name, id)
-            .await?
-            .ok_or_else(|| Failure::failed(format!("job {id} is no longer recorded")))?;
+        let sight = tokio::select! {
+            sight = seen.recv() => sight,
+            // The job goes on where it runs.
+            number = session.signals.wait(1) => return Err(Failure::new(Status::Signal(number), "")),
+        };
+        match sight {
+            Some(Sight::Job(view)) if view.id == id => last = *view,
+            Some(Sight::Job(_)) => {}
+            Some(Sight::Line(line)) => output::note(running::log_line(&line, &zone)),
+            Some(Sight::LinesLeftOut(count)) => output::note(format!("({count} lines of the log were not shown)")),
+            Some(Sight::Lost(error)) => {
+                lost = true;
+                output::note(format!("{error}; it is tried again until it is back"));
+            }
+            Some(Sight::Watching) => {
+                if std::mem::take(&mut lost) {
+                    output::note("the link is back");
+                }
+            }
+            None => return Err(Failure::failed(format!("job {id} cannot be watched any more, see the log"))),
+        }
     }
 }
 

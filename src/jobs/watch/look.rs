@@ -101,19 +101,33 @@ impl Jobs {
                 live.insert(id, Live { print: row.text(3).unwrap_or_default().to_owned(), elsewhere: row.is_true(2) });
             }
         }
+        let mut sights = self.lines(eye, &live).await?;
         let changed = self.changed(&live, newest, wakes);
-        let mut sights = self.views(eye, &changed).await?;
-        for (id, _) in live.iter().filter(|(id, now)| now.elsewhere && self.live.get(id) != Some(now)) {
-            let steps = self.steps.entry(*id).or_default();
-            let rows = eye.read(&steps.sql(*id)).await?.pop().unwrap_or_default();
-            let new = steps.take(&rows, &self.database, *id)?;
-            sights.extend(new.lines.into_iter().map(Sight::Line));
-            sights.extend((new.left_out > 0).then_some(Sight::LinesLeftOut(new.left_out)));
-        }
+        sights.extend(self.views(eye, &changed).await?);
         self.steps.retain(|id, _| live.contains_key(id));
         // Only now: a look that failed half-way is done again.
         self.live = live;
         self.newest = newest.max(self.newest);
+        Ok(sights)
+    }
+
+    /// The newest ended steps of jobs that run elsewhere, those included that have just ended.
+    async fn lines(&mut self, eye: &Eye, live: &BTreeMap<JobId, Live>) -> Result<Vec<Sight>, QueryError> {
+        let mut jobs: BTreeSet<JobId> = live
+            .iter()
+            .filter(|(id, now)| now.elsewhere && self.live.get(id) != Some(now))
+            .map(|(id, _)| *id)
+            .collect();
+        let gone = |id: &JobId, was: &Live| was.elsewhere && live.get(id).is_none_or(|now| !now.elsewhere);
+        jobs.extend(self.live.iter().filter(|(id, was)| gone(id, was)).map(|(id, _)| *id));
+        let mut sights = Vec::new();
+        for id in jobs {
+            let steps = self.steps.entry(id).or_default();
+            let rows = eye.read(&steps.sql(id)).await?.pop().unwrap_or_default();
+            let new = steps.take(&rows, &self.database, id)?;
+            sights.extend(new.lines.into_iter().map(Sight::Line));
+            sights.extend((new.left_out > 0).then_some(Sight::LinesLeftOut(new.left_out)));
+        }
         Ok(sights)
     }
 
