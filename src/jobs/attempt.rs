@@ -136,7 +136,12 @@ impl Attempt<'_> {
             // Its session is its own, from before the statement until after it.
             lane.drop_session();
         }
-        let (Ended { end, cancelled }, blockers) = match lane.split().await {
+        // A lost link is waited for, but not by a process that has to end.
+        let split = tokio::select! {
+            split = lane.split() => split,
+            () = shared.end_now() => return Err(StepResult::Halted),
+        };
+        let (Ended { end, cancelled }, blockers) = match split {
             Ok((session, pid, watcher)) => {
                 let unfinished = Unfinished::of(session);
                 let work = run_step(session, &order, self.alone.as_ref(), &mut trail);
@@ -221,6 +226,9 @@ impl Attempt<'_> {
                 self.tries -= 1;
                 if self.losses >= MAX_LOSSES {
                     shared.halt(Halt::Lost(gate::lost(why)));
+                    return Ok(Some(StepResult::Halted));
+                }
+                if !shared.may_start(self.first).await {
                     return Ok(Some(StepResult::Halted));
                 }
                 note(format!("session lost ({}); the step is run again", why.raw())).await;

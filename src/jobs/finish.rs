@@ -4,7 +4,6 @@ use tokio::sync::mpsc;
 
 use super::bound::{Home, Place};
 use super::gate;
-use super::lane::LINK_PATIENCE;
 use super::orders::OrderError;
 use super::record;
 use super::report;
@@ -117,7 +116,7 @@ async fn tell(
         tries += 1;
         let session = match lock.take() {
             Some(session) => session,
-            None => match gate::reopen(claimed.target, claimed.job, LINK_PATIENCE).await {
+            None => match gate::reopen(claimed.target, claimed.job, claimed.patience()).await {
                 Ok(session) => session,
                 Err(error) => return Err(left(claimed, &error)),
             },

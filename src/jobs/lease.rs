@@ -154,7 +154,7 @@ enum Watch {
 /// What the lock's return came to.
 pub(super) enum Regained {
     /// For the same attempt.
-    Held(WriterSession),
+    Held(Box<WriterSession>),
     /// The server is another one now, in words; nothing was locked.
     Moved(Untrusted),
     /// Another worker has the job.
@@ -183,7 +183,7 @@ impl Keeper<'_> {
             };
             let end = match regained {
                 Ok(Regained::Held(again)) => {
-                    session = again;
+                    session = *again;
                     self.lease.send_replace(Lease::fresh(self.times));
                     continue;
                 }
@@ -324,7 +324,7 @@ async fn regain(
         };
         match answer {
             Ok((false, _)) => return Ok(Regained::Taken),
-            Ok((true, true)) => return Ok(Regained::Held(session)),
+            Ok((true, true)) => return Ok(Regained::Held(Box::new(session))),
             // The server has not noticed yet that our old session is gone.
             Ok((true, false)) if started.elapsed() > patience => {
                 return Err(gate::refused("the server still keeps the lock of the lost session"));

@@ -119,7 +119,7 @@ pub(super) fn jobs_sql(condition: &str, limit: u32) -> String {
          COALESCE(c.failed, (j.progress->>'failed')::bigint, 0), COALESCE(c.blocked, (j.progress->>'blocked')::bigint, 0), \
          COALESCE(c.pending, (j.progress->>'pending')::bigint, 0), COALESCE(j.os_user, j.created_by), \
          {created}, {started}, {ended}, j.worker, j.cancel_requested_at IS NOT NULL, \
-         CASE WHEN j.state = 'running' THEN {held} END, (j.progress->>'rate')::bigint, (j.progress->>'left')::bigint, \
+         CASE WHEN j.state = 'running' THEN (pg_catalog.pg_is_in_recovery() OR {held}) END, (j.progress->>'rate')::bigint, (j.progress->>'left')::bigint, \
          j.waits, j.pause_requested_at IS NOT NULL, j.stop_now_at IS NOT NULL, \
          GREATEST(COALESCE(c.steps_done, (j.progress->>'steps_done')::bigint, 0), CASE WHEN j.state = 'running' \
          THEN (j.progress->>'steps_done')::bigint END), COALESCE(c.steps, (j.progress->>'steps')::bigint, 0) \
@@ -139,7 +139,7 @@ pub(super) fn jobs_sql(condition: &str, limit: u32) -> String {
         started = epoch("j.started_at"),
         ended = epoch("j.ended_at"),
         // A standby knows no lock of its primary: what is recorded as running there is running as far as anybody can tell.
-        held = format!("(pg_catalog.pg_is_in_recovery() OR {})", held_sql("j.id")),
+        held = held_sql("j.id"),
     )
 }
 

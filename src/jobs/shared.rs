@@ -106,7 +106,10 @@ impl Shared<'_> {
             self.halt(stopped());
         }
         let mut lease = self.lease.clone();
-        let state = lease.wait_for(Lease::is_settled).await.map(|lease| lease.clone());
+        let state = tokio::select! {
+            state = lease.wait_for(Lease::is_settled) => state.map(|lease| lease.clone()),
+            () = self.end_now() => return false,
+        };
         match state {
             Ok(Lease::Held { .. }) => {}
             Ok(Lease::Taken) => self.halt(Halt::Fenced),

@@ -13,6 +13,7 @@ use super::bound::Home;
 use super::claim::{self, Again, Claim};
 use super::finish;
 use super::gate;
+use super::lane::LINK_PATIENCE;
 use super::lease::{Flags, Keeper, Lease, Times};
 use super::migrate::{self, Fleet};
 use super::orders::OrderError;
@@ -29,6 +30,9 @@ use crate::model::ident::SchemaName;
 use crate::model::job::{JobEvent, JobId, JobKind, JobView};
 use crate::model::ledger::Tool;
 use crate::postgres::session::Target;
+
+/// How long a process that has to end at once waits for a lost link, to say in what state it leaves its job.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a job is run.
 #[derive(Debug, Clone)]
@@ -167,6 +171,13 @@ pub(super) struct Claimed<'a> {
     options: RunOptions,
     /// The job after the claim.
     pub(super) view: JobView,
+}
+
+impl Claimed<'_> {
+    /// How long a lost link is waited for at the end: a process that has to end cannot.
+    pub(super) fn patience(&self) -> Duration {
+        if *self.options.stop.borrow() == Stop::Now { LAST_PATIENCE } else { LINK_PATIENCE }
+    }
 }
 
 /// How a run talks to what goes on beside it.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use tenantui::jobs::worker::Stop;
 use tenantui::model::job::{JobState, Outcome, Waits};
 
 use super::Fleet;
@@ -100,6 +101,35 @@ async fn a_failover_in_mid_run_pauses_the_job_and_an_operator_goes_on() {
     fleet.assert_whole(|_| "one".into());
     assert_eq!(fleet.db.value("select outcome from tenantui.audit where action = 'failover'"), "accepted");
     assert_eq!(fleet.db.value("select timeline from tenantui.job"), "00000002");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_has_to_end_does_not_wait_for_a_lost_link() {
+    let mut fleet = sleepy(3).await;
+    let relay = Relay::to(fleet.db.port).await;
+    let direct = fleet.config.url.clone();
+    fleet.config.url =
+        format!("postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable", relay.port, fleet.db.name).into();
+    let job = fleet.order(fleet.plan(|options| options.parallel = 1)).await.expect("ordered");
+    let started = fleet.start(job);
+    fleet.wait_for_statement("pg_sleep").await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
+    relay.aim(nobody.port());
+    relay.cut();
+    started.stop.send_replace(Stop::AfterStep);
+    let asked = Instant::now();
+    started.stop.send_replace(Stop::Now);
+    let error = started.end().await.expect_err("the record could not be told").to_string();
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+    assert!(error.contains("the link was lost while job") && error.contains("resume it"), "{error}");
+    fleet.config.url = direct;
+    wait_until_async(Duration::from_secs(10), "an orphan", || async {
+        fleet.view(job).await.state == JobState::Orphaned
+    })
+    .await;
+    let ended = fleet.run(job, false).await.0.expect("resumed");
+    assert_eq!((ended.state, ended.done, ended.attempt), (JobState::Done, 3, 2));
+    fleet.assert_whole(|_| "one".into());
 }
 
 #[test]
