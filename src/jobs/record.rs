@@ -211,11 +211,12 @@ pub(super) fn outcomes_sql(id: JobId) -> String {
     format!(
         "SELECT j.params::text FROM tenantui.job AS j WHERE j.id = {id}; \
          SELECT t.tenant_key, t.slug, t.schema_name, t.steps, t.done, t.running, t.spent, t.version, \
-         f.state, f.version, f.sqlstate, f.message, f.detail::text, f.tries, t.skipped \
+         f.state, f.version, f.sqlstate, f.message, f.detail::text, f.tries, t.skipped, t.note \
          FROM (SELECT s.schema_name, pg_catalog.min(s.seq) AS first, pg_catalog.min(s.tenant_key) AS tenant_key, \
          pg_catalog.min(s.slug) AS slug, pg_catalog.count(*) AS steps, \
          pg_catalog.count(*) FILTER (WHERE s.state = 'done') AS done, \
          pg_catalog.count(*) FILTER (WHERE s.state = 'skipped') AS skipped, \
+         pg_catalog.max(s.note) FILTER (WHERE s.state = 'skipped') AS note, \
          pg_catalog.count(*) FILTER (WHERE s.state = 'intent') AS running, pg_catalog.sum(s.duration_ms) AS spent, \
          COALESCE((pg_catalog.array_agg(s.version ORDER BY s.seq DESC) FILTER (WHERE s.state = 'done' AND s.version IS NOT NULL))[1], \
          (pg_catalog.array_agg(s.from_version ORDER BY s.seq))[1]) AS version, \
@@ -254,6 +255,7 @@ pub(super) fn tenant_outcomes(
                 blocker: None,
                 tries: 0,
             }),
+            note: None,
             steps: (0, 0),
             duration_ms: None,
         }));
@@ -285,6 +287,7 @@ fn tenant_outcome(database: &DatabaseName, row: &TextRow) -> Result<TenantOutcom
         outcome,
         version: row.text(7).map(Version::new),
         failure,
+        note: text(row, 15),
         steps: (done, steps),
         duration_ms: row.parse(6)?,
     })

@@ -239,6 +239,8 @@ pub struct TenantOutcome {
     pub version: Option<Version>,
     /// The first step that failed.
     pub failure: Option<StepFailure>,
+    /// The operator's words about a tenant that was skipped.
+    pub note: Option<Untrusted>,
     /// Steps done and in all.
     pub steps: (u32, u32),
     /// Time spent on its steps.

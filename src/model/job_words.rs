@@ -22,7 +22,9 @@ pub fn standing_in_full(job: &JobView) -> String {
         (JobState::Paused, Some(waits)) => {
             let what = match waits {
                 Waits::Canary => "canary: its result waits to be looked at".to_owned(),
-                Waits::Operator | Waits::Trouble => with(waits.word(), reason),
+                // Who asked is the one thing that its reason adds.
+                Waits::Operator => with(waits.word(), reason.filter(|reason| reason != "paused by the operator")),
+                Waits::Trouble => with(waits.word(), reason),
                 Waits::Budget => match reason {
                     Some(reason) => with(waits.word(), Some(reason)),
                     None => format!("{}: {} failed", waits.word(), job.failed),
@@ -37,8 +39,8 @@ pub fn standing_in_full(job: &JobView) -> String {
             format!("orphaned: its worker{worker} is gone")
         }
         (JobState::Paused | JobState::Done | JobState::Failed | JobState::Cancelled, _) => match reason {
-            Some(reason) => format!("{} ({reason})", standing(job)),
-            None => standing(job),
+            Some(reason) if reason != job.state.word() => format!("{} ({reason})", standing(job)),
+            Some(_) | None => standing(job),
         },
     }
 }
@@ -142,6 +144,7 @@ mod tests {
             |waits, reason, short: &str, full: &str| assert_eq!(paused(waits, reason), (short.into(), full.into()));
         said(Waits::Canary, Some("canary"), "paused (canary)", "paused (canary: its result waits to be looked at)");
         said(Waits::Operator, Some("paused by ana"), "paused (operator)", "paused (operator: paused by ana)");
+        said(Waits::Operator, Some("paused by the operator"), "paused (operator)", "paused (operator)");
         said(Waits::Budget, None, "paused (budget)", "paused (budget: 1 failed)");
         said(
             Waits::Budget,
@@ -151,6 +154,9 @@ mod tests {
         );
         said(Waits::Process, Some("SIGTERM"), "paused (process)", "paused (its process ended: SIGTERM)");
         said(Waits::Trouble, None, "paused (trouble)", "paused (trouble)");
+        let mut cancelled = job(JobKind::Migrate, JobState::Cancelled);
+        cancelled.reason = Some("cancelled".into());
+        assert_eq!(standing_in_full(&cancelled), "cancelled");
         assert_eq!(
             standing_in_full(&job(JobKind::Migrate, JobState::Orphaned)),
             "orphaned: its worker app3 4411 is gone"

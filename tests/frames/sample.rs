@@ -357,6 +357,7 @@ pub fn outcomes() -> Vec<TenantOutcome> {
         outcome,
         version: Some(Version::new(version)),
         failure: None,
+        note: None,
         steps: (3, 3),
         duration_ms: Some(1_800),
     };

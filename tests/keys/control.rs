@@ -29,6 +29,7 @@ fn outcome(slug: &str, outcome: Outcome, failure: Option<(&str, &str)>) -> Tenan
             blocker: Some("pid 4411  app@web-3  idle in transaction 00:03:12".into()),
             tries: 3,
         }),
+        note: None,
         steps: (0, 2),
         duration_ms: None,
     }
@@ -123,6 +124,18 @@ fn the_second_stop_cancels_what_runs() {
     desk.keys("X");
     assert!(desk.message().contains("being cancelled"), "{}", desk.message());
     assert!(desk.app.state().dialog.is_none());
+}
+
+#[test]
+fn what_was_cancelled_is_not_gone_on_with() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.open_writes();
+    desk.job(job(20, JobKind::Migrate, JobState::Cancelled, [16, 4, 1, 11]));
+    desk.keys("3C");
+    assert!(desk.message().contains("nothing to go on with"), "{}", desk.message());
+    desk.keys("R");
+    assert!(desk.message().contains("M orders the rest anew"), "{}", desk.message());
+    assert!(desk.app.state().dialog.is_none() && desk.writes().is_empty());
 }
 
 #[test]

@@ -302,6 +302,7 @@ fn results_of_a_job_are_read_and_opened() {
         outcome: Outcome::Done,
         version: Some(Version::new(FILES[3])),
         failure: None,
+        note: None,
         steps: (2, 2),
         duration_ms: Some(40),
     };

@@ -63,6 +63,7 @@ impl Results {
                 version: tenant.version.as_ref().map(|version| version.raw().to_owned()),
                 sqlstate: None,
                 message: Some(tenant.why.raw().to_owned()),
+                note: None,
                 steps_done: 0,
                 steps: 0,
                 duration_ms: None,

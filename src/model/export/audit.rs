@@ -80,14 +80,21 @@ pub fn change(line: &AuditLine) -> String {
         parts.push(format!("{key} was {}", words(value)));
     }
     if let Value::Object(after) = &after {
-        for (key, value) in after.iter().filter(|(_, value)| !value.is_null()) {
-            parts.push(format!("{key} {}", words(value)));
-        }
+        let mut now: Vec<_> = after.iter().filter(|(_, value)| !value.is_null()).collect();
+        now.sort_by_key(|(key, value)| weight(key, value));
+        parts.extend(now.into_iter().map(|(key, value)| format!("{key} {}", words(value))));
     }
     if parts.is_empty() {
         parts.extend([&before, &after].into_iter().filter(|value| !value.is_null() && !value.is_object()).map(words));
     }
     parts.join(", ")
+}
+
+/// What says most comes first; what has parts of its own comes last.
+fn weight(key: &str, value: &Value) -> usize {
+    const FIRST: [&str; 7] = ["note", "what", "version", "sqlstate", "message", "reason", "state"];
+    let place = FIRST.iter().position(|first| *first == key).unwrap_or(FIRST.len());
+    if value.is_object() { FIRST.len() + 1 } else { place }
 }
 
 fn words(value: &Value) -> String {

@@ -104,6 +104,7 @@ mod tests {
                 blocker: None,
                 tries: 1,
             }),
+            note: None,
             steps: (0, 1),
             duration_ms: None,
         }

@@ -50,7 +50,15 @@ fn of_job(job: &JobView, action: Action) -> Result<(), String> {
         JobState::Orphaned | JobState::Paused => true,
         JobState::Running | JobState::Queued | JobState::Done | JobState::Failed | JobState::Cancelled => false,
     };
+    // What was cancelled stays so: its rest is another plan.
+    let closed = match job.state {
+        JobState::Done | JobState::Cancelled => true,
+        JobState::Queued | JobState::Running | JobState::Orphaned | JobState::Paused | JobState::Failed => false,
+    };
     match action {
+        Action::Retry | Action::Continue if closed => {
+            Err(format!("job {id} is {word}: there is nothing to go on with; M orders the rest anew"))
+        }
         Action::Retry if live => Err(format!("job {id} is still {word}")),
         Action::Retry if job.failed + job.blocked == 0 => Err(format!("nothing failed in job {id}")),
         Action::Continue if live => Err(format!("job {id} is {word} already")),
@@ -111,6 +119,7 @@ pub(super) fn failed_outcome<'a>(state: &'a State, tenant: &Tenant) -> Option<(&
             blocker: None,
             tries: 1,
         }),
+        note: None,
         steps: (0, 0),
         duration_ms: None,
     });
@@ -186,6 +195,10 @@ impl App {
         lines.extend(blocker.map(|blocker| format!("In the way was: {}", blocker.safe())));
         lines.push(match same.len() {
             1 => format!("{} is tried again as soon as nobody is in its way.", outcome.slug.safe()),
+            2 => format!(
+                "{} and 1 other that the same kept out are tried again, each as soon as nobody is in its way.",
+                outcome.slug.safe()
+            ),
             many => format!(
                 "{} and {} others that the same kept out are tried again, each as soon as nobody is in its way.",
                 outcome.slug.safe(),
@@ -253,10 +266,7 @@ impl App {
         let Some(job) = job_in_question(&self.state).cloned() else { return };
         let mut lines = vec![of(&job)];
         lines.push(match job.state {
-            JobState::Running => {
-                let place = if job.mine { "here".to_owned() } else { whose(&job) };
-                format!("It runs ({place}). The steps that run now finish; then it waits.")
-            }
+            JobState::Running => "The steps that run now finish; then it waits.".to_owned(),
             JobState::Queued
             | JobState::Orphaned
             | JobState::Paused

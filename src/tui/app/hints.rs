@@ -10,9 +10,10 @@ impl App {
     /// Makes the hints again. Whether they changed.
     pub(super) fn refresh_hints(&mut self) -> bool {
         let screen = self.state.screen;
+        let lost = self.state.header_database().is_some_and(|view| is_lost(&view.link));
         let mut found: Vec<(u8, Hint)> = ACTIONS
             .iter()
-            .filter(|info| info.action != Action::Help)
+            .filter(|info| info.action != Action::Help && !(lost && info.action == Action::Refresh))
             .filter_map(|info| {
                 let (_, place, words) = info.footer.iter().find(|(on, _, _)| *on == screen)?;
                 let keys = self.keymap.keys_of(info.action);
@@ -24,7 +25,7 @@ impl App {
             .collect();
         found.sort_by_key(|(place, _)| *place);
         let mut hints: Vec<Hint> = found.into_iter().map(|(_, hint)| hint).collect();
-        if self.state.header_database().is_some_and(|view| is_lost(&view.link)) {
+        if lost {
             hints.retain(|hint| hint.enabled);
             hints.splice(0..0, self.hints_without_link());
         }

@@ -175,7 +175,7 @@ impl App {
                 let card = self.state.cursor_tenant().cloned().and_then(|tenant| self.failure_card(&tenant));
                 match card {
                     Some(card) => self.open_card(card),
-                    None => self.open_text(output::name_text(&self.state), output::row_text(&self.state)),
+                    None => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
                 }
             }
             Screen::Migrations => {
@@ -195,16 +195,16 @@ impl App {
                         let card = self.state.open_tenant().cloned().and_then(|tenant| self.failure_card(&tenant));
                         match card {
                             Some(card) => self.open_card(card),
-                            None => self.open_text(output::name_text(&self.state), output::row_text(&self.state)),
+                            None => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
                         }
                     }
                 }
             }
             Screen::JobResult => match self.result_card() {
                 Some(card) => self.open_card(card),
-                None => self.open_text(output::name_text(&self.state), output::row_text(&self.state)),
+                None => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
             },
-            Screen::Jobs => self.open_text(output::name_text(&self.state), output::row_text(&self.state)),
+            Screen::Jobs => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
             Screen::Messages => self.open_text(Some("message".to_owned()), output::name_text(&self.state)),
             Screen::Audit => {
                 if let Some((title, text)) =
@@ -219,7 +219,7 @@ impl App {
     pub(super) fn open_text(&mut self, title: Option<String>, text: Option<String>) {
         if let Some(text) = text {
             let title = title.unwrap_or_default();
-            self.open_dialog(Dialog::Sql(Box::new(Sql::new((title, text.replace('\t', "\n"))))));
+            self.open_dialog(Dialog::Sql(Box::new(Sql::new((title, text)))));
         }
     }
 

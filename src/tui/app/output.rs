@@ -201,6 +201,16 @@ pub fn row_text(state: &State) -> Option<String> {
     sheet.rows.get(cursor_row(state)).map(|row| row.iter().map(cell).collect::<Vec<_>>().join("\t"))
 }
 
+/// The row under the cursor for reading: a line for each column that has a value.
+#[must_use]
+pub fn row_lines(state: &State) -> Option<String> {
+    let sheet = sheet(state);
+    let row = sheet.rows.get(cursor_row(state))?;
+    let widest = sheet.columns.iter().map(|column| column.len()).max().unwrap_or(0);
+    let lines = sheet.columns.iter().zip(row).filter(|(_, value)| !value.is_null());
+    Some(lines.map(|(column, value)| format!("{column:<widest$}  {}", cell(value))).collect::<Vec<_>>().join("\n"))
+}
+
 /// The name of what the cursor is on: of the tenant on the tenant's screens.
 #[must_use]
 pub fn name_text(state: &State) -> Option<String> {

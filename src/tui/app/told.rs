@@ -104,7 +104,8 @@ impl App {
 
     /// A job that this dashboard watched came to its end, its pause or its stop.
     pub(super) fn job_ended(&mut self, job: &JobView) -> Vec<Command> {
-        let counts = format!("{} of {} done, {} failed", job.done, job.total, job.failed);
+        let blocked = if job.blocked > 0 { format!(", {} blocked", job.blocked) } else { String::new() };
+        let counts = format!("{} of {} done, {} failed{blocked}", job.done, job.total, job.failed);
         let head = format!("job {} {} {}: {counts}", job.id, job.kind.word(), standing_in_full(job));
         let mut commands =
             vec![Command::Fleet(FleetCommand::Refresh), self.ask_results((job.database.clone(), job.id))];

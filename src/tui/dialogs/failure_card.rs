@@ -142,7 +142,7 @@ impl FailureCard {
     }
 
     fn can_retry(&self) -> bool {
-        self.stands() && crate::tui::app::causes::wants_decision(self.outcome.outcome)
+        self.stands() && self.is_open() && crate::tui::app::causes::wants_decision(self.outcome.outcome)
     }
 
     fn can_wait(&self) -> bool {
@@ -245,13 +245,16 @@ impl FailureCard {
         let last = self.last.as_ref().map(|last| format!(", last {last}")).unwrap_or_default();
         facts.push(("Tried", format!("{times}{last}.  {}", self.others())));
         if self.same.len() > 1 {
-            let others = grouped(self.same.len() as u64 - 1);
+            let others = match self.same.len() - 1 {
+                1 => "1 other stands".to_owned(),
+                many => format!("{} others stand", grouped(many as u64)),
+            };
             let serves = match (self.can_skip(), self.can_wait()) {
                 (true, true) => "; K and T can serve all",
                 (true, false) => "; K can serve all",
                 (false, _) => "",
             };
-            facts.push(("Same", format!("{others} others stand here for this reason{serves}.")));
+            facts.push(("Same", format!("{others} here for this reason{serves}.")));
         }
         facts
     }

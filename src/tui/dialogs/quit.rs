@@ -4,9 +4,9 @@
 //! +-A job runs here------------------------------------------------------+
 //! |   17  migrate 180 tenants to 0042   61/180   about 4 min left        |
 //! |                                                                      |
-//! | Leaving waits up to 20 s for the steps that run; what is not done    |
-//! | by then is rolled back whole. The job is paused: C in any tenantui   |
-//! | goes on with it, and so does tenantui job ID resume.                 |
+//! | Leaving waits up to 20 s for the steps that run; what is not done by |
+//! | then is cancelled (ctrl-c: at once) and rolled back whole. The job   |
+//! | is paused: C in any tenantui goes on with it.                        |
 //! |                                                                      |
 //! | [ Stay ]   Leave                                                     |
 //! +----------------------------------------------------------------------+
@@ -59,8 +59,8 @@ impl Quit {
     pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
         let width = 72.min(area.width);
         let text = wrap(
-            "Leaving waits up to 20 s for the steps that run; what is not done by then is rolled back whole. The job \
-             is paused: C in any tenantui goes on with it, and so does tenantui job ID resume.",
+            "Leaving waits up to 20 s for the steps that run; what is not done by then is cancelled (ctrl-c: at \
+             once) and rolled back whole. The job is paused: C in any tenantui goes on with it, and so does tenantui job ID resume.",
             usize::from(width.saturating_sub(4)),
         );
         let rows = self.jobs.len().min(SHOWN + 1);

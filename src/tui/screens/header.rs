@@ -106,6 +106,7 @@ fn writes(database: &DatabaseView, writes: &Writes, tier: Tier, theme: &Theme) -
         return piece(words, if dangerous { theme.error } else { theme.warn });
     }
     match (writes, tier) {
+        (Writes::Open(_), _) if stale(database) => piece("WRITES OFF", theme.warn),
         (Writes::ReadOnly(_), Tier::Small) => piece("READ-ONLY", theme.warn),
         (Writes::ReadOnly(why), Tier::Medium | Tier::Wide) => {
             let room = if tier == Tier::Wide { 50 } else { 24 };

@@ -89,15 +89,15 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
 
 fn summary(job: &JobView) -> String {
     format!(
-        "{} {}, {}: {}; {} done, {} failed, {} blocked, {} waiting",
+        "{} {}: {}; {} done, {} failed, {} blocked, {} waiting; {}",
         job.kind.word(),
         job.what.safe(),
-        whose(job),
         standing_in_full(job),
         grouped(job.done.into()),
         grouped(job.failed.into()),
         grouped(job.blocked.into()),
-        grouped(job.pending.into())
+        grouped(job.pending.into()),
+        whose(job)
     )
 }
 
@@ -111,6 +111,9 @@ fn cause_words(cause: &Cause, causes: usize) -> String {
 }
 
 fn why(outcome: &TenantOutcome) -> String {
+    if let Some(note) = &outcome.note {
+        return format!("note: {}", note.safe());
+    }
     outcome.failure.as_ref().map_or_else(String::new, |failure| {
         let code = failure.sqlstate.as_deref().map(|code| format!("{} ", sanitise(code))).unwrap_or_default();
         format!("{code}{}", failure.message.safe())
