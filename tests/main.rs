@@ -25,6 +25,7 @@ mod migrate;
 mod migration_files;
 mod names;
 mod outage;
+mod pieces;
 mod pooler;
 mod provision;
 mod registry;

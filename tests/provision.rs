@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::jobs::{Fleet, boundary, columns};
 
-fn name(slug: &str) -> CheckedName {
+pub fn name(slug: &str) -> CheckedName {
     CheckedName {
         slug: slug.to_owned(),
         schema: SchemaName::tenant(&format!("tenant_{}", slug.replace('-', "_"))).expect("a schema"),
@@ -21,7 +21,7 @@ fn name(slug: &str) -> CheckedName {
 }
 
 /// The order of a tenant of this slug.
-fn provision(fleet: &Fleet, slug: &str) -> ProvisionOrder {
+pub fn provision(fleet: &Fleet, slug: &str) -> ProvisionOrder {
     ProvisionOrder {
         name: name(slug),
         display_name: format!("The {slug} company").into(),
@@ -31,7 +31,7 @@ fn provision(fleet: &Fleet, slug: &str) -> ProvisionOrder {
     }
 }
 
-async fn order(fleet: &Fleet, order: ProvisionOrder) -> Result<JobId, OrderError> {
+pub async fn order(fleet: &Fleet, order: ProvisionOrder) -> Result<JobId, OrderError> {
     orders::order(&fleet.target(), &Order::Provision(order), Uuid::new_v4()).await
 }
 
@@ -53,7 +53,7 @@ async fn with_registry(table: &str, columns: RegistryColumns) -> Fleet {
 }
 
 /// Nothing of a tenant is left but its job's record.
-fn assert_nothing(fleet: &Fleet, slug: &str) {
+pub fn assert_nothing(fleet: &Fleet, slug: &str) {
     assert_eq!(fleet.db.value(&format!("select count(*) from public.tenants where slug = '{slug}'")), "0");
     let schema = name(slug).schema.raw().to_owned();
     assert_eq!(fleet.db.value(&format!("select count(*) from pg_namespace where nspname = '{schema}'")), "0");
@@ -275,7 +275,7 @@ async fn files_that_break_the_transaction_are_refused_or_caught() {
     fleet.file(1, "one", "create table one ();\n--;;\ncommit");
     let words = refused(&fleet, provision(&fleet, "acme")).await;
     assert!(words.contains("1-one.up.sql:3"), "{words}");
-    fleet.file(1, "one", "-- :disable-transaction\ncreate index concurrently i on one (id)");
+    fleet.file(1, "one", "-- :disable-transaction\ncreate index concurrently on one (id)");
     let words = refused(&fleet, provision(&fleet, "acme")).await;
     assert!(words.contains("1-one.up.sql"), "{words}");
     fleet.file(1, "one", "create table one ();\n--;;\ndo $$ begin execute 'se' || 't search_path = public'; end $$");

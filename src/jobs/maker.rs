@@ -1,10 +1,13 @@
-//! The one transaction that makes a tenant.
+//! The transactions that make a tenant: one where all its files run in one; otherwise the schema first, the row last.
+
+mod sql;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio_postgres::Client;
 
+use self::sql::{insert_sql, tail_sql};
 use super::gate;
 use super::orders::OrderError;
 use super::params::{Params, ProvisionParams, Value};
@@ -13,6 +16,7 @@ use super::report::{Report, seconds};
 use super::shared::Shared;
 use crate::layout::CheckedName;
 use crate::layout::naming::fold;
+use crate::migrations::alone;
 use crate::migrations::apply::guard::{self, Guard};
 use crate::migrations::apply::keys;
 use crate::migrations::apply::run::{self, Fault, FileEnd};
@@ -21,7 +25,6 @@ use crate::migrations::apply::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{Ident, IdentError, QualifiedName, SchemaName, literal};
 use crate::model::job::LogMark;
-use crate::model::tenant::TenantKey;
 use crate::postgres::session::{Target, TextRow};
 
 /// How making a tenant ended, and at which step.
@@ -37,9 +40,37 @@ pub(super) struct Maker<'a> {
     target: &'a Target,
     provision: &'a ProvisionParams,
     registry: Option<RegistryTable>,
-    /// Number, action, file.
-    steps: Vec<(i32, String, Option<Arc<MigrationFile>>)>,
+    pub(super) steps: Vec<MakerStep>,
     has_files: bool,
+}
+
+/// A step of the job.
+pub(super) struct MakerStep {
+    pub(super) seq: i32,
+    /// `row`, `schema`, `migrate`, `active`.
+    pub(super) action: String,
+    pub(super) file: Option<Arc<MigrationFile>>,
+    pub(super) done: bool,
+    /// Its statement may have been sent by an attempt whose end nobody saw.
+    pub(super) intent: bool,
+    pub(super) schema_oid: Option<u32>,
+}
+
+impl MakerStep {
+    fn runs_alone(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| matches!(alone::of(file), Ok(Some(_))))
+    }
+}
+
+/// What one transaction makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The tenant, whole.
+    Whole,
+    /// Its schema and ledger, and the files up to the first that runs alone. No registry row: nobody uses it yet.
+    Schema,
+    /// The registry row of a schema that is whole; its oid.
+    Row(u32),
 }
 
 struct RegistryTable {
@@ -61,7 +92,7 @@ impl<'a> Maker<'a> {
     pub(super) fn new(
         params: &'a Params,
         target: &'a Target,
-        steps: Vec<(i32, String, Option<Arc<MigrationFile>>)>,
+        steps: Vec<MakerStep>,
         has_files: bool,
     ) -> Result<Self, OrderError> {
         let wrong = |error: IdentError| gate::refused(format!("the job's record: {error}"));
@@ -81,21 +112,50 @@ impl<'a> Maker<'a> {
 
     /// A step in words.
     pub(super) fn step_name(&self, seq: i32) -> String {
-        match self.steps.iter().find(|step| step.0 == seq) {
-            Some((_, _, Some(file))) => format!("migrate {}", file.version.untrusted().safe()),
-            Some((_, action, None)) => words(action).to_owned(),
+        match self.steps.iter().find(|step| step.seq == seq).map(|step| (&step.action, &step.file)) {
+            Some((_, Some(file))) => format!("migrate {}", file.version.untrusted().safe()),
+            Some((action, None)) => words(action).to_owned(),
             None => "finish".to_owned(),
         }
     }
 
     /// Tells how far the open transaction is.
     async fn through(&self, shared: &Shared<'_>, seq: i32) {
-        let through = self.steps.iter().filter(|step| step.0 <= seq).count();
+        let through = self.steps.iter().filter(|step| step.seq <= seq).count();
         shared.reports.send(Report::StepsThrough(u32::try_from(through).unwrap_or(u32::MAX))).await;
     }
 
+    /// Whether a file runs outside of a transaction: the tenant is then made piece by piece.
+    pub(super) fn is_in_pieces(&self) -> bool {
+        self.steps.iter().any(MakerStep::runs_alone)
+    }
+
+    /// The files that run within this part's transaction.
+    fn in_transaction(&self, part: Part) -> impl Iterator<Item = &MakerStep> {
+        let count = match part {
+            Part::Whole => self.steps.len(),
+            Part::Schema => self.steps.iter().position(MakerStep::runs_alone).unwrap_or(self.steps.len()),
+            Part::Row(_) => 0,
+        };
+        self.steps.iter().take(count).filter(|step| step.file.is_some())
+    }
+
+    /// Whether the record says that a part is done.
+    pub(super) fn is_done(&self, part: Part) -> bool {
+        let mark = self.mark(part);
+        self.steps.iter().any(|step| step.seq == mark && step.done)
+    }
+
+    /// The step by which it is known whether a part is done.
+    pub(super) fn mark(&self, part: Part) -> i32 {
+        match part {
+            Part::Whole | Part::Row(_) => self.first("row"),
+            Part::Schema => self.first("schema"),
+        }
+    }
+
     fn first(&self, action: &str) -> i32 {
-        self.steps.iter().find(|step| step.1 == action).map_or(1, |step| step.0)
+        self.steps.iter().find(|step| step.action == action).map_or(1, |step| step.seq)
     }
 }
 
@@ -108,27 +168,32 @@ fn words(action: &str) -> &'static str {
     }
 }
 
-/// Makes the tenant, or nothing.
-pub(super) async fn make(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, tries: u32) -> End {
+/// Makes this part of the tenant, or nothing of it.
+pub(super) async fn make(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, part: Part, tries: u32) -> End {
     let started = Instant::now();
     let at = |action: &str, end: StepEnd| End { end, seq: maker.first(action) };
     let nonce = uuid::Uuid::new_v4().simple().to_string();
-    let xid = match open(client, maker, shared, &nonce).await {
+    let xid = match open(client, maker, shared, part, &nonce).await {
         Ok(xid) => xid,
-        Err(end) => return at("row", end),
+        Err(end) => return End { end, seq: maker.mark(part) },
     };
-    let opened = match row_and_schema(client, maker, shared, xid, nonce).await {
+    let opened = match row_and_schema(client, maker, shared, part, xid, nonce).await {
         Ok(opened) => opened,
         Err(end) => return end,
     };
-    for action in ["row", "schema"] {
+    let made: &[&str] = match part {
+        Part::Whole => &["row", "schema"],
+        Part::Schema => &["schema"],
+        Part::Row(_) => &["row"],
+    };
+    for action in made {
         shared.reports.line(LogMark::Note, &maker.slug, words(action)).await;
     }
     maker.through(shared, maker.first("schema")).await;
-    if let Err(end) = migrations(client, maker, shared, &opened).await {
+    if let Err(end) = migrations(client, maker, shared, part, &opened).await {
         return end;
     }
-    let tail = match tail_sql(maker, shared, &opened, tries) {
+    let tail = match tail_sql(maker, shared, part, &opened, tries) {
         Ok(tail) => tail,
         Err(error) => return at("active", StepEnd::Failed(Fault::ours(error.to_string()))),
     };
@@ -141,7 +206,8 @@ pub(super) async fn make(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>
         }
         Err(trouble) => return at("active", ended(&trouble)),
     }
-    at("active", step::commit(client, opened.guard.xid, started).await)
+    let end = step::commit(client, opened.guard.xid, started).await;
+    End { end, seq: maker.mark(part) }
 }
 
 fn ended(trouble: &Trouble) -> StepEnd {
@@ -152,16 +218,27 @@ fn ended(trouble: &Trouble) -> StepEnd {
 }
 
 /// BEGIN, limits, fence, the locks of the name, and behind them every name there is. Returns the transaction's number.
-async fn open(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, nonce: &str) -> Result<String, StepEnd> {
+async fn open(
+    client: &Client,
+    maker: &Maker<'_>,
+    shared: &Shared<'_>,
+    part: Part,
+    nonce: &str,
+) -> Result<String, StepEnd> {
     let numbers = maker.provision.row.iter().any(|value| value.value == Value::NextNumber);
     let registry_lock = if numbers {
         format!(", pg_catalog.pg_try_advisory_xact_lock({})", keys::name("/registry"))
     } else {
-        String::new()
+        ", true".to_owned()
+    };
+    let turn = if maker.in_transaction(part).any(|step| step.file.as_ref().is_some_and(|f| f.is_one_at_a_time())) {
+        format!("pg_catalog.pg_try_advisory_xact_lock({})", keys::shared())
+    } else {
+        "true".to_owned()
     };
     let sql = format!(
         "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({name}), pg_catalog.pg_try_advisory_xact_lock({schema_name}), \
-         pg_catalog.pg_try_advisory_xact_lock({tenant}){registry_lock}; \
+         pg_catalog.pg_try_advisory_xact_lock({tenant}){registry_lock}, {turn}; \
          SELECT pg_catalog.txid_current()::text, pg_catalog.set_config('tenantui.nonce', {nonce}, true), \
          (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}); {taken}",
         limits = shared.limits.sql(),
@@ -171,7 +248,7 @@ async fn open(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, nonce: &s
         tenant = keys::tenant(maker.schema.raw()),
         nonce = literal(nonce),
         job = shared.fence.job,
-        seq = maker.first("row"),
+        seq = maker.mark(part),
         taken = taken_sql(maker.registry.as_ref().map(|r| &r.table), maker.registry.as_ref().map(|r| &r.slug)),
     );
     let mut answers = wire::ask_in_order(client, &[CLEAN, BEGIN, &sql], BOOKKEEPING).await;
@@ -194,16 +271,23 @@ async fn open(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, nonce: &s
     if fence.is_true(1) {
         return Err(StepEnd::Flagged(Flag::Pause));
     }
-    let columns = if numbers { 4 } else { 3 };
-    if !locks.first().is_some_and(|row| (0..columns).all(|column| row.is_true(column))) {
+    if !locks.first().is_some_and(|row| (0..4).all(|column| row.is_true(column))) {
         return Err(StepEnd::Locked(Fault::ours("another tenantui session is making a tenant of this name")));
+    }
+    if !locks.first().is_some_and(|row| row.is_true(4)) {
+        return Err(StepEnd::Locked(Fault::ours("another tenantui session changes what all tenants share")));
     }
     let facts = facts.first();
     if facts.and_then(|row| row.text(2)) == Some("done") {
         return Err(StepEnd::Already);
     }
     let name = CheckedName { slug: maker.slug.clone(), schema: maker.schema.clone() };
-    if let Err(error) = taken_names(taken).check(&name) {
+    let mut taken = taken_names(taken);
+    if let Part::Row(_) = part {
+        // The schema is this job's own: whether it still is, is looked at next.
+        taken.schemas.retain(|schema| schema != maker.schema.raw());
+    }
+    if let Err(error) = taken.check(&name) {
         return Err(StepEnd::Failed(Fault::ours(format!("{error}; nothing was made"))));
     }
     Ok(facts.and_then(|row| row.text(0)).unwrap_or_default().to_owned())
@@ -214,19 +298,26 @@ async fn row_and_schema(
     client: &Client,
     maker: &Maker<'_>,
     shared: &Shared<'_>,
+    part: Part,
     xid: String,
     nonce: String,
 ) -> Result<Opened, End> {
     let at = |action: &str, end: StepEnd| End { end, seq: maker.first(action) };
     let broken = |error: IdentError| at("row", StepEnd::Failed(Fault::ours(error.to_string())));
-    let insert = insert_sql(maker).map_err(broken)?;
+    let insert = match part {
+        Part::Whole | Part::Row(_) => insert_sql(maker).map_err(broken)?,
+        Part::Schema => "SELECT NULL::text;".to_owned(),
+    };
     let rows = wire::ask(client, &insert, BOOKKEEPING).await.map_err(|trouble| at("row", taken_meanwhile(&trouble)))?;
     let id = rows.iter().flatten().next().and_then(|row| row.text(0)).map(str::to_owned);
     let path = guard::search_path(&maker.schema, shared.search_path_extra);
+    let create = match part {
+        Part::Whole | Part::Schema => format!("CREATE SCHEMA {}", maker.schema.quoted()),
+        Part::Row(_) => "SELECT 1".to_owned(),
+    };
     let schema = format!(
-        "CREATE SCHEMA {quoted}; SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {name}::name; \
+        "{create}; SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {name}::name; \
          SELECT pg_catalog.set_config('search_path', {path}, true); SELECT pg_catalog.current_schema()::text, {settings};",
-        quoted = maker.schema.quoted(),
         name = literal(maker.schema.raw()),
         path = literal(&path),
         settings = guard::SETTINGS_SQL,
@@ -240,9 +331,16 @@ async fn row_and_schema(
         let fault = Fault::ours("search_path does not lead to the new schema; rolled back");
         return Err(at("schema", StepEnd::Failed(fault)));
     }
+    let oid = text(1, 0).unwrap_or_default();
+    if let Part::Row(expected) = part
+        && oid != expected.to_string()
+    {
+        let words = "the schema is not the one that this job made; no registry row was written. Cancel the job";
+        return Err(at("row", StepEnd::Failed(Fault::ours(words))));
+    }
     let settings = text(3, 1).unwrap_or_default();
     let guard = Guard { xid, nonce, schema: maker.schema.clone(), path, settings };
-    Ok(Opened { guard, id, oid: text(1, 0).unwrap_or_default() })
+    Ok(Opened { guard, id, oid })
 }
 
 /// Somebody who is not tenantui took the name between the look and the write.
@@ -256,38 +354,15 @@ fn taken_meanwhile(trouble: &Trouble) -> StepEnd {
     }
 }
 
-fn insert_sql(maker: &Maker<'_>) -> Result<String, IdentError> {
-    let Some(registry) = &maker.registry else { return Ok("SELECT NULL::text;".to_owned()) };
-    let mut columns = Vec::new();
-    let mut values = Vec::new();
-    for value in &maker.provision.row {
-        let column = Ident::new(&value.column)?.quoted();
-        values.push(match &value.value {
-            // Untyped: the server checks it against the column instead of cutting it.
-            Value::Text(text) => literal(text),
-            Value::Now => "pg_catalog.now()".to_owned(),
-            Value::NowText => {
-                "pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-                    .to_owned()
-            }
-            Value::NextNumber => {
-                format!("(SELECT COALESCE(pg_catalog.max({column}), 0) + 1 FROM {})", registry.table.quoted())
-            }
-        });
-        columns.push(column);
-    }
-    let returning = registry.id.as_ref().map_or_else(|| "NULL::text".to_owned(), |id| format!("{}::text", id.quoted()));
-    Ok(format!(
-        "INSERT INTO {} ({}) VALUES ({}) RETURNING {returning};",
-        registry.table.quoted(),
-        columns.join(", "),
-        values.join(", ")
-    ))
-}
-
 /// The ledger, and every file with its row; the guard after each.
-async fn migrations(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, opened: &Opened) -> Result<(), End> {
-    if !maker.has_files {
+async fn migrations(
+    client: &Client,
+    maker: &Maker<'_>,
+    shared: &Shared<'_>,
+    part: Part,
+    opened: &Opened,
+) -> Result<(), End> {
+    if !maker.has_files || matches!(part, Part::Row(_)) {
         return Ok(());
     }
     let fail = |seq: i32, fault: Fault| End { end: StepEnd::Failed(fault), seq };
@@ -297,8 +372,8 @@ async fn migrations(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, ope
     if let Err(trouble) = wire::ask(client, &create, BOOKKEEPING).await {
         return Err(End { end: ended(&trouble), seq: schema_seq });
     }
-    for (seq, _, file) in &maker.steps {
-        let Some(file) = file else { continue };
+    for step in maker.in_transaction(part) {
+        let (seq, Some(file)) = (&step.seq, &step.file) else { continue };
         let started = Instant::now();
         let before = shared.ledger.before_sql(&table);
         let after = format!("{} {}", opened.guard.sql(), shared.ledger.after_sql(&table, file));
@@ -316,42 +391,4 @@ async fn migrations(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, ope
         return Err(End { end, seq: *seq });
     }
     Ok(())
-}
-
-/// The row read back, the steps, the audit.
-fn tail_sql(maker: &Maker<'_>, shared: &Shared<'_>, opened: &Opened, tries: u32) -> Result<String, IdentError> {
-    let verify = match &maker.registry {
-        Some(registry) => {
-            format!(
-                "SELECT 1 FROM {} WHERE {} = {}",
-                registry.table.quoted(),
-                registry.slug.quoted(),
-                literal(&maker.slug)
-            )
-        }
-        None => "SELECT 1".to_owned(),
-    };
-    let key = match (&opened.id, &maker.registry) {
-        (Some(id), Some(_)) => TenantKey::row(&maker.target.config.name, id),
-        (None, Some(_)) => TenantKey::row(&maker.target.config.name, &maker.slug),
-        (_, None) => TenantKey::schema(&maker.target.config.name, maker.schema.raw()),
-    };
-    let id = opened.id.as_deref().map_or_else(|| "NULL".to_owned(), literal);
-    Ok(format!(
-        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {durable} {verify}; \
-         UPDATE tenantui.step SET state = 'done', attempt = {attempt}, tries = {tries}, started_at = pg_catalog.now(), \
-         ended_at = pg_catalog.clock_timestamp(), sqlstate = NULL, message = NULL, detail = NULL, xid = pg_catalog.txid_current(), \
-         schema_oid = {oid}, tenant_id = {id}, tenant_key = {key}, duration_ms = CASE WHEN action = 'active' THEN \
-         (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000)::bigint END WHERE job_id = {job}; \
-         INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'provision', {schema}, {job}, \
-         pg_catalog.jsonb_build_object('slug', {slug}::text, 'id', {id}::text), 'done');",
-        durable = step::durable_sql(true),
-        attempt = shared.fence.attempt,
-        oid = literal(&opened.oid),
-        key = literal(&key.local),
-        job = shared.fence.job,
-        os_user = literal(shared.os_user),
-        schema = literal(maker.schema.raw()),
-        slug = literal(&maker.slug),
-    ))
 }

@@ -115,14 +115,6 @@ pub fn whole(folder: &Folder, allow: &[Allow]) -> Result<(), OrderError> {
             )));
         }
     }
-    for file in &folder.files {
-        if matches!(alone::of(file), Ok(Some(_))) {
-            return Err(refused(format!(
-                "{} runs outside of a transaction, and a new tenant is made in one: it would be left half made",
-                file.path.display()
-            )));
-        }
-    }
     runnable(folder.tool, folder.files.iter().map(AsRef::as_ref))
 }
 
@@ -135,6 +127,7 @@ pub(super) async fn provision(
     order.name.schema.check_tenant().map_err(|error| refused(error.to_string()))?;
     if let Some(folder) = &order.folder {
         whole(folder, &target.config.migrations.allow)?;
+        through_no_pooler(session, folder.files.iter().map(AsRef::as_ref))?;
     }
     let row = match &order.layout.registry {
         Registry::Table { table, columns, oid } => {

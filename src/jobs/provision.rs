@@ -5,17 +5,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::attempt::{Verdict, pause};
+use super::attempt::{self, StepResult, Verdict, pause};
 use super::bound::Home;
 use super::decide::{self, Question};
 use super::gate;
 use super::lane::Lane;
-use super::maker::{self, End, Maker};
+use super::maker::{self, End, Maker, MakerStep, Part};
 use super::orders::OrderError;
 use super::params::Params;
 use super::report::{Report, seconds};
 use super::shared::{Ended, Halt, Shared};
-use super::steps;
+use super::steps::{self, StepRow, TenantSteps};
 use crate::migrations::apply::run::Fault;
 use crate::migrations::apply::step::{Flag, StepEnd};
 use crate::migrations::folder::MigrationFile;
@@ -49,34 +49,111 @@ pub(super) async fn run(
     drop(session);
     let started = Instant::now();
     let mut lane = Lane::new(place.target, place.job, place.home);
+    let made = if maker.is_in_pieces() {
+        in_pieces(place, shared, files, maker, &mut lane).await?
+    } else {
+        part(shared, &mut lane, &maker, Part::Whole).await
+    };
+    if let Some(slug) = made {
+        let text = format!("tenant made   {}", seconds(started.elapsed()));
+        shared.reports.line(LogMark::Ok, &slug, text).await;
+        shared.reports.send(Report::Ended(Outcome::Done)).await;
+    }
+    Ok(())
+}
+
+/// A tenant with files that run outside of a transaction: the schema, then file by file, and the registry row last, so
+/// that nobody uses a tenant that is not whole. Its progress is in the steps: what is done is not done again.
+async fn in_pieces<'p>(
+    place: &Place<'p>,
+    shared: &Shared<'_>,
+    files: &HashMap<String, Arc<MigrationFile>>,
+    mut maker: Maker<'p>,
+    lane: &mut Lane<'_>,
+) -> Result<Option<String>, OrderError> {
+    if !maker.is_done(Part::Schema) {
+        if part(shared, lane, &maker, Part::Schema).await.is_none() {
+            return Ok(None);
+        }
+        let (session, _) = lane.session().await?;
+        // Read back: the oid, and what is done.
+        let Some(now) = prepare(place, shared, files, session).await? else { return Ok(None) };
+        maker = now;
+    }
+    let Some(oid) = maker.steps.iter().find_map(|step| step.schema_oid) else {
+        return Err(gate::refused("the job's record does not say which schema it made"));
+    };
+    let tenant = TenantSteps {
+        slug: maker.slug.clone(),
+        schema: maker.schema.clone(),
+        schema_oid: oid,
+        registry_check: None,
+        steps: Vec::new(),
+        stopped: false,
+    };
+    let mut ledger_expected = true;
+    for step in maker.steps.iter().filter(|step| !step.done) {
+        let Some(file) = &step.file else { continue };
+        if !shared.may_start(true).await {
+            return Ok(None);
+        }
+        let row = StepRow {
+            seq: step.seq,
+            version: file.version.raw().to_owned(),
+            from: None,
+            file: Arc::clone(file),
+            pending: true,
+            intent: step.intent,
+        };
+        let started = Instant::now();
+        match attempt::run(shared, lane, &tenant, &row, &mut ledger_expected, true).await {
+            StepResult::Done => {
+                shared.reports.send(Report::Step).await;
+                let text = format!("{}   {}", maker.step_name(step.seq), seconds(started.elapsed()));
+                shared.reports.line(LogMark::Note, &maker.slug, text).await;
+            }
+            StepResult::Halted => return Ok(None),
+            StepResult::Stopped(outcome) => {
+                let text = format!(
+                    "schema {} is half made and has no registry row: retry the job to go on, or cancel it and remove the \
+                     schema (DROP SCHEMA {} CASCADE)",
+                    maker.schema.raw(),
+                    maker.schema.quoted()
+                );
+                shared.reports.line(LogMark::Note, &maker.slug, text).await;
+                shared.reports.send(Report::Ended(outcome)).await;
+                return Ok(None);
+            }
+        }
+    }
+    Ok(part(shared, lane, &maker, Part::Row(oid)).await)
+}
+
+/// One transaction of it, tried again as far as its failure allows. The slug, where it is done.
+async fn part(shared: &Shared<'_>, lane: &mut Lane<'_>, maker: &Maker<'_>, part: Part) -> Option<String> {
     let (mut tries, mut losses) = (0, 0);
     loop {
         if !shared.may_start(true).await {
-            return Ok(());
+            return None;
         }
         tries += 1;
         let (session, pid, watcher) = match lane.split().await {
             Ok(split) => split,
             Err(error) => return halted(shared, Halt::of(error)),
         };
-        let work = shared.cancellable(session, maker::make(&session.client, &maker, shared, tries));
+        let work = shared.cancellable(session, maker::make(&session.client, maker, shared, part, tries));
         let (Ended { end: End { end, seq }, cancelled }, mut blockers) =
             watcher.during(pid, shared.limits.lock, work).await;
         if cancelled && end.is_rolled_back() {
-            shared.reports.line(LogMark::Note, &maker.slug, "cancelled: nothing of this tenant is left").await;
-            return Ok(());
+            shared.reports.line(LogMark::Note, &maker.slug, format!("cancelled: {}", what_is_left(part))).await;
+            return None;
         }
         if !matches!(end, StepEnd::Done { .. }) {
             lane.drop_session();
             shared.reports.send(Report::StepsThrough(0)).await;
         }
         let fault = match end {
-            StepEnd::Done { .. } | StepEnd::Already => {
-                let text = format!("tenant made   {}", seconds(started.elapsed()));
-                shared.reports.line(LogMark::Ok, &maker.slug, text).await;
-                shared.reports.send(Report::Ended(Outcome::Done)).await;
-                return Ok(());
-            }
+            StepEnd::Done { .. } | StepEnd::Already => return Some(maker.slug.clone()),
             StepEnd::Flagged(Flag::Cancel) => return halted(shared, Halt::Cancel),
             StepEnd::Flagged(Flag::Pause) => {
                 return halted(shared, Halt::Pause(Waits::Operator, "paused by the operator".to_owned()));
@@ -101,7 +178,7 @@ pub(super) async fn run(
                 shared.reports.line(LogMark::Note, &maker.slug, text).await;
                 // When it committed, the next round finds the step done.
                 let question = Question { fence: shared.fence, seq, xid: &xid, ledger: shared.ledger, place: None };
-                if let Err(error) = decide::committed(&mut lane, &question).await {
+                if let Err(error) = decide::committed(lane, &question).await {
                     return halted(shared, Halt::of(error));
                 }
                 continue;
@@ -121,32 +198,41 @@ pub(super) async fn run(
                 ..fault
             },
         };
-        return failed(shared, &mut lane, &maker, seq, Verdict { outcome: Outcome::Failed, fault, blockers, tries })
+        return failed(shared, lane, maker, part, seq, Verdict { outcome: Outcome::Failed, fault, blockers, tries })
             .await;
     }
 }
 
-fn halted(shared: &Shared<'_>, why: Halt) -> Result<(), OrderError> {
+/// After a part was rolled back.
+const fn what_is_left(part: Part) -> &'static str {
+    match part {
+        Part::Whole | Part::Schema => "nothing of this tenant is left",
+        Part::Row(_) => "its schema is whole and has no registry row",
+    }
+}
+
+fn halted(shared: &Shared<'_>, why: Halt) -> Option<String> {
     shared.halt(why);
-    Ok(())
+    None
 }
 
 async fn failed(
     shared: &Shared<'_>,
     lane: &mut Lane<'_>,
     maker: &Maker<'_>,
+    part: Part,
     seq: i32,
     verdict: Verdict,
-) -> Result<(), OrderError> {
+) -> Option<String> {
     if let Err(error) = steps::mark_stopped(lane, shared.fence, seq, &verdict, shared.os_user).await {
         return halted(shared, error.map_or(Halt::Fenced, Halt::of));
     }
     let code = verdict.fault.sqlstate.as_deref().map(|code| format!("{code} ")).unwrap_or_default();
     let text = format!("{}   {code}{}", maker.step_name(seq), verdict.fault.message.raw());
     shared.reports.line(LogMark::Fail, &maker.slug, text).await;
-    shared.reports.line(LogMark::Note, &maker.slug, "rolled back: nothing of this tenant is left").await;
+    shared.reports.line(LogMark::Note, &maker.slug, format!("rolled back: {}", what_is_left(part))).await;
     shared.reports.send(Report::Ended(verdict.outcome)).await;
-    Ok(())
+    None
 }
 
 /// The job's steps and parameters; `None` where all is done already.
@@ -157,7 +243,7 @@ async fn prepare<'a>(
     session: &WriterSession,
 ) -> Result<Option<Maker<'a>>, OrderError> {
     let sql = format!(
-        "SELECT s.seq, s.action, s.version, s.state FROM tenantui.step AS s WHERE s.job_id = {} ORDER BY s.seq",
+        "SELECT s.seq, s.action, s.version, s.state, s.schema_oid FROM tenantui.step AS s WHERE s.job_id = {} ORDER BY s.seq",
         place.job
     );
     let rows = gate::ask(session, &sql).await?;
@@ -165,7 +251,7 @@ async fn prepare<'a>(
     if rows.iter().all(|row| row.text(3) == Some("done")) {
         return Ok(None);
     }
-    if rows.iter().any(|row| row.text(3) == Some("failed")) {
+    if rows.iter().any(|row| matches!(row.text(3), Some("failed" | "blocked" | "unknown"))) {
         shared.halt(Halt::Pause(Waits::Trouble, "it failed before: retry it".to_owned()));
         return Ok(None);
     }
@@ -177,7 +263,15 @@ async fn prepare<'a>(
         if version.is_some() && file.is_none() {
             return Err(gate::refused(format!("job {} runs a file that is not in the folder", place.job)));
         }
-        steps.push((seq, row.text(1).unwrap_or_default().to_owned(), file));
+        let state = row.text(3).unwrap_or_default();
+        steps.push(MakerStep {
+            seq,
+            action: row.text(1).unwrap_or_default().to_owned(),
+            file,
+            done: state == "done",
+            intent: state == "intent",
+            schema_oid: row.parse(4)?,
+        });
     }
     maker::Maker::new(place.params, place.target, steps, place.has_files).map(Some)
 }

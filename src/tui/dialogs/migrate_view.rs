@@ -7,6 +7,7 @@ use ratatui::style::Style;
 
 use super::migrate::{Migrate, Stop};
 use super::parts::{LABEL, Scroll, labelled, position, scroll_footer};
+use crate::migrations::alone;
 use crate::migrations::plan::Plan;
 use crate::text::{fit, grouped, time_left};
 use crate::tui::theme::Theme;
@@ -214,7 +215,7 @@ impl Migrate {
              -- The search path is set to the tenant's schema, for that transaction only.\n",
         );
         for file in self.plan.files() {
-            let how = if file.transactional { "" } else { "  (outside a transaction)" };
+            let how = if matches!(alone::of(&file), Ok(None)) { "" } else { "  (outside a transaction)" };
             out.push_str(&format!("\n-- {} {}{how}\n{}\n", file.version.raw(), file.name.raw(), file.sql.trim_end()));
         }
         out

@@ -19,6 +19,7 @@ use super::parts::{Scroll, Step, button_step, moved, step};
 use super::{DialogAction, DialogInput, DialogOutcome, NewTenantInput};
 use crate::jobs::service::{Order, ProvisionOrder};
 use crate::layout::{CheckedName, Registry};
+use crate::migrations::alone;
 use crate::model::ident::literal;
 use crate::text::{Untrusted, grouped};
 use crate::tui::widgets::field::Field;
@@ -244,7 +245,10 @@ impl NewTenant {
 
     /// Files that cannot run in the one transaction.
     fn outside(&self) -> usize {
-        self.input.folder.as_ref().map_or(0, |folder| folder.files.iter().filter(|file| !file.transactional).count())
+        self.input
+            .folder
+            .as_ref()
+            .map_or(0, |folder| folder.files.iter().filter(|file| !matches!(alone::of(file), Ok(None))).count())
     }
 
     /// Its steps, as many to a line of `columns` as fit.

@@ -1,0 +1,94 @@
+//! The statements of making a tenant that are more than a line.
+
+use super::{Maker, Opened, Part};
+use crate::jobs::params::Value;
+use crate::jobs::shared::Shared;
+use crate::model::ident::{Ident, IdentError, literal};
+use crate::model::tenant::TenantKey;
+
+/// The new row; its id comes back.
+pub(super) fn insert_sql(maker: &Maker<'_>) -> Result<String, IdentError> {
+    let Some(registry) = &maker.registry else { return Ok("SELECT NULL::text;".to_owned()) };
+    let mut columns = Vec::new();
+    let mut values = Vec::new();
+    for value in &maker.provision.row {
+        let column = Ident::new(&value.column)?.quoted();
+        values.push(match &value.value {
+            // Untyped: the server checks it against the column instead of cutting it.
+            Value::Text(text) => literal(text),
+            Value::Now => "pg_catalog.now()".to_owned(),
+            Value::NowText => {
+                "pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+                    .to_owned()
+            }
+            Value::NextNumber => {
+                format!("(SELECT COALESCE(pg_catalog.max({column}), 0) + 1 FROM {})", registry.table.quoted())
+            }
+        });
+        columns.push(column);
+    }
+    let returning = registry.id.as_ref().map_or_else(|| "NULL::text".to_owned(), |id| format!("{}::text", id.quoted()));
+    Ok(format!(
+        "INSERT INTO {} ({}) VALUES ({}) RETURNING {returning};",
+        registry.table.quoted(),
+        columns.join(", "),
+        values.join(", ")
+    ))
+}
+
+/// The row read back, the steps, the audit.
+pub(super) fn tail_sql(
+    maker: &Maker<'_>,
+    shared: &Shared<'_>,
+    part: Part,
+    opened: &Opened,
+    tries: u32,
+) -> Result<String, IdentError> {
+    let verify = match (&maker.registry, part) {
+        (Some(registry), Part::Whole | Part::Row(_)) => {
+            format!(
+                "SELECT 1 FROM {} WHERE {} = {}",
+                registry.table.quoted(),
+                registry.slug.quoted(),
+                literal(&maker.slug)
+            )
+        }
+        (Some(_), Part::Schema) | (None, _) => "SELECT 1".to_owned(),
+    };
+    let key = match (&opened.id, &maker.registry) {
+        (Some(id), Some(_)) => TenantKey::row(&maker.target.config.name, id),
+        (None, Some(_)) => TenantKey::row(&maker.target.config.name, &maker.slug),
+        (_, None) => TenantKey::schema(&maker.target.config.name, maker.schema.raw()),
+    };
+    let id = opened.id.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+    let (identity, outcome) = match part {
+        Part::Whole | Part::Row(_) => (format!(", tenant_id = {id}, tenant_key = {}", literal(&key.local)), "done"),
+        Part::Schema => (String::new(), "schema made"),
+    };
+    let made: Vec<String> = match part {
+        Part::Whole => maker.steps.iter().map(|step| step.seq.to_string()).collect(),
+        Part::Schema => {
+            let files = maker.in_transaction(part).map(|step| step.seq);
+            std::iter::once(maker.first("schema")).chain(files).map(|seq| seq.to_string()).collect()
+        }
+        Part::Row(_) => vec![maker.first("row").to_string(), maker.first("active").to_string()],
+    };
+    Ok(format!(
+        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {verify}; \
+         UPDATE tenantui.step SET schema_oid = {oid}{identity} WHERE job_id = {job}; \
+         UPDATE tenantui.step SET state = 'done', attempt = {attempt}, tries = {tries}, started_at = pg_catalog.now(), \
+         ended_at = pg_catalog.clock_timestamp(), sqlstate = NULL, message = NULL, detail = NULL, xid = pg_catalog.txid_current(), \
+         duration_ms = CASE WHEN action = 'active' THEN \
+         (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000)::bigint END \
+         WHERE job_id = {job} AND seq IN ({made}); \
+         INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'provision', {schema}, {job}, \
+         pg_catalog.jsonb_build_object('slug', {slug}::text, 'id', {id}::text), '{outcome}');",
+        attempt = shared.fence.attempt,
+        oid = literal(&opened.oid),
+        made = made.join(", "),
+        job = shared.fence.job,
+        os_user = literal(shared.os_user),
+        schema = literal(maker.schema.raw()),
+        slug = literal(&maker.slug),
+    ))
+}
