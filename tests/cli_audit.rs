@@ -52,7 +52,7 @@ fn what_operators_did_is_listed_newest_first() {
 
     let of_job = fleet.json(0, &["audit", "--job", &job, "--json"]);
     let rows = of_job["audit"].as_array().expect("a list");
-    assert!(rows.len() >= 3 && rows.iter().all(|row| row["job"].to_string() == job), "{of_job}");
+    assert!(rows.len() >= 3 && rows.iter().all(|row| row["job"] == step["job"]), "{of_job}");
     for tenant in ["acme", "tenant_acme"] {
         let of_tenant = fleet.json(0, &["audit", "--tenant", tenant, "--json"]);
         assert_eq!(lines(&of_tenant), [("migrate", Some("tenant_acme"), "done")], "{tenant}");
@@ -76,7 +76,7 @@ fn what_operators_did_is_listed_newest_first() {
     assert!(table.contains("@postgres") && table.contains("version 20260301000000"), "{table}");
     let csv = text(&fleet.expect(0, &["audit", "--csv"]).stdout);
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    assert_eq!(reader.headers().expect("a header").iter().last(), Some("after"));
+    assert_eq!(reader.headers().expect("a header").iter().next_back(), Some("after"));
     assert_eq!(reader.records().filter(Result::is_ok).count(), all.len());
 }
 

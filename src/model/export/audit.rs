@@ -103,7 +103,7 @@ fn words(value: &Value) -> String {
         Value::Object(fields) => {
             let fields: Vec<String> = fields
                 .iter()
-                .filter(|(_, value)| !value.is_null() && **value != Value::from(0))
+                .filter(|(_, value)| !value.is_null() && value.as_i64() != Some(0))
                 .map(|(key, value)| format!("{key} {}", words(value)))
                 .collect();
             format!("({})", fields.join(", "))
