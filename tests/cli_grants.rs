@@ -75,8 +75,10 @@ fn a_role_without_privileges_is_refused_and_told_where_to_look() {
     let fleet = Fleet::new();
     fleet.init();
     let role = pg().role("lowly");
-    fleet.database.sql(&format!("grant select on public.tenants to {role}"));
     fleet.configure(&fleet.block("eu-1", &fleet.database.url_as(&role)));
+    let words = text(&fleet.expect(5, &["migrate", "acme", "--yes"]).stderr);
+    assert!(words.contains("GRANT SELECT") && words.contains("tenants"), "{words}");
+    fleet.database.sql(&format!("grant select on public.tenants to {role}"));
     for order in [&["init", "--yes"][..], &["provision", "new-one", "--name", "New", "--yes"], &["jobs"]] {
         let words = text(&fleet.expect(5, order).stderr);
         assert!(words.contains("doctor --grants"), "{order:?}: {words}");

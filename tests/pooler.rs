@@ -239,6 +239,8 @@ fn nothing_is_written_through_it_but_where_sessions_are_kept() {
             &["migrate", "acme", "--yes"][..],
             &["provision", "new-one", "--name", "New", "--yes"],
             &["worker", "--once"],
+            // A service, too: it never could work here.
+            &["worker"],
         ] {
             let words = text(&fleet.expect(5, order).stderr);
             assert!(words.contains("pooler") && words.contains("pooler = \"session\""), "{mode} {order:?}: {words}");

@@ -143,6 +143,7 @@ async fn read_layout(session: &mut Session, picture: &mut Picture, again: bool) 
     }
     let layout = survey::survey(session.reader().await?, picture.config()).await.map_err(|error| match error {
         survey::SurveyError::Query(QueryError::Link(link)) => FleetError::Link(link),
+        survey::SurveyError::NoAccess(why) => FleetError::Forbidden(why),
         other => FleetError::Unusable(other.to_string().into()),
     })?;
     picture.layout = Some(Arc::new(layout));

@@ -47,6 +47,9 @@ pub enum SurveyError {
     /// The configuration's overrides do not fit the database.
     #[error("{}", .0.safe())]
     Unfit(Untrusted),
+    /// The role may read nothing of the registry.
+    #[error("{}", .0.safe())]
+    NoAccess(Untrusted),
 }
 
 fn tried(missed: &[Missed]) -> String {
@@ -75,7 +78,15 @@ pub async fn survey(reader: &Reader, database: &config::Database) -> Result<Layo
     let table = overrides.table.as_ref().and_then(|name| {
         facts.tables.iter().find(|table| table.schema == name.schema.raw() && table.name == name.name.raw())
     });
-    let mut layout = judge::apply(fit, overrides, table, &facts.user).map_err(|unfit| SurveyError::Unfit(unfit.0))?;
+    // Where not one column of what could be the registry may be read, the privilege is what is missing.
+    let nothing_readable = facts.tables.iter().all(|table| table.columns.iter().all(|column| !column.readable));
+    let mut layout = judge::apply(fit, overrides, table, &facts.user).map_err(|unfit| {
+        if nothing_readable && !facts.tables.is_empty() {
+            SurveyError::NoAccess(unfit.0)
+        } else {
+            SurveyError::Unfit(unfit.0)
+        }
+    })?;
     if overrides.schema.is_none() && layout.naming.rule == NameRule::Plain {
         learn_schema_rule(reader, &mut layout).await?;
     }

@@ -153,3 +153,25 @@ fn a_panic_of_the_jobs_worker_leaves_the_dashboard_whole_and_says_what_became_of
     tty.type_keys("q");
     assert_eq!(tty.exit_code(PATIENCE), 0);
 }
+
+/// Stopped, the process keeps no lease: the server ends its lock session, and the job shows as orphaned elsewhere. Gone
+/// on with, it finds that out before it begins another step, and takes the job up again where nobody else has.
+#[test]
+fn ctrl_z_says_that_the_job_stands_still_and_fg_goes_on_with_it() {
+    let fleet = paused(1);
+    let variables = [("TENANTUI_TEST_LEASE_MS", "1500")];
+    let (mut tty, modes) = running(&fleet, Some("read line; exec \"$@\""), &variables);
+    tty.type_keys("\u{1a}");
+    tty.assert_restored(&modes);
+    tty.wait_for("job 1 stands still while this process is stopped");
+    wait_until(PATIENCE, "the orphan", || fleet.json(0, &["jobs", "--json"])["jobs"][0]["state"] == "orphaned");
+    tty.signal("CONT");
+    wait_until(PATIENCE, "the alternate screen", || tty.screen().screen().alternate_screen());
+    wait_until(PATIENCE, "the job's end", || job(&fleet, "state") == "done");
+    assert_eq!(job(&fleet, "attempt"), "2", "one of the order, one of going on");
+    whole(&fleet, 2);
+    tty.wait_for("done");
+    tty.type_keys("q");
+    assert_eq!(tty.exit_code(PATIENCE), 0);
+    tty.assert_restored(&modes);
+}
