@@ -14,7 +14,7 @@ use crate::migrations::apply::keys::JOB_CLASS;
 use crate::migrations::apply::step::Fence;
 use crate::model::ident::literal;
 use crate::model::job::{JobEvent, JobState, JobView, Waits};
-use crate::postgres::session::WriterSession;
+use crate::postgres::session::{LinkError, LinkErrorKind, WriterSession};
 
 /// How often the record is tried to be told.
 const MAX_TRIES: u32 = 5;
@@ -34,6 +34,10 @@ impl End {
 
     fn of(result: &Result<(), OrderError>, halt: Option<&Halt>) -> Ending {
         Ending::Known(match (result, halt) {
+            // A link that is lost is nobody's decision: the job stays as it is, and whoever sees it without an owner takes it.
+            (Err(error @ OrderError::Link(LinkError { kind: LinkErrorKind::Unreachable, .. })), _) => {
+                return Ending::Left(error.clone());
+            }
             // What could not even start waits for an operator; nothing was run.
             (Err(error), _) => Self::paused(Waits::Trouble, error.to_string()),
             (Ok(()), None) => return Ending::Through,

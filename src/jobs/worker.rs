@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
@@ -21,7 +21,7 @@ use super::provision;
 use super::report::{self, Reports};
 use super::rescue;
 use super::shared::{Halt, Shared};
-use super::steps;
+use super::steps::{self, TenantSteps};
 use super::who;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::step::{Fence, Limits};
@@ -231,9 +231,7 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
     };
     match claimed.kind {
         JobKind::Migrate => {
-            let session = gate::open(claimed.target, Some(claimed.job)).await?;
-            let tenants = steps::read(&session, claimed.job, params, files).await?;
-            drop(session);
+            let tenants = read_steps(claimed).await?;
             let ordered_so = params.pace.wait_after_canary && !claimed.canary_seen;
             let fleet = Fleet {
                 target: claimed.target,
@@ -255,6 +253,22 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
                 has_files: params.tool.is_some(),
             };
             provision::run(&place, &shared, files).await
+        }
+    }
+}
+
+/// The steps as the record has them. A link that is lost here is opened again, as for the steps themselves.
+async fn read_steps(claimed: &Claimed<'_>) -> Result<Vec<TenantSteps>, OrderError> {
+    let started = Instant::now();
+    loop {
+        let left = claimed.patience().saturating_sub(started.elapsed());
+        let session = gate::reopen(claimed.target, claimed.job, left).await?;
+        match steps::read(&session, claimed.job, &claimed.params, &claimed.files).await {
+            Err(OrderError::Link(error)) if !left.is_zero() => {
+                tracing::warn!(job = %claimed.job, %error, "the job's steps are read again");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            read => return read,
         }
     }
 }

@@ -176,7 +176,11 @@ impl Fleet {
             let open = self.watch.open(&self.db);
             let Some(open) = open.first() else { break };
             assert!(started.elapsed() < LONG, "{after}: {open:?} is still open; {said}");
-            resumed += usize::from(open.state == "paused" || open.state == "failed");
+            if open.state == "paused" || open.state == "failed" {
+                resumed += 1;
+                let why = self.db.value(&format!("select reason from tenantui.job where id = {}", open.job));
+                println!("faults: {after}: job {} was {}: {why}", open.job, open.state);
+            }
             let arguments = next(open);
             let end = self.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
             said = format!("exit {:?}, err: {}", end.code, end.err);

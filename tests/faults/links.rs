@@ -165,9 +165,13 @@ fn a_lost_answer_to_the_end_of_a_job_is_read_back() {
 fn a_link_lost_before_the_first_step_is_opened_again() {
     let (mut fleet, proxy, _) = behind_a_proxy(2, Duration::ZERO);
     for committed in [true, false] {
-        cut_at(&proxy, |message| message.text.contains("FROM tenantui.step AS s WHERE s.job_id"), false, committed);
+        cut_at(&proxy, |message| message.text.starts_with("SELECT s.seq, s.tenant_id"), false, committed);
         fleet.reset();
-        let end = fleet.run(&MIGRATE);
+        let end = fleet.must(0, &MIGRATE);
+        assert!(
+            proxy.seen().iter().filter(|message| message.text.starts_with("SELECT s.seq, s.tenant_id")).count() > 1,
+            "it was cut"
+        );
         proxy.watch(|_| Verdict::Pass);
         fleet.check(&end.err);
         assert_eq!(fleet.finish(&end.err), 0, "nobody has to look at this: {}", end.err);
