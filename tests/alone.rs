@@ -359,3 +359,31 @@ async fn files_that_could_be_left_half_done_are_refused_in_words() {
     let plan = fleet.plan(|_| {});
     assert!(plan.refusals[0].finding.message.raw().contains("marked to run without one"), "{:?}", plan.refusals);
 }
+
+/// What runs is cancelled in its middle: what it left is removed at once or by the next run, and never taken for done.
+#[tokio::test]
+async fn a_cancelled_build_is_begun_anew() {
+    let fleet = with_index(1, "create index concurrently m2 on m1 (a)").await;
+    fleet.migrate(fleet.plan(|options| options.to = Some(tenantui::model::ledger::Version::new("1")))).await;
+    let app = fleet.db.connect().await;
+    app.batch_execute("begin isolation level repeatable read; select * from tenant_t000.m1").await.expect("a snapshot");
+    let job = order(&fleet).await;
+    let (stop, stopped) = tokio::sync::watch::channel(tenantui::jobs::worker::Stop::GoOn);
+    let ask = async {
+        let waiting = "select count(*) from pg_stat_activity where query like '%create index concurrently%' \
+                       and wait_event_type = 'Lock' and datname = current_database()";
+        wait_until_async(Duration::from_secs(20), "an index that waits for the snapshot", || async {
+            fleet.db.value(waiting) != "0"
+        })
+        .await;
+        stop.send_replace(tenantui::jobs::worker::Stop::Now);
+    };
+    let (run, ()) = tokio::join!(fleet.run_with(job, false, stopped), ask);
+    assert_eq!(run.0.expect("run").state, JobState::Paused);
+    assert_eq!(step(&fleet, "tenant_t000").0, "intent", "whoever goes on looks first");
+    assert_eq!(fleet.db.value("select count(*) from tenant_t000.schema_migrations where id = 2"), "0");
+    app.batch_execute("commit").await.expect("ended");
+    assert_eq!(fleet.run(job, false).await.0.expect("resumed").state, JobState::Done);
+    assert_eq!(index(&fleet, "tenant_t000"), "true");
+    fleet.assert_whole(object);
+}
