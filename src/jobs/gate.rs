@@ -146,11 +146,7 @@ pub async fn initialised(target: &Target, session: &WriterSession) -> Result<(),
     match status {
         InitStatus::Current => Ok(()),
         InitStatus::Missing => Err(OrderError::NotInitialised(Untrusted::new(&*target.config.name))),
-        InitStatus::Older(version) => Err(refused(format!(
-            "the tenantui schema of {} has version {version}, this program writes version {}: run `tenantui init` to upgrade it",
-            target.config.name,
-            init::VERSION
-        ))),
+        InitStatus::Older(version) => Err(refused(format!("{}: {}", target.config.name, init::older(version)))),
         InitStatus::Newer(version) => Err(refused(init::newer(&target.config.name, version))),
     }
 }

@@ -63,6 +63,14 @@ pub fn judge(rows: &[TextRow]) -> Result<InitStatus, QueryError> {
     }
 }
 
+/// What to do about an older record.
+#[must_use]
+pub fn older(version: i32) -> String {
+    format!(
+        "the tenantui schema has version {version}, this program works with {VERSION}: run `tenantui init` to upgrade it"
+    )
+}
+
 /// The refusal of a newer record.
 #[must_use]
 pub fn newer(database: &str, version: i32) -> String {

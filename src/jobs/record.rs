@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::init::{self, InitStatus};
 use super::orders::held_sql;
 use super::params::Params;
 use super::watcher::Blocker;
@@ -27,7 +28,7 @@ pub async fn list(reader: &Reader, database: &DatabaseName, limit: u32) -> Resul
     if !there(reader).await? {
         return Ok(Vec::new());
     }
-    let rows = reader.rows(&jobs_sql("true", limit)).await?;
+    let rows = read(reader, &jobs_sql("true", limit)).await?.pop().unwrap_or_default();
     rows.iter().map(|row| job_view(database, row)).collect()
 }
 
@@ -39,7 +40,7 @@ pub async fn job(reader: &Reader, database: &DatabaseName, id: JobId) -> Result<
     if !there(reader).await? {
         return Ok(None);
     }
-    let rows = reader.rows(&job_sql(id)).await?;
+    let rows = read(reader, &job_sql(id)).await?.pop().unwrap_or_default();
     rows.first().map(|row| job_view(database, row)).transpose()
 }
 
@@ -105,6 +106,17 @@ fn audit_line(database: &DatabaseName, row: &TextRow) -> Result<AuditLine, Query
         after: text(row, 8),
         outcome: text(row, 9).unwrap_or_default(),
     })
+}
+
+/// Reads the record. An older one lacks columns: what to do about that is said instead of their names.
+async fn read(reader: &Reader, sql: &str) -> Result<Vec<Vec<TextRow>>, QueryError> {
+    match reader.read(sql).await {
+        Err(error @ QueryError::Server { .. }) => match init::status(reader).await? {
+            InitStatus::Older(version) => Err(QueryError::Unexpected { what: init::older(version).into() }),
+            InitStatus::Missing | InitStatus::Current | InitStatus::Newer(_) => Err(error),
+        },
+        answer => answer,
+    }
 }
 
 async fn there(reader: &Reader) -> Result<bool, QueryError> {

@@ -83,6 +83,9 @@ async fn an_older_record_is_upgraded_with_what_is_in_it_and_plans_stay_as_they_a
          state, reason) values ('migrate', 'migrate', '2 tenants', '{}', '\\x00', gen_random_uuid(), 'migrate', '0.1.0', 1, 'paused', 'canary'); \
          insert into tenantui.step (job_id, seq, action, slug, schema_name, version) values (1, 1, 'migrate', 'a', 'tenant_a', '1')",
     );
+    let reader = Reader::open(&fleet.target(), Patience::Foreground).await.expect("a link");
+    let error = record::list(&reader, &fleet.config.name, 5).await.expect_err("columns are missing").to_string();
+    assert!(error.contains("version 1") && error.contains("tenantui init"), "{error}");
     assert_eq!(init::run(&fleet.target()).await.expect("upgraded"), InitStatus::Older(1));
     assert_eq!(init::run(&fleet.target()).await.expect("nothing to do"), InitStatus::Current);
     assert_eq!(fleet.db.value("select waits from tenantui.job"), "canary");
