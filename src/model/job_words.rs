@@ -21,7 +21,8 @@ pub fn standing_in_full(job: &JobView) -> String {
     match (job.state, job.waits) {
         (JobState::Paused, Some(waits)) => {
             let what = match waits {
-                Waits::Canary => "canary: its result waits to be looked at".to_owned(),
+                // What to do about it stands beside it: `C goes on`.
+                Waits::Canary => waits.word().to_owned(),
                 // Who asked is the one thing that its reason adds.
                 Waits::Operator => with(waits.word(), reason.filter(|reason| reason != "paused by the operator")),
                 Waits::Trouble => with(waits.word(), reason),
@@ -142,7 +143,7 @@ mod tests {
         };
         let said =
             |waits, reason, short: &str, full: &str| assert_eq!(paused(waits, reason), (short.into(), full.into()));
-        said(Waits::Canary, Some("canary"), "paused (canary)", "paused (canary: its result waits to be looked at)");
+        said(Waits::Canary, Some("canary"), "paused (canary)", "paused (canary)");
         said(Waits::Operator, Some("paused by ana"), "paused (operator)", "paused (operator: paused by ana)");
         said(Waits::Operator, Some("paused by the operator"), "paused (operator)", "paused (operator)");
         said(Waits::Budget, None, "paused (budget)", "paused (budget: 1 failed)");

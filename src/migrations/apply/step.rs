@@ -293,7 +293,8 @@ pub async fn roll_back(client: &Client) -> Result<(), Trouble> {
 pub fn classify(fault: Fault) -> StepEnd {
     match fault.sqlstate.as_deref() {
         Some("55P03") => StepEnd::Locked(fault),
-        Some("40P01" | "40001") => StepEnd::Again(fault),
+        // A transaction that was opened before its standby was promoted stays read-only to its end; the next one writes.
+        Some("40P01" | "40001" | "25006") => StepEnd::Again(fault),
         // Two sessions changed one row of the catalog: grants on one object, CREATE OR REPLACE of one function.
         Some("XX000") if fault.message.raw().contains("tuple concurrently") => StepEnd::Again(fault),
         // Two sessions made one name in the catalog. A tenant's own data is no race: it is the same next time.
@@ -331,4 +332,35 @@ pub fn step_done_sql(fence: Fence, seq: i32, tries: u32, message: &str) -> Strin
         attempt = fence.attempt,
         job = fence.job,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_nothing_else() {
+        let end = |sqlstate: &str, message: &str, in_catalog: bool| {
+            let fault = Fault { sqlstate: Some(sqlstate.to_owned()), in_catalog, ..Fault::ours(message) };
+            classify(fault)
+        };
+        assert!(matches!(end("55P03", "canceling statement due to lock timeout", false), StepEnd::Locked(_)));
+        for (sqlstate, message, in_catalog) in [
+            ("40P01", "deadlock detected", false),
+            ("40001", "could not serialize access", false),
+            ("25006", "cannot execute CREATE TABLE in a read-only transaction", false),
+            ("XX000", "tuple concurrently updated", false),
+            ("23505", "duplicate key value violates unique constraint \"pg_type_typname_nsp_index\"", true),
+        ] {
+            assert!(matches!(end(sqlstate, message, in_catalog), StepEnd::Again(_)), "{sqlstate}");
+        }
+        for (sqlstate, message) in [
+            ("23505", "duplicate key value violates unique constraint \"users_email_key\""),
+            ("XX000", "unexpected data beyond EOF"),
+            ("57014", "canceling statement due to statement timeout"),
+            ("42P07", "relation exists"),
+        ] {
+            assert!(matches!(end(sqlstate, message, false), StepEnd::Failed(_)), "{sqlstate}");
+        }
+    }
 }
