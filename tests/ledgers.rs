@@ -432,11 +432,11 @@ async fn rows_of_migratus_are_written_as_migratus_writes_them() {
     for file in &folder.files {
         let applied = (writing.is_applied)(&ledger, file);
         assert_eq!(database.value(&applied), "f");
-        database.sql(&(writing.lock_row)(&ledger));
-        let twice = database.try_sql(&(writing.lock_row)(&ledger)).expect_err("the lock is held");
+        database.sql(&(writing.before)(&ledger));
+        let twice = database.try_sql(&(writing.before)(&ledger)).expect_err("the lock is held");
         assert!(twice.starts_with("23505"), "{twice}");
-        database.sql(&(writing.insert_row)(&ledger, file));
-        database.sql(&(writing.unlock_row)(&ledger));
+        database.sql(&(writing.applied)(&ledger, file));
+        database.sql(&(writing.after)(&ledger));
         assert_eq!(database.value(&applied), "t");
     }
     let shape = "select string_agg(format('%s %s %s', attname, format_type(atttypid, atttypmod), attnotnull), ', ' order by attnum) \
@@ -451,6 +451,6 @@ async fn rows_of_migratus_are_written_as_migratus_writes_them() {
         database.value(&format!("{rows} tenant_acme.schema_migrations")),
     );
     let last = folder.files.last().expect("a file");
-    database.sql(&(writing.delete_row)(&ledger, last));
+    database.sql(&(writing.undone)(&ledger, last, None));
     assert_eq!(database.value(&(writing.is_applied)(&ledger, last)), "f");
 }

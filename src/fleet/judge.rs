@@ -41,7 +41,7 @@ pub fn state(facts: Facts<'_>) -> TenantState {
         return TenantState::OrphanSchema;
     }
     match facts.ledger {
-        LedgerState::Unread => TenantState::Unknown,
+        LedgerState::Unread | LedgerState::DatabaseWide { .. } => TenantState::Unknown,
         LedgerState::NoAccess(_) => TenantState::NoAccess,
         LedgerState::Unreadable { .. } => TenantState::UnknownTool,
         LedgerState::Absent if facts.reference_exists => TenantState::NeverMigrated,
@@ -57,7 +57,7 @@ fn no_access(facts: Facts<'_>) -> bool {
         LedgerState::NoAccess(_) => true,
         // Without USAGE the catalog still shows whether there is a ledger; without one the folder decides.
         LedgerState::Absent | LedgerState::Unread => !facts.schema_readable && !facts.reference_exists,
-        LedgerState::Read(_) | LedgerState::Unreadable { .. } => false,
+        LedgerState::Read(_) | LedgerState::DatabaseWide { .. } | LedgerState::Unreadable { .. } => false,
     }
 }
 
@@ -80,7 +80,9 @@ fn by_standing(facts: Facts<'_>) -> TenantState {
 #[must_use]
 pub fn problem(ledger: &LedgerState) -> Option<Untrusted> {
     match ledger {
-        LedgerState::NoAccess(why) | LedgerState::Unreadable { why, .. } => Some(why.clone()),
+        LedgerState::NoAccess(why) | LedgerState::DatabaseWide { why, .. } | LedgerState::Unreadable { why, .. } => {
+            Some(why.clone())
+        }
         LedgerState::Read(reading) if reading.dirty => {
             Some(format!("{} recorded a failed migration in {}", reading.tool, reading.table).into())
         }

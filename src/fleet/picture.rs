@@ -385,7 +385,10 @@ impl Picture {
                 applied: match ledger {
                     LedgerState::Absent => Some(0),
                     LedgerState::Read(reading) => u32::try_from(reading.applied.versions.len()).ok(),
-                    LedgerState::Unread | LedgerState::NoAccess(_) | LedgerState::Unreadable { .. } => None,
+                    LedgerState::Unread
+                    | LedgerState::NoAccess(_)
+                    | LedgerState::DatabaseWide { .. }
+                    | LedgerState::Unreadable { .. } => None,
                 },
                 ..Standing::default()
             },

@@ -30,9 +30,11 @@ fn first_problem(tenant: &Tenant, otherwise: &str) -> Untrusted {
 fn never_migrated(tenant: &Tenant) -> Untrusted {
     match &tenant.ledger {
         LedgerState::Read(reading) => format!("its ledger {} is empty: nothing was ever applied", reading.table).into(),
-        LedgerState::Unread | LedgerState::Absent | LedgerState::NoAccess(_) | LedgerState::Unreadable { .. } => {
-            "it has no ledger: no migration was ever run in its schema".into()
-        }
+        LedgerState::Unread
+        | LedgerState::Absent
+        | LedgerState::NoAccess(_)
+        | LedgerState::DatabaseWide { .. }
+        | LedgerState::Unreadable { .. } => "it has no ledger: no migration was ever run in its schema".into(),
     }
 }
 

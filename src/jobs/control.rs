@@ -139,7 +139,7 @@ pub async fn skip(target: &Target, job: JobId, schema: &str, note: &str) -> Resu
         return Err(gate::refused(format!("there is no job {job} in {}", target.config.name)));
     };
     match row.text(0).and_then(JobKind::from_word) {
-        Some(JobKind::Migrate) => {}
+        Some(JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse) => {}
         Some(JobKind::Provision) | None => {
             return Err(gate::refused(format!("job {job} is of one tenant alone: cancel it instead")));
         }

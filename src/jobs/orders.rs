@@ -14,7 +14,7 @@ use crate::migrations::apply::keys::JOB_CLASS;
 use crate::migrations::apply::step::{BEGIN, BOOKKEEPING};
 use crate::migrations::apply::wire::{self, Trouble};
 use crate::model::ident::literal;
-use crate::model::job::{JobId, JobKind};
+use crate::model::job::{JobId, JobKind, StepAction};
 use crate::postgres::session::{LinkError, QueryError, ServerFacts, Target, WriterSession};
 use crate::text::Untrusted;
 
@@ -70,7 +70,7 @@ impl Draft {
             };
             hash.step(&StepIdentity {
                 seq,
-                action: step.action,
+                action: step.action.word(),
                 tenant_key: step.tenant_key.as_deref(),
                 tenant_id: step.tenant_id.as_deref(),
                 slug: &step.slug,
@@ -88,7 +88,7 @@ impl Draft {
 /// One step's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StepDraft {
-    pub(super) action: &'static str,
+    pub(super) action: StepAction,
     pub(super) tenant_key: Option<String>,
     pub(super) tenant_id: Option<String>,
     pub(super) slug: String,
@@ -162,7 +162,7 @@ fn migrate_draft(order: &MigrateOrder, jobs: &config::Jobs) -> Result<Draft, Ord
     let steps = plan.tenants.iter().flat_map(|tenant| {
         let before = std::iter::once(tenant.from.as_ref()).chain(tenant.files.iter().map(|file| Some(&file.version)));
         tenant.files.iter().zip(before).map(|(file, from)| StepDraft {
-            action: "migrate",
+            action: StepAction::Migrate,
             tenant_key: Some(tenant.key.local.to_string()),
             tenant_id: tenant.id.as_ref().map(|id| id.raw().to_owned()),
             slug: tenant.slug.raw().to_owned(),
@@ -208,9 +208,10 @@ fn provision_draft(
         from: None,
         file,
     };
-    let mut steps = vec![step("row", None), step("schema", None)];
-    steps.extend(files.iter().map(|file| step("migrate", Some((file.sha256, file.version.raw().to_owned())))));
-    steps.push(step("active", None));
+    let mut steps = vec![step(StepAction::Row, None), step(StepAction::Schema, None)];
+    steps
+        .extend(files.iter().map(|file| step(StepAction::Migrate, Some((file.sha256, file.version.raw().to_owned())))));
+    steps.push(step(StepAction::Active, None));
     Ok(Draft {
         kind: JobKind::Provision,
         scope: format!("provision:{}", order.name.schema.raw()),
@@ -328,7 +329,7 @@ fn insert_steps_sql(job: i32, first: usize, steps: &[StepDraft]) -> String {
             "{}({job}, {}, '{}', {}, {}, {}, {}, {}, {}, {version}, {hash})",
             if index == 0 { "" } else { ", " },
             first + index + 1,
-            step.action,
+            step.action.word(),
             optional(&step.tenant_key),
             optional(&step.tenant_id),
             literal(&step.slug),

@@ -19,7 +19,7 @@ use super::steps::{self, StepRow, TenantSteps};
 use crate::migrations::apply::run::Fault;
 use crate::migrations::apply::step::{Flag, StepEnd};
 use crate::migrations::folder::MigrationFile;
-use crate::model::job::{JobId, LogMark, Outcome, Waits};
+use crate::model::job::{JobId, LogMark, Outcome, StepAction, Waits};
 use crate::postgres::session::{Target, WriterSession};
 use crate::text::Untrusted;
 
@@ -98,6 +98,7 @@ async fn in_pieces<'p>(
             return Ok(None);
         }
         let row = StepRow {
+            action: StepAction::Migrate,
             seq: step.seq,
             version: file.version.raw().to_owned(),
             from: None,

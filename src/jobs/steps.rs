@@ -14,7 +14,7 @@ use crate::migrations::apply::step::Fence;
 use crate::migrations::apply::wire;
 use crate::migrations::folder::{Folder, MigrationFile};
 use crate::model::ident::{SchemaName, literal};
-use crate::model::job::{JobId, Outcome};
+use crate::model::job::{JobId, Outcome, StepAction};
 use crate::model::ledger::Tool;
 use crate::postgres::session::{Target, TextRow, WriterSession};
 
@@ -32,6 +32,7 @@ pub(super) struct TenantSteps {
 /// One step of a tenant.
 pub(super) struct StepRow {
     pub(super) seq: i32,
+    pub(super) action: StepAction,
     pub(super) version: String,
     /// The version before it within this job.
     pub(super) from: Option<String>,
@@ -106,7 +107,7 @@ pub(super) async fn read(
     let rows = gate::ask(
         session,
         &format!(
-            "SELECT s.seq, s.tenant_id, s.slug, s.schema_name, s.schema_oid, s.version, s.state, s.tenant_key, s.from_version \
+            "SELECT s.seq, s.tenant_id, s.slug, s.schema_name, s.schema_oid, s.version, s.state, s.tenant_key, s.from_version, s.action \
              FROM tenantui.step AS s WHERE s.job_id = {job} ORDER BY s.seq"
         ),
     )
@@ -123,10 +124,14 @@ pub(super) async fn read(
             .get(&version)
             .ok_or_else(|| gate::refused(format!("job {job} has a step of version {version}, and no such file")))?;
         let from = row.text(8).map(str::to_owned);
+        let action = row.text(9).and_then(StepAction::from_word).ok_or_else(|| {
+            gate::refused(format!("job {job} has a step that this program does not know: use a newer tenantui"))
+        })?;
         let state = row.text(6).unwrap_or_default();
         tenant.stopped |= matches!(state, "failed" | "blocked" | "unknown");
         tenant.steps.push(StepRow {
             seq: row.parse(0)?.unwrap_or_default(),
+            action,
             version,
             from,
             file: Arc::clone(file),

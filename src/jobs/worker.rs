@@ -230,7 +230,7 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
         patient: claimed.patient.as_deref(),
     };
     match claimed.kind {
-        JobKind::Migrate => {
+        JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => {
             let tenants = read_steps(claimed).await?;
             let ordered_so = params.pace.wait_after_canary && !claimed.canary_seen;
             let fleet = Fleet {

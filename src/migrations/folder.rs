@@ -41,12 +41,18 @@ pub struct MigrationFile {
     pub name: Untrusted,
     /// The up file's path.
     pub path: PathBuf,
+    /// The same below the folder, with `/`.
+    pub below: String,
+    /// Its place in the folder's order, 0 for the oldest.
+    pub position: usize,
+    /// It is a program of its tool's language: known by name, and run by its tool only.
+    pub is_code: bool,
     /// The up file's text as it was read; these bytes run.
     pub sql: Arc<str>,
     /// SHA-256 of the up file's bytes.
     pub sha256: [u8; 32],
-    /// The down file's text, where there is one.
-    pub down: Option<Arc<str>>,
+    /// What undoes it, where there is that: of the same version, with statements and findings of its own.
+    pub down: Option<Arc<MigrationFile>>,
     /// The up file's statements, split as its tool splits them.
     pub statements: Vec<Statement>,
     /// The file runs inside one transaction with its ledger row.
@@ -96,6 +102,7 @@ pub struct FolderError {
 }
 
 /// A path below the folder, with `/`, and where it is.
+#[derive(Clone)]
 struct Entry {
     below: String,
     path: PathBuf,
@@ -105,10 +112,10 @@ struct Entry {
 #[derive(Default)]
 struct Parts {
     name: String,
-    up: Option<PathBuf>,
-    down: Option<PathBuf>,
-    settings: Option<PathBuf>,
-    code: Option<PathBuf>,
+    up: Option<Entry>,
+    down: Option<Entry>,
+    settings: Option<Entry>,
+    code: Option<Entry>,
 }
 
 impl Folder {
@@ -133,9 +140,10 @@ impl Folder {
         let mut versions: Vec<Version> = parts.keys().cloned().collect();
         versions.sort_by(|a, b| dialect.order.compare(a, b));
         let mut files = Vec::with_capacity(versions.len());
-        for version in versions {
+        for (position, version) in versions.into_iter().enumerate() {
             if let Some(parts) = parts.remove(&version) {
-                files.push(Arc::new(migration(version, parts, dialect, rules)?));
+                let file = migration(version, parts, dialect, rules)?;
+                files.push(Arc::new(MigrationFile { position, ..file }));
             }
         }
         equal_keys(&files, dialect)?;
@@ -253,16 +261,16 @@ fn sort_out(
     notes: &mut Vec<Untrusted>,
 ) -> Result<HashMap<Version, Parts>, FolderError> {
     let mut found: HashMap<Version, Parts> = HashMap::new();
-    for Entry { below, path } in entries {
-        let (FileName { version, name }, slot): (FileName, fn(&mut Parts) -> &mut Option<PathBuf>) =
-            match (rules.classify)(below) {
+    for entry in entries {
+        let (FileName { version, name }, slot): (FileName, fn(&mut Parts) -> &mut Option<Entry>) =
+            match (rules.classify)(&entry.below) {
                 Class::Up(name) => (name, |parts| &mut parts.up),
                 Class::Down(name) => (name, |parts| &mut parts.down),
                 Class::Settings(name) => (name, |parts| &mut parts.settings),
                 Class::Code(name) => (name, |parts| &mut parts.code),
                 Class::Other => continue,
                 Class::Strange(why) => {
-                    notes.push(format!("{below} is left out: {why}").into());
+                    notes.push(format!("{} is left out: {why}", entry.below).into());
                     continue;
                 }
             };
@@ -277,9 +285,9 @@ fn sort_out(
         }
         let slot = slot(parts);
         if let Some(first) = slot {
-            return Err(two_of_one(&version, first, path));
+            return Err(two_of_one(&version, &first.path, &entry.path));
         }
-        *slot = Some(path.clone());
+        *slot = Some(entry.clone());
     }
     Ok(found)
 }
@@ -329,47 +337,52 @@ fn migration(
     let name = Untrusted::from(parts.name);
     if let Some(code) = parts.code {
         if let Some(up) = parts.up {
-            return Err(two_of_one(version.raw(), &code, &up));
+            return Err(two_of_one(version.raw(), &code.path, &up.path));
         }
-        let text = read_text(&code)?;
-        let findings = dialect.writing.as_ref().map(|_| checks::code(&code)).into_iter().collect();
-        return Ok(MigrationFile {
-            version,
-            name,
-            path: code,
-            sha256: Sha256::digest(text.as_bytes()).into(),
-            sql: text.into(),
-            down: None,
-            statements: Vec::new(),
-            transactional: true,
-            findings,
-        });
+        let text: Arc<str> = read_text(&code.path)?.into();
+        let findings = dialect.writing.as_ref().map(|_| checks::code(&code.path)).into_iter().collect();
+        return Ok(MigrationFile { is_code: true, findings, ..bare(version, name, code, text) });
     }
-    let Some(path) = parts.up else {
-        let only = parts.down.or(parts.settings).unwrap_or_default();
+    let Some(up) = parts.up else {
+        let only = parts.down.or(parts.settings).map(|entry| entry.path).unwrap_or_default();
         return Err(error(format!("version {} has no up file: there is only {}", version.raw(), only.display())));
     };
-    let sql: Arc<str> = read_text(&path)?.into();
-    let settings = parts.settings.as_deref().map(read_text).transpose()?;
-    let down = match (parts.down, rules.down_part) {
-        (Some(down), _) => Some(read_text(&down)?.into()),
-        (None, Some(part)) => part(&sql).map(Arc::from),
+    let settings = parts.settings.map(|entry| read_text(&entry.path)).transpose()?;
+    let sql: Arc<str> = read_text(&up.path)?.into();
+    let script = |entry: Entry, sql: Arc<str>, statements: Vec<Statement>| {
+        let transactional = (rules.transactional)(&sql, settings.as_deref());
+        let findings = checks::check(&sql, &statements, transactional);
+        MigrationFile { statements, transactional, findings, ..bare(version.clone(), name.clone(), entry, sql) }
+    };
+    let down = match (parts.down, rules.down_pieces) {
+        (Some(down), _) => {
+            let text: Arc<str> = read_text(&down.path)?.into();
+            let statements = (rules.pieces)(&text);
+            Some(script(down, text, statements))
+        }
+        (None, Some(pieces)) => pieces(&sql).map(|statements| script(up.clone(), Arc::clone(&sql), statements)),
         (None, None) => None,
     };
-    let transactional = (rules.transactional)(&sql, settings.as_deref());
     let statements = (rules.pieces)(&sql);
-    let findings = checks::check(&sql, &statements, transactional);
-    Ok(MigrationFile {
+    Ok(MigrationFile { down: down.map(Arc::new), ..script(up, sql, statements) })
+}
+
+/// A migration of which only the bytes are known so far.
+fn bare(version: Version, name: Untrusted, entry: Entry, sql: Arc<str>) -> MigrationFile {
+    MigrationFile {
         version,
         name,
+        path: entry.path,
+        below: entry.below,
+        position: 0,
+        is_code: false,
         sha256: Sha256::digest(sql.as_bytes()).into(),
-        path,
         sql,
-        down,
-        statements,
-        transactional,
-        findings,
-    })
+        down: None,
+        statements: Vec::new(),
+        transactional: true,
+        findings: Vec::new(),
+    }
 }
 
 /// The text of a file, byte for byte: read once, and what was read is what is hashed and what runs.

@@ -8,10 +8,12 @@
 
 use std::collections::HashMap;
 
-use super::dialects::{Found, FoundLedger, Hints, Interner, Ledgers, candidate_names, dialect, recognise};
+use super::dialects::{
+    Found, FoundLedger, Hints, Interner, LedgerTables, Ledgers, candidate_names, dialect, recognise,
+};
 use super::folder::Folder;
 use super::plan::standing;
-use crate::model::ident::Ident;
+use crate::model::ident::{Ident, QualifiedName};
 use crate::model::ledger::{LedgerReading, LedgerState, Tool, Version};
 use crate::model::tenant::{MigrationDetail, MigrationState};
 use crate::postgres::ledgers::{CHUNK, candidates, read_chunked};
@@ -61,7 +63,9 @@ pub async fn read(
         match state_before_reading(found.by_schema.get(schema), &role) {
             Ok(ledger) => {
                 if let Some(reading) = &dialect(ledger.tool).reading {
-                    requests.push(((*schema, ledger), (reading.sql)(&ledger.name.quoted())));
+                    let companion = ledger.companion.as_ref().map(QualifiedName::quoted);
+                    let tables = LedgerTables { ledger: &ledger.name.quoted(), companion: companion.as_deref() };
+                    requests.push(((*schema, ledger), (reading.sql)(&tables)));
                 }
             }
             Err(state) => {
@@ -181,7 +185,7 @@ fn merge(rows: &[TextRow], state: &LedgerState, folder: Option<&Folder>) -> Vec<
                 (false, Some(_), _) | (false, None, None) => MigrationState::Applied,
             },
             checksum_ok: match (checksum, row.text(4), file) {
-                (Some(checksum), Some(recorded), Some(file)) => Some(checksum(file.sql.as_bytes()) == recorded),
+                (Some(checksum), Some(recorded), Some(file)) => Some(checksum(file) == recorded),
                 _ => None,
             },
             version,

@@ -74,7 +74,10 @@ impl<'f> Standings<'f> {
             LedgerState::Absent => {
                 Standing { applied: Some(0), pending: Some(Arc::clone(&self.all)), ahead: Some(Arc::clone(&self.none)) }
             }
-            LedgerState::Unread | LedgerState::NoAccess(_) | LedgerState::Unreadable { .. } => Standing::default(),
+            LedgerState::Unread
+            | LedgerState::NoAccess(_)
+            | LedgerState::DatabaseWide { .. }
+            | LedgerState::Unreadable { .. } => Standing::default(),
             LedgerState::Read(reading) if !comparable(reading.tool, self.folder.tool) => {
                 let counted = !position_only(reading.tool);
                 Standing { applied: counted.then(|| count(reading.applied.versions.len())), ..Standing::default() }
@@ -200,7 +203,10 @@ impl FleetReference {
         let ahead: Option<Arc<[Version]>> = Some(Arc::new([]));
         match ledger {
             LedgerState::Absent => Standing { applied: Some(0), pending: Some(self.versions().into()), ahead },
-            LedgerState::Unread | LedgerState::NoAccess(_) | LedgerState::Unreadable { .. } => Standing::default(),
+            LedgerState::Unread
+            | LedgerState::NoAccess(_)
+            | LedgerState::DatabaseWide { .. }
+            | LedgerState::Unreadable { .. } => Standing::default(),
             LedgerState::Read(reading) => {
                 let dialect = dialect(reading.tool);
                 let siblings = self.by_tool.get(&reading.tool).map_or(&[][..], Vec::as_slice);

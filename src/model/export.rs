@@ -177,6 +177,7 @@ impl From<&Tenant> for TenantRow {
             LedgerState::Read(reading) => (Some(reading.tool), Some(reading.dirty), Some(reading.locked.is_some())),
             LedgerState::Absent => (None, Some(false), Some(false)),
             LedgerState::Unreadable { tool, .. } => (*tool, None, None),
+            LedgerState::DatabaseWide { tool, .. } => (Some(*tool), None, None),
             LedgerState::Unread | LedgerState::NoAccess(_) => (None, None, None),
         };
         Self {

@@ -24,15 +24,27 @@ pub enum JobKind {
     Provision,
     /// Applies pending migrations.
     Migrate,
+    /// Undoes migrations.
+    Rollback,
+    /// Undoes migrations and applies them again.
+    Redo,
+    /// Applies pending migrations on the canary and takes all of it back.
+    Rehearse,
 }
 
 impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Provision, Self::Migrate, Self::Rollback, Self::Redo, Self::Rehearse];
+
     /// The word of the record, JSON and the screen.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Provision => "provision",
             Self::Migrate => "migrate",
+            Self::Rollback => "rollback",
+            Self::Redo => "redo",
+            Self::Rehearse => "rehearse",
         }
     }
 
@@ -41,14 +53,70 @@ impl JobKind {
     #[must_use]
     pub const fn rescues_itself(self) -> bool {
         match self {
-            Self::Provision | Self::Migrate => true,
+            Self::Provision | Self::Migrate | Self::Rehearse => true,
+            Self::Rollback | Self::Redo => false,
+        }
+    }
+
+    /// Whether it goes through tenants that are there already, so that its progress is counted in tenants; the making
+    /// of one tenant is counted in steps.
+    #[must_use]
+    pub const fn goes_through_tenants(self) -> bool {
+        match self {
+            Self::Provision => false,
+            Self::Migrate | Self::Rollback | Self::Redo | Self::Rehearse => true,
         }
     }
 
     /// The kind of a word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Provision, Self::Migrate].into_iter().find(|kind| kind.word() == word)
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// What one step of a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StepAction {
+    /// Runs an up file in one tenant.
+    Migrate,
+    /// Runs a down file in one tenant.
+    Rollback,
+    /// Runs an up file in one tenant, within a transaction that is rolled back.
+    Rehearse,
+    /// Runs the migration tool's own command for one tenant.
+    Command,
+    /// Writes the registry's row of a new tenant.
+    Row,
+    /// Creates the schema of a new tenant.
+    Schema,
+    /// Marks a new tenant as active.
+    Active,
+}
+
+impl StepAction {
+    /// Every action.
+    pub const ALL: [Self; 7] =
+        [Self::Migrate, Self::Rollback, Self::Rehearse, Self::Command, Self::Row, Self::Schema, Self::Active];
+
+    /// The word of the record.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Migrate => "migrate",
+            Self::Rollback => "rollback",
+            Self::Rehearse => "rehearse",
+            Self::Command => "command",
+            Self::Row => "row",
+            Self::Schema => "schema",
+            Self::Active => "active",
+        }
+    }
+
+    /// The action of a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.word() == word)
     }
 }
 

@@ -65,7 +65,9 @@ pub const fn finished(job: &JobView) -> u32 {
 #[must_use]
 pub fn progress(job: &JobView) -> String {
     match job.kind {
-        JobKind::Migrate => format!("{}/{}", finished(job), job.total),
+        JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => {
+            format!("{}/{}", finished(job), job.total)
+        }
         JobKind::Provision => match (job.steps, job.state) {
             ((_, 0), _) => format!("{}/{}", finished(job), job.total),
             ((_, of), JobState::Done) => format!("{of}/{of} steps"),

@@ -189,6 +189,14 @@ pub enum LedgerState {
     Read(LedgerReading),
     /// The role may not read it; the text names the missing grant.
     NoAccess(Untrusted),
+    /// The schema has no ledger of its own: the tool keeps one for the whole database, which says nothing about a
+    /// single schema (Drizzle, Sqitch).
+    DatabaseWide {
+        /// The tool.
+        tool: Tool,
+        /// Where its ledger is, in words.
+        why: Untrusted,
+    },
     /// There is a table that looks like a ledger, of a tool that is recognised but not read, or of none that is known.
     Unreadable {
         /// The tool, where the columns name one.
@@ -204,7 +212,9 @@ impl LedgerState {
     pub const fn reading(&self) -> Option<&LedgerReading> {
         match self {
             Self::Read(reading) => Some(reading),
-            Self::Unread | Self::Absent | Self::NoAccess(_) | Self::Unreadable { .. } => None,
+            Self::Unread | Self::Absent | Self::NoAccess(_) | Self::DatabaseWide { .. } | Self::Unreadable { .. } => {
+                None
+            }
         }
     }
 }

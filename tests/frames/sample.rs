@@ -207,6 +207,9 @@ pub fn folder() -> Folder {
             sql,
             sha256: [7; 32],
             down: None,
+            below: String::new(),
+            position: 0,
+            is_code: false,
             transactional: true,
             findings,
         })

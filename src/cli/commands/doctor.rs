@@ -339,6 +339,7 @@ fn ledgers(reading: &Reading, found: &mut Examination) {
     let mut tools: Vec<(&'static str, usize)> = Vec::new();
     for word in tenants.iter().filter_map(|tenant| match &tenant.ledger {
         LedgerState::Read(reading) => Some(reading.tool.word()),
+        LedgerState::DatabaseWide { tool, .. } => Some(tool.word()),
         LedgerState::Unreadable { tool, .. } => Some(tool.map_or("unknown", |tool| tool.word())),
         LedgerState::Unread | LedgerState::Absent | LedgerState::NoAccess(_) => None,
     }) {
@@ -372,7 +373,9 @@ fn ledgers(reading: &Reading, found: &mut Examination) {
         let mut of_state = tenants.iter().filter(|tenant| tenant.state == state).peekable();
         if let (true, Some(first)) = (troubled, of_state.peek()) {
             let why = match &first.ledger {
-                LedgerState::NoAccess(why) | LedgerState::Unreadable { why, .. } => Some(why.raw().to_owned()),
+                LedgerState::NoAccess(why)
+                | LedgerState::DatabaseWide { why, .. }
+                | LedgerState::Unreadable { why, .. } => Some(why.raw().to_owned()),
                 LedgerState::Unread | LedgerState::Absent | LedgerState::Read(_) => {
                     first.problems.first().map(|problem| problem.raw().to_owned())
                 }

@@ -161,7 +161,10 @@ fn document(tenant: &Tenant, detail: Option<&TenantDetail>, cache: Option<&Cache
     // A ledger that could not be read has an unknown history, not an empty one.
     let known = match &tenant.ledger {
         LedgerState::Read(_) | LedgerState::Absent => true,
-        LedgerState::Unread | LedgerState::NoAccess(_) | LedgerState::Unreadable { .. } => false,
+        LedgerState::Unread
+        | LedgerState::NoAccess(_)
+        | LedgerState::DatabaseWide { .. }
+        | LedgerState::Unreadable { .. } => false,
     };
     let migrations = detail.map(|detail| &detail.migrations).filter(|migrations| known || !migrations.is_empty());
     Document {

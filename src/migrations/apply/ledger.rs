@@ -1,6 +1,6 @@
 //! The rows that a tool's ledger gets, as its dialect writes them, and what the ledger says before a step.
 
-use crate::migrations::dialects::{Interner, Reading, Writing, dialect};
+use crate::migrations::dialects::{Interner, LedgerTables, Reading, Writing, dialect};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{Ident, IdentError, QualifiedName, SchemaName};
 use crate::model::ledger::{Tool, Version};
@@ -53,7 +53,7 @@ impl WritableLedger {
     /// One SELECT over the ledger.
     #[must_use]
     pub fn read_sql(self, table: &QualifiedName) -> String {
-        format!("{};", (self.reading.sql)(&table.quoted()))
+        format!("{};", (self.reading.sql)(&LedgerTables::alone(&table.quoted())))
     }
 
     /// What its answer means for a version.
@@ -76,7 +76,7 @@ impl WritableLedger {
     /// What the tool writes before the file, within the transaction.
     #[must_use]
     pub fn before_sql(self, table: &QualifiedName) -> String {
-        format!("{};", (self.writing.lock_row)(table))
+        format!("{};", (self.writing.before)(table))
     }
 
     /// Whether the ledger has a migration: one row with one boolean. The table must be there.
@@ -88,13 +88,13 @@ impl WritableLedger {
     /// What records a migration as applied, and no more: for an operator who knows that it is.
     #[must_use]
     pub fn applied_sql(self, table: &QualifiedName, file: &MigrationFile) -> String {
-        (self.writing.insert_row)(table, file)
+        (self.writing.applied)(table, file)
     }
 
     /// What it writes after the file.
     #[must_use]
     pub fn after_sql(self, table: &QualifiedName, file: &MigrationFile) -> String {
-        format!("{}; {};", (self.writing.insert_row)(table, file), (self.writing.unlock_row)(table))
+        format!("{}; {};", (self.writing.applied)(table, file), (self.writing.after)(table))
     }
 }
 

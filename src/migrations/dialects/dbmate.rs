@@ -1,6 +1,8 @@
 //! dbmate: a row per applied version; up and down are two sections of one file.
 
-use super::{Class, Dialect, FileName, FileRules, Gap, Interner, Order, Parsed, Reading, Shape, leading_digits, rails};
+use super::{
+    Class, Dialect, FileName, FileRules, Gap, Interner, Order, Parsed, Reading, Shape, ToolLock, leading_digits, rails,
+};
 use crate::migrations::folder::Statement;
 use crate::migrations::split;
 use crate::model::ledger::Tool;
@@ -16,18 +18,23 @@ pub(super) static DIALECT: Dialect = Dialect {
     order: Order::Text,
     zeros_are_equal: false,
     gap: Gap::Applied,
+    companion: None,
+    lock: ToolLock::None,
     reading: Some(Reading { sql: rails::sql, parse, history: rails::history, checksum: None, position_only: false }),
     files: Some(FileRules {
         depth: 1,
         classify,
         pieces,
         transactional: |text, _| !marker_line(text).is_some_and(|line| line.contains("transaction:false")),
-        down_part: Some(|text| section(text, "-- migrate:down").map(|(_, part)| part)),
+        down_pieces: Some(|text| {
+            section(text, DOWN).map(|(from, part)| split::piece(text, from, part).into_iter().collect())
+        }),
     }),
     writing: None,
 };
 
 const UP: &str = "-- migrate:up";
+const DOWN: &str = "-- migrate:down";
 
 fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
     Ok(Parsed {

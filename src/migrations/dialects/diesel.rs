@@ -1,6 +1,9 @@
 //! Diesel (Brokkr, Cloacina): a row per applied version; a migration is a folder.
 
-use super::{Class, Dialect, FileName, FileRules, Gap, Interner, Order, Parsed, Reading, SEPARATOR, Shape};
+use super::{
+    Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
+    ToolLock,
+};
 use crate::migrations::split;
 use crate::model::ledger::Tool;
 use crate::postgres::session::{QueryError, TextRow};
@@ -11,12 +14,14 @@ pub(super) static DIALECT: Dialect = Dialect {
     order: Order::Text,
     zeros_are_equal: false,
     gap: Gap::Applied,
+    companion: None,
+    lock: ToolLock::None,
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
-    files: Some(FileRules { depth: 2, classify, pieces: split::whole, transactional, down_part: None }),
+    files: Some(FileRules { depth: 2, classify, pieces: split::whole, transactional, down_pieces: None }),
     writing: None,
 };
 
-fn sql(ledger: &str) -> String {
+fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
     format!("SELECT string_agg(version, '{SEPARATOR}') FROM {ledger}")
 }
 

@@ -1,8 +1,8 @@
 //! golang-migrate: one row, the position. There is no history, so what is applied is known from the files.
 
 use super::{
-    Class, Dialect, FileName, FileRules, Gap, Interner, Order, Parsed, Reading, Shape, always_transactional,
-    leading_digits,
+    Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, Shape, ToolLock,
+    always_transactional, leading_digits,
 };
 use crate::migrations::split;
 use crate::model::ledger::Tool;
@@ -14,18 +14,20 @@ pub(super) static DIALECT: Dialect = Dialect {
     order: Order::Number,
     zeros_are_equal: false,
     gap: Gap::NeverApplied,
+    companion: None,
+    lock: ToolLock::None,
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: true }),
     files: Some(FileRules {
         depth: 1,
         classify,
         pieces: split::whole,
         transactional: always_transactional,
-        down_part: None,
+        down_pieces: None,
     }),
     writing: None,
 };
 
-fn sql(ledger: &str) -> String {
+fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
     format!("SELECT version, dirty FROM {ledger} LIMIT 1")
 }
 

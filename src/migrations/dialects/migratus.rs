@@ -5,8 +5,8 @@
 //! Migratus then ends as if it were done.
 
 use super::{
-    Class, Dialect, FileName, FileRules, Gap, Interner, Order, Parsed, Reading, SEPARATOR, Shape, Writing, int8,
-    leading_digits,
+    Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
+    ToolLock, Writing, int8, leading_digits,
 };
 use crate::migrations::folder::MigrationFile;
 use crate::migrations::split;
@@ -27,24 +27,26 @@ pub(super) static DIALECT: Dialect = Dialect {
     order: Order::Number,
     zeros_are_equal: false,
     gap: Gap::Applied,
+    companion: None,
+    lock: ToolLock::Row,
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
     files: Some(FileRules {
         depth: 8,
         classify,
         pieces: split::migratus,
         transactional: |text, _| !split::without_bom(text).starts_with("-- :disable-transaction"),
-        down_part: None,
+        down_pieces: None,
     }),
     writing: Some(Writing {
         table: "schema_migrations",
         create_ledger,
-        lock_row: |ledger| format!("INSERT INTO {} (id) VALUES (-1)", ledger.quoted()),
-        unlock_row: |ledger| format!("DELETE FROM {} WHERE id = -1", ledger.quoted()),
+        before: |ledger| format!("INSERT INTO {} (id) VALUES (-1)", ledger.quoted()),
+        after: |ledger| format!("DELETE FROM {} WHERE id = -1", ledger.quoted()),
         is_applied: |ledger, file| {
             format!("SELECT EXISTS (SELECT FROM {} WHERE id = {}) AS applied", ledger.quoted(), id(file))
         },
-        insert_row,
-        delete_row: |ledger, file| format!("DELETE FROM {} WHERE id = {}", ledger.quoted(), id(file)),
+        applied,
+        undone: |ledger, file, _| format!("DELETE FROM {} WHERE id = {}", ledger.quoted(), id(file)),
     }),
 };
 
@@ -55,7 +57,7 @@ const LOCKED: &str = "row id = -1 is in the ledger: Migratus is migrating this s
 /// The row that is the lock, as the ledger's text has it.
 const LOCK: &str = "-1";
 
-fn sql(ledger: &str) -> String {
+fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
     format!("SELECT string_agg(id::text, '{SEPARATOR}') FROM {ledger}")
 }
 
@@ -114,7 +116,7 @@ fn id(file: &MigrationFile) -> String {
     literal(file.version.raw()) + "::bigint"
 }
 
-fn insert_row(ledger: &QualifiedName, file: &MigrationFile) -> String {
+fn applied(ledger: &QualifiedName, file: &MigrationFile) -> String {
     // Migratus writes the local time in milliseconds.
     format!(
         "INSERT INTO {} (id, applied, description) VALUES ({}, clock_timestamp()::timestamp(3), {})",

@@ -58,6 +58,11 @@ pub struct Dialect {
     pub zeros_are_equal: bool,
     /// What it does with a file older than a schema's version.
     pub gap: Gap,
+    /// A further table of the tool that belongs to the ledger and stands in the same schema: where it says who holds
+    /// its lock, or what failed.
+    pub companion: Option<&'static Shape>,
+    /// What keeps two runs of the tool apart.
+    pub lock: ToolLock,
     /// How its ledger is read; `None` where it is only recognised.
     pub reading: Option<Reading>,
     /// How its migration files are named and cut up; `None` where its folders are not read yet.
@@ -101,6 +106,8 @@ pub enum Order {
     Number,
     /// As text, byte by byte.
     Text,
+    /// As the ledger lists them: the order in which they were applied. The files say what comes next.
+    AsListed,
 }
 
 impl Order {
@@ -110,7 +117,51 @@ impl Order {
         match self {
             Self::Number => a.cmp(b),
             Self::Text => a.raw().cmp(b.raw()),
+            Self::AsListed => Ordering::Equal,
         }
+    }
+}
+
+/// What keeps two runs of a tool apart. A live lock is seen in `pg_locks`; tenantui takes it before it writes.
+#[derive(Debug, Clone, Copy)]
+pub enum ToolLock {
+    /// Nothing: two runs can race.
+    None,
+    /// A row in the ledger or in its companion.
+    Row,
+    /// An advisory lock whose key names the schema.
+    Schema(fn(&LockPlace<'_>) -> i64),
+    /// An advisory lock for the whole database: whoever holds it keeps the tool out of every schema.
+    Database(fn(&LockPlace<'_>) -> i64),
+    /// The ledger itself, in this mode as `pg_locks` writes it.
+    Table(&'static str),
+}
+
+/// What the keys of locks are made of; names as they are, not quoted.
+#[derive(Debug, Clone, Copy)]
+pub struct LockPlace<'a> {
+    /// The database's name in the server.
+    pub database: &'a str,
+    /// The schema.
+    pub schema: &'a str,
+    /// The ledger.
+    pub table: &'a str,
+}
+
+/// The tables of one schema's ledger, qualified and quoted.
+#[derive(Debug, Clone, Copy)]
+pub struct LedgerTables<'a> {
+    /// The ledger.
+    pub ledger: &'a str,
+    /// [`Dialect::companion`], where it is there and may be read.
+    pub companion: Option<&'a str>,
+}
+
+impl<'a> LedgerTables<'a> {
+    /// A ledger alone.
+    #[must_use]
+    pub const fn alone(ledger: &'a str) -> Self {
+        Self { ledger, companion: None }
     }
 }
 
@@ -130,16 +181,15 @@ pub enum Gap {
 /// How a ledger is read.
 #[derive(Debug)]
 pub struct Reading {
-    /// One SELECT over the quoted, qualified ledger; it gives one row or none, so that ten thousand ledgers are ten
-    /// thousand rows.
-    pub sql: fn(&str) -> String,
+    /// One SELECT over the ledger; it gives one row or none, so that ten thousand ledgers are ten thousand rows.
+    pub sql: fn(&LedgerTables<'_>) -> String,
     /// Its answer.
     pub parse: fn(&[TextRow], &mut Interner) -> Result<Parsed, QueryError>,
     /// One SELECT with a row per migration: version, name, applied at, failed (`t`/`f`), checksum as text. What the
     /// ledger lacks is NULL.
     pub history: fn(&str) -> String,
-    /// The checksum that the ledger should hold for these bytes of an up file, where the tool keeps one.
-    pub checksum: Option<fn(&[u8]) -> String>,
+    /// The checksum that the ledger should hold for a file, where the tool keeps one.
+    pub checksum: Option<fn(&MigrationFile) -> String>,
     /// The ledger keeps the position only, no history (golang-migrate).
     pub position_only: bool,
 }
@@ -166,8 +216,8 @@ pub struct FileRules {
     pub pieces: fn(&str) -> Vec<Statement>,
     /// Whether an up file runs in a transaction, by its text and the text of its settings file.
     pub transactional: fn(&str, Option<&str>) -> bool,
-    /// The part of an up file that undoes it, for tools that keep both in one file.
-    pub down_part: Option<fn(&str) -> Option<&str>>,
+    /// The pieces that undo an up file, for tools that keep both in one file; `None` where a file has no such part.
+    pub down_pieces: Option<fn(&str) -> Option<Vec<Statement>>>,
 }
 
 /// What a file in a migration folder is.
@@ -203,23 +253,25 @@ impl FileName {
 }
 
 /// How a ledger is written. All statements name the ledger with its schema and are complete: they carry no parameters,
-/// and values in them are literals.
+/// values in them are literals, and several are parted by semicolons. They run inside the step's transaction.
 #[derive(Debug)]
 pub struct Writing {
     /// The ledger's default name.
     pub table: &'static str,
     /// Makes the ledger exactly as the tool does. Fails where it exists.
     pub create_ledger: fn(&QualifiedName) -> String,
-    /// Takes the tool's own lock in the ledger, inside the step's transaction. Fails where it is held (23505).
-    pub lock_row: fn(&QualifiedName) -> String,
-    /// Gives it back.
-    pub unlock_row: fn(&QualifiedName) -> String,
+    /// What the tool writes before a file; empty where it writes nothing. Migratus takes its lock so: it fails where
+    /// that is held (23505).
+    pub before: fn(&QualifiedName) -> String,
+    /// What takes that back; empty where there is nothing to take back.
+    pub after: fn(&QualifiedName) -> String,
     /// Whether the version is in the ledger: one row with one boolean column `applied`.
     pub is_applied: fn(&QualifiedName, &MigrationFile) -> String,
     /// Records a migration as applied.
-    pub insert_row: fn(&QualifiedName, &MigrationFile) -> String,
-    /// Records a migration as undone.
-    pub delete_row: fn(&QualifiedName, &MigrationFile) -> String,
+    pub applied: fn(&QualifiedName, &MigrationFile) -> String,
+    /// Records a migration as undone. The version is that of the file before it in the folder, for ledgers that keep
+    /// the position only.
+    pub undone: fn(&QualifiedName, &MigrationFile, Option<&Version>) -> String,
 }
 
 /// Makes one [`AppliedSet`] of all equal ledgers: a fleet of ten thousand mostly equal ledgers holds a few sets.
@@ -242,9 +294,11 @@ impl Interner {
             return Arc::clone(known);
         }
         let mut versions: Vec<&str> = text.split(SEPARATOR).filter(|version| !version.is_empty()).collect();
-        // The same versions in another order are the same set.
-        versions.sort_unstable();
-        versions.dedup();
+        // The same versions in another order are the same set, unless the order is what the ledger tells.
+        if order != Order::AsListed {
+            versions.sort_unstable();
+            versions.dedup();
+        }
         let sorted = versions.join("\u{1e}");
         let set = sets.get(sorted.as_str()).map_or_else(
             || {
@@ -309,7 +363,18 @@ pub const fn dialect(tool: Tool) -> &'static Dialect {
 impl Dialect {
     /// A tool whose ledger is recognised, and no more yet.
     const fn recognised(tool: Tool, order: Order, gap: Gap, shapes: &'static [Shape]) -> Self {
-        Self { tool, shapes, order, zeros_are_equal: false, gap, reading: None, files: None, writing: None }
+        Self {
+            tool,
+            shapes,
+            order,
+            zeros_are_equal: false,
+            gap,
+            companion: None,
+            lock: ToolLock::None,
+            reading: None,
+            files: None,
+            writing: None,
+        }
     }
 
     /// What makes two versions one: the text, or the number where zeros in front mean nothing.

@@ -2,8 +2,8 @@
 //! which is how it is told from dbmate's ledger of the same shape.
 
 use super::{
-    Class, Dialect, FileName, FileRules, Gap, Interner, Order, Parsed, Reading, SEPARATOR, Shape, always_transactional,
-    leading_digits,
+    Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
+    ToolLock, always_transactional, leading_digits,
 };
 use crate::model::ledger::Tool;
 use crate::postgres::session::{QueryError, TextRow};
@@ -15,13 +15,15 @@ pub(super) static DIALECT: Dialect = Dialect {
     order: Order::Number,
     zeros_are_equal: true,
     gap: Gap::Applied,
+    companion: None,
+    lock: ToolLock::None,
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
     files: Some(FileRules {
         depth: 4,
         classify,
         pieces: |_| Vec::new(),
         transactional: always_transactional,
-        down_part: None,
+        down_pieces: None,
     }),
     writing: None,
 };
@@ -31,7 +33,7 @@ pub(super) static METADATA: Shape =
     Shape::at_least(&["ar_internal_metadata"], &[("key", "varchar*"), ("value", "varchar*")]);
 
 /// The reading of a ledger with nothing but versions, which dbmate's is too.
-pub(super) fn sql(ledger: &str) -> String {
+pub(super) fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
     format!("SELECT string_agg(version, '{SEPARATOR}') FROM {ledger}")
 }
 

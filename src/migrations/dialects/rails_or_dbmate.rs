@@ -1,7 +1,7 @@
 //! The one true tie: a ledger that Rails 5+ and dbmate make alike, where nothing else tells them apart. It is read
 //! (the query is the same) and never written.
 
-use super::{Dialect, Gap, Order, Reading, Shape, rails};
+use super::{Dialect, Gap, Order, Reading, Shape, ToolLock, rails};
 use crate::model::ledger::Tool;
 
 pub(super) static DIALECT: Dialect = Dialect {
@@ -10,6 +10,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     order: Order::Number,
     zeros_are_equal: true,
     gap: Gap::Applied,
+    companion: None,
+    lock: ToolLock::None,
     reading: Some(Reading {
         sql: rails::sql,
         parse: rails::parse,

@@ -45,6 +45,8 @@ pub struct FoundLedger {
     pub certain: bool,
     /// The table.
     pub name: QualifiedName,
+    /// The tool's further table beside it, where it is there and may be read.
+    pub companion: Option<QualifiedName>,
     /// The table's oid.
     pub table_oid: u32,
     /// USAGE on the schema and SELECT on the table.
@@ -205,6 +207,7 @@ fn judge(tables: &[(&CandidateTable, Option<Tool>)], metadata: Metadata, hints: 
         tool,
         certain,
         name: candidate.name.clone(),
+        companion: None,
         table_oid: candidate.table_oid,
         readable,
         activity: candidate.activity,

@@ -3,8 +3,10 @@
 use sha2::{Digest, Sha384};
 
 use super::{
-    Class, Dialect, FileName, FileRules, Gap, Interner, Order, Parsed, Reading, SEPARATOR, Shape, int8, leading_digits,
+    Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
+    ToolLock, int8, leading_digits,
 };
+use crate::migrations::folder::MigrationFile;
 use crate::migrations::split;
 use crate::model::ledger::Tool;
 use crate::postgres::session::{QueryError, TextRow};
@@ -25,18 +27,20 @@ pub(super) static DIALECT: Dialect = Dialect {
     order: Order::Number,
     zeros_are_equal: false,
     gap: Gap::Applied,
+    companion: None,
+    lock: ToolLock::None,
     reading: Some(Reading { sql, parse, history, checksum: Some(checksum), position_only: false }),
     files: Some(FileRules {
         depth: 1,
         classify,
         pieces: split::whole,
         transactional: |text, _| !text.starts_with("-- no-transaction"),
-        down_part: None,
+        down_pieces: None,
     }),
     writing: None,
 };
 
-fn sql(ledger: &str) -> String {
+fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
     format!(
         "SELECT string_agg(version::text, '{SEPARATOR}') FILTER (WHERE success), \
          bool_or(NOT success) FROM {ledger}"
@@ -59,8 +63,8 @@ fn history(ledger: &str) -> String {
 }
 
 /// SHA-384 of the whole file as it is: a CRLF changes it.
-fn checksum(bytes: &[u8]) -> String {
-    Sha384::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+fn checksum(file: &MigrationFile) -> String {
+    Sha384::digest(file.sql.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn classify(path: &str) -> Class {

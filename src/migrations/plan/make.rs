@@ -189,6 +189,7 @@ fn cannot_migrate(tenant: &Tenant, folder: &Folder) -> Option<Untrusted> {
     match &tenant.ledger {
         LedgerState::Unread => return Some("its ledger has not been read yet; refresh and plan again".into()),
         LedgerState::NoAccess(why) => return Some(format!("no access: {}", why.raw()).into()),
+        LedgerState::DatabaseWide { why, .. } => return Some(why.clone()),
         LedgerState::Unreadable { why, .. } => return Some(format!("unreadable ledger: {}", why.raw()).into()),
         LedgerState::Absent => {}
         LedgerState::Read(reading) => {

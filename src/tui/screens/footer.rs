@@ -123,7 +123,7 @@ pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, them
         after.push(piece(format!("  in {}", sanitise(&job.database)), theme.muted));
     }
     let (done, of) = match job.kind {
-        JobKind::Migrate => (finished(job), job.total),
+        JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => (finished(job), job.total),
         JobKind::Provision => job.steps,
     };
     let what = format!(" job {} {} {}", job.id, job.kind.word(), job.what.safe());

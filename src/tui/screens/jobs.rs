@@ -149,7 +149,7 @@ pub fn state_width<'a>(jobs: impl Iterator<Item = &'a JobView>, state: &State) -
 fn progress_words(job: &JobView, room: u16) -> String {
     let numbers = progress(job);
     let (done, of) = match job.kind {
-        JobKind::Migrate => (finished(job), job.total),
+        JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => (finished(job), job.total),
         JobKind::Provision => job.steps,
     };
     let bar = room.saturating_sub(columns(width(&numbers)) + 1);

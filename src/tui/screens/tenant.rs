@@ -176,7 +176,9 @@ fn why(tenant: &Tenant, detail: Option<&TenantDetail>) -> Option<String> {
         return Some(format!("job {} failed{at}: {code}{}", step.job, step.message.safe()));
     }
     match &tenant.ledger {
-        LedgerState::NoAccess(why) | LedgerState::Unreadable { why, .. } => Some(why.safe().into()),
+        LedgerState::NoAccess(why) | LedgerState::DatabaseWide { why, .. } | LedgerState::Unreadable { why, .. } => {
+            Some(why.safe().into())
+        }
         LedgerState::Read(reading) => reading.locked.as_ref().map(|locked| locked.safe().into()),
         LedgerState::Unread | LedgerState::Absent => tenant.problems.first().map(|problem| problem.safe().into()),
     }
