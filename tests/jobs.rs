@@ -101,6 +101,7 @@ pub fn boundary(registry: Registry) -> Layout {
         exclude: Vec::new(),
         tenant_tables: Vec::new(),
         shared_schema: None,
+        found_on: None,
     }
 }
 

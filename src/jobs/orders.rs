@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::bound::{PlanHash, StepIdentity};
+use super::confirmed;
 use super::gate;
 use super::params::{FORMAT, FileRef, LeftOutRef, Pace, Params, RegistryRef, hex};
 use super::preflight;
@@ -111,6 +112,7 @@ pub async fn order(target: &Target, order: &Order, idempotency_key: Uuid) -> Res
     if let Some(job) = by_key(&session, idempotency_key).await? {
         return Ok(job);
     }
+    confirmed::planned_here(order, &session.facts)?;
     let draft = match order {
         Order::Migrate(order) => {
             preflight::migrate(target, &session, order).await?;

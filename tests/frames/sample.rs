@@ -261,6 +261,7 @@ pub fn layout() -> Layout {
         exclude: Vec::new(),
         tenant_tables: Vec::new(),
         shared_schema: Some(public),
+        found_on: None,
     }
 }
 

@@ -89,6 +89,7 @@ pub fn layout() -> Layout {
         search_path_extra: Vec::new(),
         exclude: Vec::new(),
         shared_schema: None,
+        found_on: None,
         tenant_tables: Vec::new(),
     }
 }
