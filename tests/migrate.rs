@@ -163,6 +163,12 @@ async fn a_migration_that_somebody_else_applied_meanwhile_is_not_run_again() {
         fleet.db.value("select message from tenantui.step where schema_name = 'tenant_t001'"),
         "was applied already"
     );
+    // Everything that became done is in the audit, with whether this job did it.
+    let audited = fleet
+        .db
+        .sql("select target, outcome from tenantui.audit where action = 'migrate' and outcome <> 'ordered' order by 1");
+    let row = |target: &str, outcome: &str| vec![Some(target.to_owned()), Some(outcome.to_owned())];
+    assert_eq!(audited, [row("tenant_t000", "done"), row("tenant_t001", "already")]);
     fleet.assert_whole(object);
 }
 
