@@ -83,6 +83,24 @@ async fn an_orphan_shows_within_two_seconds_of_a_kill_and_a_new_job_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_met_a_lock_does_not_blind_the_watch() {
+    let fleet = made(2, "select pg_sleep(2);\n--;;\ncreate table slow (id int);").await;
+    let (sights, mut seen) = mpsc::channel(64);
+    let _watch = watch::spawn(target(&fleet), Wanted::All, sights);
+    let mut worker = Running::start(&fleet, &["worker"], &[]);
+    next(&mut seen, "the running job", state(JobState::Running)).await;
+    // As an upgrade of the record does, or a rewrite by hand: longer than a look waits for its lock.
+    let holder = fleet.database.connect().await;
+    let locked = "begin; lock table tenantui.job in access exclusive mode; select pg_sleep(2); rollback";
+    holder.batch_execute(locked).await.expect("locked, and let go");
+    worker.signal(Signal::KILL);
+    let killed = Instant::now();
+    next(&mut seen, "the orphan", state(JobState::Orphaned)).await;
+    assert!(killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
+    worker.code();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_watch_comes_back_and_tells_nothing_twice() {
     let fleet = made(1, "create table more (id int);").await;
     let (sights, mut seen) = mpsc::channel(64);
