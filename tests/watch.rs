@@ -128,12 +128,17 @@ fn a_job_is_followed_paused_gone_on_with_and_cancelled_twice_from_another_proces
     let mut worker = Running::start(&fleet, &["worker"], &[]);
     let mut follower = Running::start(&fleet, &["job", "1", "follow"], &[]);
     wait_until(PATIENCE, "a step to run", || asleep(&fleet));
+    // Who ordered it and where it runs.
+    let listed = text(&fleet.expect(0, &["jobs"]).stdout);
+    let place = job(&fleet, "worker");
+    assert!(listed.contains("tester") && listed.contains("RUNS ON") && listed.contains(&place), "{place}: {listed}");
     let paused = fleet.json(0, &["job", "1", "pause", "--json"]);
     assert_eq!(paused["jobs"][0]["pause_requested"], true, "{paused}");
     assert_eq!(follower.code(), Some(0), "{}", follower.said());
     let said = follower.said();
     assert!(said.contains(" ok   q0 ") && said.contains("paused, 1/3"), "{said}");
     assert_eq!(job(&fleet, "state || '/' || waits"), "paused/operator");
+    assert!(!text(&fleet.expect(0, &["jobs"]).stdout).contains(&place), "nobody runs it now");
     assert!(text(&fleet.expect(5, &["job", "1", "pause"]).stderr).contains("nothing to pause"));
     whole(&fleet, 1);
     // Somebody goes on with it; two cancels end what runs.
