@@ -182,7 +182,7 @@ impl Fleet {
             ledger: LedgerState::Read(LedgerReading {
                 tool: Tool::Migratus,
                 table: "schema_migrations".into(),
-                applied: Arc::new(AppliedSet { versions, current }),
+                applied: Arc::new(AppliedSet { versions, current, ..AppliedSet::default() }),
                 dirty: false,
                 locked: None,
             }),

@@ -18,6 +18,8 @@ mod imports;
 mod jobs;
 mod keys;
 mod layouts;
+mod ledger_events;
+mod ledger_rows;
 mod ledgers;
 mod link;
 mod locks;

@@ -1,6 +1,7 @@
 //! The plan: a pure function of tenants, their ledgers, a folder and options. Its types are here; how it is made is in
 //! `make`.
 
+mod gaps;
 mod make;
 
 use std::collections::HashSet;
@@ -186,5 +187,7 @@ impl Plan {
     }
 }
 
+#[cfg(test)]
+mod gap_tests;
 #[cfg(test)]
 mod tests;

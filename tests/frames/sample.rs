@@ -68,6 +68,7 @@ pub fn tenant(slug: &str, version: Option<usize>, state: TenantState) -> Tenant 
                 applied: Arc::new(AppliedSet {
                     versions: versions[..applied].to_vec(),
                     current: versions[..applied].last().cloned(),
+                    ..AppliedSet::default()
                 }),
                 dirty: false,
                 locked: None,
