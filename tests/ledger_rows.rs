@@ -13,7 +13,7 @@ use crate::ledgers::{fixture, loaded, read_all, reader, schemas};
 use crate::support::TestDatabase;
 
 /// The tools whose rows are written, by their fixtures.
-const WRITTEN: [(&str, Tool); 9] = [
+pub const WRITTEN: [(&str, Tool); 9] = [
     ("dbmate", Tool::Dbmate),
     ("golang-migrate", Tool::GolangMigrate),
     ("goose", Tool::Goose),
@@ -26,14 +26,14 @@ const WRITTEN: [(&str, Tool); 9] = [
 ];
 
 /// A tool's ledger in one schema, and how it is written.
-struct Ledger<'a> {
+pub struct Ledger<'a> {
     database: &'a TestDatabase,
     writing: &'static Writing,
     name: QualifiedName,
 }
 
 impl<'a> Ledger<'a> {
-    fn new(database: &'a TestDatabase, tool: Tool, schema: &str) -> Self {
+    pub fn new(database: &'a TestDatabase, tool: Tool, schema: &str) -> Self {
         let writing = dialect(tool).writing.as_ref().expect("written");
         let name = QualifiedName {
             schema: SchemaName::tenant(schema).expect("a name"),
@@ -64,7 +64,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Its rows without what differs from run to run.
-    fn rows(&self) -> String {
+    pub fn rows(&self) -> String {
         self.database.value(&format!(
             "select coalesce(string_agg(row::text, E'\\n' order by row::text), '') from (select to_jsonb(l) - \
              '{{run_on,applied_on,installed_on,tstamp,applied,execution_time,installed_by}}'::text[] as row \
@@ -74,7 +74,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Columns, constraints and indexes, with the schema's name taken out.
-    fn shape(&self) -> String {
+    pub fn shape(&self) -> String {
         let table = format!("'{}'::regclass", self.name.quoted());
         let shape = self.database.value(&format!(
             "select string_agg(line, E'\\n' order by line) from ( \

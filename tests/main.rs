@@ -20,6 +20,7 @@ mod keys;
 mod layouts;
 mod ledger_events;
 mod ledger_rows;
+mod ledger_runs;
 mod ledgers;
 mod link;
 mod locks;
