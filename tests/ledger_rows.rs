@@ -118,7 +118,7 @@ async fn a_migration_that_is_applied_here_is_recorded_as_its_tool_does() {
 /// What was written is read as up to date, with nothing wrong about it.
 async fn assert_read_back(database: &TestDatabase, name: &str, folder: &Folder) {
     let reader = reader(&database.url()).await;
-    let hints = Hints { configured: Some(folder.tool), folder: None };
+    let hints = Hints { configured: Some(folder.tool), ..Hints::default() };
     let (found, read) = read_all(&reader, database, hints).await;
     let oids = schemas(database);
     let current = |schema: &str| {
