@@ -157,10 +157,15 @@ async fn a_renamed_ledger_is_found_by_its_name_and_told_by_its_columns() {
         schema: schema.map(|schema| SchemaName::existing(schema).expect("a name")),
         name: Ident::new("steps").expect("a name"),
     };
-    let found = reading(&database, Some(folder.clone()), |config| config.migrations.ledger_table = Some(table(None))).await;
+    let found =
+        reading(&database, Some(folder.clone()), |config| config.migrations.ledger_table = Some(table(None))).await;
     let behind = "20250102120000_create_products.js";
     assert_eq!(line(&found.snapshot, "tenant_globex"), at(TenantState::Behind, behind, 2, 1));
-    assert_eq!(line(&found.snapshot, "tenant_umbrella"), at(TenantState::Locked, behind, 2, 1), "its lock is renamed, too");
+    assert_eq!(
+        line(&found.snapshot, "tenant_umbrella"),
+        at(TenantState::Locked, behind, 2, 1),
+        "its lock is renamed, too"
+    );
     assert_eq!(of(&found.snapshot, "tenant_initech").state, TenantState::NeverMigrated);
 
     database.sql("create schema keep; alter table tenant_acme.steps set schema keep");
@@ -185,7 +190,10 @@ async fn several_ledgers_in_a_schema_are_a_choice_that_nobody_guesses() {
     let by_folder = reading(&database, Some(fixture("alembic").join("migrations")), |_| ()).await;
     assert_eq!(of(&by_folder.snapshot, "tenant_acme").state, TenantState::Ok);
     let configured = reading(&database, None, |config| config.migrations.tool = Some(Tool::Django)).await;
-    assert_eq!(of(&configured.snapshot, "tenant_acme").ledger.reading().map(|reading| reading.tool), Some(Tool::Django));
+    assert_eq!(
+        of(&configured.snapshot, "tenant_acme").ledger.reading().map(|reading| reading.tool),
+        Some(Tool::Django)
+    );
     let neither = reading(&database, None, |config| config.migrations.tool = Some(Tool::Knex)).await;
     let words = of(&neither.snapshot, "tenant_acme").problems[0].raw().to_owned();
     assert!(words.contains("none of the configured knex"), "{words}");
@@ -195,9 +203,7 @@ async fn several_ledgers_in_a_schema_are_a_choice_that_nobody_guesses() {
 async fn two_heads_are_told_and_counted_by_the_graph() {
     let database = loaded("alembic").await;
     let home = tempfile::tempdir().expect("a folder");
-    for (revision, down) in
-        [("aa", "None"), ("b1", "'aa'"), ("b2", "'aa'"), ("cc", "('b1', 'b2')"), ("dd", "'cc'")]
-    {
+    for (revision, down) in [("aa", "None"), ("b1", "'aa'"), ("b2", "'aa'"), ("cc", "('b1', 'b2')"), ("dd", "'cc'")] {
         let text = format!("revision = '{revision}'\ndown_revision = {down}\n\ndef upgrade():\n    pass\n");
         std::fs::write(home.path().join(format!("{revision}_step.py")), text).expect("a file");
     }
@@ -242,11 +248,17 @@ async fn a_lock_that_is_held_now_is_told_with_who_holds_it() {
     let name = rails.value("select current_database()");
     let key = key(&LockPlace { database: &name, schema: "", table: "" });
     let holder = rails.connect().await;
-    holder.batch_execute(&format!("set application_name = 'puma'; select pg_advisory_lock({key})")).await.expect("held");
+    holder
+        .batch_execute(&format!("set application_name = 'puma'; select pg_advisory_lock({key})"))
+        .await
+        .expect("held");
     let found = reading(&rails, Some(fixture("rails").join("migrations")), |_| ()).await;
     assert_eq!(of(&found.snapshot, "tenant_globex").state, TenantState::Behind, "it is nobody's of the tenants");
     let told = &found.snapshot.databases[0].warnings;
-    assert!(told.iter().any(|words| words.raw().contains("held now by pid ") && words.raw().contains("(puma)")), "{told:?}");
+    assert!(
+        told.iter().any(|words| words.raw().contains("held now by pid ") && words.raw().contains("(puma)")),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]
@@ -261,6 +273,10 @@ async fn a_lock_table_that_may_not_be_read_is_no_open_lock() {
     let found = reading_as(&database.url_as(&role), Some(fixture("knex").join("migrations")), |_| ()).await;
     let acme = of(&found.snapshot, "tenant_acme");
     assert_eq!(acme.state, TenantState::NoAccess);
-    assert!(acme.problems[0].raw().contains("GRANT SELECT ON \"tenant_acme\".\"knex_migrations_lock\""), "{:?}", acme.problems);
+    assert!(
+        acme.problems[0].raw().contains("GRANT SELECT ON \"tenant_acme\".\"knex_migrations_lock\""),
+        "{:?}",
+        acme.problems
+    );
     assert_eq!(of(&found.snapshot, "tenant_globex").state, TenantState::Behind);
 }

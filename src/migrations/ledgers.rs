@@ -238,7 +238,9 @@ fn merge(rows: &[TextRow], state: &LedgerState, folder: Option<&Folder>, lens: &
         add_files(&mut details, state, folder, tool);
     }
     match known.order {
-        order @ (Order::Number | Order::Text | Order::Parts | Order::Stamp) => details.sort_by(|a, b| order.compare(&a.version, &b.version)),
+        order @ (Order::Number | Order::Text | Order::Parts | Order::Stamp) => {
+            details.sort_by(|a, b| order.compare(&a.version, &b.version))
+        }
         // As the files come; what is no file stays behind them, as it was applied.
         Order::AsListed => {
             details.sort_by_key(|detail| files.get(known.key(&detail.version)).map_or(usize::MAX, |file| file.position))

@@ -277,7 +277,9 @@ pub fn fleet_reference<'l>(ledgers: impl IntoIterator<Item = &'l LedgerState>) -
         .map(|(tool, versions)| {
             let mut versions: Vec<Version> = versions.into_values().collect();
             match dialect(tool).order {
-                order @ (Order::Number | Order::Text | Order::Parts | Order::Stamp) => versions.sort_by(|a, b| order.compare(a, b)),
+                order @ (Order::Number | Order::Text | Order::Parts | Order::Stamp) => {
+                    versions.sort_by(|a, b| order.compare(a, b))
+                }
                 Order::AsListed => versions = merged(lists.remove(&tool).unwrap_or_default()),
             }
             (tool, versions)

@@ -341,7 +341,8 @@ fn renamed(database: &config::Database, reading: &Reading, found: &mut Examinati
         for (tool, count) in reading.context.found.census() {
             words.push(format!("{} {tool}", text::grouped(count as u64)));
         }
-        let unclear = reading.context.found.by_schema.len() - reading.context.found.census().iter().map(|(_, n)| n).sum::<usize>();
+        let unclear = reading.context.found.by_schema.len()
+            - reading.context.found.census().iter().map(|(_, n)| n).sum::<usize>();
         if unclear > 0 {
             words.push(format!("{} of no certain tool", text::grouped(unclear as u64)));
         }
@@ -363,7 +364,8 @@ fn renamed(database: &config::Database, reading: &Reading, found: &mut Examinati
         | LedgerState::Unreadable { .. } => None,
     });
     if let Some(why) = wide {
-        let advice = "what tenants have is then known to the application alone; `tenants --json` lists the ledger as shared";
+        let advice =
+            "what tenants have is then known to the application alone; `tenants --json` lists the ledger as shared";
         found.add("ledgers", Verdict::Warn, why.raw(), Some(advice));
     }
 }

@@ -115,7 +115,8 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
     if database.tool.is_some_and(|tool| dialect(tool).order == Order::AsListed) {
         // Names that say nothing about the order: as the files come, and what is no file is newer.
         let files = database.files.iter().flat_map(|files| files.iter());
-        let places: HashMap<String, usize> = files.enumerate().map(|(at, file)| (file.version.raw().to_owned(), at)).collect();
+        let places: HashMap<String, usize> =
+            files.enumerate().map(|(at, file)| (file.version.raw().to_owned(), at)).collect();
         let place = |row: &Row| row.version.as_ref().and_then(|version| places.get(version)).copied();
         rows.sort_by_key(|row| Reverse(place(row).unwrap_or(usize::MAX)));
     }

@@ -323,22 +323,6 @@ pub const fn dialect(tool: Tool) -> &'static Dialect {
 }
 
 impl Dialect {
-    /// A tool whose ledger is recognised, and no more yet.
-    const fn recognised(tool: Tool, order: Order, gap: Gap, shapes: &'static [Shape]) -> Self {
-        Self {
-            tool,
-            shapes,
-            order,
-            zeros_are_equal: false,
-            gap,
-            companion: None,
-            lock: ToolLock::None,
-            reading: None,
-            files: None,
-            writing: None,
-        }
-    }
-
     /// What makes two versions one: the text, or the number where zeros in front mean nothing.
     #[must_use]
     pub fn key<'v>(&self, version: &'v Version) -> &'v str {

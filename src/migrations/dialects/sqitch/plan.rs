@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn ids_are_those_that_sqitch_made() {
-        let plan = parse(include_str!("../../../../tests/fixtures/ledgers/sqitch-own/migrations/sqitch.plan")).expect("a plan");
+        let plan = parse(include_str!("../../../../tests/fixtures/ledgers/sqitch-own/migrations/sqitch.plan"))
+            .expect("a plan");
         let seen: Vec<_> = plan.changes.iter().map(|change| (change.version.as_str(), change.id.as_str())).collect();
         assert_eq!(
             seen,
