@@ -4,6 +4,7 @@
 use tenantui::migrations::dialects::{Hints, Writing, dialect};
 use tenantui::migrations::folder::{Folder, MigrationFile};
 use tenantui::migrations::ledgers::detail;
+use tenantui::migrations::lens::Lens;
 use tenantui::migrations::plan::standing;
 use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
 use tenantui::model::ledger::Tool;
@@ -118,7 +119,7 @@ async fn a_migration_that_is_applied_here_is_recorded_as_its_tool_does() {
 /// What was written is read as up to date, with nothing wrong about it.
 async fn assert_read_back(database: &TestDatabase, name: &str, folder: &Folder) {
     let reader = reader(&database.url()).await;
-    let hints = Hints { configured: Some(folder.tool), folder: None };
+    let hints = Hints { configured: Some(folder.tool), ..Hints::default() };
     let (found, read) = read_all(&reader, database, hints).await;
     let oids = schemas(database);
     let current = |schema: &str| {
@@ -133,7 +134,9 @@ async fn assert_read_back(database: &TestDatabase, name: &str, folder: &Folder) 
         assert_eq!(current(schema), current("tenant_acme"), "{name}/{schema}");
         let reading = state.reading().expect("read");
         assert!(!reading.dirty && reading.locked.is_none(), "{name}/{schema}");
-        let details = detail(&reader, found.by_schema.get(&oids[schema]), &state, Some(folder)).await.expect("detail");
+        let details = detail(&reader, found.by_schema.get(&oids[schema]), &state, Some(folder), &Lens::default())
+            .await
+            .expect("detail");
         assert!(details.iter().all(|detail| detail.state == MigrationState::Applied), "{name}: {details:?}");
         assert!(details.iter().all(|detail| detail.checksum_ok != Some(false)), "{name}: {details:?}");
     }

@@ -19,6 +19,7 @@ mod jobs;
 mod keys;
 mod layouts;
 mod ledger_events;
+mod ledger_fleet;
 mod ledger_rows;
 mod ledger_runs;
 mod ledgers;

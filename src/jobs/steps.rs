@@ -78,8 +78,7 @@ pub(super) async fn files(target: &Target, params: &Params) -> Result<HashMap<St
     let folder =
         read.map_err(|error| gate::refused(error.to_string()))?.map_err(|error| gate::refused(error.to_string()))?;
     for wanted in &params.files {
-        let file = folder.files.iter().find(|file| file.version.raw() == wanted.version);
-        let Some(file) = file else {
+        let Some(file) = folder.find(&wanted.version, |file| FileRef::of(file).sha256 == wanted.sha256) else {
             return Err(gate::refused(format!(
                 "{} has no file of version {}, which the job runs",
                 folder.path.display(),

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::dialects::dialect;
 use super::folder::{Finding, MigrationFile};
 pub use super::standing::{FleetReference, Standing, Standings, fleet_reference, standing};
 use crate::model::ident::SchemaName;
@@ -151,8 +150,7 @@ impl Plan {
                 files.push(Arc::clone(file));
             }
         }
-        let order = dialect(self.tool).order;
-        files.sort_by(|a, b| order.compare(&a.version, &b.version));
+        files.sort_by_key(|file| file.position);
         files
     }
 

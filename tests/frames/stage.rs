@@ -79,6 +79,7 @@ impl Stage {
             folder: Some(Arc::new(folder())),
             folder_error: None,
             found: Arc::default(),
+            lens: Arc::default(),
             initialised: true,
             taken: Arc::new(TakenNames {
                 slugs: vec!["acme".into()],

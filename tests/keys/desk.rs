@@ -375,6 +375,7 @@ pub fn context() -> JobContext {
         folder: Some(folder()),
         folder_error: None,
         found: Arc::default(),
+        lens: Arc::default(),
         initialised: true,
         taken: Arc::new(TakenNames {
             slugs: slugs.iter().map(|slug| (*slug).to_owned()).collect(),
