@@ -206,6 +206,8 @@ impl Folder {
 }
 
 #[cfg(test)]
+mod code_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tool_tests;
