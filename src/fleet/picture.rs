@@ -1,6 +1,6 @@
 //! What is known of one database, and the part of the picture that follows from it. No I/O: `read` brings the facts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::cache::{CacheCounts, CacheIds};
 use crate::config;
 use crate::jobs::init::InitStatus;
 use crate::layout::{Layout, TakenNames};
-use crate::migrations::dialects::{Found, Interner, Ledgers};
+use crate::migrations::dialects::{Interner, Ledgers};
 use crate::migrations::folder::{Finding, Folder};
 use crate::migrations::lens::Lens;
 use crate::migrations::standing::{Standing, Standings, fleet_reference};
@@ -382,39 +382,6 @@ impl Picture {
             }),
             schema_rule: self.layout.as_ref().map(|layout| Untrusted::new(&layout.naming.schema_template)),
         }
-    }
-
-    /// The tool of most tenants, or of the ledger that is kept for all; where no ledger was found yet, the folder's.
-    #[must_use]
-    pub fn tool(&self) -> Option<Tool> {
-        let expected = || self.layout.as_ref().and_then(|layout| layout.expected_tool);
-        self.found_tool().or(self.files.tool).or_else(expected)
-    }
-
-    /// The tool of the ledgers; where none was found yet, the layout's.
-    #[must_use]
-    pub fn ledger_tool(&self) -> Option<Tool> {
-        self.found_tool().or_else(|| self.layout.as_ref().and_then(|layout| layout.expected_tool))
-    }
-
-    fn found_tool(&self) -> Option<Tool> {
-        let mut votes: BTreeMap<Tool, usize> = BTreeMap::new();
-        let tool_of = |oid: &u32| match self.found.by_schema.get(oid) {
-            Some(Found::Ledger(ledger)) => Some(ledger.tool),
-            Some(Found::Unclear { .. }) | None => None,
-        };
-        for tool in self.base.iter().filter_map(|tenant| tool_of(&tenant.schema_oid?)) {
-            *votes.entry(tool).or_default() += 1;
-        }
-        let most = votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(tool, _)| tool);
-        most.or_else(|| self.wide.iter().find_map(tool_of))
-    }
-
-    /// The shared schema's oid and name, where the layout has one and it exists.
-    #[must_use]
-    pub fn shared_schema(&self) -> Option<&SchemaRow> {
-        let shared = self.layout.as_ref()?.shared_schema.as_ref()?;
-        self.schemas.iter().find(|schema| schema.name.raw() == shared.raw())
     }
 
     fn context(&self) -> Option<Arc<JobContext>> {

@@ -1,7 +1,7 @@
 //! The ledgers of a picture as they are seen through folder and configuration, the shared schema's and those that are
 //! kept for the whole database among them. No I/O.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::judge;
@@ -13,7 +13,7 @@ use crate::migrations::ledgers::kept_elsewhere;
 use crate::migrations::lens::{Glance, Lens};
 use crate::migrations::standing::{Standing, Standings, comparable};
 use crate::model::fleet::SharedSchema;
-use crate::model::ledger::LedgerState;
+use crate::model::ledger::{LedgerState, Tool};
 use crate::postgres::catalog::SchemaRow;
 
 /// Ledgers as they are seen.
@@ -37,6 +37,39 @@ impl Seen {
 }
 
 impl Picture {
+    /// The tool of most tenants, or of the ledger that is kept for all; where no ledger was found yet, the folder's.
+    #[must_use]
+    pub fn tool(&self) -> Option<Tool> {
+        let expected = || self.layout.as_ref().and_then(|layout| layout.expected_tool);
+        self.found_tool().or(self.files.tool).or_else(expected)
+    }
+
+    /// The tool of the ledgers; where none was found yet, the layout's.
+    #[must_use]
+    pub fn ledger_tool(&self) -> Option<Tool> {
+        self.found_tool().or_else(|| self.layout.as_ref().and_then(|layout| layout.expected_tool))
+    }
+
+    fn found_tool(&self) -> Option<Tool> {
+        let mut votes: BTreeMap<Tool, usize> = BTreeMap::new();
+        let tool_of = |oid: &u32| match self.found.by_schema.get(oid) {
+            Some(Found::Ledger(ledger)) => Some(ledger.tool),
+            Some(Found::Unclear { .. }) | None => None,
+        };
+        for tool in self.base.iter().filter_map(|tenant| tool_of(&tenant.schema_oid?)) {
+            *votes.entry(tool).or_default() += 1;
+        }
+        let most = votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(tool, _)| tool);
+        most.or_else(|| self.wide.iter().find_map(tool_of))
+    }
+
+    /// The shared schema's oid and name, where the layout has one and it exists.
+    #[must_use]
+    pub fn shared_schema(&self) -> Option<&SchemaRow> {
+        let shared = self.layout.as_ref()?.shared_schema.as_ref()?;
+        self.schemas.iter().find(|schema| schema.name.raw() == shared.raw())
+    }
+
     /// What is known besides the catalog when ledgers are recognised.
     #[must_use]
     pub fn hints(&self) -> Hints {
@@ -107,9 +140,7 @@ impl Picture {
         let wide = self.wide.iter().filter(|oid| Some(**oid) != known);
         for schema in wide.filter_map(|oid| self.schemas.iter().find(|schema| schema.oid == *oid)) {
             let ledger = seen.ledgers.get(&schema.oid).unwrap_or(&LedgerState::Unread);
-            let is_of_files = |files: crate::model::ledger::Tool| {
-                ledger.reading().is_some_and(|reading| comparable(reading.tool, files))
-            };
+            let is_of_files = |files: Tool| ledger.reading().is_some_and(|reading| comparable(reading.tool, files));
             // A ledger for all is what the tenants' folder is applied to.
             let standing = match &self.files.folder {
                 Some(folder) if is_of_files(folder.tool) => reference.standing(ledger),

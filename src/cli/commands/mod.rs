@@ -9,6 +9,7 @@ mod grants;
 pub mod init;
 pub mod job;
 pub mod jobs;
+mod ledger_checks;
 pub mod manual;
 pub mod migrate;
 pub mod migrations;

@@ -80,7 +80,13 @@ pub(crate) fn assignments(text: &str, names: &[&str]) -> Vec<Assignment> {
             Token::Open => depth += 1,
             Token::Close => depth = depth.saturating_sub(1),
             Token::End if depth == 0 => fresh = true,
-            Token::Name(..) | Token::Text(_) | Token::Comma | Token::Equals | Token::Sign | Token::End => {
+            Token::Name(..)
+            | Token::Text(_)
+            | Token::Comma
+            | Token::Equals
+            | Token::Sign
+            | Token::Colon
+            | Token::End => {
                 fresh = false;
             }
         }
@@ -99,6 +105,8 @@ enum Token {
     Comma,
     /// A single `=`.
     Equals,
+    /// What an annotation starts with.
+    Colon,
     /// Any other character.
     Sign,
     /// The end of a line, or a semicolon.
@@ -110,7 +118,7 @@ fn value_start(tokens: &[Token], mut at: usize) -> Option<usize> {
     if tokens.get(at) == Some(&Token::Equals) {
         return Some(at + 1);
     }
-    if tokens.get(at) != Some(&Token::Sign) {
+    if tokens.get(at) != Some(&Token::Colon) {
         return None;
     }
     let mut depth = 0_usize;
@@ -120,7 +128,13 @@ fn value_start(tokens: &[Token], mut at: usize) -> Option<usize> {
             Token::Close => depth = depth.saturating_sub(1),
             Token::Equals if depth == 0 => return Some(at + 1),
             Token::End if depth == 0 => return None,
-            Token::Name(..) | Token::Text(_) | Token::Comma | Token::Equals | Token::Sign | Token::End => {}
+            Token::Name(..)
+            | Token::Text(_)
+            | Token::Comma
+            | Token::Equals
+            | Token::Sign
+            | Token::Colon
+            | Token::End => {}
         }
         at += 1;
     }
@@ -162,7 +176,9 @@ fn expression(tokens: &[Token], mut at: usize, level: usize) -> (Value, usize) {
             Token::Sign if matches!(value, Some(Value::List(_))) => {
                 return (value.unwrap_or(Value::Other), skip(tokens, at, level));
             }
-            Token::Name(..) | Token::Text(_) | Token::Comma | Token::Equals | Token::Sign => value = Some(Value::Other),
+            Token::Name(..) | Token::Text(_) | Token::Comma | Token::Equals | Token::Sign | Token::Colon => {
+                value = Some(Value::Other)
+            }
         }
         at += 1;
     }
@@ -178,7 +194,13 @@ fn skip(tokens: &[Token], mut at: usize, level: usize) -> usize {
             Token::End if depth == 0 && level == 0 => break,
             Token::Open => depth += 1,
             Token::Close => depth -= 1,
-            Token::Name(..) | Token::Text(_) | Token::Comma | Token::Equals | Token::Sign | Token::End => {}
+            Token::Name(..)
+            | Token::Text(_)
+            | Token::Comma
+            | Token::Equals
+            | Token::Sign
+            | Token::Colon
+            | Token::End => {}
         }
         at += 1;
     }
@@ -197,7 +219,15 @@ fn list(tokens: &[Token], mut at: usize, level: usize) -> (Value, usize) {
             None => return (Value::List(items), at),
             Some(Token::Close) => return (Value::List(items), at + 1),
             Some(Token::Comma) => at += 1,
-            Some(Token::Name(..) | Token::Text(_) | Token::Open | Token::Equals | Token::Sign | Token::End) => {
+            Some(
+                Token::Name(..)
+                | Token::Text(_)
+                | Token::Open
+                | Token::Equals
+                | Token::Sign
+                | Token::Colon
+                | Token::End,
+            ) => {
                 let (value, end) = expression(tokens, at, level);
                 items.push(value);
                 at = end.max(at + 1);
@@ -229,17 +259,7 @@ fn tokens(text: &str) -> Vec<Token> {
                     _ => tokens.push(Token::Name(name, column)),
                 }
             }
-            '\\' => {
-                // A line that goes on.
-                rest.next();
-                let mut ahead = rest.clone();
-                if ahead.next() == Some('\r') {
-                    rest.next();
-                }
-                if rest.clone().next() == Some('\n') {
-                    rest.next();
-                }
-            }
+            '\\' => go_on(&mut rest),
             '=' => {
                 rest.next();
                 if rest.clone().next() == Some('=') {
@@ -255,6 +275,7 @@ fn tokens(text: &str) -> Vec<Token> {
                     '(' | '[' | '{' => tokens.push(Token::Open),
                     ')' | ']' | '}' => tokens.push(Token::Close),
                     ',' => tokens.push(Token::Comma),
+                    ':' => tokens.push(Token::Colon),
                     '\n' | ';' => tokens.push(Token::End),
                     c if c.is_whitespace() => {}
                     _ => tokens.push(Token::Sign),
@@ -269,6 +290,18 @@ fn tokens(text: &str) -> Vec<Token> {
         };
     }
     tokens
+}
+
+/// Behind a backslash and the end of the line that it makes go on.
+fn go_on(rest: &mut Chars<'_>) {
+    rest.next();
+    let mut ahead = rest.clone();
+    if ahead.next() == Some('\r') {
+        rest.next();
+    }
+    if rest.clone().next() == Some('\n') {
+        rest.next();
+    }
 }
 
 fn skip_line(rest: &mut Chars<'_>) {
