@@ -16,11 +16,14 @@ pub struct Lens {
     names: HashMap<Tool, Names>,
 }
 
+/// A set, and what is seen of it.
+type Pair = (Arc<AppliedSet>, Arc<AppliedSet>);
+
 /// What was seen through a lens: equal ledgers stay one set.
 #[derive(Debug, Default)]
 pub struct Glance {
     // By address: the set is held here, so that no other can come to live at it.
-    known: HashMap<(*const AppliedSet, Tool), (Arc<AppliedSet>, Arc<AppliedSet>)>,
+    known: HashMap<(*const AppliedSet, Tool), Pair>,
 }
 
 impl Lens {

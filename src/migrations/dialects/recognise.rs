@@ -147,7 +147,7 @@ impl FoundLedger {
 pub fn recognise(candidates: &[CandidateTable], hints: &Hints) -> Ledgers {
     let mut by_shape: HashMap<(*const TableShape, &str), Arc<[Tool]>> = HashMap::new();
     let mut with_metadata: HashSet<u32> = HashSet::new();
-    let mut tables: HashMap<u32, Vec<(&CandidateTable, Arc<[Tool]>)>> = HashMap::new();
+    let mut tables: HashMap<u32, Vec<Candidate<'_>>> = HashMap::new();
     let mut beside: HashMap<u32, Vec<&CandidateTable>> = HashMap::new();
     for candidate in candidates {
         let name = candidate.name.name.raw();
@@ -221,14 +221,13 @@ enum Metadata {
     Nowhere,
 }
 
+/// A candidate, and the tools whose ledger it may be.
+type Candidate<'c> = (&'c CandidateTable, Arc<[Tool]>);
+
+/// A candidate that is settled: of this tool, with certainty or not.
 type Known<'c> = (&'c CandidateTable, Tool, bool);
 
-fn judge(
-    tables: &[(&CandidateTable, Arc<[Tool]>)],
-    beside: &[&CandidateTable],
-    metadata: Metadata,
-    hints: &Hints,
-) -> Found {
+fn judge(tables: &[Candidate<'_>], beside: &[&CandidateTable], metadata: Metadata, hints: &Hints) -> Found {
     let unclear = |why: String| Found::Unclear {
         tables: tables.iter().map(|(candidate, _)| candidate.name.name.raw().into()).collect(),
         why: why.into(),
