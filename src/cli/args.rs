@@ -1,6 +1,10 @@
 //! The command line: commands, flags and their help. Only what works is offered here.
 
+mod undo;
+
 use std::path::PathBuf;
+
+pub use undo::Undo;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -88,6 +92,10 @@ pub enum Command {
     Provision(Provision),
     /// Apply pending migrations to tenants
     Migrate(Migrate),
+    /// Undo the newest migrations of tenants, where they have down files
+    Rollback(Undo),
+    /// Undo the newest migrations of tenants and apply them again
+    Redo(Undo),
     /// List the jobs, newest first
     Jobs(Jobs),
     /// Show a job and its results, or go on with it
@@ -228,6 +236,12 @@ pub struct Migrate {
     /// Every tenant in these states
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
     pub state: Vec<TenantState>,
+    /// The shared schema instead of tenants
+    #[arg(long, conflicts_with_all = ["slugs", "all", "state"])]
+    pub shared: bool,
+    /// Run it on the canaries in one transaction each, and roll back: nothing of it is left
+    #[arg(long)]
+    pub rehearse: bool,
     /// Up to and including this version
     #[arg(long, value_name = "VERSION", conflicts_with = "only")]
     pub to: Option<String>,
@@ -407,6 +421,9 @@ mod tests {
             &["tenantui", "migrate", "acme", "--all"][..],
             &["tenantui", "migrate", "--all", "--state", "behind"],
             &["tenantui", "migrate", "--to", "1", "--only", "2"],
+            &["tenantui", "migrate", "--shared", "--all"],
+            &["tenantui", "rollback", "acme", "--steps", "1", "--to", "2"],
+            &["tenantui", "redo", "acme", "--steps", "0"],
             &["tenantui", "tenants", "--json", "--csv"],
             &["tenantui", "tenants", "--state", "happy"],
             &["tenantui", "tenants", "--state", "unknown"],

@@ -156,6 +156,8 @@ pub struct Migrations {
     pub path: Option<PathBuf>,
     /// `shared_path`, absolute.
     pub shared_path: Option<PathBuf>,
+    /// `verify_path`, absolute.
+    pub verify_path: Option<PathBuf>,
     /// `command`, for tools whose migrations are code.
     pub command: Option<Vec<String>>,
     /// `allow`: plan-time refusals lifted.

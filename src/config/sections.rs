@@ -249,6 +249,7 @@ fn migrations(section: &mut Section<'_>) -> Result<Migrations, ConfigError> {
     };
     let path = folder(section, "path")?;
     let shared_path = folder(section, "shared_path")?;
+    let verify_path = folder(section, "verify_path")?;
     let command = command(section, "command")?;
     let mut allow = Vec::new();
     for text in section.list("allow")?.unwrap_or_default() {
@@ -263,7 +264,7 @@ fn migrations(section: &mut Section<'_>) -> Result<Migrations, ConfigError> {
         }
     }
     section.finish()?;
-    Ok(Migrations { tool, path, shared_path, command, allow })
+    Ok(Migrations { tool, path, shared_path, verify_path, command, allow })
 }
 
 /// An absent folder is a mistake; an empty one means that there are no files.

@@ -6,19 +6,27 @@ use std::sync::Arc;
 
 use super::picture::Files;
 use crate::migrations::folder::Folder;
+use crate::migrations::verify;
 use crate::model::ledger::Tool;
 
 /// Reads a folder where it changed since it was last read, or is to be read by another tool's rules.
-pub async fn refresh(known: &Files, path: Option<&PathBuf>, tool: Option<Tool>) -> Option<Files> {
+/// `verify` is where verify files of its migrations are kept, if anywhere.
+pub async fn refresh(
+    known: &Files,
+    path: Option<&PathBuf>,
+    verify: Option<&PathBuf>,
+    tool: Option<Tool>,
+) -> Option<Files> {
+    let verify = verify.cloned();
     let Some(path) = path.cloned() else {
         return (known.folder.is_some() || known.error.is_some()).then(Files::default);
     };
     let (last, last_tool) = (known.signature, known.tool);
     let read = move || {
-        let signature = signature(&path);
+        let signature = signature(&path, verify.as_deref());
         // Signature 0 is "never read"; the hash of a real folder is as good as never 0.
         let same = signature == last && last != 0 && (tool == last_tool || tool.is_none());
-        (!same).then(|| read(&path, tool, signature))
+        (!same).then(|| read(&path, verify.as_deref(), tool, signature))
     };
     match tokio::task::spawn_blocking(read).await {
         Ok(files) => files,
@@ -29,7 +37,7 @@ pub async fn refresh(known: &Files, path: Option<&PathBuf>, tool: Option<Tool>) 
     }
 }
 
-fn read(path: &Path, tool: Option<Tool>, signature: u64) -> Files {
+fn read(path: &Path, verify: Option<&Path>, tool: Option<Tool>, signature: u64) -> Files {
     let Some(tool) = tool.or_else(|| Folder::detect(path)) else {
         let error = missing(path).map_or_else(
             || Files::default().error,
@@ -37,7 +45,11 @@ fn read(path: &Path, tool: Option<Tool>, signature: u64) -> Files {
         );
         return Files { error, signature, ..Files::default() };
     };
-    match Folder::read(path, tool) {
+    let folder = Folder::read(path, tool).and_then(|folder| match verify {
+        Some(verify) => verify::attach(folder, verify),
+        None => Ok(folder),
+    });
+    match folder {
         Ok(folder) => Files { folder: Some(Arc::new(folder)), error: None, signature, tool: Some(tool) },
         Err(error) => Files { folder: None, error: Some(error.message), signature, tool: Some(tool) },
     }
@@ -49,9 +61,12 @@ fn missing(path: &Path) -> Option<std::io::Error> {
 }
 
 /// Names, sizes and times of the files, two levels deep.
-fn signature(path: &Path) -> u64 {
+fn signature(path: &Path, verify: Option<&Path>) -> u64 {
     let mut hash = DefaultHasher::new();
     sign(path, 2, &mut hash);
+    if let Some(verify) = verify {
+        sign(verify, 1, &mut hash);
+    }
     hash.finish()
 }
 

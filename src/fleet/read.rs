@@ -174,14 +174,15 @@ async fn read_rows(session: &mut Session, picture: &mut Picture) -> Result<(), F
 
 async fn read_folders(picture: &mut Picture) {
     let migrations = picture.config().migrations.clone();
+    let verify = migrations.verify_path.as_ref();
     // Without a configured tool and without files that tell, the ledgers do.
     let tool = migrations.tool.or_else(|| detected(&migrations.path)).or_else(|| picture.tool()).map(untied);
-    if let Some(files) = files::refresh(&picture.files, migrations.path.as_ref(), tool).await {
+    if let Some(files) = files::refresh(&picture.files, migrations.path.as_ref(), verify, tool).await {
         picture.files = files;
         picture.stale = true;
     }
     let shared = migrations.tool.or_else(|| detected(&migrations.shared_path)).or(tool);
-    if let Some(files) = files::refresh(&picture.shared_files, migrations.shared_path.as_ref(), shared).await {
+    if let Some(files) = files::refresh(&picture.shared_files, migrations.shared_path.as_ref(), verify, shared).await {
         picture.shared_files = files;
         picture.stale = true;
     }

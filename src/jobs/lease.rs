@@ -11,6 +11,7 @@ use super::bound::Home;
 use super::gate;
 use super::lane::LINK_PATIENCE;
 use super::orders::OrderError;
+use super::toollock::{self, ToolKey};
 use crate::migrations::apply::keys::JOB_CLASS;
 use crate::migrations::apply::step::Fence;
 use crate::migrations::apply::wire::{self, Trouble};
@@ -74,7 +75,8 @@ pub(super) enum Lease {
     Lost(Untrusted),
     /// It could not be regained in time.
     Gone(Untrusted),
-    /// The server is not the one that the job was claimed on any more: a failover.
+    /// The job must not go on by itself: the server is not the one that it was claimed on any more (a failover), or
+    /// another session took the tool's lock meanwhile.
     Moved(Untrusted),
     /// Another worker has the job now.
     Taken,
@@ -136,6 +138,8 @@ pub(super) struct Keeper<'a> {
     pub(super) home: &'a Home,
     pub(super) fence: Fence,
     pub(super) times: Times,
+    /// The tool's lock of the database, which is kept on the same connection.
+    pub(super) tool: Option<ToolKey>,
     pub(super) lease: watch::Sender<Lease>,
     pub(super) flags: watch::Sender<Flags>,
     /// What the heartbeat writes.
@@ -155,7 +159,7 @@ enum Watch {
 pub(super) enum Regained {
     /// For the same attempt.
     Held(Box<WriterSession>),
-    /// The server is another one now, in words; nothing was locked.
+    /// The server is another one now, or the tool's lock is another's, in words; nothing was locked.
     Moved(Untrusted),
     /// Another worker has the job.
     Taken,
@@ -177,7 +181,7 @@ impl Keeper<'_> {
             drop(session);
             let mut over = self.over.clone();
             let regained = tokio::select! {
-                regained = regain(self.target, self.home, self.fence, self.times, LINK_PATIENCE) => regained,
+                regained = regain(self.target, self.home, self.fence, (self.times, self.tool), LINK_PATIENCE) => regained,
                 // What the end needs it finds for itself.
                 _ = over.wait_for(|over| *over) => return None,
             };
@@ -307,7 +311,7 @@ async fn regain(
     target: &Target,
     home: &Home,
     fence: Fence,
-    times: Times,
+    (times, tool): (Times, Option<ToolKey>),
     patience: Duration,
 ) -> Result<Regained, OrderError> {
     let job = JobId(fence.job);
@@ -324,7 +328,13 @@ async fn regain(
         };
         match answer {
             Ok((false, _)) => return Ok(Regained::Taken),
-            Ok((true, true)) => return Ok(Regained::Held(Box::new(session))),
+            Ok((true, true)) => match tool_again(&session, tool, started, patience).await {
+                Ok(None) => return Ok(Regained::Held(Box::new(session))),
+                Ok(Some(words)) => return Ok(Regained::Moved(words)),
+                Err(trouble @ Trouble::Server(_)) => return Err(trouble.into()),
+                Err(trouble @ Trouble::Lost(_)) if started.elapsed() > patience => return Err(trouble.into()),
+                Err(Trouble::Lost(_)) => {}
+            },
             // The server has not noticed yet that our old session is gone.
             Ok((true, false)) if started.elapsed() > patience => {
                 return Err(gate::refused("the server still keeps the lock of the lost session"));
@@ -335,6 +345,25 @@ async fn regain(
             Ok((true, false)) | Err(Trouble::Lost(_)) => {}
         }
         tokio::time::sleep(times.look.min(Duration::from_millis(250))).await;
+    }
+}
+
+/// The tool's lock again: our lost session may still hold it for a moment. In words, where another has it for good.
+async fn tool_again(
+    session: &WriterSession,
+    tool: Option<ToolKey>,
+    started: Instant,
+    patience: Duration,
+) -> Result<Option<Untrusted>, Trouble> {
+    let Some(tool) = tool else { return Ok(None) };
+    loop {
+        if toollock::try_once(session, tool).await? {
+            return Ok(None);
+        }
+        if started.elapsed() > patience {
+            return Ok(Some(toollock::held(session, tool).await));
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 

@@ -4,13 +4,14 @@
 use super::gate::{ask, refused};
 use super::orders::OrderError;
 use super::params::{ProvisionParams, RowValue, Value};
-use super::service::{MigrateOrder, ProvisionOrder};
+use super::service::ProvisionOrder;
 use crate::config::Allow;
 use crate::layout::{Registry, RegistryColumns, TakenNames};
 use crate::migrations::alone;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::folder::{Folder, MigrationFile};
-use crate::model::ident::{Ident, QualifiedName, literal};
+use crate::migrations::plan::{Direction, Plan};
+use crate::model::ident::{Ident, QualifiedName, SchemaName, literal};
 use crate::model::ledger::Tool;
 use crate::postgres::session::{Target, WriterSession};
 
@@ -23,9 +24,16 @@ fn listed(names: &[String]) -> String {
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
 }
 
-/// Checks the order of a migration.
-pub(super) async fn migrate(target: &Target, session: &WriterSession, order: &MigrateOrder) -> Result<(), OrderError> {
-    let plan = &order.plan;
+/// Checks the order of a migration, a rollback or a redo: `direction` is what the order allows.
+pub(super) async fn migrate(
+    target: &Target,
+    session: &WriterSession,
+    plan: &Plan,
+    direction: Direction,
+) -> Result<(), OrderError> {
+    if plan.direction != direction {
+        return Err(refused(format!("a plan to {} is no plan to {}", plan.direction.verb(), direction.verb())));
+    }
     if let Some(refusal) = plan.refusals.first() {
         return Err(refused(format!(
             "{}:{}: {}; nothing was ordered. Mend the file, or lift the refusal with allow = [\"{}:{}\"]",
@@ -37,12 +45,18 @@ pub(super) async fn migrate(target: &Target, session: &WriterSession, order: &Mi
         )));
     }
     if plan.tenants.is_empty() {
-        return Err(refused("nothing is pending: there is nothing to order"));
+        return Err(refused(match direction {
+            Direction::Up => "nothing is pending: there is nothing to order",
+            Direction::Down | Direction::Again => "nothing is applied that could be undone: there is nothing to order",
+        }));
     }
-    runnable(plan.tool, plan.files().iter().map(AsRef::as_ref))?;
-    through_no_pooler(session, plan.files().iter().map(AsRef::as_ref))?;
+    let scripts = plan.scripts();
+    runnable(plan.tool, scripts.iter().map(AsRef::as_ref))?;
+    through_no_pooler(session, scripts.iter().map(AsRef::as_ref))?;
     for tenant in &plan.tenants {
-        tenant.schema.check_tenant().map_err(|error| refused(format!("{}: {error}", tenant.slug.raw())))?;
+        let name = tenant.schema.raw();
+        let checked = if plan.shared { SchemaName::shared(name) } else { SchemaName::tenant(name) };
+        checked.map_err(|error| refused(format!("{}: {error}", tenant.slug.raw())))?;
     }
     let oids: Vec<String> = plan.tenants.iter().map(|tenant| tenant.schema_oid.to_string()).collect();
     let rows = ask(
@@ -65,6 +79,22 @@ pub(super) async fn migrate(target: &Target, session: &WriterSession, order: &Mi
         )));
     }
     Ok(())
+}
+
+/// Whether a plan can be rehearsed. Needs no connection.
+///
+/// # Errors
+/// When a file runs outside of a transaction: what it did could not be taken back.
+pub fn rehearse(plan: &Plan) -> Result<(), OrderError> {
+    let files = plan.rehearsal().iter().flat_map(|tenant| &tenant.files);
+    match files.into_iter().find(|file| !matches!(alone::of(file), Ok(None))) {
+        Some(file) => Err(refused(format!(
+            "{} runs outside of a transaction: what it does could not be taken back, so it is not rehearsed. Rehearse \
+             what stands before it (--to)",
+            file.path.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Whether this version can run these files and write their ledger. Needs no connection.

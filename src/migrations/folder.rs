@@ -53,6 +53,8 @@ pub struct MigrationFile {
     pub sha256: [u8; 32],
     /// What undoes it, where there is that: of the same version, with statements and findings of its own.
     pub down: Option<Arc<MigrationFile>>,
+    /// What says whether it did its work, where there is such a file: see `verify`.
+    pub verify: Option<Arc<MigrationFile>>,
     /// The up file's statements, split as its tool splits them.
     pub statements: Vec<Statement>,
     /// The file runs inside one transaction with its ledger row.
@@ -379,6 +381,7 @@ fn bare(version: Version, name: Untrusted, entry: Entry, sql: Arc<str>) -> Migra
         sha256: Sha256::digest(sql.as_bytes()).into(),
         sql,
         down: None,
+        verify: None,
         statements: Vec::new(),
         transactional: true,
         findings: Vec::new(),
@@ -386,7 +389,7 @@ fn bare(version: Version, name: Untrusted, entry: Entry, sql: Arc<str>) -> Migra
 }
 
 /// The text of a file, byte for byte: read once, and what was read is what is hashed and what runs.
-fn read_text(path: &Path) -> Result<String, FolderError> {
+pub(super) fn read_text(path: &Path) -> Result<String, FolderError> {
     let kind = fs::metadata(path).map_err(|cause| cannot_read(path, &cause))?;
     if !kind.is_file() {
         return Err(error(format!("{} is no ordinary file", path.display())));

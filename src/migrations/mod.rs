@@ -14,3 +14,4 @@ pub mod lexer;
 pub mod plan;
 pub mod split;
 pub mod standing;
+pub mod verify;

@@ -307,7 +307,7 @@ pub struct TenantOutcome {
     pub version: Option<Version>,
     /// The first step that failed.
     pub failure: Option<StepFailure>,
-    /// The operator's words about a tenant that was skipped.
+    /// The operator's words about a tenant that was skipped; or in what its structure differs from its siblings'.
     pub note: Option<Untrusted>,
     /// Steps done and in all.
     pub steps: (u32, u32),

@@ -373,6 +373,7 @@ pub fn context() -> JobContext {
         layout: Arc::new(layout()),
         folder: Some(folder()),
         folder_error: None,
+        shared: None,
         found: Arc::default(),
         initialised: true,
         taken: Arc::new(TakenNames {

@@ -23,6 +23,7 @@ fn file(version: &str) -> Arc<MigrationFile> {
         sql: "select 1".into(),
         sha256: [version.len() as u8; 32],
         down: None,
+        verify: None,
         statements: Vec::new(),
         transactional: true,
         findings: Vec::new(),
