@@ -207,6 +207,7 @@ pub fn folder() -> Folder {
             sql,
             sha256: [7; 32],
             down: None,
+            verify: None,
             below: String::new(),
             position: 0,
             is_code: false,
