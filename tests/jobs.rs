@@ -252,7 +252,8 @@ impl Fleet {
 
     /// What the ledger of a tenant holds, and which of the tables `m<version>` are there.
     pub fn stands(&self, slug: &str) -> (String, String) {
-        let ledger = format!("select coalesce(string_agg(id::text, ',' order by id), '') from tenant_{slug}.schema_migrations");
+        let ledger =
+            format!("select coalesce(string_agg(id::text, ',' order by id), '') from tenant_{slug}.schema_migrations");
         let tables = format!(
             "select coalesce(string_agg(substr(relname, 2), ',' order by relname), '') from pg_class where relkind = 'r' \
              and relname ~ '^m[0-9]+$' and relnamespace = 'tenant_{slug}'::regnamespace"

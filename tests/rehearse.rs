@@ -43,15 +43,27 @@ async fn it_runs_on_the_canaries_and_leaves_nothing() {
     assert_eq!(view.kind.word(), "rehearse");
     assert_eq!(fleet.fingerprint(), before, "something was left behind");
     let told = lines(&events);
-    assert_eq!(told.iter().filter(|line| line.starts_with("->3 ") && line.contains("rolled back")).count(), 2, "{told:?}");
+    assert_eq!(
+        told.iter().filter(|line| line.starts_with("->3 ") && line.contains("rolled back")).count(),
+        2,
+        "{told:?}"
+    );
     for file in ["->1 ", "1>2 ", "2>3 "] {
-        assert_eq!(told.iter().filter(|line| line.starts_with(file) && line.ends_with('s')).count(), 2, "{file} {told:?}");
+        assert_eq!(
+            told.iter().filter(|line| line.starts_with(file) && line.ends_with('s')).count(),
+            2,
+            "{file} {told:?}"
+        );
     }
     let timed = "select bool_and(duration_ms is not null and message = 'rehearsed: rolled back' and action = 'rehearse') from tenantui.step";
     assert_eq!(fleet.db.value(timed), "t");
     assert_eq!(fleet.db.value("select string_agg(distinct outcome, ',') from tenantui.audit where action = 'rehearse' and target like 'tenant%'"), "rolled back");
     let outcome = &fleet.outcomes(job).await["t000"];
-    assert_eq!((outcome.outcome, outcome.version.as_ref().map(Version::raw)), (Outcome::Done, None), "it stands where it stood");
+    assert_eq!(
+        (outcome.outcome, outcome.version.as_ref().map(Version::raw)),
+        (Outcome::Done, None),
+        "it stands where it stood"
+    );
     // Nothing of it counts: all is pending still, and runs.
     let view = fleet.migrate(fleet.plan(|_| {})).await;
     assert_eq!((view.state, view.done), (JobState::Done, 5));

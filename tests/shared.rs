@@ -47,7 +47,10 @@ fn the_shared_schema_is_migrated_by_itself() {
     let fleet = fleet();
     let dry = fleet.json(0, &["migrate", "--shared", "--dry-run", "--json"]);
     let plan = &dry["plans"][0];
-    assert_eq!((plan["shared"].as_bool(), plan["canary"].as_u64(), plan["steps"].as_u64()), (Some(true), Some(0), Some(1)));
+    assert_eq!(
+        (plan["shared"].as_bool(), plan["canary"].as_u64(), plan["steps"].as_u64()),
+        (Some(true), Some(0), Some(1))
+    );
     assert!(text(&fleet.expect(5, &["migrate", "--shared"]).stderr).contains("--yes"));
     let done = fleet.json(0, &["migrate", "--shared", "--yes", "--json"]);
     assert_eq!((&done["jobs"][0]["kind"], &done["jobs"][0]["total"]), (&"migrate".into(), &1.into()));
@@ -60,7 +63,11 @@ fn the_shared_schema_is_migrated_by_itself() {
     fleet.expect(1, &["migrate", "public", "--yes"]);
     let listed = fleet.json(0, &["tenants", "--json"]);
     assert!(listed["tenants"].as_array().expect("tenants").iter().all(|tenant| tenant["slug"] != "public"));
-    assert_eq!(fleet.database.value("select count(*) from tenant_acme.schema_migrations"), "2", "no tenant was touched");
+    assert_eq!(
+        fleet.database.value("select count(*) from tenant_acme.schema_migrations"),
+        "2",
+        "no tenant was touched"
+    );
 }
 
 #[test]

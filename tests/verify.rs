@@ -62,7 +62,11 @@ async fn a_migration_that_is_not_verified_is_rolled_back() {
 async fn a_verified_migration_is_applied_and_what_verified_it_left_nothing() {
     let fleet = fleet(2).await;
     fleet.pairs(&[1, 2]);
-    verify_file(&fleet, 1, "select count(*) = 1 from m1;\nselect id from m1 where id = 99;\nwith x as (select 1 as n) select n from x");
+    verify_file(
+        &fleet,
+        1,
+        "select count(*) = 1 from m1;\nselect id from m1 where id = 99;\nwith x as (select 1 as n) select n from x",
+    );
     verify_file(&fleet, 2, "select to_regclass('m2') is not null, current_setting('transaction_read_only')");
     let view = fleet.migrate(verified_plan(&fleet)).await;
     assert_eq!((view.state, view.done), (JobState::Done, 2));
@@ -153,14 +157,30 @@ async fn a_tenant_whose_structure_is_another_one_is_named() {
     assert_eq!((view.state, view.done, view.failed), (JobState::Done, 6, 0), "it fails nothing");
     let outcomes = fleet.outcomes(job).await;
     let note = |slug: &str| outcomes[slug].note.as_ref().map(|note| note.raw().to_owned());
-    assert_eq!(note("t002").as_deref(), Some("structure differs from t000: column users.extra is there and should not be"));
-    assert_eq!(note("t003").as_deref(), Some("structure differs from t000: table only_here is there and should not be"));
+    assert_eq!(
+        note("t002").as_deref(),
+        Some("structure differs from t000: column users.extra is there and should not be")
+    );
+    assert_eq!(
+        note("t003").as_deref(),
+        Some("structure differs from t000: table only_here is there and should not be")
+    );
     let t004 = note("t004").expect("a note");
-    assert!(t004.contains("constraint users.users_pkey is missing") && t004.contains("column users.id differs"), "{t004}");
-    assert_eq!((note("t000"), note("t001"), note("t005")), (None, None, None), "a column that is gone is no difference");
+    assert!(
+        t004.contains("constraint users.users_pkey is missing") && t004.contains("index users_pkey is missing"),
+        "{t004}"
+    );
+    assert_eq!(
+        (note("t000"), note("t001"), note("t005")),
+        (None, None, None),
+        "a column that is gone is no difference"
+    );
     assert_eq!(outcomes["t002"].outcome, Outcome::Done);
     assert!(told(&events, "structures of 6 tenants compared with most of them: 3 differ"), "{events:?}");
-    assert_eq!(fleet.db.value("select count(*) from tenantui.audit where action = 'compare' and outcome = 'differs'"), "3");
+    assert_eq!(
+        fleet.db.value("select count(*) from tenantui.audit where action = 'compare' and outcome = 'differs'"),
+        "3"
+    );
 }
 
 #[tokio::test]
@@ -201,7 +221,11 @@ fn the_command_finds_verify_files_and_says_what_they_say() {
     std::fs::create_dir(&folder).expect("a folder");
     let block = fleet.block("eu-1", &fleet.database.url());
     fleet.configure(&format!("{block}verify_path = \"{}\"\n", folder.display()));
-    std::fs::write(folder.join("20260301000000-index-author.sql"), "select count(*) = 2 from pg_indexes where indexname = 'notes_author'").expect("a file");
+    std::fs::write(
+        folder.join("20260301000000-index-author.sql"),
+        "select count(*) = 9 from pg_indexes where indexname = 'notes_author'",
+    )
+    .expect("a file");
     let failed = fleet.json(4, &["migrate", "acme", "--yes", "--json"]);
     let message = tenant(&failed, "tenant", "acme")["message"].as_str().unwrap_or_default().to_owned();
     assert!(message.starts_with("verify: 20260301000000-index-author.sql:1: its first column is false"), "{message}");

@@ -1,9 +1,11 @@
 //! The command line: commands, flags and their help. Only what works is offered here.
 
+mod tenants;
 mod undo;
 
 use std::path::PathBuf;
 
+pub use tenants::{SortBy, Tenants};
 pub use undo::Undo;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -131,52 +133,6 @@ pub struct Demo {
     /// How many tenants to make
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(4..=100_000))]
     pub tenants: u32,
-}
-
-/// `tenants`.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Tenants {
-    /// Only tenants whose slug, name, schema or id contains this
-    pub filter: Option<String>,
-    /// Only tenants in these states
-    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
-    pub state: Vec<TenantState>,
-    /// Only tenants with this status in the registry
-    #[arg(long)]
-    pub status: Option<String>,
-    /// Sort by this column; numbers largest first
-    #[arg(long, value_enum, value_name = "COLUMN")]
-    pub sort: Option<SortBy>,
-    /// Turn the order round
-    #[arg(long)]
-    pub reverse: bool,
-    /// Measure exact sizes instead of estimating them
-    #[arg(long)]
-    pub exact: bool,
-    /// Count the cache keys
-    #[arg(long)]
-    pub cache: bool,
-    /// Output.
-    #[command(flatten)]
-    pub format: Format,
-}
-
-/// Columns to sort by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs, reason = "the names of the columns")]
-pub enum SortBy {
-    Slug,
-    Name,
-    Status,
-    State,
-    Schema,
-    Version,
-    Applied,
-    Pending,
-    Tables,
-    Size,
-    Keys,
-    Created,
 }
 
 /// `tenant`.

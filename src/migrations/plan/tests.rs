@@ -8,11 +8,11 @@ use crate::migrations::folder::Folder;
 use crate::model::ledger::{AppliedSet, LedgerReading, LedgerState};
 use crate::model::tenant::{Tenant, TenantState};
 
-fn database() -> DatabaseName {
+pub(super) fn database() -> DatabaseName {
     "eu-1".into()
 }
 
-fn file(version: &str) -> Arc<MigrationFile> {
+pub(super) fn file(version: &str) -> Arc<MigrationFile> {
     Arc::new(MigrationFile {
         version: Version::new(version),
         name: "a-name".into(),
@@ -30,27 +30,27 @@ fn file(version: &str) -> Arc<MigrationFile> {
     })
 }
 
-fn folder_of(tool: Tool, versions: &[&str]) -> Folder {
+pub(super) fn folder_of(tool: Tool, versions: &[&str]) -> Folder {
     let files = versions.iter().map(|version| file(version)).collect();
     Folder { path: PathBuf::from("migrations"), tool, files, notes: Vec::new() }
 }
 
-fn folder(versions: &[&str]) -> Folder {
+pub(super) fn folder(versions: &[&str]) -> Folder {
     folder_of(Tool::Migratus, versions)
 }
 
-fn ledger_of(tool: Tool, versions: &[&str]) -> LedgerReading {
+pub(super) fn ledger_of(tool: Tool, versions: &[&str]) -> LedgerReading {
     let versions: Vec<Version> = versions.iter().map(|version| Version::new(version)).collect();
     let current = versions.iter().max().cloned();
     let applied = Arc::new(AppliedSet { versions, current });
     LedgerReading { tool, table: "schema_migrations".into(), applied, dirty: false, locked: None }
 }
 
-fn at(versions: &[&str]) -> LedgerState {
+pub(super) fn at(versions: &[&str]) -> LedgerState {
     LedgerState::Read(ledger_of(Tool::Migratus, versions))
 }
 
-fn tenant(slug: &str, ledger: LedgerState) -> Tenant {
+pub(super) fn tenant(slug: &str, ledger: LedgerState) -> Tenant {
     Tenant {
         key: TenantKey::row(&database(), slug),
         id: Some(slug.into()),
@@ -78,7 +78,7 @@ fn tenant(slug: &str, ledger: LedgerState) -> Tenant {
     }
 }
 
-fn options() -> PlanOptions {
+pub(super) fn options() -> PlanOptions {
     PlanOptions {
         to: None,
         only: None,
@@ -91,20 +91,20 @@ fn options() -> PlanOptions {
     }
 }
 
-fn made(tenants: Vec<Tenant>, folder: &Folder, options: PlanOptions) -> Plan {
+pub(super) fn made(tenants: Vec<Tenant>, folder: &Folder, options: PlanOptions) -> Plan {
     let tenants: Vec<Arc<Tenant>> = tenants.into_iter().map(Arc::new).collect();
     plan(&database(), &tenants, folder, options).expect("a plan")
 }
 
 /// Who runs which files.
-fn runs(plan: &Plan) -> Vec<(String, Vec<&str>)> {
+pub(super) fn runs(plan: &Plan) -> Vec<(String, Vec<&str>)> {
     plan.tenants
         .iter()
         .map(|tenant| (tenant.slug.raw().to_owned(), tenant.files.iter().map(|file| file.version.raw()).collect()))
         .collect()
 }
 
-fn left_out(plan: &Plan) -> Vec<(&str, &str)> {
+pub(super) fn left_out(plan: &Plan) -> Vec<(&str, &str)> {
     plan.left_out.iter().map(|left| (left.slug.raw(), left.why.raw())).collect()
 }
 

@@ -176,3 +176,6 @@ fn changed(tenant: &Tenant, files: &[Arc<MigrationFile>]) -> Vec<Untrusted> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
