@@ -210,6 +210,7 @@ fn long_versions_are_whole() {
                 reading.applied = Arc::new(tenantui::model::ledger::AppliedSet {
                     versions: Vec::new(),
                     current: Some(tenantui::model::ledger::Version::new(&format!("2026021410300{applied}"))),
+                    ..tenantui::model::ledger::AppliedSet::default()
                 });
             }
         }

@@ -101,6 +101,7 @@ pub fn boundary(registry: Registry) -> Layout {
         exclude: Vec::new(),
         tenant_tables: Vec::new(),
         shared_schema: None,
+        found_on: None,
     }
 }
 
@@ -196,7 +197,7 @@ impl Fleet {
             ledger: LedgerState::Read(LedgerReading {
                 tool: Tool::Migratus,
                 table: "schema_migrations".into(),
-                applied: Arc::new(AppliedSet { versions, current }),
+                applied: Arc::new(AppliedSet { versions, current, ..AppliedSet::default() }),
                 dirty: false,
                 locked: None,
             }),

@@ -6,6 +6,7 @@ use tenantui::model::job::{JobEvent, JobState};
 use tokio::sync::watch;
 
 use crate::jobs::Fleet;
+use crate::provision;
 use crate::support::{pg, wait_until_async};
 
 fn object(version: &str) -> String {
@@ -177,6 +178,28 @@ async fn a_turn_is_waited_for() {
     };
     let (run, ()) = tokio::join!(fleet.run(job, false), free);
     assert_eq!(run.0.expect("run").state, JobState::Done);
+    assert_eq!(fleet.db.value("select max(tries) from tenantui.step"), "1");
+}
+
+/// The making of a tenant runs the same files: it waits as long for its turn, and does not fail meanwhile.
+#[tokio::test]
+async fn the_making_of_a_tenant_waits_its_turn_too() {
+    let fleet = Fleet::new("locks", 0).await;
+    let role = pg().role("turn");
+    fleet.file(1, "grant", &format!("create table m1 ();\n--;;\ngrant usage on schema public to {role}"));
+    let other = fleet.db.connect().await;
+    let key = tenantui::migrations::apply::keys::shared();
+    other.batch_execute(&format!("select pg_advisory_lock({key})")).await.expect("locked");
+    let job = provision::order(&fleet, provision::provision(&fleet, "blue-fox")).await.expect("ordered");
+    let free = async {
+        // Longer than all pauses between the tries of what a lock keeps out.
+        tokio::time::sleep(Duration::from_millis(4_000)).await;
+        provision::assert_nothing(&fleet, "blue-fox");
+        other.batch_execute(&format!("select pg_advisory_unlock({key})")).await.expect("freed");
+    };
+    let (run, ()) = tokio::join!(fleet.run(job, false), free);
+    let view = run.0.expect("run");
+    assert_eq!(view.state, JobState::Done, "{:?}", fleet.db.sql("select message from tenantui.step"));
     assert_eq!(fleet.db.value("select max(tries) from tenantui.step"), "1");
 }
 

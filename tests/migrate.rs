@@ -163,6 +163,12 @@ async fn a_migration_that_somebody_else_applied_meanwhile_is_not_run_again() {
         fleet.db.value("select message from tenantui.step where schema_name = 'tenant_t001'"),
         "was applied already"
     );
+    // Everything that became done is in the audit, with whether this job did it.
+    let audited = fleet
+        .db
+        .sql("select target, outcome from tenantui.audit where action = 'migrate' and outcome <> 'ordered' order by 1");
+    let row = |target: &str, outcome: &str| vec![Some(target.to_owned()), Some(outcome.to_owned())];
+    assert_eq!(audited, [row("tenant_t000", "done"), row("tenant_t001", "already")]);
     fleet.assert_whole(object);
 }
 
@@ -221,13 +227,13 @@ async fn a_failing_canary_and_too_many_failures_stop_the_fleet() {
 #[tokio::test]
 async fn cancelling_lets_the_current_tenants_finish() {
     let fleet = Fleet::new("migrate", 6).await;
-    fleet.file(1, "slow", "create table m1 ();\n--;;\nselect pg_sleep(0.3)");
+    fleet.file(1, "slow", "create table m1 ();\n--;;\nselect pg_sleep(1.5)");
     add_file(&fleet, 2);
     let job = fleet.order(fleet.plan(|options| options.parallel = 2)).await.expect("ordered");
     let target = fleet.target();
     let cancel = async {
         wait_until_async(Duration::from_secs(10), "a sleeping step", || async {
-            fleet.db.value("select count(*) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(0.3)%' and state = 'active' and application_name like 'tenantui%'") == "2"
+            fleet.db.value("select count(*) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(1.5)%' and state = 'active' and application_name like 'tenantui%'") == "2"
         })
         .await;
         control::cancel(&target, job).await.expect("asked");

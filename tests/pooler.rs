@@ -12,7 +12,10 @@ use tenantui::config::surroundings::Surroundings;
 use tenantui::config::{self, Database};
 use tenantui::demo::servers::{PostgresOptions, ServerProcess};
 use tenantui::fleet::{self, FleetCommand};
+use tenantui::jobs::service::ServiceCommand;
+use tenantui::model::audit::AuditFilter;
 use tenantui::model::environment::Environment;
+use tenantui::model::job::{JobEvent, JobId, JobState};
 use tenantui::postgres::session::{Patience, Pooling, QueryError, Reader, Target, connect_writer};
 use tokio_postgres::NoTls;
 
@@ -199,16 +202,64 @@ async fn a_dashboard_behind_it_leaves_the_application_as_it_is() {
     assert!(writes > 45, "{writes}");
     drop(fleet);
     drop(application);
-    assert_only_reads_in_transactions(&pooler);
+    assert_only_reads_in_transactions(&pooler, 50);
 }
 
-/// What reached the server in our name: nothing prepared, no LISTEN, no setting but for its own transaction.
-fn assert_only_reads_in_transactions(pooler: &Pooler) {
+/// The watch of jobs that every dashboard has, and what it reads when a job is opened: it goes on reading, listens to
+/// nothing, and sets nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_jobs_of_a_dashboard_behind_it_are_watched_without_a_trace() {
+    let Some(pooler) = pooler("transaction", 1) else { return };
+    let direct = cli_fleet::Fleet::on(pooler.pg.database("watched"));
+    direct.init();
+    direct.expect(0, &["migrate", "acme", "--yes"]);
+    let url = format!("postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable", pooler.port, direct.database.name);
+    let config = Database::new("test".into(), Environment::Development, url.clone().into());
+    let target = Target::resolve(Arc::new(config), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target");
+    let (application, connection) =
+        tokio_postgres::connect(&format!("{url}&application_name=shop"), NoTls).await.expect("the application");
+    tokio::spawn(connection);
+    application.batch_execute("create table shop (n int)").await.expect("made");
+    let (events, mut told) = tokio::sync::mpsc::channel(64);
+    let service = tenantui::jobs::service::spawn(target, events);
+    let mut next = async |what: &str| {
+        tokio::time::timeout(Duration::from_secs(20), told.recv()).await.unwrap_or_else(|_| panic!("no {what}"))
+    };
+    assert!(matches!(next("job").await, Some(JobEvent::Job(view)) if view.state == JobState::Done));
+    service.commands.send(ServiceCommand::ReadOutcomes(JobId(1))).await.expect("told");
+    assert!(matches!(next("outcomes").await, Some(JobEvent::Outcomes { .. })));
+    service.commands.send(ServiceCommand::ReadAudit(AuditFilter::default())).await.expect("told");
+    assert!(matches!(next("audit").await, Some(JobEvent::Audit { .. })));
+    // A worker refuses, with the reason.
+    service.commands.send(ServiceCommand::Retry(JobId(1))).await.expect("told");
+    let refused = next("refusal").await;
+    assert!(
+        matches!(&refused, Some(JobEvent::Rejected { message, .. }) if message.raw().contains("pooler")),
+        "{refused:?}"
+    );
+    for _ in 0..60 {
+        application.batch_execute("insert into shop values (1)").await.expect("the application writes");
+        for (name, expected) in
+            [("default_transaction_read_only", "off"), ("lock_timeout", "0"), ("statement_timeout", "0")]
+        {
+            assert_eq!(shown(&application, name).await, expected, "{name}");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(service);
+    assert_only_reads_in_transactions(&pooler, 10);
+}
+
+/// What reached the server in our name, and how often at least: nothing prepared, no LISTEN, no setting but for its own
+/// transaction.
+fn assert_only_reads_in_transactions(pooler: &Pooler, least: usize) {
     let log = fs::read_to_string(pooler.pg.server.socket_folder().join("log")).expect("the server's log");
-    let ours: Vec<&str> = log.lines().filter(|line| line.starts_with("tenantui/")).collect();
+    // What the command did directly came before: the pooler's own sessions are looked at.
+    let log = log.rsplit_once("create table shop").map_or(log.as_str(), |(_, later)| later);
+    let ours: Vec<&str> = log.lines().filter(|line| line.starts_with("tenantui")).collect();
     let statements: Vec<&str> =
         ours.iter().filter_map(|line| line.split_once("LOG:  statement: ")).map(|(_, sql)| sql).collect();
-    assert!(statements.len() > 50, "{}", statements.len());
+    assert!(statements.len() > least, "{}", statements.len());
     for line in &ours {
         assert!(!line.contains("LOG:  execute ") && !line.contains("LOG:  parse "), "prepared: {line}");
     }

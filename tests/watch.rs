@@ -83,6 +83,24 @@ async fn an_orphan_shows_within_two_seconds_of_a_kill_and_a_new_job_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_met_a_lock_does_not_blind_the_watch() {
+    let fleet = made(2, "select pg_sleep(2);\n--;;\ncreate table slow (id int);").await;
+    let (sights, mut seen) = mpsc::channel(64);
+    let _watch = watch::spawn(target(&fleet), Wanted::All, sights);
+    let mut worker = Running::start(&fleet, &["worker"], &[]);
+    next(&mut seen, "the running job", state(JobState::Running)).await;
+    // As an upgrade of the record does, or a rewrite by hand: longer than a look waits for its lock.
+    let holder = fleet.database.connect().await;
+    let locked = "begin; lock table tenantui.job in access exclusive mode; select pg_sleep(2); rollback";
+    holder.batch_execute(locked).await.expect("locked, and let go");
+    worker.signal(Signal::KILL);
+    let killed = Instant::now();
+    next(&mut seen, "the orphan", state(JobState::Orphaned)).await;
+    assert!(killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
+    worker.code();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_watch_comes_back_and_tells_nothing_twice() {
     let fleet = made(1, "create table more (id int);").await;
     let (sights, mut seen) = mpsc::channel(64);
@@ -110,12 +128,17 @@ fn a_job_is_followed_paused_gone_on_with_and_cancelled_twice_from_another_proces
     let mut worker = Running::start(&fleet, &["worker"], &[]);
     let mut follower = Running::start(&fleet, &["job", "1", "follow"], &[]);
     wait_until(PATIENCE, "a step to run", || asleep(&fleet));
+    // Who ordered it and where it runs.
+    let listed = text(&fleet.expect(0, &["jobs"]).stdout);
+    let place = job(&fleet, "worker");
+    assert!(listed.contains("tester") && listed.contains("RUNS ON") && listed.contains(&place), "{place}: {listed}");
     let paused = fleet.json(0, &["job", "1", "pause", "--json"]);
     assert_eq!(paused["jobs"][0]["pause_requested"], true, "{paused}");
     assert_eq!(follower.code(), Some(0), "{}", follower.said());
     let said = follower.said();
     assert!(said.contains(" ok   q0 ") && said.contains("paused, 1/3"), "{said}");
     assert_eq!(job(&fleet, "state || '/' || waits"), "paused/operator");
+    assert!(!text(&fleet.expect(0, &["jobs"]).stdout).contains(&place), "nobody runs it now");
     assert!(text(&fleet.expect(5, &["job", "1", "pause"]).stderr).contains("nothing to pause"));
     whole(&fleet, 1);
     // Somebody goes on with it; two cancels end what runs.

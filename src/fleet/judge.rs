@@ -110,7 +110,7 @@ mod tests {
 
     fn standing(pending: usize, ahead: usize) -> Standing {
         let versions = |count| Some((0..count).map(|n| Version::new(&n.to_string())).collect());
-        Standing { applied: Some(1), pending: versions(pending), ahead: versions(ahead) }
+        Standing { applied: Some(1), pending: versions(pending), ahead: versions(ahead), ..Standing::default() }
     }
 
     fn with<'a>(ledger: &'a LedgerState, standing: &'a Standing) -> Facts<'a> {

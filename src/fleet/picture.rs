@@ -307,7 +307,7 @@ impl Picture {
                 .as_ref()
                 .filter(|_| base.state != TenantState::OrphanSchema)
                 .map(|counts| counts.per_tenant.get(&base.key).copied().unwrap_or(0)),
-            changed: self.changed_of(base),
+            changed: self.changed_of(base, &standing.changed),
             failed_step: base.schema.as_ref().and_then(|schema| self.failed.get(schema.raw()).map(Arc::clone)),
             problems,
             ledger,
@@ -315,9 +315,16 @@ impl Picture {
         }
     }
 
-    fn changed_of(&self, base: &Tenant) -> Arc<[Version]> {
-        let changed = base.schema.as_ref().and_then(|schema| self.changed.get(schema.raw()));
-        changed.map_or_else(Arc::default, Arc::clone)
+    /// What tenantui's own record says, and the checksums of the tool's ledger.
+    fn changed_of(&self, base: &Tenant, by_ledger: &Arc<[Version]>) -> Arc<[Version]> {
+        match base.schema.as_ref().and_then(|schema| self.changed.get(schema.raw())) {
+            None => Arc::clone(by_ledger),
+            Some(recorded) if by_ledger.is_empty() => Arc::clone(recorded),
+            Some(recorded) => {
+                let new = by_ledger.iter().filter(|version| !recorded.contains(version));
+                recorded.iter().chain(new).cloned().collect()
+            }
+        }
     }
 
     fn view(&self) -> DatabaseView {

@@ -23,7 +23,9 @@ use crate::postgres::session::WriterSession;
 /// in the way for about five seconds before its tenant is `blocked` and the fleet goes on.
 pub(super) const MAX_TRIES: u32 = 4;
 /// How long a step waits for its turn to change what all tenants share, while another process is at it.
-const TURN: Duration = Duration::from_secs(60);
+pub(super) const TURN: Duration = Duration::from_secs(60);
+/// Why a step gave up that did not get its turn.
+pub(super) const NO_TURN: &str = "other tenantui sessions change what all tenants share, and do not come to an end";
 /// How often a step's session may be lost before the job stops.
 const MAX_LOSSES: u32 = 5;
 
@@ -278,10 +280,7 @@ impl Attempt<'_> {
             }
             StepEnd::Locked(fault) => Verdict { outcome: Outcome::Blocked, fault, blockers, tries },
             StepEnd::Blocked(why) => Verdict { outcome: Outcome::Blocked, ..Verdict::failed(Fault::ours(why), tries) },
-            StepEnd::Queued => {
-                let words = "other tenantui sessions change what all tenants share, and do not come to an end";
-                Verdict { outcome: Outcome::Blocked, ..Verdict::failed(Fault::ours(words), tries) }
-            }
+            StepEnd::Queued => Verdict { outcome: Outcome::Blocked, ..Verdict::failed(Fault::ours(NO_TURN), tries) },
             StepEnd::Unsure(fault) => Verdict { outcome: Outcome::Unknown, ..Verdict::failed(fault, tries) },
             StepEnd::LedgerIs { .. } => {
                 Verdict::failed(Fault::ours("the ledger table came and went while the step was tried"), tries)
@@ -316,7 +315,7 @@ pub(super) async fn pause(tries: u32) {
 }
 
 /// Between two looks whether it is a step's turn.
-async fn turn_pause() {
+pub(super) async fn turn_pause() {
     tokio::time::sleep(Duration::from_millis(50 + u64::from(jitter()) / 4)).await;
 }
 

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::params::hex;
 use crate::model::job::JobKind;
+use crate::model::server::ServerIdentity;
 use crate::postgres::session::ServerFacts;
 
 /// A step's part of the plan. What provisioning learns only by making its tenant is no part of it.
@@ -149,11 +150,13 @@ pub(super) enum Place {
 impl Home {
     /// Of a session.
     pub(super) fn of(facts: &ServerFacts) -> Self {
-        Self {
-            system_identifier: facts.system_identifier.clone(),
-            database_oid: facts.database_oid,
-            timeline: facts.timeline.clone(),
-        }
+        Self::planned_on(&facts.identity())
+    }
+
+    /// Of what was read before an order was given.
+    pub(super) fn planned_on(server: &ServerIdentity) -> Self {
+        let ServerIdentity { system_identifier, database_oid, timeline } = server.clone();
+        Self { system_identifier, database_oid, timeline }
     }
 
     /// What the server `now` is to what was made for `self`. Timelines are numbers in hexadecimal; a larger one began
@@ -198,6 +201,31 @@ impl Place {
             Self::OtherDatabase => Some(
                 "the database is not the one the job was made for (dropped and made again, or restored under the same \
                  name?). Cancel the job and plan again"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// Why nothing is ordered there of what was planned elsewhere; `None` at home.
+    pub(super) fn since_plan(&self) -> Option<String> {
+        match self {
+            Self::Home => None,
+            Self::LaterTimeline { from, to } => Some(format!(
+                "a failover (or a restore) happened since it was planned: the server went from timeline {from} to {to}. \
+                 Look whether commits were lost, and plan again"
+            )),
+            Self::OldPrimary { from, to } => Some(format!(
+                "this is the old primary of a failover (split brain): it is on timeline {to}, and what was planned was \
+                 read on {from}. Nothing is written here; aim at the new primary, and stop this one"
+            )),
+            Self::OtherServer => Some(
+                "another server answers than the one it was planned on: their system identifiers differ. Aim at the \
+                 right one, or plan again here"
+                    .to_owned(),
+            ),
+            Self::OtherDatabase => Some(
+                "the database is not the one it was planned on (dropped and made again, or restored under the same \
+                 name?). Plan again"
                     .to_owned(),
             ),
         }

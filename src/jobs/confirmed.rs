@@ -1,5 +1,5 @@
-//! What was confirmed, as the record keeps it: read at each claim, and refused where it is not what was ordered or
-//! was ordered for another server.
+//! What was confirmed: ordered only on the server that it was planned on; and as the record keeps it, read at each claim
+//! and refused where it is not what was ordered or was ordered for another server.
 
 use serde_json::Value;
 
@@ -7,6 +7,7 @@ use super::bound::{Home, Place, PlanHash, StepIdentity};
 use super::gate;
 use super::orders::OrderError;
 use super::params::{FORMAT, Params};
+use super::service::Order;
 use crate::model::job::{JobId, JobKind};
 use crate::postgres::session::{ServerFacts, WriterSession};
 
@@ -25,6 +26,24 @@ pub(super) struct Confirmed {
     home: Home,
     /// It was ordered since the record is kept in a form whose hash can be compared.
     by_this_record: bool,
+}
+
+/// Whether a session leads to the server that an order was planned on: between the two an operator reads and types, and
+/// a failover, a name server or a proxy may lead elsewhere meanwhile.
+///
+/// # Errors
+/// When it is another server, another database, or another timeline.
+pub(super) fn planned_here(order: &Order, facts: &ServerFacts) -> Result<(), OrderError> {
+    let layout = match order {
+        Order::Migrate(order) | Order::Rehearse(order) => &order.layout,
+        Order::Rollback(order) => &order.layout,
+        Order::Provision(order) => &order.layout,
+    };
+    let Some(planned) = layout.found_on.as_ref().map(Home::planned_on) else { return Ok(()) };
+    match planned.place(&Home::of(facts)).since_plan() {
+        None => Ok(()),
+        Some(words) => Err(gate::refused(format!("nothing was ordered: {words}"))),
+    }
 }
 
 /// Reads a job's order.

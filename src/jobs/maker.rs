@@ -176,7 +176,7 @@ pub(super) async fn make(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>
     let nonce = uuid::Uuid::new_v4().simple().to_string();
     let xid = match open(client, maker, shared, part, &nonce).await {
         Ok(xid) => xid,
-        Err(end) => return End { end, seq: maker.mark(part) },
+        Err(end) => return End { end: step::left(client, end).await, seq: maker.mark(part) },
     };
     let opened = match row_and_schema(client, maker, shared, part, xid, nonce).await {
         Ok(opened) => opened,
@@ -276,7 +276,7 @@ async fn open(
         return Err(StepEnd::Locked(Fault::ours("another tenantui session is making a tenant of this name")));
     }
     if !locks.first().is_some_and(|row| row.is_true(4)) {
-        return Err(StepEnd::Locked(Fault::ours("another tenantui session changes what all tenants share")));
+        return Err(StepEnd::Queued);
     }
     let facts = facts.first();
     if facts.and_then(|row| row.text(2)) == Some("done") {

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::confirmed;
 use super::draft::{self, Draft, StepDraft};
 use super::gate;
 use super::params::hex;
@@ -60,6 +61,7 @@ pub async fn order(target: &Target, order: &Order, idempotency_key: Uuid) -> Res
     if let Some(job) = by_key(&session, idempotency_key).await? {
         return Ok(job);
     }
+    confirmed::planned_here(order, &session.facts)?;
     let draft = match order {
         Order::Migrate(order) => {
             preflight::migrate(target, &session, &order.plan, Direction::Up).await?;

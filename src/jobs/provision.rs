@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::attempt::{self, pause};
+use super::attempt::{self, NO_TURN, TURN, pause, turn_pause};
 use super::bound::Home;
 use super::decide::{self, Question};
 use super::gate;
@@ -138,7 +138,7 @@ async fn in_pieces<'p>(
 
 /// One transaction of it, tried again as far as its failure allows. The slug, where it is done.
 async fn part(shared: &Shared<'_>, lane: &mut Lane<'_>, maker: &Maker<'_>, part: Part) -> Option<String> {
-    let (mut tries, mut losses) = (0, 0);
+    let (mut tries, mut losses, mut turn_since) = (0, 0, None::<Instant>);
     loop {
         if !shared.may_start(true).await {
             return None;
@@ -155,7 +155,7 @@ async fn part(shared: &Shared<'_>, lane: &mut Lane<'_>, maker: &Maker<'_>, part:
             shared.reports.line(LogMark::Note, &maker.slug, format!("cancelled: {}", what_is_left(part))).await;
             return None;
         }
-        if !matches!(end, StepEnd::Done { .. }) {
+        if !matches!(end, StepEnd::Done { .. } | StepEnd::Queued) {
             lane.drop_session();
             shared.reports.send(Report::StepsThrough(0)).await;
         }
@@ -166,6 +166,11 @@ async fn part(shared: &Shared<'_>, lane: &mut Lane<'_>, maker: &Maker<'_>, part:
                 return halted(shared, Halt::Pause(Waits::Operator, "paused by the operator".to_owned()));
             }
             StepEnd::Fenced => return halted(shared, Halt::Fenced),
+            StepEnd::Queued if turn_since.get_or_insert_with(Instant::now).elapsed() < TURN => {
+                tries -= 1;
+                turn_pause().await;
+                continue;
+            }
             StepEnd::Locked(fault) | StepEnd::Again(fault) if tries < MAX_TRIES => {
                 let text = format!("tried again: {}", fault.message.raw());
                 shared.reports.line(LogMark::Note, &maker.slug, text).await;
@@ -199,7 +204,8 @@ async fn part(shared: &Shared<'_>, lane: &mut Lane<'_>, maker: &Maker<'_>, part:
             StepEnd::LedgerIs { .. } => Fault::ours("the new schema is not empty"),
             StepEnd::Blocked(why) => Fault::ours(why),
             StepEnd::Again(fault) | StepEnd::Failed(fault) | StepEnd::Unsure(fault) => fault,
-            StepEnd::Skipped | StepEnd::Queued => Fault::ours("the making of a tenant is neither skipped nor queued"),
+            StepEnd::Queued => Fault::ours(NO_TURN),
+            StepEnd::Skipped => Fault::ours("the making of a tenant is not skipped"),
             StepEnd::Escaped(fault) => Fault {
                 message: Untrusted::new(format!("DIRTY, part of the file is committed: {}", fault.message.raw())),
                 ..fault

@@ -240,15 +240,29 @@ fn mine(fence: Fence) -> String {
     )
 }
 
-/// The ledger has it already: the step is done. `false`: the job is not ours.
-pub(super) async fn mark_already(lane: &mut Lane<'_>, fence: Fence, seq: i32, tries: u32) -> Result<bool, OrderError> {
+/// The ledger has it already: the step is done, and the audit says that this job did not do it. `false`: the job is not
+/// ours.
+pub(super) async fn mark_already(
+    lane: &mut Lane<'_>,
+    fence: Fence,
+    seq: i32,
+    tries: u32,
+    os_user: &str,
+) -> Result<bool, OrderError> {
     let sql = format!(
-        "{} UPDATE tenantui.step AS s SET state = 'done', attempt = {}, tries = {tries}, \
+        "{mine}, was AS (SELECT s.job_id, s.seq, s.action, s.state, s.schema_name, s.version FROM tenantui.step AS s, mine \
+         WHERE s.job_id = mine.id AND s.seq = {seq} FOR UPDATE OF s), \
+         said AS (INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) SELECT {os_user}, \
+         CASE action WHEN 'rollback' THEN 'rollback' ELSE 'migrate' END, \
+         schema_name, job_id, pg_catalog.jsonb_build_object('version', version, 'seq', seq), 'already' FROM was \
+         WHERE state <> 'done') \
+         UPDATE tenantui.step AS s SET state = 'done', attempt = {attempt}, tries = {tries}, \
          started_at = COALESCE(s.started_at, pg_catalog.now()), ended_at = COALESCE(s.ended_at, pg_catalog.clock_timestamp()), \
-         message = CASE WHEN s.state = 'done' THEN s.message WHEN s.action = 'rollback' THEN 'was undone already' ELSE 'was applied already' END \
-         FROM mine WHERE s.job_id = mine.id AND s.seq = {seq} RETURNING s.seq",
-        mine(fence),
-        fence.attempt
+         message = CASE WHEN was.state = 'done' THEN s.message WHEN was.action = 'rollback' THEN 'was undone already' ELSE 'was applied already' END \
+         FROM was WHERE s.job_id = was.job_id AND s.seq = was.seq RETURNING s.seq",
+        mine = mine(fence),
+        attempt = fence.attempt,
+        os_user = literal(os_user),
     );
     let (session, _) = lane.session().await?;
     Ok(gate::ask(session, &sql).await?.iter().flatten().next().is_some())

@@ -32,7 +32,7 @@ pub(super) async fn flagged(shared: &Shared<'_>, flag: Flag) -> StepResult {
 
 /// The work is done already: the record is told.
 pub(super) async fn already(shared: &Shared<'_>, lane: &mut Lane<'_>, row: &StepRow, tries: u32) -> StepResult {
-    match steps::mark_already(lane, shared.fence, row.seq, tries).await {
+    match steps::mark_already(lane, shared.fence, row.seq, tries, shared.os_user).await {
         Ok(true) => StepResult::Done,
         Ok(false) => {
             shared.halt(Halt::Fenced);

@@ -185,7 +185,7 @@ impl Watcher {
                 Err(error) => {
                     // A look that is refused or slow says nothing of the link.
                     tracing::warn!(database = %self.target.config.name, %error, "the jobs could not be looked at");
-                    next = Instant::now() + REFUSED_LOOK;
+                    next = Instant::now() + if may_pass(&error) { LIVE } else { REFUSED_LOOK };
                     Vec::new()
                 }
             };
@@ -205,6 +205,19 @@ impl Watcher {
                 },
             }
         }
+    }
+}
+
+/// Whether the next look may well be answered: a lock or a cancel was in the way of this one (somebody upgrades the
+/// record, the server is busy, a replay went on), and not a privilege. What happens meanwhile has to show in time.
+fn may_pass(error: &QueryError) -> bool {
+    match error {
+        QueryError::Timeout { .. } | QueryError::Link(_) => true,
+        QueryError::Server { sqlstate, .. } => {
+            let class = sqlstate.get(..2).unwrap_or_default();
+            matches!(sqlstate.as_str(), "55P03" | "57014") || matches!(class, "40" | "53")
+        }
+        QueryError::Unexpected { .. } => false,
     }
 }
 

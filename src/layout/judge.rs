@@ -339,6 +339,7 @@ pub fn apply(
         search_path_extra: file.search_path_extra().map_err(unfit)?,
         exclude,
         shared_schema: file.shared().map_err(unfit)?,
+        found_on: None,
     })
 }
 

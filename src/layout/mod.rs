@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::model::ident::{Ident, QualifiedName, SchemaName};
 use crate::model::ledger::Tool;
+use crate::model::server::ServerIdentity;
 use crate::text::Untrusted;
 
 /// A layout as it applies to one database: the data of its file, the configuration's overrides, and the columns
@@ -40,6 +41,8 @@ pub struct Layout {
     pub tenant_tables: Vec<Ident>,
     /// The shared schema that is a migratable target of its own.
     pub shared_schema: Option<SchemaName>,
+    /// Where it was found out: what is ordered by it is for that server alone. `None` before a server was asked.
+    pub found_on: Option<ServerIdentity>,
 }
 
 /// Where tenants are listed.

@@ -1,5 +1,7 @@
 //! A migration folder, read once: files in their tool's order, with their statements and what is wrong with them.
 
+mod detect;
+
 use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
@@ -9,7 +11,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::checks;
-use super::dialects::{Class, Dialect, FileName, FileRules, dialect};
+use super::dialects::{Class, Dialect, FileName, FileRules, Objection, Order, dialect};
 use crate::model::ledger::{Tool, Version};
 use crate::text::Untrusted;
 
@@ -153,43 +155,6 @@ impl Folder {
         Ok(Self { path: path.to_owned(), tool, files, notes })
     }
 
-    /// Whose migrations these are, by the names of the files and, where names alone do not tell, by their first lines.
-    /// `None` where it is not certain, or the folder cannot be read.
-    #[must_use]
-    pub fn detect(path: &Path) -> Option<Tool> {
-        let entries = entries(path, 2).ok()?;
-        let claims = |tool: Tool| {
-            dialect(tool).files.as_ref().is_some_and(|rules| {
-                entries
-                    .iter()
-                    .filter(|entry| entry.below.matches('/').count() < rules.depth)
-                    .any(|entry| matches!((rules.classify)(&entry.below), Class::Up(_) | Class::Code(_)))
-            })
-        };
-        if claims(Tool::Rails) {
-            return Some(Tool::Rails);
-        }
-        if claims(Tool::Migratus) {
-            return Some(Tool::Migratus);
-        }
-        if claims(Tool::Diesel) && !claims(Tool::Sqlx) {
-            return Some(Tool::Diesel);
-        }
-        let sql: Vec<_> =
-            entries.iter().filter(|entry| !entry.below.contains('/') && entry.below.ends_with(".sql")).collect();
-        let first = sql.first()?;
-        let text = read_text(&first.path).ok()?;
-        if text.lines().any(|line| line.starts_with("-- migrate:up")) {
-            return Some(Tool::Dbmate);
-        }
-        if text.lines().any(|line| line.starts_with("-- +goose")) {
-            return Some(Tool::Goose);
-        }
-        // `<digits>_<name>.up.sql` may be sqlx's or golang-migrate's; without `.up` it is sqlx's.
-        let plain = sql.iter().all(|entry| !entry.below.ends_with(".up.sql") && !entry.below.ends_with(".down.sql"));
-        (plain && claims(Tool::Sqlx)).then_some(Tool::Sqlx)
-    }
-
     /// The file of a version, exactly as the folder writes it.
     #[must_use]
     pub fn file(&self, version: &Version) -> Option<&Arc<MigrationFile>> {
@@ -310,7 +275,12 @@ fn equal_keys(files: &[Arc<MigrationFile>], dialect: &Dialect) -> Result<(), Fol
             return Err(two_of_one(file.version.raw(), &first.path, &file.path));
         }
     }
-    Ok(())
+    // `1.01` and `1.1` have no common writing, but one place.
+    let one_place = |pair: &&[Arc<MigrationFile>]| dialect.order.compare(&pair[0].version, &pair[1].version).is_eq();
+    match files.windows(2).find(one_place).filter(|_| dialect.order == Order::Parts) {
+        Some(pair) => Err(two_of_one(pair[1].version.raw(), &pair[0].path, &pair[1].path)),
+        None => Ok(()),
+    }
 }
 
 /// Small numbers that count up by one and leave some out: probably a file was forgotten. Stamps of time do not count.
@@ -351,22 +321,33 @@ fn migration(
     };
     let settings = parts.settings.map(|entry| read_text(&entry.path)).transpose()?;
     let sql: Arc<str> = read_text(&up.path)?.into();
-    let script = |entry: Entry, sql: Arc<str>, statements: Vec<Statement>| {
-        let transactional = (rules.transactional)(&sql, settings.as_deref());
-        let findings = checks::check(&sql, &statements, transactional);
+    let script = |entry: Entry, sql: Arc<str>, statements: Vec<Statement>, transactional: bool| {
+        let mut findings = checks::check(&sql, &statements, transactional);
+        // Files that are not run here are not objected to.
+        let objections = dialect.writing.as_ref().map(|writing| (writing.objections)(&sql)).unwrap_or_default();
+        findings.extend(objections.into_iter().map(Finding::from));
         MigrationFile { statements, transactional, findings, ..bare(version.clone(), name.clone(), entry, sql) }
     };
+    let transactional = |sql: &str| (rules.transactional)(sql, settings.as_deref());
     let down = match (parts.down, rules.down_pieces) {
         (Some(down), _) => {
             let text: Arc<str> = read_text(&down.path)?.into();
-            let statements = (rules.pieces)(&text);
-            Some(script(down, text, statements))
+            let (statements, transactional) = ((rules.pieces)(&text), transactional(&text));
+            Some(script(down, text, statements, transactional))
         }
-        (None, Some(pieces)) => pieces(&sql).map(|statements| script(up.clone(), Arc::clone(&sql), statements)),
+        (None, Some(part)) => {
+            part(&sql).map(|part| script(up.clone(), Arc::clone(&sql), part.pieces, part.transactional))
+        }
         (None, None) => None,
     };
-    let statements = (rules.pieces)(&sql);
-    Ok(MigrationFile { down: down.map(Arc::new), ..script(up, sql, statements) })
+    let (statements, transactional) = ((rules.pieces)(&sql), transactional(&sql));
+    Ok(MigrationFile { down: down.map(Arc::new), ..script(up, sql, statements, transactional) })
+}
+
+impl From<Objection> for Finding {
+    fn from(Objection { rule, line, message }: Objection) -> Self {
+        Self { rule, refuses: true, line, message: message.into() }
+    }
 }
 
 /// A migration of which only the bytes are known so far.
@@ -413,3 +394,5 @@ pub(super) fn read_text(path: &Path) -> Result<String, FolderError> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tool_tests;

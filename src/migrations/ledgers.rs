@@ -185,7 +185,7 @@ fn merge(rows: &[TextRow], state: &LedgerState, folder: Option<&Folder>) -> Vec<
                 (false, Some(_), _) | (false, None, None) => MigrationState::Applied,
             },
             checksum_ok: match (checksum, row.text(4), file) {
-                (Some(checksum), Some(recorded), Some(file)) => Some(checksum(file) == recorded),
+                (Some(checksum), Some(recorded), Some(file)) if !file.is_code => Some(checksum(file) == recorded),
                 _ => None,
             },
             version,
@@ -198,19 +198,19 @@ fn merge(rows: &[TextRow], state: &LedgerState, folder: Option<&Folder>) -> Vec<
     details
 }
 
-/// Files that the rows do not name: pending, or, in a ledger without history, applied up to the position.
+/// Files that the rows do not name: pending, or applied before the ledger's history begins.
 fn add_files(details: &mut Vec<MigrationDetail>, state: &LedgerState, folder: &Folder, tool: Tool) {
     let known = dialect(tool);
     let pending = standing(state, folder).pending;
     let is_pending = |version: &Version| pending.as_ref().is_some_and(|pending| pending.contains(version));
     let named: Vec<String> = details.iter().map(|detail| known.key(&detail.version).to_owned()).collect();
-    let position_only = known.reading.as_ref().is_some_and(|reading| reading.position_only);
     for file in &folder.files {
         if named.iter().any(|key| key == known.key(&file.version)) {
             continue;
         }
-        let state = match (is_pending(&file.version), position_only) {
+        let state = match (is_pending(&file.version), pending.is_some()) {
             (true, _) => MigrationState::Pending,
+            // Behind the position, or behind a baseline.
             (false, true) => MigrationState::Applied,
             (false, false) => continue,
         };

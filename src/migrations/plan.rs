@@ -1,6 +1,7 @@
 //! The plan: a pure function of tenants, their ledgers, a folder and options. Its types are here; how it is made is in
 //! `make`.
 
+mod gaps;
 mod make;
 mod shared;
 mod undo;
@@ -262,5 +263,7 @@ impl Plan {
     }
 }
 
+#[cfg(test)]
+mod gap_tests;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::dialects::{Dialect, dialect};
+use super::dialects::{Dialect, abbreviated, dialect};
 use super::folder::Folder;
 use crate::model::ledger::{AppliedSet, LedgerReading, LedgerState, Tool, Version};
 
@@ -16,6 +16,8 @@ pub struct Standing {
     pub pending: Option<Arc<[Version]>>,
     /// In the ledger, no file.
     pub ahead: Option<Arc<[Version]>>,
+    /// Applied versions whose file is not what was applied, by the checksums of the ledger.
+    pub changed: Arc<[Version]>,
 }
 
 /// The set difference between a ledger and a folder (golang-migrate: by position).
@@ -42,6 +44,8 @@ pub struct Standings<'f> {
     keys: HashSet<&'f str>,
     all: Arc<[Version]>,
     none: Arc<[Version]>,
+    /// The checksums that the ledger should hold, by key; made when the first ledger with checksums is met.
+    checksums: Option<HashMap<&'f str, (&'f Version, String)>>,
     // By address: the set is held here, so that no other can come to live at it.
     known: HashMap<(*const AppliedSet, bool), (Arc<AppliedSet>, Standing)>,
 }
@@ -63,6 +67,7 @@ impl<'f> Standings<'f> {
             keys: folder.files.iter().map(|file| dialect.key(&file.version)).collect(),
             all: folder.files.iter().map(|file| file.version.clone()).collect(),
             none: Arc::new([]),
+            checksums: None,
             known: HashMap::new(),
         }
     }
@@ -71,9 +76,7 @@ impl<'f> Standings<'f> {
     #[must_use]
     pub fn of(&mut self, ledger: &LedgerState) -> Standing {
         match ledger {
-            LedgerState::Absent => {
-                Standing { applied: Some(0), pending: Some(Arc::clone(&self.all)), ahead: Some(Arc::clone(&self.none)) }
-            }
+            LedgerState::Absent => self.at_the_beginning(),
             LedgerState::Unread
             | LedgerState::NoAccess(_)
             | LedgerState::DatabaseWide { .. }
@@ -95,37 +98,64 @@ impl<'f> Standings<'f> {
         }
     }
 
-    fn by_set(&self, reading: &LedgerReading) -> Standing {
+    fn at_the_beginning(&self) -> Standing {
+        Standing {
+            applied: Some(0),
+            pending: Some(Arc::clone(&self.all)),
+            ahead: Some(Arc::clone(&self.none)),
+            changed: Arc::clone(&self.none),
+        }
+    }
+
+    fn by_set(&mut self, reading: &LedgerReading) -> Standing {
         let applied: HashSet<&str> = reading.applied.versions.iter().map(|version| self.dialect.key(version)).collect();
+        let baseline = reading.applied.baseline.as_ref();
+        let is_covered =
+            |version: &Version| baseline.is_some_and(|baseline| self.dialect.order.compare(version, baseline).is_le());
         let pending: Vec<Version> = self
             .folder
             .files
             .iter()
-            .filter(|file| !applied.contains(self.dialect.key(&file.version)))
+            .filter(|file| !applied.contains(self.dialect.key(&file.version)) && !is_covered(&file.version))
             .map(|file| file.version.clone())
             .collect();
+        // A baseline needs no file.
         let ahead: Vec<Version> = reading
             .applied
             .versions
             .iter()
-            .filter(|version| !self.keys.contains(self.dialect.key(version)))
+            .filter(|version| !self.keys.contains(self.dialect.key(version)) && baseline != Some(*version))
             .cloned()
             .collect();
+        let changed = self.changed(&reading.applied);
         Standing {
             applied: Some(count(reading.applied.versions.len())),
             pending: Some(self.share(pending)),
             ahead: Some(self.share(ahead)),
+            changed: self.share(changed),
         }
+    }
+
+    /// What the ledger's checksums say of the files. A program has none that could be made without its tool.
+    fn changed(&mut self, applied: &AppliedSet) -> Vec<Version> {
+        let checksum = self.dialect.reading.as_ref().and_then(|reading| reading.checksum);
+        let Some(checksum) = checksum.filter(|_| !applied.checksums.is_empty()) else { return Vec::new() };
+        let (folder, dialect) = (self.folder, self.dialect);
+        let own = self.checksums.get_or_insert_with(|| {
+            let files = folder.files.iter().filter(|file| !file.is_code);
+            files.map(|file| (dialect.key(&file.version), (&file.version, checksum(file)))).collect()
+        });
+        let differs = |(version, recorded): &(Version, Box<str>)| {
+            let (version, own) = own.get(dialect.key(version))?;
+            (abbreviated(own) != abbreviated(recorded)).then(|| (*version).clone())
+        };
+        applied.checksums.iter().filter_map(differs).collect()
     }
 
     /// A ledger without history: files up to the position are applied; a failed one is not.
     fn by_position(&self, reading: &LedgerReading) -> Standing {
         let Some(position) = &reading.applied.current else {
-            return Standing {
-                applied: Some(0),
-                pending: Some(Arc::clone(&self.all)),
-                ahead: Some(Arc::clone(&self.none)),
-            };
+            return self.at_the_beginning();
         };
         let is_applied = |version: &Version| if reading.dirty { version < position } else { version <= position };
         let (applied, pending): (Vec<Version>, Vec<Version>) = self.all.iter().cloned().partition(is_applied);
@@ -134,6 +164,7 @@ impl<'f> Standings<'f> {
             applied: Some(count(applied.len())),
             pending: Some(self.share(pending)),
             ahead: Some(self.share(ahead)),
+            changed: Arc::clone(&self.none),
         }
     }
 
@@ -202,7 +233,9 @@ impl FleetReference {
     pub fn standing(&self, ledger: &LedgerState) -> Standing {
         let ahead: Option<Arc<[Version]>> = Some(Arc::new([]));
         match ledger {
-            LedgerState::Absent => Standing { applied: Some(0), pending: Some(self.versions().into()), ahead },
+            LedgerState::Absent => {
+                Standing { applied: Some(0), pending: Some(self.versions().into()), ahead, ..Standing::default() }
+            }
             LedgerState::Unread
             | LedgerState::NoAccess(_)
             | LedgerState::DatabaseWide { .. }
@@ -224,6 +257,7 @@ impl FleetReference {
                     applied: (!position_only).then(|| count(reading.applied.versions.len())),
                     pending: Some(siblings.iter().filter(is_pending).cloned().collect()),
                     ahead,
+                    ..Standing::default()
                 }
             }
         }

@@ -27,7 +27,7 @@ pub struct AuditLine {
     pub before: Option<Untrusted>,
     /// JSON of what is there now, or of what went wrong.
     pub after: Option<Untrusted>,
-    /// `ordered`, `requested`, `done`, `failed`, `blocked`, a job's state...
+    /// `ordered`, `requested`, `done`, `already`, `failed`, `blocked`, a job's state...
     pub outcome: Untrusted,
 }
 

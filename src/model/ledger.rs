@@ -176,6 +176,10 @@ pub struct AppliedSet {
     pub versions: Vec<Version>,
     /// The newest applied version; what the tool itself would print.
     pub current: Option<Version>,
+    /// Everything up to this version counts as applied: the ledger was begun in a schema that had it (Flyway).
+    pub baseline: Option<Version>,
+    /// The checksums of applied versions, where the tool keeps any; of long ones the beginning.
+    pub checksums: Vec<(Version, Box<str>)>,
 }
 
 /// How far the reading of a schema's ledger came.

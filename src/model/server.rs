@@ -2,6 +2,18 @@
 
 use crate::text::{Untrusted, human_bytes, short_age};
 
+/// Which server and which of its databases something was read on. A promoted standby has its primary's identifier, so
+/// the timeline tells the two apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerIdentity {
+    /// The cluster's identifier; `None` where the role may not read it.
+    pub system_identifier: Option<String>,
+    /// The database's oid.
+    pub database_oid: u32,
+    /// The timeline, 8 hex digits; `None` on a standby, and where the role may not read it.
+    pub timeline: Option<String>,
+}
+
 /// The part that the answering server plays in its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ServerRole {

@@ -8,6 +8,7 @@ use super::pooling::{self, Finding, Pooling};
 use super::session::Patience;
 use super::{target::Target, words};
 use crate::config;
+use crate::model::server::ServerIdentity;
 use crate::text::Untrusted;
 
 /// The warning of a role that may do everything.
@@ -47,6 +48,16 @@ pub struct ServerFacts {
 }
 
 impl ServerFacts {
+    /// Which server and database this is.
+    #[must_use]
+    pub fn identity(&self) -> ServerIdentity {
+        ServerIdentity {
+            system_identifier: self.system_identifier.clone(),
+            database_oid: self.database_oid,
+            timeline: self.timeline.clone(),
+        }
+    }
+
     /// Whether LISTEN works here: a standby refuses it, and behind a pooler that keeps no sessions it is taken
     /// without an error, nothing ever arrives, and strangers get what was meant for us.
     #[must_use]

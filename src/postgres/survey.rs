@@ -90,6 +90,7 @@ pub async fn survey(reader: &Reader, database: &config::Database) -> Result<Layo
     if overrides.schema.is_none() && layout.naming.rule == NameRule::Plain {
         learn_schema_rule(reader, &mut layout).await?;
     }
+    layout.found_on = Some(reader.facts().identity());
     Ok(layout)
 }
 

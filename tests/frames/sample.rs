@@ -68,6 +68,7 @@ pub fn tenant(slug: &str, version: Option<usize>, state: TenantState) -> Tenant 
                 applied: Arc::new(AppliedSet {
                     versions: versions[..applied].to_vec(),
                     current: versions[..applied].last().cloned(),
+                    ..AppliedSet::default()
                 }),
                 dirty: false,
                 locked: None,
@@ -262,6 +263,7 @@ pub fn layout() -> Layout {
         exclude: Vec::new(),
         tenant_tables: Vec::new(),
         shared_schema: Some(public),
+        found_on: None,
     }
 }
 

@@ -89,6 +89,7 @@ pub fn layout() -> Layout {
         search_path_extra: Vec::new(),
         exclude: Vec::new(),
         shared_schema: None,
+        found_on: None,
         tenant_tables: Vec::new(),
     }
 }
@@ -117,7 +118,7 @@ pub fn tenant(database: &DatabaseName, slug: &str, number: usize, applied: usize
         ledger: LedgerState::Read(LedgerReading {
             tool: Tool::Migratus,
             table: "schema_migrations".into(),
-            applied: Arc::new(AppliedSet { current: versions.last().cloned(), versions }),
+            applied: Arc::new(AppliedSet { current: versions.last().cloned(), versions, ..AppliedSet::default() }),
             dirty: false,
             locked: None,
         }),

@@ -9,7 +9,7 @@ use crate::cli::output::{self, Style, Table};
 use crate::cli::session::{self, Session};
 use crate::jobs::record;
 use crate::model::export::Job;
-use crate::model::job::JobView;
+use crate::model::job::{JobState, JobView};
 use crate::postgres::session::{Patience, Reader};
 use crate::text;
 
@@ -51,7 +51,8 @@ pub async fn run(session: &Session, arguments: &args::Jobs) -> Outcome<Status> {
 /// The table of a list of jobs.
 #[must_use]
 pub fn table(jobs: &[JobView], several: bool) -> Table {
-    let mut heads = vec!["id", "kind", "what", "state", "done", "failed", "blocked", "by", "created", "reason"];
+    let mut heads =
+        vec!["id", "kind", "what", "state", "done", "failed", "blocked", "by", "runs on", "created", "reason"];
     if several {
         heads.insert(0, "database");
     }
@@ -66,6 +67,8 @@ pub fn table(jobs: &[JobView], several: bool) -> Table {
             job.failed.into(),
             job.blocked.into(),
             (&job.created_by).into(),
+            // Of a job that does not run the worker is only its last one.
+            job.worker.as_ref().filter(|_| job.state == JobState::Running).into(),
             job.created_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string().into(),
             job.reason.as_ref().into(),
         ];

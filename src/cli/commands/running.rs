@@ -63,6 +63,7 @@ impl Results {
                 version: tenant.version.as_ref().map(|version| version.raw().to_owned()),
                 sqlstate: None,
                 message: Some(tenant.why.raw().to_owned()),
+                blocker: None,
                 note: None,
                 steps_done: 0,
                 steps: 0,
@@ -103,7 +104,7 @@ impl Results {
                 row.result.into(),
                 row.version.clone().into(),
                 row.sqlstate.clone().into(),
-                row.message.clone().into(),
+                why(row).into(),
             ];
             if several {
                 cells.insert(0, row.database.as_str().into());
@@ -112,6 +113,17 @@ impl Results {
         }
         table
     }
+}
+
+/// Why a tenant is where it is, in one cell: the operator's note, or what was refused and who stood in the way.
+fn why(row: &ResultRow) -> Option<String> {
+    let parts = [
+        row.note.as_ref().map(|note| format!("note: {note}")),
+        row.message.clone(),
+        row.blocker.as_ref().map(|blocker| format!("blocked by {blocker}")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// Runs a job here, to its end, its pause or a signal; tells how it goes on standard error. After the canary the operator
@@ -275,5 +287,43 @@ pub fn status(view: &JobView, signals: &Signals, when_failed: Status) -> Status 
         JobState::Done if view.failed + view.blocked == 0 => Status::Done,
         JobState::Done | JobState::Failed | JobState::Cancelled => when_failed,
         JobState::Paused | JobState::Queued | JobState::Running | JobState::Orphaned => Status::Partly,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::job::{StepFailure, TenantOutcome};
+
+    #[test]
+    fn who_stood_in_the_way_and_why_a_tenant_was_skipped_are_told() {
+        let outcome = |slug: &str, outcome| TenantOutcome {
+            key: None,
+            slug: slug.into(),
+            schema: "tenant_x".into(),
+            outcome,
+            version: None,
+            failure: None,
+            note: None,
+            steps: (0, 1),
+            duration_ms: None,
+        };
+        let blocker = "pid 4711  app@10.0.0.5 (web)  idle in transaction 01:02:05, query 00:00:12";
+        let blocked = TenantOutcome {
+            failure: Some(StepFailure {
+                version: None,
+                sqlstate: Some("55P03".to_owned()),
+                message: "canceling statement due to lock timeout".into(),
+                statement: None,
+                blocker: Some(blocker.into()),
+                tries: 4,
+            }),
+            ..outcome("acme", TenantResult::Blocked)
+        };
+        let skipped = TenantOutcome { note: Some("moves tonight".into()), ..outcome("agora", TenantResult::Skipped) };
+        let rows = [blocked, skipped].iter().map(|outcome| ResultRow::of("eu-1", outcome)).collect();
+        let table = Results { jobs: Vec::new(), tenants: rows }.text().text();
+        assert!(table.contains(&format!("lock timeout; blocked by {blocker}")), "{table}");
+        assert!(table.contains("note: moves tonight"), "{table}");
     }
 }

@@ -285,7 +285,7 @@ pub async fn commit(client: &Client, xid: String, started: Instant) -> StepEnd {
 }
 
 /// What a step that was not begun comes to: where the session is to be used again, its transaction is ended.
-pub(super) async fn left(client: &Client, end: StepEnd) -> StepEnd {
+pub async fn left(client: &Client, end: StepEnd) -> StepEnd {
     if end.keeps_session() && roll_back(client).await.is_err() {
         return StepEnd::Lost(Untrusted::new("the session was lost while rolling back"));
     }

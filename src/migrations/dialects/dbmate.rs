@@ -1,12 +1,14 @@
 //! dbmate: a row per applied version; up and down are two sections of one file.
 
+use super::rows::{self, Columns, lines};
 use super::{
-    Class, Dialect, FileName, FileRules, Gap, Interner, Order, Parsed, Reading, Shape, ToolLock, leading_digits, rails,
+    Class, Dialect, DownPart, FileName, FileRules, Gap, Objection, Order, Reading, Shape, ToolLock, Writing,
+    leading_digits, rails,
 };
-use crate::migrations::folder::Statement;
+use crate::migrations::folder::{MigrationFile, Statement};
 use crate::migrations::split;
+use crate::model::ident::{QualifiedName, literal};
 use crate::model::ledger::Tool;
-use crate::postgres::session::{QueryError, TextRow};
 
 pub(super) static DIALECT: Dialect = Dialect {
     tool: Tool::Dbmate,
@@ -20,29 +22,33 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::Applied,
     companion: None,
     lock: ToolLock::None,
-    reading: Some(Reading { sql: rails::sql, parse, history: rails::history, checksum: None, position_only: false }),
+    reading: Some(Reading {
+        sql: rails::sql,
+        parse: |rows, interner| Ok(rows::parsed(rows, interner, Order::Text, Columns::default())),
+        history: rails::history,
+        checksum: None,
+        position_only: false,
+    }),
     files: Some(FileRules {
         depth: 1,
         classify,
-        pieces,
-        transactional: |text, _| !marker_line(text).is_some_and(|line| line.contains("transaction:false")),
+        pieces: |text| up(text).map(|part| part.pieces(text)).unwrap_or_default(),
+        transactional: |text, _| up(text).is_none_or(|part| part.transactional()),
         down_pieces: Some(|text| {
-            section(text, DOWN).map(|(from, part)| split::piece(text, from, part).into_iter().collect())
+            down(text).map(|part| DownPart { pieces: part.pieces(text), transactional: part.transactional() })
         }),
     }),
-    writing: None,
+    writing: Some(Writing {
+        table: "schema_migrations",
+        objections,
+        create_ledger: |ledger| format!("CREATE TABLE {} (version varchar PRIMARY KEY)", ledger.quoted()),
+        before: rows::nothing,
+        after: rows::nothing,
+        is_applied: |ledger, file| rows::exists(ledger, &is(file)),
+        applied,
+        undone: |ledger, file, _| rows::delete(ledger, &is(file)),
+    }),
 };
-
-const UP: &str = "-- migrate:up";
-const DOWN: &str = "-- migrate:down";
-
-fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
-    Ok(Parsed {
-        applied: interner.set(Order::Text, rows.first().and_then(|row| row.text(0))),
-        dirty: false,
-        locked: None,
-    })
-}
 
 fn classify(path: &str) -> Class {
     let Some(stem) = path.strip_suffix(".sql") else { return Class::Other };
@@ -52,26 +58,78 @@ fn classify(path: &str) -> Class {
     }
 }
 
-/// The line that opens the up section, with its options.
-fn marker_line(text: &str) -> Option<&str> {
-    text.lines().find(|line| line.starts_with(UP))
+/// A section: its marker's options, and where its text begins and ends.
+struct Part<'t> {
+    options: &'t str,
+    marker: usize,
+    from: usize,
+    to: usize,
 }
 
-/// The offset and text of a section: from behind its marker's line to the next marker or the end.
-fn section<'t>(text: &'t str, marker: &str) -> Option<(usize, &'t str)> {
-    let mut start = None;
-    let mut offset = 0;
-    for line in text.split_inclusive('\n') {
-        match start {
-            None if line.starts_with(marker) => start = Some(offset + line.len()),
-            Some(from) if line.starts_with("-- migrate:") => return Some((from, &text[from..offset])),
-            None | Some(_) => {}
-        }
-        offset += line.len();
+impl Part<'_> {
+    fn pieces(&self, text: &str) -> Vec<Statement> {
+        split::piece(text, self.from, &text[self.from..self.to]).into_iter().collect()
     }
-    start.map(|from| (from, &text[from..]))
+
+    fn transactional(&self) -> bool {
+        !self.options.split_whitespace().any(|option| option == "transaction:false")
+    }
 }
 
-fn pieces(text: &str) -> Vec<Statement> {
-    section(text, UP).and_then(|(from, part)| split::piece(text, from, part)).into_iter().collect()
+/// The first line `-- migrate:<direction>`, and what is behind it.
+fn section<'t>(text: &'t str, direction: &str) -> Option<Part<'t>> {
+    lines(text).find_map(|(offset, _, line)| {
+        let options = line.strip_prefix("--")?.trim_start().strip_prefix("migrate:")?.strip_prefix(direction)?;
+        let next = text[offset..].find('\n').map_or(text.len(), |end| offset + end + 1);
+        (options.is_empty() || options.starts_with(char::is_whitespace)).then_some(Part {
+            options,
+            marker: offset,
+            from: next,
+            to: text.len(),
+        })
+    })
+}
+
+/// From the marker of up to that of down.
+fn up(text: &str) -> Option<Part<'_>> {
+    let part = section(text, "up")?;
+    let to = section(text, "down").map_or(text.len(), |down| down.marker);
+    // In the wrong order it is refused; until then it runs to the end.
+    Some(if to < part.from { part } else { Part { to, ..part } })
+}
+
+fn down(text: &str) -> Option<Part<'_>> {
+    section(text, "down")
+}
+
+/// What dbmate stops at.
+fn objections(text: &str) -> Vec<Objection> {
+    let object = |offset: usize, message: &str| {
+        let line = 1 + text[..offset].bytes().filter(|byte| *byte == b'\n').count();
+        vec![Objection::sections(u32::try_from(line).unwrap_or(u32::MAX), message)]
+    };
+    let Some(up) = section(text, "up") else {
+        return object(0, "there is no line -- migrate:up; dbmate stops at this file");
+    };
+    let Some(down) = section(text, "down") else {
+        return object(0, "there is no line -- migrate:down; dbmate stops at this file. The section may be empty");
+    };
+    if down.marker < up.marker {
+        return object(down.marker, "-- migrate:down stands before -- migrate:up; dbmate stops at this file");
+    }
+    let stray = lines(text).take_while(|(offset, _, _)| *offset < up.marker).find(|(_, _, line)| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with("--")
+    });
+    stray.map_or_else(Vec::new, |(offset, _, _)| {
+        object(offset, "stands before -- migrate:up and belongs to no section; dbmate stops at this file")
+    })
+}
+
+fn is(file: &MigrationFile) -> String {
+    format!("version = {}", literal(file.version.raw()))
+}
+
+fn applied(ledger: &QualifiedName, file: &MigrationFile) -> String {
+    format!("INSERT INTO {} (version) VALUES ({})", ledger.quoted(), literal(file.version.raw()))
 }

@@ -1,12 +1,14 @@
 //! golang-migrate: one row, the position. There is no history, so what is applied is known from the files.
 
+use super::rows::{self, Columns};
 use super::{
-    Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, Shape, ToolLock,
-    always_transactional, leading_digits,
+    Class, Dialect, FileName, FileRules, Gap, LedgerTables, LockPlace, Order, Reading, Shape, ToolLock, Writing,
+    implicit_transaction, int8, leading_digits,
 };
+use crate::migrations::folder::MigrationFile;
 use crate::migrations::split;
-use crate::model::ledger::Tool;
-use crate::postgres::session::{QueryError, TextRow};
+use crate::model::ident::{QualifiedName, literal};
+use crate::model::ledger::{Tool, Version};
 
 pub(super) static DIALECT: Dialect = Dialect {
     tool: Tool::GolangMigrate,
@@ -15,29 +17,45 @@ pub(super) static DIALECT: Dialect = Dialect {
     zeros_are_equal: false,
     gap: Gap::NeverApplied,
     companion: None,
-    lock: ToolLock::None,
-    reading: Some(Reading { sql, parse, history, checksum: None, position_only: true }),
+    lock: ToolLock::Schema(key),
+    reading: Some(Reading {
+        sql,
+        parse: |rows, interner| {
+            Ok(rows::parsed(rows, interner, Order::Number, Columns { dirty: Some(1), ..Columns::default() }))
+        },
+        history,
+        checksum: None,
+        position_only: true,
+    }),
+    // It opens no transaction: a file is one message, of which the server makes one.
     files: Some(FileRules {
         depth: 1,
         classify,
         pieces: split::whole,
-        transactional: always_transactional,
+        transactional: implicit_transaction,
         down_pieces: None,
     }),
-    writing: None,
+    writing: Some(Writing {
+        table: "schema_migrations",
+        objections: rows::fine,
+        create_ledger: |ledger| {
+            format!("CREATE TABLE {} (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)", ledger.quoted())
+        },
+        before: rows::nothing,
+        after: rows::nothing,
+        is_applied: |ledger, file| {
+            let version = number(&file.version);
+            rows::exists(ledger, &format!("version > {version} OR (version = {version} AND NOT dirty)"))
+        },
+        // The tool writes (n, true), runs the file, writes (n, false): three transactions, and a failure in between
+        // leaves it dirty. In the one transaction of a step there is no in-between.
+        applied: |ledger, file: &MigrationFile| position(ledger, Some(&file.version)),
+        undone: |ledger, _, below| position(ledger, below),
+    }),
 };
 
 fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
     format!("SELECT version, dirty FROM {ledger} LIMIT 1")
-}
-
-fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
-    let row = rows.first();
-    Ok(Parsed {
-        applied: interner.set(Order::Number, row.and_then(|row| row.text(0))),
-        dirty: row.is_some_and(|row| row.is_true(1)),
-        locked: None,
-    })
 }
 
 fn history(ledger: &str) -> String {
@@ -54,7 +72,30 @@ fn classify(path: &str) -> Class {
         (None, Some(down)) => (false, down),
         (None, None) => return Class::Strange("it ends neither in .up.sql nor in .down.sql; golang-migrate skips it"),
     };
-    let Ok(version) = digits.parse::<u64>() else { return Class::Strange("its number is too large") };
-    let name = FileName::new(&version.to_string(), &rest[..at]);
+    let Some(version) = int8(digits) else { return Class::Strange("its number does not fit into a bigint") };
+    let name = FileName::new(&version, &rest[..at]);
     if is_up { Class::Up(name) } else { Class::Down(name) }
+}
+
+/// Schema, table and `/database` (the path of the URL that it was opened with), hashed and salted in 32 bits.
+fn key(place: &LockPlace<'_>) -> i64 {
+    const SALT: u32 = 1_486_364_155;
+    let text = format!("{}\0{}\0/{}", place.schema, place.table, place.database);
+    i64::from(crc32fast::hash(text.as_bytes()).wrapping_mul(SALT))
+}
+
+/// Only digits, and a bigint: [`classify`] made it by parsing one.
+fn number(version: &Version) -> String {
+    literal(version.raw()) + "::bigint"
+}
+
+/// Puts the position to a version, or before all.
+fn position(ledger: &QualifiedName, version: Option<&Version>) -> String {
+    let table = ledger.quoted();
+    version.map_or_else(
+        || format!("DELETE FROM {table}"),
+        |version| {
+            format!("DELETE FROM {table}; INSERT INTO {table} (version, dirty) VALUES ({}, false)", number(version))
+        },
+    )
 }

@@ -4,6 +4,7 @@
 //! file opts out. A process that is killed in a file without a transaction leaves row -1 behind, and every later run of
 //! Migratus then ends as if it were done.
 
+use super::rows;
 use super::{
     Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
     ToolLock, Writing, int8, leading_digits,
@@ -39,6 +40,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     }),
     writing: Some(Writing {
         table: "schema_migrations",
+        objections: rows::fine,
         create_ledger,
         before: |ledger| format!("INSERT INTO {} (id) VALUES (-1)", ledger.quoted()),
         after: |ledger| format!("DELETE FROM {} WHERE id = -1", ledger.quoted()),

@@ -15,16 +15,19 @@ mod entity_framework;
 mod flyway;
 mod golang_migrate;
 mod goose;
+mod interner;
 mod knex;
 mod laravel;
 mod liquibase;
 pub mod migratus;
 mod node_pg_migrate;
+mod order;
 mod prisma;
 mod rails;
 mod rails_or_dbmate;
 mod recognise;
-mod refinery;
+pub mod refinery;
+mod rows;
 mod sequel;
 mod sequelize;
 mod sqitch;
@@ -33,16 +36,17 @@ mod supabase;
 mod typeorm;
 mod yoyo;
 
-use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::folder::{MigrationFile, Statement};
+use super::{alone, split};
 use crate::model::ident::QualifiedName;
 use crate::model::ledger::{AppliedSet, Tool, Version};
 use crate::postgres::session::{QueryError, TextRow};
 use crate::text::Untrusted;
 
+pub use interner::{CHECKSUM_CHARACTERS, Interner, Listing, PAIR, SEPARATOR, abbreviated};
+pub use order::Order;
 pub use recognise::{Found, FoundLedger, Hints, Ledgers, candidate_names, recognise};
 
 /// What is known of one migration tool.
@@ -96,29 +100,6 @@ impl Shape {
     /// A table of at least these columns.
     const fn at_least(tables: &'static [&'static str], columns: &'static [(&'static str, &'static str)]) -> Self {
         Self { tables, columns, optional: &[], open: true, primary_key: None }
-    }
-}
-
-/// How versions of a tool follow each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// As numbers where they are digits.
-    Number,
-    /// As text, byte by byte.
-    Text,
-    /// As the ledger lists them: the order in which they were applied. The files say what comes next.
-    AsListed,
-}
-
-impl Order {
-    /// Compares two versions as the tool does.
-    #[must_use]
-    pub fn compare(self, a: &Version, b: &Version) -> Ordering {
-        match self {
-            Self::Number => a.cmp(b),
-            Self::Text => a.raw().cmp(b.raw()),
-            Self::AsListed => Ordering::Equal,
-        }
     }
 }
 
@@ -216,8 +197,35 @@ pub struct FileRules {
     pub pieces: fn(&str) -> Vec<Statement>,
     /// Whether an up file runs in a transaction, by its text and the text of its settings file.
     pub transactional: fn(&str, Option<&str>) -> bool,
-    /// The pieces that undo an up file, for tools that keep both in one file; `None` where a file has no such part.
-    pub down_pieces: Option<fn(&str) -> Option<Vec<Statement>>>,
+    /// What undoes an up file, for tools that keep both in one file; `None` where a file has no such part.
+    pub down_pieces: Option<fn(&str) -> Option<DownPart>>,
+}
+
+/// The part of a file that undoes the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DownPart {
+    /// The pieces that are sent as one message each.
+    pub pieces: Vec<Statement>,
+    /// Whether it runs in a transaction.
+    pub transactional: bool,
+}
+
+/// What a file has that its tool stops at, or would do and tenantui does not: the file is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Objection {
+    /// The rule's word, for `allow`: `sections` or `placeholder`.
+    pub rule: &'static str,
+    /// 1 for the first line of the file.
+    pub line: u32,
+    /// In words.
+    pub message: String,
+}
+
+impl Objection {
+    /// The markers of a file's sections are not as the tool wants them.
+    fn sections(line: u32, message: &str) -> Self {
+        Self { rule: "sections", line, message: message.to_owned() }
+    }
 }
 
 /// What a file in a migration folder is.
@@ -258,6 +266,8 @@ impl FileName {
 pub struct Writing {
     /// The ledger's default name.
     pub table: &'static str,
+    /// What in a file's text keeps it from being run here.
+    pub objections: fn(&str) -> Vec<Objection>,
     /// Makes the ledger exactly as the tool does. Fails where it exists.
     pub create_ledger: fn(&QualifiedName) -> String,
     /// What the tool writes before a file; empty where it writes nothing. Migratus takes its lock so: it fails where
@@ -272,59 +282,6 @@ pub struct Writing {
     /// Records a migration as undone. The version is that of the file before it in the folder, for ledgers that keep
     /// the position only.
     pub undone: fn(&QualifiedName, &MigrationFile, Option<&Version>) -> String,
-}
-
-/// Makes one [`AppliedSet`] of all equal ledgers: a fleet of ten thousand mostly equal ledgers holds a few sets.
-#[derive(Debug, Default)]
-pub struct Interner {
-    sets: HashMap<Order, HashMap<Box<str>, Arc<AppliedSet>>>,
-}
-
-/// Parts versions in the one text that a ledger is read as. Versions are what outside programs wrote: one that holds
-/// the separator itself would be two versions without files, which is visible and harmless.
-pub const SEPARATOR: char = '\u{1e}';
-
-impl Interner {
-    /// The set of versions in this text, which [`SEPARATOR`] parts. Their order in the text does not matter: ordering
-    /// ten thousand ledgers on the server costs more than reading them.
-    pub fn set(&mut self, order: Order, text: Option<&str>) -> Arc<AppliedSet> {
-        let text = text.unwrap_or_default();
-        let sets = self.sets.entry(order).or_default();
-        if let Some(known) = sets.get(text) {
-            return Arc::clone(known);
-        }
-        let mut versions: Vec<&str> = text.split(SEPARATOR).filter(|version| !version.is_empty()).collect();
-        // The same versions in another order are the same set, unless the order is what the ledger tells.
-        if order != Order::AsListed {
-            versions.sort_unstable();
-            versions.dedup();
-        }
-        let sorted = versions.join("\u{1e}");
-        let set = sets.get(sorted.as_str()).map_or_else(
-            || {
-                let mut versions: Vec<Version> = versions.into_iter().map(Version::new).collect();
-                versions.sort_by(|a, b| order.compare(a, b));
-                let current = versions.last().cloned();
-                Arc::new(AppliedSet { versions, current })
-            },
-            Arc::clone,
-        );
-        sets.insert(sorted.into(), Arc::clone(&set));
-        sets.insert(text.into(), Arc::clone(&set));
-        set
-    }
-
-    /// Forgets sets that nobody holds any more.
-    pub fn forget_unused(&mut self) {
-        for sets in self.sets.values_mut() {
-            // A set stands under its sorted text, and under each text that it came in.
-            let mut own: HashMap<*const AppliedSet, usize> = HashMap::new();
-            for set in sets.values() {
-                *own.entry(Arc::as_ptr(set)).or_default() += 1;
-            }
-            sets.retain(|_, set| own.get(&Arc::as_ptr(set)).is_none_or(|own| Arc::strong_count(set) > *own));
-        }
-    }
 }
 
 /// The dialect of a tool.
@@ -380,12 +337,21 @@ impl Dialect {
     /// What makes two versions one: the text, or the number where zeros in front mean nothing.
     #[must_use]
     pub fn key<'v>(&self, version: &'v Version) -> &'v str {
-        let text = version.raw();
-        if self.zeros_are_equal && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            let trimmed = text.trim_start_matches('0');
-            if trimmed.is_empty() { "0" } else { trimmed }
+        let text = match self.order {
+            Order::Parts => without_zero_parts(version.raw()),
+            Order::Number | Order::Text | Order::Stamp | Order::AsListed => version.raw(),
+        };
+        let is_number = text.starts_with(|first: char| first.is_ascii_digit())
+            && text.bytes().all(|byte| byte.is_ascii_digit() || (byte == b'.' && self.order == Order::Parts));
+        if !self.zeros_are_equal || !is_number {
+            return text;
+        }
+        // The last zero in front stays where nothing but it is left of the number.
+        let trimmed = text.trim_start_matches('0');
+        if trimmed.starts_with(|first: char| first.is_ascii_digit()) {
+            trimmed
         } else {
-            text
+            &text[text.len() - trimmed.len() - 1..]
         }
     }
 }
@@ -401,9 +367,28 @@ pub(crate) fn int8(digits: &str) -> Option<String> {
     digits.parse::<i64>().ok().map(|number| number.to_string())
 }
 
+/// `1.0` is `1`.
+fn without_zero_parts(mut version: &str) -> &str {
+    while let Some((front, last)) = version.rsplit_once('.')
+        && last.bytes().all(|byte| byte == b'0')
+    {
+        version = front;
+    }
+    version
+}
+
 /// Always in a transaction.
 pub(crate) const fn always_transactional(_text: &str, _settings: Option<&str>) -> bool {
     true
+}
+
+/// For tools that send a file as one message and open no transaction: the server makes one of it, unless its only
+/// statement is one that runs outside of transactions.
+pub(crate) fn implicit_transaction(text: &str, _settings: Option<&str>) -> bool {
+    match alone::judge(&split::whole(text)) {
+        Ok(Some(alone)) => alone.leaves_doubt(),
+        Ok(None) | Err(_) => true,
+    }
 }
 
 #[cfg(test)]

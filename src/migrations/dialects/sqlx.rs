@@ -2,14 +2,15 @@
 
 use sha2::{Digest, Sha384};
 
+use super::rows::{self, Columns};
 use super::{
-    Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
-    ToolLock, int8, leading_digits,
+    Class, Dialect, FileName, FileRules, Gap, LedgerTables, LockPlace, Order, Reading, Shape, ToolLock, Writing, int8,
+    leading_digits,
 };
 use crate::migrations::folder::MigrationFile;
 use crate::migrations::split;
+use crate::model::ident::{QualifiedName, literal};
 use crate::model::ledger::Tool;
-use crate::postgres::session::{QueryError, TextRow};
 
 pub(super) static DIALECT: Dialect = Dialect {
     tool: Tool::Sqlx,
@@ -28,8 +29,18 @@ pub(super) static DIALECT: Dialect = Dialect {
     zeros_are_equal: false,
     gap: Gap::Applied,
     companion: None,
-    lock: ToolLock::None,
-    reading: Some(Reading { sql, parse, history, checksum: Some(checksum), position_only: false }),
+    // The library's Migrator takes it; the command takes none.
+    lock: ToolLock::Database(key),
+    reading: Some(Reading {
+        sql,
+        parse: |rows, interner| {
+            let columns = Columns { checksums: true, dirty: Some(1), ..Columns::default() };
+            Ok(rows::parsed(rows, interner, Order::Number, columns))
+        },
+        history,
+        checksum: Some(checksum),
+        position_only: false,
+    }),
     files: Some(FileRules {
         depth: 1,
         classify,
@@ -37,23 +48,21 @@ pub(super) static DIALECT: Dialect = Dialect {
         transactional: |text, _| !text.starts_with("-- no-transaction"),
         down_pieces: None,
     }),
-    writing: None,
+    writing: Some(Writing {
+        table: "_sqlx_migrations",
+        objections: rows::fine,
+        create_ledger,
+        before: rows::nothing,
+        after: rows::nothing,
+        is_applied: |ledger, file| rows::exists(ledger, &format!("{} AND success", is(file))),
+        applied,
+        undone: |ledger, file, _| rows::delete(ledger, &is(file)),
+    }),
 };
 
 fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
-    format!(
-        "SELECT string_agg(version::text, '{SEPARATOR}') FILTER (WHERE success), \
-         bool_or(NOT success) FROM {ledger}"
-    )
-}
-
-fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
-    let row = rows.first();
-    Ok(Parsed {
-        applied: interner.set(Order::Number, row.and_then(|row| row.text(0))),
-        dirty: row.is_some_and(|row| row.is_true(1)),
-        locked: None,
-    })
+    let versions = rows::with_checksums("version", "encode(checksum, 'hex')");
+    format!("SELECT {versions} FILTER (WHERE success), bool_or(NOT success) FROM {ledger}")
 }
 
 fn history(ledger: &str) -> String {
@@ -80,4 +89,36 @@ fn classify(path: &str) -> Class {
         (Some(name), None) => Class::Up(described(name)),
         (None, None) => Class::Up(described(name)),
     }
+}
+
+/// The database's name, hashed and salted; the schema is not in it.
+fn key(place: &LockPlace<'_>) -> i64 {
+    const SALT: i64 = 0x3d32_ad9e;
+    SALT.wrapping_mul(i64::from(crc32fast::hash(place.database.as_bytes())))
+}
+
+fn create_ledger(ledger: &QualifiedName) -> String {
+    format!(
+        "CREATE TABLE {} (version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
+         installed_on TIMESTAMPTZ NOT NULL DEFAULT now(), success BOOLEAN NOT NULL, checksum BYTEA NOT NULL, \
+         execution_time BIGINT NOT NULL)",
+        ledger.quoted()
+    )
+}
+
+/// Only digits, and a bigint: [`classify`] made it by parsing one.
+fn is(file: &MigrationFile) -> String {
+    format!("version = {}::bigint", literal(file.version.raw()))
+}
+
+fn applied(ledger: &QualifiedName, file: &MigrationFile) -> String {
+    format!(
+        "INSERT INTO {} (version, description, success, checksum, execution_time) \
+         VALUES ({}::bigint, {}, true, decode('{}', 'hex'), {})",
+        ledger.quoted(),
+        literal(file.version.raw()),
+        literal(file.name.raw()),
+        checksum(file),
+        rows::elapsed(1_000_000_000, "bigint")
+    )
 }

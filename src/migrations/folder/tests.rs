@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-fn folder(files: &[(&str, &str)]) -> TempDir {
+pub(super) fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in files {
         let path = folder.path().join(name);
@@ -15,15 +15,15 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-fn read(files: &[(&str, &str)], tool: Tool) -> Result<Folder, FolderError> {
+pub(super) fn read(files: &[(&str, &str)], tool: Tool) -> Result<Folder, FolderError> {
     Folder::read(folder(files).path(), tool)
 }
 
-fn versions(folder: &Folder) -> Vec<&str> {
+pub(super) fn versions(folder: &Folder) -> Vec<&str> {
     folder.files.iter().map(|file| file.version.raw()).collect()
 }
 
-fn failure(files: &[(&str, &str)], tool: Tool) -> String {
+pub(super) fn failure(files: &[(&str, &str)], tool: Tool) -> String {
     read(files, tool).expect_err("an error").to_string()
 }
 
@@ -129,7 +129,7 @@ fn other_tools_name_their_files_otherwise() {
     let dbmate = read(
         &[
             ("2_b.sql", "-- migrate:up transaction:false\nselect 1;\n\n-- migrate:down\nselect 2;\n"),
-            ("10_c.sql", "-- migrate:up\n"),
+            ("10_c.sql", "-- migrate:up\n-- migrate:down\n"),
         ],
         Tool::Dbmate,
     )
@@ -236,6 +236,6 @@ fn whose_folder_it_is_is_said_only_where_it_is_certain() {
 
 #[test]
 fn tools_whose_folders_are_not_read_yet_say_so() {
-    let error = failure(&[], Tool::Flyway);
-    assert!(error.contains("flyway are not read yet"), "{error}");
+    let error = failure(&[], Tool::RailsOrDbmate);
+    assert!(error.contains("rails-or-dbmate are not read yet"), "{error}");
 }

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::gaps::{self, Settled};
 use super::{Direction, LeftOut, Plan, PlanError, PlanOptions, Refusal, TenantPlan};
-use crate::migrations::dialects::{Gap, dialect};
+use crate::migrations::dialects::dialect;
 use crate::migrations::folder::{Folder, MigrationFile};
 use crate::migrations::standing::{Standing, Standings};
 use crate::model::ident::SchemaName;
@@ -119,8 +120,8 @@ pub(super) fn common_ledger(plan: &mut Plan, tenants: &[Arc<Tenant>]) {
 
 pub(super) fn not_written(tool: Tool) -> String {
     format!(
-        "{tool} ledgers are not written by this version: migrate with {tool} itself; tenantui goes on showing where each \
-         tenant stands"
+        "{tool} ledgers are not written by tenantui: migrate with {tool} itself; tenantui goes on showing where each tenant \
+         stands"
     )
 }
 
@@ -198,9 +199,6 @@ fn judge(tenant: &Tenant, standings: &mut Standings<'_>, range: &Range<'_>, opti
     if let Some(why) = unfit(tenant, range.folder) {
         return Judged::LeftOut(why);
     }
-    if let Some(why) = standing.pending.as_deref().and_then(|pending| range.leaves_a_gap(pending)) {
-        return Judged::LeftOut(why);
-    }
     let unaccepted: Vec<String> = tenant
         .changed
         .iter()
@@ -213,6 +211,13 @@ fn judge(tenant: &Tenant, standings: &mut Standings<'_>, range: &Range<'_>, opti
             format!("changed checksum: the file of {list} is not what was applied here; if that is meant, accept it with --accept-changed {}", unaccepted[0]).into(),
         );
     }
+    let Settled { files, warning } = match gaps::settle(tenant, &standing, files, range.only.is_some()) {
+        Ok(settled) => settled,
+        Err(why) => return Judged::LeftOut(why),
+    };
+    if let Some(why) = standing.pending.as_deref().and_then(|pending| range.leaves_a_gap(pending)) {
+        return Judged::LeftOut(why);
+    }
     match (&tenant.schema, tenant.schema_oid) {
         (Some(schema), Some(schema_oid)) => match SchemaName::tenant(schema.raw()) {
             Ok(name) => Judged::Planned(TenantPlan {
@@ -222,7 +227,7 @@ fn judge(tenant: &Tenant, standings: &mut Standings<'_>, range: &Range<'_>, opti
                 schema: name,
                 schema_oid,
                 from: tenant.version().cloned(),
-                warnings: tenant_warnings(tenant, &standing, &files),
+                warnings: ahead(&standing).into_iter().chain(warning).collect(),
                 files,
                 stays: None,
             }),
@@ -294,36 +299,11 @@ pub(super) fn cannot_write(ledger: &LedgerState, tool: Tool) -> Option<Untrusted
     }
 }
 
-fn tenant_warnings(tenant: &Tenant, standing: &Standing, files: &[Arc<MigrationFile>]) -> Vec<Untrusted> {
-    let mut warnings = Vec::new();
-    let ahead: Vec<String> = standing
-        .ahead
-        .iter()
-        .flat_map(|ahead| ahead.iter())
-        .map(|version| version.untrusted().safe().to_string())
-        .collect();
-    if !ahead.is_empty() {
-        let list = ahead.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        warnings.push(format!("ahead: it has {list}, of which there is no file").into());
-    }
-    let Some(reading) = tenant.ledger.reading() else { return warnings };
-    let known = dialect(reading.tool);
-    let older = files
-        .iter()
-        .filter(|file| {
-            reading.applied.current.as_ref().is_some_and(|now| known.order.compare(&file.version, now).is_lt())
-        })
-        .count();
-    if older > 0 {
-        let does = match known.gap {
-            Gap::Applied => "applied now, out of order, as the tool does",
-            Gap::NeverApplied => "applied now; the tool itself would never apply them",
-            Gap::Refused => "applied now; the tool itself stops at them with an error",
-            Gap::ByGraph => "applied now",
-        };
-        warnings.push(format!("{older} pending below its version: {does}").into());
-    }
-    warnings
+/// Versions of which there is no file.
+fn ahead(standing: &Standing) -> Option<Untrusted> {
+    let ahead = standing.ahead.as_ref().filter(|ahead| !ahead.is_empty())?;
+    let list: Vec<String> = ahead.iter().take(5).map(|version| version.untrusted().safe().to_string()).collect();
+    Some(format!("ahead: it has {}, of which there is no file", list.join(", ")).into())
 }
 
 /// Canaries are the smallest: they fail soonest and hurt least.
