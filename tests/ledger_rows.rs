@@ -4,6 +4,7 @@
 use tenantui::migrations::dialects::{Hints, Writing, dialect};
 use tenantui::migrations::folder::{Folder, MigrationFile};
 use tenantui::migrations::ledgers::detail;
+use tenantui::migrations::lens::Lens;
 use tenantui::migrations::plan::standing;
 use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
 use tenantui::model::ledger::Tool;
@@ -13,7 +14,7 @@ use crate::ledgers::{fixture, loaded, read_all, reader, schemas};
 use crate::support::TestDatabase;
 
 /// The tools whose rows are written, by their fixtures.
-const WRITTEN: [(&str, Tool); 9] = [
+pub const WRITTEN: [(&str, Tool); 9] = [
     ("dbmate", Tool::Dbmate),
     ("golang-migrate", Tool::GolangMigrate),
     ("goose", Tool::Goose),
@@ -26,14 +27,14 @@ const WRITTEN: [(&str, Tool); 9] = [
 ];
 
 /// A tool's ledger in one schema, and how it is written.
-struct Ledger<'a> {
+pub struct Ledger<'a> {
     database: &'a TestDatabase,
     writing: &'static Writing,
     name: QualifiedName,
 }
 
 impl<'a> Ledger<'a> {
-    fn new(database: &'a TestDatabase, tool: Tool, schema: &str) -> Self {
+    pub fn new(database: &'a TestDatabase, tool: Tool, schema: &str) -> Self {
         let writing = dialect(tool).writing.as_ref().expect("written");
         let name = QualifiedName {
             schema: SchemaName::tenant(schema).expect("a name"),
@@ -64,7 +65,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Its rows without what differs from run to run.
-    fn rows(&self) -> String {
+    pub fn rows(&self) -> String {
         self.database.value(&format!(
             "select coalesce(string_agg(row::text, E'\\n' order by row::text), '') from (select to_jsonb(l) - \
              '{{run_on,applied_on,installed_on,tstamp,applied,execution_time,installed_by}}'::text[] as row \
@@ -74,7 +75,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Columns, constraints and indexes, with the schema's name taken out.
-    fn shape(&self) -> String {
+    pub fn shape(&self) -> String {
         let table = format!("'{}'::regclass", self.name.quoted());
         let shape = self.database.value(&format!(
             "select string_agg(line, E'\\n' order by line) from ( \
@@ -118,7 +119,7 @@ async fn a_migration_that_is_applied_here_is_recorded_as_its_tool_does() {
 /// What was written is read as up to date, with nothing wrong about it.
 async fn assert_read_back(database: &TestDatabase, name: &str, folder: &Folder) {
     let reader = reader(&database.url()).await;
-    let hints = Hints { configured: Some(folder.tool), folder: None };
+    let hints = Hints { configured: Some(folder.tool), ..Hints::default() };
     let (found, read) = read_all(&reader, database, hints).await;
     let oids = schemas(database);
     let current = |schema: &str| {
@@ -133,7 +134,9 @@ async fn assert_read_back(database: &TestDatabase, name: &str, folder: &Folder) 
         assert_eq!(current(schema), current("tenant_acme"), "{name}/{schema}");
         let reading = state.reading().expect("read");
         assert!(!reading.dirty && reading.locked.is_none(), "{name}/{schema}");
-        let details = detail(&reader, found.by_schema.get(&oids[schema]), &state, Some(folder)).await.expect("detail");
+        let details = detail(&reader, found.by_schema.get(&oids[schema]), &state, Some(folder), &Lens::default())
+            .await
+            .expect("detail");
         assert!(details.iter().all(|detail| detail.state == MigrationState::Applied), "{name}: {details:?}");
         assert!(details.iter().all(|detail| detail.checksum_ok != Some(false)), "{name}: {details:?}");
     }

@@ -52,7 +52,9 @@ const GOLANG: [(&str, &str); 8] = [
 ];
 
 fn position(fleet: &Fleet) -> String {
-    fleet.database.value("select coalesce((select version || ' ' || dirty::text from tenant_acme.schema_migrations), 'none')")
+    fleet
+        .database
+        .value("select coalesce((select version || ' ' || dirty::text from tenant_acme.schema_migrations), 'none')")
 }
 
 #[test]
@@ -89,7 +91,10 @@ async fn the_tools_lock_of_a_schema_keeps_out_and_is_kept() {
     theirs.query_one("select pg_advisory_lock($1)", &[&lock]).await.expect("locked");
     let out = fleet.json(4, &["migrate", "--all", "--canary", "0", "--yes", "--json"]);
     let acme = tenant(&out, "tenant", "acme");
-    assert_eq!((acme["result"].as_str(), tenant(&out, "tenant", "beta-two")["result"].as_str()), (Some("blocked"), Some("done")));
+    assert_eq!(
+        (acme["result"].as_str(), tenant(&out, "tenant", "beta-two")["result"].as_str()),
+        (Some("blocked"), Some("done"))
+    );
     assert!(acme["message"].as_str().is_some_and(|words| words.contains("the lock of golang-migrate")), "{acme}");
     assert!(acme["blocker"].as_str().is_some_and(|words| words.contains("(golang-migrate)")), "{acme}");
     assert_eq!(fleet.database.value("select to_regclass('tenant_acme.schema_migrations') is null"), "t");
@@ -117,7 +122,10 @@ async fn the_tools_lock_of_a_database_is_taken_once_per_job() {
     let fleet = fleet(
         Tool::NodePgMigrate,
         &[
-            ("1700000000001_one.sql", "-- Up Migration\ncreate table m1 (id int);\n-- Down Migration\ndrop table m1;\n"),
+            (
+                "1700000000001_one.sql",
+                "-- Up Migration\ncreate table m1 (id int);\n-- Down Migration\ndrop table m1;\n",
+            ),
             ("1700000000002_slow.sql", "-- Up Migration\nselect pg_sleep(1.5);\n-- Down Migration\nselect 1;\n"),
         ],
     );

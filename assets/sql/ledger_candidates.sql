@@ -1,6 +1,7 @@
 -- Tables that may be migration ledgers, in all schemas at once, with what is needed to recognise their tool.
 -- In psql:  \set names '{schema_migrations,ar_internal_metadata,__diesel_schema_migrations}'
 -- relname comes first in an index of pg_class, so the cost follows the ledgers, not the tables, of the database.
+-- Sqitch keeps what happened in a table `events`, as many applications do theirs: it counts beside Sqitch's `changes` only.
 -- Unit and record separators part the columns: a name that contains one matches no tool, which is harmless. Columns
 -- come in the order of the index; nothing depends on it, and ordering them costs more than all the rest. The key is
 -- looked up where it tells tools apart, and by a scalar subquery: the planner would hash all of pg_index for an EXISTS.
@@ -28,6 +29,8 @@ SELECT n.oid,
          FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) s
  WHERE c.relname = ANY (:'names'::name[])
+   AND (c.relname <> 'events' OR EXISTS (
+           SELECT FROM pg_catalog.pg_class k WHERE k.relname = 'changes' AND k.relnamespace = c.relnamespace))
    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
    AND c.relpersistence <> 't'
    AND n.nspname NOT LIKE 'pg\_%'

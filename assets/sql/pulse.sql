@@ -1,5 +1,6 @@
 -- Sums over all schemas and all candidates for ledgers: they change when a schema comes, goes, is renamed or granted,
 -- when a ledger's file or privileges change, and when its rows do as far as the statistics know.
+-- A table `events` is Sqitch's beside its `changes`, and an application's own anywhere else.
 -- psql: \set names '{schema_migrations}'
 select pg_catalog.count(*),
        pg_catalog.sum(pg_catalog.hashtextextended(
@@ -14,4 +15,6 @@ select pg_catalog.count(*),
          + pg_catalog.pg_stat_get_tuples_updated(c.oid)
          + pg_catalog.pg_stat_get_tuples_deleted(c.oid))
 from pg_catalog.pg_class c
-where c.relname = any (:'names'::pg_catalog.name[]);
+where c.relname = any (:'names'::pg_catalog.name[])
+  and (c.relname <> 'events' or exists (
+        select from pg_catalog.pg_class k where k.relname = 'changes' and k.relnamespace = c.relnamespace));

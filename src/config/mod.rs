@@ -15,7 +15,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::model::environment::Environment;
-use crate::model::ident::{QualifiedName, SchemaName};
+use crate::model::ident::{Ident, QualifiedName, SchemaName};
 use crate::model::ledger::Tool;
 use crate::model::tenant::DatabaseName;
 
@@ -158,10 +158,31 @@ pub struct Migrations {
     pub shared_path: Option<PathBuf>,
     /// `verify_path`, absolute.
     pub verify_path: Option<PathBuf>,
+    /// `ledger_table`, where the application renamed its tool's ledger.
+    pub ledger_table: Option<LedgerTable>,
+    /// `apps`: the apps of Django that count for a tenant; `None` is the rule of the manual.
+    pub apps: Option<Vec<String>>,
     /// `command`, for tools whose migrations are code.
     pub command: Option<Vec<String>>,
     /// `allow`: plan-time refusals lifted.
     pub allow: Vec<Allow>,
+}
+
+/// `ledger_table`: the name of the ledger in each schema, or with a schema the one ledger of the whole database.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LedgerTable {
+    /// The schema, where there is one ledger for all.
+    pub schema: Option<SchemaName>,
+    /// The table.
+    pub name: Ident,
+}
+
+impl LedgerTable {
+    /// Whether a ledger may stand in this schema.
+    #[must_use]
+    pub fn is_in(&self, schema: &SchemaName) -> bool {
+        self.schema.as_ref().is_none_or(|own| own == schema)
+    }
 }
 
 /// `"20240101000000:extension"`: one refusal lifted for one file.

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::conninfo::{Conninfo, Params};
 use super::document::{Section, Text};
 use super::error::ConfigError;
-use super::{Allow, Cache, Database, Jobs, LayoutChoice, Migrations, Pooler, TenantsOverride, Ui};
+use super::{Allow, Cache, Database, Jobs, LayoutChoice, LedgerTable, Migrations, Pooler, TenantsOverride, Ui};
 use crate::model::environment::Environment;
 use crate::model::ident::{Ident, QualifiedName, SchemaName};
 use crate::model::ledger::Tool;
@@ -209,6 +209,12 @@ fn tenants(section: &mut Section<'_>) -> Result<TenantsOverride, ConfigError> {
 
 /// `schema.table`, each part in quotes where it has dots or quotes of its own; a bare table is in `public`.
 fn qualified(text: &str) -> Result<QualifiedName, String> {
+    let LedgerTable { schema, name } = table_name(text)?;
+    Ok(QualifiedName { schema: schema.unwrap_or_else(SchemaName::public), name })
+}
+
+/// `schema.table` or `table`, each part in quotes where it has dots or quotes of its own.
+fn table_name(text: &str) -> Result<LedgerTable, String> {
     let mut parts = Vec::new();
     let mut part = String::new();
     let mut chars = text.trim().chars().peekable();
@@ -225,10 +231,10 @@ fn qualified(text: &str) -> Result<QualifiedName, String> {
     let name = |part: &str| Ident::new(part).map_err(|error| error.to_string());
     match &parts[..] {
         _ if in_quotes => Err("a quote is not closed".to_owned()),
-        [table] => Ok(QualifiedName { schema: SchemaName::public(), name: name(table)? }),
+        [table] => Ok(LedgerTable { schema: None, name: name(table)? }),
         [schema, table] => {
             let schema = SchemaName::existing(schema).map_err(|error| error.to_string())?;
-            Ok(QualifiedName { schema, name: name(table)? })
+            Ok(LedgerTable { schema: Some(schema), name: name(table)? })
         }
         _ => Err("must be schema.table, such as \"public.tenants\"".to_owned()),
     }
@@ -250,6 +256,17 @@ fn migrations(section: &mut Section<'_>) -> Result<Migrations, ConfigError> {
     let path = folder(section, "path")?;
     let shared_path = folder(section, "shared_path")?;
     let verify_path = folder(section, "verify_path")?;
+    let ledger_table = match section.text("ledger_table")? {
+        None => None,
+        Some(text) => Some(table_name(&text.value).map_err(|what| section.wrong("ledger_table", text.at, what))?),
+    };
+    let mut apps = None;
+    for text in section.list("apps")?.unwrap_or_default() {
+        if text.value.is_empty() || text.value.contains('.') {
+            return Err(section.wrong("apps", text.at, "must be labels of Django's apps, such as [\"shop\"]"));
+        }
+        apps.get_or_insert_with(Vec::new).push(text.value);
+    }
     let command = command(section, "command")?;
     let mut allow = Vec::new();
     for text in section.list("allow")?.unwrap_or_default() {
@@ -264,7 +281,7 @@ fn migrations(section: &mut Section<'_>) -> Result<Migrations, ConfigError> {
         }
     }
     section.finish()?;
-    Ok(Migrations { tool, path, shared_path, verify_path, command, allow })
+    Ok(Migrations { tool, path, shared_path, verify_path, ledger_table, apps, command, allow })
 }
 
 /// An absent folder is a mistake; an empty one means that there are no files.

@@ -36,7 +36,8 @@ pub async fn read(
     let schema = detail::read(reader, &context.layout, tenant).await?;
     let found = tenant.schema_oid.and_then(|oid| context.found.by_schema.get(&oid));
     let mut problems = schema.problems;
-    let migrations = match ledgers::detail(reader, found, &tenant.ledger, context.folder.as_deref()).await {
+    let folder = context.folder.as_deref();
+    let migrations = match ledgers::detail(reader, found, &tenant.ledger, folder, &context.lens).await {
         Ok(migrations) => with_record(reader, context, tenant, migrations, &mut problems).await?,
         Err(QueryError::Server { sqlstate, message }) => {
             problems.push(format!("the ledger could not be read: {} ({sqlstate})", message.raw()).into());

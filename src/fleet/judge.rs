@@ -2,7 +2,7 @@
 //! is never guessed.
 
 use crate::migrations::plan::Standing;
-use crate::model::ledger::LedgerState;
+use crate::model::ledger::{LedgerReading, LedgerState, Tool, Version};
 use crate::model::tenant::TenantState;
 use crate::text::Untrusted;
 
@@ -23,6 +23,8 @@ pub struct Facts<'a> {
     pub standing: &'a Standing,
     /// There are files, or siblings that were migrated.
     pub reference_exists: bool,
+    /// Its tool is migrating it at this moment.
+    pub live: bool,
 }
 
 /// The first state that holds.
@@ -44,10 +46,11 @@ pub fn state(facts: Facts<'_>) -> TenantState {
         LedgerState::Unread | LedgerState::DatabaseWide { .. } => TenantState::Unknown,
         LedgerState::NoAccess(_) => TenantState::NoAccess,
         LedgerState::Unreadable { .. } => TenantState::UnknownTool,
+        LedgerState::Absent if facts.live => TenantState::Locked,
         LedgerState::Absent if facts.reference_exists => TenantState::NeverMigrated,
         LedgerState::Absent => TenantState::Ok,
         LedgerState::Read(reading) if reading.dirty => TenantState::Dirty,
-        LedgerState::Read(reading) if reading.locked.is_some() => TenantState::Locked,
+        LedgerState::Read(reading) if reading.locked.is_some() || facts.live => TenantState::Locked,
         LedgerState::Read(_) => by_standing(facts),
     }
 }
@@ -71,6 +74,9 @@ fn by_standing(facts: Facts<'_>) -> TenantState {
         TenantState::Ahead
     } else if count(&standing.pending) > 0 {
         TenantState::Behind
+    } else if standing.pending.is_none() {
+        // Nothing tells whether anything is pending: files of another tool, or heads without their files.
+        TenantState::Unknown
     } else {
         TenantState::Ok
     }
@@ -86,9 +92,39 @@ pub fn problem(ledger: &LedgerState) -> Option<Untrusted> {
         LedgerState::Read(reading) if reading.dirty => {
             Some(format!("{} recorded a failed migration in {}", reading.tool, reading.table).into())
         }
-        LedgerState::Read(reading) => reading.locked.clone(),
+        LedgerState::Read(reading) if reading.locked.is_some() => reading.locked.clone(),
+        LedgerState::Read(reading) => several_heads(reading),
         LedgerState::Unread | LedgerState::Absent => None,
     }
+}
+
+/// A ledger of heads with more than one: branches that nobody merged.
+fn several_heads(reading: &LedgerReading) -> Option<Untrusted> {
+    let heads: Vec<&str> = reading.applied.versions.iter().map(Version::raw).collect();
+    (reading.tool == Tool::Alembic && heads.len() > 1).then(|| {
+        let (tool, count) = (reading.tool, heads.len());
+        format!("{tool}'s ledger has {count} heads ({}): merge them with `alembic merge`", heads.join(", ")).into()
+    })
+}
+
+/// Why it is not known what is pending although the ledger was read.
+#[must_use]
+pub fn undecided(ledger: &LedgerState, standing: &Standing, files: Option<Tool>) -> Option<Untrusted> {
+    let reading = ledger.reading().filter(|_| standing.pending.is_none())?;
+    let tool = reading.tool;
+    let words = match (files, standing.ahead.as_ref().and_then(|ahead| ahead.first())) {
+        (Some(_), Some(head)) => {
+            format!("{} is no file here: what lies before it, and what is pending, is not known", head.raw())
+        }
+        (Some(files), None) => {
+            format!("its ledger is of {tool}, the files are of {files}: what is pending is not known")
+        }
+        (None, _) => format!(
+            "{tool} keeps only where a schema stands, and siblings stand elsewhere: which is newer is known from the files \
+             alone; set path in [database.migrations]"
+        ),
+    };
+    Some(words.into())
 }
 
 #[cfg(test)]
@@ -96,7 +132,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::ledger::{AppliedSet, LedgerReading, Tool, Version};
+    use crate::model::ledger::AppliedSet;
 
     fn ledger(dirty: bool, locked: bool) -> LedgerState {
         LedgerState::Read(LedgerReading {
@@ -122,6 +158,7 @@ mod tests {
             ledger,
             standing,
             reference_exists: true,
+            live: false,
         }
     }
 
@@ -135,6 +172,7 @@ mod tests {
         assert_eq!(state(Facts { has_row: false, ..all }), TenantState::OrphanSchema);
         assert_eq!(state(all), TenantState::Dirty);
         assert_eq!(state(Facts { ledger: &ledger(false, true), ..all }), TenantState::Locked);
+        assert_eq!(state(Facts { ledger: &ledger(false, false), live: true, ..all }), TenantState::Locked);
         assert_eq!(state(Facts { ledger: &ledger(false, false), ..all }), TenantState::Ahead);
         assert_eq!(state(with(&ledger(false, false), &standing(1, 0))), TenantState::Behind);
         assert_eq!(state(with(&ledger(false, false), &standing(0, 0))), TenantState::Ok);

@@ -12,12 +12,14 @@ mod database;
 mod detail;
 mod files;
 mod judge;
+mod live;
 mod once;
 mod picture;
 mod publish;
 mod pulse;
 mod read;
 mod reference;
+mod seen;
 mod session;
 mod why;
 
@@ -32,6 +34,7 @@ use self::picture::Picture;
 use crate::layout::{Layout, TakenNames};
 use crate::migrations::dialects::Ledgers;
 use crate::migrations::folder::Folder;
+use crate::migrations::lens::Lens;
 use crate::migrations::plan::SharedTarget;
 use crate::model::fleet::Snapshot;
 use crate::model::tenant::{DatabaseName, TenantKey};
@@ -81,6 +84,8 @@ pub struct JobContext {
     pub shared: Option<Arc<SharedTarget>>,
     /// Recognised ledgers.
     pub found: Arc<Ledgers>,
+    /// What their entries are called.
+    pub lens: Arc<Lens>,
     /// The `tenantui` schema is there.
     pub initialised: bool,
     /// Names that a new tenant may collide with.
@@ -107,6 +112,7 @@ impl JobContext {
             && self.database == other.database
             && Arc::ptr_eq(&self.layout, &other.layout)
             && Arc::ptr_eq(&self.found, &other.found)
+            && Arc::ptr_eq(&self.lens, &other.lens)
             && Arc::ptr_eq(&self.taken, &other.taken)
             && self.initialised == other.initialised
             && self.folder_error == other.folder_error

@@ -8,15 +8,18 @@ use super::JobContext;
 use super::cache::CacheInput;
 use super::cluster::Memory;
 use super::judge::{self, Facts};
+use super::live::Live;
 use super::publish::Part;
 use super::pulse::Pulse;
 use super::reference::Reference;
+use super::seen::Seen;
 use crate::cache::{CacheCounts, CacheIds};
 use crate::config;
 use crate::jobs::init::InitStatus;
 use crate::layout::{Layout, TakenNames};
 use crate::migrations::dialects::{Found, Interner, Ledgers};
 use crate::migrations::folder::{Finding, Folder};
+use crate::migrations::lens::Lens;
 use crate::migrations::plan::SharedTarget;
 use crate::migrations::standing::{Standing, Standings, fleet_reference};
 use crate::model::fleet::{CacheView, DatabaseView, FileView, SharedSchema};
@@ -41,6 +44,8 @@ pub struct Files {
     pub signature: u64,
     /// The tool whose rules it was read by.
     pub tool: Option<Tool>,
+    /// The tool that the files themselves tell.
+    pub detected: Option<Tool>,
 }
 
 /// Everything known of one database.
@@ -85,6 +90,10 @@ pub struct Picture {
     pub exact: HashMap<u32, Option<u64>>,
     /// Recognised ledgers.
     pub found: Arc<Ledgers>,
+    /// Schemas whose ledger is kept for the whole database.
+    pub wide: Vec<u32>,
+    /// Who migrates at this moment.
+    pub live: Live,
     /// Ledgers as read, by the schema's oid.
     pub ledgers: HashMap<u32, LedgerState>,
     /// Makes one set of equal ledgers.
@@ -115,6 +124,8 @@ pub struct Picture {
     pub stale: bool,
     tenants: Arc<[Arc<Tenant>]>,
     target_version: Option<Version>,
+    shared: Vec<SharedSchema>,
+    lens: Arc<Lens>,
 }
 
 impl Picture {
@@ -147,6 +158,8 @@ impl Picture {
             estimates: None,
             exact: HashMap::new(),
             found: Arc::default(),
+            wide: Vec::new(),
+            live: Live::default(),
             ledgers: HashMap::new(),
             interner: Interner::default(),
             files: Files::default(),
@@ -163,6 +176,8 @@ impl Picture {
             stale: true,
             tenants: Arc::new([]),
             target_version: None,
+            shared: Vec::new(),
+            lens: Arc::default(),
         }
     }
 
@@ -175,17 +190,20 @@ impl Picture {
     /// The part as it follows from what is known now. Tenants that did not change stay the same object.
     pub fn part(&mut self) -> Part {
         if self.stale {
-            let mut reference = self.reference();
-            let tenants = self.build_tenants(&mut reference);
+            let (lens, seen) = self.seen();
+            let mut reference = self.reference(&seen);
+            let tenants = self.build_tenants(&seen, &mut reference);
             let target = reference.target(self.files.folder.as_deref());
+            self.shared = self.shared_ledgers(&seen, &mut reference);
             self.tenants = tenants;
             self.target_version = target;
+            self.lens = Arc::new(lens);
             self.stale = false;
         }
         Part {
             view: self.view(),
             tenants: Arc::clone(&self.tenants),
-            shared: self.shared(),
+            shared: self.shared.clone(),
             jobs: Arc::clone(&self.jobs),
             context: self.context(),
         }
@@ -251,23 +269,23 @@ impl Picture {
         }
     }
 
-    fn reference(&self) -> Reference<'_> {
+    fn reference(&self, seen: &Seen) -> Reference<'_> {
         if let Some(folder) = &self.files.folder {
             return Reference::Folder(Box::new(Standings::new(folder)));
         }
         // Deleted tenants and orphans do not say what the fleet should have.
         let counted = self.base.iter().filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema);
-        Reference::Fleet(fleet_reference(counted.filter_map(|tenant| self.ledgers.get(&tenant.schema_oid?))))
+        Reference::Fleet(fleet_reference(counted.filter_map(|tenant| seen.ledgers.get(&tenant.schema_oid?))))
     }
 
-    fn build_tenants(&self, reference: &mut Reference<'_>) -> Arc<[Arc<Tenant>]> {
+    fn build_tenants(&self, seen: &Seen, reference: &mut Reference<'_>) -> Arc<[Arc<Tenant>]> {
         let last: HashMap<&TenantKey, &Arc<Tenant>> = self.tenants.iter().map(|tenant| (&tenant.key, tenant)).collect();
         let readable: HashMap<u32, bool> = self.schemas.iter().map(|schema| (schema.oid, schema.usage)).collect();
         self.base
             .iter()
             .map(|base| {
                 let usage = base.schema_oid.is_none_or(|oid| readable.get(&oid).copied().unwrap_or(true));
-                let tenant = self.build_tenant(base, usage, reference);
+                let tenant = self.build_tenant(base, usage, seen, reference);
                 match last.get(&tenant.key) {
                     Some(same) if ***same == tenant => Arc::clone(same),
                     Some(_) | None => Arc::new(tenant),
@@ -276,11 +294,10 @@ impl Picture {
             .collect()
     }
 
-    fn build_tenant(&self, base: &Tenant, usage: bool, reference: &mut Reference<'_>) -> Tenant {
-        let ledger = base
-            .schema_oid
-            .map_or(LedgerState::Unread, |oid| self.ledgers.get(&oid).cloned().unwrap_or(LedgerState::Unread));
+    fn build_tenant(&self, base: &Tenant, usage: bool, seen: &Seen, reference: &mut Reference<'_>) -> Tenant {
+        let ledger = base.schema_oid.map_or(LedgerState::Unread, |oid| seen.of(oid));
         let standing = if base.schema_oid.is_some() { reference.standing(&ledger) } else { Standing::default() };
+        let live = base.schema_oid.and_then(|oid| self.live.schemas.get(&oid));
         let facts = Facts {
             conflict: base.state == TenantState::Conflict,
             schema_exists: base.schema_oid.is_some(),
@@ -289,9 +306,12 @@ impl Picture {
             ledger: &ledger,
             standing: &standing,
             reference_exists: reference.exists(),
+            live: live.is_some(),
         };
         let mut problems = base.problems.clone();
+        problems.extend(live.cloned());
         problems.extend(judge::problem(&ledger));
+        problems.extend(judge::undecided(&ledger, &standing, self.files.folder.as_ref().map(|folder| folder.tool)));
         let measured = base.schema_oid.and_then(|oid| self.exact.get(&oid).copied().flatten());
         let estimate = base.schema_oid.and_then(|oid| of_schema(self.estimates.as_ref(), oid));
         Tenant {
@@ -345,6 +365,7 @@ impl Picture {
                 .iter()
                 .flat_map(|facts| facts.warnings.iter().chain(&facts.pooler_note))
                 .chain(&self.record_warning)
+                .chain(&self.live.database)
                 .cloned()
                 .collect(),
             link: self.link.clone(),
@@ -365,17 +386,30 @@ impl Picture {
         }
     }
 
-    /// The tool of most tenants; where no ledger was found yet, the folder's.
+    /// The tool of most tenants, or of the ledger that is kept for all; where no ledger was found yet, the folder's.
     #[must_use]
     pub fn tool(&self) -> Option<Tool> {
+        let expected = || self.layout.as_ref().and_then(|layout| layout.expected_tool);
+        self.found_tool().or(self.files.tool).or_else(expected)
+    }
+
+    /// The tool of the ledgers; where none was found yet, the layout's.
+    #[must_use]
+    pub fn ledger_tool(&self) -> Option<Tool> {
+        self.found_tool().or_else(|| self.layout.as_ref().and_then(|layout| layout.expected_tool))
+    }
+
+    fn found_tool(&self) -> Option<Tool> {
         let mut votes: BTreeMap<Tool, usize> = BTreeMap::new();
-        for tenant in &self.base {
-            if let Some(Found::Ledger(ledger)) = tenant.schema_oid.and_then(|oid| self.found.by_schema.get(&oid)) {
-                *votes.entry(ledger.tool).or_default() += 1;
-            }
+        let tool_of = |oid: &u32| match self.found.by_schema.get(oid) {
+            Some(Found::Ledger(ledger)) => Some(ledger.tool),
+            Some(Found::Unclear { .. }) | None => None,
+        };
+        for tool in self.base.iter().filter_map(|tenant| tool_of(&tenant.schema_oid?)) {
+            *votes.entry(tool).or_default() += 1;
         }
         let most = votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(tool, _)| tool);
-        most.or(self.files.tool).or_else(|| self.layout.as_ref().and_then(|layout| layout.expected_tool))
+        most.or_else(|| self.wide.iter().find_map(tool_of))
     }
 
     /// The shared schema's oid and name, where the layout has one and it exists.
@@ -383,33 +417,6 @@ impl Picture {
     pub fn shared_schema(&self) -> Option<&SchemaRow> {
         let shared = self.layout.as_ref()?.shared_schema.as_ref()?;
         self.schemas.iter().find(|schema| schema.name.raw() == shared.raw())
-    }
-
-    fn shared(&self) -> Option<SharedSchema> {
-        let schema = self.shared_schema()?;
-        let ledger = self.ledgers.get(&schema.oid).unwrap_or(&LedgerState::Unread);
-        let standing = match &self.shared_files.folder {
-            Some(folder) => Standings::new(folder).of(ledger),
-            None => Standing {
-                applied: match ledger {
-                    LedgerState::Absent => Some(0),
-                    LedgerState::Read(reading) => u32::try_from(reading.applied.versions.len()).ok(),
-                    LedgerState::Unread
-                    | LedgerState::NoAccess(_)
-                    | LedgerState::DatabaseWide { .. }
-                    | LedgerState::Unreadable { .. } => None,
-                },
-                ..Standing::default()
-            },
-        };
-        Some(SharedSchema {
-            database: Arc::clone(&self.config().name),
-            schema: schema.name.clone(),
-            version: ledger.reading().and_then(|reading| reading.applied.current.clone()),
-            applied: standing.applied,
-            pending: standing.pending.map(|versions| u32::try_from(versions.len()).unwrap_or(u32::MAX)),
-            problems: judge::problem(ledger).into_iter().collect(),
-        })
     }
 
     /// What a job of the shared schema is ordered with.
@@ -433,6 +440,7 @@ impl Picture {
             folder_error: self.files.error.clone(),
             shared: self.shared_target().map(Arc::new),
             found: Arc::clone(&self.found),
+            lens: Arc::clone(&self.lens),
             initialised: matches!(
                 self.initialised,
                 Some(InitStatus::Current | InitStatus::Older(_) | InitStatus::Newer(_))

@@ -17,8 +17,8 @@ pub struct Part {
     pub view: DatabaseView,
     /// Its tenants by slug.
     pub tenants: Arc<[Arc<Tenant>]>,
-    /// Its shared schema.
-    pub shared: Option<SharedSchema>,
+    /// Its shared schema, and ledgers that are kept for the whole database.
+    pub shared: Vec<SharedSchema>,
     /// Its jobs, newest first.
     pub jobs: Arc<[JobView]>,
     /// What its jobs are ordered with.
@@ -86,7 +86,7 @@ pub fn assemble(parts: &[Part], detail: Option<Arc<TenantDetail>>) -> Snapshot {
         revision: 0,
         databases: parts.iter().map(|part| part.view.clone()).collect(),
         tenants: parts.iter().flat_map(|part| part.tenants.iter().cloned()).collect(),
-        shared: parts.iter().filter_map(|part| part.shared.clone()).collect(),
+        shared: parts.iter().flat_map(|part| part.shared.clone()).collect(),
         jobs,
         detail,
     }

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use crate::layout::{Layout, Registry};
-use crate::migrations::dialects::candidate_names;
-use crate::model::ident::literal;
+use crate::postgres::ledgers::name_list;
 use crate::postgres::session::{QueryError, Reader};
 
 /// The statistics of a standby are its own and know of no change, so what it replays is the only sign of one: looked
@@ -22,7 +21,7 @@ pub type Pulse = String;
 ///
 /// # Errors
 /// When the link breaks.
-pub async fn take(reader: &Reader, layout: &Layout) -> Result<Option<Pulse>, QueryError> {
+pub async fn take(reader: &Reader, layout: &Layout, ledgers: &[String]) -> Result<Option<Pulse>, QueryError> {
     let registry = match &layout.registry {
         Registry::Table { table, .. } => format!(
             "SELECT pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtextextended(t::pg_catalog.text, 0)) FROM {} AS t",
@@ -32,7 +31,7 @@ pub async fn take(reader: &Reader, layout: &Layout) -> Result<Option<Pulse>, Que
         // The configuration's query runs only where it is fenced in.
         Registry::Query { .. } => return Ok(None),
     };
-    let names = literal(&format!("{{{}}}", candidate_names().join(",")));
+    let names = name_list(ledgers);
     let sql = format!("{registry};\n{}", PULSE.replace(":'names'", &names));
     match reader.read(&sql).await {
         Ok(answers) => {

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::FleetError;
-use super::files;
+use super::files::{self, Whose};
+use super::live;
 use super::picture::Picture;
 use super::pulse::{self, Pulse};
 use super::session::Session;
 use crate::jobs::init::InitStatus;
 use crate::jobs::{failures, init, record, recorded};
-use crate::migrations::dialects::{Found, Hints, Ledgers};
+use crate::migrations::dialects::{Found, Ledgers, candidate_names};
 use crate::migrations::ledgers;
-use crate::model::ledger::Tool;
 use crate::postgres::session::{LinkError, LinkErrorKind, QueryError};
-use crate::postgres::{catalog, registry, server, sizes, survey};
+use crate::postgres::{catalog, locks, registry, server, sizes, survey};
 use crate::text::{Untrusted, grouped};
 
 /// Schemas whose ledgers are read between two looks at the session's growth.
@@ -57,6 +57,7 @@ pub async fn refresh(
     let same = pulse.is_some() && pulse == picture.pulse && !seen.replayed_more;
     if scope == Scope::CHANGES && same && picture.error.is_none() {
         read_folders(picture).await;
+        read_locks(session, picture).await?;
         read_jobs(session, picture).await?;
         picture.taken_at = Some(jiff::Timestamp::now());
         return Ok(());
@@ -73,6 +74,7 @@ pub async fn refresh(
         show(picture);
     }
     read_ledgers(session, picture, scope.all_ledgers, show).await?;
+    read_locks(session, picture).await?;
     read_jobs(session, picture).await?;
     picture.taken_at = Some(jiff::Timestamp::now());
     picture.progress = None;
@@ -132,7 +134,10 @@ fn unanswered(error: QueryError) -> FleetError {
 
 async fn take_pulse(session: &mut Session, picture: &Picture) -> Result<Option<Pulse>, FleetError> {
     match picture.layout.clone() {
-        Some(layout) => Ok(pulse::take(session.reader().await?, &layout).await?),
+        Some(layout) => {
+            let names = candidate_names(&picture.hints());
+            Ok(pulse::take(session.reader().await?, &layout, &names).await?)
+        }
         None => Ok(None),
     }
 }
@@ -175,29 +180,21 @@ async fn read_rows(session: &mut Session, picture: &mut Picture) -> Result<(), F
 async fn read_folders(picture: &mut Picture) {
     let migrations = picture.config().migrations.clone();
     let verify = migrations.verify_path.as_ref();
-    // Without a configured tool and without files that tell, the ledgers do.
-    let tool = migrations.tool.or_else(|| detected(&migrations.path)).or_else(|| picture.tool()).map(untied);
-    if let Some(files) = files::refresh(&picture.files, migrations.path.as_ref(), verify, tool).await {
+    let whose = whose(picture);
+    if let Some(files) = files::refresh(&picture.files, migrations.path.as_ref(), verify, whose.clone()).await {
         picture.files = files;
         picture.stale = true;
     }
-    let shared = migrations.tool.or_else(|| detected(&migrations.shared_path)).or(tool);
+    let shared = Whose { ledgers: whose.ledgers.or(picture.files.tool), scope: picture.shared_scope(), ..whose };
     if let Some(files) = files::refresh(&picture.shared_files, migrations.shared_path.as_ref(), verify, shared).await {
         picture.shared_files = files;
         picture.stale = true;
     }
 }
 
-fn detected(path: &Option<std::path::PathBuf>) -> Option<Tool> {
-    path.as_ref().and_then(|path| crate::migrations::folder::Folder::detect(path))
-}
-
-/// Files are of one tool or the other, never of a tie.
-const fn untied(tool: Tool) -> Tool {
-    match tool {
-        Tool::RailsOrDbmate => Tool::Dbmate,
-        other => other,
-    }
+/// Without a configured tool and without files that tell, the ledgers do.
+fn whose(picture: &Picture) -> Whose {
+    Whose { configured: picture.config().migrations.tool, ledgers: picture.ledger_tool(), scope: picture.scope() }
 }
 
 async fn read_counts(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
@@ -213,10 +210,17 @@ async fn read_ledgers(
     all: bool,
     show: &mut (dyn FnMut(&mut Picture) + Send),
 ) -> Result<(), FleetError> {
-    let hints = Hints { configured: picture.config().migrations.tool, folder: picture.files.tool };
-    let found = ledgers::find(session.reader().await?, hints).await?;
+    let hints = picture.hints();
+    let found = ledgers::find(session.reader().await?, &hints).await?;
+    let tenants = picture.base.iter().filter_map(|tenant| tenant.schema_oid).collect();
+    let shared = picture.shared_schema().map(|schema| schema.oid);
+    picture.wide = ledgers::database_wide(&found, &hints, &tenants, shared);
     let wanted = changed(picture, &found, all);
     picture.found = Arc::new(found);
+    if files::is_of_another_tool(&picture.files, &whose(picture)) {
+        // The files alone did not say whose they are; the ledgers do.
+        read_folders(picture).await;
+    }
     let count = wanted.len();
     for (slice, schemas) in wanted.chunks(SLICE).enumerate() {
         read_these(session, picture, schemas).await?;
@@ -239,11 +243,34 @@ async fn read_these(session: &mut Session, picture: &mut Picture, schemas: &[u32
     Ok(())
 }
 
+/// Who migrates at this moment, by the locks that the tools take. What may not be seen is nobody's lock.
+async fn read_locks(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
+    let reader = session.reader().await?;
+    let tenants = picture.base.iter().filter_map(|tenant| Some((tenant.schema_oid?, tenant.schema.as_ref()?.raw())));
+    let keys = live::keys(&picture.found, reader.facts().database.raw(), tenants);
+    let held = if keys.is_empty() { Ok(Vec::new()) } else { locks::held(reader).await };
+    let live = match held {
+        Ok(held) => keys.judge(&held),
+        Err(QueryError::Link(link)) => return Err(link.into()),
+        Err(error) => live::Live {
+            database: vec![format!("whether a tool migrates at this moment is not known: {error}").into()],
+            ..live::Live::default()
+        },
+    };
+    if live != picture.live {
+        picture.live = live;
+        picture.stale = true;
+    }
+    Ok(())
+}
+
 /// The schemas of tenants and the shared one whose ledgers are to be read.
 fn changed(picture: &Picture, found: &Ledgers, all: bool) -> Vec<u32> {
     let tenants = picture.base.iter().filter_map(|tenant| tenant.schema_oid);
     let shared = picture.shared_schema().map(|schema| schema.oid);
-    let mut wanted: Vec<u32> = tenants.chain(shared).filter(|oid| all || !is_unchanged(picture, found, *oid)).collect();
+    let wide = picture.wide.iter().copied();
+    let mut wanted: Vec<u32> =
+        tenants.chain(shared).chain(wide).filter(|oid| all || !is_unchanged(picture, found, *oid)).collect();
     wanted.sort_unstable();
     wanted.dedup();
     wanted
@@ -259,6 +286,8 @@ fn is_unchanged(picture: &Picture, found: &Ledgers, oid: u32) -> bool {
             before.table_oid == now.table_oid
                 && before.readable == now.readable
                 && before.tool == now.tool
+                && before.companion == now.companion
+                && before.companion_denied == now.companion_denied
                 && before.activity.is_unchanged(&now.activity)
         }
         (before, now) => before == now,

@@ -1,5 +1,6 @@
 //! Why a tenant is in its state, in one sentence. Pure.
 
+use crate::migrations::dialects::dialect;
 use crate::model::ledger::{LedgerState, Version};
 use crate::model::tenant::{Tenant, TenantState};
 use crate::text::Untrusted;
@@ -57,7 +58,9 @@ fn behind(tenant: &Tenant) -> Untrusted {
     let suspended = tenant.status.as_ref().is_some_and(|status| status.raw() == "suspended");
     let pending = tenant.pending.as_deref().unwrap_or_default();
     let gap = match (tenant.version(), pending.first()) {
-        (Some(version), Some(first)) => first < version,
+        (Some(version), Some(first)) => {
+            tenant.ledger.reading().is_some_and(|reading| dialect(reading.tool).order.compare(first, version).is_lt())
+        }
         (Some(_), None) | (None, _) => false,
     };
     if gap {

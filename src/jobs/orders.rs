@@ -62,7 +62,7 @@ pub async fn order(target: &Target, order: &Order, idempotency_key: Uuid) -> Res
         return Ok(job);
     }
     confirmed::planned_here(order, &session.facts)?;
-    let draft = match order {
+    let mut draft = match order {
         Order::Migrate(order) => {
             preflight::migrate(target, &session, &order.plan, Direction::Up).await?;
             draft::migrate(order, &target.config.jobs)
@@ -81,6 +81,11 @@ pub async fn order(target: &Target, order: &Order, idempotency_key: Uuid) -> Res
             draft::provision(order, &target.config.jobs, row)
         }
     };
+    // Where no tenant of the plan has a ledger yet, the configuration says what it is called.
+    let configured = target.config.migrations.ledger_table.as_ref().filter(|table| table.schema.is_none());
+    if let (true, None, Some(table)) = (draft.params.tool.is_some(), &draft.params.ledger, configured) {
+        draft.params.ledger = Some(table.name.raw().to_owned());
+    }
     record(target, session, &draft, idempotency_key).await
 }
 

@@ -133,7 +133,7 @@ pub(super) async fn files(target: &Target, params: &Params) -> Result<HashMap<St
 
 /// The file of a version as it was confirmed, with what undoes and verifies it as far as the job runs that.
 fn as_confirmed(folder: &Folder, wanted: &FileRef) -> Result<Arc<MigrationFile>, OrderError> {
-    let file = folder.files.iter().find(|file| file.version.raw() == wanted.version);
+    let file = folder.find(&wanted.version, |file| hex(&file.sha256) == wanted.sha256);
     let Some(file) = file else {
         return Err(gate::refused(format!(
             "{} has no file of version {}, which the job runs",

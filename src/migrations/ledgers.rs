@@ -6,12 +6,14 @@
 //! let state = read.state(schema_oid);
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::dialects::{
-    Found, FoundLedger, Hints, Interner, LedgerTables, Ledgers, candidate_names, dialect, recognise,
+    Found, FoundLedger, Hints, Interner, LedgerTables, Ledgers, Order, candidate_names, database_wide_schema, dialect,
+    recognise,
 };
 use super::folder::Folder;
+use super::lens::Lens;
 use super::plan::standing;
 use crate::model::ident::{Ident, QualifiedName};
 use crate::model::ledger::{LedgerReading, LedgerState, Tool, Version};
@@ -40,8 +42,45 @@ impl LedgersRead {
 ///
 /// # Errors
 /// When the catalog cannot be read.
-pub async fn find(reader: &Reader, hints: Hints) -> Result<Ledgers, QueryError> {
-    Ok(recognise(&candidates(reader, &candidate_names()).await?, hints))
+pub async fn find(reader: &Reader, hints: &Hints) -> Result<Ledgers, QueryError> {
+    Ok(recognise(&candidates(reader, &candidate_names(hints)).await?, hints))
+}
+
+/// The ledgers that are kept for the whole database: they say nothing about a single schema. A tenant's own and the
+/// shared schema's are not among them, unless the configuration names that one table for all.
+#[must_use]
+pub fn database_wide(found: &Ledgers, hints: &Hints, tenants: &HashSet<u32>, shared: Option<u32>) -> Vec<u32> {
+    let is_named = hints.table.as_ref().is_some_and(|table| table.schema.is_some());
+    let is_wide = |(oid, found): (&u32, &Found)| match found {
+        Found::Ledger(ledger) => {
+            let by_tool = database_wide_schema(ledger.tool).is_some() && !tenants.contains(oid) && shared != Some(*oid);
+            (is_named || by_tool).then_some(*oid)
+        }
+        Found::Unclear { .. } => None,
+    };
+    let mut wide: Vec<u32> = found.by_schema.iter().filter_map(is_wide).collect();
+    wide.sort_unstable();
+    wide
+}
+
+/// The state of a schema without a ledger of its own where there is one for the whole database.
+#[must_use]
+pub fn kept_elsewhere(found: &Ledgers, wide: &[u32]) -> Option<LedgerState> {
+    let ledgers: Vec<&FoundLedger> = wide
+        .iter()
+        .filter_map(|oid| match found.by_schema.get(oid)? {
+            Found::Ledger(ledger) => Some(ledger),
+            Found::Unclear { .. } => None,
+        })
+        .collect();
+    let tables: Vec<String> = ledgers.iter().map(|ledger| ledger.name.quoted()).collect();
+    let first = ledgers.first()?;
+    let why = format!(
+        "{} keeps one ledger for the whole database, {}: it does not say what is applied in this schema",
+        first.tool,
+        tables.join(" and ")
+    );
+    Some(LedgerState::DatabaseWide { tool: first.tool, why: why.into() })
 }
 
 /// Reads the ledgers of these schemas, in this order, in chunks. What one schema's ledger refuses is that schema's
@@ -73,20 +112,23 @@ pub async fn read(
             }
         }
     }
-    let answers = read_chunked(reader, requests, CHUNK, progress).await?;
-    read.relations = answers.relations;
+    // Two tables for a ledger are twice the locks.
+    let beside = requests.iter().filter(|((_, ledger), _)| ledger.companion.is_some()).count();
+    let chunk = if beside > 0 { CHUNK / 2 } else { CHUNK };
+    let answers = read_chunked(reader, requests, chunk, progress).await?;
+    read.relations = answers.relations + 2 * beside;
     for ((schema, ledger), answer) in answers.results {
         read.states.insert(schema, state(ledger, answer, interner));
     }
     Ok(read)
 }
 
-/// What is known of a schema's ledger before its rows are read: the ledger to read, or its state.
 /// The session's role, quoted, for a GRANT.
 fn role(reader: &Reader) -> String {
     Ident::new(reader.facts().user.raw()).map_or_else(|_| "CURRENT_USER".to_owned(), |user| user.quoted())
 }
 
+/// What is known of a schema's ledger before its rows are read: the ledger to read, or its state.
 fn state_before_reading<'f>(found: Option<&'f Found>, role: &str) -> Result<&'f FoundLedger, LedgerState> {
     match found {
         None => Err(LedgerState::Absent),
@@ -149,6 +191,7 @@ pub async fn detail(
     found: Option<&Found>,
     state: &LedgerState,
     folder: Option<&Folder>,
+    lens: &Lens,
 ) -> Result<Vec<MigrationDetail>, QueryError> {
     let rows = match (found, state) {
         (Some(Found::Ledger(ledger)), LedgerState::Read(_)) => match &dialect(ledger.tool).reading {
@@ -157,11 +200,11 @@ pub async fn detail(
         },
         _ => Vec::new(),
     };
-    Ok(merge(&rows, state, folder))
+    Ok(merge(&rows, state, folder, lens))
 }
 
 /// Brings the rows of a ledger and the files of a folder together.
-fn merge(rows: &[TextRow], state: &LedgerState, folder: Option<&Folder>) -> Vec<MigrationDetail> {
+fn merge(rows: &[TextRow], state: &LedgerState, folder: Option<&Folder>, lens: &Lens) -> Vec<MigrationDetail> {
     let tool = match (state.reading(), folder) {
         (Some(reading), _) => reading.tool,
         (None, Some(folder)) => folder.tool,
@@ -173,7 +216,7 @@ fn merge(rows: &[TextRow], state: &LedgerState, folder: Option<&Folder>) -> Vec<
     let checksum = known.reading.as_ref().and_then(|reading| reading.checksum);
     let mut details: Vec<MigrationDetail> = Vec::new();
     for row in rows {
-        let Some(version) = row.text(0).map(Version::new) else { continue };
+        let Some(version) = row.text(0).and_then(|entry| lens.version(tool, entry)) else { continue };
         let file = files.get(known.key(&version));
         let failed = row.is_true(3);
         details.push(MigrationDetail {
@@ -194,7 +237,15 @@ fn merge(rows: &[TextRow], state: &LedgerState, folder: Option<&Folder>) -> Vec<
     if let Some(folder) = folder {
         add_files(&mut details, state, folder, tool);
     }
-    details.sort_by(|a, b| known.order.compare(&a.version, &b.version));
+    match known.order {
+        order @ (Order::Number | Order::Text | Order::Parts | Order::Stamp) => {
+            details.sort_by(|a, b| order.compare(&a.version, &b.version))
+        }
+        // As the files come; what is no file stays behind them, as it was applied.
+        Order::AsListed => {
+            details.sort_by_key(|detail| files.get(known.key(&detail.version)).map_or(usize::MAX, |file| file.position))
+        }
+    }
     details
 }
 
@@ -202,16 +253,21 @@ fn merge(rows: &[TextRow], state: &LedgerState, folder: Option<&Folder>) -> Vec<
 fn add_files(details: &mut Vec<MigrationDetail>, state: &LedgerState, folder: &Folder, tool: Tool) {
     let known = dialect(tool);
     let pending = standing(state, folder).pending;
-    let is_pending = |version: &Version| pending.as_ref().is_some_and(|pending| pending.contains(version));
+    // Where a position is no file, what lies before it is not known.
+    let Some(pending) = pending else { return };
+    let is_pending = |version: &Version| pending.contains(version);
+    let has_a_past = known.reading.as_ref().is_some_and(|reading| reading.position_only)
+        || state.reading().is_some_and(|reading| reading.applied.baseline.is_some());
     let named: Vec<String> = details.iter().map(|detail| known.key(&detail.version).to_owned()).collect();
     for file in &folder.files {
         if named.iter().any(|key| key == known.key(&file.version)) {
             continue;
         }
-        let state = match (is_pending(&file.version), pending.is_some()) {
+        let state = match (is_pending(&file.version), has_a_past) {
             (true, _) => MigrationState::Pending,
             // Behind the position, or behind a baseline.
             (false, true) => MigrationState::Applied,
+            // One of Django's that another stands for.
             (false, false) => continue,
         };
         details.push(MigrationDetail {

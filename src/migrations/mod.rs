@@ -10,6 +10,7 @@ pub mod checks;
 pub mod dialects;
 pub mod folder;
 pub mod ledgers;
+pub mod lens;
 pub mod lexer;
 pub mod plan;
 pub mod split;

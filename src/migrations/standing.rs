@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::dialects::{Dialect, abbreviated, dialect};
-use super::folder::Folder;
+use super::dialects::{Dialect, Order, abbreviated, dialect};
+use super::folder::{Folder, graph};
 use crate::model::ledger::{AppliedSet, LedgerReading, LedgerState, Tool, Version};
 
 /// Where a ledger stands against a folder.
@@ -61,7 +61,7 @@ impl<'f> Standings<'f> {
     #[must_use]
     pub fn new(folder: &'f Folder) -> Self {
         let dialect = dialect(folder.tool);
-        Self {
+        let mut new = Self {
             folder,
             dialect,
             keys: folder.files.iter().map(|file| dialect.key(&file.version)).collect(),
@@ -69,7 +69,12 @@ impl<'f> Standings<'f> {
             none: Arc::new([]),
             checksums: None,
             known: HashMap::new(),
+        };
+        let squashed = new.squashed(&mut HashSet::new());
+        if !squashed.is_empty() {
+            new.all = new.all.iter().filter(|version| !squashed.contains(version.raw())).cloned().collect();
         }
+        new
     }
 
     /// Where this ledger stands.
@@ -90,8 +95,11 @@ impl<'f> Standings<'f> {
                 if let Some((_, known)) = self.known.get(&key) {
                     return known.clone();
                 }
-                let standing =
-                    if position_only(reading.tool) { self.by_position(reading) } else { self.by_set(reading) };
+                let standing = match (position_only(reading.tool), self.dialect.order) {
+                    (true, Order::AsListed) => self.by_graph(reading),
+                    (true, Order::Number | Order::Text | Order::Parts | Order::Stamp) => self.by_position(reading),
+                    (false, _) => self.by_set(reading),
+                };
                 self.known.insert(key, (Arc::clone(&reading.applied), standing.clone()));
                 standing
             }
@@ -108,31 +116,91 @@ impl<'f> Standings<'f> {
     }
 
     fn by_set(&mut self, reading: &LedgerReading) -> Standing {
-        let applied: HashSet<&str> = reading.applied.versions.iter().map(|version| self.dialect.key(version)).collect();
+        let changed = self.changed(&reading.applied);
+        let mut applied: HashSet<&str> =
+            reading.applied.versions.iter().map(|version| self.dialect.key(version)).collect();
+        let squashed = self.squashed(&mut applied);
         let baseline = reading.applied.baseline.as_ref();
         let is_covered =
             |version: &Version| baseline.is_some_and(|baseline| self.dialect.order.compare(version, baseline).is_le());
-        let pending: Vec<Version> = self
-            .folder
-            .files
-            .iter()
-            .filter(|file| !applied.contains(self.dialect.key(&file.version)) && !is_covered(&file.version))
-            .map(|file| file.version.clone())
-            .collect();
-        // A baseline needs no file.
-        let ahead: Vec<Version> = reading
-            .applied
-            .versions
-            .iter()
-            .filter(|version| !self.keys.contains(self.dialect.key(version)) && baseline != Some(*version))
-            .cloned()
-            .collect();
-        let changed = self.changed(&reading.applied);
+        let is_pending = |version: &Version| {
+            !applied.contains(self.dialect.key(version)) && !squashed.contains(version.raw()) && !is_covered(version)
+        };
+        let files = self.folder.files.iter().map(|file| &file.version);
+        let pending: Vec<Version> = files.filter(|version| is_pending(version)).cloned().collect();
+        let replaced: HashSet<&str> = self.replacing().flat_map(|(_, replaced)| replaced).map(Version::raw).collect();
+        // A baseline needs no file, and neither does what another file stands for.
+        let is_ahead = |version: &Version| {
+            !self.keys.contains(self.dialect.key(version))
+                && baseline != Some(version)
+                && !replaced.contains(version.raw())
+        };
+        let ahead: Vec<Version> =
+            reading.applied.versions.iter().filter(|version| is_ahead(version)).cloned().collect();
+        let counted = if replaced.is_empty() {
+            reading.applied.versions.len()
+        } else {
+            // A squashed migration and what it stands for are all in the ledger: the files that count are counted.
+            self.folder.files.len() - pending.len() - squashed.len() + ahead.len()
+        };
         Standing {
-            applied: Some(count(reading.applied.versions.len())),
+            applied: Some(count(counted)),
             pending: Some(self.share(pending)),
             ahead: Some(self.share(ahead)),
             changed: self.share(changed),
+        }
+    }
+
+    /// Files that stand for others, and those others.
+    fn replacing(&self) -> impl Iterator<Item = (&'f Version, &'f [Version])> {
+        let files = self.folder.files.iter().zip(&self.folder.facts.files);
+        files.filter(|(_, facts)| !facts.replaces.is_empty()).map(|(file, facts)| (&file.version, &facts.replaces[..]))
+    }
+
+    /// As Django does: a squashed migration is applied when all that it stands for is. While that is so, or none of it
+    /// is, it stands for them; in between they stand for themselves. What does not count is returned.
+    fn squashed(&self, applied: &mut HashSet<&'f str>) -> HashSet<&'f str> {
+        let mut hidden = HashSet::new();
+        for (version, replaced) in self.replacing() {
+            let have = replaced.iter().filter(|one| applied.contains(one.raw())).count();
+            let are_files = replaced.iter().any(|one| self.keys.contains(one.raw()));
+            if have == replaced.len() {
+                applied.insert(version.raw());
+            }
+            if have == replaced.len() || have == 0 {
+                hidden.extend(replaced.iter().map(Version::raw).filter(|one| self.keys.contains(one)));
+            } else if are_files {
+                hidden.insert(version.raw());
+            }
+        }
+        hidden
+    }
+
+    /// A ledger of heads: they and everything before them is applied, as far as the files know.
+    fn by_graph(&self, reading: &LedgerReading) -> Standing {
+        let places: HashMap<&str, usize> =
+            self.folder.files.iter().map(|file| (file.version.raw(), file.position)).collect();
+        let mut applied: HashSet<usize> = HashSet::new();
+        let mut todo: Vec<usize> =
+            reading.applied.versions.iter().filter_map(|head| places.get(head.raw()).copied()).collect();
+        while let Some(place) = todo.pop() {
+            if applied.insert(place) {
+                let facts = self.folder.facts.files.get(place);
+                let parents = facts.iter().flat_map(|facts| &facts.parents);
+                todo.extend(parents.filter_map(|parent| places.get(parent.raw()).copied()));
+            }
+        }
+        let pending = self.folder.files.iter().filter(|file| !applied.contains(&file.position));
+        let ahead = reading.applied.versions.iter().filter(|head| !places.contains_key(head.raw()));
+        let (pending, ahead): (Vec<Version>, Vec<Version>) =
+            (pending.map(|file| file.version.clone()).collect(), ahead.cloned().collect());
+        // What stands behind a head that is no file is not known, and so is how many are applied, and which are pending.
+        let is_known = ahead.is_empty();
+        Standing {
+            applied: is_known.then(|| count(applied.len())),
+            pending: is_known.then(|| self.share(pending)),
+            ahead: Some(self.share(ahead)),
+            changed: Arc::clone(&self.none),
         }
     }
 
@@ -191,12 +259,14 @@ pub struct FleetReference {
 pub fn fleet_reference<'l>(ledgers: impl IntoIterator<Item = &'l LedgerState>) -> FleetReference {
     let mut seen: HashSet<(*const AppliedSet, Tool)> = HashSet::new();
     let mut versions: BTreeMap<Tool, HashMap<String, Version>> = BTreeMap::new();
+    let mut lists: BTreeMap<Tool, Vec<&AppliedSet>> = BTreeMap::new();
     let mut votes: BTreeMap<Tool, usize> = BTreeMap::new();
     for reading in ledgers.into_iter().filter_map(LedgerState::reading) {
         *votes.entry(reading.tool).or_default() += 1;
         let have = versions.entry(reading.tool).or_default();
         if seen.insert((Arc::as_ptr(&reading.applied), reading.tool)) {
             let dialect = dialect(reading.tool);
+            lists.entry(reading.tool).or_default().push(&reading.applied);
             for version in &reading.applied.versions {
                 have.entry(dialect.key(version).to_owned()).or_insert_with(|| version.clone());
             }
@@ -206,12 +276,40 @@ pub fn fleet_reference<'l>(ledgers: impl IntoIterator<Item = &'l LedgerState>) -
         .into_iter()
         .map(|(tool, versions)| {
             let mut versions: Vec<Version> = versions.into_values().collect();
-            versions.sort_by(|a, b| dialect(tool).order.compare(a, b));
+            match dialect(tool).order {
+                order @ (Order::Number | Order::Text | Order::Parts | Order::Stamp) => {
+                    versions.sort_by(|a, b| order.compare(a, b))
+                }
+                Order::AsListed => versions = merged(lists.remove(&tool).unwrap_or_default()),
+            }
             (tool, versions)
         })
         .collect();
     let majority = votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(tool, _)| tool);
     FleetReference { by_tool, majority }
+}
+
+/// Lists of which each has an order, as one: each version behind all that come before it in any list.
+fn merged(mut lists: Vec<&AppliedSet>) -> Vec<Version> {
+    // The longest first: it knows most of the order. Then by what they hold, so that it is the same every time.
+    let text = |list: &AppliedSet| list.versions.iter().map(|version| version.raw().to_owned()).collect::<Vec<_>>();
+    lists.sort_by_cached_key(|list| (usize::MAX - list.versions.len(), text(list)));
+    let mut places: HashMap<&Version, usize> = HashMap::new();
+    let mut versions: Vec<&Version> = Vec::new();
+    for version in lists.iter().flat_map(|list| &list.versions) {
+        places.entry(version).or_insert_with(|| {
+            versions.push(version);
+            versions.len() - 1
+        });
+    }
+    let mut parents: Vec<Vec<usize>> = vec![Vec::new(); versions.len()];
+    for pair in lists.iter().flat_map(|list| list.versions.windows(2)) {
+        if let (Some(before), Some(after)) = (places.get(&pair[0]), places.get(&pair[1])) {
+            parents[*after].push(*before);
+        }
+    }
+    // Tenants that applied the same in different orders: a circle, which stays as the longest list has it.
+    graph::order(&parents).0.into_iter().map(|place| versions[place].clone()).collect()
 }
 
 impl FleetReference {
@@ -234,7 +332,11 @@ impl FleetReference {
         let ahead: Option<Arc<[Version]>> = Some(Arc::new([]));
         match ledger {
             LedgerState::Absent => {
-                Standing { applied: Some(0), pending: Some(self.versions().into()), ahead, ..Standing::default() }
+                // The heads of the siblings are not what they have applied.
+                let is_known =
+                    !self.majority.is_some_and(|tool| position_only(tool) && dialect(tool).order == Order::AsListed);
+                let pending = is_known.then(|| self.versions().into());
+                Standing { applied: Some(0), pending, ahead, ..Standing::default() }
             }
             LedgerState::Unread
             | LedgerState::NoAccess(_)
@@ -246,8 +348,13 @@ impl FleetReference {
                 let position_only = position_only(reading.tool);
                 let applied: HashSet<&str> =
                     reading.applied.versions.iter().map(|version| dialect.key(version)).collect();
+                // Heads alone do not tell which is newer: only that all stand at the same is known.
+                let is_graph = position_only && dialect.order == Order::AsListed;
+                if is_graph && siblings.iter().any(|version| !applied.contains(dialect.key(version))) {
+                    return Standing { ahead, ..Standing::default() };
+                }
                 let is_pending = |version: &&Version| {
-                    if position_only {
+                    if position_only && !is_graph {
                         reading.applied.current.as_ref().is_none_or(|current| *version > current)
                     } else {
                         !applied.contains(dialect.key(version))

@@ -80,21 +80,39 @@ impl Activity {
     pub fn is_unchanged(&self, later: &Self) -> bool {
         self.changes.is_some() && self == later
     }
+
+    /// Of two tables together.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        let changes = self.changes.zip(other.changes).map(|(a, b)| a.wrapping_add(b));
+        Self { filenode: self.filenode ^ other.filenode.rotate_left(16), changes }
+    }
 }
 
 /// All tables of these names, in all schemas, by one catalog query; in no order.
 ///
 /// # Errors
 /// When the catalog cannot be read.
-pub async fn candidates(reader: &Reader, names: &[&str]) -> Result<Vec<CandidateTable>, QueryError> {
+pub async fn candidates(reader: &Reader, names: &[String]) -> Result<Vec<CandidateTable>, QueryError> {
     let rows = reader.rows(&candidates_sql(names)).await?;
     parse_candidates(&rows)
 }
 
 /// The catalog query of [`candidates`], for those who send it together with others.
 #[must_use]
-pub fn candidates_sql(names: &[&str]) -> String {
-    CANDIDATES.replace(":'names'", &literal(&format!("{{{}}}", names.join(","))))
+pub fn candidates_sql(names: &[String]) -> String {
+    CANDIDATES.replace(":'names'", &name_list(names))
+}
+
+/// Names as a literal of `name[]`; odd ones are quoted, as arrays want it.
+#[must_use]
+pub fn name_list(names: &[String]) -> String {
+    let is_plain =
+        |name: &String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let quoted = |name: &String| format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
+    let items: Vec<String> =
+        names.iter().map(|name| if is_plain(name) && name != "NULL" { name.clone() } else { quoted(name) }).collect();
+    literal(&format!("{{{}}}", items.join(",")))
 }
 
 /// The rows of [`candidates_sql`].
@@ -274,7 +292,7 @@ mod tests {
 
     #[test]
     fn the_names_reach_the_query_as_one_literal() {
-        let sql = candidates_sql(&["schema_migrations", "SequelizeMeta"]);
+        let sql = candidates_sql(&["schema_migrations".to_owned(), "SequelizeMeta".to_owned()]);
         assert!(sql.contains("ANY ('{schema_migrations,SequelizeMeta}'::name[])"), "{sql}");
         assert!(!sql.contains(":'"), "every variable is filled in: {sql}");
     }

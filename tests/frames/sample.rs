@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tenantui::layout::{Column, Layout, NameRule, Naming, Registry, RegistryColumns, Statuses};
-use tenantui::migrations::folder::{Finding, Folder, MigrationFile, Statement};
+use tenantui::migrations::folder::{Finding, Folder, FolderFacts, MigrationFile, Statement};
 use tenantui::model::audit::AuditLine;
 use tenantui::model::environment::Environment;
 use tenantui::model::fleet::{CacheView, DatabaseView, FileView};
@@ -216,7 +216,13 @@ pub fn folder() -> Folder {
             findings,
         })
     });
-    Folder { path: "migrations".into(), tool: Tool::Migratus, files: files.collect(), notes: Vec::new() }
+    Folder {
+        path: "migrations".into(),
+        tool: Tool::Migratus,
+        files: files.collect(),
+        notes: Vec::new(),
+        facts: FolderFacts::default(),
+    }
 }
 
 /// A layout with a registry table that has a plan.

@@ -80,6 +80,7 @@ impl Stage {
             folder_error: None,
             shared: None,
             found: Arc::default(),
+            lens: Arc::default(),
             initialised: true,
             taken: Arc::new(TakenNames {
                 slugs: vec!["acme".into()],

@@ -376,6 +376,7 @@ pub fn context() -> JobContext {
         folder_error: None,
         shared: None,
         found: Arc::default(),
+        lens: Arc::default(),
         initialised: true,
         taken: Arc::new(TakenNames {
             slugs: slugs.iter().map(|slug| (*slug).to_owned()).collect(),

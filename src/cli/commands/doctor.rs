@@ -302,6 +302,7 @@ fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination
     let evidence: Vec<String> = layout.evidence.iter().map(|line| line.raw().to_owned()).collect();
     found.add("layout", Verdict::Ok, format!("{}: {}", layout.name, evidence.join("; ")), None);
     ledgers(reading, found);
+    renamed(database, reading, found);
     match &reading.context.folder {
         None => {
             let advice = "set path in [database.migrations]; without it the fleet is compared with itself";
@@ -330,6 +331,42 @@ fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination
         for words in news {
             found.add("database", Verdict::Warn, words.raw(), None);
         }
+    }
+}
+
+/// What was found by a configured name, and what says nothing about a single tenant.
+fn renamed(database: &config::Database, reading: &Reading, found: &mut Examination) {
+    if let Some(table) = &database.migrations.ledger_table {
+        let mut words = Vec::new();
+        for (tool, count) in reading.context.found.census() {
+            words.push(format!("{} {tool}", text::grouped(count as u64)));
+        }
+        let unclear = reading.context.found.by_schema.len()
+            - reading.context.found.census().iter().map(|(_, n)| n).sum::<usize>();
+        if unclear > 0 {
+            words.push(format!("{} of no certain tool", text::grouped(unclear as u64)));
+        }
+        let name = table.name.quoted();
+        match words.is_empty() {
+            true => {
+                let advice = "correct ledger_table in [database.migrations], or leave it out";
+                found.add("ledgers", Verdict::Warn, format!("no schema has a table {name}"), Some(advice));
+            }
+            false => found.add("ledgers", Verdict::Ok, format!("ledger_table {name}: {}", words.join(", ")), None),
+        }
+    }
+    let wide = reading.snapshot.tenants.iter().find_map(|tenant| match &tenant.ledger {
+        LedgerState::DatabaseWide { why, .. } => Some(why),
+        LedgerState::Unread
+        | LedgerState::Absent
+        | LedgerState::Read(_)
+        | LedgerState::NoAccess(_)
+        | LedgerState::Unreadable { .. } => None,
+    });
+    if let Some(why) = wide {
+        let advice =
+            "what tenants have is then known to the application alone; `tenants --json` lists the ledger as shared";
+        found.add("ledgers", Verdict::Warn, why.raw(), Some(advice));
     }
 }
 

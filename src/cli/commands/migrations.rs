@@ -1,6 +1,7 @@
 //! `migrations`: the files, and how many tenants stand at each version.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
@@ -10,6 +11,7 @@ use crate::cli::exit::{Outcome, Status};
 use crate::cli::output::{self, Style, Table};
 use crate::cli::session::{self, Session};
 use crate::fleet::ReadOptions;
+use crate::migrations::dialects::{Order, dialect};
 use crate::model::export::{Database, raw};
 use crate::model::fleet::Snapshot;
 use crate::model::ledger::Version;
@@ -110,6 +112,14 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
             notes: counts.notes.iter().map(|note| note.raw().to_owned()).collect(),
         })
         .collect();
+    if database.tool.is_some_and(|tool| dialect(tool).order == Order::AsListed) {
+        // Names that say nothing about the order: as the files come, and what is no file is newer.
+        let files = database.files.iter().flat_map(|files| files.iter());
+        let places: HashMap<String, usize> =
+            files.enumerate().map(|(at, file)| (file.version.raw().to_owned(), at)).collect();
+        let place = |row: &Row| row.version.as_ref().and_then(|version| places.get(version)).copied();
+        rows.sort_by_key(|row| Reverse(place(row).unwrap_or(usize::MAX)));
+    }
     if without > 0 {
         rows.push(Row {
             database: name,

@@ -1,11 +1,55 @@
-//! Ecto and Triplex: a row per applied version.
+//! Ecto and Triplex: a row per applied version. While it migrates, Ecto holds the ledger itself, on a second connection.
 
-use super::{Dialect, Gap, Order, Shape};
+use super::{
+    Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
+    ToolLock, always_transactional, int8, leading_digits,
+};
 use crate::model::ledger::Tool;
+use crate::postgres::session::{QueryError, TextRow};
 
-pub(super) static DIALECT: Dialect = Dialect::recognised(
-    Tool::Ecto,
-    Order::Number,
-    Gap::Applied,
-    &[Shape::exactly(&["schema_migrations"], &[("version", "int8"), ("inserted_at", "timestamp*")])],
-);
+pub(super) static DIALECT: Dialect = Dialect {
+    tool: Tool::Ecto,
+    shapes: &[Shape::exactly(&["schema_migrations"], &[("version", "int8"), ("inserted_at", "timestamp*")])],
+    order: Order::Number,
+    zeros_are_equal: false,
+    gap: Gap::Applied,
+    companion: None,
+    lock: ToolLock::Table("ShareUpdateExclusiveLock"),
+    reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
+    files: Some(FileRules {
+        depth: 4,
+        classify,
+        pieces: |_| Vec::new(),
+        transactional: always_transactional,
+        down_pieces: None,
+    }),
+    writing: None,
+};
+
+fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
+    format!("SELECT string_agg(version::text, '{SEPARATOR}') FROM {ledger}")
+}
+
+fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
+    let applied = interner.set(Order::Number, rows.first().and_then(|row| row.text(0)));
+    Ok(Parsed { applied, dirty: false, locked: None })
+}
+
+fn history(ledger: &str) -> String {
+    format!("SELECT version, NULL, inserted_at, false, NULL FROM {ledger} ORDER BY version")
+}
+
+fn classify(path: &str) -> Class {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let Some((stem, ending)) = file.rsplit_once('.') else { return Class::Other };
+    if !matches!(ending, "exs") {
+        return Class::Other;
+    }
+    match leading_digits(stem).and_then(|(digits, rest)| Some((digits, rest.strip_prefix('_')?))) {
+        Some((digits, name)) if !name.is_empty() => int8(digits)
+            .map_or(Class::Strange("its number does not fit into a bigint"), |version| {
+                Class::Code(FileName::new(&version, name))
+            }),
+        Some(_) | None => Class::Other,
+    }
+}

@@ -20,6 +20,7 @@ mod knex;
 mod laravel;
 mod liquibase;
 pub mod migratus;
+mod names;
 mod node_pg_migrate;
 mod order;
 mod prisma;
@@ -45,9 +46,13 @@ use crate::model::ledger::{AppliedSet, Tool, Version};
 use crate::postgres::session::{QueryError, TextRow};
 use crate::text::Untrusted;
 
+pub use django::of_counted_apps;
 pub use interner::{CHECKSUM_CHARACTERS, Interner, Listing, PAIR, SEPARATOR, abbreviated};
+pub use names::{FIELD, LedgerScope, Names, Seen, database_wide_schema};
+use names::{hex, without_stamp};
+pub(crate) use names::{lister, names};
 pub use order::Order;
-pub use recognise::{Found, FoundLedger, Hints, Ledgers, candidate_names, recognise};
+pub use recognise::{Found, FoundLedger, Hints, Ledgers, Readable, candidate_names, recognise};
 
 /// What is known of one migration tool.
 #[derive(Debug)]
@@ -318,22 +323,6 @@ pub const fn dialect(tool: Tool) -> &'static Dialect {
 }
 
 impl Dialect {
-    /// A tool whose ledger is recognised, and no more yet.
-    const fn recognised(tool: Tool, order: Order, gap: Gap, shapes: &'static [Shape]) -> Self {
-        Self {
-            tool,
-            shapes,
-            order,
-            zeros_are_equal: false,
-            gap,
-            companion: None,
-            lock: ToolLock::None,
-            reading: None,
-            files: None,
-            writing: None,
-        }
-    }
-
     /// What makes two versions one: the text, or the number where zeros in front mean nothing.
     #[must_use]
     pub fn key<'v>(&self, version: &'v Version) -> &'v str {

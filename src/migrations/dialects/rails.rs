@@ -2,8 +2,8 @@
 //! which is how it is told from dbmate's ledger of the same shape.
 
 use super::{
-    Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
-    ToolLock, always_transactional, leading_digits,
+    Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, LockPlace, Order, Parsed, Reading, SEPARATOR,
+    Shape, ToolLock, always_transactional, leading_digits,
 };
 use crate::model::ledger::Tool;
 use crate::postgres::session::{QueryError, TextRow};
@@ -16,7 +16,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     zeros_are_equal: true,
     gap: Gap::Applied,
     companion: None,
-    lock: ToolLock::None,
+    lock: ToolLock::Database(key),
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
     files: Some(FileRules {
         depth: 4,
@@ -27,6 +27,23 @@ pub(super) static DIALECT: Dialect = Dialect {
     }),
     writing: None,
 };
+
+/// One number for the database, whatever the schema: two tenants of one database cannot be migrated at once.
+pub(super) fn key(place: &LockPlace<'_>) -> i64 {
+    2_053_462_845_i64.wrapping_mul(i64::from(crc32(place.database.as_bytes())))
+}
+
+/// As Ruby's `Zlib.crc32`.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut sum = u32::MAX;
+    for byte in bytes {
+        sum ^= u32::from(*byte);
+        for _ in 0..8 {
+            sum = (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg());
+        }
+    }
+    !sum
+}
 
 /// The table that stands beside the ledger of Rails 5+, and of no other tool.
 pub(super) static METADATA: Shape =
@@ -55,5 +72,17 @@ fn classify(path: &str) -> Class {
     match leading_digits(stem).and_then(|(digits, rest)| Some((digits, rest.strip_prefix('_')?))) {
         Some((digits, name)) => Class::Code(FileName::new(digits, name)),
         None => Class::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_the_one_that_rails_takes() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926, "the check value of CRC-32");
+        let place = LockPlace { database: "app", schema: "tenant_acme", table: "schema_migrations" };
+        assert_eq!(key(&place), 2_053_462_845 * i64::from(crc32(b"app")));
     }
 }

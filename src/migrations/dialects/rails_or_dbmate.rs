@@ -11,7 +11,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     zeros_are_equal: true,
     gap: Gap::Applied,
     companion: None,
-    lock: ToolLock::None,
+    lock: ToolLock::Database(rails::key),
     reading: Some(Reading {
         sql: rails::sql,
         parse: rails::parse,

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Dialect, Shape, dialect, rails};
+use crate::config::LedgerTable;
 use crate::model::ident::QualifiedName;
 use crate::model::ledger::{LedgerState, Tool};
 use crate::postgres::ledgers::{Activity, CandidateTable, RelationKind, TableShape};
@@ -12,28 +13,40 @@ use crate::text::Untrusted;
 /// Names that applications give to tables of their own: without a tool's columns they say nothing.
 const COMMON_NAMES: [&str; 3] = ["migrations", "changes", "schema_version"];
 
-/// The names to look for in the catalog: every tool's default names, and what tells Rails from dbmate.
+/// The names to look for in the catalog: every tool's default names or the configured one, the tables that stand beside
+/// ledgers, and what tells Rails from dbmate.
 #[must_use]
-pub fn candidate_names() -> Vec<&'static str> {
-    let mut names: Vec<&str> = Tool::ALL
+pub fn candidate_names(hints: &Hints) -> Vec<String> {
+    let shapes = |tool: Tool| -> &'static [Shape] { if hints.table.is_none() { dialect(tool).shapes } else { &[] } };
+    let mut names: Vec<String> = Tool::ALL
         .into_iter()
-        .flat_map(|tool| dialect(tool).shapes)
+        .flat_map(|tool| shapes(tool).iter().chain(dialect(tool).companion))
         .chain([&rails::METADATA])
         .flat_map(|shape| shape.tables)
-        .copied()
+        .map(|name| (*name).to_owned())
         .collect();
+    if let Some(table) = &hints.table {
+        names.extend([table.name.raw().to_owned(), lock_name(table.name.raw())]);
+    }
     names.sort_unstable();
     names.dedup();
     names
 }
 
+/// Knex names the table of its lock after the ledger.
+fn lock_name(ledger: &str) -> String {
+    format!("{ledger}_lock")
+}
+
 /// What is known besides the catalog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hints {
     /// `tool` of the configuration.
     pub configured: Option<Tool>,
     /// The tool whose files are in the migration folder.
     pub folder: Option<Tool>,
+    /// `ledger_table` of the configuration: only this table is a ledger, by whatever tool's columns.
+    pub table: Option<LedgerTable>,
 }
 
 /// The ledger of one schema.
@@ -47,6 +60,8 @@ pub struct FoundLedger {
     pub name: QualifiedName,
     /// The tool's further table beside it, where it is there and may be read.
     pub companion: Option<QualifiedName>,
+    /// That table, where it is there and may not be read: what it says of locks and failures is then unknown.
+    pub companion_denied: Option<QualifiedName>,
     /// The table's oid.
     pub table_oid: u32,
     /// USAGE on the schema and SELECT on the table.
@@ -109,7 +124,15 @@ impl FoundLedger {
         let usage = format!("GRANT USAGE ON SCHEMA {} TO {role}", self.name.schema.quoted());
         let select = format!("GRANT SELECT ON {} TO {role}", self.name.quoted());
         let grants = match self.readable {
-            Readable::Yes => return None,
+            Readable::Yes => {
+                let table = self.companion_denied.as_ref()?.quoted();
+                let text = format!(
+                    "this role may read the ledger {} and not {table}, which says whether it is locked or failed; an owner \
+                     can run: GRANT SELECT ON {table} TO {role}",
+                    self.name.quoted()
+                );
+                return Some(LedgerState::NoAccess(text.into()));
+            }
             Readable::NeedsUsage => usage,
             Readable::NeedsSelect => select,
             Readable::NeedsBoth => format!("{usage}; {select}"),
@@ -121,26 +144,35 @@ impl FoundLedger {
 
 /// Judges the candidates of a whole database.
 #[must_use]
-pub fn recognise(candidates: &[CandidateTable], hints: Hints) -> Ledgers {
-    let mut by_shape: HashMap<(*const TableShape, &str), Option<Tool>> = HashMap::new();
+pub fn recognise(candidates: &[CandidateTable], hints: &Hints) -> Ledgers {
+    let mut by_shape: HashMap<(*const TableShape, &str), Arc<[Tool]>> = HashMap::new();
     let mut with_metadata: HashSet<u32> = HashSet::new();
-    let mut tables: HashMap<u32, Vec<(&CandidateTable, Option<Tool>)>> = HashMap::new();
+    let mut tables: HashMap<u32, Vec<(&CandidateTable, Arc<[Tool]>)>> = HashMap::new();
+    let mut beside: HashMap<u32, Vec<&CandidateTable>> = HashMap::new();
     for candidate in candidates {
         let name = candidate.name.name.raw();
+        let is_asked = hints.table.as_ref().is_some_and(|table| table.name.raw() == name);
         if rails::METADATA.tables.contains(&name) {
             if matches(&rails::METADATA, &candidate.shape) {
                 with_metadata.insert(candidate.schema_oid);
             }
             continue;
         }
-        let tool = match candidate.kind {
-            RelationKind::Table => *by_shape
-                .entry((Arc::as_ptr(&candidate.shape), name))
-                .or_insert_with(|| tool_of(name, &candidate.shape)),
-            RelationKind::Other => None,
+        if !is_asked && is_companion_name(name, hints) {
+            beside.entry(candidate.schema_oid).or_default().push(candidate);
+            continue;
+        }
+        let tools: Arc<[Tool]> = match (candidate.kind, &hints.table) {
+            (RelationKind::Other, _) => Arc::new([]),
+            (RelationKind::Table, Some(table)) if !is_asked || !table.is_in(&candidate.name.schema) => continue,
+            (RelationKind::Table, _) => Arc::clone(
+                by_shape
+                    .entry((Arc::as_ptr(&candidate.shape), name))
+                    .or_insert_with(|| tools_of(name, candidate, hints)),
+            ),
         };
-        if tool.is_some() || !COMMON_NAMES.contains(&name) {
-            tables.entry(candidate.schema_oid).or_default().push((candidate, tool));
+        if !tools.is_empty() || is_asked || !COMMON_NAMES.contains(&name) {
+            tables.entry(candidate.schema_oid).or_default().push((candidate, tools));
         }
     }
     let by_schema = tables
@@ -153,10 +185,32 @@ pub fn recognise(candidates: &[CandidateTable], hints: Hints) -> Ledgers {
             } else {
                 Metadata::Elsewhere
             };
-            (schema, judge(&tables, metadata, hints))
+            let beside = beside.get(&schema).map_or(&[][..], Vec::as_slice);
+            (schema, judge(&tables, beside, metadata, hints))
         })
         .collect();
     Ledgers { by_schema }
+}
+
+fn is_companion_name(name: &str, hints: &Hints) -> bool {
+    let named = hints.table.as_ref().is_some_and(|table| lock_name(table.name.raw()) == name);
+    named || Tool::ALL.into_iter().filter_map(|tool| dialect(tool).companion).any(|shape| shape.tables.contains(&name))
+}
+
+/// The tools whose ledger this may be: by name and columns, and where a name is configured by the columns alone.
+fn tools_of(name: &str, candidate: &CandidateTable, hints: &Hints) -> Arc<[Tool]> {
+    if hints.table.is_none() {
+        return tool_of(name, &candidate.shape).into_iter().collect();
+    }
+    let has_its_columns = |tool: &Tool| dialect(*tool).shapes.iter().any(|shape| matches(shape, &candidate.shape));
+    let fitting: Vec<Tool> = Tool::ALL.into_iter().filter(has_its_columns).collect();
+    let tie = [Tool::Rails, Tool::Dbmate, Tool::RailsOrDbmate];
+    let is_meant = |tool: &&Tool| match hints.configured {
+        Some(configured) => configured == **tool || (tie.contains(&configured) && tie.contains(tool)),
+        None => true,
+    };
+    let meant: Arc<[Tool]> = fitting.iter().filter(is_meant).copied().collect();
+    if meant.is_empty() { fitting.into() } else { meant }
 }
 
 /// Where `ar_internal_metadata` is, as seen from one schema.
@@ -167,36 +221,35 @@ enum Metadata {
     Nowhere,
 }
 
-fn judge(tables: &[(&CandidateTable, Option<Tool>)], metadata: Metadata, hints: Hints) -> Found {
-    let known: Vec<(&CandidateTable, Tool, bool)> = tables
+type Known<'c> = (&'c CandidateTable, Tool, bool);
+
+fn judge(
+    tables: &[(&CandidateTable, Arc<[Tool]>)],
+    beside: &[&CandidateTable],
+    metadata: Metadata,
+    hints: &Hints,
+) -> Found {
+    let unclear = |why: String| Found::Unclear {
+        tables: tables.iter().map(|(candidate, _)| candidate.name.name.raw().into()).collect(),
+        why: why.into(),
+    };
+    let known: Vec<Known<'_>> = tables
         .iter()
-        .filter_map(|(candidate, tool)| {
-            let (tool, certain) = settle((*tool)?, &candidate.shape, metadata, hints);
-            Some((*candidate, tool, certain))
+        .flat_map(|(candidate, tools)| tools.iter().map(move |tool| (*candidate, *tool)))
+        .map(|(candidate, tool)| {
+            let (tool, certain) = settle(tool, &candidate.shape, metadata, hints);
+            (candidate, tool, certain)
         })
         .collect();
-    let names = || tables.iter().map(|(candidate, _)| candidate.name.name.raw().into()).collect();
-    let chosen = match known.as_slice() {
-        [] => {
-            let why = tables.iter().map(|(candidate, _)| unknown(candidate)).collect::<Vec<_>>().join("; ");
-            return Found::Unclear { tables: names(), why: why.into() };
-        }
-        [one] => one,
-        several => match several.iter().find(|(_, tool, _)| Some(*tool) == hints.configured.or(hints.folder)) {
-            Some(named) => named,
-            None => {
-                let tools: Vec<_> =
-                    several.iter().map(|(c, tool, _)| format!("{} ({tool})", c.name.name.quoted())).collect();
-                let why = format!(
-                    "this schema has {} ledgers: {}; say which one counts with tool = \"...\" in [database.migrations]",
-                    tools.len(),
-                    tools.join(", ")
-                );
-                return Found::Unclear { tables: names(), why: why.into() };
-            }
+    let (candidate, tool, certain) = match known.as_slice() {
+        [] => return unclear(tables.iter().map(|(candidate, _)| unknown(candidate)).collect::<Vec<_>>().join("; ")),
+        [one] => *one,
+        several => match choose(several, hints) {
+            Some(chosen) => chosen,
+            None => return unclear(which_counts(several, hints)),
         },
     };
-    let (candidate, tool, certain) = *chosen;
+    let companion = companion_of(tool, candidate, beside);
     let readable = match (candidate.may_use_schema, candidate.may_select) {
         (true, true) => Readable::Yes,
         (false, true) => Readable::NeedsUsage,
@@ -207,15 +260,59 @@ fn judge(tables: &[(&CandidateTable, Option<Tool>)], metadata: Metadata, hints: 
         tool,
         certain,
         name: candidate.name.clone(),
-        companion: None,
+        companion: companion.filter(|table| table.may_select).map(|table| table.name.clone()),
+        // Without USAGE the ledger cannot be read anyway, and that is what is told.
+        companion_denied: companion.filter(|table| !table.may_select).map(|table| table.name.clone()),
         table_oid: candidate.table_oid,
         readable,
-        activity: candidate.activity,
+        activity: companion.map_or(candidate.activity, |table| candidate.activity.with(&table.activity)),
     })
 }
 
+/// The table that stands beside a ledger, of the same schema.
+fn companion_of<'c>(tool: Tool, ledger: &CandidateTable, beside: &[&'c CandidateTable]) -> Option<&'c CandidateTable> {
+    let shape = dialect(tool).companion?;
+    let own = lock_name(ledger.name.name.raw());
+    let fits = |table: &&&CandidateTable| table.kind == RelationKind::Table && matches(shape, &table.shape);
+    let mut named = beside.iter().filter(fits);
+    let by_name = beside.iter().filter(fits).find(|table| table.name.name.raw() == own);
+    by_name.or_else(|| named.find(|table| shape.tables.contains(&table.name.name.raw()))).copied()
+}
+
+/// The one ledger of several that counts: of the configured tool, else of the folder's; of one tool's names the newer.
+fn choose<'c>(several: &[Known<'c>], hints: &Hints) -> Option<Known<'c>> {
+    let wanted = match (hints.configured, hints.folder) {
+        (Some(tool), _) | (None, Some(tool)) => several.iter().filter(|(_, known, _)| *known == tool).collect(),
+        (None, None) => Vec::new(),
+    };
+    let left: Vec<&Known<'c>> = if wanted.is_empty() { several.iter().collect() } else { wanted };
+    let (_, tool, _) = left.first()?;
+    if left.iter().any(|(_, other, _)| other != tool) {
+        return None;
+    }
+    // Flyway left `schema_version` behind when it renamed its ledger, and reads the newer one.
+    let names: Vec<&str> = dialect(*tool).shapes.iter().flat_map(|shape| shape.tables).copied().collect();
+    let rank = |known: &&Known<'c>| names.iter().position(|name| *name == known.0.name.name.raw());
+    left.into_iter().min_by_key(|known| rank(known).unwrap_or(usize::MAX)).copied()
+}
+
+fn which_counts(several: &[Known<'_>], hints: &Hints) -> String {
+    let tables: HashSet<&str> = several.iter().map(|(candidate, _, _)| candidate.name.name.raw()).collect();
+    let mut tools: Vec<_> = several.iter().map(|(c, tool, _)| format!("{} ({tool})", c.name.name.quoted())).collect();
+    tools.sort();
+    let what = if tables.len() == 1 { "a ledger that several tools could have made" } else { "several ledgers" };
+    let other = match hints.configured {
+        Some(tool) => format!(", and none of the configured {tool}"),
+        None => String::new(),
+    };
+    format!(
+        "this schema has {what}: {}{other}; say which one counts with tool = \"...\" in [database.migrations]",
+        tools.join(", ")
+    )
+}
+
 /// Breaks the tie between Rails and dbmate, in the order of certainty.
-fn settle(tool: Tool, shape: &TableShape, metadata: Metadata, hints: Hints) -> (Tool, bool) {
+fn settle(tool: Tool, shape: &TableShape, metadata: Metadata, hints: &Hints) -> (Tool, bool) {
     let version_and_key = shape.primary_key && matches!(tool, Tool::RailsOrDbmate | Tool::Dbmate);
     if !version_and_key {
         return (tool, true);

@@ -1,11 +1,53 @@
-//! Sequelize: a row per applied file, its ending included; the table's name is in upper and lower case.
+//! Sequelize (sequelize-cli, umzug): a row per applied file, its ending included. The table is in capitals.
 
-use super::{Dialect, Gap, Order, Shape};
+use super::{
+    Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
+    ToolLock, always_transactional, without_stamp,
+};
 use crate::model::ledger::Tool;
+use crate::postgres::session::{QueryError, TextRow};
 
-pub(super) static DIALECT: Dialect = Dialect::recognised(
-    Tool::Sequelize,
-    Order::Text,
-    Gap::Applied,
-    &[Shape { optional: &["createdAt", "updatedAt"], ..Shape::exactly(&["SequelizeMeta"], &[("name", "varchar*")]) }],
-);
+pub(super) static DIALECT: Dialect = Dialect {
+    tool: Tool::Sequelize,
+    shapes: &[Shape::exactly(&["SequelizeMeta"], &[("name", "varchar*")])],
+    order: Order::Text,
+    zeros_are_equal: false,
+    gap: Gap::Applied,
+    companion: None,
+    lock: ToolLock::None,
+    reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
+    files: Some(FileRules {
+        depth: 1,
+        classify,
+        pieces: |_| Vec::new(),
+        transactional: always_transactional,
+        down_pieces: None,
+    }),
+    writing: None,
+};
+
+fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
+    format!("SELECT string_agg(name, '{SEPARATOR}') FROM {ledger}")
+}
+
+fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
+    let applied = interner.set(Order::Text, rows.first().and_then(|row| row.text(0)));
+    Ok(Parsed { applied, dirty: false, locked: None })
+}
+
+fn history(ledger: &str) -> String {
+    format!("SELECT name, NULL, NULL, false, NULL FROM {ledger} ORDER BY name COLLATE \"C\"")
+}
+
+fn classify(path: &str) -> Class {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let Some((stem, ending)) = file.rsplit_once('.') else { return Class::Other };
+    if !matches!(ending, "js" | "cjs" | "mjs" | "ts") {
+        return Class::Other;
+    }
+    // Types beside programs are no migrations.
+    if stem.ends_with(".d") {
+        return Class::Other;
+    }
+    Class::Code(FileName::new(file, without_stamp(stem)))
+}

@@ -56,22 +56,8 @@ fn a_column_more_or_less_or_of_another_type_is_another_table() {
 
 #[test]
 fn only_what_is_read_is_written_and_a_certain_tool_alone() {
-    let read = |tool: &Tool| dialect(*tool).reading.is_some();
-    for tool in [
-        Tool::Rails,
-        Tool::Dbmate,
-        Tool::RailsOrDbmate,
-        Tool::GolangMigrate,
-        Tool::Migratus,
-        Tool::Diesel,
-        Tool::Sqlx,
-        Tool::Refinery,
-        Tool::Flyway,
-        Tool::Goose,
-        Tool::NodePgMigrate,
-        Tool::Prisma,
-    ] {
-        assert!(read(&tool), "{tool}");
+    for tool in Tool::ALL.into_iter().filter(|tool| dialect(*tool).writing.is_some()) {
+        assert!(dialect(tool).reading.is_some() && tool != Tool::RailsOrDbmate, "{tool}");
     }
     let written: Vec<Tool> = Tool::ALL.into_iter().filter(|tool| dialect(*tool).writing.is_some()).collect();
     assert_eq!(
@@ -88,7 +74,7 @@ fn only_what_is_read_is_written_and_a_certain_tool_alone() {
             Tool::NodePgMigrate
         ]
     );
-    assert!(written.iter().all(|tool| read(tool) && dialect(*tool).files.is_some()));
+    assert!(written.iter().all(|tool| dialect(*tool).files.is_some()));
 }
 
 #[test]

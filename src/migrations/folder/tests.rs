@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::*;

@@ -199,6 +199,12 @@ fn judge(tenant: &Tenant, standings: &mut Standings<'_>, range: &Range<'_>, opti
     if let Some(why) = unfit(tenant, range.folder) {
         return Judged::LeftOut(why);
     }
+    if standing.pending.is_none() {
+        return Judged::LeftOut(match tenant.problems.last() {
+            Some(problem) => problem.clone(),
+            None => "what is pending is not known".into(),
+        });
+    }
     let unaccepted: Vec<String> = tenant
         .changed
         .iter()

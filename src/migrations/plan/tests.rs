@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::migrations::folder::Folder;
+use crate::migrations::folder::{Folder, FolderFacts};
 use crate::model::ledger::{AppliedSet, LedgerReading, LedgerState};
 use crate::model::tenant::{Tenant, TenantState};
 
@@ -32,7 +32,7 @@ pub(super) fn file(version: &str) -> Arc<MigrationFile> {
 
 pub(super) fn folder_of(tool: Tool, versions: &[&str]) -> Folder {
     let files = versions.iter().map(|version| file(version)).collect();
-    Folder { path: PathBuf::from("migrations"), tool, files, notes: Vec::new() }
+    Folder { path: PathBuf::from("migrations"), tool, files, notes: Vec::new(), facts: FolderFacts::default() }
 }
 
 pub(super) fn folder(versions: &[&str]) -> Folder {

@@ -137,7 +137,9 @@ fn down_to(version: &Version, applied: &[Version], folder: &Folder) -> Result<us
         return Ok(count);
     }
     let newer = match dialect.order {
-        Order::Number | Order::Text | Order::Stamp | Order::Parts => applied.iter().any(|known| dialect.order.compare(known, version).is_gt()),
+        Order::Number | Order::Text | Order::Stamp | Order::Parts => {
+            applied.iter().any(|known| dialect.order.compare(known, version).is_gt())
+        }
         Order::AsListed => !applied.is_empty(),
     };
     if newer {

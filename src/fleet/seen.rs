@@ -1,0 +1,145 @@
+//! The ledgers of a picture as they are seen through folder and configuration, the shared schema's and those that are
+//! kept for the whole database among them. No I/O.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::judge;
+use super::picture::Picture;
+use super::reference::Reference;
+use crate::layout::Registry;
+use crate::migrations::dialects::{Found, Hints, LedgerScope};
+use crate::migrations::ledgers::kept_elsewhere;
+use crate::migrations::lens::{Glance, Lens};
+use crate::migrations::standing::{Standing, Standings, comparable};
+use crate::model::fleet::SharedSchema;
+use crate::model::ledger::LedgerState;
+use crate::postgres::catalog::SchemaRow;
+
+/// Ledgers as they are seen.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// By the schema's oid.
+    pub ledgers: HashMap<u32, LedgerState>,
+    /// What a tenant's schema without a ledger means where there is one for the whole database.
+    elsewhere: Option<LedgerState>,
+}
+
+impl Seen {
+    /// The ledger of a tenant's schema.
+    pub fn of(&self, schema: u32) -> LedgerState {
+        match (self.ledgers.get(&schema), &self.elsewhere) {
+            (Some(LedgerState::Absent), Some(elsewhere)) => elsewhere.clone(),
+            (Some(ledger), _) => ledger.clone(),
+            (None, _) => LedgerState::Unread,
+        }
+    }
+}
+
+impl Picture {
+    /// What is known besides the catalog when ledgers are recognised.
+    #[must_use]
+    pub fn hints(&self) -> Hints {
+        let migrations = &self.config().migrations;
+        // What the files tell, not what other ledgers do: that would be a guess.
+        Hints { configured: migrations.tool, folder: self.files.detected, table: migrations.ledger_table.clone() }
+    }
+
+    /// What counts of the tenants' ledgers and files.
+    #[must_use]
+    pub fn scope(&self) -> LedgerScope {
+        let tenants_table = self.layout.as_ref().and_then(|layout| match &layout.registry {
+            Registry::Table { table, .. } => Some(table.name.raw().to_owned()),
+            Registry::Query { .. } | Registry::Scan { .. } => None,
+        });
+        LedgerScope { apps: self.config().migrations.apps.clone(), without: Vec::new(), tenants_table }
+    }
+
+    /// What counts of the shared schema's: all that is not the tenants'.
+    #[must_use]
+    pub fn shared_scope(&self) -> LedgerScope {
+        let by_folder = self.files.folder.iter().flat_map(|folder| folder.facts.scopes.iter().cloned()).collect();
+        let without = self.config().migrations.apps.clone().unwrap_or(by_folder);
+        LedgerScope { apps: None, without, tenants_table: None }
+    }
+
+    /// All ledgers as they are seen, and the lens of the tenants'.
+    pub(super) fn seen(&self) -> (Lens, Seen) {
+        let shared = self.shared_schema().map(|schema| schema.oid);
+        let of_tenants = || self.ledgers.iter().filter(|(oid, _)| Some(**oid) != shared);
+        let lens = Lens::new(self.files.folder.as_deref(), &self.scope(), of_tenants().map(|(_, ledger)| ledger));
+        let of_shared = shared.and_then(|oid| self.ledgers.get(&oid));
+        let folder = self.shared_files.folder.as_deref();
+        let shared_lens = Lens::new(folder, &self.shared_scope(), of_shared);
+        let mut glance = Glance::default();
+        let mut ledgers: HashMap<u32, LedgerState> =
+            of_tenants().map(|(oid, ledger)| (*oid, lens.see(ledger, &mut glance))).collect();
+        if let (Some(oid), Some(ledger)) = (shared, of_shared) {
+            ledgers.insert(oid, shared_lens.see(ledger, &mut Glance::default()));
+        }
+        (lens, Seen { ledgers, elsewhere: self.elsewhere() })
+    }
+
+    /// Where any tenant has a ledger of its own, one that lacks it was never migrated. Where none has, it is in the one
+    /// that is kept for all.
+    fn elsewhere(&self) -> Option<LedgerState> {
+        let wide: HashSet<u32> = self.wide.iter().copied().collect();
+        let own = self
+            .base
+            .iter()
+            .filter_map(|tenant| tenant.schema_oid)
+            .any(|oid| !wide.contains(&oid) && matches!(self.found.by_schema.get(&oid), Some(Found::Ledger(_))));
+        if own { None } else { kept_elsewhere(&self.found, &self.wide) }
+    }
+
+    /// The shared schema, and the ledgers that are kept for the whole database.
+    pub(super) fn shared_ledgers(&self, seen: &Seen, reference: &mut Reference<'_>) -> Vec<SharedSchema> {
+        let mut shared = Vec::new();
+        if let Some(schema) = self.shared_schema() {
+            let ledger = seen.ledgers.get(&schema.oid).unwrap_or(&LedgerState::Unread);
+            let standing = match &self.shared_files.folder {
+                Some(folder) => Standings::new(folder).of(ledger),
+                None => Standing { applied: rows(ledger), ..Standing::default() },
+            };
+            shared.push(self.shared_ledger(schema, ledger, standing));
+        }
+        let known = self.shared_schema().map(|schema| schema.oid);
+        let wide = self.wide.iter().filter(|oid| Some(**oid) != known);
+        for schema in wide.filter_map(|oid| self.schemas.iter().find(|schema| schema.oid == *oid)) {
+            let ledger = seen.ledgers.get(&schema.oid).unwrap_or(&LedgerState::Unread);
+            let is_of_files = |files: crate::model::ledger::Tool| {
+                ledger.reading().is_some_and(|reading| comparable(reading.tool, files))
+            };
+            // A ledger for all is what the tenants' folder is applied to.
+            let standing = match &self.files.folder {
+                Some(folder) if is_of_files(folder.tool) => reference.standing(ledger),
+                Some(_) | None => Standing { applied: rows(ledger), ..Standing::default() },
+            };
+            shared.push(self.shared_ledger(schema, ledger, standing));
+        }
+        shared
+    }
+
+    fn shared_ledger(&self, schema: &SchemaRow, ledger: &LedgerState, standing: Standing) -> SharedSchema {
+        SharedSchema {
+            database: Arc::clone(&self.config().name),
+            schema: schema.name.clone(),
+            version: ledger.reading().and_then(|reading| reading.applied.current.clone()),
+            applied: standing.applied,
+            pending: standing.pending.map(|versions| u32::try_from(versions.len()).unwrap_or(u32::MAX)),
+            problems: judge::problem(ledger).into_iter().collect(),
+        }
+    }
+}
+
+/// What a ledger holds, without files to compare it with.
+fn rows(ledger: &LedgerState) -> Option<u32> {
+    match ledger {
+        LedgerState::Absent => Some(0),
+        LedgerState::Read(reading) => u32::try_from(reading.applied.versions.len()).ok(),
+        LedgerState::Unread
+        | LedgerState::NoAccess(_)
+        | LedgerState::DatabaseWide { .. }
+        | LedgerState::Unreadable { .. } => None,
+    }
+}
