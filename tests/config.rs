@@ -434,6 +434,7 @@ fn the_template_is_right_as_it_stands_and_uncommented() {
     let room = Room::new();
     fs::create_dir_all(room.path("migrations")).expect("folder");
     fs::create_dir_all(room.path("migrations-shared")).expect("folder");
+    fs::create_dir_all(room.path("verify")).expect("folder");
     let as_is = room.load(template()).expect("as it stands");
     // What is not commented out is the default: a database with nothing but a name is the same.
     let bare = room.load("[[database]]\nname = 'eu-1'\nurl = 'postgresql://ops@localhost:5432/app'").expect("bare");

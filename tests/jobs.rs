@@ -19,11 +19,11 @@ use tenantui::config::surroundings::Surroundings;
 use tenantui::jobs::init;
 use tenantui::jobs::orders::{self, OrderError};
 use tenantui::jobs::record as records;
-use tenantui::jobs::service::{MigrateOrder, Order};
+use tenantui::jobs::service::{MigrateOrder, Order, RollbackOrder};
 use tenantui::jobs::worker::{self, RunOptions};
 use tenantui::layout::{Column, Layout, NameRule, Naming, Registry, RegistryColumns, Statuses};
 use tenantui::migrations::folder::Folder;
-use tenantui::migrations::plan::{Plan, PlanOptions, plan};
+use tenantui::migrations::plan::{Direction, Plan, PlanError, PlanOptions, Reach, plan, undo};
 use tenantui::model::environment::Environment;
 use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
 use tenantui::model::job::{JobEvent, JobId, JobView, TenantOutcome};
@@ -144,6 +144,21 @@ impl Fleet {
         path
     }
 
+    /// A file with the one that undoes it.
+    pub fn pair(&self, version: u32, name: &str, up: &str, down: &str) {
+        self.file(version, name, up);
+        let path = self.folder.path().join(format!("{version}-{name}.down.sql"));
+        std::fs::write(path, down).expect("written");
+    }
+
+    /// Files that make a table `m<version>` with a row, and undo that.
+    pub fn pairs(&self, versions: &[u32]) {
+        for version in versions {
+            let up = format!("create table m{version} (id int);\n--;;\ninsert into m{version} values ({version})");
+            self.pair(*version, "make", &up, &format!("drop table m{version}"));
+        }
+    }
+
     pub fn read_folder(&self) -> Arc<Folder> {
         Arc::new(Folder::read(self.folder.path(), Tool::Migratus).expect("a folder"))
     }
@@ -207,6 +222,58 @@ impl Fleet {
         options.batches = Vec::new();
         change(&mut options);
         plan(&self.name(), &self.tenants(), &self.read_folder(), options).expect("a plan")
+    }
+
+    /// The plan that undoes in all tenants.
+    pub fn undo_plan(
+        &self,
+        direction: Direction,
+        reach: &Reach,
+        change: impl FnOnce(&mut PlanOptions),
+    ) -> Result<Plan, PlanError> {
+        let mut options = PlanOptions::from(&self.config);
+        options.canary = 0;
+        options.batches = Vec::new();
+        change(&mut options);
+        undo(&self.name(), &self.tenants(), &self.read_folder(), (direction, reach), options)
+    }
+
+    /// Records what undoes, and gives the job's number.
+    pub async fn order_undo(&self, plan: Plan) -> Result<JobId, OrderError> {
+        let order = RollbackOrder { plan: Arc::new(plan), layout: Arc::clone(&self.layout), wait_after_canary: true };
+        orders::order(&self.target(), &Order::Rollback(order), Uuid::new_v4()).await
+    }
+
+    /// Undoes, and applies again where the direction says so; the job at its end.
+    pub async fn undo(&self, direction: Direction, reach: Reach) -> (JobId, JobView) {
+        let plan = self.undo_plan(direction, &reach, |_| {}).expect("a plan");
+        let job = self.order_undo(plan).await.expect("ordered");
+        (job, self.run(job, false).await.0.expect("run"))
+    }
+
+    /// What the ledger of a tenant holds, and which of the tables `m<version>` are there.
+    pub fn stands(&self, slug: &str) -> (String, String) {
+        let ledger =
+            format!("select coalesce(string_agg(id::text, ',' order by id), '') from tenant_{slug}.schema_migrations");
+        let tables = format!(
+            "select coalesce(string_agg(substr(relname, 2), ',' order by relname), '') from pg_class where relkind = 'r' \
+             and relname ~ '^m[0-9]+$' and relnamespace = 'tenant_{slug}'::regnamespace"
+        );
+        (self.db.value(&ledger), self.db.value(&tables))
+    }
+
+    /// Everything that makes the schemas of tenants: catalog, ledgers and rows, in one text.
+    pub fn fingerprint(&self) -> String {
+        self.db.value(
+            "select md5(string_agg(line, E'\\n' order by line)) from (\
+             select format('%s %s %s %s', n.nspname, c.relname, c.relkind, c.relfilenode) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+             where n.nspname like 'tenant\\_%' or n.nspname = 'public' union all \
+             select format('%s %s %s', a.attrelid, a.attname, a.atttypid) from pg_attribute a join pg_class c on c.oid = a.attrelid \
+             join pg_namespace n on n.oid = c.relnamespace where n.nspname like 'tenant\\_%' union all \
+             select format('%s %s', p.oid, p.proname) from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname like 'tenant\\_%' union all \
+             select query_to_xml(format('select * from %I.schema_migrations order by 1', n.nspname), true, true, '')::text from pg_namespace n where n.nspname like 'tenant\\_%' union all \
+             select query_to_xml(format('select * from %I.users order by 1', n.nspname), true, true, '')::text from pg_namespace n where n.nspname like 'tenant\\_%') as l (line)",
+        )
     }
 
     pub fn migrate_order(&self, plan: Plan, wait_after_canary: bool) -> Order {

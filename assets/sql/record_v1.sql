@@ -47,13 +47,13 @@ CREATE UNIQUE INDEX job_active_scope ON tenantui.job (active_scope) WHERE state 
 CREATE TABLE tenantui.step (
     job_id int NOT NULL REFERENCES tenantui.job,
     seq int NOT NULL,
-    action text NOT NULL,                                     -- migrate; row, schema, active when provisioning
+    action text NOT NULL,                                     -- migrate, rollback, rehearse; row, schema, active when provisioning
     tenant_key text,                                          -- identity as the faces know it
     tenant_id text,
     slug text NOT NULL,
     schema_name text NOT NULL,
     schema_oid oid,
-    from_version text,                                        -- where the tenant stands before this step
+    from_version text,                                        -- where the tenant stands before this step; of a rollback, where it comes to
     version text,
     file_sha256 bytea,
     state text NOT NULL DEFAULT 'pending'

@@ -1,6 +1,12 @@
 //! The command line: commands, flags and their help. Only what works is offered here.
 
+mod tenants;
+mod undo;
+
 use std::path::PathBuf;
+
+pub use tenants::{SortBy, Tenants};
+pub use undo::Undo;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -88,6 +94,10 @@ pub enum Command {
     Provision(Provision),
     /// Apply pending migrations to tenants
     Migrate(Migrate),
+    /// Undo the newest migrations of tenants, where they have down files
+    Rollback(Undo),
+    /// Undo the newest migrations of tenants and apply them again
+    Redo(Undo),
     /// List the jobs, newest first
     Jobs(Jobs),
     /// Show a job and its results, or go on with it
@@ -123,52 +133,6 @@ pub struct Demo {
     /// How many tenants to make
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(4..=100_000))]
     pub tenants: u32,
-}
-
-/// `tenants`.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Tenants {
-    /// Only tenants whose slug, name, schema or id contains this
-    pub filter: Option<String>,
-    /// Only tenants in these states
-    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
-    pub state: Vec<TenantState>,
-    /// Only tenants with this status in the registry
-    #[arg(long)]
-    pub status: Option<String>,
-    /// Sort by this column; numbers largest first
-    #[arg(long, value_enum, value_name = "COLUMN")]
-    pub sort: Option<SortBy>,
-    /// Turn the order round
-    #[arg(long)]
-    pub reverse: bool,
-    /// Measure exact sizes instead of estimating them
-    #[arg(long)]
-    pub exact: bool,
-    /// Count the cache keys
-    #[arg(long)]
-    pub cache: bool,
-    /// Output.
-    #[command(flatten)]
-    pub format: Format,
-}
-
-/// Columns to sort by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs, reason = "the names of the columns")]
-pub enum SortBy {
-    Slug,
-    Name,
-    Status,
-    State,
-    Schema,
-    Version,
-    Applied,
-    Pending,
-    Tables,
-    Size,
-    Keys,
-    Created,
 }
 
 /// `tenant`.
@@ -228,6 +192,12 @@ pub struct Migrate {
     /// Every tenant in these states
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
     pub state: Vec<TenantState>,
+    /// The shared schema instead of tenants
+    #[arg(long, conflicts_with_all = ["slugs", "all", "state"])]
+    pub shared: bool,
+    /// Run it on the canaries in one transaction each, and roll back: nothing of it is left
+    #[arg(long)]
+    pub rehearse: bool,
     /// Up to and including this version
     #[arg(long, value_name = "VERSION", conflicts_with = "only")]
     pub to: Option<String>,
@@ -407,6 +377,9 @@ mod tests {
             &["tenantui", "migrate", "acme", "--all"][..],
             &["tenantui", "migrate", "--all", "--state", "behind"],
             &["tenantui", "migrate", "--to", "1", "--only", "2"],
+            &["tenantui", "migrate", "--shared", "--all"],
+            &["tenantui", "rollback", "acme", "--steps", "1", "--to", "2"],
+            &["tenantui", "redo", "acme", "--steps", "0"],
             &["tenantui", "tenants", "--json", "--csv"],
             &["tenantui", "tenants", "--state", "happy"],
             &["tenantui", "tenants", "--state", "unknown"],

@@ -25,6 +25,7 @@ use self::session::Session;
 use self::signals::Signals;
 use crate::config::Config;
 use crate::config::surroundings::Surroundings;
+use crate::migrations::plan::Direction;
 use crate::postgres::session::Target;
 
 /// A dashboard ready to be opened: the passwords are asked, the terminal is there.
@@ -114,7 +115,14 @@ where
     let session = Session::open(connection, signals.clone())?;
     let jobs = matches!(
         arguments.command,
-        Some(Command::Provision(_) | Command::Migrate(_) | Command::Worker(_) | Command::Job(_))
+        Some(
+            Command::Provision(_)
+                | Command::Migrate(_)
+                | Command::Rollback(_)
+                | Command::Redo(_)
+                | Command::Worker(_)
+                | Command::Job(_)
+        )
     );
     let work = command(&session, arguments.command.as_ref());
     tokio::select! {
@@ -132,6 +140,8 @@ async fn command(session: &Session, command: Option<&Command>) -> Outcome<Status
         Some(Command::Migrations(arguments)) => commands::migrations::run(session, arguments).await,
         Some(Command::Provision(arguments)) => commands::provision::run(session, arguments).await,
         Some(Command::Migrate(arguments)) => commands::migrate::run(session, arguments).await,
+        Some(Command::Rollback(arguments)) => commands::rollback::run(session, arguments, Direction::Down).await,
+        Some(Command::Redo(arguments)) => commands::rollback::run(session, arguments, Direction::Again).await,
         Some(Command::Jobs(arguments)) => commands::jobs::run(session, arguments).await,
         Some(Command::Job(arguments)) => commands::job::run(session, arguments).await,
         Some(Command::Audit(arguments)) => commands::audit::run(session, arguments).await,

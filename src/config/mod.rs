@@ -156,6 +156,8 @@ pub struct Migrations {
     pub path: Option<PathBuf>,
     /// `shared_path`, absolute.
     pub shared_path: Option<PathBuf>,
+    /// `verify_path`, absolute.
+    pub verify_path: Option<PathBuf>,
     /// `ledger_table`, where the application renamed its tool's ledger.
     pub ledger_table: Option<LedgerTable>,
     /// `apps`: the apps of Django that count for a tenant; `None` is the rule of the manual.

@@ -255,6 +255,7 @@ fn migrations(section: &mut Section<'_>) -> Result<Migrations, ConfigError> {
     };
     let path = folder(section, "path")?;
     let shared_path = folder(section, "shared_path")?;
+    let verify_path = folder(section, "verify_path")?;
     let ledger_table = match section.text("ledger_table")? {
         None => None,
         Some(text) => Some(table_name(&text.value).map_err(|what| section.wrong("ledger_table", text.at, what))?),
@@ -280,7 +281,7 @@ fn migrations(section: &mut Section<'_>) -> Result<Migrations, ConfigError> {
         }
     }
     section.finish()?;
-    Ok(Migrations { tool, path, shared_path, ledger_table, apps, command, allow })
+    Ok(Migrations { tool, path, shared_path, verify_path, ledger_table, apps, command, allow })
 }
 
 /// An absent folder is a mistake; an empty one means that there are no files.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::picture::Files;
 use crate::migrations::dialects::{LedgerScope, of_counted_apps};
 use crate::migrations::folder::{Folder, is_foreign};
+use crate::migrations::verify;
 use crate::model::ledger::Tool;
 
 /// What decides by whose rules a folder is read.
@@ -46,18 +47,21 @@ pub fn is_of_another_tool(known: &Files, whose: &Whose) -> bool {
 }
 
 /// Reads a folder where it changed since it was last read, or is to be read by another tool's rules.
-pub async fn refresh(known: &Files, path: Option<&PathBuf>, whose: Whose) -> Option<Files> {
+/// `verify` is where verify files of its migrations are kept, if anywhere.
+pub async fn refresh(known: &Files, path: Option<&PathBuf>, verify: Option<&PathBuf>, whose: Whose) -> Option<Files> {
+    let verify = verify.cloned();
     let Some(path) = path.cloned() else {
         return (known.folder.is_some() || known.error.is_some()).then(Files::default);
     };
     let (last, last_tool, last_detected) = (known.signature, known.tool, known.detected);
     let read = move || {
-        let signature = signature(&path);
+        let signature = signature(&path, verify.as_deref());
         // Signature 0 is "never read"; the hash of a real folder is as good as never 0.
         let is_same = signature == last && last != 0;
         let detected = if is_same { last_detected } else { Folder::detect(&path) };
         let tool = whose.tool(detected);
-        (!is_same || tool != last_tool).then(|| Files { detected, ..read(&path, tool, signature, &whose.scope) })
+        (!is_same || tool != last_tool)
+            .then(|| Files { detected, ..read(&path, verify.as_deref(), tool, signature, &whose.scope) })
     };
     match tokio::task::spawn_blocking(read).await {
         Ok(files) => files,
@@ -68,7 +72,7 @@ pub async fn refresh(known: &Files, path: Option<&PathBuf>, whose: Whose) -> Opt
     }
 }
 
-fn read(path: &Path, tool: Option<Tool>, signature: u64, scope: &LedgerScope) -> Files {
+fn read(path: &Path, verify: Option<&Path>, tool: Option<Tool>, signature: u64, scope: &LedgerScope) -> Files {
     let Some(tool) = tool else {
         let error = missing(path).map_or_else(
             || Files::default().error,
@@ -76,7 +80,11 @@ fn read(path: &Path, tool: Option<Tool>, signature: u64, scope: &LedgerScope) ->
         );
         return Files { error, signature, ..Files::default() };
     };
-    match Folder::read(path, tool) {
+    let folder = Folder::read(path, tool).and_then(|folder| match verify {
+        Some(verify) => verify::attach(folder, verify),
+        None => Ok(folder),
+    });
+    match folder {
         Ok(folder) => {
             let folder = Arc::new(of_counted_apps(&folder, scope));
             Files { folder: Some(folder), signature, tool: Some(tool), ..Files::default() }
@@ -95,9 +103,12 @@ const DEPTH: u8 = 7;
 const MOST: usize = 20_000;
 
 /// Names, sizes and times of the files.
-fn signature(path: &Path) -> u64 {
+fn signature(path: &Path, verify: Option<&Path>) -> u64 {
     let mut hash = DefaultHasher::new();
     sign(path, DEPTH, &mut MOST.clone(), &mut hash);
+    if let Some(verify) = verify {
+        sign(verify, 1, &mut MOST.clone(), &mut hash);
+    }
     hash.finish()
 }
 

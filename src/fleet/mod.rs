@@ -35,6 +35,7 @@ use crate::layout::{Layout, TakenNames};
 use crate::migrations::dialects::Ledgers;
 use crate::migrations::folder::Folder;
 use crate::migrations::lens::Lens;
+use crate::migrations::plan::SharedTarget;
 use crate::model::fleet::Snapshot;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::postgres::session::{LinkError, QueryError, Target};
@@ -79,6 +80,8 @@ pub struct JobContext {
     pub folder: Option<Arc<Folder>>,
     /// Why there is no folder although one is configured.
     pub folder_error: Option<Untrusted>,
+    /// The shared schema and its migrations, where the layout has one and it exists.
+    pub shared: Option<Arc<SharedTarget>>,
     /// Recognised ledgers.
     pub found: Arc<Ledgers>,
     /// What their entries are called.
@@ -99,7 +102,13 @@ impl JobContext {
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
+        let same_shared = match (&self.shared, &other.shared) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
         same_folder
+            && same_shared
             && self.database == other.database
             && Arc::ptr_eq(&self.layout, &other.layout)
             && Arc::ptr_eq(&self.found, &other.found)

@@ -20,8 +20,10 @@ use crate::layout::{Layout, TakenNames};
 use crate::migrations::dialects::{Interner, Ledgers};
 use crate::migrations::folder::{Finding, Folder};
 use crate::migrations::lens::Lens;
+use crate::migrations::plan::SharedTarget;
 use crate::migrations::standing::{Standing, Standings, fleet_reference};
 use crate::model::fleet::{CacheView, DatabaseView, FileView, SharedSchema};
+use crate::model::ident::SchemaName;
 use crate::model::job::JobView;
 use crate::model::ledger::{LedgerState, Tool, Version};
 use crate::model::link::LinkState;
@@ -384,6 +386,18 @@ impl Picture {
         }
     }
 
+    /// What a job of the shared schema is ordered with.
+    fn shared_target(&self) -> Option<SharedTarget> {
+        let schema = self.shared_schema()?;
+        Some(SharedTarget {
+            schema: SchemaName::shared(schema.name.raw()).ok()?,
+            oid: schema.oid,
+            ledger: self.ledgers.get(&schema.oid).cloned().unwrap_or(LedgerState::Unread),
+            folder: self.shared_files.folder.clone(),
+            folder_error: self.shared_files.error.clone(),
+        })
+    }
+
     fn context(&self) -> Option<Arc<JobContext>> {
         let layout = self.layout.as_ref()?;
         Some(Arc::new(JobContext {
@@ -391,6 +405,7 @@ impl Picture {
             layout: Arc::clone(layout),
             folder: self.files.folder.clone(),
             folder_error: self.files.error.clone(),
+            shared: self.shared_target().map(Arc::new),
             found: Arc::clone(&self.found),
             lens: Arc::clone(&self.lens),
             initialised: matches!(

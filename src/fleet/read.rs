@@ -179,13 +179,14 @@ async fn read_rows(session: &mut Session, picture: &mut Picture) -> Result<(), F
 
 async fn read_folders(picture: &mut Picture) {
     let migrations = picture.config().migrations.clone();
+    let verify = migrations.verify_path.as_ref();
     let whose = whose(picture);
-    if let Some(files) = files::refresh(&picture.files, migrations.path.as_ref(), whose.clone()).await {
+    if let Some(files) = files::refresh(&picture.files, migrations.path.as_ref(), verify, whose.clone()).await {
         picture.files = files;
         picture.stale = true;
     }
     let shared = Whose { ledgers: whose.ledgers.or(picture.files.tool), scope: picture.shared_scope(), ..whose };
-    if let Some(files) = files::refresh(&picture.shared_files, migrations.shared_path.as_ref(), shared).await {
+    if let Some(files) = files::refresh(&picture.shared_files, migrations.shared_path.as_ref(), verify, shared).await {
         picture.shared_files = files;
         picture.stale = true;
     }

@@ -6,19 +6,18 @@ use std::time::{Duration, Instant};
 use super::decide::{self, Question};
 use super::gate;
 use super::lane::{Lane, Unfinished};
-use super::report::Report;
 use super::shared::{Ended, Halt, Shared};
-use super::steps::{self, StepRow, TenantSteps};
+use super::steps::{StepRow, TenantSteps};
+use super::verdict::{StepResult, Verdict, already, flagged, stopped};
 use super::wait;
-use super::watcher::{self, Blocker};
+use super::watcher::Blocker;
 use crate::migrations::alone::{self, Alone};
 use crate::migrations::apply;
 use crate::migrations::apply::alone::Trail;
 use crate::migrations::apply::run::Fault;
-use crate::migrations::apply::step::{self, Flag, StepEnd, StepOrder};
+use crate::migrations::apply::step::{self, StepEnd, StepOrder};
 use crate::model::job::{LogMark, Outcome, Waits};
 use crate::postgres::session::WriterSession;
-use crate::text::Untrusted;
 
 /// How often a step is tried when a lock, a deadlock or a race kept it out. With the pauses between them a lock may stand
 /// in the way for about five seconds before its tenant is `blocked` and the fleet goes on.
@@ -29,13 +28,6 @@ pub(super) const TURN: Duration = Duration::from_secs(60);
 pub(super) const NO_TURN: &str = "other tenantui sessions change what all tenants share, and do not come to an end";
 /// How often a step's session may be lost before the job stops.
 const MAX_LOSSES: u32 = 5;
-
-/// What came of one step.
-pub(super) enum StepResult {
-    Done,
-    Stopped(Outcome),
-    Halted,
-}
 
 /// Where a step is run, and what is known of it from one try to the next.
 struct Attempt<'t> {
@@ -178,7 +170,9 @@ impl Attempt<'_> {
             schema_oid: self.tenant.schema_oid,
             registry_check: self.tenant.registry_check.as_deref(),
             search_path_extra: shared.search_path_extra,
-            ledger: shared.ledger,
+            ledger: &shared.ledger,
+            database: shared.database,
+            way: self.row.way(),
             ledger_expected,
             file: &self.row.file,
             limits: shared.limits,
@@ -204,7 +198,7 @@ impl Attempt<'_> {
             }
             StepEnd::Locked(fault) => {
                 let blockers = if fault.sqlstate.is_none() {
-                    lane.watcher().holder(self.tenant.schema.raw()).await
+                    lane.watcher().holder(&shared.keys(&self.tenant.schema)).await
                 } else {
                     blockers
                 };
@@ -237,9 +231,9 @@ impl Attempt<'_> {
             }
             StepEnd::Unknown { xid, why, .. } => {
                 note(format!("reply to COMMIT lost ({}); reading it back", why.raw())).await;
-                let place = Some((&self.tenant.schema, &*self.row.file));
+                let place = Some((&self.tenant.schema, &*self.row.file, self.row.way()));
                 let question =
-                    Question { fence: shared.fence, seq: self.row.seq, xid: &xid, ledger: shared.ledger, place };
+                    Question { fence: shared.fence, seq: self.row.seq, xid: &xid, ledger: &shared.ledger, place };
                 match decide::committed(lane, &question).await {
                     Ok(true) => return Ok(Some(StepResult::Done)),
                     Ok(false) => self.losses += 1,
@@ -311,83 +305,6 @@ async fn run_step(session: &WriterSession, order: &StepOrder<'_>, alone: Option<
             "a statement outside of a transaction is not run through a connection pooler: aim at the server itself",
         )),
     }
-}
-
-async fn flagged(shared: &Shared<'_>, flag: Flag) -> StepResult {
-    match flag {
-        Flag::Cancel => {
-            shared.reports.send(Report::CancelSeen).await;
-            shared.halt(Halt::Cancel);
-        }
-        Flag::Pause => shared.halt(Halt::Pause(Waits::Operator, "paused by the operator".to_owned())),
-    }
-    StepResult::Halted
-}
-
-async fn already(shared: &Shared<'_>, lane: &mut Lane<'_>, row: &StepRow, tries: u32) -> StepResult {
-    match steps::mark_already(lane, shared.fence, row.seq, tries, shared.os_user).await {
-        Ok(true) => StepResult::Done,
-        Ok(false) => {
-            shared.halt(Halt::Fenced);
-            StepResult::Halted
-        }
-        Err(error) => {
-            shared.halt(Halt::of(error));
-            StepResult::Halted
-        }
-    }
-}
-
-/// Why a step will not be done in this run.
-pub(super) struct Verdict {
-    pub(super) outcome: Outcome,
-    pub(super) fault: Fault,
-    pub(super) blockers: Vec<Blocker>,
-    pub(super) tries: u32,
-}
-
-impl Verdict {
-    pub(super) const fn failed(fault: Fault, tries: u32) -> Self {
-        Self { outcome: Outcome::Failed, fault, blockers: Vec::new(), tries }
-    }
-
-    fn escaped(mut fault: Fault, tries: u32) -> Self {
-        fault.message = Untrusted::new(format!("DIRTY, part of the file is committed: {}", fault.message.raw()));
-        Self::failed(fault, tries)
-    }
-}
-
-/// Records what stopped the tenant, and says so.
-pub(super) async fn stopped(
-    shared: &Shared<'_>,
-    lane: &mut Lane<'_>,
-    tenant: &TenantSteps,
-    row: &StepRow,
-    verdict: Verdict,
-) -> StepResult {
-    if let Err(error) = steps::mark_stopped(lane, shared.fence, row.seq, &verdict, shared.os_user).await {
-        shared.halt(error.map_or(Halt::Fenced, Halt::of));
-        return StepResult::Halted;
-    }
-    let from = row.from.as_deref().unwrap_or("-");
-    let code = verdict.fault.sqlstate.as_deref().map(|code| format!("{code} ")).unwrap_or_default();
-    let text = format!("{from}>{}   {code}{}", row.version, verdict.fault.message.raw());
-    shared.reports.line(LogMark::Fail, &tenant.slug, text).await;
-    let mut more = match verdict.outcome {
-        Outcome::Unknown => format!("not known whether it was done; the ledger is still at {from}"),
-        _ if matches!(alone::of(&row.file), Ok(Some(_))) => {
-            format!("ran outside of a transaction; the ledger is still at {from}")
-        }
-        _ => format!("rolled back, schema is still at {from}"),
-    };
-    if let Some(statement) = &verdict.fault.statement {
-        more.push_str(&format!("; statement {} of {}, line {}", statement.number, statement.of, statement.line));
-    }
-    if let Some(blocker) = watcher::in_words(&verdict.blockers) {
-        more.push_str(&format!("; blocked by {}", blocker.raw()));
-    }
-    shared.reports.line(LogMark::Note, &tenant.slug, more).await;
-    StepResult::Stopped(verdict.outcome)
 }
 
 /// Growing pauses with jitter, 0.1 s to 10 s, so that two workers do not collide in step.

@@ -35,7 +35,8 @@ pub(super) struct Confirmed {
 /// When it is another server, another database, or another timeline.
 pub(super) fn planned_here(order: &Order, facts: &ServerFacts) -> Result<(), OrderError> {
     let layout = match order {
-        Order::Migrate(order) => &order.layout,
+        Order::Migrate(order) | Order::Rehearse(order) => &order.layout,
+        Order::Rollback(order) => &order.layout,
         Order::Provision(order) => &order.layout,
     };
     let Some(planned) = layout.found_on.as_ref().map(Home::planned_on) else { return Ok(()) };

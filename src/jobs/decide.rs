@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::gate;
 use super::lane::{LINK_PATIENCE, Lane};
 use super::orders::OrderError;
-use crate::migrations::apply::ledger::WritableLedger;
+use crate::migrations::apply::ledger::{Way, WritableLedger};
 use crate::migrations::apply::step::Fence;
 use crate::migrations::apply::wire::Trouble;
 use crate::migrations::folder::MigrationFile;
@@ -22,9 +22,9 @@ pub(super) struct Question<'a> {
     pub(super) seq: i32,
     /// The transaction, as `txid_current` named it.
     pub(super) xid: &'a str,
-    pub(super) ledger: WritableLedger,
-    /// Whose ledger got which row; `None` where the transaction wrote more than one migration's.
-    pub(super) place: Option<(&'a SchemaName, &'a MigrationFile)>,
+    pub(super) ledger: &'a WritableLedger,
+    /// Whose ledger got or lost which row; `None` where the transaction wrote more than one migration's.
+    pub(super) place: Option<(&'a SchemaName, &'a MigrationFile, Way<'a>)>,
 }
 
 /// What one look found.
@@ -33,8 +33,9 @@ enum Found {
     InProgress,
     Ended {
         step_done: bool,
-        /// `None` where there is no one row to look for.
-        in_ledger: Option<bool>,
+        /// Whether the ledger is as the step makes it: has the version, or has it no more. `None` where there is no one
+        /// row to look for.
+        ledger_agrees: Option<bool>,
     },
 }
 
@@ -49,9 +50,9 @@ pub(super) async fn committed(lane: &mut Lane<'_>, question: &Question<'_>) -> R
         lane.drop_session();
         let (session, _) = lane.session().await?;
         match look(session, question).await {
-            Ok(Found::Ended { step_done: true, in_ledger: Some(false) }) => {
+            Ok(Found::Ended { step_done: true, ledger_agrees: Some(false) }) => {
                 return Err(gate::refused(format!(
-                    "step {} of job {} is recorded as done, and the ledger has no row of it: somebody removed it. \
+                    "step {} of job {} is recorded as done, and the ledger says otherwise: somebody changed it. \
                      Compare the schema with its siblings before the job goes on",
                     question.seq, question.fence.job
                 )));
@@ -81,10 +82,10 @@ async fn look(session: &WriterSession, question: &Question<'_>) -> Result<Found,
         return Ok(Found::InProgress);
     }
     // Whatever the server remembers of the number, the rows are what counts.
-    let table = question.place.and_then(|(schema, file)| Some((question.ledger.table(schema).ok()?, file)));
+    let table = question.place.and_then(|(schema, file, way)| Some((question.ledger.table(schema).ok()?, file, way)));
     let there = table.as_ref().map_or_else(
         || "NULL::oid".to_owned(),
-        |(table, _)| format!("pg_catalog.to_regclass({})::oid", literal(&table.quoted())),
+        |(table, ..)| format!("pg_catalog.to_regclass({})::oid", literal(&table.quoted())),
     );
     let sql = format!(
         "SELECT (SELECT s.state = 'done' FROM tenantui.step AS s WHERE s.job_id = {} AND s.seq = {}), {there}",
@@ -93,13 +94,14 @@ async fn look(session: &WriterSession, question: &Question<'_>) -> Result<Found,
     let rows = gate::ask(session, &sql).await?;
     let row = rows.iter().flatten().next();
     let step_done = row.is_some_and(|row| row.is_true(0));
-    let in_ledger = match (&table, row.and_then(|row| row.text(1))) {
+    let ledger_agrees = match (&table, row.and_then(|row| row.text(1))) {
         (None, _) => None,
-        (Some(_), None) => Some(false),
-        (Some((table, file)), Some(_)) => {
+        (Some((_, _, way)), None) => Some(!way.leaves_it()),
+        (Some((table, file, way)), Some(_)) => {
             let rows = gate::ask(session, &question.ledger.is_applied_sql(table, file)).await?;
-            Some(rows.iter().flatten().next().is_some_and(|row| row.is_true(0)))
+            let is_there = rows.iter().flatten().next().is_some_and(|row| row.is_true(0));
+            Some(is_there == way.leaves_it())
         }
     };
-    Ok(Found::Ended { step_done, in_ledger })
+    Ok(Found::Ended { step_done, ledger_agrees })
 }

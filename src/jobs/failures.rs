@@ -8,10 +8,11 @@ use crate::model::tenant::FailedStep;
 use crate::postgres::session::{QueryError, Reader};
 use crate::text::Untrusted;
 
-/// Of each schema the newest step that ended, where it did not end well. Schemas without such a step are not looked at.
+/// Of each schema the newest step that ended, where it did not end well. A rehearsal leaves nothing behind. Schemas without such a step are not looked at.
 const FAILED_SQL: &str = "SELECT schema_name, job_id, version, sqlstate, message FROM (\
      SELECT DISTINCT ON (s.schema_name) s.schema_name, s.job_id, s.state, s.version, s.sqlstate, s.message \
-     FROM tenantui.step AS s WHERE s.state IN ('done', 'failed', 'blocked', 'unknown') AND s.schema_name IN (\
+     FROM tenantui.step AS s WHERE s.state IN ('done', 'failed', 'blocked', 'unknown') AND s.action <> 'rehearse' \
+     AND s.schema_name IN (\
      SELECT f.schema_name FROM tenantui.step AS f WHERE f.state IN ('failed', 'blocked', 'unknown')) \
      ORDER BY s.schema_name, s.job_id DESC, s.state = 'done', s.seq DESC) AS newest WHERE state <> 'done'";
 

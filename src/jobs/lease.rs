@@ -3,7 +3,11 @@
 //! connection is lost. `idle_session_timeout` makes it a lease that the server enforces: no clock of two machines is
 //! ever compared, and a process that slept through its lease finds that out before it starts another step.
 
+mod times;
+
 use std::time::{Duration, Instant};
+
+pub(super) use times::Times;
 
 use tokio::sync::watch;
 
@@ -11,6 +15,7 @@ use super::bound::Home;
 use super::gate;
 use super::lane::LINK_PATIENCE;
 use super::orders::OrderError;
+use super::toollock::{self, ToolKey};
 use crate::migrations::apply::keys::JOB_CLASS;
 use crate::migrations::apply::step::Fence;
 use crate::migrations::apply::wire::{self, Trouble};
@@ -23,42 +28,6 @@ use crate::text::Untrusted;
 pub(super) const CHANNEL: &str = "tenantui";
 /// How many questions in a row may stay without an answer before the lock counts as lost.
 const MAX_MISSES: u32 = 2;
-
-/// The times of a lease. All follow from the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Times {
-    /// The server ends a lock connection that says nothing for so long.
-    lease: Duration,
-    /// Time between two heartbeats: a quarter of it, at most 15 s.
-    beat: Duration,
-    /// Time between two looks at the flags: at most 2 s.
-    look: Duration,
-    /// How long an answer may take: at most 5 s.
-    patience: Duration,
-}
-
-impl Times {
-    const LEASE: Duration = Duration::from_secs(60);
-
-    /// Of this lease.
-    fn of(lease: Duration) -> Self {
-        let part = |divisor: u32, limit: u64| (lease / divisor).min(Duration::from_secs(limit));
-        Self { lease, beat: part(4, 15), look: part(8, 2), patience: part(4, 5) }
-    }
-
-    /// Those of this process. Programs made for tests can be given a shorter lease, so that freezing one beyond it
-    /// takes no minute; a program made for release does not listen.
-    pub(super) fn now() -> Self {
-        let asked = if cfg!(debug_assertions) { std::env::var("TENANTUI_TEST_LEASE_MS").ok() } else { None };
-        let lease = asked.and_then(|text| text.parse().ok()).map_or(Self::LEASE, Duration::from_millis);
-        Self::of(lease.clamp(Duration::from_millis(400), Self::LEASE))
-    }
-
-    /// How old the last answer may be when a step is started: half of the lease.
-    fn trust(&self) -> Duration {
-        self.lease / 2
-    }
-}
 
 /// Whether steps may be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +43,8 @@ pub(super) enum Lease {
     Lost(Untrusted),
     /// It could not be regained in time.
     Gone(Untrusted),
-    /// The server is not the one that the job was claimed on any more: a failover.
+    /// The job must not go on by itself: the server is not the one that it was claimed on any more (a failover), or
+    /// another session took the tool's lock meanwhile.
     Moved(Untrusted),
     /// Another worker has the job now.
     Taken,
@@ -136,6 +106,8 @@ pub(super) struct Keeper<'a> {
     pub(super) home: &'a Home,
     pub(super) fence: Fence,
     pub(super) times: Times,
+    /// The tool's lock of the database, which is kept on the same connection.
+    pub(super) tool: Option<ToolKey>,
     pub(super) lease: watch::Sender<Lease>,
     pub(super) flags: watch::Sender<Flags>,
     /// What the heartbeat writes.
@@ -155,7 +127,7 @@ enum Watch {
 pub(super) enum Regained {
     /// For the same attempt.
     Held(Box<WriterSession>),
-    /// The server is another one now, in words; nothing was locked.
+    /// The server is another one now, or the tool's lock is another's, in words; nothing was locked.
     Moved(Untrusted),
     /// Another worker has the job.
     Taken,
@@ -177,7 +149,7 @@ impl Keeper<'_> {
             drop(session);
             let mut over = self.over.clone();
             let regained = tokio::select! {
-                regained = regain(self.target, self.home, self.fence, self.times, LINK_PATIENCE) => regained,
+                regained = regain(self.target, self.home, self.fence, (self.times, self.tool), LINK_PATIENCE) => regained,
                 // What the end needs it finds for itself.
                 _ = over.wait_for(|over| *over) => return None,
             };
@@ -307,7 +279,7 @@ async fn regain(
     target: &Target,
     home: &Home,
     fence: Fence,
-    times: Times,
+    (times, tool): (Times, Option<ToolKey>),
     patience: Duration,
 ) -> Result<Regained, OrderError> {
     let job = JobId(fence.job);
@@ -324,7 +296,13 @@ async fn regain(
         };
         match answer {
             Ok((false, _)) => return Ok(Regained::Taken),
-            Ok((true, true)) => return Ok(Regained::Held(Box::new(session))),
+            Ok((true, true)) => match tool_again(&session, tool, started, patience).await {
+                Ok(None) => return Ok(Regained::Held(Box::new(session))),
+                Ok(Some(words)) => return Ok(Regained::Moved(words)),
+                Err(trouble @ Trouble::Server(_)) => return Err(trouble.into()),
+                Err(trouble @ Trouble::Lost(_)) if started.elapsed() > patience => return Err(trouble.into()),
+                Err(Trouble::Lost(_)) => {}
+            },
             // The server has not noticed yet that our old session is gone.
             Ok((true, false)) if started.elapsed() > patience => {
                 return Err(gate::refused("the server still keeps the lock of the lost session"));
@@ -335,6 +313,25 @@ async fn regain(
             Ok((true, false)) | Err(Trouble::Lost(_)) => {}
         }
         tokio::time::sleep(times.look.min(Duration::from_millis(250))).await;
+    }
+}
+
+/// The tool's lock again: our lost session may still hold it for a moment. In words, where another has it for good.
+async fn tool_again(
+    session: &WriterSession,
+    tool: Option<ToolKey>,
+    started: Instant,
+    patience: Duration,
+) -> Result<Option<Untrusted>, Trouble> {
+    let Some(tool) = tool else { return Ok(None) };
+    loop {
+        if toollock::try_once(session, tool).await? {
+            return Ok(None);
+        }
+        if started.elapsed() > patience {
+            return Ok(Some(toollock::held(session, tool).await));
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
@@ -354,19 +351,6 @@ async fn lock_again(session: &WriterSession, fence: Fence) -> Result<(bool, bool
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_times_follow_from_the_lease() {
-        let seconds = Duration::from_secs;
-        let usual = Times::of(seconds(60));
-        assert_eq!((usual.beat, usual.look, usual.patience), (seconds(15), seconds(2), seconds(5)));
-        for lease in [400, 2_000, 8_000, 60_000] {
-            let times = Times::of(Duration::from_millis(lease));
-            // Two looks without an answer are noticed while the server still keeps the lock.
-            assert!((times.look + times.patience) * MAX_MISSES < times.lease, "{times:?}");
-            assert!(times.look < times.trust(), "{times:?}");
-        }
-    }
 
     #[test]
     fn an_old_answer_is_none() {

@@ -19,6 +19,7 @@ use crate::layout::naming::fold;
 use crate::migrations::alone;
 use crate::migrations::apply::guard::{self, Guard};
 use crate::migrations::apply::keys;
+use crate::migrations::apply::ledger::Way;
 use crate::migrations::apply::run::{self, Fault, FileEnd};
 use crate::migrations::apply::step::{self, BEGIN, BOOKKEEPING, CLEAN, Flag, StepEnd, classify, fence_sql};
 use crate::migrations::apply::wire::{self, Trouble};
@@ -376,8 +377,9 @@ async fn migrations(
         let (seq, Some(file)) = (&step.seq, &step.file) else { continue };
         let started = Instant::now();
         let before = shared.ledger.before_sql(&table);
-        let after = format!("{} {}", opened.guard.sql(), shared.ledger.after_sql(&table, file));
-        let end = match run::file(client, &before, file, &after, shared.limits.patience()).await {
+        let after = format!("{} {}", opened.guard.sql(), shared.ledger.after_sql(&table, file, Way::Up { from: None }));
+        let end = match run::file(client, &before, file, file.verify.as_deref(), &after, shared.limits.patience()).await
+        {
             FileEnd::Ran => {
                 let text = format!("migrate {}   {}", file.version.raw(), seconds(started.elapsed()));
                 shared.reports.line(LogMark::Note, &maker.slug, text).await;

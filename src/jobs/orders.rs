@@ -2,20 +2,20 @@
 
 use uuid::Uuid;
 
-use super::bound::{PlanHash, StepIdentity};
 use super::confirmed;
+use super::draft::{self, Draft, StepDraft};
 use super::gate;
-use super::params::{FORMAT, FileRef, LeftOutRef, Pace, Params, RegistryRef, hex};
+use super::params::hex;
 use super::preflight;
-pub use super::preflight::{runnable, whole};
-use super::service::{MigrateOrder, Order, ProvisionOrder};
+pub use super::preflight::{rehearse as rehearsable, runnable, whole};
+use super::service::Order;
 use super::who;
-use crate::config;
 use crate::migrations::apply::keys::JOB_CLASS;
 use crate::migrations::apply::step::{BEGIN, BOOKKEEPING};
 use crate::migrations::apply::wire::{self, Trouble};
+use crate::migrations::plan::Direction;
 use crate::model::ident::literal;
-use crate::model::job::{JobId, JobKind, StepAction};
+use crate::model::job::JobId;
 use crate::postgres::session::{LinkError, QueryError, ServerFacts, Target, WriterSession};
 use crate::text::Untrusted;
 
@@ -49,57 +49,6 @@ pub enum OrderError {
     Query(#[from] QueryError),
 }
 
-/// A job's row and steps, ready to be inserted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Draft {
-    pub(super) kind: JobKind,
-    /// What it works on, and what there may be one live job of.
-    pub(super) scope: String,
-    pub(super) what: String,
-    pub(super) params: Params,
-    pub(super) steps: Vec<StepDraft>,
-}
-
-impl Draft {
-    /// What each claim compares the record with.
-    fn plan_sha256(&self) -> Result<String, serde_json::Error> {
-        let mut hash = PlanHash::new(self.kind, &self.scope, &serde_json::to_value(&self.params)?);
-        for (seq, step) in (1..).zip(&self.steps) {
-            let (file, version) = match &step.file {
-                Some((sha256, version)) => (Some(hex(sha256)), Some(version.as_str())),
-                None => (None, None),
-            };
-            hash.step(&StepIdentity {
-                seq,
-                action: step.action.word(),
-                tenant_key: step.tenant_key.as_deref(),
-                tenant_id: step.tenant_id.as_deref(),
-                slug: &step.slug,
-                schema: &step.schema,
-                schema_oid: step.schema_oid,
-                from: step.from.as_deref(),
-                version,
-                file: file.as_deref(),
-            });
-        }
-        Ok(hash.finish())
-    }
-}
-
-/// One step's row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StepDraft {
-    pub(super) action: StepAction,
-    pub(super) tenant_key: Option<String>,
-    pub(super) tenant_id: Option<String>,
-    pub(super) slug: String,
-    pub(super) schema: String,
-    pub(super) schema_oid: Option<u32>,
-    /// Where the tenant stands before it.
-    pub(super) from: Option<String>,
-    pub(super) file: Option<([u8; 32], String)>,
-}
-
 /// Records a job with all its steps and its audit row in one transaction. A second call with the same key returns
 /// the same job.
 ///
@@ -113,131 +62,31 @@ pub async fn order(target: &Target, order: &Order, idempotency_key: Uuid) -> Res
         return Ok(job);
     }
     confirmed::planned_here(order, &session.facts)?;
-    let draft = match order {
+    let mut draft = match order {
         Order::Migrate(order) => {
-            preflight::migrate(target, &session, order).await?;
-            migrate_draft(order, &target.config.jobs)?
+            preflight::migrate(target, &session, &order.plan, Direction::Up).await?;
+            draft::migrate(order, &target.config.jobs)
+        }
+        Order::Rehearse(order) => {
+            preflight::migrate(target, &session, &order.plan, Direction::Up).await?;
+            preflight::rehearse(&order.plan)?;
+            draft::rehearse(order, &target.config.jobs)
+        }
+        Order::Rollback(order) => {
+            preflight::migrate(target, &session, &order.plan, order.plan.direction).await?;
+            draft::rollback(order, &target.config.jobs)?
         }
         Order::Provision(order) => {
             let row = preflight::provision(target, &session, order).await?;
-            provision_draft(order, &target.config.jobs, row)?
+            draft::provision(order, &target.config.jobs, row)
         }
     };
-    record(target, session, &draft, idempotency_key).await
-}
-
-fn migrate_draft(order: &MigrateOrder, jobs: &config::Jobs) -> Result<Draft, OrderError> {
-    let plan = &order.plan;
-    let target = plan.target.as_ref().map_or("", |version| version.raw());
-    let who = match plan.tenants.as_slice() {
-        [only] => only.slug.raw().to_owned(),
-        many => format!("{} tenants", many.len()),
-    };
-    let params = Params {
-        format: FORMAT,
-        tool: Some(plan.tool.word().to_owned()),
-        files: plan.files().iter().map(|file| FileRef::of(file)).collect(),
-        search_path_extra: extra(&order.layout),
-        registry: RegistryRef::of(&order.layout),
-        pace: Pace {
-            parallel: plan.options.parallel,
-            canary: u32::try_from(plan.canary).unwrap_or(0),
-            batches: plan.options.batches.clone(),
-            max_failures: plan.options.max_failures,
-            wait_after_canary: order.wait_after_canary,
-            ..pace(jobs)
-        },
-        left_out: plan
-            .left_out
-            .iter()
-            .map(|left| LeftOutRef {
-                key: left.key.local.to_string(),
-                slug: left.slug.raw().to_owned(),
-                schema: left.schema.as_ref().map(|schema| schema.raw().to_owned()),
-                version: left.version.as_ref().map(|version| version.raw().to_owned()),
-                why: left.why.raw().to_owned(),
-            })
-            .collect(),
-        provision: None,
-        confirmed: Some(hex(&plan.sha256())),
-    };
-    let steps = plan.tenants.iter().flat_map(|tenant| {
-        let before = std::iter::once(tenant.from.as_ref()).chain(tenant.files.iter().map(|file| Some(&file.version)));
-        tenant.files.iter().zip(before).map(|(file, from)| StepDraft {
-            action: StepAction::Migrate,
-            tenant_key: Some(tenant.key.local.to_string()),
-            tenant_id: tenant.id.as_ref().map(|id| id.raw().to_owned()),
-            slug: tenant.slug.raw().to_owned(),
-            schema: tenant.schema.raw().to_owned(),
-            schema_oid: Some(tenant.schema_oid),
-            from: from.map(|version| version.raw().to_owned()),
-            file: Some((file.sha256, file.version.raw().to_owned())),
-        })
-    });
-    Ok(Draft {
-        kind: JobKind::Migrate,
-        scope: "migrate".to_owned(),
-        what: if target.is_empty() { who } else { format!("{who} to {target}") },
-        steps: steps.collect(),
-        params,
-    })
-}
-
-fn provision_draft(
-    order: &ProvisionOrder,
-    jobs: &config::Jobs,
-    provision: super::params::ProvisionParams,
-) -> Result<Draft, OrderError> {
-    let files = order.folder.as_ref().map(|folder| folder.files.as_slice()).unwrap_or_default();
-    let params = Params {
-        format: FORMAT,
-        tool: order.folder.as_ref().map(|folder| folder.tool.word().to_owned()),
-        files: files.iter().map(|file| FileRef::of(file)).collect(),
-        search_path_extra: extra(&order.layout),
-        registry: RegistryRef::of(&order.layout),
-        pace: pace(jobs),
-        left_out: Vec::new(),
-        provision: Some(provision),
-        confirmed: None,
-    };
-    let step = |action, file| StepDraft {
-        action,
-        tenant_key: None,
-        tenant_id: None,
-        slug: order.name.slug.clone(),
-        schema: order.name.schema.raw().to_owned(),
-        schema_oid: None,
-        from: None,
-        file,
-    };
-    let mut steps = vec![step(StepAction::Row, None), step(StepAction::Schema, None)];
-    steps
-        .extend(files.iter().map(|file| step(StepAction::Migrate, Some((file.sha256, file.version.raw().to_owned())))));
-    steps.push(step(StepAction::Active, None));
-    Ok(Draft {
-        kind: JobKind::Provision,
-        scope: format!("provision:{}", order.name.schema.raw()),
-        what: order.name.slug.clone(),
-        params,
-        steps,
-    })
-}
-
-fn extra(layout: &crate::layout::Layout) -> Vec<String> {
-    layout.search_path_extra.iter().map(|schema| schema.raw().to_owned()).collect()
-}
-
-fn pace(jobs: &config::Jobs) -> Pace {
-    let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    Pace {
-        parallel: jobs.parallel,
-        canary: 0,
-        batches: Vec::new(),
-        max_failures: jobs.max_failures,
-        wait_after_canary: false,
-        lock_timeout_ms: milliseconds(jobs.lock_timeout),
-        statement_timeout_ms: milliseconds(jobs.statement_timeout),
+    // Where no tenant of the plan has a ledger yet, the configuration says what it is called.
+    let configured = target.config.migrations.ledger_table.as_ref().filter(|table| table.schema.is_none());
+    if let (true, None, Some(table)) = (draft.params.tool.is_some(), &draft.params.ledger, configured) {
+        draft.params.ledger = Some(table.name.raw().to_owned());
     }
+    record(target, session, &draft, idempotency_key).await
 }
 
 /// The transaction. A lost reply to COMMIT is decided by the key: a new session asks whether the job is there.
@@ -354,7 +203,7 @@ async fn busy(session: &WriterSession, draft: &Draft) -> Result<OrderError, Orde
     let rows = gate::ask(
         session,
         &format!(
-            "SELECT j.id, j.state, j.what, j.worker, {held} FROM tenantui.job AS j \
+            "SELECT j.id, j.state, j.what, j.worker, {held}, j.kind FROM tenantui.job AS j \
              WHERE j.active_scope = {scope} AND j.state IN ('queued', 'running', 'paused')",
             held = held_sql("j.id"),
             scope = literal(&draft.scope),
@@ -373,7 +222,7 @@ async fn busy(session: &WriterSession, draft: &Draft) -> Result<OrderError, Orde
         (other, _) => (other, "wait for it or cancel it"),
     };
     let worker = row.text(3).map(|worker| format!(", run by {worker}")).unwrap_or_default();
-    let kind = draft.kind.word();
+    let kind = row.text(5).unwrap_or_default();
     let what = row.text(2).unwrap_or_default();
     let message = format!("job {id} ({kind} {what}) is {state}{worker}; {next}");
     Ok(OrderError::Busy { job: JobId(id), orphaned, message: message.into() })

@@ -1,15 +1,18 @@
 //! What a job's row holds besides its steps: all that a worker in another process needs to run it later. Files are
 //! named by version and hash; their bytes are found again in the worker's own folder.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::layout::{Layout, Registry};
 use crate::migrations::folder::MigrationFile;
+use crate::migrations::plan::Direction;
 use crate::model::ident::{Ident, IdentError, QualifiedName, SchemaName, literal};
 
 /// The form of these parameters; an older program leaves jobs of a newer form alone. From 2 on, `job.plan_sha256` is
-/// over the record itself and is compared at each claim.
-pub const FORMAT: u32 = 2;
+/// over the record itself and is compared at each claim. From 3 on a job may undo, verify, or be of the shared schema.
+pub const FORMAT: u32 = 3;
 
 /// A job's parameters. Immutable once ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,17 @@ pub struct Params {
     /// SHA-256 of the plan as it was confirmed, in hexadecimal; `None` where none was shown.
     #[serde(default)]
     pub confirmed: Option<String>,
+    /// It is of the shared schema, which is no tenant.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shared: bool,
+    /// The ledgers' table, where it has another name than the tool gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// One migration file.
@@ -44,6 +58,12 @@ pub struct FileRef {
     pub name: String,
     /// SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
+    /// The same of the file that undoes it, where that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down_sha256: Option<String>,
+    /// The same of the file that verifies it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_sha256: Option<String>,
 }
 
 /// Order, numbers and limits.
@@ -180,10 +200,22 @@ impl RegistryRef {
 }
 
 impl FileRef {
-    /// The reference of a file.
+    /// The reference of a file in a job that goes this way.
     #[must_use]
-    pub fn of(file: &MigrationFile) -> Self {
-        Self { version: file.version.raw().to_owned(), name: file.name.raw().to_owned(), sha256: hex(&file.sha256) }
+    pub fn of(file: &MigrationFile, direction: Direction) -> Self {
+        let (down, up) = match direction {
+            Direction::Up => (false, true),
+            Direction::Down => (true, false),
+            Direction::Again => (true, true),
+        };
+        let hash = |file: &Arc<MigrationFile>| hex(&file.sha256);
+        Self {
+            version: file.version.raw().to_owned(),
+            name: file.name.raw().to_owned(),
+            sha256: hex(&file.sha256),
+            down_sha256: file.down.as_ref().filter(|_| down).map(hash),
+            verify_sha256: file.verify.as_ref().filter(|_| up).map(hash),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::attempt::{self, NO_TURN, StepResult, TURN, Verdict, pause, turn_pause};
+use super::attempt::{self, NO_TURN, TURN, pause, turn_pause};
 use super::bound::Home;
 use super::decide::{self, Question};
 use super::gate;
@@ -16,6 +16,7 @@ use super::params::Params;
 use super::report::{Report, seconds};
 use super::shared::{Ended, Halt, Shared};
 use super::steps::{self, StepRow, TenantSteps};
+use super::verdict::{StepResult, Verdict};
 use crate::migrations::apply::run::Fault;
 use crate::migrations::apply::step::{Flag, StepEnd};
 use crate::migrations::folder::MigrationFile;
@@ -92,16 +93,21 @@ async fn in_pieces<'p>(
         stopped: false,
     };
     let mut ledger_expected = true;
-    for step in maker.steps.iter().filter(|step| !step.done) {
+    let mut from = None;
+    for step in &maker.steps {
         let Some(file) = &step.file else { continue };
+        let from = from.replace(file.version.clone());
+        if step.done {
+            continue;
+        }
         if !shared.may_start(true).await {
             return Ok(None);
         }
         let row = StepRow {
             action: StepAction::Migrate,
             seq: step.seq,
-            version: file.version.raw().to_owned(),
-            from: None,
+            version: file.version.clone(),
+            from,
             file: Arc::clone(file),
             pending: true,
             intent: step.intent,
@@ -183,7 +189,7 @@ async fn part(shared: &Shared<'_>, lane: &mut Lane<'_>, maker: &Maker<'_>, part:
                 let text = format!("reply to COMMIT lost ({}); reading it back", why.raw());
                 shared.reports.line(LogMark::Note, &maker.slug, text).await;
                 // When it committed, the next round finds the step done.
-                let question = Question { fence: shared.fence, seq, xid: &xid, ledger: shared.ledger, place: None };
+                let question = Question { fence: shared.fence, seq, xid: &xid, ledger: &shared.ledger, place: None };
                 if let Err(error) = decide::committed(lane, &question).await {
                     return halted(shared, Halt::of(error));
                 }
@@ -191,7 +197,7 @@ async fn part(shared: &Shared<'_>, lane: &mut Lane<'_>, maker: &Maker<'_>, part:
             }
             StepEnd::Locked(fault) => {
                 if blockers.is_empty() {
-                    blockers = lane.watcher().holder(maker.schema.raw()).await;
+                    blockers = lane.watcher().holder(&shared.keys(&maker.schema)).await;
                 }
                 fault
             }

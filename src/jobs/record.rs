@@ -228,13 +228,17 @@ pub(super) fn outcomes_sql(id: JobId) -> String {
          pg_catalog.min(s.slug) AS slug, pg_catalog.count(*) AS steps, \
          pg_catalog.count(*) FILTER (WHERE s.state = 'done') AS done, \
          pg_catalog.count(*) FILTER (WHERE s.state = 'skipped') AS skipped, \
-         pg_catalog.max(s.note) FILTER (WHERE s.state = 'skipped') AS note, \
+         pg_catalog.max(s.note) AS note, \
          pg_catalog.count(*) FILTER (WHERE s.state = 'intent') AS running, pg_catalog.sum(s.duration_ms) AS spent, \
-         COALESCE((pg_catalog.array_agg(s.version ORDER BY s.seq DESC) FILTER (WHERE s.state = 'done' AND s.version IS NOT NULL))[1], \
-         (pg_catalog.array_agg(s.from_version ORDER BY s.seq))[1]) AS version, \
+         CASE WHEN pg_catalog.count(*) FILTER ({counts}) > 0 \
+         THEN (pg_catalog.array_agg(CASE WHEN s.action = 'rollback' THEN s.from_version ELSE s.version END ORDER BY s.seq DESC) \
+         FILTER ({counts}))[1] ELSE (pg_catalog.array_agg(CASE WHEN s.action = 'rollback' THEN s.version ELSE s.from_version END \
+         ORDER BY s.seq))[1] END AS version, \
          pg_catalog.min(s.seq) FILTER (WHERE s.state IN ('failed', 'blocked', 'unknown')) AS wrong \
          FROM tenantui.step AS s WHERE s.job_id = {id} GROUP BY s.schema_name) AS t \
-         LEFT JOIN tenantui.step AS f ON f.job_id = {id} AND f.seq = t.wrong ORDER BY t.first;"
+         LEFT JOIN tenantui.step AS f ON f.job_id = {id} AND f.seq = t.wrong ORDER BY t.first;",
+        // Of a rehearsal nothing is left: its tenants stand where they stood.
+        counts = "WHERE s.state = 'done' AND s.version IS NOT NULL AND s.action <> 'rehearse'",
     )
 }
 

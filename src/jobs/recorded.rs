@@ -19,8 +19,8 @@ fn hex(hash: &Hash) -> String {
     })
 }
 
-/// By schema the versions whose last done step ran another file than this one. What was done in a schema that was
-/// dropped since does not count. A database that was initialised.
+/// By schema the versions whose last done step ran another file than this one. What was undone since, what was only
+/// rehearsed, and what was done in a schema that was dropped since do not count. A database that was initialised.
 ///
 /// # Errors
 /// When the record cannot be read.
@@ -32,12 +32,12 @@ pub async fn changed(reader: &Reader, files: &[(Version, Hash)]) -> Result<HashM
         files.iter().map(|(version, hash)| format!("({}, '{}')", literal(version.raw()), hex(hash))).collect();
     let sql = format!(
         "SELECT newest.schema_name, newest.version FROM (SELECT DISTINCT ON (s.schema_name, s.version) s.schema_name, \
-         s.version, pg_catalog.encode(s.file_sha256, 'hex') AS hash FROM tenantui.step AS s \
+         s.version, s.action, pg_catalog.encode(s.file_sha256, 'hex') AS hash FROM tenantui.step AS s \
          JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.schema_name AND n.oid = COALESCE(s.schema_oid, n.oid) \
-         WHERE s.state = 'done' AND s.file_sha256 IS NOT NULL \
-         ORDER BY s.schema_name, s.version, s.job_id DESC) AS newest \
+         WHERE s.state = 'done' AND s.file_sha256 IS NOT NULL AND s.action IN ('migrate', 'rollback') \
+         ORDER BY s.schema_name, s.version, s.job_id DESC, s.seq DESC) AS newest \
          JOIN (VALUES {}) AS files (version, hash) ON files.version = newest.version \
-         WHERE files.hash <> newest.hash ORDER BY 1, 2",
+         WHERE newest.action = 'migrate' AND files.hash <> newest.hash ORDER BY 1, 2",
         values.join(", ")
     );
     let mut changed: HashMap<String, Vec<Version>> = HashMap::new();
@@ -55,10 +55,12 @@ pub async fn changed(reader: &Reader, files: &[(Version, Hash)]) -> Result<HashM
 /// When the record cannot be read.
 async fn hashes(reader: &Reader, schema: &str) -> Result<HashMap<String, String>, QueryError> {
     let sql = format!(
-        "SELECT DISTINCT ON (s.version) s.version, pg_catalog.encode(s.file_sha256, 'hex') FROM tenantui.step AS s \
+        "SELECT version, hash FROM (SELECT DISTINCT ON (s.version) s.version, s.action, \
+         pg_catalog.encode(s.file_sha256, 'hex') AS hash FROM tenantui.step AS s \
          JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.schema_name AND n.oid = COALESCE(s.schema_oid, n.oid) \
          WHERE s.schema_name = {} AND s.state = 'done' AND s.file_sha256 IS NOT NULL \
-         ORDER BY s.version, s.job_id DESC",
+         AND s.action IN ('migrate', 'rollback') ORDER BY s.version, s.job_id DESC, s.seq DESC) AS newest \
+         WHERE action = 'migrate'",
         literal(schema)
     );
     let rows = reader.rows(&sql).await?;

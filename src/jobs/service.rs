@@ -65,8 +65,12 @@ pub enum ServiceCommand {
 pub enum Order {
     /// Makes a tenant.
     Provision(ProvisionOrder),
-    /// Applies pending migrations.
+    /// Applies pending migrations; to the shared schema where the plan is of that.
     Migrate(MigrateOrder),
+    /// Runs the plan's files on its canaries (the first tenant where it has none) and takes all of it back.
+    Rehearse(MigrateOrder),
+    /// Undoes migrations, or undoes them and applies them again, as the plan's direction says.
+    Rollback(RollbackOrder),
 }
 
 /// The order of a provisioning.
@@ -88,6 +92,17 @@ pub struct ProvisionOrder {
 #[derive(Debug, Clone)]
 pub struct MigrateOrder {
     /// The plan as it was confirmed.
+    pub plan: Arc<Plan>,
+    /// The layout.
+    pub layout: Arc<Layout>,
+    /// After the canary: wait for the operator (dashboard), or go on (`--yes`).
+    pub wait_after_canary: bool,
+}
+
+/// The order of a rollback or a redo.
+#[derive(Debug, Clone)]
+pub struct RollbackOrder {
+    /// The plan as it was confirmed, made by `plan::undo`.
     pub plan: Arc<Plan>,
     /// The layout.
     pub layout: Arc<Layout>,

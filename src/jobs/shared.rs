@@ -9,6 +9,7 @@ use super::lease::{Flags, Lease};
 use super::orders::OrderError;
 use super::report::{Report, Reports};
 use super::worker::Stop;
+use crate::migrations::apply::keys;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::step::{Fence, Limits};
 use crate::model::ident::SchemaName;
@@ -57,6 +58,8 @@ pub(super) struct Shared<'a> {
     pub(super) fence: Fence,
     pub(super) limits: Limits,
     pub(super) ledger: WritableLedger,
+    /// The database's name in the server.
+    pub(super) database: &'a str,
     pub(super) search_path_extra: &'a [SchemaName],
     pub(super) os_user: &'a str,
     pub(super) reports: Reports,
@@ -93,6 +96,12 @@ impl Shared<'_> {
     /// Whether the steps of this schema wait until nobody is in their way.
     pub(super) fn is_patient(&self, schema: &str) -> bool {
         self.patient == Some(schema)
+    }
+
+    /// The advisory locks that are of one schema: ours, and the tool's where it has one.
+    pub(super) fn keys(&self, schema: &SchemaName) -> Vec<i64> {
+        let tool = self.ledger.schema_key(self.database, schema);
+        std::iter::once(keys::tenant(schema.raw())).chain(tool).collect()
     }
 
     pub(super) fn halted(&self) -> bool {

@@ -2,20 +2,23 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::attempt::Verdict;
 use super::gate;
 use super::lane::Lane;
 use super::orders::OrderError;
-use super::params::{FileRef, Params};
+use super::params::{FileRef, Params, hex};
 use super::record::{Detail, StatementDetail};
+use super::verdict::Verdict;
 use super::watcher;
+use crate::migrations::apply::ledger::Way;
 use crate::migrations::apply::step::Fence;
 use crate::migrations::apply::wire;
 use crate::migrations::folder::{Folder, MigrationFile};
+use crate::migrations::verify;
 use crate::model::ident::{SchemaName, literal};
 use crate::model::job::{JobId, Outcome, StepAction};
-use crate::model::ledger::Tool;
+use crate::model::ledger::{Tool, Version};
 use crate::postgres::session::{Target, TextRow, WriterSession};
 
 /// A tenant with its steps.
@@ -33,9 +36,10 @@ pub(super) struct TenantSteps {
 pub(super) struct StepRow {
     pub(super) seq: i32,
     pub(super) action: StepAction,
-    pub(super) version: String,
-    /// The version before it within this job.
-    pub(super) from: Option<String>,
+    pub(super) version: Version,
+    /// Where its tenant stands before it; of a rollback, where it comes to.
+    pub(super) from: Option<Version>,
+    /// What runs: of a rollback the down file.
     pub(super) file: Arc<MigrationFile>,
     pub(super) pending: bool,
     /// Its statement may have been sent by an attempt whose end nobody saw.
@@ -54,6 +58,38 @@ impl TenantSteps {
     }
 }
 
+impl StepRow {
+    /// Which way it goes.
+    pub(super) fn way(&self) -> Way<'_> {
+        match self.action {
+            StepAction::Rollback => Way::Down { to: self.from.as_ref() },
+            StepAction::Migrate
+            | StepAction::Rehearse
+            | StepAction::Command
+            | StepAction::Row
+            | StepAction::Schema
+            | StepAction::Active => Way::Up { from: self.from.as_ref() },
+        }
+    }
+
+    /// Where its tenant stands before it; `-` for nowhere.
+    pub(super) fn stands(&self) -> &str {
+        let before = if self.way().leaves_it() { self.from.as_ref() } else { Some(&self.version) };
+        before.map_or("-", Version::raw)
+    }
+
+    /// Where its tenant stands behind it.
+    pub(super) fn comes_to(&self) -> &str {
+        let after = if self.way().leaves_it() { Some(&self.version) } else { self.from.as_ref() };
+        after.map_or("-", Version::raw)
+    }
+
+    /// Both, as the log has them.
+    pub(super) fn passage(&self) -> String {
+        format!("{}>{}", self.stands(), self.comes_to())
+    }
+}
+
 /// The files of a job, found again in this process's own folder by version and hash.
 ///
 /// # Errors
@@ -68,32 +104,64 @@ pub(super) async fn files(target: &Target, params: &Params) -> Result<HashMap<St
         .as_deref()
         .and_then(Tool::from_word)
         .ok_or_else(|| gate::refused("the job's migration tool is not known to this program"))?;
-    let Some(path) = target.config.migrations.path.clone() else {
+    let migrations = &target.config.migrations;
+    let path = if params.shared { &migrations.shared_path } else { &migrations.path };
+    let Some(path) = path.clone() else {
         return Err(gate::refused(format!(
-            "no migration folder is configured for {} here, and the job runs files",
-            target.config.name
+            "no migration folder is configured for {}{} here, and the job runs files",
+            target.config.name,
+            if params.shared { "'s shared schema" } else { "" }
         )));
     };
-    let read = tokio::task::spawn_blocking(move || Folder::read(&path, tool)).await;
+    let verify =
+        migrations.verify_path.clone().filter(|_| params.files.iter().any(|file| file.verify_sha256.is_some()));
+    let read = tokio::task::spawn_blocking(move || {
+        let folder = Folder::read(&path, tool)?;
+        match verify {
+            Some(verify) => verify::attach(folder, &verify),
+            None => Ok(folder),
+        }
+    })
+    .await;
     let folder =
         read.map_err(|error| gate::refused(error.to_string()))?.map_err(|error| gate::refused(error.to_string()))?;
     for wanted in &params.files {
-        let Some(file) = folder.find(&wanted.version, |file| FileRef::of(file).sha256 == wanted.sha256) else {
+        found.insert(wanted.version.clone(), as_confirmed(&folder, wanted)?);
+    }
+    Ok(found)
+}
+
+/// The file of a version as it was confirmed, with what undoes and verifies it as far as the job runs that.
+fn as_confirmed(folder: &Folder, wanted: &FileRef) -> Result<Arc<MigrationFile>, OrderError> {
+    let file = folder.find(&wanted.version, |file| hex(&file.sha256) == wanted.sha256);
+    let Some(file) = file else {
+        return Err(gate::refused(format!(
+            "{} has no file of version {}, which the job runs",
+            folder.path.display(),
+            wanted.version
+        )));
+    };
+    let same = |file: Option<&Arc<MigrationFile>>, wanted: &Option<String>| {
+        wanted.is_none() || file.map(|file| hex(&file.sha256)) == *wanted
+    };
+    for (what, is_same) in [
+        ("", hex(&file.sha256) == wanted.sha256),
+        ("'s down file", same(file.down.as_ref(), &wanted.down_sha256)),
+        ("'s verify file", same(file.verify.as_ref(), &wanted.verify_sha256)),
+    ] {
+        if !is_same {
             return Err(gate::refused(format!(
-                "{} has no file of version {}, which the job runs",
-                folder.path.display(),
-                wanted.version
-            )));
-        };
-        if FileRef::of(file).sha256 != wanted.sha256 {
-            return Err(gate::refused(format!(
-                "{} changed since the job was ordered: its bytes are not those that were confirmed. Cancel the job and plan again",
+                "{}{what} changed since the job was ordered: its bytes are not those that were confirmed. Cancel the job \
+                 and plan again",
                 file.path.display()
             )));
         }
-        found.insert(wanted.version.clone(), Arc::clone(file));
     }
-    Ok(found)
+    // What nobody confirmed does not run.
+    if wanted.verify_sha256.is_none() && file.verify.is_some() {
+        return Ok(Arc::new(MigrationFile { verify: None, ..(**file).clone() }));
+    }
+    Ok(Arc::clone(file))
 }
 
 /// All steps of a migrate job, grouped by tenant in the order of the plan.
@@ -118,20 +186,28 @@ pub(super) async fn read(
             tenants.push(tenant(row, params)?);
         }
         let Some(tenant) = tenants.last_mut() else { continue };
-        let version = row.text(5).unwrap_or_default().to_owned();
-        let file = files
-            .get(&version)
-            .ok_or_else(|| gate::refused(format!("job {job} has a step of version {version}, and no such file")))?;
-        let from = row.text(8).map(str::to_owned);
+        let version = row.text(5).unwrap_or_default();
+        let missing = || gate::refused(format!("job {job} has a step of version {version}, and no such file"));
+        let file = files.get(version).ok_or_else(missing)?;
+        let from = row.text(8).map(Version::new);
         let action = row.text(9).and_then(StepAction::from_word).ok_or_else(|| {
             gate::refused(format!("job {job} has a step that this program does not know: use a newer tenantui"))
         })?;
+        let file = match action {
+            StepAction::Rollback => file.down.as_ref().ok_or_else(missing)?,
+            StepAction::Migrate
+            | StepAction::Rehearse
+            | StepAction::Command
+            | StepAction::Row
+            | StepAction::Schema
+            | StepAction::Active => file,
+        };
         let state = row.text(6).unwrap_or_default();
         tenant.stopped |= matches!(state, "failed" | "blocked" | "unknown");
         tenant.steps.push(StepRow {
             seq: row.parse(0)?.unwrap_or_default(),
             action,
-            version,
+            version: Version::new(version),
             from,
             file: Arc::clone(file),
             pending: matches!(state, "pending" | "intent"),
@@ -150,7 +226,8 @@ fn tenant(row: &TextRow, params: &Params) -> Result<TenantSteps, OrderError> {
         Some(registry) if has_row => Some(registry.check_sql(row.text(1), &slug, name).map_err(wrong)?),
         Some(_) | None => None,
     };
-    let schema = SchemaName::tenant(name).map_err(wrong)?;
+    // No record leads a job into the shared schema but one that was ordered as such.
+    let schema = if params.shared { SchemaName::shared(name) } else { SchemaName::tenant(name) }.map_err(wrong)?;
     let schema_oid = row.parse(4)?.unwrap_or_default();
     Ok(TenantSteps { slug, schema, schema_oid, registry_check, steps: Vec::new(), stopped: false })
 }
@@ -173,17 +250,47 @@ pub(super) async fn mark_already(
     os_user: &str,
 ) -> Result<bool, OrderError> {
     let sql = format!(
-        "{mine}, was AS (SELECT s.job_id, s.seq, s.state, s.schema_name, s.version FROM tenantui.step AS s, mine \
+        "{mine}, was AS (SELECT s.job_id, s.seq, s.action, s.state, s.schema_name, s.version FROM tenantui.step AS s, mine \
          WHERE s.job_id = mine.id AND s.seq = {seq} FOR UPDATE OF s), \
-         said AS (INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) SELECT {os_user}, 'migrate', \
+         said AS (INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) SELECT {os_user}, \
+         CASE action WHEN 'rollback' THEN 'rollback' ELSE 'migrate' END, \
          schema_name, job_id, pg_catalog.jsonb_build_object('version', version, 'seq', seq), 'already' FROM was \
          WHERE state <> 'done') \
          UPDATE tenantui.step AS s SET state = 'done', attempt = {attempt}, tries = {tries}, \
          started_at = COALESCE(s.started_at, pg_catalog.now()), ended_at = COALESCE(s.ended_at, pg_catalog.clock_timestamp()), \
-         message = CASE WHEN was.state = 'done' THEN s.message ELSE 'was applied already' END \
+         message = CASE WHEN was.state = 'done' THEN s.message WHEN was.action = 'rollback' THEN 'was undone already' ELSE 'was applied already' END \
          FROM was WHERE s.job_id = was.job_id AND s.seq = was.seq RETURNING s.seq",
         mine = mine(fence),
         attempt = fence.attempt,
+        os_user = literal(os_user),
+    );
+    let (session, _) = lane.session().await?;
+    Ok(gate::ask(session, &sql).await?.iter().flatten().next().is_some())
+}
+
+/// Records the files of one tenant that ran in a rehearsal, with its audit row. `false`: the job is not ours.
+pub(super) async fn mark_rehearsed(
+    lane: &mut Lane<'_>,
+    fence: Fence,
+    ran: &[(i32, Duration)],
+    os_user: &str,
+) -> Result<bool, OrderError> {
+    if ran.is_empty() {
+        return Ok(true);
+    }
+    let values: Vec<String> = ran.iter().map(|(seq, time)| format!("({seq}, {})", time.as_millis())).collect();
+    let sql = format!(
+        "{mine}, ran AS (UPDATE tenantui.step AS s SET state = 'done', attempt = {attempt}, tries = s.tries + 1, \
+         started_at = pg_catalog.clock_timestamp() - v.ms * interval '1 millisecond', \
+         ended_at = pg_catalog.clock_timestamp(), duration_ms = v.ms, sqlstate = NULL, detail = NULL, \
+         message = 'rehearsed: rolled back' FROM mine, (VALUES {values}) AS v (seq, ms) \
+         WHERE s.job_id = mine.id AND s.seq = v.seq RETURNING s.job_id, s.schema_name, s.version) \
+         INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) SELECT {os_user}, 'rehearse', \
+         schema_name, job_id, pg_catalog.jsonb_build_object('versions', pg_catalog.jsonb_agg(version)), 'rolled back' \
+         FROM ran GROUP BY schema_name, job_id RETURNING job_id",
+        mine = mine(fence),
+        attempt = fence.attempt,
+        values = values.join(", "),
         os_user = literal(os_user),
     );
     let (session, _) = lane.session().await?;
@@ -222,8 +329,9 @@ pub(super) async fn mark_stopped(
         "{mine}, stopped AS (UPDATE tenantui.step AS s SET state = '{state}', attempt = {attempt}, tries = {tries}, \
          started_at = COALESCE(s.started_at, pg_catalog.now()), ended_at = pg_catalog.clock_timestamp(), sqlstate = {sqlstate}, \
          message = {message}, detail = {detail}::jsonb FROM mine WHERE s.job_id = mine.id AND s.seq = {seq} \
-         RETURNING s.job_id, s.schema_name, s.version) \
-         INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) SELECT {os_user}, 'migrate', schema_name, job_id, \
+         RETURNING s.job_id, s.schema_name, s.version, s.action) \
+         INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) SELECT {os_user}, \
+         CASE WHEN action IN ('rollback', 'rehearse') THEN action ELSE 'migrate' END, schema_name, job_id, \
          pg_catalog.jsonb_build_object('version', version, 'seq', {seq}, 'sqlstate', {sqlstate}::text, 'message', {message}::text), '{state}' FROM stopped RETURNING job_id",
         mine = mine(fence),
         attempt = fence.attempt,

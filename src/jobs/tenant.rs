@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 
-use super::attempt::{self, StepResult, Verdict};
+use super::attempt;
 use super::lane::Lane;
 use super::report::{Report, seconds};
 use super::shared::Shared;
 use super::steps::{StepRow, TenantSteps};
+use super::verdict::{StepResult, Verdict, stopped};
 use super::wait;
 use super::worker::words as panic_words;
 use crate::migrations::alone;
@@ -28,8 +29,7 @@ pub(super) async fn run(shared: &Shared<'_>, lane: &mut Lane<'_>, tenant: &Tenan
         if !shared.may_start(index == 0).await {
             return None;
         }
-        let from = step.from.as_deref().unwrap_or("-");
-        let text = format!("{from}>{}   step {} of {}", step.version, index + 1, pending.len());
+        let text = format!("{}   step {} of {}", step.passage(), index + 1, pending.len());
         shared.reports.line(LogMark::Run, &tenant.slug, text).await;
         let work = attempt::run(shared, lane, tenant, step, &mut ledger_expected, index == 0);
         let result = match AssertUnwindSafe(work).catch_unwind().await {
@@ -45,8 +45,8 @@ pub(super) async fn run(shared: &Shared<'_>, lane: &mut Lane<'_>, tenant: &Tenan
             }
         }
     }
-    let from = pending.first().and_then(|step| step.from.as_deref()).unwrap_or("-");
-    let to = pending.last().map_or("", |step| step.version.as_str());
+    let from = pending.first().map_or("-", |step| step.stands());
+    let to = pending.last().map_or("", |step| step.comes_to());
     shared.reports.line(LogMark::Ok, &tenant.slug, format!("{from}>{to}   {}", seconds(started.elapsed()))).await;
     shared.reports.send(Report::Ended(Outcome::Done)).await;
     Some(Outcome::Done)
@@ -65,5 +65,5 @@ async fn panicked(
     let fault = Fault::ours(format!("tenantui itself failed here ({words}); please report it"));
     // A statement that no transaction holds may be through.
     let outcome = if matches!(alone::of(&row.file), Ok(None)) { Outcome::Failed } else { Outcome::Unknown };
-    attempt::stopped(shared, lane, tenant, row, Verdict { outcome, ..Verdict::failed(fault, 1) }).await
+    stopped(shared, lane, tenant, row, Verdict { outcome, ..Verdict::failed(fault, 1) }).await
 }

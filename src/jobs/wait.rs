@@ -23,7 +23,7 @@ pub(super) async fn until_free(shared: &Shared<'_>, lane: &mut Lane<'_>, tenant:
     let started = Instant::now();
     let mut told: Option<(Instant, i32)> = None;
     while started.elapsed() < LONGEST && shared.may_start(true).await {
-        let holders = lane.watcher().holders(tenant.schema.raw(), tenant.schema_oid, shared.limits.lock).await;
+        let holders = lane.watcher().holders(&shared.keys(&tenant.schema), tenant.schema_oid, shared.limits.lock).await;
         let (Some(words), Some(pid)) = (watcher::in_words(&holders), holders.first().map(|holder| holder.pid)) else {
             break;
         };

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::gate;
-use crate::migrations::apply::keys;
 use crate::migrations::apply::wire;
 use crate::model::job::JobId;
 use crate::postgres::session::{Target, TextRow, WriterSession};
@@ -112,22 +111,14 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// Who holds the lock of a tenant's schema.
-    pub(super) async fn holder(&mut self, schema: &str) -> Vec<Blocker> {
-        let key = keys::tenant(schema).to_be_bytes();
-        let half = |bytes: &[u8]| bytes.iter().fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
-        let condition = format!(
-            "a.pid IN (SELECT l.pid FROM pg_catalog.pg_locks AS l WHERE l.locktype = 'advisory' AND l.granted \
-             AND l.classid = {}::oid AND l.objid = {}::oid AND l.objsubid = 1)",
-            half(&key[..4]),
-            half(&key[4..])
-        );
-        self.ask_who(&condition).await
+    /// Who holds one of these advisory locks.
+    pub(super) async fn holder(&mut self, keys: &[i64]) -> Vec<Blocker> {
+        self.ask_who(&format!("a.pid IN (SELECT l.pid FROM pg_catalog.pg_locks AS l WHERE {})", held_sql(keys))).await
     }
 
     /// Who has held a lock in a schema for longer than `least`: what an application's short transactions hold comes
     /// and goes, and is waited for by each try alone.
-    pub(super) async fn holders(&mut self, schema: &str, schema_oid: u32, least: Duration) -> Vec<Blocker> {
+    pub(super) async fn holders(&mut self, keys: &[i64], schema_oid: u32, least: Duration) -> Vec<Blocker> {
         let condition = format!(
             "a.pid <> pg_catalog.pg_backend_pid() AND a.xact_start < pg_catalog.clock_timestamp() - interval '{} ms' \
              AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_class AS c ON c.oid = l.relation \
@@ -135,7 +126,7 @@ impl<'a> Watcher<'a> {
              (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))",
             least.as_millis()
         );
-        let holders = self.holder(schema).await;
+        let holders = self.holder(keys).await;
         if holders.is_empty() { self.ask_who(&condition).await } else { holders }
     }
 
@@ -162,6 +153,29 @@ impl<'a> Watcher<'a> {
             }
         }
     }
+}
+
+/// One SELECT of the sessions that hold an advisory lock: pid, role, application.
+pub(super) fn holders_sql(key: i64) -> String {
+    format!(
+        "SELECT a.pid, a.usename, a.application_name FROM pg_catalog.pg_stat_activity AS a WHERE a.pid IN (SELECT l.pid \
+         FROM pg_catalog.pg_locks AS l WHERE {}) ORDER BY 1 LIMIT {MOST}",
+        held_sql(&[key])
+    )
+}
+
+/// A condition on `pg_locks AS l`: one of these advisory locks, granted in this database.
+fn held_sql(keys: &[i64]) -> String {
+    let half = |bytes: &[u8]| bytes.iter().fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
+    let each = keys.iter().map(|key| {
+        let bytes = key.to_be_bytes();
+        format!("(l.classid = {}::oid AND l.objid = {}::oid)", half(&bytes[..4]), half(&bytes[4..]))
+    });
+    format!(
+        "l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND ({}) AND l.database = (SELECT d.oid \
+         FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())",
+        each.collect::<Vec<_>>().join(" OR ")
+    )
 }
 
 #[cfg(test)]

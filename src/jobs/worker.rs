@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::bound::Home;
 use super::claim::{self, Again, Claim};
+use super::compare;
 use super::finish;
 use super::gate;
 use super::lane::LINK_PATIENCE;
@@ -18,10 +19,12 @@ use super::lease::{Flags, Keeper, Lease, Times};
 use super::migrate::{self, Fleet};
 use super::orders::OrderError;
 use super::provision;
+use super::rehearse;
 use super::report::{self, Reports};
 use super::rescue;
 use super::shared::{Halt, Shared};
 use super::steps::{self, TenantSteps};
+use super::toollock::{self, ToolKey};
 use super::who;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::step::{Fence, Limits};
@@ -108,6 +111,18 @@ async fn run_again(
     let Claim { session, params, files, kind, canary_seen, failed_before, view, .. } = claim;
     let home = Home::of(&session.facts);
     let version_num = session.facts.version_num;
+    let database = session.facts.database.raw().to_owned();
+    let mut ledger = ledger(&params);
+    let tool = ledger.as_ref().ok().and_then(|ledger| {
+        let key = ledger.database_key(&database)?;
+        Some(ToolKey { tool: ledger.tool(), key })
+    });
+    // Nothing is begun where the tool is at work: the job waits for an operator, with the reason.
+    if let Some(tool) = tool
+        && let Err(error) = toollock::take(&session, tool).await
+    {
+        ledger = Err(error);
+    }
     let patient = match again {
         Again::WhenFree(schema) => Some(schema.clone()),
         Again::Nothing | Again::All => None,
@@ -123,13 +138,15 @@ async fn run_again(
         failed_before,
         home,
         version_num,
+        database,
+        ledger,
         patient,
         options,
         view,
     };
     let numbers = report::run(claimed.view.clone(), reports_in, events.clone(), progress_out);
     let keeper =
-        Keeper { target, home: &claimed.home, fence, times, lease: lease_out, flags: flags_out, progress, over };
+        Keeper { target, home: &claimed.home, fence, times, tool, lease: lease_out, flags: flags_out, progress, over };
     let work = async {
         let work = work(&claimed, Lines { reports, halt, lease, flags });
         // A panic is a fault of this program: the job waits, and says so.
@@ -143,6 +160,9 @@ async fn run_again(
         result
     };
     let (lock, last, result) = tokio::join!(keeper.run(session), numbers, work);
+    if let (Some(tool), Some(lock)) = (tool, &lock) {
+        toollock::give_back(lock, tool).await;
+    }
     let halt = halted.borrow().clone();
     finish::finish(&claimed, lock, last, result, halt, &events).await
 }
@@ -160,12 +180,16 @@ pub(super) struct Claimed<'a> {
     pub(super) fence: Fence,
     params: super::params::Params,
     files: HashMap<String, Arc<MigrationFile>>,
-    kind: JobKind,
+    pub(super) kind: JobKind,
     canary_seen: bool,
     failed_before: u32,
     /// The server that it was claimed on.
     pub(super) home: Home,
     version_num: u32,
+    /// The database's name in the server.
+    database: String,
+    /// Whose rows are written; or why nothing is.
+    ledger: Result<WritableLedger, OrderError>,
     /// The schema whose steps wait until nobody is in their way.
     patient: Option<String>,
     options: RunOptions,
@@ -174,10 +198,23 @@ pub(super) struct Claimed<'a> {
 }
 
 impl Claimed<'_> {
+    /// How many tenants go first.
+    pub(super) const fn canary(&self) -> u32 {
+        self.params.pace.canary
+    }
+
     /// How long a lost link is waited for at the end: a process that has to end cannot.
     pub(super) fn patience(&self) -> Duration {
         if *self.options.stop.borrow() == Stop::Now { LAST_PATIENCE } else { LINK_PATIENCE }
     }
+}
+
+/// The ledger that a job writes.
+fn ledger(params: &super::params::Params) -> Result<WritableLedger, OrderError> {
+    // Where no files run no ledger is written.
+    let word = params.tool.as_deref().unwrap_or(Tool::Migratus.word());
+    let ledger = Tool::from_word(word).and_then(|tool| WritableLedger::named(tool, params.ledger.as_deref()));
+    ledger.ok_or_else(|| gate::refused(format!("the ledger of {word} is not written by this version")))
 }
 
 /// How a run talks to what goes on beside it.
@@ -196,20 +233,13 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
     }
     let params = &claimed.params;
     let files = &claimed.files;
+    let ledger = claimed.ledger.as_ref().map_err(Clone::clone)?;
     let extra: Vec<SchemaName> = params
         .search_path_extra
         .iter()
         .map(|name| SchemaName::existing(name))
         .collect::<Result<_, _>>()
         .map_err(|error| gate::refused(format!("the job's record: {error}")))?;
-    let ledger = match params.tool.as_deref().map(|word| (word, Tool::from_word(word).and_then(WritableLedger::of))) {
-        Some((_, Some(ledger))) => ledger,
-        Some((word, None)) => {
-            return Err(gate::refused(format!("the ledger of {word} is not written by this version")));
-        }
-        // No files run: no ledger is written.
-        None => WritableLedger::of(Tool::Migratus).ok_or_else(|| gate::refused("no ledger can be written"))?,
-    };
     let os_user = who::os_user();
     let shared = Shared {
         fence: claimed.fence,
@@ -218,7 +248,8 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
             statement: Duration::from_millis(params.pace.statement_timeout_ms),
             check_interval: claimed.version_num >= 140_000,
         },
-        ledger,
+        ledger: ledger.clone(),
+        database: &claimed.database,
         search_path_extra: &extra,
         os_user: &os_user,
         reports,
@@ -242,7 +273,14 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
                 wait_after_canary: ordered_so && claimed.options.wait_after_canary,
                 failed_before: claimed.failed_before,
             };
-            migrate::run(&fleet, &shared, &tenants).await
+            if claimed.kind == JobKind::Rehearse {
+                return rehearse::run(&fleet, &shared, &tenants).await;
+            }
+            migrate::run(&fleet, &shared, &tenants).await?;
+            if !shared.halted() {
+                compare::after(claimed, &shared, &tenants).await;
+            }
+            Ok(())
         }
         JobKind::Provision => {
             let place = provision::Place {

@@ -15,3 +15,4 @@ pub mod lexer;
 pub mod plan;
 pub mod split;
 pub mod standing;
+pub mod verify;

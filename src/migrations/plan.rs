@@ -3,6 +3,8 @@
 
 mod gaps;
 mod make;
+mod shared;
+mod undo;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
 
 pub use make::plan;
+pub use shared::{SharedTarget, shared};
+pub use undo::{Reach, undo};
 
 /// What the operator asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +59,29 @@ impl From<&crate::config::Database> for PlanOptions {
     }
 }
 
+/// Which way a plan goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Up files run.
+    Up,
+    /// Down files run, newest first.
+    Down,
+    /// Down files run, newest first, then the same migrations' up files (`redo`).
+    Again,
+}
+
+impl Direction {
+    /// What is done to the tenants, for a sentence.
+    #[must_use]
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Up => "migrate",
+            Self::Down => "roll back",
+            Self::Again => "redo",
+        }
+    }
+}
+
 /// What the plan says of one tenant that will be migrated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantPlan {
@@ -70,8 +97,10 @@ pub struct TenantPlan {
     pub schema_oid: u32,
     /// Where it stands.
     pub from: Option<Version>,
-    /// What runs, in order.
+    /// What runs, in order: up files oldest first; of a rollback the migrations that are undone, newest first.
     pub files: Vec<Arc<MigrationFile>>,
+    /// The version that stays when `files` are undone; `None` where none does, and in a plan that goes up.
+    pub stays: Option<Version>,
     /// `ahead` and the like.
     pub warnings: Vec<Untrusted>,
 }
@@ -107,6 +136,15 @@ pub struct Plan {
     pub database: DatabaseName,
     /// Whose ledger is written.
     pub tool: Tool,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The ledgers' table where it has another name than the tool gives it.
+    pub ledger: Option<Arc<str>>,
+    /// It is of the shared schema: one target, which is no tenant.
+    pub shared: bool,
+    /// How many migrations the shared schema lacks, which is migrated before tenants; 0 where it lacks none, `None`
+    /// where that is not known or nobody keeps files for it. Set by who makes the plan: see [`SharedTarget::behind`].
+    pub shared_behind: Option<u32>,
     /// The newest version that any tenant reaches.
     pub target: Option<Version>,
     /// In the order of execution: canaries first (the smallest), then by slug.
@@ -134,10 +172,42 @@ pub struct PlanError {
 }
 
 impl Plan {
-    /// Steps in all: one per tenant and file.
+    /// Steps in all: one per tenant and file, two where a file is undone and applied again.
     #[must_use]
     pub fn steps(&self) -> usize {
-        self.tenants.iter().map(|tenant| tenant.files.len()).sum()
+        let each = match self.direction {
+            Direction::Up | Direction::Down => 1,
+            Direction::Again => 2,
+        };
+        self.tenants.iter().map(|tenant| tenant.files.len() * each).sum()
+    }
+
+    /// The tenants that a rehearsal runs on: the canaries, or the first where the plan has none.
+    #[must_use]
+    pub fn rehearsal(&self) -> &[TenantPlan] {
+        &self.tenants[..self.canary.max(1).min(self.tenants.len())]
+    }
+
+    /// The files whose statements run anywhere, in order: down files of a rollback, both of a redo, and what verifies
+    /// the up files.
+    #[must_use]
+    pub fn scripts(&self) -> Vec<Arc<MigrationFile>> {
+        let (down, up) = match self.direction {
+            Direction::Up => (false, true),
+            Direction::Down => (true, false),
+            Direction::Again => (true, true),
+        };
+        let mut scripts = Vec::new();
+        for file in self.files() {
+            if down {
+                scripts.extend(file.down.clone());
+            }
+            if up {
+                scripts.push(Arc::clone(&file));
+                scripts.extend(file.verify.clone());
+            }
+        }
+        scripts
     }
 
     /// The different files that run anywhere, in order.
@@ -163,9 +233,12 @@ impl Plan {
             hash.update((bytes.len() as u64).to_be_bytes());
             hash.update(bytes);
         };
-        part(b"tenantui plan 1");
+        part(b"tenantui plan 2");
         part(self.database.as_bytes());
         part(self.tool.word().as_bytes());
+        part(self.direction.verb().as_bytes());
+        part(self.ledger.as_deref().unwrap_or_default().as_bytes());
+        part(&[u8::from(self.shared)]);
         part(&(self.canary as u64).to_be_bytes());
         part(&(self.tenants.len() as u64).to_be_bytes());
         for tenant in &self.tenants {
@@ -175,10 +248,15 @@ impl Plan {
             part(tenant.schema.raw().as_bytes());
             part(&tenant.schema_oid.to_be_bytes());
             part(tenant.from.as_ref().map_or("", Version::raw).as_bytes());
+            part(tenant.stays.as_ref().map_or("", Version::raw).as_bytes());
             part(&(tenant.files.len() as u64).to_be_bytes());
             for file in &tenant.files {
                 part(file.version.raw().as_bytes());
                 part(&file.sha256);
+                part(
+                    file.down.as_ref().filter(|_| self.direction != Direction::Up).map_or(&[], |down| &down.sha256[..]),
+                );
+                part(file.verify.as_ref().map_or(&[], |verify| &verify.sha256[..]));
             }
         }
         hash.finalize().into()

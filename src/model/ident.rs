@@ -121,6 +121,19 @@ impl SchemaName {
         }
     }
 
+    /// The one schema of a database that all tenants share, for the job that is of it alone: `public`, or another that
+    /// is not PostgreSQL's own.
+    ///
+    /// # Errors
+    /// As [`Ident::new`], and for names that are reserved.
+    pub fn shared(name: &str) -> Result<Self, IdentError> {
+        let schema = Self::existing(name)?;
+        match schema.check_tenant() {
+            Err(IdentError::SystemSchema("public")) | Ok(()) => Ok(schema),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The shared schema.
     #[must_use]
     pub fn public() -> Self {

@@ -79,6 +79,12 @@ impl TextRow {
         Self { columns }
     }
 
+    /// How many columns it has.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.columns.len()
+    }
+
     /// The text of a column, `None` for NULL or where there is no such column.
     #[must_use]
     pub fn text(&self, index: usize) -> Option<&str> {

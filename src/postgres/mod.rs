@@ -23,6 +23,7 @@ pub mod server;
 pub mod session;
 mod settings;
 pub mod sizes;
+pub mod structure;
 pub mod survey;
 mod target;
 mod tls;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tenantui::jobs::service::Order;
 use tenantui::migrations::folder::{Finding, MigrationFile};
-use tenantui::migrations::plan::{LeftOut, Plan, PlanOptions, Refusal, TenantPlan};
+use tenantui::migrations::plan::{Direction, LeftOut, Plan, PlanOptions, Refusal, TenantPlan};
 use tenantui::model::environment::Environment;
 use tenantui::model::ident::SchemaName;
 use tenantui::model::job::{JobId, JobState, JobView, Outcome, TenantOutcome, Waits};
@@ -74,6 +74,7 @@ fn plan(count: usize) -> Plan {
         schema_oid: 16_400,
         from: Some(Version::new("0039")),
         files: files[1 + number % 3..].to_vec(),
+        stays: None,
         warnings: Vec::new(),
     });
     let left = |slug: &str, why: &str| LeftOut {
@@ -86,6 +87,10 @@ fn plan(count: usize) -> Plan {
     Plan {
         database: eu1(),
         tool: Tool::Migratus,
+        direction: Direction::Up,
+        ledger: None,
+        shared: false,
+        shared_behind: None,
         target: Some(Version::new("0042")),
         tenants: tenants.collect(),
         canary: usize::from(count > 1),

@@ -208,6 +208,7 @@ pub fn folder() -> Folder {
             sql,
             sha256: [7; 32],
             down: None,
+            verify: None,
             below: String::new(),
             position: 0,
             is_code: false,

@@ -78,6 +78,7 @@ impl Stage {
             layout: Arc::new(layout()),
             folder: Some(Arc::new(folder())),
             folder_error: None,
+            shared: None,
             found: Arc::default(),
             lens: Arc::default(),
             initialised: true,

@@ -374,6 +374,7 @@ pub fn context() -> JobContext {
         layout: Arc::new(layout()),
         folder: Some(folder()),
         folder_error: None,
+        shared: None,
         found: Arc::default(),
         lens: Arc::default(),
         initialised: true,

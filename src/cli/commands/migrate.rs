@@ -1,12 +1,8 @@
-//! `migrate`: choose, plan, ask, order, run, tell.
+//! `migrate`: choose, plan, ask, order, run, tell; the shared schema before the tenants.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use serde::Serialize;
-use uuid::Uuid;
-
-use super::plan::{self, PlanDocument, counted};
+use super::choose::{self, Aim, Wanted};
+use super::plan::counted;
+use super::planned::{self, busy, live_job, name};
 use super::running::{self, Results};
 use super::writing;
 use crate::cli::args::Migrate;
@@ -15,38 +11,29 @@ use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
 use crate::cli::session::{self, Session};
 use crate::config;
-use crate::fleet::{ReadOptions, Reading};
+use crate::fleet::ReadOptions;
 use crate::jobs::orders;
 use crate::jobs::service::{MigrateOrder, Order};
-use crate::migrations::plan::{Plan, PlanOptions};
+use crate::migrations::plan::{self, Plan, PlanOptions};
 use crate::model::job::{JobKind, JobState, JobView};
 use crate::model::ledger::Version;
-use crate::model::tenant::{Tenant, TenantState};
-use crate::postgres::session::Target;
-
-#[derive(Serialize)]
-struct Plans {
-    plans: Vec<PlanDocument>,
-}
-
-/// One database of the order, with what it will migrate.
-struct Aim {
-    target: Target,
-    reading: Reading,
-    tenants: Vec<Arc<Tenant>>,
-}
 
 /// Applies pending migrations.
 ///
 /// # Errors
 /// Exit 1 for an unknown tenant, 2 without a target, 3 without a link, 5 where it is refused.
 pub async fn run(session: &Session, arguments: &Migrate) -> Outcome<Status> {
-    if arguments.slugs.is_empty() && !arguments.all && arguments.state.is_empty() {
-        return Err(Failure::usage("which tenants? Name them, or add --all or --state STATE"));
+    if !arguments.shared {
+        wanted(arguments).check()?;
     }
     let style = Style::from(arguments.format);
     if arguments.consent.dry_run {
-        return dry_run(&choose(session, arguments).await?, arguments, style);
+        let aims = aims(session, arguments).await?;
+        let runs = |plan: &Plan| {
+            planned::runs(plan)?;
+            if arguments.rehearse { Ok(orders::rehearsable(plan)?) } else { Ok(()) }
+        };
+        return planned::dry_run(&aims, style, |aim| make_plan(aim, arguments), runs);
     }
     let (status, results) = carry_out(session, arguments).await?;
     results.print(style)?;
@@ -60,7 +47,7 @@ pub async fn run(session: &Session, arguments: &Migrate) -> Outcome<Status> {
 pub async fn carry_out(session: &Session, arguments: &Migrate) -> Outcome<(Status, Results)> {
     let mut results = Results::default();
     let mut status = Status::Done;
-    for aim in choose(session, arguments).await? {
+    for aim in aims(session, arguments).await? {
         match one_database(session, arguments, aim, &mut results).await {
             Ok(next) => status = status.and(next),
             Err(failure) if results.tenants.is_empty() => return Err(failure),
@@ -78,83 +65,54 @@ pub async fn carry_out(session: &Session, arguments: &Migrate) -> Outcome<(Statu
     Ok((status, results))
 }
 
-/// Reads the databases and finds the tenants. All must answer: what a name means is not guessed while one is down.
-async fn choose(session: &Session, arguments: &Migrate) -> Outcome<Vec<Aim>> {
-    let reads = session.read(&ReadOptions::default()).await;
-    let status = session::tell_down(&reads);
-    if status != Status::Done {
-        let hint = if session.has_several() { "; --database NAME leaves the others out" } else { "" };
-        return Err(Failure::new(status, format!("nothing was done{hint}")));
-    }
-    let mut aims: Vec<Aim> = Vec::new();
-    for (target, reading) in reads.into_iter().filter_map(|read| read.reading.ok()) {
-        let tenants = if arguments.slugs.is_empty() { by_set(&reading, arguments) } else { Vec::new() };
-        aims.push(Aim { target, reading, tenants });
-    }
-    for slug in arguments.slugs.iter().collect::<BTreeSet<_>>() {
-        let (database, tenant) = find(&aims, slug)?;
-        check_migratable(&tenant)?;
-        if let Some(aim) = aims.get_mut(database) {
-            aim.tenants.push(tenant);
-        }
-    }
-    if arguments.slugs.is_empty() {
-        Ok(aims)
-    } else {
-        Ok(aims.into_iter().filter(|aim| !aim.tenants.is_empty()).collect())
-    }
+fn wanted(arguments: &Migrate) -> Wanted<'_> {
+    Wanted { slugs: &arguments.slugs, all: arguments.all, state: &arguments.state, done: "migrated" }
 }
 
-/// `--all` and `--state`: never the deleted, never orphans.
-fn by_set(reading: &Reading, arguments: &Migrate) -> Vec<Arc<Tenant>> {
-    let tenants = reading.snapshot.tenants.iter();
-    tenants
-        .filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema)
-        .filter(|tenant| arguments.all || arguments.state.contains(&tenant.state))
-        .cloned()
-        .collect()
-}
-
-/// Plans leave these out without a word, since a set never means them; a name does.
-fn check_migratable(tenant: &Tenant) -> Outcome<()> {
-    let why = if tenant.deleted {
-        "is deleted in the registry"
-    } else if tenant.state == TenantState::OrphanSchema {
-        "is a schema without a row in the registry"
-    } else {
-        return Ok(());
-    };
-    Err(Failure::refused(format!("nothing was done: \"{}\" {why}, and such are never migrated", tenant.slug.raw())))
-}
-
-fn find(aims: &[Aim], slug: &str) -> Outcome<(usize, Arc<Tenant>)> {
-    let found = |matches: &dyn Fn(&Tenant) -> bool| -> Vec<(usize, Arc<Tenant>)> {
-        let all = aims
-            .iter()
-            .enumerate()
-            .flat_map(|(index, aim)| aim.reading.snapshot.tenants.iter().map(move |t| (index, t)));
-        all.filter(|(_, tenant)| matches(tenant)).map(|(index, tenant)| (index, Arc::clone(tenant))).collect()
-    };
-    let tenants = found(&|tenant| tenant.slug.raw() == slug);
-    let tenants = if tenants.is_empty() {
-        found(&|tenant| tenant.schema.as_ref().is_some_and(|schema| schema.raw() == slug))
-    } else {
-        tenants
-    };
-    writing::only_one(slug, tenants, |(_, tenant)| tenant)
+async fn aims(session: &Session, arguments: &Migrate) -> Outcome<Vec<Aim>> {
+    if !arguments.shared {
+        return wanted(arguments).choose(session).await;
+    }
+    let aims = choose::databases(session).await?;
+    match aims.iter().find(|aim| aim.reading.context.shared.is_none()) {
+        Some(aim) => Err(Failure::usage(format!(
+            "{}: its layout has no shared schema, or there is none in the database",
+            aim.target.config.name
+        ))),
+        None => Ok(aims),
+    }
 }
 
 fn make_plan(aim: &Aim, arguments: &Migrate) -> Outcome<Plan> {
+    let options = options(arguments, &aim.target.config);
+    if arguments.shared { shared_plan(aim, options) } else { tenants_plan(aim, options) }
+}
+
+fn tenants_plan(aim: &Aim, options: PlanOptions) -> Outcome<Plan> {
     let database = &aim.target.config;
     let Some(folder) = &aim.reading.context.folder else {
-        return Err(Failure::usage(format!(
-            "{}: no migration folder is configured, so nothing can be applied; set path in [database.migrations]",
-            database.name
-        )));
+        return Err(no_folder(aim));
     };
-    let options = options(arguments, database);
-    crate::migrations::plan::plan(&database.name, &aim.tenants, folder, options)
-        .map_err(|error| Failure::usage(format!("{}: {error}", database.name)))
+    let mut plan = plan::plan(&database.name, &aim.tenants, folder, options)
+        .map_err(|error| Failure::usage(format!("{}: {error}", database.name)))?;
+    plan.shared_behind = aim.reading.context.shared.as_ref().and_then(|shared| shared.behind());
+    Ok(plan)
+}
+
+/// Why there are no files to plan with.
+pub fn no_folder(aim: &Aim) -> Failure {
+    Failure::usage(format!(
+        "{}: no migration folder is configured, so nothing can be applied; set path in [database.migrations]",
+        aim.target.config.name
+    ))
+}
+
+fn shared_plan(aim: &Aim, options: PlanOptions) -> Outcome<Plan> {
+    let name = &aim.target.config.name;
+    let Some(shared) = &aim.reading.context.shared else {
+        return Err(Failure::usage(format!("{name}: its layout has no shared schema")));
+    };
+    plan::shared(name, shared, options).map_err(|error| Failure::usage(format!("{name}: {error}")))
 }
 
 fn options(arguments: &Migrate, database: &config::Database) -> PlanOptions {
@@ -169,118 +127,58 @@ fn options(arguments: &Migrate, database: &config::Database) -> PlanOptions {
     options
 }
 
-fn dry_run(aims: &[Aim], arguments: &Migrate, style: Style) -> Outcome<Status> {
-    let mut status = Status::Done;
-    let mut plans = Vec::new();
-    for aim in aims {
-        if let Some(job) = live_job(&aim.reading) {
-            output::note(format!("{} is {}: see `tenantui job {}`", name(job), job.state.word(), job.id));
-        }
-        writing::note_server(&aim.target, &aim.reading);
-        let plan = make_plan(aim, arguments)?;
-        let runs = runs(&plan);
-        if style == Style::Text {
-            output::data(&plan::words(&plan, &aim.target.config, true))?;
-        }
-        if let Err(failure) = runs {
-            output::note(&failure.message);
-            status = status.and(failure.status);
-        }
-        status = status.and(judged(&plan));
-        plans.push(PlanDocument::from(&plan));
-    }
-    match style {
-        Style::Json => output::json(&Plans { plans })?,
-        Style::Csv => output::data(&plan::table(&plans).csv()?)?,
-        Style::Text => {}
-    }
-    Ok(status)
-}
-
-/// Whether this version can run the plan's files; asked before the operator is.
-fn runs(plan: &Plan) -> Outcome<()> {
-    if !plan.refusals.is_empty() {
-        return Ok(());
-    }
-    Ok(orders::runnable(plan.tool, plan.files().iter().map(AsRef::as_ref))?)
-}
-
-/// What a plan says of the end: 5 where it cannot be ordered, 4 where tenants are left out.
-fn judged(plan: &Plan) -> Status {
-    match (plan.refusals.is_empty(), plan.left_out.is_empty()) {
-        (false, _) => Status::Refused,
-        (true, false) => Status::Partly,
-        (true, true) => Status::Done,
-    }
-}
-
-fn live_job(reading: &Reading) -> Option<&JobView> {
-    reading.snapshot.jobs.iter().find(|job| job.kind == JobKind::Migrate && !job.state.is_over())
-}
-
-fn name(job: &JobView) -> String {
-    format!("{}: job {} ({} {})", job.database, job.id, job.kind.word(), job.what.safe())
-}
-
 async fn one_database(session: &Session, arguments: &Migrate, aim: Aim, results: &mut Results) -> Outcome<Status> {
     writing::check_server(&aim.target, &aim.reading)?;
     let aim = match live_job(&aim.reading) {
-        Some(job) if job.state == JobState::Orphaned => finish_orphan(session, arguments, &aim, job, results).await?,
+        Some(job) if job.state == JobState::Orphaned && job.kind == JobKind::Migrate => {
+            finish_orphan(session, arguments, &aim, job, results).await?
+        }
         Some(job) => return Err(busy(job)),
         None => aim,
     };
     let plan = make_plan(&aim, arguments)?;
-    output::note(plan::words(&plan, &aim.target.config, false));
-    if !plan.refusals.is_empty() {
-        return Err(Failure::refused(refused(&plan)));
-    }
-    runs(&plan)?;
-    let judged = judged(&plan);
-    if plan.tenants.is_empty() {
-        results.add_left_out(&plan.database, &plan.left_out);
-        return Ok(judged);
-    }
-    writing::check_writable(&aim.target, &aim.reading)?;
-    let question = format!("Migrate {}?", counted(plan.tenants.len(), "tenant"));
-    ask::confirm(&question, &aim.target.config, arguments.consent, &session.signals).await?;
-    let plan = Arc::new(plan);
-    let order = Order::Migrate(MigrateOrder {
-        plan: Arc::clone(&plan),
-        layout: Arc::clone(&aim.reading.context.layout),
-        wait_after_canary: !arguments.consent.yes,
-    });
-    let job = orders::order(&aim.target, &order, Uuid::new_v4()).await?;
-    let view = running::run(&aim.target, job, false, arguments.consent, &session.signals).await?;
-    output::note(running::progress_line(&view));
-    results.add(&aim.target, &view).await?;
-    results.add_left_out(&plan.database, &plan.left_out);
-    Ok(running::status(&view, &session.signals, Status::Partly).and(judged))
-}
-
-/// Names the entry that would lift the first refusal: the rule is known to the program, not to the operator.
-fn refused(plan: &Plan) -> String {
-    let lift = plan.refusals.first().map_or_else(String::new, |refusal| {
-        let (version, rule) = (refusal.file.version.untrusted().safe(), refusal.finding.rule);
-        format!(
-            "; correct them, or lift a rule for an old file: allow = [\"{version}:{rule}\"] in [database.migrations]"
-        )
-    });
-    format!("nothing was done: the plan has files that are refused{lift}")
-}
-
-fn busy(job: &JobView) -> Failure {
-    // Of a job that does not run the worker is only its last one.
-    let worker = job.worker.as_ref().filter(|_| job.state == JobState::Running);
-    let worker = worker.map_or_else(String::new, |worker| format!(" by {}", worker.safe()));
-    let next = match job.state {
-        JobState::Paused | JobState::Queued => {
-            format!("`tenantui job {0} resume` goes on with it, `cancel` ends it", job.id)
+    let aim = match plan.shared_behind {
+        Some(behind @ 1..) if !arguments.rehearse && !plan.tenants.is_empty() => {
+            shared_first(session, arguments, aim, behind, results).await?
         }
-        JobState::Running | JobState::Orphaned | JobState::Done | JobState::Failed | JobState::Cancelled => {
-            format!("`tenantui job {} follow` watches it", job.id)
-        }
+        Some(_) | None => aim,
     };
-    Failure::refused(format!("{} is {}{worker}; one migrate job at a time. {next}", name(job), job.state.word()))
+    let question = match (arguments.rehearse, plan.shared) {
+        (true, _) => format!("Rehearse on {}, and roll back?", counted(plan.rehearsal().len(), "target")),
+        (false, true) => "Migrate the shared schema?".to_owned(),
+        (false, false) => format!("Migrate {}?", counted(plan.tenants.len(), "tenant")),
+    };
+    let (consent, layout) = (arguments.consent, aim.reading.context.layout.clone());
+    let order = |plan| {
+        let order = MigrateOrder { plan, layout, wait_after_canary: !consent.yes };
+        if arguments.rehearse { Order::Rehearse(order) } else { Order::Migrate(order) }
+    };
+    planned::carry_out(session, &aim, plan, consent, &question, order, results).await
+}
+
+/// The shared schema is migrated before tenants: their files may name what is only made there.
+async fn shared_first(
+    session: &Session,
+    arguments: &Migrate,
+    aim: Aim,
+    behind: u32,
+    results: &mut Results,
+) -> Outcome<Aim> {
+    let plan = shared_plan(&aim, PlanOptions::from(&*aim.target.config))?;
+    output::note(format!(
+        "{}: the shared schema lacks {}; it is migrated before tenants",
+        aim.target.config.name,
+        counted(behind as usize, "migration")
+    ));
+    let layout = aim.reading.context.layout.clone();
+    let order = |plan| Order::Migrate(MigrateOrder { plan, layout, wait_after_canary: false });
+    let question = "Migrate the shared schema first?";
+    let status = planned::carry_out(session, &aim, plan, arguments.consent, question, order, results).await?;
+    if status != Status::Done {
+        return Err(Failure::new(status, "the shared schema is not migrated, so no tenant was touched"));
+    }
+    let (target, reading) = session::read(&aim.target.config, &ReadOptions::default()).await?;
+    Ok(Aim { target, reading, tenants: aim.tenants })
 }
 
 /// An orphaned job holds the place of every other: it is finished first, then the rest is planned anew.
@@ -305,12 +203,5 @@ async fn finish_orphan(
             format!("{} is {}; nothing else was planned", name(&view), view.state.word()),
         ));
     }
-    let (target, reading) = session::read(&aim.target.config, &ReadOptions::default()).await?;
-    let chosen: BTreeSet<_> = aim.tenants.iter().map(|tenant| &tenant.key).collect();
-    let tenants = if arguments.slugs.is_empty() {
-        by_set(&reading, arguments)
-    } else {
-        reading.snapshot.tenants.iter().filter(|tenant| chosen.contains(&tenant.key)).cloned().collect()
-    };
-    Ok(Aim { target, reading, tenants })
+    wanted(arguments).again(aim).await
 }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod bench;
+mod choose;
 pub mod config;
 pub mod demo;
 pub mod doctor;
@@ -14,7 +15,9 @@ pub mod manual;
 pub mod migrate;
 pub mod migrations;
 mod plan;
+mod planned;
 pub mod provision;
+pub mod rollback;
 mod running;
 mod server_checks;
 pub mod tenant;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::output::{Cell, Table};
 use crate::config;
-use crate::migrations::plan::{Plan, TenantPlan};
+use crate::migrations::plan::{Direction, Plan, TenantPlan};
 use crate::text;
 
 /// Tenants that a plan on standard error names; `--dry-run` names all.
@@ -16,6 +16,9 @@ const NAMED: usize = 20;
 pub struct PlanDocument {
     pub database: String,
     pub tool: &'static str,
+    pub direction: &'static str,
+    pub shared: bool,
+    pub shared_behind: Option<u32>,
     pub target: Option<String>,
     pub steps: u64,
     pub canary: u64,
@@ -34,6 +37,7 @@ pub struct PlannedTenant {
     pub schema: String,
     pub from: Option<String>,
     pub versions: Vec<String>,
+    pub stays: Option<String>,
     pub warnings: Vec<String>,
 }
 
@@ -63,6 +67,9 @@ impl From<&Plan> for PlanDocument {
         Self {
             database: plan.database.to_string(),
             tool: plan.tool.word(),
+            direction: word(plan.direction),
+            shared: plan.shared,
+            shared_behind: plan.shared_behind,
             target: plan.target.as_ref().map(|version| version.raw().to_owned()),
             steps: plan.steps() as u64,
             canary: plan.canary as u64,
@@ -75,6 +82,7 @@ impl From<&Plan> for PlanDocument {
                     schema: tenant.schema.raw().to_owned(),
                     from: tenant.from.as_ref().map(|version| version.raw().to_owned()),
                     versions: tenant.files.iter().map(|file| file.version.raw().to_owned()).collect(),
+                    stays: tenant.stays.as_ref().map(|version| version.raw().to_owned()),
                     warnings: raw(&tenant.warnings),
                 })
                 .collect(),
@@ -103,12 +111,25 @@ impl From<&Plan> for PlanDocument {
     }
 }
 
+/// Which way, as JSON has it.
+const fn word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "migrate",
+        Direction::Down => "rollback",
+        Direction::Again => "redo",
+    }
+}
+
 /// A plan in words, safe to print. `all`: every tenant by name, else the first ones.
 #[must_use]
 pub fn words(plan: &Plan, database: &config::Database, all: bool) -> String {
     let mut lines = vec![headline(plan, database)];
     if !plan.tenants.is_empty() {
         lines.extend(how(plan, database));
+    }
+    if let Some(behind @ 1..) = plan.shared_behind {
+        let migrations = counted(behind as usize, "migration");
+        lines.push(format!("  first     the shared schema, which lacks {migrations}"));
     }
     lines.extend(plan.warnings.iter().map(|warning| format!("  warning   {}", warning.safe())));
     for refusal in &plan.refusals {
@@ -131,23 +152,38 @@ fn headline(plan: &Plan, database: &config::Database) -> String {
     let environment = database.environment.badge();
     if plan.tenants.is_empty() {
         // Tenants that are left out have, or may have, pending files.
+        let (none, nobody, rest) = match plan.direction {
+            Direction::Up => ("nothing is pending", "nothing can be migrated", "up to date"),
+            Direction::Down | Direction::Again => {
+                ("nothing is to be undone", "nothing can be undone", "with nothing to undo")
+            }
+        };
         let (what, left) = match plan.left_out.len() {
-            0 => ("nothing is pending", String::new()),
-            some => ("nothing can be migrated", format!(", {some} left out")),
+            0 => (none, String::new()),
+            some => (nobody, format!(", {some} left out")),
         };
         return format!(
-            "[{environment}] {}: {what} (target {target}, {} up to date{left})",
+            "[{environment}] {}: {what} (target {target}, {} {rest}{left})",
             plan.database, plan.up_to_date
         );
     }
     let (tenants, steps) = (counted(plan.tenants.len(), "tenant"), counted(plan.steps(), "step"));
-    format!(
-        "[{environment}] {}: migrate {tenants} to {target}: {steps} with {}; {} up to date, {} left out",
-        plan.database,
-        plan.tool,
-        plan.up_to_date,
-        plan.left_out.len()
-    )
+    let (verb, tool) = (plan.direction.verb(), plan.tool);
+    let rest = format!("{} up to date, {} left out", plan.up_to_date, plan.left_out.len());
+    match (plan.shared, plan.direction, &plan.target) {
+        (true, _, _) => {
+            format!("[{environment}] {}: migrate the shared schema to {target}: {steps} with {tool}", plan.database)
+        }
+        (false, Direction::Up, _) => {
+            format!("[{environment}] {}: {verb} {tenants} to {target}: {steps} with {tool}; {rest}", plan.database)
+        }
+        (false, Direction::Down, Some(_)) => {
+            format!("[{environment}] {}: {verb} {tenants} down to {target}: {steps} with {tool}; {rest}", plan.database)
+        }
+        (false, Direction::Down | Direction::Again, _) => {
+            format!("[{environment}] {}: {verb} {tenants}: {steps} with {tool}; {rest}", plan.database)
+        }
+    }
 }
 
 fn how(plan: &Plan, database: &config::Database) -> Vec<String> {
@@ -170,7 +206,12 @@ fn how(plan: &Plan, database: &config::Database) -> Vec<String> {
 }
 
 fn tenants(plan: &Plan, most: usize) -> String {
-    let mut table = Table::new(&["  tenant", "schema", "from", "migrations"]);
+    let what = match plan.direction {
+        Direction::Up => "migrations",
+        Direction::Down => "undone, newest first",
+        Direction::Again => "undone, newest first, and applied again",
+    };
+    let mut table = Table::new(&["  tenant", "schema", "from", what]);
     for tenant in plan.tenants.iter().take(most) {
         table.row(vec![
             format!("  {}", tenant.slug.raw()).into(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::jobs::record;
 use crate::jobs::report::seconds;
-use crate::model::job::{JobId, LogLine, LogMark};
+use crate::model::job::{JobId, LogLine, LogMark, StepAction};
 use crate::model::tenant::DatabaseName;
 use crate::postgres::session::{QueryError, TextRow};
 use crate::text::Untrusted;
@@ -48,7 +48,7 @@ impl EndedSteps {
         };
         format!(
             "SELECT s.seq, {ended}, s.state, s.slug, s.from_version, s.version, s.duration_ms, s.sqlstate, s.message, \
-             pg_catalog.count(*) OVER () FROM tenantui.step AS s WHERE s.job_id = {job} AND s.ended_at IS NOT NULL \
+             pg_catalog.count(*) OVER (), s.action FROM tenantui.step AS s WHERE s.job_id = {job} AND s.ended_at IS NOT NULL \
              AND s.state IN ('done', 'skipped', 'blocked', 'failed', 'unknown'){since} \
              ORDER BY s.ended_at DESC, s.seq DESC LIMIT {limit};",
             ended = record::epoch("s.ended_at"),
@@ -88,6 +88,9 @@ fn line(row: &TextRow, at: i64, database: &DatabaseName, job: JobId) -> Result<L
         Some(_) | None => LogMark::Fail,
     };
     let way = match (row.text(4), row.text(5)) {
+        (to, Some(version)) if row.text(10) == Some(StepAction::Rollback.word()) => {
+            format!("{version}>{}", to.unwrap_or("-"))
+        }
         (from, Some(version)) => format!("{}>{version}", from.unwrap_or("-")),
         (_, None) => row.text(2).unwrap_or_default().to_owned(),
     };

@@ -13,10 +13,11 @@ use super::guard;
 use super::keys;
 use super::opening::{self, Opened};
 use super::probe::{self, Place, Seen, When};
-use super::run::Fault;
+use super::run::{self, Fault, FileEnd};
 use super::step::{self, BOOKKEEPING, Limits, StepEnd, StepOrder, classify, roll_back};
 use super::wire::{self, Trouble};
 use crate::migrations::alone::Alone;
+use crate::migrations::folder::MigrationFile;
 use crate::model::ident::literal;
 use crate::text::Untrusted;
 
@@ -184,8 +185,13 @@ async fn locked(
 async fn prepare(client: &Client, order: &StepOrder<'_>, what: &Alone) -> Result<(), StepEnd> {
     let lock = if what.waits_harmlessly() { order.limits.lock * PATIENT } else { order.limits.lock };
     let limits = Limits { lock, ..order.limits };
+    // The tool's own lock as well, where it has one of this schema: it keeps the tool out while nothing is open here.
+    let tool = order
+        .ledger
+        .schema_key(order.database, order.schema)
+        .map_or_else(|| "true".to_owned(), |key| format!("pg_catalog.pg_try_advisory_lock({key})"));
     let sql = format!(
-        "{} {} SELECT pg_catalog.pg_try_advisory_lock({});",
+        "{} {} SELECT pg_catalog.pg_try_advisory_lock({}), {tool};",
         limits.session_sql(),
         step::fence_sql(order.fence),
         keys::tenant(order.schema.raw())
@@ -199,6 +205,10 @@ async fn prepare(client: &Client, order: &StepOrder<'_>, what: &Alone) -> Result
     }
     if !lock.first().is_some_and(|row| row.is_true(0)) {
         return Err(StepEnd::Locked(Fault::ours("another tenantui session works in this schema")));
+    }
+    if !lock.first().is_some_and(|row| row.is_true(1)) {
+        let words = format!("the lock of {} for this schema is held: it is being migrated now", order.ledger.tool());
+        return Err(StepEnd::Locked(Fault::ours(words)));
     }
     Ok(())
 }
@@ -292,9 +302,30 @@ async fn finish(client: &Client, order: &StepOrder<'_>, started: Instant, how: &
         order.fence.job,
         order.seq,
     );
+    if let Some(verify) = order.verify()
+        && let Some(end) = verified(client, order, verify).await
+    {
+        return end;
+    }
     match wire::ask(client, &sql, BOOKKEEPING).await {
         Ok(_) => step::commit(client, guard.xid, started).await,
         Err(trouble) => ended(trouble),
+    }
+}
+
+/// The step's end where its verify file says no. What the statement did is there and stays, without a record.
+async fn verified(client: &Client, order: &StepOrder<'_>, verify: &MigrationFile) -> Option<StepEnd> {
+    match run::verified(client, verify, order.limits.patience()).await {
+        FileEnd::Ran => None,
+        FileEnd::Lost(why) => Some(StepEnd::Lost(why)),
+        FileEnd::Refused(fault) | FileEnd::Escaped(fault) => {
+            let words = format!(
+                "{}; what the statement did stays, and the ledger has no row of it: put right what the file looks at, undo the \
+                 statement by hand, and retry the job",
+                fault.message.raw()
+            );
+            Some(classify(Fault { message: words.into(), ..fault }))
+        }
     }
 }
 
@@ -304,8 +335,9 @@ fn intent_sql(order: &StepOrder<'_>) -> String {
          UPDATE tenantui.step SET state = 'intent', attempt = {attempt}, tries = {tries}, \
          started_at = pg_catalog.clock_timestamp(), sqlstate = NULL, message = NULL, detail = NULL \
          WHERE job_id = {job} AND seq = {seq}; \
-         INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'migrate', {schema}, \
+         INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, '{action}', {schema}, \
          {job}, pg_catalog.jsonb_build_object('version', {version}::text, 'seq', {seq}), 'intent');",
+        action = order.way.word(),
         attempt = order.fence.attempt,
         tries = order.tries,
         job = order.fence.job,
@@ -319,7 +351,13 @@ fn intent_sql(order: &StepOrder<'_>) -> String {
 /// Gives the tenant's lock back before the session goes: the server ends a session some time after we left it, and the
 /// next try would meet its own lock.
 async fn release(client: &Client, order: &StepOrder<'_>) {
-    let sql = format!("SELECT pg_catalog.pg_advisory_unlock({})", keys::tenant(order.schema.raw()));
+    let tool = order.ledger.schema_key(order.database, order.schema);
+    let keys: Vec<String> = [Some(keys::tenant(order.schema.raw())), tool]
+        .into_iter()
+        .flatten()
+        .map(|key| format!("pg_catalog.pg_advisory_unlock({key})"))
+        .collect();
+    let sql = format!("SELECT {}", keys.join(", "));
     // Where the session is lost the lock goes with it; in a transaction that failed it goes with the session.
     if let Err(trouble) = wire::ask(client, &sql, Duration::from_secs(5)).await {
         tracing::debug!(?trouble, "the tenant's lock goes with its session");
@@ -350,8 +388,8 @@ fn refusal(sqlstate: &str, words: String) -> Fault {
 fn doubt(order: &StepOrder<'_>, fault: &Fault) -> Fault {
     let line = order.file.statements.first().map_or(1, |statement| statement.line);
     let text = order.file.statements.first().map_or("", |statement| &*statement.sql);
-    let record =
-        order.ledger.table(order.schema).map(|table| order.ledger.applied_sql(&table, order.file)).unwrap_or_default();
+    let table = order.ledger.table(order.schema);
+    let record = table.map(|table| order.ledger.record_sql(&table, order.file, order.way)).unwrap_or_default();
     let words = format!(
         "{}. Line {line} ({}) was sent outside of a transaction and its end was not seen: look in schema {} whether its work \
          is there. If it is, record it ({record}) and retry the job: the step is then done. If not, retry the job: it is run \

@@ -10,6 +10,8 @@ pub mod keys;
 pub mod ledger;
 pub mod opening;
 pub mod probe;
+pub mod rehearse;
 pub mod run;
 pub mod step;
+mod verify;
 pub mod wire;

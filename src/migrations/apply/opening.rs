@@ -56,19 +56,24 @@ fn sql(order: &StepOrder<'_>, nonce: &str, path: &str) -> Result<String, IdentEr
     let table = order.ledger.table(order.schema)?;
     let ledger =
         if order.ledger_expected { order.ledger.read_sql(&table) } else { "SELECT NULL::text WHERE false;".to_owned() };
+    let table_lock = if order.ledger_expected { order.ledger.table_lock_sql(&table) } else { "SELECT 1;".to_owned() };
+    let tool = order
+        .ledger
+        .schema_key(order.database, order.schema)
+        .map_or_else(|| "true".to_owned(), |key| format!("pg_catalog.pg_try_advisory_xact_lock({key})"));
     let shared = if order.file.is_one_at_a_time() {
         format!("pg_catalog.pg_try_advisory_xact_lock({})", keys::shared())
     } else {
         "true".to_owned()
     };
     Ok(format!(
-        "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({key}), {shared}; \
+        "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({key}), {shared}, {tool}; \
          SELECT (SELECT n.oid::text FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {schema}::name), \
          pg_catalog.txid_current()::text, pg_catalog.set_config('tenantui.nonce', {nonce}, true), \
          (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}), \
          pg_catalog.to_regclass({table})::oid::text, \
          (SELECT s.attempt FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}); \
-         {registry} {ledger} \
+         {registry} {table_lock} {ledger} \
          SELECT pg_catalog.set_config('search_path', {path}, true); \
          SELECT pg_catalog.current_schema()::text, {settings};",
         limits = order.limits.sql(),
@@ -86,7 +91,7 @@ fn sql(order: &StepOrder<'_>, nonce: &str, path: &str) -> Result<String, IdentEr
 }
 
 fn judge(order: &StepOrder<'_>, rows: &[Vec<TextRow>], nonce: String, path: String) -> Result<Opened, StepEnd> {
-    let [_, fence, lock, facts, registry, ledger, _, place] = rows else {
+    let [_, fence, lock, facts, registry, _, ledger, _, place] = rows else {
         return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
     };
     let Some(fence) = fence.first() else { return Err(StepEnd::Fenced) };
@@ -105,6 +110,10 @@ fn judge(order: &StepOrder<'_>, rows: &[Vec<TextRow>], nonce: String, path: Stri
     if !lock.is_true(1) {
         return Err(StepEnd::Queued);
     }
+    if !lock.is_true(2) {
+        let words = format!("the lock of {} for this schema is held: it is being migrated now", order.ledger.tool());
+        return Err(StepEnd::Locked(Fault::ours(words)));
+    }
     match facts.text(3) {
         Some("done") => return Err(StepEnd::Already),
         Some("skipped") => return Err(StepEnd::Skipped),
@@ -116,12 +125,18 @@ fn judge(order: &StepOrder<'_>, rows: &[Vec<TextRow>], nonce: String, path: Stri
         return Err(StepEnd::LedgerIs { present: true });
     }
     if ledger_present {
-        match order.ledger.judge(ledger, &order.file.version) {
+        match order.ledger.judge(ledger, &order.file.version, order.way) {
             Ok(Before::Free) => {}
-            Ok(Before::Applied) => return Err(StepEnd::Already),
+            Ok(Before::Already) => return Err(StepEnd::Already),
+            Ok(Before::Moved(how)) => {
+                return Err(StepEnd::Failed(Fault::ours(format!("{how}; nothing was run. Make a new plan"))));
+            }
             Ok(Before::Locked(why)) => return Err(StepEnd::Blocked(Untrusted::new(why))),
             Err(error) => return Err(StepEnd::Failed(Fault::ours(error.to_string()))),
         }
+    } else if !order.way.leaves_it() {
+        // Where there is no ledger nothing is applied.
+        return Err(StepEnd::Already);
     }
     let xid = facts.text(1).unwrap_or_default().to_owned();
     let settings = place.text(1).unwrap_or_default().to_owned();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use super::guard;
+use super::verify;
 use super::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::model::job::FailedStatement;
@@ -72,17 +73,39 @@ impl Fault {
     }
 }
 
-/// Sends `before`, each statement of the file as a message of its own, and `after` (which opens with the guard), all
-/// at once: the server takes them in order, and refuses what stands behind a failure.
-pub async fn file(client: &Client, before: &str, file: &MigrationFile, after: &str, patience: Duration) -> FileEnd {
+/// Sends `before`, each statement of the file as a message of its own, what verifies it, and `after` (which opens with
+/// the guard), all at once: the server takes them in order, and refuses what stands behind a failure.
+pub async fn file(
+    client: &Client,
+    before: &str,
+    file: &MigrationFile,
+    verify: Option<&MigrationFile>,
+    after: &str,
+    patience: Duration,
+) -> FileEnd {
     let mut messages = Vec::with_capacity(file.statements.len() + 2);
     messages.push(before);
     messages.extend(file.statements.iter().map(|statement| &*statement.sql));
+    if let Some(verify) = verify {
+        messages.extend(verify::messages(verify));
+    }
     messages.push(after);
-    let mut answers = wire::ask_in_order(client, &messages, patience).await.into_iter().map(Result::err);
+    let mut answers = wire::ask_in_order(client, &messages, patience).await;
+    let tail = answers.pop().and_then(Result::err);
+    let looked = answers.split_off(answers.len().min(1 + file.statements.len()));
+    let mut answers = answers.into_iter().map(Result::err);
     let head = answers.next().flatten();
-    let tail = answers.next_back().flatten();
-    judge(file, head, answers, tail)
+    let end = judge(file, head, answers, tail);
+    match (end, verify) {
+        (FileEnd::Ran, Some(verify)) => verify::judge(verify, looked),
+        (end, _) => end,
+    }
+}
+
+/// What a verify file says, by itself, within the transaction that is open.
+pub(super) async fn verified(client: &Client, verify: &MigrationFile, patience: Duration) -> FileEnd {
+    let messages: Vec<&str> = verify::messages(verify).collect();
+    verify::judge(verify, wire::ask_in_order(client, &messages, patience).await)
 }
 
 fn judge(
@@ -121,7 +144,7 @@ fn judge(
 }
 
 /// Which statement, at which line of the file: the server counts characters within the message.
-fn statement(file: &MigrationFile, index: usize, position: Option<u32>) -> Option<FailedStatement> {
+pub(super) fn statement(file: &MigrationFile, index: usize, position: Option<u32>) -> Option<FailedStatement> {
     let statement = file.statements.get(index)?;
     let before = position.and_then(|at| usize::try_from(at).ok()).map_or(0, |at| {
         statement.sql.chars().take(at.saturating_sub(1)).filter(|character| *character == '\n').count()

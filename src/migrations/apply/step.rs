@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 
-use super::ledger::WritableLedger;
+use super::ledger::{Way, WritableLedger};
 use super::opening::{self, Opened};
 use super::run::{self, Fault, FileEnd};
 use super::wire::{self, Trouble};
@@ -117,10 +117,14 @@ pub struct StepOrder<'a> {
     /// Added to the search path behind the tenant's schema.
     pub search_path_extra: &'a [SchemaName],
     /// Whose ledger is written.
-    pub ledger: WritableLedger,
+    pub ledger: &'a WritableLedger,
+    /// The database's name in the server, of which keys of tools' locks are made.
+    pub database: &'a str,
+    /// Up or down.
+    pub way: Way<'a>,
     /// The ledger table is expected to exist.
     pub ledger_expected: bool,
-    /// The file.
+    /// The file: of a rollback the down file.
     pub file: &'a MigrationFile,
     /// The limits.
     pub limits: Limits,
@@ -130,6 +134,14 @@ pub struct StepOrder<'a> {
     pub tries: u32,
     /// Who asked for it, for the audit.
     pub os_user: &'a str,
+}
+
+impl StepOrder<'_> {
+    /// What verifies the file, where it is applied and there is that.
+    #[must_use]
+    pub fn verify(&self) -> Option<&MigrationFile> {
+        self.file.verify.as_deref().filter(|_| self.way.leaves_it())
+    }
 }
 
 /// How a step ended. Where [`StepEnd::keeps_session`] does not say otherwise the session must be opened anew.
@@ -243,7 +255,7 @@ pub async fn run(client: &Client, order: &StepOrder<'_>) -> StepEnd {
     let rows = rows_sql(order, &table);
     let apart = sabotage::removed(Safeguard::Transaction);
     let after = if apart { guard.sql() } else { format!("{} {rows}", guard.sql()) };
-    match run::file(client, &before, order.file, &after, order.limits.patience()).await {
+    match run::file(client, &before, order.file, order.verify(), &after, order.limits.patience()).await {
         FileEnd::Ran => {}
         FileEnd::Refused(fault) => return classify(fault),
         FileEnd::Escaped(fault) => return StepEnd::Escaped(fault),
@@ -308,10 +320,11 @@ pub(super) fn rows_sql(order: &StepOrder<'_>, table: &QualifiedName) -> String {
     format!(
         "SET CONSTRAINTS ALL IMMEDIATE; SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); \
          {durable} {ledger} {step} \
-         INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'migrate', \
+         INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, '{action}', \
          {schema}, {job}, pg_catalog.jsonb_build_object('version', {version}::text, 'seq', {seq}), 'done');",
+        action = order.way.word(),
         durable = durable_sql(true),
-        ledger = order.ledger.after_sql(table, order.file),
+        ledger = order.ledger.after_sql(table, order.file, order.way),
         step = step_done_sql(order.fence, order.seq, order.tries, "NULL"),
         os_user = literal(order.os_user),
         schema = literal(order.schema.raw()),

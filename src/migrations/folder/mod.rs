@@ -78,6 +78,8 @@ pub struct MigrationFile {
     pub sha256: [u8; 32],
     /// What undoes it, where there is that: of the same version, with statements and findings of its own.
     pub down: Option<Arc<MigrationFile>>,
+    /// What says whether it did its work, where there is such a file: see `verify`.
+    pub verify: Option<Arc<MigrationFile>>,
     /// The up file's statements, split as its tool splits them.
     pub statements: Vec<Statement>,
     /// The file runs inside one transaction with its ledger row.

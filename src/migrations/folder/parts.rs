@@ -165,6 +165,7 @@ pub(super) fn bare(version: Version, name: Untrusted, entry: Entry, sql: Arc<str
         sha256: Sha256::digest(sql.as_bytes()).into(),
         sql,
         down: None,
+        verify: None,
         statements: Vec::new(),
         transactional: true,
         findings: Vec::new(),

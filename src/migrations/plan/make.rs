@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::gaps::{self, Settled};
-use super::{LeftOut, Plan, PlanError, PlanOptions, Refusal, TenantPlan};
+use super::{Direction, LeftOut, Plan, PlanError, PlanOptions, Refusal, TenantPlan};
 use crate::migrations::dialects::dialect;
 use crate::migrations::folder::{Folder, MigrationFile};
 use crate::migrations::standing::{Standing, Standings};
@@ -29,9 +29,36 @@ pub fn plan(
     }
     let range = Range::new(folder, &options)?;
     let mut standings = Standings::new(folder);
-    let mut plan = Plan {
+    let mut plan = empty(database, tool, options);
+    let mut sizes: HashMap<TenantKey, Option<u64>> = HashMap::new();
+    for tenant in tenants.iter().filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema) {
+        match judge(tenant, &mut standings, &range, &plan.options) {
+            Judged::UpToDate => plan.up_to_date += 1,
+            Judged::LeftOut(why) => plan.left_out.push(left_out(tenant, why)),
+            Judged::Planned(planned) => {
+                sizes.insert(planned.key.clone(), tenant.size_bytes);
+                plan.tenants.push(planned);
+            }
+        }
+    }
+    common_ledger(&mut plan, tenants);
+    plan.left_out.sort_by(|a, b| (a.slug.raw(), &a.key).cmp(&(b.slug.raw(), &b.key)));
+    put_canaries_first(&mut plan, &sizes);
+    plan.target = target_of(&plan).or_else(|| range.files().last().map(|file| file.version.clone()));
+    let scripts = plan.scripts();
+    collect_findings(&mut plan, &scripts, &[]);
+    Ok(plan)
+}
+
+/// A plan of nobody yet.
+pub(super) fn empty(database: &DatabaseName, tool: Tool, options: PlanOptions) -> Plan {
+    Plan {
         database: Arc::clone(database),
         tool,
+        direction: Direction::Up,
+        ledger: None,
+        shared: false,
+        shared_behind: None,
         target: None,
         tenants: Vec::new(),
         canary: 0,
@@ -40,34 +67,58 @@ pub fn plan(
         refusals: Vec::new(),
         warnings: Vec::new(),
         options,
-    };
-    let mut sizes: HashMap<TenantKey, Option<u64>> = HashMap::new();
-    for tenant in tenants.iter().filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema) {
-        match judge(tenant, &mut standings, &range, &plan.options) {
-            Judged::UpToDate => plan.up_to_date += 1,
-            Judged::LeftOut(why) => plan.left_out.push(LeftOut {
-                key: tenant.key.clone(),
-                slug: tenant.slug.clone(),
-                schema: tenant.schema.clone(),
-                version: tenant.version().cloned(),
-                why,
-            }),
-            Judged::Planned(planned) => {
-                sizes.insert(planned.key.clone(), tenant.size_bytes);
-                plan.tenants.push(planned);
-            }
-        }
     }
-    plan.left_out.sort_by(|a, b| (a.slug.raw(), &a.key).cmp(&(b.slug.raw(), &b.key)));
-    put_canaries_first(&mut plan, &sizes);
-    let files = plan.files();
-    plan.target =
-        files.last().map(|file| file.version.clone()).or_else(|| range.files().last().map(|file| file.version.clone()));
-    collect_findings(&mut plan, &files);
-    Ok(plan)
 }
 
-fn not_written(tool: Tool) -> String {
+/// The newest version that is run anywhere.
+pub(super) fn target_of(plan: &Plan) -> Option<Version> {
+    plan.files().last().map(|file| file.version.clone())
+}
+
+pub(super) fn left_out(tenant: &Tenant, why: Untrusted) -> LeftOut {
+    LeftOut {
+        key: tenant.key.clone(),
+        slug: tenant.slug.clone(),
+        schema: tenant.schema.clone(),
+        version: tenant.version().cloned(),
+        why,
+    }
+}
+
+/// A job writes ledgers of one name. Tools let it be configured, for all tenants alike: whose ledger is called otherwise
+/// than most is left to a job of its own.
+pub(super) fn common_ledger(plan: &mut Plan, tenants: &[Arc<Tenant>]) {
+    let Some(usual) = dialect(plan.tool).writing.as_ref().map(|writing| writing.table) else { return };
+    let names: HashMap<&TenantKey, &Arc<str>> = tenants
+        .iter()
+        .filter_map(|tenant| tenant.ledger.reading().map(|reading| (&tenant.key, &reading.table)))
+        .collect();
+    let mut votes: HashMap<&str, usize> = HashMap::new();
+    for name in plan.tenants.iter().filter_map(|tenant| names.get(&tenant.key)) {
+        *votes.entry(name).or_default() += 1;
+    }
+    let Some(most) = votes.into_iter().max_by_key(|(name, votes)| (*votes, *name)).map(|(name, _)| name) else {
+        return;
+    };
+    let most: Arc<str> = most.into();
+    let is_other = |tenant: &TenantPlan| names.get(&tenant.key).is_some_and(|name| ***name != *most);
+    let (others, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut plan.tenants).into_iter().partition(is_other);
+    plan.tenants = stay;
+    plan.left_out.extend(others.into_iter().map(|tenant| {
+        let name = names.get(&tenant.key).map(|name| Untrusted::new(&***name).safe().to_string()).unwrap_or_default();
+        let why = format!("its ledger is called {name}, the others' {}: name it alone", Untrusted::new(&*most).safe());
+        LeftOut {
+            key: tenant.key,
+            slug: tenant.slug,
+            schema: Some(tenant.schema.raw().into()),
+            version: tenant.from,
+            why: why.into(),
+        }
+    }));
+    plan.ledger = (&*most != usual).then_some(most);
+}
+
+pub(super) fn not_written(tool: Tool) -> String {
     format!(
         "{tool} ledgers are not written by tenantui: migrate with {tool} itself; tenantui goes on showing where each tenant \
          stands"
@@ -75,42 +126,56 @@ fn not_written(tool: Tool) -> String {
 }
 
 /// The files that the options let run.
-struct Range<'f> {
+pub(super) struct Range<'f> {
     folder: &'f Folder,
     to: Option<usize>,
     only: Option<usize>,
 }
 
 impl<'f> Range<'f> {
-    fn new(folder: &'f Folder, options: &PlanOptions) -> Result<Self, PlanError> {
-        let position =
-            |version: &Option<Version>| version.as_ref().map(|version| Self::position(folder, version)).transpose();
+    pub(super) fn new(folder: &'f Folder, options: &PlanOptions) -> Result<Self, PlanError> {
+        let place = |version: &Option<Version>| version.as_ref().map(|version| position(folder, version)).transpose();
         if options.to.is_some() && options.only.is_some() {
             return Err(PlanError { message: "--to and --only exclude each other; give one of them".into() });
         }
-        Ok(Self { folder, to: position(&options.to)?, only: position(&options.only)? })
+        Ok(Self { folder, to: place(&options.to)?, only: place(&options.only)? })
     }
 
-    fn position(folder: &Folder, version: &Version) -> Result<usize, PlanError> {
-        let dialect = dialect(folder.tool);
-        folder.files.iter().position(|file| dialect.key(&file.version) == dialect.key(version)).ok_or_else(|| {
-            let newest = folder.files.last().map_or_else(
-                || "the folder is empty".to_owned(),
-                |file| format!("the newest is {}", file.version.untrusted().safe()),
-            );
-            let message =
-                format!("{} has no migration {}; {newest}", folder.path.display(), version.untrusted().safe());
-            PlanError { message: message.into() }
-        })
-    }
-
-    fn files(&self) -> &'f [Arc<MigrationFile>] {
+    pub(super) fn files(&self) -> &'f [Arc<MigrationFile>] {
         match (self.to, self.only) {
             (_, Some(only)) => &self.folder.files[only..=only],
             (Some(to), None) => &self.folder.files[..=to],
             (None, None) => &self.folder.files,
         }
     }
+
+    /// Why the one file of `only` cannot be run alone: a ledger that keeps its position only would say that all files
+    /// below it were applied too.
+    fn leaves_a_gap(&self, pending: &[Version]) -> Option<Untrusted> {
+        let tool = self.folder.tool;
+        let only = &self.folder.files[self.only?];
+        let position_only = dialect(tool).reading.as_ref().is_some_and(|reading| reading.position_only);
+        let first = pending.first().filter(|first| position_only && **first != only.version)?;
+        let why = format!(
+            "{tool} keeps its position and no history: with {} alone its ledger would say that {} is applied too",
+            only.version.untrusted().safe(),
+            first.untrusted().safe()
+        );
+        Some(why.into())
+    }
+}
+
+/// The place of a version in the folder.
+pub(super) fn position(folder: &Folder, version: &Version) -> Result<usize, PlanError> {
+    let dialect = dialect(folder.tool);
+    folder.files.iter().position(|file| dialect.key(&file.version) == dialect.key(version)).ok_or_else(|| {
+        let newest = folder.files.last().map_or_else(
+            || "the folder is empty".to_owned(),
+            |file| format!("the newest is {}", file.version.untrusted().safe()),
+        );
+        let message = format!("{} has no migration {}; {newest}", folder.path.display(), version.untrusted().safe());
+        PlanError { message: message.into() }
+    })
 }
 
 enum Judged {
@@ -131,7 +196,7 @@ fn judge(tenant: &Tenant, standings: &mut Standings<'_>, range: &Range<'_>, opti
             return Judged::UpToDate;
         }
     }
-    if let Some(why) = cannot_migrate(tenant, range.folder) {
+    if let Some(why) = unfit(tenant, range.folder) {
         return Judged::LeftOut(why);
     }
     if standing.pending.is_none() {
@@ -156,6 +221,9 @@ fn judge(tenant: &Tenant, standings: &mut Standings<'_>, range: &Range<'_>, opti
         Ok(settled) => settled,
         Err(why) => return Judged::LeftOut(why),
     };
+    if let Some(why) = standing.pending.as_deref().and_then(|pending| range.leaves_a_gap(pending)) {
+        return Judged::LeftOut(why);
+    }
     match (&tenant.schema, tenant.schema_oid) {
         (Some(schema), Some(schema_oid)) => match SchemaName::tenant(schema.raw()) {
             Ok(name) => Judged::Planned(TenantPlan {
@@ -167,6 +235,7 @@ fn judge(tenant: &Tenant, standings: &mut Standings<'_>, range: &Range<'_>, opti
                 from: tenant.version().cloned(),
                 warnings: ahead(&standing).into_iter().chain(warning).collect(),
                 files,
+                stays: None,
             }),
             Err(error) => Judged::LeftOut(format!("its schema is no tenant's: {error}").into()),
         },
@@ -174,8 +243,8 @@ fn judge(tenant: &Tenant, standings: &mut Standings<'_>, range: &Range<'_>, opti
     }
 }
 
-/// Why a tenant that has or may have pending files is not touched.
-fn cannot_migrate(tenant: &Tenant, folder: &Folder) -> Option<Untrusted> {
+/// Why a tenant that something is to be done to is not touched.
+pub(super) fn unfit(tenant: &Tenant, folder: &Folder) -> Option<Untrusted> {
     let problems = || tenant.problems.iter().map(|problem| problem.raw()).collect::<Vec<_>>().join("; ");
     let because = |what: &str| -> Untrusted {
         match problems() {
@@ -197,24 +266,8 @@ fn cannot_migrate(tenant: &Tenant, folder: &Folder) -> Option<Untrusted> {
         | TenantState::Ok
         | TenantState::Unknown => {}
     }
-    match &tenant.ledger {
-        LedgerState::Unread => return Some("its ledger has not been read yet; refresh and plan again".into()),
-        LedgerState::NoAccess(why) => return Some(format!("no access: {}", why.raw()).into()),
-        LedgerState::DatabaseWide { why, .. } => return Some(why.clone()),
-        LedgerState::Unreadable { why, .. } => return Some(format!("unreadable ledger: {}", why.raw()).into()),
-        LedgerState::Absent => {}
-        LedgerState::Read(reading) => {
-            if reading.tool != folder.tool {
-                let why = format!("its ledger is of {}, the files are of {}", reading.tool, folder.tool);
-                return Some(why.into());
-            }
-            if reading.dirty {
-                return Some(format!("dirty: {} recorded a migration that failed", reading.tool).into());
-            }
-            if let Some(why) = &reading.locked {
-                return Some(format!("locked: {}", why.raw()).into());
-            }
-        }
+    if let Some(why) = cannot_write(&tenant.ledger, folder.tool) {
+        return Some(why);
     }
     match tenant.state {
         TenantState::Locked => Some(because("locked: another session is migrating it")),
@@ -232,6 +285,26 @@ fn cannot_migrate(tenant: &Tenant, folder: &Folder) -> Option<Untrusted> {
     }
 }
 
+/// Why a ledger is not written by the rules of this tool.
+pub(super) fn cannot_write(ledger: &LedgerState, tool: Tool) -> Option<Untrusted> {
+    match ledger {
+        LedgerState::Unread => Some("its ledger has not been read yet; refresh and plan again".into()),
+        LedgerState::NoAccess(why) => Some(format!("no access: {}", why.raw()).into()),
+        LedgerState::DatabaseWide { why, .. } => Some(why.clone()),
+        LedgerState::Unreadable { why, .. } => Some(format!("unreadable ledger: {}", why.raw()).into()),
+        LedgerState::Absent => None,
+        LedgerState::Read(reading) => {
+            if reading.tool != tool {
+                return Some(format!("its ledger is of {}, the files are of {tool}", reading.tool).into());
+            }
+            if reading.dirty {
+                return Some(format!("dirty: {} recorded a migration that failed", reading.tool).into());
+            }
+            reading.locked.as_ref().map(|why| format!("locked: {}", why.raw()).into())
+        }
+    }
+}
+
 /// Versions of which there is no file.
 fn ahead(standing: &Standing) -> Option<Untrusted> {
     let ahead = standing.ahead.as_ref().filter(|ahead| !ahead.is_empty())?;
@@ -240,7 +313,7 @@ fn ahead(standing: &Standing) -> Option<Untrusted> {
 }
 
 /// Canaries are the smallest: they fail soonest and hurt least.
-fn put_canaries_first(plan: &mut Plan, sizes: &HashMap<TenantKey, Option<u64>>) {
+pub(super) fn put_canaries_first(plan: &mut Plan, sizes: &HashMap<TenantKey, Option<u64>>) {
     plan.tenants.sort_by(|a, b| (a.slug.raw(), &a.key).cmp(&(b.slug.raw(), &b.key)));
     let wanted = usize::try_from(plan.options.canary).unwrap_or(usize::MAX);
     plan.canary = wanted.min(plan.tenants.len().saturating_sub(1));
@@ -257,9 +330,10 @@ fn put_canaries_first(plan: &mut Plan, sizes: &HashMap<TenantKey, Option<u64>>) 
     plan.tenants = first.into_iter().filter_map(|index| tenants[index].take()).collect();
 }
 
-fn collect_findings(plan: &mut Plan, files: &[Arc<MigrationFile>]) {
+/// What plan time says of each of these files, but for some rules.
+pub(super) fn collect_findings(plan: &mut Plan, files: &[Arc<MigrationFile>], but: &[&str]) {
     for file in files {
-        for finding in &file.findings {
+        for finding in file.findings.iter().filter(|finding| !but.contains(&finding.rule)) {
             let lifted =
                 plan.options.allow.iter().any(|(version, rule)| version == file.version.raw() && rule == finding.rule);
             if finding.refuses && !lifted {

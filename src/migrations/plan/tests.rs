@@ -8,11 +8,11 @@ use crate::migrations::folder::{Folder, FolderFacts};
 use crate::model::ledger::{AppliedSet, LedgerReading, LedgerState};
 use crate::model::tenant::{Tenant, TenantState};
 
-fn database() -> DatabaseName {
+pub(super) fn database() -> DatabaseName {
     "eu-1".into()
 }
 
-fn file(version: &str) -> Arc<MigrationFile> {
+pub(super) fn file(version: &str) -> Arc<MigrationFile> {
     Arc::new(MigrationFile {
         version: Version::new(version),
         name: "a-name".into(),
@@ -23,6 +23,7 @@ fn file(version: &str) -> Arc<MigrationFile> {
         sql: "select 1".into(),
         sha256: [version.len() as u8; 32],
         down: None,
+        verify: None,
         statements: Vec::new(),
         transactional: true,
         findings: Vec::new(),
@@ -34,7 +35,7 @@ pub(super) fn folder_of(tool: Tool, versions: &[&str]) -> Folder {
     Folder { path: PathBuf::from("migrations"), tool, files, notes: Vec::new(), facts: FolderFacts::default() }
 }
 
-fn folder(versions: &[&str]) -> Folder {
+pub(super) fn folder(versions: &[&str]) -> Folder {
     folder_of(Tool::Migratus, versions)
 }
 
@@ -45,7 +46,7 @@ pub(super) fn ledger_of(tool: Tool, versions: &[&str]) -> LedgerReading {
     LedgerReading { tool, table: "schema_migrations".into(), applied, dirty: false, locked: None }
 }
 
-fn at(versions: &[&str]) -> LedgerState {
+pub(super) fn at(versions: &[&str]) -> LedgerState {
     LedgerState::Read(ledger_of(Tool::Migratus, versions))
 }
 

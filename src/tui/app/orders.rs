@@ -244,6 +244,10 @@ impl App {
         let words = match &*pending.order {
             Order::Provision(order) => format!("ordered: new tenant {}", Untrusted::new(&order.name.slug).safe()),
             Order::Migrate(order) => format!("ordered: migrate {} tenants", order.plan.tenants.len()),
+            Order::Rehearse(order) => format!("ordered: rehearse on {} tenants", order.plan.rehearsal().len()),
+            Order::Rollback(order) => {
+                format!("ordered: {} {} tenants", order.plan.direction.verb(), order.plan.tenants.len())
+            }
         };
         if let Order::Provision(order) = &*pending.order {
             self.expected_tenant = Some((pending.database.clone(), order.name.slug.clone()));

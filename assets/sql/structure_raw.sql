@@ -1,0 +1,63 @@
+-- One line per schema: a hash over its structure as the catalog keeps it, cheap and good enough to say "the same".
+-- A schema's tables are reached through pg_depend, for pg_class has no index on relnamespace. Numbers of objects differ
+-- from schema to schema: names stand for them, and node trees lose what is a number of an object or a place in a text.
+-- Structures that differ have different hashes; a few that do not may have, too (structure_lines.sql tells).
+WITH wanted AS (
+    SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace AS n WHERE n.oid = ANY (:'oids'::oid[])
+), rel AS (
+    SELECT w.oid AS ns, c.* FROM wanted AS w
+    JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.refobjid = w.oid
+        AND d.classid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0
+    JOIN pg_catalog.pg_class AS c ON c.oid = d.objid
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+), lines AS (
+    SELECT r.ns, pg_catalog.concat_ws(' ', 'relation', r.relname, r.relkind, r.relpersistence, r.relrowsecurity, r.relforcerowsecurity) AS line FROM rel AS r
+    UNION ALL
+    SELECT r.ns, pg_catalog.concat_ws(' ', 'column', r.relname, a.attname, t.typname, CASE WHEN t.typnamespace = r.ns THEN '.' ELSE t.typnamespace::text END,
+        a.atttypmod, a.attnotnull, a.attidentity, a.attgenerated, a.attcollation,
+        pg_catalog.md5(pg_catalog.regexp_replace(pg_catalog.regexp_replace(pg_catalog.regexp_replace(f.adbin::text,
+            ':location -?\d+', '', 'g'), '(:consttype 2205 .*?:constvalue) \d+ \[[^]]*\]', '\1', 'g'), '\m\d{5,}\M', '@', 'g')))
+    FROM rel AS r
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+    LEFT JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = r.oid AND f.adnum = a.attnum
+    WHERE r.relkind <> 'S'
+    UNION ALL
+    SELECT r.ns, pg_catalog.concat_ws(' ', 'constraint', r.relname, k.conname, k.contype, k.condeferrable, k.condeferred, k.convalidated, k.conkey::text,
+        o.relname, CASE WHEN o.relnamespace = r.ns THEN '.' ELSE o.relnamespace::text END, k.confkey::text, k.confupdtype, k.confdeltype, k.confmatchtype,
+        pg_catalog.md5(pg_catalog.regexp_replace(pg_catalog.regexp_replace(k.conbin::text, ':location -?\d+', '', 'g'), '\m\d{5,}\M', '@', 'g')))
+    FROM rel AS r
+    JOIN pg_catalog.pg_constraint AS k ON k.conrelid = r.oid
+    LEFT JOIN pg_catalog.pg_class AS o ON o.oid = k.confrelid
+    UNION ALL
+    SELECT r.ns, pg_catalog.concat_ws(' ', 'index', r.relname, c.relname, m.amname, i.indisunique, i.indisvalid, i.indkey::text, i.indoption::text,
+        pg_catalog.md5(pg_catalog.regexp_replace(pg_catalog.regexp_replace(pg_catalog.concat(i.indexprs::text, i.indpred::text), ':location -?\d+', '', 'g'), '\m\d{5,}\M', '@', 'g')))
+    FROM rel AS r
+    JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+    JOIN pg_catalog.pg_am AS m ON m.oid = c.relam
+    UNION ALL
+    SELECT r.ns, pg_catalog.concat_ws(' ', 'trigger', r.relname, g.tgname, g.tgtype, g.tgenabled, p.proname, g.tgattr::text)
+    FROM rel AS r
+    JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = r.oid AND NOT g.tgisinternal
+    JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
+    UNION ALL
+    SELECT r.ns, pg_catalog.concat_ws(' ', 'view', r.relname,
+        pg_catalog.md5(pg_catalog.regexp_replace(pg_catalog.regexp_replace(w.ev_action::text, ':location -?\d+', '', 'g'), '\m\d{5,}\M', '@', 'g')))
+    FROM rel AS r
+    JOIN pg_catalog.pg_rewrite AS w ON w.ev_class = r.oid
+    UNION ALL
+    SELECT r.ns, pg_catalog.concat_ws(' ', 'policy', r.relname, l.polname, l.polcmd, l.polpermissive)
+    FROM rel AS r
+    JOIN pg_catalog.pg_policy AS l ON l.polrelid = r.oid
+    UNION ALL
+    SELECT w.oid, pg_catalog.concat_ws(' ', 'function', p.proname, p.pronargs, p.prokind, p.provolatile, p.prosecdef, pg_catalog.md5(p.prosrc), p.proconfig::text)
+    FROM wanted AS w
+    JOIN pg_catalog.pg_proc AS p ON p.pronamespace = w.oid
+    UNION ALL
+    SELECT w.oid, pg_catalog.concat_ws(' ', 'type', t.typname, t.typtype, t.typnotnull,
+        (SELECT pg_catalog.string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum AS e WHERE e.enumtypid = t.oid))
+    FROM wanted AS w
+    JOIN pg_catalog.pg_type AS t ON t.typnamespace = w.oid AND t.typtype IN ('e', 'd', 'r')
+)
+SELECT l.ns::text, pg_catalog.md5(pg_catalog.string_agg(l.line, E'\n' ORDER BY l.line)) FROM lines AS l GROUP BY l.ns;

@@ -1,0 +1,41 @@
+//! The arguments of `rollback` and `redo`.
+
+use clap::Args;
+
+use super::{Consent, Format, state};
+use crate::model::tenant::TenantState;
+
+/// `rollback` and `redo`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Undo {
+    /// Slugs or schemas of tenants
+    #[arg(value_name = "SLUG", conflicts_with_all = ["all", "state"])]
+    pub slugs: Vec<String>,
+    /// Every tenant that is not deleted, the suspended ones included, orphans never
+    #[arg(long, conflicts_with = "state")]
+    pub all: bool,
+    /// Every tenant in these states
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
+    pub state: Vec<TenantState>,
+    /// How many migrations of each tenant, the newest first; 1 unless given
+    #[arg(long, value_name = "N", conflicts_with = "to", value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: Option<u32>,
+    /// Down to this version, which stays
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<String>,
+    /// How many tenants go first and alone; 0 for none
+    #[arg(long, value_name = "N")]
+    pub canary: Option<u32>,
+    /// Tenants at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub parallel: Option<u32>,
+    /// Stop when so many tenants have failed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_failures: Option<u32>,
+    /// Questions.
+    #[command(flatten)]
+    pub consent: Consent,
+    /// Output.
+    #[command(flatten)]
+    pub format: Format,
+}

@@ -1,0 +1,142 @@
+//! Which tenants of which databases a command means.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::writing;
+use crate::cli::exit::{Failure, Outcome, Status};
+use crate::cli::session::{self, Session};
+use crate::fleet::{ReadOptions, Reading};
+use crate::model::tenant::{Tenant, TenantState};
+use crate::postgres::session::Target;
+
+/// What the command line named.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Slugs or schemas.
+    pub slugs: &'a [String],
+    /// Every tenant that is not deleted.
+    pub all: bool,
+    /// Those in these states.
+    pub state: &'a [TenantState],
+    /// What is done to them, in one word: `migrated`.
+    pub done: &'static str,
+}
+
+/// One database of the order, with the tenants that are meant.
+pub struct Aim {
+    /// How to reach it.
+    pub target: Target,
+    /// How it stands.
+    pub reading: Reading,
+    /// The tenants.
+    pub tenants: Vec<Arc<Tenant>>,
+}
+
+impl Wanted<'_> {
+    /// Refuses an order that names nobody.
+    ///
+    /// # Errors
+    /// Exit 2.
+    pub fn check(&self) -> Outcome<()> {
+        if self.slugs.is_empty() && !self.all && self.state.is_empty() {
+            return Err(Failure::usage("which tenants? Name them, or add --all or --state STATE"));
+        }
+        Ok(())
+    }
+
+    /// Reads the databases and finds the tenants. All must answer: what a name means is not guessed while one is down.
+    ///
+    /// # Errors
+    /// Exit 1 for an unknown tenant, 2 for an ambiguous one, 3 without a link, 5 for one that is never touched.
+    pub async fn choose(&self, session: &Session) -> Outcome<Vec<Aim>> {
+        let mut aims = databases(session).await?;
+        for aim in &mut aims {
+            if self.slugs.is_empty() {
+                aim.tenants = self.by_set(&aim.reading);
+            }
+        }
+        for slug in self.slugs.iter().collect::<BTreeSet<_>>() {
+            let (database, tenant) = find(&aims, slug)?;
+            self.check_tenant(&tenant)?;
+            if let Some(aim) = aims.get_mut(database) {
+                aim.tenants.push(tenant);
+            }
+        }
+        if self.slugs.is_empty() {
+            Ok(aims)
+        } else {
+            Ok(aims.into_iter().filter(|aim| !aim.tenants.is_empty()).collect())
+        }
+    }
+
+    /// The same tenants as they are now.
+    ///
+    /// # Errors
+    /// Exit 3 without a link.
+    pub async fn again(&self, aim: &Aim) -> Outcome<Aim> {
+        let (target, reading) = session::read(&aim.target.config, &ReadOptions::default()).await?;
+        let chosen: BTreeSet<_> = aim.tenants.iter().map(|tenant| &tenant.key).collect();
+        let tenants = if self.slugs.is_empty() {
+            self.by_set(&reading)
+        } else {
+            reading.snapshot.tenants.iter().filter(|tenant| chosen.contains(&tenant.key)).cloned().collect()
+        };
+        Ok(Aim { target, reading, tenants })
+    }
+
+    /// `--all` and `--state`: never the deleted, never orphans.
+    fn by_set(&self, reading: &Reading) -> Vec<Arc<Tenant>> {
+        let tenants = reading.snapshot.tenants.iter();
+        tenants
+            .filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema)
+            .filter(|tenant| self.all || self.state.contains(&tenant.state))
+            .cloned()
+            .collect()
+    }
+
+    /// Plans leave these out without a word, since a set never means them; a name does.
+    fn check_tenant(&self, tenant: &Tenant) -> Outcome<()> {
+        let why = if tenant.deleted {
+            "is deleted in the registry"
+        } else if tenant.state == TenantState::OrphanSchema {
+            "is a schema without a row in the registry"
+        } else {
+            return Ok(());
+        };
+        let (slug, done) = (tenant.slug.raw(), self.done);
+        Err(Failure::refused(format!("nothing was done: \"{slug}\" {why}, and such are never {done}")))
+    }
+}
+
+/// All databases, with no tenants chosen.
+///
+/// # Errors
+/// Exit 3 where one is down.
+pub async fn databases(session: &Session) -> Outcome<Vec<Aim>> {
+    let reads = session.read(&ReadOptions::default()).await;
+    let status = session::tell_down(&reads);
+    if status != Status::Done {
+        let hint = if session.has_several() { "; --database NAME leaves the others out" } else { "" };
+        return Err(Failure::new(status, format!("nothing was done{hint}")));
+    }
+    let found = reads.into_iter().filter_map(|read| read.reading.ok());
+    Ok(found.map(|(target, reading)| Aim { target, reading, tenants: Vec::new() }).collect())
+}
+
+fn find(aims: &[Aim], slug: &str) -> Outcome<(usize, Arc<Tenant>)> {
+    let found = |matches: &dyn Fn(&Tenant) -> bool| -> Vec<(usize, Arc<Tenant>)> {
+        let all = aims
+            .iter()
+            .enumerate()
+            .flat_map(|(index, aim)| aim.reading.snapshot.tenants.iter().map(move |t| (index, t)));
+        all.filter(|(_, tenant)| matches(tenant)).map(|(index, tenant)| (index, Arc::clone(tenant))).collect()
+    };
+    let tenants = found(&|tenant| tenant.slug.raw() == slug);
+    let tenants = if tenants.is_empty() {
+        found(&|tenant| tenant.schema.as_ref().is_some_and(|schema| schema.raw() == slug))
+    } else {
+        tenants
+    };
+    writing::only_one(slug, tenants, |(_, tenant)| tenant)
+}

@@ -1,0 +1,165 @@
+//! From a plan to its results: print it, ask, order, run, tell. The same for every command that goes through tenants.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::choose::Aim;
+use super::plan::{self, PlanDocument};
+use super::running::{self, Results};
+use super::writing;
+use crate::cli::args::Consent;
+use crate::cli::ask;
+use crate::cli::exit::{Failure, Outcome, Status};
+use crate::cli::output::{self, Style};
+use crate::cli::session::Session;
+use crate::fleet::Reading;
+use crate::jobs::orders;
+use crate::jobs::service::Order;
+use crate::migrations::plan::Plan;
+use crate::model::job::{JobKind, JobState, JobView};
+
+#[derive(Serialize)]
+struct Plans {
+    plans: Vec<PlanDocument>,
+}
+
+/// Prints plans, and changes nothing.
+///
+/// # Errors
+/// As `make` says, or when the output cannot be written.
+pub fn dry_run(
+    aims: &[Aim],
+    style: Style,
+    make: impl Fn(&Aim) -> Outcome<Plan>,
+    runs: impl Fn(&Plan) -> Outcome<()>,
+) -> Outcome<Status> {
+    let mut status = Status::Done;
+    let mut plans = Vec::new();
+    for aim in aims {
+        if let Some(job) = live_job(&aim.reading) {
+            output::note(format!("{} is {}: see `tenantui job {}`", name(job), job.state.word(), job.id));
+        }
+        writing::note_server(&aim.target, &aim.reading);
+        let plan = make(aim)?;
+        let runs = runs(&plan);
+        if style == Style::Text {
+            output::data(&plan::words(&plan, &aim.target.config, true))?;
+        }
+        if let Err(failure) = runs {
+            output::note(&failure.message);
+            status = status.and(failure.status);
+        }
+        status = status.and(judged(&plan));
+        plans.push(PlanDocument::from(&plan));
+    }
+    match style {
+        Style::Json => output::json(&Plans { plans })?,
+        Style::Csv => output::data(&plan::table(&plans).csv()?)?,
+        Style::Text => {}
+    }
+    Ok(status)
+}
+
+/// Prints the plan, asks, orders and runs.
+///
+/// # Errors
+/// Exit 5 where the plan is refused, not confirmed, or the database cannot be written.
+pub async fn carry_out(
+    session: &Session,
+    aim: &Aim,
+    plan: Plan,
+    consent: Consent,
+    question: &str,
+    order: impl FnOnce(Arc<Plan>) -> Order,
+    results: &mut Results,
+) -> Outcome<Status> {
+    output::note(plan::words(&plan, &aim.target.config, false));
+    if !plan.refusals.is_empty() {
+        return Err(Failure::refused(refused(&plan)));
+    }
+    runs(&plan)?;
+    let judged = judged(&plan);
+    if plan.tenants.is_empty() {
+        results.add_left_out(&plan.database, &plan.left_out);
+        return Ok(judged);
+    }
+    let plan = Arc::new(plan);
+    let order = order(Arc::clone(&plan));
+    if let Order::Rehearse(_) = &order {
+        orders::rehearsable(&plan)?;
+    }
+    writing::check_writable(&aim.target, &aim.reading)?;
+    ask::confirm(question, &aim.target.config, consent, &session.signals).await?;
+    let job = orders::order(&aim.target, &order, Uuid::new_v4()).await?;
+    let view = running::run(&aim.target, job, false, consent, &session.signals).await?;
+    output::note(running::progress_line(&view));
+    results.add(&aim.target, &view).await?;
+    results.add_left_out(&plan.database, &plan.left_out);
+    Ok(running::status(&view, &session.signals, Status::Partly).and(judged))
+}
+
+/// Whether this version can run the plan's files; asked before the operator is.
+///
+/// # Errors
+/// Exit 5; which file, and why.
+pub fn runs(plan: &Plan) -> Outcome<()> {
+    if !plan.refusals.is_empty() {
+        return Ok(());
+    }
+    Ok(orders::runnable(plan.tool, plan.scripts().iter().map(AsRef::as_ref))?)
+}
+
+/// What a plan says of the end: 5 where it cannot be ordered, 4 where tenants are left out.
+fn judged(plan: &Plan) -> Status {
+    match (plan.refusals.is_empty(), plan.left_out.is_empty()) {
+        (false, _) => Status::Refused,
+        (true, false) => Status::Partly,
+        (true, true) => Status::Done,
+    }
+}
+
+/// The job that goes through the tenants of a database now, or will: there is one at a time.
+#[must_use]
+pub fn live_job(reading: &Reading) -> Option<&JobView> {
+    reading.snapshot.jobs.iter().find(|job| job.kind.goes_through_tenants() && !job.state.is_over())
+}
+
+/// A job in words.
+#[must_use]
+pub fn name(job: &JobView) -> String {
+    format!("{}: job {} ({} {})", job.database, job.id, job.kind.word(), job.what.safe())
+}
+
+/// Names the entry that would lift the first refusal: the rule is known to the program, not to the operator.
+fn refused(plan: &Plan) -> String {
+    let lift = plan.refusals.first().map_or_else(String::new, |refusal| {
+        let (version, rule) = (refusal.file.version.untrusted().safe(), refusal.finding.rule);
+        format!(
+            "; correct them, or lift a rule for an old file: allow = [\"{version}:{rule}\"] in [database.migrations]"
+        )
+    });
+    format!("nothing was done: the plan has files that are refused{lift}")
+}
+
+/// Why nothing can be ordered while this job lives.
+#[must_use]
+pub fn busy(job: &JobView) -> Failure {
+    // Of a job that does not run the worker is only its last one.
+    let worker = job.worker.as_ref().filter(|_| job.state == JobState::Running);
+    let worker = worker.map_or_else(String::new, |worker| format!(" by {}", worker.safe()));
+    let next = match (job.state, job.kind) {
+        (JobState::Paused | JobState::Queued, _)
+        | (JobState::Orphaned, JobKind::Rollback | JobKind::Redo | JobKind::Rehearse) => {
+            format!("`tenantui job {0} resume` goes on with it, `cancel` ends it", job.id)
+        }
+        (
+            JobState::Running | JobState::Orphaned | JobState::Done | JobState::Failed | JobState::Cancelled,
+            JobKind::Provision | JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse,
+        ) => {
+            format!("`tenantui job {} follow` watches it", job.id)
+        }
+    };
+    Failure::refused(format!("{} is {}{worker}; one migrate job at a time. {next}", name(job), job.state.word()))
+}

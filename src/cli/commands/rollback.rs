@@ -1,0 +1,93 @@
+//! `rollback` and `redo`: undo the newest migrations of tenants, or undo them and apply them again.
+
+use super::choose::{Aim, Wanted};
+use super::migrate::no_folder;
+use super::plan::counted;
+use super::planned::{self, busy, live_job};
+use super::running::Results;
+use super::writing;
+use crate::cli::args::Undo;
+use crate::cli::exit::{Failure, Outcome, Status};
+use crate::cli::output::{self, Style};
+use crate::cli::session::Session;
+use crate::jobs::service::{Order, RollbackOrder};
+use crate::migrations::plan::{self, Direction, Plan, PlanOptions, Reach};
+use crate::model::ledger::Version;
+
+/// Undoes migrations; `direction` says whether they are applied again.
+///
+/// # Errors
+/// Exit 1 for an unknown tenant, 2 without a target, 3 without a link, 5 where it is refused.
+pub async fn run(session: &Session, arguments: &Undo, direction: Direction) -> Outcome<Status> {
+    let done = match direction {
+        Direction::Up | Direction::Down => "rolled back",
+        Direction::Again => "migrated",
+    };
+    let wanted = Wanted { slugs: &arguments.slugs, all: arguments.all, state: &arguments.state, done };
+    wanted.check()?;
+    let style = Style::from(arguments.format);
+    let aims = wanted.choose(session).await?;
+    if arguments.consent.dry_run {
+        return planned::dry_run(&aims, style, |aim| make_plan(aim, arguments, direction), planned::runs);
+    }
+    let mut results = Results::default();
+    let mut status = Status::Done;
+    for aim in &aims {
+        match one_database(session, arguments, direction, aim, &mut results).await {
+            Ok(next) => status = status.and(next),
+            Err(failure) if results.tenants.is_empty() => return Err(failure),
+            Err(failure) => {
+                // What was done before is told all the same.
+                output::note(&failure.message);
+                status = status.and(failure.status);
+                break;
+            }
+        }
+        if session.signals.first().is_some() {
+            break;
+        }
+    }
+    results.print(style)?;
+    Ok(status)
+}
+
+fn make_plan(aim: &Aim, arguments: &Undo, direction: Direction) -> Outcome<Plan> {
+    let database = &aim.target.config;
+    let Some(folder) = &aim.reading.context.folder else {
+        return Err(no_folder(aim));
+    };
+    let mut options = PlanOptions::from(&**database);
+    options.canary = arguments.canary.unwrap_or(options.canary);
+    options.parallel = arguments.parallel.unwrap_or(options.parallel);
+    options.max_failures = arguments.max_failures.unwrap_or(options.max_failures);
+    let reach = match &arguments.to {
+        Some(version) => Reach::To(Version::new(version)),
+        None => Reach::Steps(arguments.steps.unwrap_or(1)),
+    };
+    plan::undo(&database.name, &aim.tenants, folder, (direction, &reach), options)
+        .map_err(|error| Failure::usage(format!("{}: {error}", database.name)))
+}
+
+async fn one_database(
+    session: &Session,
+    arguments: &Undo,
+    direction: Direction,
+    aim: &Aim,
+    results: &mut Results,
+) -> Outcome<Status> {
+    writing::check_server(&aim.target, &aim.reading)?;
+    if let Some(job) = live_job(&aim.reading) {
+        return Err(busy(job));
+    }
+    let plan = make_plan(aim, arguments, direction)?;
+    let verb = match direction {
+        Direction::Up | Direction::Down => "Roll back",
+        Direction::Again => "Redo",
+    };
+    let undone = plan.tenants.iter().map(|tenant| tenant.files.len()).sum();
+    let tenants = counted(plan.tenants.len(), "tenant");
+    let question = format!("{verb} {} in {tenants}?", counted(undone, "migration"));
+    let (consent, layout) = (arguments.consent, aim.reading.context.layout.clone());
+    let order = |plan| Order::Rollback(RollbackOrder { plan, layout, wait_after_canary: !consent.yes });
+    planned::carry_out(session, aim, plan, consent, &question, order, results).await
+}

@@ -1,0 +1,273 @@
+//! Orders as the rows that are inserted: a job's parameters and its steps. Pure.
+
+use super::bound::{PlanHash, StepIdentity};
+use super::gate;
+use super::orders::OrderError;
+use super::params::{FORMAT, FileRef, LeftOutRef, Pace, Params, ProvisionParams, RegistryRef, hex};
+use super::service::{MigrateOrder, ProvisionOrder, RollbackOrder};
+use crate::config;
+use crate::layout::Layout;
+use crate::migrations::folder::MigrationFile;
+use crate::migrations::plan::{Direction, LeftOut, Plan, TenantPlan};
+use crate::model::job::{JobKind, StepAction};
+use crate::model::ledger::Version;
+
+/// A job's row and steps, ready to be inserted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Draft {
+    pub(super) kind: JobKind,
+    /// What it works on, and what there may be one live job of.
+    pub(super) scope: String,
+    pub(super) what: String,
+    pub(super) params: Params,
+    pub(super) steps: Vec<StepDraft>,
+}
+
+impl Draft {
+    /// What each claim compares the record with.
+    pub(super) fn plan_sha256(&self) -> Result<String, serde_json::Error> {
+        let mut hash = PlanHash::new(self.kind, &self.scope, &serde_json::to_value(&self.params)?);
+        for (seq, step) in (1..).zip(&self.steps) {
+            let (file, version) = match &step.file {
+                Some((sha256, version)) => (Some(hex(sha256)), Some(version.as_str())),
+                None => (None, None),
+            };
+            hash.step(&StepIdentity {
+                seq,
+                action: step.action.word(),
+                tenant_key: step.tenant_key.as_deref(),
+                tenant_id: step.tenant_id.as_deref(),
+                slug: &step.slug,
+                schema: &step.schema,
+                schema_oid: step.schema_oid,
+                from: step.from.as_deref(),
+                version,
+                file: file.as_deref(),
+            });
+        }
+        Ok(hash.finish())
+    }
+}
+
+/// One step's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StepDraft {
+    pub(super) action: StepAction,
+    pub(super) tenant_key: Option<String>,
+    pub(super) tenant_id: Option<String>,
+    pub(super) slug: String,
+    pub(super) schema: String,
+    pub(super) schema_oid: Option<u32>,
+    /// Where the tenant stands before it; of a rollback, where it comes to.
+    pub(super) from: Option<String>,
+    pub(super) file: Option<([u8; 32], String)>,
+}
+
+/// Of a migration.
+pub(super) fn migrate(order: &MigrateOrder, jobs: &config::Jobs) -> Draft {
+    let plan = &*order.plan;
+    let params = params(plan, &plan.tenants, &order.layout, order.wait_after_canary, jobs);
+    let target = target(plan);
+    let who = if plan.shared { format!("the shared schema {}", who(&plan.tenants)) } else { who(&plan.tenants) };
+    Draft {
+        kind: JobKind::Migrate,
+        scope: SCOPE.to_owned(),
+        what: if target.is_empty() { who } else { format!("{who} to {target}") },
+        steps: plan.tenants.iter().flat_map(|tenant| up_steps(tenant, StepAction::Migrate)).collect(),
+        params,
+    }
+}
+
+/// Of a rehearsal: the canaries alone, and nobody waits for anybody.
+pub(super) fn rehearse(order: &MigrateOrder, jobs: &config::Jobs) -> Draft {
+    let plan = &*order.plan;
+    let tenants = plan.rehearsal();
+    let mut params = params(plan, tenants, &order.layout, false, jobs);
+    params.pace = Pace { canary: 0, batches: Vec::new(), parallel: 1, ..params.pace };
+    params.left_out.clear();
+    Draft {
+        kind: JobKind::Rehearse,
+        scope: SCOPE.to_owned(),
+        what: format!("{} to {}", who(tenants), target(plan)),
+        steps: tenants.iter().flat_map(|tenant| up_steps(tenant, StepAction::Rehearse)).collect(),
+        params,
+    }
+}
+
+/// Of a rollback or a redo.
+///
+/// # Errors
+/// When the plan goes up.
+pub(super) fn rollback(order: &RollbackOrder, jobs: &config::Jobs) -> Result<Draft, OrderError> {
+    let plan = &*order.plan;
+    let kind = match plan.direction {
+        Direction::Up => return Err(gate::refused("a plan that applies migrations is no plan of a rollback")),
+        Direction::Down => JobKind::Rollback,
+        Direction::Again => JobKind::Redo,
+    };
+    let params = params(plan, &plan.tenants, &order.layout, order.wait_after_canary, jobs);
+    let mut steps = Vec::with_capacity(plan.steps());
+    for tenant in &plan.tenants {
+        steps.extend(down_steps(tenant)?);
+        if plan.direction == Direction::Again {
+            steps.extend(again_steps(tenant));
+        }
+    }
+    let who = who(&plan.tenants);
+    let what = match (&plan.target, plan.direction) {
+        (Some(version), Direction::Down) => format!("{who} down to {}", version.raw()),
+        (Some(_) | None, _) => {
+            format!("{who}, {} migrations", plan.tenants.iter().map(|t| t.files.len()).sum::<usize>())
+        }
+    };
+    Ok(Draft { kind, scope: SCOPE.to_owned(), what, params, steps })
+}
+
+/// What there may be one live job of in a database: whatever goes through its tenants.
+const SCOPE: &str = "migrate";
+
+fn target(plan: &Plan) -> &str {
+    plan.target.as_ref().map_or("", Version::raw)
+}
+
+fn who(tenants: &[TenantPlan]) -> String {
+    match tenants {
+        [only] => only.slug.raw().to_owned(),
+        many => format!("{} tenants", many.len()),
+    }
+}
+
+fn params(plan: &Plan, tenants: &[TenantPlan], layout: &Layout, wait: bool, jobs: &config::Jobs) -> Params {
+    let files = plan.files();
+    let runs =
+        |file: &MigrationFile| tenants.iter().any(|tenant| tenant.files.iter().any(|f| f.version == file.version));
+    Params {
+        format: FORMAT,
+        tool: Some(plan.tool.word().to_owned()),
+        files: files.iter().filter(|file| runs(file)).map(|file| FileRef::of(file, plan.direction)).collect(),
+        // The shared schema has nothing behind it.
+        search_path_extra: if plan.shared { Vec::new() } else { extra(layout) },
+        registry: RegistryRef::of(layout).filter(|_| !plan.shared),
+        pace: Pace {
+            parallel: plan.options.parallel,
+            canary: u32::try_from(plan.canary).unwrap_or(0),
+            batches: plan.options.batches.clone(),
+            max_failures: plan.options.max_failures,
+            wait_after_canary: wait,
+            ..pace(jobs)
+        },
+        left_out: plan.left_out.iter().map(left_out).collect(),
+        provision: None,
+        confirmed: Some(hex(&plan.sha256())),
+        shared: plan.shared,
+        ledger: plan.ledger.as_deref().map(str::to_owned),
+    }
+}
+
+fn left_out(left: &LeftOut) -> LeftOutRef {
+    LeftOutRef {
+        key: left.key.local.to_string(),
+        slug: left.slug.raw().to_owned(),
+        schema: left.schema.as_ref().map(|schema| schema.raw().to_owned()),
+        version: left.version.as_ref().map(|version| version.raw().to_owned()),
+        why: left.why.raw().to_owned(),
+    }
+}
+
+fn step(
+    tenant: &TenantPlan,
+    action: StepAction,
+    from: Option<&Version>,
+    (version, sha256): (&Version, [u8; 32]),
+) -> StepDraft {
+    StepDraft {
+        action,
+        tenant_key: Some(tenant.key.local.to_string()),
+        tenant_id: tenant.id.as_ref().map(|id| id.raw().to_owned()),
+        slug: tenant.slug.raw().to_owned(),
+        schema: tenant.schema.raw().to_owned(),
+        schema_oid: Some(tenant.schema_oid),
+        from: from.map(|version| version.raw().to_owned()),
+        file: Some((sha256, version.raw().to_owned())),
+    }
+}
+
+fn up_steps(tenant: &TenantPlan, action: StepAction) -> impl Iterator<Item = StepDraft> + '_ {
+    let before = std::iter::once(tenant.from.as_ref()).chain(tenant.files.iter().map(|file| Some(&file.version)));
+    tenant.files.iter().zip(before).map(move |(file, from)| step(tenant, action, from, (&file.version, file.sha256)))
+}
+
+/// Newest first; each comes to the one that is undone next, the last to what stays.
+fn down_steps(tenant: &TenantPlan) -> Result<Vec<StepDraft>, OrderError> {
+    let comes_to = tenant.files.iter().skip(1).map(|file| Some(&file.version)).chain([tenant.stays.as_ref()]);
+    let undone = tenant.files.iter().zip(comes_to);
+    undone
+        .map(|(file, to)| match &file.down {
+            Some(down) => Ok(step(tenant, StepAction::Rollback, to, (&file.version, down.sha256))),
+            None => Err(gate::refused(format!("{} has no down file", file.path.display()))),
+        })
+        .collect()
+}
+
+/// What was undone, applied again: oldest first.
+fn again_steps(tenant: &TenantPlan) -> impl Iterator<Item = StepDraft> + '_ {
+    let files = || tenant.files.iter().rev();
+    let before = std::iter::once(tenant.stays.as_ref()).chain(files().map(|file| Some(&file.version)));
+    files().zip(before).map(|(file, from)| step(tenant, StepAction::Migrate, from, (&file.version, file.sha256)))
+}
+
+/// Of a new tenant.
+pub(super) fn provision(order: &ProvisionOrder, jobs: &config::Jobs, provision: ProvisionParams) -> Draft {
+    let files = order.folder.as_ref().map(|folder| folder.files.as_slice()).unwrap_or_default();
+    let params = Params {
+        format: FORMAT,
+        tool: order.folder.as_ref().map(|folder| folder.tool.word().to_owned()),
+        files: files.iter().map(|file| FileRef::of(file, Direction::Up)).collect(),
+        search_path_extra: extra(&order.layout),
+        registry: RegistryRef::of(&order.layout),
+        pace: pace(jobs),
+        left_out: Vec::new(),
+        provision: Some(provision),
+        confirmed: None,
+        shared: false,
+        ledger: None,
+    };
+    let step = |action, file| StepDraft {
+        action,
+        tenant_key: None,
+        tenant_id: None,
+        slug: order.name.slug.clone(),
+        schema: order.name.schema.raw().to_owned(),
+        schema_oid: None,
+        from: None,
+        file,
+    };
+    let mut steps = vec![step(StepAction::Row, None), step(StepAction::Schema, None)];
+    steps
+        .extend(files.iter().map(|file| step(StepAction::Migrate, Some((file.sha256, file.version.raw().to_owned())))));
+    steps.push(step(StepAction::Active, None));
+    Draft {
+        kind: JobKind::Provision,
+        scope: format!("provision:{}", order.name.schema.raw()),
+        what: order.name.slug.clone(),
+        params,
+        steps,
+    }
+}
+
+fn extra(layout: &Layout) -> Vec<String> {
+    layout.search_path_extra.iter().map(|schema| schema.raw().to_owned()).collect()
+}
+
+fn pace(jobs: &config::Jobs) -> Pace {
+    let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Pace {
+        parallel: jobs.parallel,
+        canary: 0,
+        batches: Vec::new(),
+        max_failures: jobs.max_failures,
+        wait_after_canary: false,
+        lock_timeout_ms: milliseconds(jobs.lock_timeout),
+        statement_timeout_ms: milliseconds(jobs.statement_timeout),
+    }
+}
