@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tenantui::jobs::service::Order;
 use tenantui::migrations::folder::{Finding, MigrationFile};
-use tenantui::migrations::plan::{Direction, LeftOut, Plan, PlanOptions, Refusal, TenantPlan};
+use tenantui::migrations::plan::{Direction, Estimate, LeftOut, Plan, PlanOptions, Refusal, TenantPlan};
 use tenantui::model::environment::Environment;
 use tenantui::model::ident::SchemaName;
 use tenantui::model::job::{JobId, JobState, JobView, Outcome, TenantOutcome, Waits};
@@ -19,7 +19,7 @@ use tenantui::tui::dialogs::{
 use tenantui::tui::theme::Theme;
 use uuid::Uuid;
 
-use super::sample::{SIZES, eu1, folder, jobs, layout, outcomes};
+use super::sample::{self, SIZES, eu1, folder, jobs, layout, outcomes};
 use super::stage::text;
 use crate::support::picture::Picture;
 
@@ -73,6 +73,7 @@ fn plan(count: usize) -> Plan {
         schema: SchemaName::tenant(&format!("t_shop_{number:04}")).expect("a name"),
         schema_oid: 16_400,
         from: Some(Version::new("0039")),
+        size_bytes: Some(1_000 + number as u64),
         files: files[1 + number % 3..].to_vec(),
         stays: None,
         warnings: Vec::new(),
@@ -106,13 +107,18 @@ fn plan(count: usize) -> Plan {
             to: None,
             only: None,
             canary: 1,
+            canary_tenants: Vec::new(),
             parallel: 4,
             batches: vec![5, 25],
+            pause: std::time::Duration::ZERO,
             max_failures: 3,
             accept_changed: Vec::new(),
             allow: Vec::new(),
         },
+        times: Arc::default(),
+        estimate: Estimate::default(),
     }
+    .with_times(&sample::times())
 }
 
 fn migrate_of(plan: Plan, shown: Option<Plan>, environment: Environment) -> Dialog {
@@ -124,7 +130,6 @@ fn migrate_of(plan: Plan, shown: Option<Plan>, environment: Environment) -> Dial
         shown: shown.map(Arc::new),
         layout: Arc::new(layout()),
         jobs: tenantui::config::Jobs::default(),
-        rate_per_minute: Some(20),
         key: Uuid::nil(),
     })))
 }

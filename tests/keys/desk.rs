@@ -168,6 +168,7 @@ pub fn database(name: &str, environment: Environment) -> DatabaseView {
                 .collect(),
         ),
         target: Some(Version::new(FILES[3])),
+        times: std::sync::Arc::default(),
         cache: CacheView::NotConfigured,
         initialised: Some(true),
         schema_rule: Some("tenant_{slug}".into()),

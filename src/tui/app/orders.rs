@@ -12,7 +12,7 @@ use super::{App, clock};
 use crate::jobs::service::{Order, ServiceCommand};
 use crate::migrations::plan::{self, Plan, PlanOptions};
 use crate::model::environment::Environment;
-use crate::model::job::{JobId, JobKind, JobState, JobView};
+use crate::model::job::{JobId, JobState, JobView};
 use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
 use crate::text::Untrusted;
 use crate::tui::dialogs::{
@@ -105,15 +105,6 @@ impl App {
             return self.say(Level::Info, text);
         }
         let Some(context) = self.state.context(&selection.database) else { return };
-        let rate = self
-            .state
-            .jobs
-            .jobs
-            .iter()
-            .find(|job| {
-                job.database == selection.database && job.kind == JobKind::Migrate && job.rate_per_minute.is_some()
-            })
-            .and_then(|job| job.rate_per_minute);
         let input = MigrateInput {
             environment: self.state.environment(&selection.database),
             set: selection.words,
@@ -121,7 +112,6 @@ impl App {
             shown: shown.map(Arc::new),
             layout: Arc::clone(&context.layout),
             jobs: self.database_config(&selection.database).map(|config| config.jobs.clone()).unwrap_or_default(),
-            rate_per_minute: rate,
             key: Uuid::new_v4(),
             database: selection.database,
         };
@@ -140,7 +130,9 @@ impl App {
             None => return Err(format!("{database} is not configured")),
         };
         options.to = self.state.targets.get(database).cloned();
-        plan::plan(database, &tenants, folder, options).map_err(|error| error.to_string())
+        let plan = plan::plan(database, &tenants, folder, options).map_err(|error| error.to_string())?;
+        let times = self.state.latest.database(database).map(|view| Arc::clone(&view.times)).unwrap_or_default();
+        Ok(plan.with_times(&times))
     }
 
     /// `q`: asks only if a job runs here.

@@ -8,12 +8,14 @@
 //! | Canary     amber (smallest of the set)   then wait for me [x]              |
 //! | Then       batches 5, 25, rest    at once 4    stop after 3 failures       |
 //! | Timeouts   lock 500 ms, statement 10 min                                   |
-//! | Time       about 9 min  (at the 20 a minute of the last job)               |
+//! | Time       about 9 min  (from the last 20 runs)                            |
 //! |                                                                            |
 //! | Type  migrate 180  to start: _                                             |
 //! | [ Cancel ]   Show SQL   Dry run   Start canary                             |
 //! +----------------------------------------------------------------------------+
 //! ```
+//!
+//! Tab goes to the canary, too: a number of the smallest, or names. The order of the set changes by that, never the set.
 
 use std::sync::Arc;
 
@@ -23,13 +25,14 @@ use super::migrate_view::View;
 use super::parts::{Scroll, Step, button_step, moved, scrolled, step};
 use super::{DialogAction, DialogInput, DialogOutcome, MigrateInput};
 use crate::jobs::service::{MigrateOrder, Order};
-use crate::migrations::plan::Plan;
+use crate::migrations::plan::{Canary, Plan};
 use crate::model::environment::Environment;
 use crate::tui::widgets::field::Field;
 
 /// What the keys go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
+    Canary,
     Wait,
     Cancel,
     Sql,
@@ -48,6 +51,10 @@ pub struct Migrate {
     pub(super) focus: Stop,
     pub(super) field: Field,
     pub(super) tried: bool,
+    /// Who goes first, as it is typed.
+    pub(super) canary: Field,
+    /// What is wrong with it.
+    pub(super) canary_error: Option<String>,
 }
 
 impl Migrate {
@@ -56,6 +63,8 @@ impl Migrate {
     pub fn new(input: MigrateInput) -> Self {
         let view = if input.shown.is_some() { View::WhichSet(0) } else { View::Plan };
         Self {
+            canary: Field::new(&canary_text(&input.plan)),
+            canary_error: None,
             plan: Arc::clone(&input.plan),
             view,
             wait: true,
@@ -102,7 +111,13 @@ impl Migrate {
     }
 
     pub(super) fn stops(&self) -> Vec<Stop> {
-        let mut stops = if self.has_canary() { vec![Stop::Wait] } else { Vec::new() };
+        let mut stops = Vec::new();
+        if self.plan.tenants.len() > 1 {
+            stops.push(Stop::Canary);
+        }
+        if self.has_canary() {
+            stops.push(Stop::Wait);
+        }
         stops.extend([Stop::Cancel, Stop::Sql, Stop::DryRun, Stop::Start]);
         stops
     }
@@ -145,6 +160,7 @@ impl Migrate {
             Step::Press => match (focus, &self.input.shown) {
                 (1, Some(shown)) => {
                     self.plan = Arc::clone(shown);
+                    self.canary.set(&canary_text(&self.plan));
                     self.view = View::Plan;
                 }
                 (2, _) => self.view = View::Plan,
@@ -156,6 +172,9 @@ impl Migrate {
     }
 
     fn plan_key(&mut self, key: KeyEvent) -> DialogOutcome {
+        if self.focus == Stop::Canary {
+            return self.canary_key(key);
+        }
         let typing = self.phrase().is_some();
         if self.focus == Stop::Wait && key.code == KeyCode::Char(' ') {
             self.wait = !self.wait;
@@ -164,11 +183,7 @@ impl Migrate {
         match if typing { step(key) } else { button_step(key) } {
             Step::Close => return DialogOutcome::Close,
             Step::Press => return self.press(),
-            what @ (Step::Next | Step::Previous) => {
-                let stops = self.stops();
-                let at = stops.iter().position(|stop| *stop == self.focus).unwrap_or(0);
-                self.focus = stops.get(moved(at, stops.len(), what)).copied().unwrap_or(Stop::Cancel);
-            }
+            what @ (Step::Next | Step::Previous) => self.move_focus(what),
             Step::Other => {
                 if typing && self.field.key(key) {
                     self.tried = false;
@@ -180,8 +195,58 @@ impl Migrate {
         DialogOutcome::Stay
     }
 
+    fn move_focus(&mut self, step: Step) {
+        let stops = self.stops();
+        let at = stops.iter().position(|stop| *stop == self.focus).unwrap_or(0);
+        self.focus = stops.get(moved(at, stops.len(), step)).copied().unwrap_or(Stop::Cancel);
+    }
+
+    /// The canary's field has the keys: it is left when what is in it makes a plan.
+    fn canary_key(&mut self, key: KeyEvent) -> DialogOutcome {
+        match step(key) {
+            Step::Close => {
+                // What was typed is given up; the plan is as it was.
+                self.canary.set(&canary_text(&self.plan));
+                self.canary_error = None;
+                self.focus = Stop::Cancel;
+            }
+            Step::Press => {
+                if self.take_canary() {
+                    self.focus = Stop::Cancel;
+                }
+            }
+            what @ (Step::Next | Step::Previous) => {
+                if self.take_canary() {
+                    self.move_focus(what);
+                }
+            }
+            Step::Other => {
+                self.canary.key(key);
+                self.canary_error = None;
+            }
+        }
+        DialogOutcome::Stay
+    }
+
+    fn take_canary(&mut self) -> bool {
+        match self.plan.with_canary(Canary::parse(self.canary.value())) {
+            Ok(plan) => {
+                self.plan = Arc::new(plan);
+                self.canary.set(&canary_text(&self.plan));
+                self.canary_error = None;
+                true
+            }
+            Err(error) => {
+                self.canary_error = Some(error.to_string());
+                false
+            }
+        }
+    }
+
     fn press(&mut self) -> DialogOutcome {
         match self.focus {
+            // Its own keys have it.
+            Stop::Canary => {}
             Stop::Wait => self.wait = !self.wait,
             Stop::Cancel => {
                 if self.field.value().is_empty() {
@@ -212,5 +277,14 @@ impl Migrate {
             })),
             key: self.input.key,
         }
+    }
+}
+
+/// What stands in the canary's field: a number, or names.
+fn canary_text(plan: &Plan) -> String {
+    if plan.options.canary_tenants.is_empty() {
+        plan.options.canary.to_string()
+    } else {
+        plan.options.canary_tenants.join(", ")
     }
 }

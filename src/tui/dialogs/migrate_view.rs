@@ -9,7 +9,7 @@ use super::migrate::{Migrate, Stop};
 use super::parts::{LABEL, Scroll, labelled, position, scroll_footer};
 use crate::migrations::alone;
 use crate::migrations::plan::Plan;
-use crate::text::{fit, grouped, time_left};
+use crate::text::{duration, fit, grouped, time_left};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::{above, boxes, columns, put, put_safe};
@@ -87,8 +87,8 @@ impl Migrate {
             let y = columns(y);
             if y < last {
                 let end = labelled(buf, inside, y, (line.label, &line.value), line.style, theme);
-                if line.label == "Canary" && self.has_canary() {
-                    self.draw_wait(buf, inside, y, end + 3, theme);
+                if line.label == "Canary" {
+                    self.draw_canary(buf, inside, y, end, theme);
                 }
             }
         }
@@ -107,7 +107,7 @@ impl Migrate {
             Button { title: start, off: off.or(self.off()) },
         ];
         let focus = match self.focus {
-            Stop::Wait => None,
+            Stop::Canary | Stop::Wait => None,
             Stop::Cancel => Some(0),
             Stop::Sql => Some(1),
             Stop::DryRun => Some(2),
@@ -116,8 +116,23 @@ impl Migrate {
         buttons::draw(buf, inside, last, &all, focus, theme);
     }
 
-    fn draw_wait(&self, buf: &mut Buffer, inside: Rect, y: u16, x: u16, theme: &Theme) {
-        let x = put(buf, inside, x, y, "then wait for me ", Style::new());
+    /// Behind the canary's line: its field while it has the keys, else what happens after the canary.
+    fn draw_canary(&self, buf: &mut Buffer, inside: Rect, y: u16, end: u16, theme: &Theme) {
+        if self.focus == Stop::Canary {
+            let room = if self.canary_error.is_some() { 20 } else { 36 };
+            self.canary.draw(buf, inside, (LABEL, y, room), true, theme);
+            let (words, style) = match &self.canary_error {
+                Some(error) => (error.as_str(), theme.error),
+                None => ("how many, or which: acme, globex", theme.muted),
+            };
+            let x = LABEL + room + 1;
+            put_safe(buf, inside, x, y, inside.width.saturating_sub(x), words, style, theme);
+            return;
+        }
+        if !self.has_canary() {
+            return;
+        }
+        let x = put(buf, inside, end + 3, y, "then wait for me ", Style::new());
         let style = if self.focus == Stop::Wait { theme.selection } else { theme.title };
         put(buf, inside, x, y, if self.wait { "[x]" } else { "[ ]" }, style);
     }
@@ -171,6 +186,9 @@ impl Migrate {
     }
 
     fn canary_line(&self) -> String {
+        if self.focus == Stop::Canary {
+            return String::new();
+        }
         if !self.has_canary() {
             let why = if self.plan.tenants.len() < 2 { "none: a single tenant" } else { "none: canary = 0" };
             return why.to_owned();
@@ -183,29 +201,19 @@ impl Migrate {
             .map(|tenant| tenant.slug.safe().fit(20).into())
             .collect();
         let more = if self.plan.canary > 3 { ", .." } else { "" };
-        format!("{}{more} (smallest of the set)", names.join(", "))
+        let how = if self.plan.options.canary_tenants.is_empty() { "smallest of the set" } else { "chosen" };
+        format!("{}{more} ({how})", names.join(", "))
     }
 
     fn timeouts_line(&self) -> String {
-        let words = |time: std::time::Duration| -> String {
-            match (time.as_millis(), time.as_secs()) {
-                (0, _) => "none".to_owned(),
-                (millis, _) if millis % 1_000 != 0 => format!("{millis} ms"),
-                (_, seconds) if seconds % 60 == 0 => format!("{} min", seconds / 60),
-                (_, seconds) => format!("{seconds} s"),
-            }
-        };
-        format!("lock {}, statement {}", words(self.input.jobs.lock_timeout), words(self.input.jobs.statement_timeout))
+        let jobs = &self.input.jobs;
+        format!("lock {}, statement {}", duration(jobs.lock_timeout), duration(jobs.statement_timeout))
     }
 
     fn time_line(&self) -> String {
-        let tenants = self.plan.tenants.len() as u64;
-        match self.input.rate_per_minute.filter(|rate| *rate > 0) {
-            Some(rate) => {
-                format!("{}  (at the {rate} a minute of the last job)", time_left(tenants * 60 / u64::from(rate)))
-            }
-            None => "unknown: no migration has run here yet".to_owned(),
-        }
+        let estimate = &self.plan.estimate;
+        let time = estimate.seconds().map_or_else(|| "unknown".to_owned(), time_left);
+        format!("{time}  ({})", estimate.basis())
     }
 
     /// The text behind `Show SQL`.
@@ -335,5 +343,10 @@ fn then_line(plan: &Plan) -> String {
         if sizes.len() == 1 { "all in one batch".to_owned() } else { format!("batches {}", sizes.join(", ")) };
     let failures = plan.options.max_failures;
     let words = if failures == 1 { "failure" } else { "failures" };
-    format!("{batches}    at once {}    stop after {failures} {words}", plan.options.parallel)
+    let gaps = sizes.len() + usize::from(plan.canary > 0);
+    let pause = match plan.options.pause {
+        pause if pause.is_zero() || gaps < 2 => String::new(),
+        pause => format!(", {} between", duration(pause)),
+    };
+    format!("{batches}{pause}    at once {}    stop after {failures} {words}", plan.options.parallel)
 }

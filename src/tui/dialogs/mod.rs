@@ -181,8 +181,6 @@ pub struct MigrateInput {
     pub layout: Arc<Layout>,
     /// Timeouts and the like, for the dialog's lines.
     pub jobs: Jobs,
-    /// Tenants a minute of the last finished migrate job, where one is known.
-    pub rate_per_minute: Option<u32>,
     /// For the order.
     pub key: Uuid,
 }
