@@ -291,7 +291,8 @@ fn count(text: &str) -> Option<u64> {
 /// `1048576`, `500MB`, `1.5G`: in steps of 1024, as sizes are shown.
 fn bytes(text: &str) -> Option<u64> {
     let (number, unit) = number_and_unit(text)?;
-    let power = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+    let unit = unit.to_ascii_lowercase();
+    let power = match unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit) {
         "" => 0,
         "k" => 1,
         "m" => 2,
