@@ -128,6 +128,7 @@ fn migrate_of(plan: Plan, shown: Option<Plan>, environment: Environment) -> Dial
         set: "filter behind".to_owned(),
         plan: Arc::new(plan),
         shown: shown.map(Arc::new),
+        shared: None,
         layout: Arc::new(layout()),
         jobs: tenantui::config::Jobs::default(),
         key: Uuid::nil(),
@@ -239,7 +240,7 @@ fn migrating_one_in_development_is_two_buttons() {
     check("migrate_one", &dialog);
     assert!(stays(&press(&mut dialog, KeyCode::Char('y'))));
     assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused");
-    for _ in 0..3 {
+    for _ in 0..4 {
         press(&mut dialog, KeyCode::Tab);
     }
     assert!(matches!(press(&mut dialog, KeyCode::Enter), DialogOutcome::Do(_)));
@@ -261,7 +262,10 @@ fn a_refused_file_keeps_start_off() {
     let mut dialog = migrate_of(refused, None, Environment::Production);
     check("migrate_refused", &dialog);
     typed(&mut dialog, "migrate 180");
-    for _ in 0..3 {
+    let mut rehearse = dialog.clone();
+    press(&mut rehearse, KeyCode::Tab);
+    assert!(stays(&press(&mut rehearse, KeyCode::Enter)), "what is refused is not rehearsed either");
+    for _ in 0..4 {
         press(&mut dialog, KeyCode::Tab);
     }
     assert!(stays(&press(&mut dialog, KeyCode::Enter)));
@@ -281,9 +285,32 @@ fn hidden_marks_are_asked_for_first() {
 }
 
 #[test]
+fn the_canary_is_a_field_and_the_shared_schema_a_line() {
+    let mut dialog = migrate_of(plan(180), None, Environment::Production);
+    press(&mut dialog, KeyCode::BackTab);
+    press(&mut dialog, KeyCode::BackTab);
+    check("migrate_canary", &dialog);
+    press(&mut dialog, KeyCode::Backspace);
+    typed(&mut dialog, "shop-0003, nobody");
+    assert!(stays(&press(&mut dialog, KeyCode::Tab)));
+    check("migrate_canary_wrong", &dialog);
+    for _ in 0..", nobody".len() {
+        press(&mut dialog, KeyCode::Backspace);
+    }
+    press(&mut dialog, KeyCode::Enter);
+    check("migrate_canary_chosen", &dialog);
+    let mut paused = plan(180);
+    paused.options.pause = std::time::Duration::from_secs(30);
+    let shared = Plan { shared: true, tenants: plan(1).tenants, ..plan(1) };
+    let Dialog::Migrate(mut opened) = migrate_of(paused, None, Environment::Staging) else { panic!("migrate") };
+    opened.input.shared = Some((Arc::new(shared), Uuid::nil()));
+    check("migrate_shared", &Dialog::Migrate(opened));
+}
+
+#[test]
 fn the_dry_run_and_the_sql_are_views() {
     let mut dialog = migrate_of(plan(180), None, Environment::Production);
-    for _ in 0..2 {
+    for _ in 0..3 {
         press(&mut dialog, KeyCode::Tab);
     }
     press(&mut dialog, KeyCode::Enter);

@@ -40,7 +40,7 @@ use self::command::Command;
 use self::event::{Event, Now};
 use self::keymap::{Chord, Keymap};
 use self::nav::History;
-use self::orders::Pending;
+use self::orders::{AfterShared, Pending};
 use self::state::{
     Counters, Header, JobsState, Level, List, Message, MigrationsState, Prompt, Screen, State, TenantsState, WriteLock,
 };
@@ -105,6 +105,7 @@ pub struct App {
     initialised: BTreeSet<DatabaseName>,
     waiting_for_init: Option<Pending>,
     sent_order: Option<Pending>,
+    after_shared: Option<AfterShared>,
     expected_tenant: Option<(DatabaseName, String)>,
     touched: BTreeSet<TenantKey>,
     touched_since: Option<Duration>,
@@ -169,6 +170,7 @@ impl App {
             initialised: BTreeSet::new(),
             waiting_for_init: None,
             sent_order: None,
+            after_shared: None,
             expected_tenant: None,
             touched: BTreeSet::new(),
             touched_since: None,

@@ -11,7 +11,7 @@
 //! | Time       about 9 min  (from the last 20 runs)                            |
 //! |                                                                            |
 //! | Type  migrate 180  to start: _                                             |
-//! | [ Cancel ]   Show SQL   Dry run   Start canary                             |
+//! | [ Cancel ]   Rehearse   Show SQL   Dry run   Start canary                  |
 //! +----------------------------------------------------------------------------+
 //! ```
 //!
@@ -24,6 +24,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::migrate_view::View;
 use super::parts::{Scroll, Step, button_step, moved, scrolled, step};
 use super::{DialogAction, DialogInput, DialogOutcome, MigrateInput};
+use crate::jobs::orders;
 use crate::jobs::service::{MigrateOrder, Order};
 use crate::migrations::plan::{Canary, Plan};
 use crate::model::environment::Environment;
@@ -35,6 +36,7 @@ pub(super) enum Stop {
     Canary,
     Wait,
     Cancel,
+    Rehearse,
     Sql,
     DryRun,
     Start,
@@ -55,6 +57,8 @@ pub struct Migrate {
     pub(super) canary: Field,
     /// What is wrong with it.
     pub(super) canary_error: Option<String>,
+    /// Why this plan cannot be rehearsed.
+    pub(super) rehearse_off: Option<&'static str>,
 }
 
 impl Migrate {
@@ -65,6 +69,7 @@ impl Migrate {
         Self {
             canary: Field::new(&canary_text(&input.plan)),
             canary_error: None,
+            rehearse_off: rehearse_off(&input.plan),
             plan: Arc::clone(&input.plan),
             view,
             wait: true,
@@ -86,7 +91,11 @@ impl Migrate {
     }
 
     fn can_start(&self) -> bool {
-        !self.plan.tenants.is_empty() && self.plan.refusals.is_empty()
+        !self.plan.tenants.is_empty() && self.plan.refusals.is_empty() && !self.shared_is_refused()
+    }
+
+    pub(super) fn shared_is_refused(&self) -> bool {
+        self.input.shared.as_ref().is_some_and(|(plan, _)| !plan.refusals.is_empty() || plan.tenants.is_empty())
     }
 
     fn matches(&self) -> bool {
@@ -97,6 +106,8 @@ impl Migrate {
     pub(super) fn off(&self) -> Option<&'static str> {
         if !self.plan.refusals.is_empty() {
             Some("a file is refused")
+        } else if self.shared_is_refused() {
+            Some("public first")
         } else if self.plan.tenants.is_empty() {
             Some("nothing to do")
         } else if !self.matches() {
@@ -118,7 +129,7 @@ impl Migrate {
         if self.has_canary() {
             stops.push(Stop::Wait);
         }
-        stops.extend([Stop::Cancel, Stop::Sql, Stop::DryRun, Stop::Start]);
+        stops.extend([Stop::Cancel, Stop::Rehearse, Stop::Sql, Stop::DryRun, Stop::Start]);
         stops
     }
 
@@ -161,6 +172,7 @@ impl Migrate {
                 (1, Some(shown)) => {
                     self.plan = Arc::clone(shown);
                     self.canary.set(&canary_text(&self.plan));
+                    self.rehearse_off = rehearse_off(&self.plan);
                     self.view = View::Plan;
                 }
                 (2, _) => self.view = View::Plan,
@@ -255,6 +267,11 @@ impl Migrate {
                 // Somebody is typing: Enter says whether the words match instead of throwing them away.
                 self.tried = true;
             }
+            Stop::Rehearse => {
+                if self.rehearse_off.is_none() {
+                    return DialogOutcome::Do(vec![self.rehearsal()]);
+                }
+            }
             Stop::Sql => self.view = View::Sql(Scroll::of_text(&self.sql_text())),
             Stop::DryRun => self.view = View::DryRun(0),
             Stop::Start => {
@@ -276,7 +293,38 @@ impl Migrate {
                 wait_after_canary: self.wait && self.has_canary(),
             })),
             key: self.input.key,
+            first: self.input.shared.as_ref().map(|(plan, key)| {
+                let (plan, layout) = (Arc::clone(plan), Arc::clone(&self.input.layout));
+                Box::new((Order::Migrate(MigrateOrder { plan, layout, wait_after_canary: false }), *key))
+            }),
         }
+    }
+
+    /// Runs on the canary and takes all of it back: nothing of it is kept, so no words are asked for.
+    fn rehearsal(&self) -> DialogAction {
+        DialogAction::Order {
+            database: self.input.database.clone(),
+            order: Box::new(Order::Rehearse(MigrateOrder {
+                plan: Arc::clone(&self.plan),
+                layout: Arc::clone(&self.input.layout),
+                wait_after_canary: false,
+            })),
+            key: self.input.key,
+            first: None,
+        }
+    }
+}
+
+/// Why a plan cannot be rehearsed, in the words of a button; the order says it in full.
+fn rehearse_off(plan: &Plan) -> Option<&'static str> {
+    if plan.tenants.is_empty() {
+        Some("nothing to do")
+    } else if !plan.refusals.is_empty() {
+        Some("a file is refused")
+    } else if orders::rehearsable(plan).is_err() {
+        Some("no transaction")
+    } else {
+        None
     }
 }
 

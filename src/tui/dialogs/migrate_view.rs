@@ -102,6 +102,7 @@ impl Migrate {
         let start = if self.has_canary() { "Start canary" } else { "Start" };
         let all = [
             Button { title: "Cancel", off: None },
+            Button { title: "Rehearse", off: off.or(self.rehearse_off) },
             Button { title: "Show SQL", off: None },
             Button { title: "Dry run", off: None },
             Button { title: start, off: off.or(self.off()) },
@@ -109,9 +110,10 @@ impl Migrate {
         let focus = match self.focus {
             Stop::Canary | Stop::Wait => None,
             Stop::Cancel => Some(0),
-            Stop::Sql => Some(1),
-            Stop::DryRun => Some(2),
-            Stop::Start => Some(3),
+            Stop::Rehearse => Some(1),
+            Stop::Sql => Some(2),
+            Stop::DryRun => Some(3),
+            Stop::Start => Some(4),
         };
         buttons::draw(buf, inside, last, &all, focus, theme);
     }
@@ -144,6 +146,10 @@ impl Migrate {
             Line { label: "Tenants", value: self.tenants_line(), style: plain },
             Line { label: "Target", value: target_line(plan), style: plain },
         ];
+        if let Some((shared, _)) = &self.input.shared {
+            let style = if self.shared_is_refused() { theme.error } else { theme.warn };
+            lines.push(Line { label: "Shared", value: shared_line(shared), style });
+        }
         if !plan.left_out.is_empty() {
             lines.push(Line { label: "Left out", value: left_out_line(plan), style: theme.warn });
         }
@@ -222,6 +228,15 @@ impl Migrate {
             "-- In each tenant each file is one transaction: its statements, its row in the ledger, the job's step.\n\
              -- The search path is set to the tenant's schema, for that transaction only.\n",
         );
+        let shared = self.input.shared.iter().flat_map(|(plan, _)| plan.files());
+        for file in shared {
+            out.push_str(&format!(
+                "\n-- the shared schema, first: {} {}\n{}\n",
+                file.version.raw(),
+                file.name.raw(),
+                file.sql.trim_end()
+            ));
+        }
         for file in self.plan.files() {
             let how = if matches!(alone::of(&file), Ok(None)) { "" } else { "  (outside a transaction)" };
             out.push_str(&format!("\n-- {} {}{how}\n{}\n", file.version.raw(), file.name.raw(), file.sql.trim_end()));
@@ -314,6 +329,19 @@ fn target_line(plan: &Plan) -> String {
     let how = if fewest == most { steps(most) } else { format!("{fewest} to {}", steps(most)) };
     let names: Vec<String> = plan.files().iter().map(|file| file.name.safe().into()).collect();
     fit(&format!("{target}  ({how}: {})", names.join(", ")), usize::from(WIDTH - 4 - LABEL))
+}
+
+/// `public is 2 behind: it is migrated first`; or why it cannot be.
+fn shared_line(plan: &Plan) -> String {
+    if let Some(refusal) = plan.refusals.first() {
+        let (version, finding) = (refusal.file.version.untrusted().safe(), &refusal.finding);
+        return format!("{version} line {} is refused: {}", finding.line, finding.message.safe());
+    }
+    match (plan.tenants.first(), plan.left_out.first()) {
+        (Some(shared), _) => format!("{} is {} behind: it is migrated first", shared.slug.safe(), shared.files.len()),
+        (None, Some(left)) => format!("{} cannot be migrated: {}", left.slug.safe(), left.why.safe()),
+        (None, None) => "up to date".to_owned(),
+    }
 }
 
 fn left_out_line(plan: &Plan) -> String {
