@@ -13,6 +13,7 @@ mod errors;
 mod facts;
 pub mod ledgers;
 pub mod link;
+mod others_code;
 mod passfile;
 mod password;
 mod pooling;

@@ -301,7 +301,8 @@ fn the_canary_is_a_field_and_the_shared_schema_a_line() {
     check("migrate_canary_chosen", &dialog);
     let mut paused = plan(180);
     paused.options.pause = std::time::Duration::from_secs(30);
-    let shared = Plan { shared: true, tenants: plan(1).tenants, ..plan(1) };
+    let mut shared = Plan { shared: true, ..plan(1) };
+    shared.tenants[0].slug = "public".into();
     let Dialog::Migrate(mut opened) = migrate_of(paused, None, Environment::Staging) else { panic!("migrate") };
     opened.input.shared = Some((Arc::new(shared), Uuid::nil()));
     check("migrate_shared", &Dialog::Migrate(opened));

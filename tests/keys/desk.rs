@@ -396,6 +396,7 @@ fn parse(script: &str) -> Vec<(KeyCode, KeyModifiers)> {
                 "Enter" => KeyCode::Enter,
                 "Esc" => KeyCode::Esc,
                 "Tab" => KeyCode::Tab,
+                "S-Tab" => KeyCode::BackTab,
                 "Space" => KeyCode::Char(' '),
                 "BS" => KeyCode::Backspace,
                 "Down" => KeyCode::Down,

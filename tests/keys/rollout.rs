@@ -47,7 +47,7 @@ fn a_filter_that_is_not_understood_shows_nobody_and_stays_open() {
     desk.keys("<Enter>");
     assert!(desk.text().contains("there is no state happy"), "it is there to be corrected: {}", desk.text());
     for _ in 0.."happy".len() {
-        desk.keys("<Backspace>");
+        desk.keys("<BS>");
     }
     desk.keys("behind<Enter>");
     assert_eq!(desk.shown(), ["acme", "acorn"]);
@@ -149,8 +149,12 @@ fn the_migrations_screen_says_what_blocks_a_group() {
     let mut desk = Desk::new(Environment::Development);
     let mut picture = snapshot(Environment::Development);
     let mut failed = (*picture.tenants[1]).clone();
-    failed.failed_step =
-        Some(Arc::new(FailedStep { job: tenantui::model::job::JobId(9), version: None, sqlstate: None, message: "x".into() }));
+    failed.failed_step = Some(Arc::new(FailedStep {
+        job: tenantui::model::job::JobId(9),
+        version: None,
+        sqlstate: None,
+        message: "x".into(),
+    }));
     // It skipped the third file although it has the fourth.
     let mut gap = (*picture.tenants[0]).clone();
     gap.pending = Some(Arc::new([Version::new(FILES[2])]));

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::make::{
-    collect_findings, common_ledger, empty, left_out, not_written, position, target_of, unfit,
-};
+use super::make::{collect_findings, common_ledger, empty, left_out, not_written, position, target_of, unfit};
 use super::{Direction, Plan, PlanError, PlanOptions, TenantPlan};
 use crate::migrations::dialects::{Order, dialect};
 use crate::migrations::folder::{Folder, MigrationFile};

@@ -11,7 +11,7 @@
 //! | Time       about 9 min  (from the last 20 runs)                            |
 //! |                                                                            |
 //! | Type  migrate 180  to start: _                                             |
-//! | [ Cancel ]   Rehearse   Show SQL   Dry run   Start canary                  |
+//! | [ Cancel ]   Rehearse   Show SQL   Plan   Start canary                     |
 //! +----------------------------------------------------------------------------+
 //! ```
 //!
@@ -105,13 +105,13 @@ impl Migrate {
     /// Why `Start` is off.
     pub(super) fn off(&self) -> Option<&'static str> {
         if !self.plan.refusals.is_empty() {
-            Some("a file is refused")
+            Some("refused")
         } else if self.shared_is_refused() {
-            Some("public first")
+            Some("shared")
         } else if self.plan.tenants.is_empty() {
-            Some("nothing to do")
+            Some("no steps")
         } else if !self.matches() {
-            Some(if self.tried { "what was typed does not match" } else { "type the words" })
+            Some(if self.tried { "no match" } else { "type it" })
         } else {
             None
         }

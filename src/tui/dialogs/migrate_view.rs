@@ -104,7 +104,7 @@ impl Migrate {
             Button { title: "Cancel", off: None },
             Button { title: "Rehearse", off: off.or(self.rehearse_off) },
             Button { title: "Show SQL", off: None },
-            Button { title: "Dry run", off: None },
+            Button { title: "Plan", off: None },
             Button { title: start, off: off.or(self.off()) },
         ];
         let focus = match self.focus {
@@ -163,14 +163,14 @@ impl Migrate {
             lines.push(Line { label: "Refused", value, style: theme.error });
         }
         if plan.refusals.len() > NAMED {
-            let value = format!("and {} more: see the dry run", plan.refusals.len() - NAMED);
+            let value = format!("and {} more: see Plan", plan.refusals.len() - NAMED);
             lines.push(Line { label: "", value, style: theme.error });
         }
         for warning in plan.warnings.iter().take(NAMED) {
             lines.push(Line { label: "Warning", value: warning.safe().into(), style: theme.warn });
         }
         if plan.warnings.len() > NAMED {
-            let value = format!("and {} more: see the dry run", plan.warnings.len() - NAMED);
+            let value = format!("and {} more: see Plan", plan.warnings.len() - NAMED);
             lines.push(Line { label: "", value, style: theme.warn });
         }
         lines.push(Line { label: "Canary", value: self.canary_line(), style: plain });
@@ -374,7 +374,9 @@ fn then_line(plan: &Plan) -> String {
     let gaps = sizes.len() + usize::from(plan.canary > 0);
     let pause = match plan.options.pause {
         pause if pause.is_zero() || gaps < 2 => String::new(),
-        pause => format!(", {} between", duration(pause)),
+        pause => format!(", {} apart", duration(pause)),
     };
-    format!("{batches}{pause}    at once {}    stop after {failures} {words}", plan.options.parallel)
+    // With a pause the line is full.
+    let gap = if pause.is_empty() { "    " } else { "  " };
+    format!("{batches}{pause}{gap}at once {}{gap}stop after {failures} {words}", plan.options.parallel)
 }
