@@ -207,7 +207,7 @@ fn what_a_dialog_decided_while_writing_was_locked_is_not_lost() {
     desk.keys("Ka long story");
     desk.wait(std::time::Duration::from_secs(601));
     desk.draw();
-    assert!(desk.text().contains("(off: locked)"), "{}", desk.text());
+    assert!(desk.text().contains("(off: writes are locked)"), "{}", desk.text());
     desk.keys("<Enter>");
     assert!(desk.writes().is_empty());
     assert!(desk.message().contains("W opens them"), "{}", desk.message());

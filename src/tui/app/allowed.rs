@@ -38,7 +38,7 @@ pub fn why_off(state: &State, database: &str) -> Option<String> {
     Some(match view {
         Some(view) if !view.link.is_up() => "no link".to_owned(),
         Some(view) if view.read_only => "read-only".to_owned(),
-        Some(view) if view.environment.is_protected() => "locked".to_owned(),
+        Some(view) if view.environment.is_protected() => "writes are locked".to_owned(),
         Some(_) | None => "not now".to_owned(),
     })
 }

@@ -99,6 +99,8 @@ impl Migrate {
             let x = put(buf, inside, x, y, "  to start: ", Style::new());
             self.field.draw_bare(buf, inside, (x, y, inside.width.saturating_sub(x).min(24)), true, theme);
         }
+        // Five buttons leave room for one word.
+        let off = off.map(|why| why.strip_prefix("writes are ").unwrap_or(why));
         let start = if self.has_canary() { "Start canary" } else { "Start" };
         let all = [
             Button { title: "Cancel", off: None },
