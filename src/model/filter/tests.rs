@@ -11,7 +11,7 @@ fn tenant() -> Tenant {
     let database: DatabaseName = "eu-1".into();
     let reading = LedgerReading {
         tool: Tool::Migratus,
-        applied: Arc::new(AppliedSet { versions: Vec::new(), current: Some(Version::new("0039")) }),
+        applied: Arc::new(AppliedSet { current: Some(Version::new("0039")), ..AppliedSet::default() }),
         table: "schema_migrations".into(),
         dirty: false,
         locked: None,
