@@ -258,6 +258,30 @@ pub fn clock(seconds: u64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{rest:02}") } else { format!("{minutes:02}:{rest:02}") }
 }
 
+/// A time that somebody set: `500 ms`, `30 s`, `10 min`; `none` for no time at all.
+#[must_use]
+pub fn duration(time: std::time::Duration) -> String {
+    match (time.as_millis(), time.as_secs()) {
+        (0, _) => "none".to_owned(),
+        (millis, _) if millis % 1_000 != 0 => format!("{millis} ms"),
+        (_, seconds) if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),
+        (_, seconds) if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        (_, seconds) => format!("{seconds} s"),
+    }
+}
+
+/// How long something took before, short: `120ms`, `1.2s`, `40s`, `9min`, `2h`.
+#[must_use]
+pub fn rough_time(milliseconds: u64) -> String {
+    match milliseconds {
+        0..1_000 => format!("{milliseconds}ms"),
+        1_000..10_000 => format!("{}.{}s", milliseconds / 1_000, milliseconds % 1_000 / 100),
+        10_000..90_000 => format!("{}s", (milliseconds + 500) / 1_000),
+        90_000..5_400_000 => format!("{}min", (milliseconds + 30_000) / 60_000),
+        _ => format!("{}h", (milliseconds + 1_800_000) / 3_600_000),
+    }
+}
+
 /// Time left in words: `about 40 s`, `about 4 min`, `about 2 h`.
 #[must_use]
 pub fn time_left(seconds: u64) -> String {

@@ -72,6 +72,8 @@ fn tenants_filtered_and_nothing_found() {
     scene("tenants_filter_typing", |stage| stage.keys("/ a c"));
     scene("tenants_filter_kept", |stage| stage.keys("/ a c Enter"));
     scene("tenants_nothing_found", |stage| stage.keys("/ q q q q Enter"));
+    scene("tenants_filter_wrong", |stage| stage.keys("/ p l a n > p"));
+    scene("tenants_filter_fields", |stage| stage.keys("/ b e h i n d > 1 Enter"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod control;
 mod lease;
 mod record;
 mod rescue;
+mod rollout;
 mod service;
 
 use std::collections::BTreeMap;

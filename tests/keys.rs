@@ -5,6 +5,7 @@ mod control;
 mod desk;
 mod jobs;
 mod lost_link;
+mod rollout;
 mod walks;
 
 use std::sync::Arc;

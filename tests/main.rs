@@ -6,6 +6,7 @@ mod cli;
 mod cli_audit;
 mod cli_fleet;
 mod cli_grants;
+mod cli_rollout;
 mod cli_write;
 mod config;
 mod demo;

@@ -10,6 +10,7 @@ pub use undo::Undo;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::filter::Filter;
 use crate::model::tenant::TenantState;
 
 /// The exit statuses, for `--help` and the man page.
@@ -184,7 +185,7 @@ pub struct Provision {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Migrate {
     /// Slugs or schemas of tenants
-    #[arg(value_name = "SLUG", conflicts_with_all = ["all", "state"])]
+    #[arg(value_name = "SLUG", conflicts_with_all = ["all", "state", "filter"])]
     pub slugs: Vec<String>,
     /// Every tenant that is not deleted, the suspended ones included, orphans never
     #[arg(long, conflicts_with = "state")]
@@ -193,20 +194,32 @@ pub struct Migrate {
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
     pub state: Vec<TenantState>,
     /// The shared schema instead of tenants
-    #[arg(long, conflicts_with_all = ["slugs", "all", "state"])]
+    #[arg(long, conflicts_with_all = ["slugs", "all", "state", "filter"])]
     pub shared: bool,
     /// Run it on the canaries in one transaction each, and roll back: nothing of it is left
     #[arg(long)]
     pub rehearse: bool,
+    /// Every tenant that fits this filter, written as for `tenants`: 'plan:pro behind>2'
+    #[arg(long, value_name = "FILTER", value_parser = filter)]
+    pub filter: Option<Filter>,
     /// Up to and including this version
     #[arg(long, value_name = "VERSION", conflicts_with = "only")]
     pub to: Option<String>,
     /// Only this version
     #[arg(long, value_name = "VERSION")]
     pub only: Option<String>,
-    /// How many tenants go first and alone; 0 for none
+    /// How many tenants go first and alone, the smallest ones; 0 for none
     #[arg(long, value_name = "N")]
     pub canary: Option<u32>,
+    /// These tenants go first and alone, in this order
+    #[arg(long, value_name = "SLUG", value_delimiter = ',', conflicts_with = "canary")]
+    pub canary_tenants: Vec<String>,
+    /// Tenants in each batch after the canary, then the rest; 0 for no batches
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub batches: Vec<u32>,
+    /// How long the next batch waits after one: `30s`, `5min`
+    #[arg(long, value_name = "TIME", value_parser = crate::config::pause)]
+    pub pause: Option<std::time::Duration>,
     /// Tenants at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub parallel: Option<u32>,
@@ -350,6 +363,10 @@ pub enum ConfigAction {
     Path,
 }
 
+fn filter(text: &str) -> Result<Filter, String> {
+    Filter::parse(text).map_err(|error| error.to_string())
+}
+
 fn state(word: &str) -> Result<TenantState, String> {
     TenantState::from_word(word).filter(|state| *state != TenantState::Unknown).ok_or_else(|| {
         let words: Vec<&str> = TenantState::ALL
@@ -380,6 +397,11 @@ mod tests {
             &["tenantui", "migrate", "--shared", "--all"],
             &["tenantui", "rollback", "acme", "--steps", "1", "--to", "2"],
             &["tenantui", "redo", "acme", "--steps", "0"],
+            &["tenantui", "migrate", "acme", "--filter", "plan:pro"],
+            &["tenantui", "migrate", "--filter", "plam:pro"],
+            &["tenantui", "migrate", "--all", "--canary", "1", "--canary-tenants", "acme"],
+            &["tenantui", "migrate", "--all", "--pause", "2h"],
+            &["tenantui", "tenants", "state:happy"],
             &["tenantui", "tenants", "--json", "--csv"],
             &["tenantui", "tenants", "--state", "happy"],
             &["tenantui", "tenants", "--state", "unknown"],

@@ -21,6 +21,7 @@ use crate::model::tenant::DatabaseName;
 
 pub use error::{ConfigError, Place};
 pub use load::{LoadRequest, load, path, template};
+pub use sections::pause;
 
 /// The whole configuration, validated.
 #[derive(Debug, Clone)]
@@ -212,6 +213,8 @@ pub struct Jobs {
     pub canary: u32,
     /// Batch sizes after the canary, then the rest.
     pub batches: Vec<u32>,
+    /// How long the next batch waits after one.
+    pub pause: Duration,
     /// Failed tenants at which the job stops.
     pub max_failures: u32,
     /// Per statement, before a lock is given up.
@@ -226,6 +229,7 @@ impl Default for Jobs {
             parallel: 4,
             canary: 1,
             batches: vec![5, 25],
+            pause: Duration::ZERO,
             max_failures: 3,
             lock_timeout: Duration::from_millis(500),
             statement_timeout: Duration::from_secs(600),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::conninfo::{Conninfo, Params};
-use super::document::{Section, Text};
+use super::document::{Section, Text, parse_duration};
 use super::error::ConfigError;
 use super::{Allow, Cache, Database, Jobs, LayoutChoice, LedgerTable, Migrations, Pooler, TenantsOverride, Ui};
 use crate::model::environment::Environment;
@@ -21,6 +21,7 @@ pub(super) const THEMES: [&str; 3] = ["default", "mono", "high-contrast"];
 /// The shortest and longest time between two readings.
 pub(super) const REFRESH: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3_600));
 const LOCK_TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(60));
+const PAUSE: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3_600));
 const STATEMENT_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3_600));
 
 /// `[ui]`.
@@ -325,12 +326,21 @@ fn cache(section: &mut Section<'_>) -> Result<(Option<Cache>, Literal), ConfigEr
     Ok((Some(Cache { url: SecretString::from(url.value), keys }), literal))
 }
 
+/// The pause between two batches, as the file and the command write it: `30s`.
+///
+/// # Errors
+/// What is allowed, in words.
+pub fn pause(text: &str) -> Result<Duration, String> {
+    parse_duration(text, PAUSE)
+}
+
 fn jobs(section: &mut Section<'_>) -> Result<Jobs, ConfigError> {
     let default = Jobs::default();
     let jobs = Jobs {
         parallel: section.number("parallel", 1, 64)?.unwrap_or(default.parallel),
         canary: section.number("canary", 0, 1_000)?.unwrap_or(default.canary),
         batches: section.numbers("batches", 1, 1_000_000)?.unwrap_or(default.batches),
+        pause: section.duration("pause", PAUSE)?.unwrap_or(default.pause),
         max_failures: section.number("max_failures", 1, 1_000_000)?.unwrap_or(default.max_failures),
         lock_timeout: section.duration("lock_timeout", LOCK_TIMEOUT)?.unwrap_or(default.lock_timeout),
         statement_timeout: section

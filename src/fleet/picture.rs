@@ -29,6 +29,7 @@ use crate::model::ledger::{LedgerState, Tool, Version};
 use crate::model::link::LinkState;
 use crate::model::server::{Back, ServerRole};
 use crate::model::tenant::{FailedStep, Tenant, TenantKey, TenantState};
+use crate::model::times::StepTimes;
 use crate::postgres::catalog::SchemaRow;
 use crate::postgres::session::{ServerFacts, Target};
 use crate::text::Untrusted;
@@ -108,6 +109,8 @@ pub struct Picture {
     pub cache_counts: Option<Arc<CacheCounts>>,
     /// Jobs, newest first.
     pub jobs: Arc<[JobView]>,
+    /// How long migrations took here before.
+    pub times: Arc<StepTimes>,
     /// The last step of these schemas failed.
     pub failed: HashMap<String, Arc<FailedStep>>,
     /// Versions of these schemas whose files have changed since tenantui applied them.
@@ -167,6 +170,7 @@ impl Picture {
             cache,
             cache_counts: None,
             jobs: Arc::new([]),
+            times: Arc::default(),
             failed: HashMap::new(),
             changed: HashMap::new(),
             checked_files: 0,
@@ -377,6 +381,7 @@ impl Picture {
             progress: self.progress.clone(),
             files: self.files.folder.as_ref().map(|folder| file_views(folder)),
             target: self.target_version.clone(),
+            times: Arc::clone(&self.times),
             cache: self.cache.clone(),
             initialised: self.initialised.map(|status| match status {
                 InitStatus::Missing => false,
@@ -431,12 +436,23 @@ fn file_views(folder: &Folder) -> Arc<[FileView]> {
             version: file.version.clone(),
             name: file.name.clone(),
             has_down: file.down.is_some(),
-            notes: file.findings.iter().map(note).collect(),
+            notes: notes(&file.findings),
         })
         .collect()
 }
 
-fn note(finding: &Finding) -> Untrusted {
-    let refused = if finding.refuses { "refused: " } else { "" };
-    format!("{refused}{} (line {})", finding.message.raw(), finding.line).into()
+/// What the list of migrations shows beside a file: each rule once, the refusals with the line they are at first.
+fn notes(findings: &[Finding]) -> Vec<Untrusted> {
+    let mut told: Vec<&str> = Vec::new();
+    let mut notes = Vec::new();
+    for finding in findings.iter().filter(|finding| finding.refuses).chain(findings.iter().filter(|f| !f.refuses)) {
+        if !told.contains(&finding.rule) {
+            told.push(finding.rule);
+            notes.push(Untrusted::new(match finding.refuses {
+                true => format!("refused: {} line {}", finding.rule, finding.line),
+                false => finding.rule.replace('-', " "),
+            }));
+        }
+    }
+    notes
 }

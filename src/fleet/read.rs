@@ -11,9 +11,10 @@ use super::picture::Picture;
 use super::pulse::{self, Pulse};
 use super::session::Session;
 use crate::jobs::init::InitStatus;
-use crate::jobs::{failures, init, record, recorded};
+use crate::jobs::{durations, failures, init, record, recorded};
 use crate::migrations::dialects::{Found, Ledgers, candidate_names};
 use crate::migrations::ledgers;
+use crate::model::job::{JobId, JobState, JobView};
 use crate::postgres::session::{LinkError, LinkErrorKind, QueryError};
 use crate::postgres::{catalog, locks, registry, server, sizes, survey};
 use crate::text::{Untrusted, grouped};
@@ -314,12 +315,17 @@ async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(),
         picture.jobs = Arc::new([]);
         picture.failed.clear();
         picture.changed.clear();
+        picture.times = Arc::default();
         return Ok(());
     }
     let jobs = record::list(reader, &name, JOBS).await?;
     // What steps left behind changes with the numbers of a job or with the files, and the steps are many: they are
     // looked at only then.
     let new_jobs = *jobs != *picture.jobs;
+    // Times are a mean over many steps: they are taken anew when a job has come to rest, not while it runs.
+    if new_jobs && at_rest(&jobs) != at_rest(&picture.jobs) {
+        picture.times = Arc::new(durations::read(reader).await?);
+    }
     if new_jobs {
         keep_same(&mut picture.failed, failures::failed_steps(reader).await?);
         picture.jobs = jobs.into();
@@ -334,6 +340,11 @@ async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(),
         picture.stale = true;
     }
     Ok(())
+}
+
+fn at_rest(jobs: &[JobView]) -> Vec<(JobId, JobState)> {
+    let rests = |job: &&JobView| job.state.is_over() || job.state == JobState::Paused;
+    jobs.iter().filter(rests).map(|job| (job.id, job.state)).collect()
 }
 
 /// Keeps the objects of equal entries, so that tenants that did not change stay the same.

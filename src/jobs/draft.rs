@@ -152,6 +152,7 @@ fn params(plan: &Plan, tenants: &[TenantPlan], layout: &Layout, wait: bool, jobs
             parallel: plan.options.parallel,
             canary: u32::try_from(plan.canary).unwrap_or(0),
             batches: plan.options.batches.clone(),
+            pause_ms: milliseconds(plan.options.pause),
             max_failures: plan.options.max_failures,
             wait_after_canary: wait,
             ..pace(jobs)
@@ -259,12 +260,16 @@ fn extra(layout: &Layout) -> Vec<String> {
     layout.search_path_extra.iter().map(|schema| schema.raw().to_owned()).collect()
 }
 
+fn milliseconds(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn pace(jobs: &config::Jobs) -> Pace {
-    let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     Pace {
         parallel: jobs.parallel,
         canary: 0,
         batches: Vec::new(),
+        pause_ms: 0,
         max_failures: jobs.max_failures,
         wait_after_canary: false,
         lock_timeout_ms: milliseconds(jobs.lock_timeout),

@@ -51,6 +51,14 @@ pub(super) enum Lease {
 }
 
 impl Lease {
+    /// Whether the job is lost for this worker.
+    pub(super) const fn is_over(&self) -> bool {
+        match self {
+            Self::Gone(_) | Self::Moved(_) | Self::Taken => true,
+            Self::Held { .. } | Self::Lost(_) => false,
+        }
+    }
+
     /// Just claimed.
     pub(super) fn fresh(times: Times) -> Self {
         Self::Held { since: Instant::now(), trust: times.trust() }

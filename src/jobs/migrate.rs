@@ -2,6 +2,7 @@
 //! is the tenant: its files run in order on one lane.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
@@ -40,15 +41,26 @@ pub(super) async fn run(fleet: &Fleet<'_>, shared: &Shared<'_>, tenants: &[Tenan
     if !canary_phase(fleet, shared, &mut lanes, canaries, rest).await {
         return Ok(());
     }
+    // A canary is the first batch; one that went well in an earlier run was waited for then.
+    let canary_ran = canaries.iter().any(TenantSteps::is_open);
     let open: Vec<&TenantSteps> = rest.iter().filter(|tenant| tenant.is_open()).collect();
     let max_failures = fleet.pace.max_failures.max(1);
     if fleet.failed_before >= max_failures && !open.is_empty() {
         over_budget(shared, fleet.failed_before, max_failures);
     }
     let failed = AtomicU32::new(fleet.failed_before);
+    let pause = Duration::from_millis(fleet.pace.pause_ms);
     let mut start = 0;
     let mut number = 0;
     while start < open.len() && !shared.halted() {
+        if !pause.is_zero() && (number > 0 || canary_ran) {
+            let text = format!("pausing {} before the next batch", crate::text::duration(pause));
+            shared.reports.note(text).await;
+            shared.rest(pause).await;
+            if !shared.may_start(true).await {
+                break;
+            }
+        }
         let size = fleet.pace.batches.get(number).map_or(open.len(), |size| usize::try_from(*size).unwrap_or(1).max(1));
         let end = start.saturating_add(size).min(open.len());
         if !fleet.pace.batches.is_empty() {

@@ -75,6 +75,9 @@ pub struct Pace {
     pub canary: u32,
     /// Batches after them, then the rest.
     pub batches: Vec<u32>,
+    /// How long the next batch waits after one, in milliseconds.
+    #[serde(default)]
+    pub pause_ms: u64,
     /// Failed tenants at which the job stops.
     pub max_failures: u32,
     /// Pause after the canary.

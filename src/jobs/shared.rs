@@ -138,6 +138,22 @@ impl Shared<'_> {
         }
     }
 
+    /// Rests between two batches, for so long; less where the operator or the process wants the job to stop meanwhile,
+    /// or another worker has it.
+    pub(super) async fn rest(&self, time: Duration) {
+        let (mut flags, mut stop, mut lease) = (self.flags.clone(), self.stop.clone(), self.lease.clone());
+        let operator = async { flags.wait_for(|flags| flags.cancel || flags.stop_now || flags.pause).await.is_ok() };
+        let process = async { stop.wait_for(|stop| *stop > Stop::GoOn).await.is_ok() };
+        let lost = async { lease.wait_for(Lease::is_over).await.is_ok() };
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            // Where nobody can ask any more, the time alone counts.
+            true = operator => {}
+            true = process => {}
+            true = lost => {}
+        }
+    }
+
     /// What the operator asked for becomes the reason to stop.
     async fn heed(&self) {
         let flags = *self.flags.borrow();

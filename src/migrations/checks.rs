@@ -5,6 +5,7 @@
 //! (a function's body, text that is executed) the guard after a step catches.
 
 mod rules;
+mod weight;
 
 use std::collections::HashMap;
 use std::path::Path;

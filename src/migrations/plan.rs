@@ -1,6 +1,8 @@
 //! The plan: a pure function of tenants, their ledgers, a folder and options. Its types are here; how it is made is in
 //! `make`.
 
+mod canary;
+mod estimate;
 mod gaps;
 mod make;
 mod shared;
@@ -8,6 +10,7 @@ mod undo;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -16,8 +19,11 @@ pub use super::standing::{FleetReference, Standing, Standings, fleet_reference, 
 use crate::model::ident::SchemaName;
 use crate::model::ledger::{Tool, Version};
 use crate::model::tenant::{DatabaseName, TenantKey};
+use crate::model::times::StepTimes;
 use crate::text::Untrusted;
 
+pub use canary::Canary;
+pub use estimate::Estimate;
 pub use make::plan;
 pub use shared::{SharedTarget, shared};
 pub use undo::{Reach, undo};
@@ -31,10 +37,14 @@ pub struct PlanOptions {
     pub only: Option<Version>,
     /// How many tenants go first and alone; 0 for none. With a single tenant there is none.
     pub canary: u32,
+    /// These go first instead, in this order: slugs or schemas. Empty: the smallest.
+    pub canary_tenants: Vec<String>,
     /// Tenants at a time.
     pub parallel: u32,
     /// Sizes of the batches after the canary, then the rest.
     pub batches: Vec<u32>,
+    /// How long the next batch waits after one.
+    pub pause: Duration,
     /// Failed tenants at which the job stops.
     pub max_failures: u32,
     /// Versions whose changed files the operator accepts.
@@ -50,8 +60,10 @@ impl From<&crate::config::Database> for PlanOptions {
             to: None,
             only: None,
             canary: jobs.canary,
+            canary_tenants: Vec::new(),
             parallel: jobs.parallel,
             batches: jobs.batches.clone(),
+            pause: jobs.pause,
             max_failures: jobs.max_failures,
             accept_changed: Vec::new(),
             allow: database.migrations.allow.iter().map(|a| (a.version.clone(), a.rule.clone())).collect(),
@@ -97,6 +109,8 @@ pub struct TenantPlan {
     pub schema_oid: u32,
     /// Where it stands.
     pub from: Option<Version>,
+    /// Bytes on disk, where they are known: canaries are the smallest.
+    pub size_bytes: Option<u64>,
     /// What runs, in order: up files oldest first; of a rollback the migrations that are undone, newest first.
     pub files: Vec<Arc<MigrationFile>>,
     /// The version that stays when `files` are undone; `None` where none does, and in a plan that goes up.
@@ -147,7 +161,7 @@ pub struct Plan {
     pub shared_behind: Option<u32>,
     /// The newest version that any tenant reaches.
     pub target: Option<Version>,
-    /// In the order of execution: canaries first (the smallest), then by slug.
+    /// In the order of execution: canaries first (as named, else the smallest), then by slug.
     pub tenants: Vec<TenantPlan>,
     /// The first so many of `tenants` are canaries.
     pub canary: usize,
@@ -161,6 +175,10 @@ pub struct Plan {
     pub warnings: Vec<Untrusted>,
     /// The options it was made with.
     pub options: PlanOptions,
+    /// How long its versions took before.
+    pub times: Arc<StepTimes>,
+    /// How long it will take by that.
+    pub estimate: Estimate,
 }
 
 /// Why there is no plan at all. Its `Display` says what failed, why, and what to do next.

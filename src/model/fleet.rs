@@ -8,6 +8,7 @@ use super::ledger::{Tool, Version};
 use super::link::LinkState;
 use super::server::{Back, ServerRole};
 use super::tenant::{DatabaseName, Tenant, TenantDetail, TenantKey};
+use super::times::StepTimes;
 use crate::text::Untrusted;
 
 /// Everything known now. Published whole; parts that did not change are shared with the picture before.
@@ -82,6 +83,8 @@ pub struct DatabaseView {
     pub files: Option<Arc<[FileView]>>,
     /// The newest file, or the newest version of the fleet where there is no folder.
     pub target: Option<Version>,
+    /// How long migrations took here before, from the record of jobs.
+    pub times: Arc<StepTimes>,
     /// The cache.
     pub cache: CacheView,
     /// Whether the `tenantui` schema is there; `None` while unknown.

@@ -1,8 +1,10 @@
 //! Plain types and pure rules. Nothing here does I/O, knows a terminal or a wire protocol.
 
 pub mod audit;
+pub mod causes;
 pub mod environment;
 pub mod export;
+pub mod filter;
 pub mod fleet;
 pub mod ident;
 pub mod job;
@@ -11,3 +13,4 @@ pub mod ledger;
 pub mod link;
 pub mod server;
 pub mod tenant;
+pub mod times;

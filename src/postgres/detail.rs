@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::bind::bind;
+use super::others_code;
 use super::session::{QueryError, Reader, TextRow};
 use super::sizes::{self, Bytes, ListedTable};
 use super::survey;
@@ -35,7 +36,7 @@ pub struct SchemaDetail {
     pub objects_outside: Vec<Untrusted>,
     /// A login role of the schema's name, as Cloacina makes them.
     pub role: Option<Untrusted>,
-    /// Parts that could not be read, and why.
+    /// Parts that could not be read, and why; code that runs with other rights than one would think.
     pub problems: Vec<Untrusted>,
 }
 
@@ -69,6 +70,8 @@ pub async fn read(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<S
     detail.members = part(reader, members, "members", &mut detail.problems)?;
     detail.objects_outside =
         part(reader, objects_outside(reader, oid).await, "objects outside the schema", &mut detail.problems)?;
+    let code = part(reader, others_code::read(reader, oid).await, "code of others", &mut detail.problems)?;
+    detail.problems.extend(code);
     detail.role = part(reader, role(reader, schema).await, "the role", &mut detail.problems)?;
     Ok(detail)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tenantui::jobs::service::Order;
 use tenantui::migrations::folder::{Finding, MigrationFile};
-use tenantui::migrations::plan::{Direction, LeftOut, Plan, PlanOptions, Refusal, TenantPlan};
+use tenantui::migrations::plan::{Direction, Estimate, LeftOut, Plan, PlanOptions, Refusal, TenantPlan};
 use tenantui::model::environment::Environment;
 use tenantui::model::ident::SchemaName;
 use tenantui::model::job::{JobId, JobState, JobView, Outcome, TenantOutcome, Waits};
@@ -19,7 +19,7 @@ use tenantui::tui::dialogs::{
 use tenantui::tui::theme::Theme;
 use uuid::Uuid;
 
-use super::sample::{SIZES, eu1, folder, jobs, layout, outcomes};
+use super::sample::{self, SIZES, eu1, folder, jobs, layout, outcomes};
 use super::stage::text;
 use crate::support::picture::Picture;
 
@@ -73,6 +73,7 @@ fn plan(count: usize) -> Plan {
         schema: SchemaName::tenant(&format!("t_shop_{number:04}")).expect("a name"),
         schema_oid: 16_400,
         from: Some(Version::new("0039")),
+        size_bytes: Some(1_000 + number as u64),
         files: files[1 + number % 3..].to_vec(),
         stays: None,
         warnings: Vec::new(),
@@ -106,13 +107,18 @@ fn plan(count: usize) -> Plan {
             to: None,
             only: None,
             canary: 1,
+            canary_tenants: Vec::new(),
             parallel: 4,
             batches: vec![5, 25],
+            pause: std::time::Duration::ZERO,
             max_failures: 3,
             accept_changed: Vec::new(),
             allow: Vec::new(),
         },
+        times: Arc::default(),
+        estimate: Estimate::default(),
     }
+    .with_times(&sample::times())
 }
 
 fn migrate_of(plan: Plan, shown: Option<Plan>, environment: Environment) -> Dialog {
@@ -122,9 +128,9 @@ fn migrate_of(plan: Plan, shown: Option<Plan>, environment: Environment) -> Dial
         set: "filter behind".to_owned(),
         plan: Arc::new(plan),
         shown: shown.map(Arc::new),
+        shared: None,
         layout: Arc::new(layout()),
         jobs: tenantui::config::Jobs::default(),
-        rate_per_minute: Some(20),
         key: Uuid::nil(),
     })))
 }
@@ -234,7 +240,7 @@ fn migrating_one_in_development_is_two_buttons() {
     check("migrate_one", &dialog);
     assert!(stays(&press(&mut dialog, KeyCode::Char('y'))));
     assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused");
-    for _ in 0..3 {
+    for _ in 0..4 {
         press(&mut dialog, KeyCode::Tab);
     }
     assert!(matches!(press(&mut dialog, KeyCode::Enter), DialogOutcome::Do(_)));
@@ -256,7 +262,10 @@ fn a_refused_file_keeps_start_off() {
     let mut dialog = migrate_of(refused, None, Environment::Production);
     check("migrate_refused", &dialog);
     typed(&mut dialog, "migrate 180");
-    for _ in 0..3 {
+    let mut rehearse = dialog.clone();
+    press(&mut rehearse, KeyCode::Tab);
+    assert!(stays(&press(&mut rehearse, KeyCode::Enter)), "what is refused is not rehearsed either");
+    for _ in 0..4 {
         press(&mut dialog, KeyCode::Tab);
     }
     assert!(stays(&press(&mut dialog, KeyCode::Enter)));
@@ -276,9 +285,33 @@ fn hidden_marks_are_asked_for_first() {
 }
 
 #[test]
+fn the_canary_is_a_field_and_the_shared_schema_a_line() {
+    let mut dialog = migrate_of(plan(180), None, Environment::Production);
+    press(&mut dialog, KeyCode::BackTab);
+    press(&mut dialog, KeyCode::BackTab);
+    check("migrate_canary", &dialog);
+    press(&mut dialog, KeyCode::Backspace);
+    typed(&mut dialog, "shop-0003, nobody");
+    assert!(stays(&press(&mut dialog, KeyCode::Tab)));
+    check("migrate_canary_wrong", &dialog);
+    for _ in 0..", nobody".len() {
+        press(&mut dialog, KeyCode::Backspace);
+    }
+    press(&mut dialog, KeyCode::Enter);
+    check("migrate_canary_chosen", &dialog);
+    let mut paused = plan(180);
+    paused.options.pause = std::time::Duration::from_secs(30);
+    let mut shared = Plan { shared: true, ..plan(1) };
+    shared.tenants[0].slug = "public".into();
+    let Dialog::Migrate(mut opened) = migrate_of(paused, None, Environment::Staging) else { panic!("migrate") };
+    opened.input.shared = Some((Arc::new(shared), Uuid::nil()));
+    check("migrate_shared", &Dialog::Migrate(opened));
+}
+
+#[test]
 fn the_dry_run_and_the_sql_are_views() {
     let mut dialog = migrate_of(plan(180), None, Environment::Production);
-    for _ in 0..2 {
+    for _ in 0..3 {
         press(&mut dialog, KeyCode::Tab);
     }
     press(&mut dialog, KeyCode::Enter);

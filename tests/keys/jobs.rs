@@ -118,7 +118,7 @@ fn hidden_marks_are_asked_about_first() {
     // `Those shown` is next to Cancel; one tenant needs no typed words in development.
     desk.keys("M<Tab><Enter>");
     let Some(Dialog::Migrate(_)) = &desk.app.state().dialog else { panic!("closed") };
-    desk.keys("<Tab><Tab><Tab><Enter>");
+    desk.keys("<Tab><Tab><Tab><Tab><Enter>");
     let (slugs, _, _) = migrate_order(&desk.writes());
     assert_eq!(slugs, ["acme"]);
 }
@@ -138,7 +138,7 @@ fn a_group_and_a_single_tenant_are_migrated() {
 #[test]
 fn a_target_limits_the_plan() {
     let mut desk = Desk::new(Environment::Development);
-    desk.keys("2jt:acme<Enter>M<Tab><Tab><Tab><Enter>");
+    desk.keys("2jt:acme<Enter>M<Tab><Tab><Tab><Tab><Enter>");
     let commands = desk.writes();
     let Some(ServiceCommand::Order { order, .. }) = commands.first() else { panic!("no order: {}", desk.text()) };
     let Order::Migrate(order) = &**order else { panic!("no migration") };
@@ -165,12 +165,12 @@ fn what_was_typed_before_a_dialog_could_be_seen_is_dropped() {
     let mut desk = Desk::new(Environment::Development);
     desk.keys("j");
     // All of it typed ahead, without a frame between: the dialog opens and takes nothing of it.
-    desk.keys_ahead("M<Tab><Tab><Tab><Enter>");
+    desk.keys_ahead("M<Tab><Tab><Tab><Tab><Enter>");
     assert!(desk.app.dialog_unseen());
     assert!(matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))));
     assert!(desk.writes().is_empty());
     desk.draw();
-    desk.keys("<Tab><Tab><Tab><Enter>");
+    desk.keys("<Tab><Tab><Tab><Tab><Enter>");
     assert_eq!(desk.writes().len(), 1);
 }
 
@@ -213,12 +213,12 @@ fn the_first_order_in_a_database_offers_init_and_is_sent_after_it() {
     let mut bare = snapshot(Environment::Development);
     bare.databases[0].initialised = Some(false);
     desk.event(Event::Snapshot(Arc::new(bare)));
-    desk.keys("jM<Tab><Tab><Tab><Enter>");
+    desk.keys("jM<Tab><Tab><Tab><Tab><Enter>");
     assert!(matches!(desk.app.state().dialog, Some(Dialog::OfferInit(_))), "{}", desk.text());
     assert!(desk.writes().is_empty());
     desk.keys("<Enter>");
     assert!(desk.message().contains("nothing was ordered"), "{}", desk.message());
-    desk.keys("M<Tab><Tab><Tab><Enter><Tab><Enter>");
+    desk.keys("M<Tab><Tab><Tab><Tab><Enter><Tab><Enter>");
     while matches!(desk.app.state().dialog, Some(Dialog::OfferInit(_))) {
         desk.keys("<Tab><Enter>");
     }
@@ -230,7 +230,7 @@ fn the_first_order_in_a_database_offers_init_and_is_sent_after_it() {
 #[test]
 fn a_worker_that_misses_init_brings_the_offer_too() {
     let mut desk = Desk::new(Environment::Development);
-    desk.keys("jM<Tab><Tab><Tab><Enter>");
+    desk.keys("jM<Tab><Tab><Tab><Tab><Enter>");
     assert_eq!(desk.writes().len(), 1);
     desk.event(Event::Job(JobEvent::Rejected {
         database: "eu-1".into(),

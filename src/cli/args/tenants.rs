@@ -2,14 +2,17 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{Format, state};
+use super::{Format, filter, state};
+use crate::model::filter::Filter;
 use crate::model::tenant::TenantState;
 
 /// `tenants`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Tenants {
-    /// Only tenants whose slug, name, schema or id contains this
-    pub filter: Option<String>,
+    /// Only tenants that fit: words of slug, name, schema or id, and fields such as state:behind plan:pro behind>2
+    /// size>1GB !status:suspended
+    #[arg(value_parser = filter)]
+    pub filter: Option<Filter>,
     /// Only tenants in these states
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
     pub state: Vec<TenantState>,

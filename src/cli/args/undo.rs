@@ -2,14 +2,15 @@
 
 use clap::Args;
 
-use super::{Consent, Format, state};
+use super::{Consent, Format, filter, state};
+use crate::model::filter::Filter;
 use crate::model::tenant::TenantState;
 
 /// `rollback` and `redo`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Undo {
     /// Slugs or schemas of tenants
-    #[arg(value_name = "SLUG", conflicts_with_all = ["all", "state"])]
+    #[arg(value_name = "SLUG", conflicts_with_all = ["all", "state", "filter"])]
     pub slugs: Vec<String>,
     /// Every tenant that is not deleted, the suspended ones included, orphans never
     #[arg(long, conflicts_with = "state")]
@@ -17,6 +18,9 @@ pub struct Undo {
     /// Every tenant in these states
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
     pub state: Vec<TenantState>,
+    /// Every tenant that fits this filter, written as for `tenants`: 'plan:pro version:0042'
+    #[arg(long, value_name = "FILTER", value_parser = filter)]
+    pub filter: Option<Filter>,
     /// How many migrations of each tenant, the newest first; 1 unless given
     #[arg(long, value_name = "N", conflicts_with = "to", value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: Option<u32>,

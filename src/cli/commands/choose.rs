@@ -7,7 +7,9 @@ use super::writing;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::session::{self, Session};
 use crate::fleet::{ReadOptions, Reading};
+use crate::model::filter::Filter;
 use crate::model::tenant::{Tenant, TenantState};
+use crate::model::times::StepTimes;
 use crate::postgres::session::Target;
 
 /// What the command line named.
@@ -19,6 +21,8 @@ pub struct Wanted<'a> {
     pub all: bool,
     /// Those in these states.
     pub state: &'a [TenantState],
+    /// Those that fit.
+    pub filter: Option<&'a Filter>,
     /// What is done to them, in one word: `migrated`.
     pub done: &'static str,
 }
@@ -33,14 +37,32 @@ pub struct Aim {
     pub tenants: Vec<Arc<Tenant>>,
 }
 
+impl Aim {
+    /// Whether a tenant of this slug or schema is meant.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        let is_named = |tenant: &Arc<Tenant>| {
+            tenant.slug.raw() == name || tenant.schema.as_ref().is_some_and(|schema| schema.raw() == name)
+        };
+        self.tenants.iter().any(is_named)
+    }
+
+    /// How long migrations took here before.
+    #[must_use]
+    pub fn times(&self) -> Arc<StepTimes> {
+        let view = self.reading.snapshot.database(&self.target.config.name);
+        view.map(|view| Arc::clone(&view.times)).unwrap_or_default()
+    }
+}
+
 impl Wanted<'_> {
     /// Refuses an order that names nobody.
     ///
     /// # Errors
     /// Exit 2.
     pub fn check(&self) -> Outcome<()> {
-        if self.slugs.is_empty() && !self.all && self.state.is_empty() {
-            return Err(Failure::usage("which tenants? Name them, or add --all or --state STATE"));
+        if self.slugs.is_empty() && !self.all && self.state.is_empty() && self.filter.is_none() {
+            return Err(Failure::usage("which tenants? Name them, or add --all, --state STATE or --filter FILTER"));
         }
         Ok(())
     }
@@ -85,12 +107,13 @@ impl Wanted<'_> {
         Ok(Aim { target, reading, tenants })
     }
 
-    /// `--all` and `--state`: never the deleted, never orphans.
+    /// `--all`, `--state` and `--filter`: never the deleted, never orphans.
     fn by_set(&self, reading: &Reading) -> Vec<Arc<Tenant>> {
         let tenants = reading.snapshot.tenants.iter();
         tenants
             .filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema)
-            .filter(|tenant| self.all || self.state.contains(&tenant.state))
+            .filter(|tenant| self.state.is_empty() || self.state.contains(&tenant.state))
+            .filter(|tenant| self.filter.is_none_or(|filter| filter.fits(tenant)))
             .cloned()
             .collect()
     }

@@ -66,12 +66,23 @@ pub async fn carry_out(session: &Session, arguments: &Migrate) -> Outcome<(Statu
 }
 
 fn wanted(arguments: &Migrate) -> Wanted<'_> {
-    Wanted { slugs: &arguments.slugs, all: arguments.all, state: &arguments.state, done: "migrated" }
+    Wanted {
+        slugs: &arguments.slugs,
+        all: arguments.all,
+        state: &arguments.state,
+        filter: arguments.filter.as_ref(),
+        done: "migrated",
+    }
 }
 
 async fn aims(session: &Session, arguments: &Migrate) -> Outcome<Vec<Aim>> {
     if !arguments.shared {
-        return wanted(arguments).choose(session).await;
+        let aims = wanted(arguments).choose(session).await?;
+        if let Some(name) = arguments.canary_tenants.iter().find(|name| !aims.iter().any(|aim| aim.has(name))) {
+            let name = crate::text::sanitise(name);
+            return Err(Failure::usage(format!("canary \"{name}\" is not among the tenants chosen; name one that is")));
+        }
+        return Ok(aims);
     }
     let aims = choose::databases(session).await?;
     match aims.iter().find(|aim| aim.reading.context.shared.is_none()) {
@@ -88,15 +99,17 @@ fn make_plan(aim: &Aim, arguments: &Migrate) -> Outcome<Plan> {
     if arguments.shared { shared_plan(aim, options) } else { tenants_plan(aim, options) }
 }
 
-fn tenants_plan(aim: &Aim, options: PlanOptions) -> Outcome<Plan> {
+fn tenants_plan(aim: &Aim, mut options: PlanOptions) -> Outcome<Plan> {
     let database = &aim.target.config;
     let Some(folder) = &aim.reading.context.folder else {
         return Err(no_folder(aim));
     };
+    // A name may be of another database's tenant: somewhere it is, which was checked.
+    options.canary_tenants.retain(|name| aim.has(name));
     let mut plan = plan::plan(&database.name, &aim.tenants, folder, options)
         .map_err(|error| Failure::usage(format!("{}: {error}", database.name)))?;
     plan.shared_behind = aim.reading.context.shared.as_ref().and_then(|shared| shared.behind());
-    Ok(plan)
+    Ok(plan.with_times(&aim.times()))
 }
 
 /// Why there are no files to plan with.
@@ -121,6 +134,13 @@ fn options(arguments: &Migrate, database: &config::Database) -> PlanOptions {
     options.to = version(&arguments.to);
     options.only = version(&arguments.only);
     options.canary = arguments.canary.unwrap_or(options.canary);
+    if !arguments.canary_tenants.is_empty() {
+        options.canary_tenants.clone_from(&arguments.canary_tenants);
+    }
+    if !arguments.batches.is_empty() {
+        options.batches = arguments.batches.iter().copied().filter(|size| *size > 0).collect();
+    }
+    options.pause = arguments.pause.unwrap_or(options.pause);
     options.parallel = arguments.parallel.unwrap_or(options.parallel);
     options.max_failures = arguments.max_failures.unwrap_or(options.max_failures);
     options.accept_changed = arguments.accept_changed.iter().map(|version| Version::new(version)).collect();

@@ -15,6 +15,7 @@ use crate::migrations::dialects::{Order, dialect};
 use crate::model::export::{Database, raw};
 use crate::model::fleet::Snapshot;
 use crate::model::ledger::Version;
+use crate::model::times::StepTime;
 use crate::text::Untrusted;
 
 #[derive(Serialize)]
@@ -37,6 +38,9 @@ struct Row {
     applied: u64,
     /// Tenants that still lack it; null without a folder.
     pending: Option<u64>,
+    /// How long it took here before, over so many runs; null where it never ran.
+    mean_seconds: Option<u64>,
+    runs: u32,
     notes: Vec<String>,
 }
 
@@ -101,6 +105,8 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
         .into_iter()
         .rev()
         .map(|(version, counts)| Row {
+            mean_seconds: database.times.of(&version).map(StepTime::seconds),
+            runs: database.times.of(&version).map_or(0, |time| time.runs),
             database: name.clone(),
             version: Some(version.raw().to_owned()),
             name: raw(counts.name.as_ref()),
@@ -130,6 +136,8 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
             standing: without,
             applied: 0,
             pending: None,
+            mean_seconds: None,
+            runs: 0,
             notes: vec!["no migrations".to_owned()],
         });
     }
@@ -164,8 +172,19 @@ fn text(migrations: &[Row], several: bool) -> Table {
 }
 
 fn csv(migrations: &[Row]) -> Table {
-    let mut table =
-        Table::new(&["database", "version", "name", "has_file", "has_down", "standing", "applied", "pending", "notes"]);
+    let mut table = Table::new(&[
+        "database",
+        "version",
+        "name",
+        "has_file",
+        "has_down",
+        "standing",
+        "applied",
+        "pending",
+        "mean_seconds",
+        "runs",
+        "notes",
+    ]);
     for row in migrations {
         table.row(vec![
             row.database.as_str().into(),
@@ -176,6 +195,8 @@ fn csv(migrations: &[Row]) -> Table {
             row.standing.into(),
             row.applied.into(),
             row.pending.into(),
+            row.mean_seconds.into(),
+            row.runs.into(),
             row.notes.join("; ").into(),
         ]);
     }

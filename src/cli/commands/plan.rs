@@ -1,10 +1,16 @@
 //! A plan in words and as JSON.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::cli::output::{Cell, Table};
 use crate::config;
+use crate::migrations::folder::MigrationFile;
 use crate::migrations::plan::{Direction, Plan, TenantPlan};
+use crate::model::ledger::Version;
+use crate::model::times::StepTime;
 use crate::text;
 
 /// Tenants that a plan on standard error names; `--dry-run` names all.
@@ -23,10 +29,23 @@ pub struct PlanDocument {
     pub steps: u64,
     pub canary: u64,
     pub up_to_date: u64,
+    pub estimate_seconds: Option<u64>,
+    pub files: Vec<PlannedFile>,
     pub tenants: Vec<PlannedTenant>,
     pub left_out: Vec<LeftOutTenant>,
     pub refusals: Vec<RefusedFile>,
     pub warnings: Vec<String>,
+}
+
+/// A file that runs anywhere in a plan, and how long it took before.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "documented in the README")]
+pub struct PlannedFile {
+    pub version: String,
+    pub name: String,
+    pub tenants: u64,
+    pub estimate_seconds: Option<u64>,
+    pub runs: u32,
 }
 
 /// A tenant of a plan.
@@ -38,6 +57,7 @@ pub struct PlannedTenant {
     pub from: Option<String>,
     pub versions: Vec<String>,
     pub stays: Option<String>,
+    pub estimate_seconds: Option<u64>,
     pub warnings: Vec<String>,
 }
 
@@ -74,6 +94,8 @@ impl From<&Plan> for PlanDocument {
             steps: plan.steps() as u64,
             canary: plan.canary as u64,
             up_to_date: plan.up_to_date as u64,
+            estimate_seconds: plan.estimate.seconds(),
+            files: files_of(plan),
             tenants: plan
                 .tenants
                 .iter()
@@ -83,6 +105,7 @@ impl From<&Plan> for PlanDocument {
                     from: tenant.from.as_ref().map(|version| version.raw().to_owned()),
                     versions: tenant.files.iter().map(|file| file.version.raw().to_owned()).collect(),
                     stays: tenant.stays.as_ref().map(|version| version.raw().to_owned()),
+                    estimate_seconds: plan.tenant_ms(tenant).map(|ms| ms.div_ceil(1_000).max(1)),
                     warnings: raw(&tenant.warnings),
                 })
                 .collect(),
@@ -118,6 +141,25 @@ const fn word(direction: Direction) -> &'static str {
         Direction::Down => "rollback",
         Direction::Again => "redo",
     }
+}
+
+fn files_of(plan: &Plan) -> Vec<PlannedFile> {
+    let mut tenants: HashMap<&Version, u64> = HashMap::new();
+    for file in plan.tenants.iter().flat_map(|tenant| &tenant.files) {
+        *tenants.entry(&file.version).or_default() += 1;
+    }
+    let files = plan.files();
+    let file = |file: &Arc<MigrationFile>| {
+        let time = plan.time_of(&file.version);
+        PlannedFile {
+            version: file.version.raw().to_owned(),
+            name: file.name.raw().to_owned(),
+            tenants: tenants.get(&file.version).copied().unwrap_or(0),
+            estimate_seconds: time.map(StepTime::seconds),
+            runs: time.map_or(0, |time| time.runs),
+        }
+    };
+    files.iter().map(file).collect()
 }
 
 /// A plan in words, safe to print. `all`: every tenant by name, else the first ones.
@@ -193,6 +235,11 @@ fn how(plan: &Plan, database: &config::Database) -> Vec<String> {
     let batches: Vec<String> = plan.options.batches.iter().map(u32::to_string).collect();
     let batches =
         if batches.is_empty() { "all".to_owned() } else { format!("batches of {}, then the rest", batches.join(", ")) };
+    let batches = if plan.options.pause.is_zero() || plan.options.batches.is_empty() && plan.canary == 0 {
+        batches
+    } else {
+        format!("{batches}, {} between them", text::duration(plan.options.pause))
+    };
     let (parallel, failures) = (plan.options.parallel, counted(plan.options.max_failures as usize, "failure"));
     vec![
         format!("  canary    {canary}"),
@@ -202,7 +249,14 @@ fn how(plan: &Plan, database: &config::Database) -> Vec<String> {
             database.jobs.lock_timeout.as_millis(),
             database.jobs.statement_timeout.as_secs()
         ),
+        format!("  time      {}", time(plan)),
     ]
+}
+
+/// `about 9 min (from the last 20 runs)`.
+fn time(plan: &Plan) -> String {
+    let time = plan.estimate.seconds().map_or_else(|| "unknown".to_owned(), text::time_left);
+    format!("{time} ({})", plan.estimate.basis())
 }
 
 fn tenants(plan: &Plan, most: usize) -> String {
@@ -211,13 +265,14 @@ fn tenants(plan: &Plan, most: usize) -> String {
         Direction::Down => "undone, newest first",
         Direction::Again => "undone, newest first, and applied again",
     };
-    let mut table = Table::new(&["  tenant", "schema", "from", what]);
+    let mut table = Table::new(&["  tenant", "schema", "from", what, "time"]);
     for tenant in plan.tenants.iter().take(most) {
         table.row(vec![
             format!("  {}", tenant.slug.raw()).into(),
             tenant.schema.raw().into(),
             tenant.from.as_ref().map(|version| version.raw().to_owned()).into(),
             files(tenant).into(),
+            plan.tenant_ms(tenant).map_or(Cell::None, |ms| Cell::Right(text::rough_time(ms))),
         ]);
     }
     let mut out = table.text();
@@ -246,7 +301,7 @@ pub fn counted(count: usize, word: &str) -> String {
 /// The plan's tenants as CSV.
 #[must_use]
 pub fn table(plans: &[PlanDocument]) -> Table {
-    let mut table = Table::new(&["database", "tenant", "schema", "from", "migrations", "left_out"]);
+    let mut table = Table::new(&["database", "tenant", "schema", "from", "migrations", "estimate_seconds", "left_out"]);
     for plan in plans {
         for tenant in &plan.tenants {
             table.row(vec![
@@ -255,6 +310,7 @@ pub fn table(plans: &[PlanDocument]) -> Table {
                 tenant.schema.as_str().into(),
                 tenant.from.clone().into(),
                 tenant.versions.join(" ").into(),
+                tenant.estimate_seconds.into(),
                 Cell::None,
             ]);
         }
@@ -264,6 +320,7 @@ pub fn table(plans: &[PlanDocument]) -> Table {
                 tenant.tenant.as_str().into(),
                 tenant.schema.clone().into(),
                 tenant.version.clone().into(),
+                Cell::None,
                 Cell::None,
                 tenant.why.as_str().into(),
             ]);

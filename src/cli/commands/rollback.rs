@@ -23,7 +23,13 @@ pub async fn run(session: &Session, arguments: &Undo, direction: Direction) -> O
         Direction::Up | Direction::Down => "rolled back",
         Direction::Again => "migrated",
     };
-    let wanted = Wanted { slugs: &arguments.slugs, all: arguments.all, state: &arguments.state, done };
+    let wanted = Wanted {
+        slugs: &arguments.slugs,
+        all: arguments.all,
+        state: &arguments.state,
+        filter: arguments.filter.as_ref(),
+        done,
+    };
     wanted.check()?;
     let style = Style::from(arguments.format);
     let aims = wanted.choose(session).await?;

@@ -16,6 +16,7 @@ use crate::jobs::orders::OrderError;
 use crate::jobs::record;
 use crate::jobs::worker::{self, RunOptions};
 use crate::migrations::plan::LeftOut;
+use crate::model::causes::{self, Cause};
 use crate::model::export::{JobDetail, ResultRow};
 use crate::model::job::{JobEvent, JobId, JobState, JobView, LogLine, LogMark, Outcome as TenantResult, Waits};
 use crate::postgres::session::{Patience, Reader, Target};
@@ -42,6 +43,7 @@ impl Results {
         let reader = Reader::open(target, Patience::Background).await?;
         let outcomes = record::outcomes(&reader, &view.database, view.id).await?;
         self.jobs.push(view.into());
+        causes::all(&outcomes).iter().for_each(|cause| output::note(cause_line(cause)));
         self.tenants.extend(outcomes.iter().map(|outcome| ResultRow::of(&view.database, outcome)));
         Ok(())
     }
@@ -275,6 +277,14 @@ pub fn progress_line(view: &JobView) -> String {
         line.push_str(&format!(", {} left", text::time_left(seconds)));
     }
     line
+}
+
+/// `41 tenants: 55P03 canceling statement due to lock timeout`: one decision can serve all of them.
+fn cause_line(cause: &Cause) -> String {
+    let who =
+        if cause.count == 1 { "1 tenant".to_owned() } else { format!("{} tenants", text::grouped(cause.count as u64)) };
+    let code = if cause.code.is_empty() { String::new() } else { format!("{} ", cause.code) };
+    format!("{who}: {code}{}", cause.words)
 }
 
 /// The exit status of a command that ran this job.

@@ -14,7 +14,8 @@ use crate::fleet::ReadOptions;
 use crate::model::export::{TenantRow, raw};
 use crate::model::fleet::CacheView;
 use crate::model::ledger::LedgerState;
-use crate::model::tenant::{Member, MigrationDetail, TableDetail, Tenant, TenantDetail};
+use crate::model::tenant::{Member, MigrationDetail, MigrationState, TableDetail, Tenant, TenantDetail};
+use crate::model::times::{StepTime, StepTimes};
 use crate::text;
 
 #[derive(Serialize)]
@@ -46,6 +47,8 @@ struct MigrationRow {
     applied_at: Option<String>,
     state: &'static str,
     checksum_ok: Option<bool>,
+    /// Of a pending one, by its past runs here; null where it never ran.
+    estimate_seconds: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -75,16 +78,22 @@ impl From<&TableDetail> for TableRow {
     }
 }
 
-impl From<&MigrationDetail> for MigrationRow {
-    fn from(migration: &MigrationDetail) -> Self {
+impl MigrationRow {
+    fn of(migration: &MigrationDetail, times: &StepTimes) -> Self {
         Self {
             version: migration.version.raw().to_owned(),
             name: raw(migration.name.as_ref()),
             applied_at: raw(migration.applied_at.as_ref()),
             state: migration.state.word(),
             checksum_ok: migration.checksum_ok,
+            estimate_seconds: estimate(migration, times).map(StepTime::seconds),
         }
     }
+}
+
+/// What a pending migration took before.
+fn estimate<'t>(migration: &MigrationDetail, times: &'t StepTimes) -> Option<&'t StepTime> {
+    times.of(&migration.version).filter(|_| migration.state == MigrationState::Pending)
 }
 
 impl From<&Member> for MemberRow {
@@ -116,11 +125,12 @@ pub async fn run(session: &Session, arguments: &args::Tenant) -> Outcome<Status>
     }
     let (tenant, reading) = only_one(&arguments.slug, found, |(tenant, _)| tenant)?;
     let detail = reading.snapshot.detail.as_ref().filter(|detail| detail.key == tenant.key);
-    let cache = reading.snapshot.databases.first().map(|database| &database.cache);
+    let view = reading.snapshot.databases.first();
+    let times = view.map(|database| Arc::clone(&database.times)).unwrap_or_default();
     if arguments.format.json {
-        output::json(&document(&tenant, detail.map(|detail| &**detail), cache))?;
+        output::json(&document(&tenant, detail.map(|detail| &**detail), view.map(|view| &view.cache), &times))?;
     } else {
-        output::data(&page(&tenant, detail.map(|detail| &**detail)))?;
+        output::data(&page(&tenant, detail.map(|detail| &**detail), &times))?;
     }
     Ok(down)
 }
@@ -147,7 +157,7 @@ fn row(tenant: &Tenant, detail: Option<&TenantDetail>) -> TenantRow {
     row
 }
 
-fn document(tenant: &Tenant, detail: Option<&TenantDetail>, cache: Option<&CacheView>) -> Document {
+fn document(tenant: &Tenant, detail: Option<&TenantDetail>, cache: Option<&CacheView>, times: &StepTimes) -> Document {
     let cache = match cache {
         None | Some(CacheView::NotConfigured) => None,
         Some(CacheView::Counting { .. } | CacheView::Counted { .. } | CacheView::Failed { .. }) => Some(Cache {
@@ -170,7 +180,8 @@ fn document(tenant: &Tenant, detail: Option<&TenantDetail>, cache: Option<&Cache
     Document {
         tenant: row(tenant, detail),
         tables_detail: detail.map(|detail| detail.tables.iter().map(TableRow::from).collect()),
-        migrations: migrations.map(|migrations| migrations.iter().map(MigrationRow::from).collect()),
+        migrations: migrations
+            .map(|migrations| migrations.iter().map(|migration| MigrationRow::of(migration, times)).collect()),
         cache,
         members: detail.map(|detail| detail.members.iter().map(MemberRow::from).collect()),
         objects_outside: detail
@@ -179,7 +190,7 @@ fn document(tenant: &Tenant, detail: Option<&TenantDetail>, cache: Option<&Cache
     }
 }
 
-fn page(tenant: &Tenant, detail: Option<&TenantDetail>) -> String {
+fn page(tenant: &Tenant, detail: Option<&TenantDetail>, times: &StepTimes) -> String {
     let row = row(tenant, detail);
     let mut out = String::new();
     let mut line = |head: &str, value: Option<String>| {
@@ -212,12 +223,12 @@ fn page(tenant: &Tenant, detail: Option<&TenantDetail>) -> String {
         line("problem", Some(problem.clone()));
     }
     if let Some(detail) = detail {
-        out.push_str(&sections(detail));
+        out.push_str(&sections(detail, times));
     }
     out
 }
 
-fn sections(detail: &TenantDetail) -> String {
+fn sections(detail: &TenantDetail, times: &StepTimes) -> String {
     let size = |bytes: Option<u64>| bytes.map_or(Cell::None, |bytes| Cell::Right(text::human_bytes(bytes)));
     let mut tables = Table::new(&["table", "total", "heap", "index", "toast", "rows~"]);
     for table in &detail.tables {
@@ -227,7 +238,7 @@ fn sections(detail: &TenantDetail) -> String {
         cells.push(table.rows_estimate.into());
         tables.row(cells);
     }
-    let mut migrations = Table::new(&["version", "name", "state", "applied_at", "file"]);
+    let mut migrations = Table::new(&["version", "name", "state", "applied_at", "file", "time"]);
     for migration in &detail.migrations {
         let file = migration.checksum_ok.map(|same| if same { "unchanged" } else { "CHANGED" });
         migrations.row(vec![
@@ -236,6 +247,8 @@ fn sections(detail: &TenantDetail) -> String {
             migration.state.word().into(),
             migration.applied_at.as_ref().into(),
             file.into(),
+            estimate(migration, times)
+                .map_or(Cell::None, |time| Cell::Right(format!("est. {}", text::rough_time(time.mean_ms)))),
         ]);
     }
     let mut keys = Table::new(&["prefix", "keys"]);

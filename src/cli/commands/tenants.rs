@@ -61,13 +61,8 @@ fn is_wanted(tenant: &Tenant, arguments: &Tenants) -> bool {
     let state = arguments.state.is_empty() || arguments.state.contains(&tenant.state);
     let status =
         arguments.status.as_deref().is_none_or(|status| tenant.status.as_ref().is_some_and(|s| s.raw() == status));
-    let filter = arguments.filter.as_deref().is_none_or(|filter| contains(tenant, &filter.to_lowercase()));
+    let filter = arguments.filter.as_ref().is_none_or(|filter| filter.fits(tenant));
     state && status && filter
-}
-
-fn contains(tenant: &Tenant, part: &str) -> bool {
-    let fields = [Some(&tenant.slug), tenant.name.as_ref(), tenant.schema.as_ref(), tenant.id.as_ref()];
-    fields.into_iter().flatten().any(|text| text.raw().to_lowercase().contains(part))
 }
 
 /// Text ascending, numbers largest first, the unknown last.
@@ -251,6 +246,8 @@ mod tests {
         assert!(wanted(&["tenantui", "tenants", "--state", "ok,behind", "--status", "active"]));
         assert!(!wanted(&["tenantui", "tenants", "--status", "suspended"]));
         assert!(!wanted(&["tenantui", "tenants", "zzz"]));
+        assert!(wanted(&["tenantui", "tenants", "acm status:active tables>2"]));
+        assert!(!wanted(&["tenantui", "tenants", "acm !status:active"]));
     }
 
     #[test]

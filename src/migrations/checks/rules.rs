@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Findings;
+use super::{Findings, weight};
 use crate::migrations::lexer::{Kind, Token};
 
 /// Judges the statements of one file, in order.
@@ -16,37 +16,37 @@ pub(super) struct Judge {
 }
 
 /// A statement as the rules see it: significant tokens without the semicolon.
-struct Words<'s, 't> {
+pub(super) struct Words<'s, 't> {
     tokens: &'s [Token<'t>],
 }
 
 impl<'t> Words<'_, 't> {
-    fn line(&self) -> u32 {
+    pub(super) fn line(&self) -> u32 {
         self.tokens.first().map_or(1, |token| token.line)
     }
 
     /// Whether it begins with these keywords.
-    fn begins(&self, keywords: &[&str]) -> bool {
+    pub(super) fn begins(&self, keywords: &[&str]) -> bool {
         self.at(0, keywords)
     }
 
-    fn at(&self, index: usize, keywords: &[&str]) -> bool {
+    pub(super) fn at(&self, index: usize, keywords: &[&str]) -> bool {
         keywords
             .iter()
             .enumerate()
             .all(|(n, keyword)| self.tokens.get(index + n).is_some_and(|token| token.is(keyword)))
     }
 
-    fn find(&self, keywords: &[&str]) -> Option<usize> {
+    pub(super) fn find(&self, keywords: &[&str]) -> Option<usize> {
         (0..self.tokens.len()).find(|index| self.at(*index, keywords))
     }
 
-    fn has(&self, keywords: &[&str]) -> bool {
+    pub(super) fn has(&self, keywords: &[&str]) -> bool {
         self.find(keywords).is_some()
     }
 
     /// The index behind these words, each of which may be absent.
-    fn skip(&self, mut index: usize, optional: &[&[&str]]) -> usize {
+    pub(super) fn skip(&self, mut index: usize, optional: &[&[&str]]) -> usize {
         for words in optional {
             if self.at(index, words) {
                 index += words.len();
@@ -56,12 +56,21 @@ impl<'t> Words<'_, 't> {
     }
 
     /// The name at an index, with its schema where it has one, folded.
-    fn name(&self, index: usize) -> Option<String> {
+    pub(super) fn name(&self, index: usize) -> Option<String> {
         let first = self.tokens.get(index)?.identifier()?;
         match (self.tokens.get(index + 1), self.tokens.get(index + 2).and_then(Token::identifier)) {
             (Some(dot), Some(second)) if dot.is_symbol(".") => Some(format!("{first}.{second}")),
             _ => Some(first),
         }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// What comes from an index on.
+    pub(super) fn from(&self, index: usize) -> &[Token<'t>] {
+        self.tokens.get(index..).unwrap_or_default()
     }
 
     /// The parts between top-level commas from an index on: the actions of ALTER TABLE.
@@ -99,6 +108,21 @@ pub(super) fn anywhere(before: [Option<Token<'_>>; 2], token: &Token<'_>, findin
             _ => {}
         }
     }
+    if token.is_symbol("(")
+        && let [_, Some(function)] = before
+        && let Some(name) = function.identifier()
+    {
+        called(&name, function.line, findings);
+    }
+    if token.is_symbol(".")
+        && let [Some(verb), Some(schema)] = before
+        && NAMES_A_TABLE.iter().any(|word| verb.is(word))
+        && let Some(name) = schema.identifier()
+        && !["public", "pg_catalog", "information_schema", "pg_temp"].contains(&name.as_str())
+    {
+        let message = format!("names an object in the schema {name}: the same one for every tenant");
+        findings.warn("other-schema", schema.line, &message);
+    }
     if token.is_symbol(".")
         && let [_, Some(schema)] = before
         && schema.identifier().as_deref() == Some("public")
@@ -117,6 +141,28 @@ pub(super) fn anywhere(before: [Option<Token<'_>>; 2], token: &Token<'_>, findin
             ("public-object", "names an object in public, which all tenants share")
         };
         findings.warn(rule, schema.line, message);
+    }
+}
+
+/// Words behind which a name with a dot is a table, never a column of one.
+const NAMES_A_TABLE: [&str; 10] =
+    ["TABLE", "INTO", "UPDATE", "JOIN", "REFERENCES", "ONLY", "EXISTS", "VIEW", "SEQUENCE", "TRUNCATE"];
+
+/// Functions that reach out of the transaction, or wait for others.
+fn called(name: &str, line: u32, findings: &mut Findings) {
+    match name {
+        "dblink" | "dblink_exec" | "dblink_connect" | "dblink_send_query" => {
+            let message = "works over a connection of its own: what it does there is not rolled back with this file";
+            findings.warn("other-connection", line, message);
+        }
+        "pg_advisory_lock" | "pg_advisory_lock_shared" | "pg_advisory_xact_lock" | "pg_advisory_xact_lock_shared" => {
+            let message = "waits for an advisory lock: tenants wait for one another, or for the application";
+            findings.warn("advisory-lock", line, message);
+        }
+        "pg_terminate_backend" | "pg_cancel_backend" => {
+            findings.warn("other-connection", line, "ends what others do");
+        }
+        _ => {}
     }
 }
 
@@ -149,6 +195,7 @@ impl Judge {
             not_in_a_transaction(&words, findings);
         }
         self.objects(&words, findings);
+        weight::statement(&words, &self.made, findings);
         if words.begins(&["ALTER", "TYPE"]) && words.has(&["ADD", "VALUE"]) {
             self.enum_value_line = Some(words.line());
         }
@@ -220,32 +267,8 @@ impl Judge {
             if is_new {
                 continue;
             }
-            added_column(&action, &table, findings);
-            if action.begins(&["ALTER"]) && action.has(&["SET", "NOT", "NULL"]) {
-                let message =
-                    format!("sets NOT NULL: reads all of {table} under a lock, and fails where a value is missing");
-                findings.warn("not-null", line, &message);
-            }
-            if action.begins(&["ALTER"]) && action.has(&["TYPE"]) && !action.has(&["SET", "DEFAULT"]) {
-                let message = format!("changes a column's type: may write all of {table} anew under a lock");
-                findings.warn("rewrite", line, &message);
-            }
+            weight::action(&action, &table, findings);
         }
-    }
-}
-
-fn added_column(action: &Words<'_, '_>, table: &str, findings: &mut Findings) {
-    let constraints = [&["CONSTRAINT"][..], &["PRIMARY"], &["UNIQUE"], &["FOREIGN"], &["CHECK"], &["EXCLUDE"]];
-    let is_column = action.begins(&["ADD"]) && !constraints.iter().any(|words| action.at(1, words));
-    if !is_column || !action.has(&["NOT", "NULL"]) {
-        return;
-    }
-    let filled = action.has(&["DEFAULT"])
-        || action.has(&["GENERATED"])
-        || ["SERIAL", "BIGSERIAL", "SMALLSERIAL", "SERIAL4", "SERIAL8"].iter().any(|kind| action.has(&[kind]));
-    if !filled {
-        let message = format!("adds a column NOT NULL without a default: fails where {table} has rows");
-        findings.warn("not-null", action.line(), &message);
     }
 }
 
@@ -280,6 +303,9 @@ fn session(words: &Words<'_, '_>, findings: &mut Findings) {
         match words.name(name).as_deref() {
             _ if is_role => findings.refuse("role", line, ROLE),
             Some("role" | "session_authorization") => findings.refuse("role", line, ROLE),
+            Some("session_replication_role") => {
+                findings.warn("trigger", line, "turns off triggers and foreign keys for what follows");
+            }
             Some("search_path") => findings.refuse("search-path", line, SEARCH_PATH),
             Some("schema") if !is_reset => findings.refuse("search-path", line, SEARCH_PATH),
             // Checked or not at the end of the transaction: no setting of the session.

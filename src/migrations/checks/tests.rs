@@ -45,6 +45,13 @@ fn transaction_control_is_refused_as_a_statement_only() {
 }
 
 #[test]
+fn a_whole_table_is_written_outside_a_transaction_too() {
+    let rules: Vec<&str> = found("vacuum full t", false).iter().map(|finding| finding.rule).collect();
+    assert!(rules.contains(&"rewrite"), "{rules:?}");
+    assert_eq!(found("reindex table concurrently t", false), []);
+}
+
+#[test]
 fn what_leaves_the_schema_or_the_role_is_refused() {
     for (sql, rule) in [
         ("set search_path = public", "search-path"),
@@ -131,6 +138,40 @@ fn what_may_hurt_is_warned_of_with_its_line() {
         ("alter type mood add value 'x'; select 1", "enum-value", 1),
         ("create role r", "shared-object", 1),
         ("", "empty", 1),
+        ("lock table t in exclusive mode", "lock-table", 1),
+        ("lock t", "lock-table", 1),
+        ("refresh materialized view v", "lock-table", 1),
+        ("cluster t using i", "rewrite", 1),
+        ("reindex table t", "blocking-index", 1),
+        ("copy t from '/srv/x.csv'", "server-file", 1),
+        ("select 1;\nupdate t set a = 1", "data-move", 2),
+        ("delete from only s.t where a", "data-move", 1),
+        ("insert into t (a) select b from u", "data-move", 1),
+        ("with x as (select 1) update t set a = 1", "data-move", 1),
+        ("merge into t using u on t.a = u.a when matched then delete", "data-move", 1),
+        ("create event trigger e on ddl_command_end execute function f()", "shared-object", 1),
+        ("create schema s", "other-schema", 1),
+        ("insert into tenant_acme.t values (1)", "other-schema", 1),
+        ("create table t (u int references\n tenant_acme.users)", "other-schema", 2),
+        (
+            "create or replace function f() returns int language sql security definer as 'select 1'",
+            "security-definer",
+            1,
+        ),
+        ("alter function f() security definer", "security-definer", 1),
+        ("select dblink_exec('host=x', 'commit')", "other-connection", 1),
+        ("select pg_advisory_lock(1)", "advisory-lock", 1),
+        ("set local session_replication_role = replica", "trigger", 1),
+        ("alter table t disable trigger all", "trigger", 1),
+        ("alter table t add constraint c check (a > 0)", "validated-constraint", 1),
+        ("alter table t add foreign key (a) references u", "validated-constraint", 1),
+        ("alter table t add unique (a)", "blocking-index", 1),
+        ("alter table t add constraint c primary key (a)", "blocking-index", 1),
+        ("alter table t add a uuid default gen_random_uuid()", "rewrite", 1),
+        ("alter table t add a bigserial not null", "rewrite", 1),
+        ("alter table t add a int generated always as identity not null", "rewrite", 1),
+        ("alter table t add a int generated always as (b * 2) stored", "rewrite", 1),
+        ("alter table t set unlogged", "rewrite", 1),
     ] {
         let found = rules(sql);
         assert!(found.contains(&(rule, false, line)), "{sql:?}: {found:?}");
@@ -145,10 +186,16 @@ fn a_new_table_cannot_be_blocked_or_rewritten() {
     assert_eq!(rules(sql), []);
     for sql in [
         "alter table t add a int not null default 1",
-        "alter table t add a bigserial not null",
-        "alter table t add a int generated always as identity not null",
+        "alter table t add a timestamptz not null default now()",
         "alter table t drop constraint c",
-        "alter table t add constraint c check (a is not null)",
+        "alter table t add constraint c check (a is not null) not valid",
+        "alter table t validate constraint c",
+        "alter table t add constraint c unique using index i",
+        "create table t (a uuid primary key default gen_random_uuid()); insert into t select b from u; update t set a = b",
+        "insert into t values (1)",
+        "select a.b from t join u on t.a = u.a where extract(epoch from t.c) > 0",
+        "create function f() returns int language sql security definer set search_path = pg_catalog as 'select 1'",
+        "select pg_try_advisory_xact_lock(1)",
         "alter table t alter a set default 'type'",
     ] {
         assert_eq!(rules(sql), [], "{sql}");
@@ -186,6 +233,37 @@ proptest! {
     fn no_input_makes_it_panic(text in any::<String>(), transactional in any::<bool>()) {
         let _ = check(&text, &split::whole(&text), transactional);
         let _ = check(&text, &split::migratus(&text), transactional);
+    }
+
+    /// A file that is refused stays refused, whatever is put before or behind it on lines of its own; and nothing that
+    /// a mutation does makes it panic.
+    #[test]
+    fn what_is_refused_stays_refused_among_other_statements(
+        at in 0..6_usize,
+        before in prop::collection::vec(prop::sample::select(vec![
+            "select 1;", "-- a comment", "/* a /* nested */ one */", "select 'it''s; commit';", "select $t$ ; $t$;",
+            "\r\n", "create function f() returns int begin atomic select 1; end;",
+        ]), 0..6),
+    ) {
+        let refused = ["commit;", "\\i x", "set role x;", "set search_path = x;", "copy t from stdin;", "discard all;"][at];
+        let text = format!("{}\n{refused}\nselect 2;", before.join("\n"));
+        let found = check(&text, &split::whole(&text), true);
+        let line = 1 + format!("{}\n", before.join("\n")).bytes().filter(|byte| *byte == b'\n').count() as u32;
+        prop_assert!(found.iter().any(|finding| finding.refuses && finding.line == line), "{text}: {found:?}");
+    }
+
+    #[test]
+    fn a_mutated_file_never_panics(at in 0..400_usize, with in any::<char>(), cut in 0..40_usize) {
+        let text = "begin; alter table only s.t add column a int not null default random(), drop b; copy t from stdin;\n\
+                    create function f() returns int language sql security definer as $a$ select 1; $a$;\n\
+                    select set_config('search_path', E'x\\'', true); lock table t; insert into x.y select 1 from z;";
+        let mut characters: Vec<char> = text.chars().collect();
+        let at = at.min(characters.len() - 1);
+        let end = (at + cut).min(characters.len());
+        characters.splice(at..end, [with]);
+        let text: String = characters.into_iter().collect();
+        let _ = check(&text, &split::whole(&text), true);
+        let _ = check(&text, &split::migratus(&text), false);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::gaps::{self, Settled};
-use super::{Direction, LeftOut, Plan, PlanError, PlanOptions, Refusal, TenantPlan};
+use super::{Direction, Estimate, LeftOut, Plan, PlanError, PlanOptions, Refusal, TenantPlan};
 use crate::migrations::dialects::dialect;
 use crate::migrations::folder::{Folder, MigrationFile};
 use crate::migrations::standing::{Standing, Standings};
@@ -30,23 +30,20 @@ pub fn plan(
     let range = Range::new(folder, &options)?;
     let mut standings = Standings::new(folder);
     let mut plan = empty(database, tool, options);
-    let mut sizes: HashMap<TenantKey, Option<u64>> = HashMap::new();
     for tenant in tenants.iter().filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema) {
         match judge(tenant, &mut standings, &range, &plan.options) {
             Judged::UpToDate => plan.up_to_date += 1,
             Judged::LeftOut(why) => plan.left_out.push(left_out(tenant, why)),
-            Judged::Planned(planned) => {
-                sizes.insert(planned.key.clone(), tenant.size_bytes);
-                plan.tenants.push(planned);
-            }
+            Judged::Planned(planned) => plan.tenants.push(planned),
         }
     }
     common_ledger(&mut plan, tenants);
     plan.left_out.sort_by(|a, b| (a.slug.raw(), &a.key).cmp(&(b.slug.raw(), &b.key)));
-    put_canaries_first(&mut plan, &sizes);
+    plan.put_canaries_first()?;
     plan.target = target_of(&plan).or_else(|| range.files().last().map(|file| file.version.clone()));
     let scripts = plan.scripts();
     collect_findings(&mut plan, &scripts, &[]);
+    plan.estimate = plan.estimated();
     Ok(plan)
 }
 
@@ -67,6 +64,8 @@ pub(super) fn empty(database: &DatabaseName, tool: Tool, options: PlanOptions) -
         refusals: Vec::new(),
         warnings: Vec::new(),
         options,
+        times: Arc::default(),
+        estimate: Estimate::default(),
     }
 }
 
@@ -233,6 +232,7 @@ fn judge(tenant: &Tenant, standings: &mut Standings<'_>, range: &Range<'_>, opti
                 schema: name,
                 schema_oid,
                 from: tenant.version().cloned(),
+                size_bytes: tenant.size_bytes,
                 warnings: ahead(&standing).into_iter().chain(warning).collect(),
                 files,
                 stays: None,
@@ -310,24 +310,6 @@ fn ahead(standing: &Standing) -> Option<Untrusted> {
     let ahead = standing.ahead.as_ref().filter(|ahead| !ahead.is_empty())?;
     let list: Vec<String> = ahead.iter().take(5).map(|version| version.untrusted().safe().to_string()).collect();
     Some(format!("ahead: it has {}, of which there is no file", list.join(", ")).into())
-}
-
-/// Canaries are the smallest: they fail soonest and hurt least.
-pub(super) fn put_canaries_first(plan: &mut Plan, sizes: &HashMap<TenantKey, Option<u64>>) {
-    plan.tenants.sort_by(|a, b| (a.slug.raw(), &a.key).cmp(&(b.slug.raw(), &b.key)));
-    let wanted = usize::try_from(plan.options.canary).unwrap_or(usize::MAX);
-    plan.canary = wanted.min(plan.tenants.len().saturating_sub(1));
-    if plan.canary == 0 {
-        return;
-    }
-    let size = |tenant: &TenantPlan| sizes.get(&tenant.key).copied().flatten().unwrap_or(u64::MAX);
-    let mut order: Vec<usize> = (0..plan.tenants.len()).collect();
-    order.sort_by_key(|index| (size(&plan.tenants[*index]), *index));
-    let canaries: HashSet<usize> = order[..plan.canary].iter().copied().collect();
-    let mut first: Vec<usize> = order[..plan.canary].to_vec();
-    first.extend((0..plan.tenants.len()).filter(|index| !canaries.contains(index)));
-    let mut tenants: Vec<Option<TenantPlan>> = std::mem::take(&mut plan.tenants).into_iter().map(Some).collect();
-    plan.tenants = first.into_iter().filter_map(|index| tenants[index].take()).collect();
 }
 
 /// What plan time says of each of these files, but for some rules.

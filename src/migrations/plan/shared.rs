@@ -56,7 +56,14 @@ pub fn shared(database: &DatabaseName, target: &SharedTarget, options: PlanOptio
     }
     let range = Range::new(folder, &options)?;
     // One target: there is nobody to go first, and nobody to go on with.
-    let options = PlanOptions { canary: 0, batches: Vec::new(), parallel: 1, max_failures: 1, ..options };
+    let options = PlanOptions {
+        canary: 0,
+        canary_tenants: Vec::new(),
+        batches: Vec::new(),
+        parallel: 1,
+        max_failures: 1,
+        ..options
+    };
     let mut plan = Plan { shared: true, ..empty(database, folder.tool, options) };
     let standing = standing(&target.ledger, folder);
     let pending = standing.pending.as_deref().unwrap_or_default();
@@ -74,6 +81,7 @@ pub fn shared(database: &DatabaseName, target: &SharedTarget, options: PlanOptio
             slug,
             schema: target.schema.clone(),
             schema_oid: target.oid,
+            size_bytes: None,
             from,
             files,
             stays: None,
@@ -84,6 +92,7 @@ pub fn shared(database: &DatabaseName, target: &SharedTarget, options: PlanOptio
     plan.target = target_of(&plan).or_else(|| range.files().last().map(|file| file.version.clone()));
     let scripts = plan.scripts();
     collect_findings(&mut plan, &scripts, &TENANTS_ONLY);
+    plan.estimate = plan.estimated();
     Ok(plan)
 }
 

@@ -83,8 +83,10 @@ pub(super) fn options() -> PlanOptions {
         to: None,
         only: None,
         canary: 0,
+        canary_tenants: Vec::new(),
         parallel: 4,
         batches: vec![5, 25],
+        pause: Duration::ZERO,
         max_failures: 3,
         accept_changed: Vec::new(),
         allow: Vec::new(),
@@ -107,6 +109,8 @@ pub(super) fn runs(plan: &Plan) -> Vec<(String, Vec<&str>)> {
 pub(super) fn left_out(plan: &Plan) -> Vec<(&str, &str)> {
     plan.left_out.iter().map(|left| (left.slug.raw(), left.why.raw())).collect()
 }
+
+mod rollout;
 
 #[test]
 fn pending_is_what_the_ledger_lacks_and_not_what_is_newer() {

@@ -1,16 +1,13 @@
 //! The plan of a rollback or a redo: per tenant the applied migrations that are undone, newest first, and what stays.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::make::{
-    collect_findings, common_ledger, empty, left_out, not_written, position, put_canaries_first, target_of, unfit,
-};
+use super::make::{collect_findings, common_ledger, empty, left_out, not_written, position, target_of, unfit};
 use super::{Direction, Plan, PlanError, PlanOptions, TenantPlan};
 use crate::migrations::dialects::{Order, dialect};
 use crate::migrations::folder::{Folder, MigrationFile};
 use crate::model::ledger::{LedgerReading, LedgerState, Tool, Version};
-use crate::model::tenant::{DatabaseName, Tenant, TenantKey, TenantState};
+use crate::model::tenant::{DatabaseName, Tenant, TenantState};
 use crate::text::Untrusted;
 
 /// How far is undone.
@@ -48,20 +45,16 @@ pub fn undo(
         position(folder, version)?;
     }
     let mut plan = Plan { direction, ..empty(database, tool, options) };
-    let mut sizes: HashMap<TenantKey, Option<u64>> = HashMap::new();
     for tenant in tenants.iter().filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema) {
         match judge(tenant, folder, reach) {
             Ok(None) => plan.up_to_date += 1,
-            Ok(Some(planned)) => {
-                sizes.insert(planned.key.clone(), tenant.size_bytes);
-                plan.tenants.push(planned);
-            }
+            Ok(Some(planned)) => plan.tenants.push(planned),
             Err(why) => plan.left_out.push(left_out(tenant, why)),
         }
     }
     common_ledger(&mut plan, tenants);
     plan.left_out.sort_by(|a, b| (a.slug.raw(), &a.key).cmp(&(b.slug.raw(), &b.key)));
-    put_canaries_first(&mut plan, &sizes);
+    plan.put_canaries_first()?;
     plan.target = match (reach, direction) {
         (Reach::To(version), Direction::Down) => Some(version.clone()),
         (Reach::Steps(_), Direction::Down) => None,
@@ -69,6 +62,7 @@ pub fn undo(
     };
     let scripts = plan.scripts();
     collect_findings(&mut plan, &scripts, &[]);
+    plan.estimate = plan.estimated();
     Ok(plan)
 }
 
@@ -108,6 +102,7 @@ fn judge(tenant: &Tenant, folder: &Folder, reach: &Reach) -> Result<Option<Tenan
         slug: tenant.slug.clone(),
         schema: name,
         schema_oid,
+        size_bytes: tenant.size_bytes,
         from: tenant.version().cloned(),
         files,
         stays: stay.first().cloned(),

@@ -105,8 +105,13 @@ fn marked(state: &State) -> Result<Selection, String> {
         );
     }
     let hidden = state.tenants.marks_hidden;
-    let words =
-        if hidden == 0 { format!("{} marked", keys.len()) } else { format!("{} marked, {hidden} hidden", keys.len()) };
+    // All that a filter shows is better known by the filter.
+    let whole = (keys.len() == state.tenants.shown.len()).then(|| crate::tui::screens::filter_words(state)).flatten();
+    let words = match (hidden, whole) {
+        (0, Some(filter)) => format!("filter {filter}"),
+        (0, None) => format!("{} marked", keys.len()),
+        (_, _) => format!("{} marked, {hidden} hidden", keys.len()),
+    };
     let shown = (hidden > 0).then(|| {
         state
             .tenants

@@ -2,17 +2,17 @@
 //! order changes, never for a key that only moves.
 
 mod from_jobs;
+mod groups;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use self::from_jobs::{job_told, jobs, results};
+pub use self::groups::migrations;
 use super::filter;
-use super::state::{Counters, List, Screen, State, TableColumn, TablesSort, VersionGroup};
+use super::state::{Counters, List, Screen, State, TableColumn, TablesSort};
 use crate::model::fleet::Snapshot;
-use crate::model::ledger::Version;
 use crate::model::tenant::{TableDetail, Tenant, TenantState};
-use crate::text::Untrusted;
 
 /// Whether a tenant is counted at a version: not deleted, no orphan, and its ledger was read.
 #[must_use]
@@ -128,76 +128,6 @@ pub fn scroll<K>(list: &mut List<K>, rows: usize, visible: usize) {
     } else if list.at >= list.top + visible {
         list.top = list.at + 1 - visible;
     }
-}
-
-/// The rows of the Migrations screen.
-pub fn migrations(state: &mut State) {
-    let mut groups = Vec::new();
-    for database in &state.snapshot.databases {
-        if state.only_database.as_ref().is_some_and(|only| *only != database.name) {
-            continue;
-        }
-        let mut by_version: HashMap<Option<&Version>, Vec<usize>> = HashMap::new();
-        for (index, tenant) in state.snapshot.tenants.iter().enumerate() {
-            if tenant.key.database == database.name && counts_for_versions(tenant) {
-                by_version.entry(tenant.version()).or_default().push(index);
-            }
-        }
-        let files = database.files.as_deref().unwrap_or_default();
-        for file in files {
-            by_version.entry(Some(&file.version)).or_default();
-        }
-        let of = by_version.values().map(Vec::len).sum();
-        let target = state.target(&database.name).cloned();
-        // Files in the order of their folder (which is not always that of the versions), the rest before them.
-        let place: BTreeMap<&Version, usize> =
-            files.iter().enumerate().map(|(place, file)| (&file.version, place)).collect();
-        let mut of_database: Vec<VersionGroup> = by_version
-            .into_iter()
-            .map(|(version, tenants)| {
-                let version = version.cloned();
-                let file = version.as_ref().and_then(|version| files.iter().find(|file| file.version == *version));
-                let failed = failed_at(&state.snapshot, &tenants);
-                let mut notes = file.map(|file| file.notes.clone()).unwrap_or_default();
-                if failed > 0 {
-                    notes.insert(0, Untrusted::new(format!("{failed} failed")));
-                }
-                if file.is_none() && version.is_some() && database.files.is_some() {
-                    notes.push("no file".into());
-                }
-                if file.is_some_and(|file| !file.has_down) {
-                    notes.push("no down".into());
-                }
-                VersionGroup {
-                    database: database.name.clone(),
-                    is_target: version.is_some() && version == target,
-                    name: file.map(|file| file.name.clone()),
-                    version,
-                    tenants,
-                    of,
-                    failed,
-                    notes,
-                }
-            })
-            .collect();
-        of_database.sort_by(|a, b| {
-            let key = |group: &VersionGroup| {
-                group.version.as_ref().map(|version| (place.get(version).copied(), version.clone()))
-            };
-            key(b).cmp(&key(a))
-        });
-        groups.extend(of_database);
-    }
-    let keys: Vec<_> = groups.iter().map(|group| (group.database.clone(), group.version.clone())).collect();
-    settle(&mut state.migrations.list, keys.len(), |row| keys.get(row));
-    state.migrations.groups = groups;
-}
-
-fn failed_at(snapshot: &Snapshot, tenants: &[usize]) -> usize {
-    tenants
-        .iter()
-        .filter(|index| snapshot.tenants.get(**index).is_some_and(|tenant| tenant.failed_step.is_some()))
-        .count()
 }
 
 fn compare_tables(a: &TableDetail, b: &TableDetail, sort: TablesSort) -> std::cmp::Ordering {

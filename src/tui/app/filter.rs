@@ -1,5 +1,5 @@
-//! Which tenants a filter shows, best first. Fuzzy over slug, name, schema, id and database; fzf's signs work
-//! (`'exact`, `^start`, `end$`, `!not`), words are all needed.
+//! Which tenants a filter shows, best first. Words are fuzzy over slug, name, schema, id and database; fzf's signs work
+//! (`'exact`, `^start`, `end$`, `!not`), and all are needed. Tests of fields (`plan:pro`) are those of `model::filter`.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::state::{QuickFilter, Sort, State, TenantColumn};
+use crate::model::filter::Filter;
 use crate::model::ledger::Version;
 use crate::model::tenant::{Tenant, TenantState};
 
@@ -71,7 +72,10 @@ pub fn shown(state: &State) -> Vec<usize> {
         sort(&mut shown, tenants, filter.sort);
         return shown;
     }
-    let mut fuzzy = Fuzzy::new(&filter.filter);
+    // What is not understood shows nothing, and the message line says why: a part of a filter is another set.
+    let Ok(wanted) = Filter::parse(&filter.filter) else { return Vec::new() };
+    shown.retain(|index| wanted.fields_fit(&tenants[*index]));
+    let mut fuzzy = Fuzzy::new(&wanted.words());
     let mut scores = std::collections::HashMap::new();
     shown.retain(|index| {
         let tenant = &tenants[*index];

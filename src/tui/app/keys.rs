@@ -8,6 +8,7 @@ use super::keymap::{Chord, Lookup};
 use super::nav::{self, Step};
 use super::state::{Level, Menu, MenuRun, Prefix, Prompt};
 use super::{App, derive, menu};
+use crate::model::filter::Filter;
 use crate::tui::dialogs::{Dialog, DialogInput};
 
 /// The longest text that a field takes, in characters.
@@ -80,7 +81,9 @@ impl App {
 
     fn filter_key(&mut self, mut input: Input, key: KeyEvent) -> Vec<Command> {
         match key.code {
-            KeyCode::Enter => return Vec::new(),
+            KeyCode::Enter if Filter::parse(input.value()).is_ok() => return Vec::new(),
+            // It stays open: what was typed is there to be corrected, and the line says what is wrong with it.
+            KeyCode::Enter => {}
             KeyCode::Esc => {
                 self.state.tenants.filter.clear();
                 derive::tenants(&mut self.state);

@@ -234,7 +234,7 @@ impl App {
         match file {
             Some(file) => {
                 let title = format!("{shown} {}", file.name.safe());
-                self.open_dialog(Dialog::Sql(Box::new(Sql::new((title, file.sql.to_string())))));
+                self.open_dialog(Dialog::Sql(Box::new(Sql::new((title, output::file_text(&file))))));
             }
             None => self.say(Level::Warning, format!("there is no file of {shown} in the migration folder")),
         }

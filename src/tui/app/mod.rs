@@ -7,7 +7,6 @@ mod act;
 pub mod action;
 pub mod allowed;
 pub mod audit;
-pub mod causes;
 pub mod clock;
 pub mod command;
 pub mod control;
@@ -41,7 +40,7 @@ use self::command::Command;
 use self::event::{Event, Now};
 use self::keymap::{Chord, Keymap};
 use self::nav::History;
-use self::orders::Pending;
+use self::orders::{AfterShared, Pending};
 use self::state::{
     Counters, Header, JobsState, Level, List, Message, MigrationsState, Prompt, Screen, State, TenantsState, WriteLock,
 };
@@ -49,6 +48,7 @@ use super::dialogs::{Dialog, DialogAction, DialogInput, DialogOutcome};
 use super::theme::Theme;
 use crate::config;
 use crate::fleet::FleetCommand;
+pub use crate::model::causes;
 use crate::model::fleet::Snapshot;
 use crate::model::job::JobId;
 use crate::model::tenant::{DatabaseName, TenantKey};
@@ -105,6 +105,7 @@ pub struct App {
     initialised: BTreeSet<DatabaseName>,
     waiting_for_init: Option<Pending>,
     sent_order: Option<Pending>,
+    after_shared: Option<AfterShared>,
     expected_tenant: Option<(DatabaseName, String)>,
     touched: BTreeSet<TenantKey>,
     touched_since: Option<Duration>,
@@ -169,6 +170,7 @@ impl App {
             initialised: BTreeSet::new(),
             waiting_for_init: None,
             sent_order: None,
+            after_shared: None,
             expected_tenant: None,
             touched: BTreeSet::new(),
             touched_since: None,

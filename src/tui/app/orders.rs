@@ -12,7 +12,7 @@ use super::{App, clock};
 use crate::jobs::service::{Order, ServiceCommand};
 use crate::migrations::plan::{self, Plan, PlanOptions};
 use crate::model::environment::Environment;
-use crate::model::job::{JobId, JobKind, JobState, JobView};
+use crate::model::job::{JobId, JobState, JobView};
 use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
 use crate::text::Untrusted;
 use crate::tui::dialogs::{
@@ -21,6 +21,15 @@ use crate::tui::dialogs::{
 
 /// Plan words that the form offers at most.
 const PLANS: usize = 50;
+
+/// The tenants' order, which waits for the job of the shared schema.
+#[derive(Debug, Clone)]
+pub struct AfterShared {
+    /// That job, once it is known.
+    pub job: Option<JobId>,
+    /// What is ordered then.
+    pub then: Pending,
+}
 
 /// An order that was given, until it is known to be recorded.
 #[derive(Debug, Clone)]
@@ -105,23 +114,17 @@ impl App {
             return self.say(Level::Info, text);
         }
         let Some(context) = self.state.context(&selection.database) else { return };
-        let rate = self
-            .state
-            .jobs
-            .jobs
-            .iter()
-            .find(|job| {
-                job.database == selection.database && job.kind == JobKind::Migrate && job.rate_per_minute.is_some()
-            })
-            .and_then(|job| job.rate_per_minute);
         let input = MigrateInput {
             environment: self.state.environment(&selection.database),
+            shared: match self.shared_plan(&selection.database) {
+                Ok(shared) => shared.map(|plan| (Arc::new(plan), Uuid::new_v4())),
+                Err(why) => return self.say(Level::Error, format!("no plan of the shared schema was made: {why}")),
+            },
             set: selection.words,
             plan: Arc::new(whole),
             shown: shown.map(Arc::new),
             layout: Arc::clone(&context.layout),
             jobs: self.database_config(&selection.database).map(|config| config.jobs.clone()).unwrap_or_default(),
-            rate_per_minute: rate,
             key: Uuid::new_v4(),
             database: selection.database,
         };
@@ -140,7 +143,21 @@ impl App {
             None => return Err(format!("{database} is not configured")),
         };
         options.to = self.state.targets.get(database).cloned();
-        plan::plan(database, &tenants, folder, options).map_err(|error| error.to_string())
+        let plan = plan::plan(database, &tenants, folder, options).map_err(|error| error.to_string())?;
+        let times = self.state.latest.database(database).map(|view| Arc::clone(&view.times)).unwrap_or_default();
+        Ok(plan.with_times(&times))
+    }
+
+    /// The plan of the shared schema, where it is behind.
+    fn shared_plan(&self, database: &DatabaseName) -> Result<Option<Plan>, String> {
+        let Some(shared) = self.state.context(database).and_then(|context| context.shared.as_ref()) else {
+            return Ok(None);
+        };
+        if shared.behind().unwrap_or(0) == 0 {
+            return Ok(None);
+        }
+        let Some(config) = self.database_config(database) else { return Ok(None) };
+        plan::shared(database, shared, PlanOptions::from(&**config)).map(Some).map_err(|error| error.to_string())
     }
 
     /// `q`: asks only if a job runs here.
@@ -162,7 +179,16 @@ impl App {
                 self.say(Level::Info, format!("writes are open for {} minutes; W locks them", open.as_secs() / 60));
                 Vec::new()
             }
-            DialogAction::Order { database, order, key } => self.order(Pending { database, order, key, newest: None }),
+            DialogAction::Order { database, order, key, first } => {
+                let pending = Pending { database, order, key, newest: None };
+                match first {
+                    Some(first) => self.order_first(*first, pending),
+                    None => {
+                        self.after_shared = None;
+                        self.order(pending)
+                    }
+                }
+            }
             DialogAction::Init(database) => self.service(&database, ServiceCommand::Init, "making the tenantui schema"),
             DialogAction::Retry(database, job) => {
                 self.service(&database, ServiceCommand::Retry(job), &format!("retrying what failed in job {job}"))
@@ -259,6 +285,25 @@ impl App {
         self.service(&database, command, &words)
     }
 
+    /// The shared schema's job; the tenants' is ordered when that one has gone well.
+    fn order_first(&mut self, (order, key): (Order, Uuid), then: Pending) -> Vec<Command> {
+        let first = Pending { database: then.database.clone(), order: Box::new(order), key, newest: None };
+        self.after_shared = Some(AfterShared { job: None, then });
+        self.order(first)
+    }
+
+    /// The shared schema's job stands: the tenants' job is ordered, or is not.
+    pub(super) fn shared_stands(&mut self, job: &JobView) -> Vec<Command> {
+        let is_it = |after: &mut AfterShared| after.then.database == job.database && after.job == Some(job.id);
+        let Some(after) = self.after_shared.take_if(is_it) else { return Vec::new() };
+        if job.state == JobState::Done && job.failed + job.blocked == 0 {
+            return self.order(after.then);
+        }
+        let text = format!("the shared schema was not migrated (job {}), so nothing was ordered for tenants", job.id);
+        self.say(Level::Error, text);
+        vec![Command::Bell]
+    }
+
     pub(super) fn offer_init(&mut self, pending: Pending) {
         let environment = self.state.environment(&pending.database);
         let input = (pending.database.clone(), environment);
@@ -272,6 +317,7 @@ impl App {
             && let Some(pending) = self.waiting_for_init.take()
         {
             self.expected_tenant = None;
+            self.after_shared = None;
             let text = format!(
                 "nothing was ordered: jobs keep their record in the schema tenantui, which {} does not have",
                 pending.database

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::nav;
 use super::state::{Screen, State, TenantTab};
+use crate::migrations::folder::MigrationFile;
 use crate::model::export::{self, AuditRow, Job, ResultRow, Row, TenantRow};
 use crate::text::{Untrusted, json_for_terminal};
 
@@ -286,4 +287,14 @@ pub fn error_text(state: &State) -> Option<String> {
 pub fn file_name(sheet: &Sheet, at: jiff::Timestamp, ending: &str) -> String {
     let time = at.strftime("%Y%m%d-%H%M%S");
     format!("tenantui-{}-{time}.{ending}", sheet.name)
+}
+/// A migration to read: its text, and below it what undoes it where there is such a part.
+#[must_use]
+pub fn file_text(file: &MigrationFile) -> String {
+    let mut text = file.sql.to_string();
+    if let Some(down) = &file.down {
+        let name = down.path.file_name().map(|name| name.display().to_string()).unwrap_or_default();
+        let _ = write!(text, "\n\n-- down: {name}\n{}", down.sql);
+    }
+    text
 }

@@ -119,6 +119,7 @@ pub(super) fn first_view(config: &config::Database, address: &Untrusted) -> Data
         progress: None,
         files: None,
         target: None,
+        times: std::sync::Arc::default(),
         cache: CacheView::NotConfigured,
         initialised: None,
         schema_rule: None,

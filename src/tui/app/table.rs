@@ -73,7 +73,8 @@ pub const ACTIONS: &[ActionInfo] = &[
         Action::Filter,
         "filter",
         "filter",
-        "Filters the tenants while you type: name, slug, schema, id, database. Enter keeps it, Esc clears it.",
+        "Filters the tenants while you type: name, slug, schema, id, database, and fields: plan:pro behind>2 !state:dirty. \
+         Enter keeps it, Esc clears it.",
     )
     .on(&[Tenants])
     .footer(&[(Tenants, 1, "filter")]),

@@ -67,6 +67,9 @@ impl App {
         if sent.is_some() {
             self.expected_tenant = None;
         }
+        if !needs_init {
+            self.after_shared.take_if(|after| after.then.database == *database && after.job.is_none());
+        }
         if needs_init {
             self.initialised.remove(database);
             if let Some(pending) = sent
@@ -81,6 +84,12 @@ impl App {
     pub(super) fn job_told(&mut self, job: JobView) -> Vec<Command> {
         let before = self.state.job(&(job.database.clone(), job.id)).map(|known| known.state);
         let ours = self.sent_order.take_if(|sent| sent.database == job.database && Some(job.id) > sent.newest);
+        if let (Some(sent), Some(after)) = (&ours, &mut self.after_shared)
+            && after.job.is_none()
+            && sent.key != after.then.key
+        {
+            after.job = Some(job.id);
+        }
         // Who comes to the list of jobs next looks for what was just ordered.
         if ours.is_some() && !self.looks_at_jobs() {
             self.state.jobs.list.cursor = Some((job.database.clone(), job.id));
@@ -99,7 +108,9 @@ impl App {
         if !ended || (before.is_none() && !told.mine) {
             return Vec::new();
         }
-        self.job_ended(&told)
+        let mut commands = self.job_ended(&told);
+        commands.extend(self.shared_stands(&told));
+        commands
     }
 
     /// A job that this dashboard watched came to its end, its pause or its stop.
@@ -110,6 +121,9 @@ impl App {
         let mut commands =
             vec![Command::Fleet(FleetCommand::Refresh), self.ask_results((job.database.clone(), job.id))];
         match job.state {
+            JobState::Done if job.kind == JobKind::Rehearse => {
+                self.say(Level::Info, format!("{head}; all of it was taken back, M migrates"));
+            }
             JobState::Done => self.say(Level::Info, head),
             JobState::Paused => self.say(Level::Warning, format!("{head}; 3 shows it, C continues")),
             JobState::Failed => self.say(Level::Error, format!("{head}; 3 shows it, R retries what failed")),

@@ -8,12 +8,14 @@
 //! | Canary     amber (smallest of the set)   then wait for me [x]              |
 //! | Then       batches 5, 25, rest    at once 4    stop after 3 failures       |
 //! | Timeouts   lock 500 ms, statement 10 min                                   |
-//! | Time       about 9 min  (at the 20 a minute of the last job)               |
+//! | Time       about 9 min  (from the last 20 runs)                            |
 //! |                                                                            |
 //! | Type  migrate 180  to start: _                                             |
-//! | [ Cancel ]   Show SQL   Dry run   Start canary                             |
+//! | [ Cancel ]   Rehearse   Show SQL   Plan   Start canary                     |
 //! +----------------------------------------------------------------------------+
 //! ```
+//!
+//! Tab goes to the canary, too: a number of the smallest, or names. The order of the set changes by that, never the set.
 
 use std::sync::Arc;
 
@@ -22,16 +24,19 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::migrate_view::View;
 use super::parts::{Scroll, Step, button_step, moved, scrolled, step};
 use super::{DialogAction, DialogInput, DialogOutcome, MigrateInput};
+use crate::jobs::orders;
 use crate::jobs::service::{MigrateOrder, Order};
-use crate::migrations::plan::Plan;
+use crate::migrations::plan::{Canary, Plan};
 use crate::model::environment::Environment;
 use crate::tui::widgets::field::Field;
 
 /// What the keys go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
+    Canary,
     Wait,
     Cancel,
+    Rehearse,
     Sql,
     DryRun,
     Start,
@@ -48,6 +53,12 @@ pub struct Migrate {
     pub(super) focus: Stop,
     pub(super) field: Field,
     pub(super) tried: bool,
+    /// Who goes first, as it is typed.
+    pub(super) canary: Field,
+    /// What is wrong with it.
+    pub(super) canary_error: Option<String>,
+    /// Why this plan cannot be rehearsed.
+    pub(super) rehearse_off: Option<&'static str>,
 }
 
 impl Migrate {
@@ -56,6 +67,9 @@ impl Migrate {
     pub fn new(input: MigrateInput) -> Self {
         let view = if input.shown.is_some() { View::WhichSet(0) } else { View::Plan };
         Self {
+            canary: Field::new(&canary_text(&input.plan)),
+            canary_error: None,
+            rehearse_off: rehearse_off(&input.plan),
             plan: Arc::clone(&input.plan),
             view,
             wait: true,
@@ -77,7 +91,11 @@ impl Migrate {
     }
 
     fn can_start(&self) -> bool {
-        !self.plan.tenants.is_empty() && self.plan.refusals.is_empty()
+        !self.plan.tenants.is_empty() && self.plan.refusals.is_empty() && !self.shared_is_refused()
+    }
+
+    pub(super) fn shared_is_refused(&self) -> bool {
+        self.input.shared.as_ref().is_some_and(|(plan, _)| !plan.refusals.is_empty() || plan.tenants.is_empty())
     }
 
     fn matches(&self) -> bool {
@@ -87,11 +105,13 @@ impl Migrate {
     /// Why `Start` is off.
     pub(super) fn off(&self) -> Option<&'static str> {
         if !self.plan.refusals.is_empty() {
-            Some("a file is refused")
+            Some("refused")
+        } else if self.shared_is_refused() {
+            Some("shared")
         } else if self.plan.tenants.is_empty() {
-            Some("nothing to do")
+            Some("no steps")
         } else if !self.matches() {
-            Some(if self.tried { "what was typed does not match" } else { "type the words" })
+            Some(if self.tried { "no match" } else { "type it" })
         } else {
             None
         }
@@ -102,8 +122,14 @@ impl Migrate {
     }
 
     pub(super) fn stops(&self) -> Vec<Stop> {
-        let mut stops = if self.has_canary() { vec![Stop::Wait] } else { Vec::new() };
-        stops.extend([Stop::Cancel, Stop::Sql, Stop::DryRun, Stop::Start]);
+        let mut stops = Vec::new();
+        if self.plan.tenants.len() > 1 {
+            stops.push(Stop::Canary);
+        }
+        if self.has_canary() {
+            stops.push(Stop::Wait);
+        }
+        stops.extend([Stop::Cancel, Stop::Rehearse, Stop::Sql, Stop::DryRun, Stop::Start]);
         stops
     }
 
@@ -145,6 +171,8 @@ impl Migrate {
             Step::Press => match (focus, &self.input.shown) {
                 (1, Some(shown)) => {
                     self.plan = Arc::clone(shown);
+                    self.canary.set(&canary_text(&self.plan));
+                    self.rehearse_off = rehearse_off(&self.plan);
                     self.view = View::Plan;
                 }
                 (2, _) => self.view = View::Plan,
@@ -156,6 +184,9 @@ impl Migrate {
     }
 
     fn plan_key(&mut self, key: KeyEvent) -> DialogOutcome {
+        if self.focus == Stop::Canary {
+            return self.canary_key(key);
+        }
         let typing = self.phrase().is_some();
         if self.focus == Stop::Wait && key.code == KeyCode::Char(' ') {
             self.wait = !self.wait;
@@ -164,11 +195,7 @@ impl Migrate {
         match if typing { step(key) } else { button_step(key) } {
             Step::Close => return DialogOutcome::Close,
             Step::Press => return self.press(),
-            what @ (Step::Next | Step::Previous) => {
-                let stops = self.stops();
-                let at = stops.iter().position(|stop| *stop == self.focus).unwrap_or(0);
-                self.focus = stops.get(moved(at, stops.len(), what)).copied().unwrap_or(Stop::Cancel);
-            }
+            what @ (Step::Next | Step::Previous) => self.move_focus(what),
             Step::Other => {
                 if typing && self.field.key(key) {
                     self.tried = false;
@@ -180,8 +207,58 @@ impl Migrate {
         DialogOutcome::Stay
     }
 
+    fn move_focus(&mut self, step: Step) {
+        let stops = self.stops();
+        let at = stops.iter().position(|stop| *stop == self.focus).unwrap_or(0);
+        self.focus = stops.get(moved(at, stops.len(), step)).copied().unwrap_or(Stop::Cancel);
+    }
+
+    /// The canary's field has the keys: it is left when what is in it makes a plan.
+    fn canary_key(&mut self, key: KeyEvent) -> DialogOutcome {
+        match step(key) {
+            Step::Close => {
+                // What was typed is given up; the plan is as it was.
+                self.canary.set(&canary_text(&self.plan));
+                self.canary_error = None;
+                self.focus = Stop::Cancel;
+            }
+            Step::Press => {
+                if self.take_canary() {
+                    self.focus = Stop::Cancel;
+                }
+            }
+            what @ (Step::Next | Step::Previous) => {
+                if self.take_canary() {
+                    self.move_focus(what);
+                }
+            }
+            Step::Other => {
+                self.canary.key(key);
+                self.canary_error = None;
+            }
+        }
+        DialogOutcome::Stay
+    }
+
+    fn take_canary(&mut self) -> bool {
+        match self.plan.with_canary(Canary::parse(self.canary.value())) {
+            Ok(plan) => {
+                self.plan = Arc::new(plan);
+                self.canary.set(&canary_text(&self.plan));
+                self.canary_error = None;
+                true
+            }
+            Err(error) => {
+                self.canary_error = Some(error.to_string());
+                false
+            }
+        }
+    }
+
     fn press(&mut self) -> DialogOutcome {
         match self.focus {
+            // Its own keys have it.
+            Stop::Canary => {}
             Stop::Wait => self.wait = !self.wait,
             Stop::Cancel => {
                 if self.field.value().is_empty() {
@@ -189,6 +266,11 @@ impl Migrate {
                 }
                 // Somebody is typing: Enter says whether the words match instead of throwing them away.
                 self.tried = true;
+            }
+            Stop::Rehearse => {
+                if self.rehearse_off.is_none() {
+                    return DialogOutcome::Do(vec![self.rehearsal()]);
+                }
             }
             Stop::Sql => self.view = View::Sql(Scroll::of_text(&self.sql_text())),
             Stop::DryRun => self.view = View::DryRun(0),
@@ -211,6 +293,46 @@ impl Migrate {
                 wait_after_canary: self.wait && self.has_canary(),
             })),
             key: self.input.key,
+            first: self.input.shared.as_ref().map(|(plan, key)| {
+                let (plan, layout) = (Arc::clone(plan), Arc::clone(&self.input.layout));
+                Box::new((Order::Migrate(MigrateOrder { plan, layout, wait_after_canary: false }), *key))
+            }),
         }
+    }
+
+    /// Runs on the canary and takes all of it back: nothing of it is kept, so no words are asked for.
+    fn rehearsal(&self) -> DialogAction {
+        DialogAction::Order {
+            database: self.input.database.clone(),
+            order: Box::new(Order::Rehearse(MigrateOrder {
+                plan: Arc::clone(&self.plan),
+                layout: Arc::clone(&self.input.layout),
+                wait_after_canary: false,
+            })),
+            key: self.input.key,
+            first: None,
+        }
+    }
+}
+
+/// Why a plan cannot be rehearsed, in the words of a button; the order says it in full.
+fn rehearse_off(plan: &Plan) -> Option<&'static str> {
+    if plan.tenants.is_empty() {
+        Some("nothing to do")
+    } else if !plan.refusals.is_empty() {
+        Some("a file is refused")
+    } else if orders::rehearsable(plan).is_err() {
+        Some("no transaction")
+    } else {
+        None
+    }
+}
+
+/// What stands in the canary's field: a number, or names.
+fn canary_text(plan: &Plan) -> String {
+    if plan.options.canary_tenants.is_empty() {
+        plan.options.canary.to_string()
+    } else {
+        plan.options.canary_tenants.join(", ")
     }
 }

@@ -9,7 +9,7 @@ use super::migrate::{Migrate, Stop};
 use super::parts::{LABEL, Scroll, labelled, position, scroll_footer};
 use crate::migrations::alone;
 use crate::migrations::plan::Plan;
-use crate::text::{fit, grouped, time_left};
+use crate::text::{duration, fit, grouped, time_left};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::{above, boxes, columns, put, put_safe};
@@ -87,8 +87,8 @@ impl Migrate {
             let y = columns(y);
             if y < last {
                 let end = labelled(buf, inside, y, (line.label, &line.value), line.style, theme);
-                if line.label == "Canary" && self.has_canary() {
-                    self.draw_wait(buf, inside, y, end + 3, theme);
+                if line.label == "Canary" {
+                    self.draw_canary(buf, inside, y, end, theme);
                 }
             }
         }
@@ -99,25 +99,44 @@ impl Migrate {
             let x = put(buf, inside, x, y, "  to start: ", Style::new());
             self.field.draw_bare(buf, inside, (x, y, inside.width.saturating_sub(x).min(24)), true, theme);
         }
+        // Five buttons leave room for one word.
+        let off = off.map(|why| why.strip_prefix("writes are ").unwrap_or(why));
         let start = if self.has_canary() { "Start canary" } else { "Start" };
         let all = [
             Button { title: "Cancel", off: None },
+            Button { title: "Rehearse", off: off.or(self.rehearse_off) },
             Button { title: "Show SQL", off: None },
-            Button { title: "Dry run", off: None },
+            Button { title: "Plan", off: None },
             Button { title: start, off: off.or(self.off()) },
         ];
         let focus = match self.focus {
-            Stop::Wait => None,
+            Stop::Canary | Stop::Wait => None,
             Stop::Cancel => Some(0),
-            Stop::Sql => Some(1),
-            Stop::DryRun => Some(2),
-            Stop::Start => Some(3),
+            Stop::Rehearse => Some(1),
+            Stop::Sql => Some(2),
+            Stop::DryRun => Some(3),
+            Stop::Start => Some(4),
         };
         buttons::draw(buf, inside, last, &all, focus, theme);
     }
 
-    fn draw_wait(&self, buf: &mut Buffer, inside: Rect, y: u16, x: u16, theme: &Theme) {
-        let x = put(buf, inside, x, y, "then wait for me ", Style::new());
+    /// Behind the canary's line: its field while it has the keys, else what happens after the canary.
+    fn draw_canary(&self, buf: &mut Buffer, inside: Rect, y: u16, end: u16, theme: &Theme) {
+        if self.focus == Stop::Canary {
+            let room = if self.canary_error.is_some() { 20 } else { 36 };
+            self.canary.draw(buf, inside, (LABEL, y, room), true, theme);
+            let (words, style) = match &self.canary_error {
+                Some(error) => (error.as_str(), theme.error),
+                None => ("how many, or which: acme, globex", theme.muted),
+            };
+            let x = LABEL + room + 1;
+            put_safe(buf, inside, x, y, inside.width.saturating_sub(x), words, style, theme);
+            return;
+        }
+        if !self.has_canary() {
+            return;
+        }
+        let x = put(buf, inside, end + 3, y, "then wait for me ", Style::new());
         let style = if self.focus == Stop::Wait { theme.selection } else { theme.title };
         put(buf, inside, x, y, if self.wait { "[x]" } else { "[ ]" }, style);
     }
@@ -129,6 +148,10 @@ impl Migrate {
             Line { label: "Tenants", value: self.tenants_line(), style: plain },
             Line { label: "Target", value: target_line(plan), style: plain },
         ];
+        if let Some((shared, _)) = &self.input.shared {
+            let style = if self.shared_is_refused() { theme.error } else { theme.warn };
+            lines.push(Line { label: "Shared", value: shared_line(shared), style });
+        }
         if !plan.left_out.is_empty() {
             lines.push(Line { label: "Left out", value: left_out_line(plan), style: theme.warn });
         }
@@ -142,14 +165,14 @@ impl Migrate {
             lines.push(Line { label: "Refused", value, style: theme.error });
         }
         if plan.refusals.len() > NAMED {
-            let value = format!("and {} more: see the dry run", plan.refusals.len() - NAMED);
+            let value = format!("and {} more: see Plan", plan.refusals.len() - NAMED);
             lines.push(Line { label: "", value, style: theme.error });
         }
         for warning in plan.warnings.iter().take(NAMED) {
             lines.push(Line { label: "Warning", value: warning.safe().into(), style: theme.warn });
         }
         if plan.warnings.len() > NAMED {
-            let value = format!("and {} more: see the dry run", plan.warnings.len() - NAMED);
+            let value = format!("and {} more: see Plan", plan.warnings.len() - NAMED);
             lines.push(Line { label: "", value, style: theme.warn });
         }
         lines.push(Line { label: "Canary", value: self.canary_line(), style: plain });
@@ -171,6 +194,9 @@ impl Migrate {
     }
 
     fn canary_line(&self) -> String {
+        if self.focus == Stop::Canary {
+            return String::new();
+        }
         if !self.has_canary() {
             let why = if self.plan.tenants.len() < 2 { "none: a single tenant" } else { "none: canary = 0" };
             return why.to_owned();
@@ -183,29 +209,19 @@ impl Migrate {
             .map(|tenant| tenant.slug.safe().fit(20).into())
             .collect();
         let more = if self.plan.canary > 3 { ", .." } else { "" };
-        format!("{}{more} (smallest of the set)", names.join(", "))
+        let how = if self.plan.options.canary_tenants.is_empty() { "smallest of the set" } else { "chosen" };
+        format!("{}{more} ({how})", names.join(", "))
     }
 
     fn timeouts_line(&self) -> String {
-        let words = |time: std::time::Duration| -> String {
-            match (time.as_millis(), time.as_secs()) {
-                (0, _) => "none".to_owned(),
-                (millis, _) if millis % 1_000 != 0 => format!("{millis} ms"),
-                (_, seconds) if seconds % 60 == 0 => format!("{} min", seconds / 60),
-                (_, seconds) => format!("{seconds} s"),
-            }
-        };
-        format!("lock {}, statement {}", words(self.input.jobs.lock_timeout), words(self.input.jobs.statement_timeout))
+        let jobs = &self.input.jobs;
+        format!("lock {}, statement {}", duration(jobs.lock_timeout), duration(jobs.statement_timeout))
     }
 
     fn time_line(&self) -> String {
-        let tenants = self.plan.tenants.len() as u64;
-        match self.input.rate_per_minute.filter(|rate| *rate > 0) {
-            Some(rate) => {
-                format!("{}  (at the {rate} a minute of the last job)", time_left(tenants * 60 / u64::from(rate)))
-            }
-            None => "unknown: no migration has run here yet".to_owned(),
-        }
+        let estimate = &self.plan.estimate;
+        let time = estimate.seconds().map_or_else(|| "unknown".to_owned(), time_left);
+        format!("{time}  ({})", estimate.basis())
     }
 
     /// The text behind `Show SQL`.
@@ -214,6 +230,15 @@ impl Migrate {
             "-- In each tenant each file is one transaction: its statements, its row in the ledger, the job's step.\n\
              -- The search path is set to the tenant's schema, for that transaction only.\n",
         );
+        let shared = self.input.shared.iter().flat_map(|(plan, _)| plan.files());
+        for file in shared {
+            out.push_str(&format!(
+                "\n-- the shared schema, first: {} {}\n{}\n",
+                file.version.raw(),
+                file.name.raw(),
+                file.sql.trim_end()
+            ));
+        }
         for file in self.plan.files() {
             let how = if matches!(alone::of(&file), Ok(None)) { "" } else { "  (outside a transaction)" };
             out.push_str(&format!("\n-- {} {}{how}\n{}\n", file.version.raw(), file.name.raw(), file.sql.trim_end()));
@@ -308,6 +333,19 @@ fn target_line(plan: &Plan) -> String {
     fit(&format!("{target}  ({how}: {})", names.join(", ")), usize::from(WIDTH - 4 - LABEL))
 }
 
+/// `public is 2 behind: it is migrated first`; or why it cannot be.
+fn shared_line(plan: &Plan) -> String {
+    if let Some(refusal) = plan.refusals.first() {
+        let (version, finding) = (refusal.file.version.untrusted().safe(), &refusal.finding);
+        return format!("{version} line {} is refused: {}", finding.line, finding.message.safe());
+    }
+    match (plan.tenants.first(), plan.left_out.first()) {
+        (Some(shared), _) => format!("{} is {} behind: it is migrated first", shared.slug.safe(), shared.files.len()),
+        (None, Some(left)) => format!("{} cannot be migrated: {}", left.slug.safe(), left.why.safe()),
+        (None, None) => "up to date".to_owned(),
+    }
+}
+
 fn left_out_line(plan: &Plan) -> String {
     let first: Vec<String> =
         plan.left_out.iter().take(2).map(|left| format!("{}: {}", left.slug.safe(), left.why.safe())).collect();
@@ -335,5 +373,12 @@ fn then_line(plan: &Plan) -> String {
         if sizes.len() == 1 { "all in one batch".to_owned() } else { format!("batches {}", sizes.join(", ")) };
     let failures = plan.options.max_failures;
     let words = if failures == 1 { "failure" } else { "failures" };
-    format!("{batches}    at once {}    stop after {failures} {words}", plan.options.parallel)
+    let gaps = sizes.len() + usize::from(plan.canary > 0);
+    let pause = match plan.options.pause {
+        pause if pause.is_zero() || gaps < 2 => String::new(),
+        pause => format!(", {} apart", duration(pause)),
+    };
+    // With a pause the line is full.
+    let gap = if pause.is_empty() { "    " } else { "  " };
+    format!("{batches}{pause}{gap}at once {}{gap}stop after {failures} {words}", plan.options.parallel)
 }

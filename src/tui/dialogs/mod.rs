@@ -79,6 +79,8 @@ pub enum DialogAction {
         order: Box<Order>,
         /// Made when the dialog opened.
         key: Uuid,
+        /// Another job that has to go well first: that of the shared schema.
+        first: Option<Box<(Order, Uuid)>>,
     },
     /// Make the `tenantui` schema in this database; an order that waits for it is sent afterwards.
     Init(DatabaseName),
@@ -177,12 +179,12 @@ pub struct MigrateInput {
     pub plan: Arc<Plan>,
     /// Where marks are hidden by the filter: the plan of those shown. The dialog asks `2 shown / all 12` first.
     pub shown: Option<Arc<Plan>>,
+    /// The plan of the shared schema where it is behind, with the key of its order: it is migrated first.
+    pub shared: Option<(Arc<Plan>, Uuid)>,
     /// The layout.
     pub layout: Arc<Layout>,
     /// Timeouts and the like, for the dialog's lines.
     pub jobs: Jobs,
-    /// Tenants a minute of the last finished migrate job, where one is known.
-    pub rate_per_minute: Option<u32>,
     /// For the order.
     pub key: Uuid,
 }

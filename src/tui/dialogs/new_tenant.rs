@@ -199,6 +199,7 @@ impl NewTenant {
             database: self.input.database.clone(),
             order: Box::new(Order::Provision(order)),
             key: self.input.key,
+            first: None,
         }])
     }
 

@@ -14,6 +14,7 @@ use ratatui::style::Style;
 use super::format::time_of_day;
 use super::jobs::is_unknown;
 use super::places::Places;
+use crate::model::filter::Filter;
 use crate::model::job::{JobKind, JobState, JobView};
 use crate::model::job_words::{finished, progress, standing, standing_in_full};
 use crate::model::link::LinkState;
@@ -177,6 +178,15 @@ fn job_state(job: &JobView, roomy: bool, theme: &Theme) -> Vec<Piece> {
 fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     if let Prompt::Filter(input) = &state.prompt {
         let x = put(buf, area, 1, 0, "/", theme.key);
+        if let Err(error) = Filter::parse(input.value()) {
+            // What is wrong needs more room than what is typed, of which the end is shown.
+            let room = area.width.saturating_sub(x + 2) / 3;
+            draw_input(buf, area, (x, 0, room), input, true, theme);
+            let words = error.to_string();
+            let rest = area.width.saturating_sub(x + room + 2);
+            put_safe(buf, area, x + room + 1, 0, rest, &words, theme.error, theme);
+            return;
+        }
         draw_input(buf, area, (x, 0, area.width.saturating_sub(x + 30).max(20)), input, true, theme);
         let count = format!("{} found  Enter keep  Esc clear", grouped(state.tenants.shown.len() as u64));
         put_right(buf, area, area.width.saturating_sub(1), 0, &count, theme.muted);

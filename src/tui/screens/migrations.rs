@@ -21,7 +21,7 @@ use super::header::stale;
 use super::notice;
 use super::places::{Places, Tier, migrations_parts};
 use crate::model::tenant::Tenant;
-use crate::text::{grouped, sanitise};
+use crate::text::{grouped, rough_time, sanitise, short_age};
 use crate::tui::app::state::{State, VersionGroup};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, styled};
@@ -115,11 +115,9 @@ fn name_cell(group: &VersionGroup, theme: &Theme) -> Cell {
 }
 
 fn note_cell(group: &VersionGroup, theme: &Theme) -> Cell {
-    let mut notes: Vec<String> = group.notes.iter().map(|note| note.safe().into()).collect();
-    if group.is_target {
-        notes.insert(0, "target".to_owned());
-    }
-    let style = if group.failed > 0 { theme.error } else { theme.muted };
+    let notes: Vec<String> = group.notes.iter().map(|note| note.safe().into()).collect();
+    let blocked = group.failed > 0 || group.notes.iter().any(|note| note.raw().starts_with("refused"));
+    let style = if blocked { theme.error } else { theme.muted };
     styled(notes.join(", "), style)
 }
 
@@ -184,6 +182,17 @@ fn draw_group(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State,
     draw_files_note(buf, last, group, state, theme);
 }
 
+/// How long the version took when it ran here before.
+fn past_runs(group: &VersionGroup, state: &State) -> String {
+    let times = state.snapshot.database(&group.database).map(|database| &database.times);
+    let time = group.version.as_ref().and_then(|version| times.and_then(|times| times.of(version)));
+    let Some(time) = time else { return "It has not run here yet: how long it takes is not known.".to_owned() };
+    let runs = if time.runs == 1 { "last run".to_owned() } else { format!("last {} runs", time.runs) };
+    let age = short_age(super::format::seconds_between(time.last_at, state.now.wall));
+    let (mean, longest) = (rough_time(time.mean_ms), rough_time(time.longest_ms));
+    format!("{runs}: {mean} on average, {longest} at most, the last one {age} ago")
+}
+
 /// The SQL of the chosen version.
 fn draw_sql(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State, theme: &Theme) {
     let file = group.version.as_ref().and_then(|version| {
@@ -199,7 +208,8 @@ fn draw_sql(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State, t
     };
     let title = format!("{} {}", file.version.untrusted().safe(), file.name.safe());
     put_safe(buf, area, 0, 0, area.width, &title, theme.title, theme);
-    let mut y = 1;
+    put_fit(buf, area, 0, 1, area.width, &past_runs(group, state), theme.muted);
+    let mut y = 2;
     for finding in file.findings.iter().take(4) {
         let word = if finding.refuses { "refused" } else { "warning" };
         let style = if finding.refuses { theme.error } else { theme.warn };

@@ -1,6 +1,7 @@
 //! One file for each screen; what all have in common (header, job line, message line, hints) is put together here.
 //! Drawing is a pure function of the state: no I/O, no clock, nothing remembered.
 
+pub use self::footer::filter_words;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

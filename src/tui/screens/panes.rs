@@ -10,8 +10,8 @@ use super::header::stale;
 use crate::model::fleet::CacheView;
 use crate::model::job::JobView;
 use crate::model::job_words;
-use crate::model::tenant::{MigrationState, TableDetail, TenantDetail, TenantState};
-use crate::text::{Untrusted, grouped, human_bytes, short_age, short_count};
+use crate::model::tenant::{MigrationDetail, MigrationState, TableDetail, TenantDetail, TenantState};
+use crate::text::{Untrusted, grouped, human_bytes, rough_time, short_age, short_count};
 use crate::tui::app::state::{State, TableColumn, TenantScreen, TenantTab};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, styled};
@@ -30,7 +30,7 @@ pub fn draw(frame: &mut Frame, area: Rect, tab: TenantTab, open: &TenantScreen, 
     let buf = frame.buffer_mut();
     let words = match tab {
         TenantTab::Tables => detail.map(|detail| tables(buf, &pane, detail, open, state)),
-        TenantTab::Migrations => detail.map(|detail| migrations(buf, &pane, detail, open)),
+        TenantTab::Migrations => detail.map(|detail| migrations(buf, &pane, detail, open, state)),
         TenantTab::Cache => Some(cache(buf, &pane, detail, open, state)),
         TenantTab::Jobs => Some(jobs(buf, &pane, open, state)),
     };
@@ -159,7 +159,7 @@ pub fn tables_of(frame: &mut Frame, area: Rect, detail: &TenantDetail, state: &S
     put_fit(buf, note, 0, 0, note.width, &tables_note(detail, state), theme.muted);
 }
 
-fn migrations(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &TenantScreen) -> String {
+fn migrations(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &TenantScreen, state: &State) -> String {
     let theme = pane.theme;
     let versions = version_width(detail.migrations.iter().map(|migration| &migration.version), 7, 20);
     let all = [
@@ -189,7 +189,7 @@ fn migrations(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &T
             cell(migration.version.untrusted().safe()),
             cell(text(migration.name.as_ref())),
             styled(migration.state.word(), style),
-            cell(minutes(migration.applied_at.as_ref())),
+            estimate(migration, detail, state).unwrap_or_else(|| cell(minutes(migration.applied_at.as_ref()))),
             file,
         ];
         pane.row(buf, y, (&all, &placed), &cells, at == open.migrations.at);
@@ -203,6 +203,13 @@ fn migrations(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &T
         grouped(detail.migrations.len() as u64),
         grouped(pending as u64)
     )
+}
+
+/// What a pending migration took elsewhere before: `est. 40s`.
+fn estimate(migration: &MigrationDetail, detail: &TenantDetail, state: &State) -> Option<Cell> {
+    let times = &state.snapshot.database(&detail.key.database)?.times;
+    let time = times.of(&migration.version).filter(|_| migration.state == MigrationState::Pending)?;
+    Some(cell(format!("est. {}", rough_time(time.mean_ms))))
 }
 
 fn cache(

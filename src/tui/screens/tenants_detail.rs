@@ -17,6 +17,7 @@ use ratatui::style::Style;
 
 use super::{panes, tenant};
 use crate::model::tenant::Tenant;
+use crate::text::rough_time;
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{below, put, put_right, put_safe, wrap};
@@ -64,14 +65,17 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
 /// The pending files with their names.
 fn pending(tenant: &Tenant, state: &State) -> Vec<String> {
     let Some(pending) = tenant.pending.as_ref().filter(|pending| !pending.is_empty()) else { return Vec::new() };
-    let files = state.snapshot.database(&tenant.key.database).and_then(|database| database.files.clone());
+    let database = state.snapshot.database(&tenant.key.database);
+    let files = database.and_then(|database| database.files.clone());
     let names: Vec<String> = pending
         .iter()
         .take(12)
         .map(|version| {
             let file = files.as_ref().and_then(|files| files.iter().find(|file| &file.version == version));
             let name = file.map(|file| format!(" {}", file.name.safe())).unwrap_or_default();
-            format!("{}{name}", version.untrusted().safe())
+            let time = database.and_then(|database| database.times.of(version));
+            let estimate = time.map(|time| format!(" est. {}", rough_time(time.mean_ms))).unwrap_or_default();
+            format!("{}{name}{estimate}", version.untrusted().safe())
         })
         .collect();
     let more = if pending.len() > 12 { format!(", and {} more", pending.len() - 12) } else { String::new() };

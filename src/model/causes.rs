@@ -1,7 +1,7 @@
 //! Failures that have one cause: what the server said, apart from the tenant's own name. One decision can serve all of
 //! them.
 
-use crate::model::job::{Outcome, TenantOutcome};
+use super::job::{Outcome, TenantOutcome};
 use crate::text::sanitise;
 
 /// Columns of the words of a cause.

@@ -1,0 +1,105 @@
+//! Groups, canaries, estimates and causes on the command line, on a real fleet.
+
+use serde_json::json;
+
+use crate::cli::text;
+use crate::cli_fleet::{Fleet, slugs};
+use crate::support::pg;
+
+/// Three more tenants that lack all files.
+fn larger() -> Fleet {
+    let fleet = Fleet::new();
+    for slug in ["north", "south", "west"] {
+        fleet.tenant(slug, slug, 0);
+    }
+    fleet.init();
+    fleet
+}
+
+#[test]
+fn a_filter_is_the_same_for_reading_and_for_writing() {
+    let fleet = larger();
+    let behind = fleet.json(0, &["tenants", "behind>1 !slug:west !state:orphan_schema", "--json"]);
+    assert_eq!(slugs(&behind), ["north", "south"]);
+    let wrong = text(&fleet.expect(2, &["tenants", "stat:ok"]).stderr);
+    assert!(wrong.contains("there is no field stat"), "{wrong}");
+    let dry = fleet.json(0, &["migrate", "--filter", "behind>1 !slug:west", "--dry-run", "--json"]);
+    assert_eq!(dry["plans"][0]["tenants"].as_array().map(Vec::len), Some(2));
+    // It narrows --all and --state, too.
+    let narrowed = fleet.json(0, &["migrate", "--all", "--filter", "slug:acme", "--dry-run", "--json"]);
+    assert_eq!(narrowed["plans"][0]["tenants"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn canaries_are_named_and_must_be_among_the_chosen() {
+    let fleet = larger();
+    let order = ["migrate", "--filter", "behind>1", "--canary-tenants", "west,south", "--dry-run", "--json"];
+    let plan = fleet.json(0, &order)["plans"][0].clone();
+    assert_eq!(
+        (&plan["canary"], &plan["tenants"][0]["tenant"], &plan["tenants"][1]["tenant"]),
+        (&json!(2), &json!("west"), &json!("south"))
+    );
+    for (name, words) in [("acme", "not among the tenants chosen"), ("nobody", "not among the tenants chosen")] {
+        let said =
+            text(&fleet.expect(2, &["migrate", "--filter", "behind>1", "--canary-tenants", name, "--dry-run"]).stderr);
+        assert!(said.contains(words), "{said}");
+    }
+    let words = text(
+        &fleet.expect(2, &["migrate", "--filter", "tables>0", "--canary-tenants", "beta-two", "--dry-run"]).stderr,
+    );
+    assert!(words.contains("cannot be a canary") && words.contains("nothing is pending there"), "{words}");
+}
+
+#[test]
+fn the_time_is_unknown_until_the_versions_have_run() {
+    let fleet = larger();
+    let before = fleet.json(0, &["migrate", "north", "--dry-run", "--json"])["plans"][0].clone();
+    assert_eq!((&before["estimate_seconds"], &before["files"][0]["runs"]), (&json!(null), &json!(0)));
+    assert!(
+        text(&fleet.expect(0, &["migrate", "north", "--dry-run"]).stdout)
+            .contains("unknown (20260101000000 and 2 more have not run here yet)")
+    );
+    fleet.expect(0, &["migrate", "south", "--yes"]);
+    let after = fleet.json(0, &["migrate", "north", "--dry-run", "--json"])["plans"][0].clone();
+    assert!(after["estimate_seconds"].as_u64().is_some_and(|seconds| seconds >= 1), "{after}");
+    assert_eq!((&after["files"][0]["runs"], &after["tenants"][0]["estimate_seconds"]), (&json!(1), &json!(1)));
+    assert!(text(&fleet.expect(0, &["migrate", "north", "--dry-run"]).stdout).contains("(from the last run)"));
+    let tenant = fleet.json(0, &["tenant", "north", "--json"]);
+    assert_eq!(tenant["migrations"][0]["estimate_seconds"], 1);
+    let versions = fleet.json(0, &["migrations", "--json"]);
+    assert!(
+        versions["migrations"].as_array().expect("rows").iter().any(|row| row["runs"] == 1 && row["mean_seconds"] == 1)
+    );
+}
+
+#[test]
+fn failures_with_one_cause_are_told_as_one() {
+    let fleet = larger();
+    fleet.file("20260401000000-divide", "select 1 / 0;");
+    let order = ["migrate", "--filter", "behind>2", "--canary", "0", "--max-failures", "9", "--yes"];
+    let words = text(&fleet.expect(4, &order).stderr);
+    assert!(words.contains("3 tenants: 22012 division by zero"), "{words}");
+}
+
+#[test]
+fn code_that_runs_with_other_rights_is_listed_with_its_tenant() {
+    let fleet = Fleet::new();
+    let stranger = pg().role("stranger");
+    fleet.database.sql(&format!(
+        "create function tenant_acme.wide() returns int language sql security definer as 'select 1'; \
+         create function tenant_acme.tight() returns int language sql security definer set search_path = pg_catalog as 'select 1'; \
+         create function public.touch() returns trigger language plpgsql as 'begin return new; end'; \
+         create function public.odd() returns trigger language plpgsql as 'begin return new; end'; \
+         alter function public.odd() owner to {stranger}; \
+         create trigger same before update on tenant_acme.notes for each row execute function public.touch(); \
+         create trigger foreign_code before update on tenant_acme.notes for each row execute function public.odd(); \
+         create function tenant_acme.theirs() returns int language sql as 'select 1'; \
+         alter function tenant_acme.theirs() owner to {stranger}"
+    ));
+    let acme = fleet.json(0, &["tenant", "acme", "--json"]);
+    let problems: Vec<&str> = acme["problems"].as_array().expect("a list").iter().filter_map(|p| p.as_str()).collect();
+    let told = |part: &str| problems.iter().filter(|problem| problem.contains(part)).count();
+    assert_eq!((told("SECURITY DEFINER"), told("wide()")), (1, 1), "{problems:?}");
+    assert_eq!((told("theirs() belongs to"), told("trigger foreign_code on notes")), (1, 1), "{problems:?}");
+    assert_eq!(problems.len(), 3, "{problems:?}");
+}

@@ -1,0 +1,187 @@
+//! Groups by filter, the canary that an operator chooses, rehearsals, the shared schema first, the Migrations screen.
+
+use std::sync::Arc;
+
+use tenantui::jobs::service::{Order, ServiceCommand};
+use tenantui::migrations::plan::SharedTarget;
+use tenantui::model::environment::Environment;
+use tenantui::model::ident::SchemaName;
+use tenantui::model::job::{JobKind, JobState};
+use tenantui::model::ledger::{LedgerState, Version};
+use tenantui::model::tenant::FailedStep;
+use tenantui::tui::app::event::Event;
+use tenantui::tui::app::state::{QuickFilter, Screen};
+use tenantui::tui::dialogs::Dialog;
+
+use super::desk::{Desk, FILES, context, job, snapshot};
+
+fn order(commands: &[ServiceCommand]) -> &Order {
+    let Some(ServiceCommand::Order { order, .. }) = commands.first() else { panic!("no order: {commands:?}") };
+    order
+}
+
+fn slugs(commands: &[ServiceCommand]) -> (Vec<String>, usize) {
+    let (Order::Migrate(of) | Order::Rehearse(of)) = order(commands) else { panic!("no migration") };
+    (of.plan.tenants.iter().map(|tenant| tenant.slug.raw().to_owned()).collect(), of.plan.canary)
+}
+
+#[test]
+fn fields_and_words_filter_together() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys("/behind>1 ac<Enter>");
+    assert_eq!(desk.shown(), ["acme"]);
+    desk.keys("<Esc>/!state:ok !version:none<Enter>");
+    assert_eq!(desk.shown(), ["acme", "acorn"]);
+    desk.keys("<Esc>/!acme behind>0<Enter>");
+    assert_eq!(desk.shown(), ["acorn", "alba"]);
+    desk.keys("<Esc>");
+    assert_eq!(desk.shown().len(), 6);
+}
+
+#[test]
+fn a_filter_that_is_not_understood_shows_nobody_and_stays_open() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys("/state:happy");
+    assert!(desk.shown().is_empty(), "a part of a filter is another set");
+    assert!(desk.text().contains("there is no state happy"), "{}", desk.text());
+    desk.keys("<Enter>");
+    assert!(desk.text().contains("there is no state happy"), "it is there to be corrected: {}", desk.text());
+    for _ in 0.."happy".len() {
+        desk.keys("<BS>");
+    }
+    desk.keys("behind<Enter>");
+    assert_eq!(desk.shown(), ["acme", "acorn"]);
+}
+
+#[test]
+fn a_filtered_group_is_migrated_as_one() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys("/behind>0<Enter>aM");
+    assert!(desk.text().contains("filter /behind>0"), "the set is named by its filter: {}", desk.text());
+    desk.keys("migrate 3<Enter>");
+    // The smallest goes first.
+    assert_eq!(slugs(&desk.writes()), (vec!["acme".into(), "acorn".into(), "alba".into()], 1));
+}
+
+#[test]
+fn the_operator_chooses_the_canary() {
+    let mut desk = Desk::new(Environment::Development);
+    // From Cancel back over `wait for me` to the canary.
+    desk.keys("/behind>0<Enter>aM<S-Tab><S-Tab>");
+    desk.keys("<C-u>nobody<Enter>");
+    assert!(desk.text().contains("nobody cannot be a canary"), "{}", desk.text());
+    desk.keys("<C-u>alba, acorn<Enter>");
+    assert!(desk.text().contains("alba, acorn (chosen)"), "{}", desk.text());
+    desk.keys("migrate 3<Enter>");
+    assert_eq!(slugs(&desk.writes()), (vec!["alba".into(), "acorn".into(), "acme".into()], 2));
+}
+
+#[test]
+fn a_canary_that_was_not_entered_is_given_up_with_esc() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys("/behind>0<Enter>aM<S-Tab><S-Tab><C-u>alba<Esc>");
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))), "only the field is left");
+    desk.keys("migrate 3<Enter>");
+    assert_eq!(slugs(&desk.writes()).0[0], "acme");
+}
+
+#[test]
+fn a_rehearsal_is_ordered_without_words() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.open_writes().keys("/behind>0<Enter>aM<Tab><Enter>");
+    let writes = desk.writes();
+    assert!(matches!(order(&writes), Order::Rehearse(_)), "{writes:?}");
+    assert_eq!(slugs(&writes).0.len(), 3);
+    desk.job(job(31, JobKind::Rehearse, JobState::Running, [1, 0, 0, 1]));
+    desk.job(job(31, JobKind::Rehearse, JobState::Done, [1, 1, 0, 0]));
+    assert!(desk.message().contains("all of it was taken back"), "{}", desk.message());
+}
+
+/// A dashboard whose `public` lacks two files.
+fn with_shared(environment: Environment) -> Desk {
+    let mut desk = Desk::new(environment);
+    let mut context = context();
+    context.shared = Some(Arc::new(SharedTarget {
+        schema: SchemaName::public(),
+        oid: 2_200,
+        ledger: LedgerState::Absent,
+        folder: context.folder.clone(),
+        folder_error: None,
+    }));
+    desk.event(Event::Contexts(Arc::new(vec![context])));
+    desk.draw();
+    desk
+}
+
+#[test]
+fn the_shared_schema_goes_first_and_the_tenants_follow() {
+    let mut desk = with_shared(Environment::Development);
+    desk.keys("jM");
+    assert!(desk.text().contains("public is 4 behind: it is migrated first"), "{}", desk.text());
+    desk.keys("<Tab><Tab><Tab><Tab><Enter>");
+    let writes = desk.writes();
+    let Order::Migrate(first) = order(&writes) else { panic!("no migration") };
+    assert!(first.plan.shared && writes.len() == 1, "{writes:?}");
+    desk.job(job(40, JobKind::Migrate, JobState::Running, [1, 0, 0, 1]));
+    assert!(desk.writes().is_empty(), "the tenants wait");
+    desk.job(job(40, JobKind::Migrate, JobState::Done, [1, 1, 0, 0]));
+    let writes = desk.writes();
+    assert_eq!(slugs(&writes).0, ["acme"]);
+    desk.job(job(41, JobKind::Migrate, JobState::Done, [1, 1, 0, 0]));
+    assert!(desk.writes().is_empty(), "and once only");
+}
+
+#[test]
+fn no_tenant_is_touched_where_the_shared_schema_failed() {
+    let mut desk = with_shared(Environment::Development);
+    desk.keys("jM<Tab><Tab><Tab><Tab><Enter>");
+    desk.writes();
+    desk.job(job(40, JobKind::Migrate, JobState::Running, [1, 0, 0, 1]));
+    desk.job(job(40, JobKind::Migrate, JobState::Failed, [1, 0, 1, 0]));
+    assert!(desk.writes().is_empty());
+    assert!(desk.message().contains("the shared schema was not migrated (job 40)"), "{}", desk.message());
+    desk.job(job(40, JobKind::Migrate, JobState::Done, [1, 1, 0, 0]));
+    assert!(desk.writes().is_empty(), "what was given up does not come back");
+}
+
+#[test]
+fn the_migrations_screen_says_what_blocks_a_group() {
+    let mut desk = Desk::new(Environment::Development);
+    let mut picture = snapshot(Environment::Development);
+    let mut failed = (*picture.tenants[1]).clone();
+    failed.failed_step = Some(Arc::new(FailedStep {
+        job: tenantui::model::job::JobId(9),
+        version: None,
+        sqlstate: None,
+        message: "x".into(),
+    }));
+    // It skipped the third file although it has the fourth.
+    let mut gap = (*picture.tenants[0]).clone();
+    gap.pending = Some(Arc::new([Version::new(FILES[2])]));
+    picture.tenants[1] = Arc::new(failed);
+    picture.tenants[0] = Arc::new(gap);
+    picture.revision = 2;
+    let view = &mut picture.databases[0];
+    let mut files = view.files.as_deref().expect("files").to_vec();
+    files[0].notes = vec!["refused: transaction-control line 3".into()];
+    files[0].has_down = false;
+    view.files = Some(files.into());
+    desk.event(Event::Snapshot(Arc::new(picture)));
+    desk.keys("2");
+    let notes = |version: &str| -> Vec<String> {
+        let groups = &desk.app.state().migrations.groups;
+        let group = groups.iter().find(|group| group.version.as_ref().is_some_and(|v| v.raw() == version));
+        group.expect("a group").notes.iter().map(|note| note.raw().to_owned()).collect()
+    };
+    assert_eq!(notes(FILES[3]), ["newest"]);
+    assert_eq!(notes(FILES[2]), ["missing from 1"]);
+    assert_eq!(notes(FILES[1]), ["1 failed"]);
+    assert_eq!(notes(FILES[0]), ["refused: transaction-control line 3", "no down"]);
+    desk.keys("jjt");
+    let target = desk.app.state().migrations.groups.iter().find(|group| group.is_target).expect("a target");
+    assert_eq!(target.notes.first().map(|note| note.raw().to_owned()), Some("target".to_owned()));
+    desk.keys("<Enter>");
+    assert_eq!(desk.app.state().screen, Screen::Tenants);
+    assert_eq!(desk.app.state().tenants.quick, Some(QuickFilter::Version(Some(Version::new(FILES[1])))));
+    assert_eq!(desk.shown(), ["acme"]);
+}
