@@ -191,7 +191,10 @@ fn one_tenant_is_shown_in_detail() {
     );
     let states: Vec<&Value> = acme["migrations"].as_array().expect("migrations").iter().map(|m| &m["state"]).collect();
     assert_eq!(states, [&json!("applied"), &json!("applied"), &json!("pending")]);
-    assert_eq!(fields(&acme["migrations"][0]), ["applied_at", "checksum_ok", "estimate_seconds", "name", "state", "version"]);
+    assert_eq!(
+        fields(&acme["migrations"][0]),
+        ["applied_at", "checksum_ok", "estimate_seconds", "name", "state", "version"]
+    );
     assert_eq!((acme["size_exact"].as_bool(), &acme["cache"]), (Some(true), &Value::Null));
     assert_eq!(fleet.json(0, &["tenant", "tenant_acme", "--json"])["slug"], "acme", "by schema too");
     assert!(text(&fleet.expect(0, &["tenant", "beta-two"]).stdout).contains("evil \\e]0;x"));

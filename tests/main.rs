@@ -10,6 +10,7 @@ mod cli_rollout;
 mod cli_write;
 mod config;
 mod demo;
+mod drive;
 mod faults;
 mod fleet;
 mod frames;

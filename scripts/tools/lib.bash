@@ -24,7 +24,8 @@ without() {
 
 end_server() {
     if [ -n "$server_pid" ]; then
-        kill -INT "$server_pid" 2>/dev/null || true
+        # The server itself: what was started in the background is a shell that waits for it.
+        kill -INT "$(head -n 1 "$work/server/data/postmaster.pid" 2>/dev/null || echo "$server_pid")" 2>/dev/null || true
         wait "$server_pid" 2>/dev/null || true
     fi
     if [ -n "$work" ]; then rm -rf -- "$work"; fi

@@ -163,8 +163,14 @@ pub struct Migrations {
     pub ledger_table: Option<LedgerTable>,
     /// `apps`: the apps of Django that count for a tenant; `None` is the rule of the manual.
     pub apps: Option<Vec<String>>,
-    /// `command`, for tools whose migrations are code.
+    /// `command`: the tool's own program, run once per tenant instead of tenantui's own writing.
     pub command: Option<Vec<String>>,
+    /// `command_timeout`; `None`: [`COMMAND_TIMEOUT`].
+    pub command_timeout: Option<Duration>,
+    /// `command_password`; `None`: as the tool needs it.
+    pub command_password: Option<CommandPassword>,
+    /// The folder in which `command` runs: the configuration file's; `None`: this process's own.
+    pub command_folder: Option<PathBuf>,
     /// `allow`: plan-time refusals lifted.
     pub allow: Vec<Allow>,
 }
@@ -184,6 +190,18 @@ impl LedgerTable {
     pub fn is_in(&self, schema: &SchemaName) -> bool {
         self.schema.as_ref().is_none_or(|own| own == schema)
     }
+}
+
+/// How long `command` may take for one tenant where nothing is configured.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// `command_password`: where the command finds the password. Never in its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandPassword {
+    /// In `PGPASSWORD`.
+    Environment,
+    /// In `DATABASE_URL` too.
+    Url,
 }
 
 /// `"20240101000000:extension"`: one refusal lifted for one file.

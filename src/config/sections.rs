@@ -9,7 +9,9 @@ use secrecy::SecretString;
 use super::conninfo::{Conninfo, Params};
 use super::document::{Section, Text, parse_duration};
 use super::error::ConfigError;
-use super::{Allow, Cache, Database, Jobs, LayoutChoice, LedgerTable, Migrations, Pooler, TenantsOverride, Ui};
+use super::{
+    Allow, Cache, CommandPassword, Database, Jobs, LayoutChoice, LedgerTable, Migrations, Pooler, TenantsOverride, Ui,
+};
 use crate::model::environment::Environment;
 use crate::model::ident::{Ident, QualifiedName, SchemaName};
 use crate::model::ledger::Tool;
@@ -22,6 +24,7 @@ pub(super) const THEMES: [&str; 3] = ["default", "mono", "high-contrast"];
 pub(super) const REFRESH: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3_600));
 const LOCK_TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(60));
 const PAUSE: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3_600));
+const COMMAND_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3_600));
 const STATEMENT_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3_600));
 
 /// `[ui]`.
@@ -269,6 +272,10 @@ fn migrations(section: &mut Section<'_>) -> Result<Migrations, ConfigError> {
         apps.get_or_insert_with(Vec::new).push(text.value);
     }
     let command = command(section, "command")?;
+    let command_timeout = section.duration("command_timeout", COMMAND_TIMEOUT)?;
+    let places = [("env", CommandPassword::Environment), ("url", CommandPassword::Url)];
+    let command_password = section.word("command_password", &places)?;
+    let command_folder = command.as_ref().map(|_| section.resolve("."));
     let mut allow = Vec::new();
     for text in section.list("allow")?.unwrap_or_default() {
         match text.value.rsplit_once(':') {
@@ -282,7 +289,19 @@ fn migrations(section: &mut Section<'_>) -> Result<Migrations, ConfigError> {
         }
     }
     section.finish()?;
-    Ok(Migrations { tool, path, shared_path, verify_path, ledger_table, apps, command, allow })
+    Ok(Migrations {
+        tool,
+        path,
+        shared_path,
+        verify_path,
+        ledger_table,
+        apps,
+        command,
+        command_timeout,
+        command_password,
+        command_folder,
+        allow,
+    })
 }
 
 /// An absent folder is a mistake; an empty one means that there are no files.

@@ -3,7 +3,7 @@
 use super::bound::{PlanHash, StepIdentity};
 use super::gate;
 use super::orders::OrderError;
-use super::params::{FORMAT, FileRef, LeftOutRef, Pace, Params, ProvisionParams, RegistryRef, hex};
+use super::params::{CommandRef, FORMAT, FileRef, LeftOutRef, Pace, Params, ProvisionParams, RegistryRef, hex};
 use super::service::{MigrateOrder, ProvisionOrder, RollbackOrder};
 use crate::config;
 use crate::layout::Layout;
@@ -73,7 +73,11 @@ pub(super) fn migrate(order: &MigrateOrder, jobs: &config::Jobs) -> Draft {
         kind: JobKind::Migrate,
         scope: SCOPE.to_owned(),
         what: if target.is_empty() { who } else { format!("{who} to {target}") },
-        steps: plan.tenants.iter().flat_map(|tenant| up_steps(tenant, StepAction::Migrate)).collect(),
+        steps: if plan.is_driven() {
+            plan.tenants.iter().filter_map(command_step).collect()
+        } else {
+            plan.tenants.iter().flat_map(|tenant| up_steps(tenant, StepAction::Migrate)).collect()
+        },
         params,
     }
 }
@@ -162,6 +166,7 @@ fn params(plan: &Plan, tenants: &[TenantPlan], layout: &Layout, wait: bool, jobs
         confirmed: Some(hex(&plan.sha256())),
         shared: plan.shared,
         ledger: plan.ledger.as_deref().map(str::to_owned),
+        command: plan.options.command.as_deref().map(CommandRef::of),
     }
 }
 
@@ -191,6 +196,12 @@ fn step(
         from: from.map(|version| version.raw().to_owned()),
         file: Some((sha256, version.raw().to_owned())),
     }
+}
+
+/// One for all that is pending, up to the newest.
+fn command_step(tenant: &TenantPlan) -> Option<StepDraft> {
+    let newest = tenant.files.last()?;
+    Some(step(tenant, StepAction::Command, tenant.from.as_ref(), (&newest.version, newest.sha256)))
 }
 
 fn up_steps(tenant: &TenantPlan, action: StepAction) -> impl Iterator<Item = StepDraft> + '_ {
@@ -232,6 +243,7 @@ pub(super) fn provision(order: &ProvisionOrder, jobs: &config::Jobs, provision: 
         confirmed: None,
         shared: false,
         ledger: None,
+        command: None,
     };
     let step = |action, file| StepDraft {
         action,

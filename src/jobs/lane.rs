@@ -28,6 +28,11 @@ impl<'a> Lane<'a> {
         Self { target, job, home, session: None, watcher: Watcher::new(target, job) }
     }
 
+    /// The session, where there is one that lives.
+    pub(super) fn living(&self) -> Option<&WriterSession> {
+        self.session.as_ref().map(|(session, _)| session).filter(|session| !session.client.is_closed())
+    }
+
     /// Throws the session away: the next step opens a new one.
     pub(super) fn drop_session(&mut self) {
         self.session = None;

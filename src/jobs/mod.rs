@@ -12,6 +12,7 @@ pub mod control;
 mod decide;
 mod desk;
 mod draft;
+mod drive;
 pub mod durations;
 mod errands;
 pub mod failures;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::layout::{Layout, Registry};
 use crate::migrations::folder::MigrationFile;
@@ -42,11 +43,24 @@ pub struct Params {
     /// The ledgers' table, where it has another name than the tool gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<String>,
+    /// The command that does the work, where it is not tenantui.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandRef>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 const fn is_false(value: &bool) -> bool {
     !*value
+}
+
+/// The command that was confirmed. A worker runs what is configured where it runs, never what a record says, and only
+/// where that is the same: whoever may write to the record must not get to run programs by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandRef {
+    /// Its program, for messages.
+    pub program: String,
+    /// SHA-256 of all its words, in hexadecimal.
+    pub sha256: String,
 }
 
 /// One migration file.
@@ -219,6 +233,21 @@ impl FileRef {
             down_sha256: file.down.as_ref().filter(|_| down).map(hash),
             verify_sha256: file.verify.as_ref().filter(|_| up).map(hash),
         }
+    }
+}
+
+impl CommandRef {
+    /// The reference of a command.
+    #[must_use]
+    pub fn of(command: &[String]) -> Self {
+        // The folders of two machines may differ; the program is the same by its name.
+        let program = command.first().map(|word| word.rsplit('/').next().unwrap_or(word)).unwrap_or_default();
+        let mut hash = Sha256::new();
+        for word in std::iter::once(program).chain(command.iter().skip(1).map(String::as_str)) {
+            hash.update((word.len() as u64).to_be_bytes());
+            hash.update(word.as_bytes());
+        }
+        Self { program: program.to_owned(), sha256: hex(&hash.finalize()) }
     }
 }
 

@@ -5,6 +5,7 @@ mod provision;
 
 pub(super) use provision::{provision, taken_names, taken_sql};
 
+use super::drive;
 use super::gate::{ask, refused};
 use super::orders::OrderError;
 use crate::config::Allow;
@@ -51,9 +52,13 @@ pub(super) async fn migrate(
             Direction::Down | Direction::Again => "nothing is applied that could be undone: there is nothing to order",
         }));
     }
-    let scripts = plan.scripts();
-    runnable(plan.tool, scripts.iter().map(AsRef::as_ref))?;
-    through_no_pooler(session, scripts.iter().map(AsRef::as_ref))?;
+    if plan.is_driven() {
+        drive::startable(target, plan)?;
+    } else {
+        let scripts = plan.scripts();
+        runnable(plan.tool, scripts.iter().map(AsRef::as_ref))?;
+        through_no_pooler(session, scripts.iter().map(AsRef::as_ref))?;
+    }
     for tenant in &plan.tenants {
         let name = tenant.schema.raw();
         let checked = if plan.shared { SchemaName::shared(name) } else { SchemaName::tenant(name) };
@@ -87,6 +92,12 @@ pub(super) async fn migrate(
 /// # Errors
 /// When a file runs outside of a transaction: what it did could not be taken back.
 pub fn rehearse(plan: &Plan) -> Result<(), OrderError> {
+    if plan.is_driven() {
+        return Err(refused(format!(
+            "what a command of {} does could not be taken back, so it is not rehearsed: a canary goes first instead",
+            plan.tool
+        )));
+    }
     let files = plan.rehearsal().iter().flat_map(|tenant| &tenant.files);
     match files.into_iter().find(|file| !matches!(alone::of(file), Ok(None))) {
         Some(file) => Err(refused(format!(

@@ -85,6 +85,7 @@ async fn in_pieces<'p>(
         return Err(gate::refused("the job's record does not say which schema it made"));
     };
     let tenant = TenantSteps {
+        id: None,
         slug: maker.slug.clone(),
         schema: maker.schema.clone(),
         schema_oid: oid,

@@ -1,5 +1,6 @@
 //! What tenantui itself applied: the SHA-256 of each file, kept with the step that ran it. For ledgers without
-//! checksums it is the only witness that a file is still what was applied.
+//! checksums it is the only witness that a file is still what was applied. What a tool's own command ran, tenantui did not
+//! read: of that it is no witness.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

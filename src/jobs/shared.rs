@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::drive::Drive;
 use super::gate;
 use super::lease::{Flags, Lease};
 use super::orders::OrderError;
@@ -73,6 +74,8 @@ pub(super) struct Shared<'a> {
     pub(super) turn: tokio::sync::Mutex<()>,
     /// The schema whose steps wait until nobody is in their way.
     pub(super) patient: Option<&'a str>,
+    /// The tool's own command, where that does the work.
+    pub(super) drive: Option<Drive<'a>>,
 }
 
 /// How work ended, and whether its cancel was sent before.
@@ -170,6 +173,15 @@ impl Shared<'_> {
     /// Whether even running statements are to be cancelled.
     fn ends_now(&self) -> bool {
         self.flags.borrow().stop_now || *self.stop.borrow() == Stop::Now
+    }
+
+    /// Returns when the job is not this worker's any more, or never.
+    pub(super) async fn taken(&self) {
+        let mut lease = self.lease.clone();
+        if lease.wait_for(|lease| matches!(lease, Lease::Taken)).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        self.halt(Halt::Fenced);
     }
 
     /// Returns when running statements are to be cancelled, with the reason already set.

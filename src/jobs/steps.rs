@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::drive;
 use super::gate;
 use super::lane::Lane;
 use super::orders::OrderError;
@@ -23,6 +24,8 @@ use crate::postgres::session::{Target, TextRow, WriterSession};
 
 /// A tenant with its steps.
 pub(super) struct TenantSteps {
+    /// The registry's id.
+    pub(super) id: Option<String>,
     pub(super) slug: String,
     pub(super) schema: SchemaName,
     pub(super) schema_oid: u32,
@@ -95,6 +98,7 @@ impl StepRow {
 /// # Errors
 /// When no folder is configured, or it lacks a file, or a file changed.
 pub(super) async fn files(target: &Target, params: &Params) -> Result<HashMap<String, Arc<MigrationFile>>, OrderError> {
+    drive::same_command(target, params)?;
     let mut found = HashMap::new();
     if params.files.is_empty() {
         return Ok(found);
@@ -229,11 +233,12 @@ fn tenant(row: &TextRow, params: &Params) -> Result<TenantSteps, OrderError> {
     // No record leads a job into the shared schema but one that was ordered as such.
     let schema = if params.shared { SchemaName::shared(name) } else { SchemaName::tenant(name) }.map_err(wrong)?;
     let schema_oid = row.parse(4)?.unwrap_or_default();
-    Ok(TenantSteps { slug, schema, schema_oid, registry_check, steps: Vec::new(), stopped: false })
+    let id = row.text(1).map(str::to_owned);
+    Ok(TenantSteps { id, slug, schema, schema_oid, registry_check, steps: Vec::new(), stopped: false })
 }
 
 /// `WITH mine AS (...)`: no row where the job is not this worker's any more.
-fn mine(fence: Fence) -> String {
+pub(super) fn mine(fence: Fence) -> String {
     format!(
         "WITH mine AS (SELECT id FROM tenantui.job WHERE id = {} AND attempt = {} AND state = 'running' FOR KEY SHARE)",
         fence.job, fence.attempt

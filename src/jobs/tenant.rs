@@ -6,6 +6,7 @@ use std::time::Instant;
 use futures_util::FutureExt;
 
 use super::attempt;
+use super::drive;
 use super::lane::Lane;
 use super::report::{Report, seconds};
 use super::shared::Shared;
@@ -15,7 +16,7 @@ use super::wait;
 use super::worker::words as panic_words;
 use crate::migrations::alone;
 use crate::migrations::apply::run::Fault;
-use crate::model::job::{LogMark, Outcome};
+use crate::model::job::{LogMark, Outcome, StepAction};
 
 /// Runs a tenant's pending files in order. `None`: halted before it was through; what is done stays done.
 pub(super) async fn run(shared: &Shared<'_>, lane: &mut Lane<'_>, tenant: &TenantSteps) -> Option<Outcome> {
@@ -31,7 +32,7 @@ pub(super) async fn run(shared: &Shared<'_>, lane: &mut Lane<'_>, tenant: &Tenan
         }
         let text = format!("{}   step {} of {}", step.passage(), index + 1, pending.len());
         shared.reports.line(LogMark::Run, &tenant.slug, text).await;
-        let work = attempt::run(shared, lane, tenant, step, &mut ledger_expected, index == 0);
+        let work = one(shared, lane, tenant, step, &mut ledger_expected, index == 0);
         let result = match AssertUnwindSafe(work).catch_unwind().await {
             Ok(result) => result,
             Err(panic) => panicked(shared, lane, tenant, step, panic_words(&*panic)).await,
@@ -52,6 +53,26 @@ pub(super) async fn run(shared: &Shared<'_>, lane: &mut Lane<'_>, tenant: &Tenan
     Some(Outcome::Done)
 }
 
+/// One step: by tenantui, or by the tool's own command.
+async fn one(
+    shared: &Shared<'_>,
+    lane: &mut Lane<'_>,
+    tenant: &TenantSteps,
+    step: &StepRow,
+    ledger_expected: &mut bool,
+    first: bool,
+) -> StepResult {
+    match step.action {
+        StepAction::Command => drive::run(shared, lane, tenant, step, first).await,
+        StepAction::Migrate
+        | StepAction::Rollback
+        | StepAction::Rehearse
+        | StepAction::Row
+        | StepAction::Schema
+        | StepAction::Active => attempt::run(shared, lane, tenant, step, ledger_expected, first).await,
+    }
+}
+
 /// A panic is a fault of this program and ends the step as a failure does: the server rolls back what its session had
 /// open, and the other tenants go on.
 async fn panicked(
@@ -64,6 +85,7 @@ async fn panicked(
     lane.drop_session();
     let fault = Fault::ours(format!("tenantui itself failed here ({words}); please report it"));
     // A statement that no transaction holds may be through.
-    let outcome = if matches!(alone::of(&row.file), Ok(None)) { Outcome::Failed } else { Outcome::Unknown };
+    let in_doubt = row.action == StepAction::Command || !matches!(alone::of(&row.file), Ok(None));
+    let outcome = if in_doubt { Outcome::Unknown } else { Outcome::Failed };
     stopped(shared, lane, tenant, row, Verdict { outcome, ..Verdict::failed(fault, 1) }).await
 }

@@ -44,7 +44,16 @@ pub fn worker() -> String {
 /// The `application_name` of a job's sessions. The link cuts it at 63 bytes, so the user's name gives way here.
 #[must_use]
 pub fn application_name(job: Option<JobId>) -> String {
-    let tail = job.map_or_else(|| " order".to_owned(), |job| format!(" job {job}"));
+    named(&job.map_or_else(|| " order".to_owned(), |job| format!(" job {job}")))
+}
+
+/// The `application_name` of the sessions that a step's own command opens: no other session has it.
+#[must_use]
+pub fn command_name(job: JobId, seq: i32) -> String {
+    named(&format!(" job {job} step {seq}"))
+}
+
+fn named(tail: &str) -> String {
     let user = os_user();
     let room = 63_usize.saturating_sub("tenantui ".len() + tail.len());
     format!("tenantui {}{tail}", crate::migrations::apply::wire::cut(&user, room))

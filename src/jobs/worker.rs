@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::bound::Home;
 use super::claim::{self, Again, Claim};
 use super::compare;
+use super::drive::Drive;
 use super::finish;
 use super::gate;
 use super::lane::LINK_PATIENCE;
@@ -211,9 +212,11 @@ impl Claimed<'_> {
 
 /// The ledger that a job writes.
 fn ledger(params: &super::params::Params) -> Result<WritableLedger, OrderError> {
-    // Where no files run no ledger is written.
-    let word = params.tool.as_deref().unwrap_or(Tool::Migratus.word());
-    let ledger = Tool::from_word(word).and_then(|tool| WritableLedger::named(tool, params.ledger.as_deref()));
+    // Where no files run no ledger is written, and where a command runs them its tool writes it, under its own lock.
+    let tool = params.tool.as_deref().filter(|_| params.command.is_none());
+    let word = tool.unwrap_or(Tool::Migratus.word());
+    let named = params.ledger.as_deref().filter(|_| params.command.is_none());
+    let ledger = Tool::from_word(word).and_then(|tool| WritableLedger::named(tool, named));
     ledger.ok_or_else(|| gate::refused(format!("the ledger of {word} is not written by this version")))
 }
 
@@ -259,6 +262,7 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
         stop: claimed.options.stop.clone(),
         turn: tokio::sync::Mutex::new(()),
         patient: claimed.patient.as_deref(),
+        drive: Drive::of(claimed.target, claimed.job, params).await?,
     };
     match claimed.kind {
         JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => {

@@ -4,6 +4,7 @@
 //! files once and hashes them: the hashed bytes are what runs. [`ledgers`] asks a database where its schemas stand.
 //! `apply` is the only part that writes to a database.
 
+pub mod aim;
 pub mod alone;
 pub mod apply;
 pub mod checks;

@@ -2,6 +2,7 @@
 //! `make`.
 
 mod canary;
+mod driven;
 mod estimate;
 mod gaps;
 mod make;
@@ -51,6 +52,8 @@ pub struct PlanOptions {
     pub accept_changed: Vec<Version>,
     /// Refusals lifted: (version, rule).
     pub allow: Vec<(String, String)>,
+    /// The tool's own command, which does the work then.
+    pub command: Option<Vec<String>>,
 }
 
 impl From<&crate::config::Database> for PlanOptions {
@@ -67,6 +70,7 @@ impl From<&crate::config::Database> for PlanOptions {
             max_failures: jobs.max_failures,
             accept_changed: Vec::new(),
             allow: database.migrations.allow.iter().map(|a| (a.version.clone(), a.rule.clone())).collect(),
+            command: database.migrations.command.clone(),
         }
     }
 }
@@ -190,9 +194,19 @@ pub struct PlanError {
 }
 
 impl Plan {
-    /// Steps in all: one per tenant and file, two where a file is undone and applied again.
+    /// Whether the tool's own command does the work.
+    #[must_use]
+    pub const fn is_driven(&self) -> bool {
+        self.options.command.is_some()
+    }
+
+    /// Steps in all: one per tenant and file, two where a file is undone and applied again, and one per tenant where a
+    /// command does the work.
     #[must_use]
     pub fn steps(&self) -> usize {
+        if self.is_driven() {
+            return self.tenants.len();
+        }
         let each = match self.direction {
             Direction::Up | Direction::Down => 1,
             Direction::Again => 2,
@@ -257,6 +271,10 @@ impl Plan {
         part(self.direction.verb().as_bytes());
         part(self.ledger.as_deref().unwrap_or_default().as_bytes());
         part(&[u8::from(self.shared)]);
+        // No part at all without one: plans of older programs keep their hash.
+        for word in self.options.command.iter().flatten() {
+            part(word.as_bytes());
+        }
         part(&(self.canary as u64).to_be_bytes());
         part(&(self.tenants.len() as u64).to_be_bytes());
         for tenant in &self.tenants {

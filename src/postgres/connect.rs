@@ -116,6 +116,11 @@ impl Server {
         self.password(&mut kept).await.map(Some)
     }
 
+    /// The password of the next login; nobody is asked for one.
+    pub(super) async fn known_password(&self) -> Result<Option<SecretString>, LinkError> {
+        Ok(self.password(&mut *self.kept.lock().await).await?.secret)
+    }
+
     async fn password(&self, kept: &mut Kept) -> Result<Password, LinkError> {
         let passfile = super::passfile::path(&self.conninfo, self.home.as_deref());
         password::obtain(kept, self.password_command.as_deref(), &self.conninfo, passfile).await.map_err(|error| {

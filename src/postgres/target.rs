@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::connect::{self, Prompt, Server};
 use super::errors::{LinkError, LinkErrorKind};
@@ -68,6 +68,15 @@ impl Target {
     /// As [`Reader::open`].
     pub async fn log_in(&self) -> Result<(), LinkError> {
         self.server.open(&reader_name(&self.server)).await.map(drop)
+    }
+
+    /// The password that the next login would use, for a program that is to log in by itself. After a session was
+    /// opened it is one that the server has taken.
+    ///
+    /// # Errors
+    /// When the password command fails.
+    pub async fn password(&self) -> Result<Option<SecretString>, LinkError> {
+        self.server.known_password().await
     }
 
     /// The connection string as it is understood.

@@ -114,6 +114,7 @@ fn plan(count: usize) -> Plan {
             max_failures: 3,
             accept_changed: Vec::new(),
             allow: Vec::new(),
+            command: None,
         },
         times: Arc::default(),
         estimate: Estimate::default(),

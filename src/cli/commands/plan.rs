@@ -241,16 +241,29 @@ fn how(plan: &Plan, database: &config::Database) -> Vec<String> {
         format!("{batches}, {} between them", text::duration(plan.options.pause))
     };
     let (parallel, failures) = (plan.options.parallel, counted(plan.options.max_failures as usize, "failure"));
-    vec![
-        format!("  canary    {canary}"),
-        format!("  then      {batches}; {parallel} at a time; stop at {failures}"),
+    let timeouts = if plan.is_driven() {
+        let limit = database.migrations.command_timeout.unwrap_or(config::COMMAND_TIMEOUT);
+        format!("  command   {}; once per tenant, within {} s each", command(plan), limit.as_secs())
+    } else {
         format!(
             "  timeouts  lock {} ms, statement {} s; each migration in a transaction of its own unless its file opts out",
             database.jobs.lock_timeout.as_millis(),
             database.jobs.statement_timeout.as_secs()
-        ),
+        )
+    };
+    vec![
+        format!("  canary    {canary}"),
+        format!("  then      {batches}; {parallel} at a time; stop at {failures}"),
+        timeouts,
         format!("  time      {}", time(plan)),
     ]
+}
+
+/// The command's words; those with a space in quotes, so that it is seen where one ends.
+fn command(plan: &Plan) -> String {
+    let word = |word: &String| if word.contains(' ') { format!("{word:?}") } else { word.clone() };
+    let words: Vec<String> = plan.options.command.iter().flatten().map(word).collect();
+    text::sanitise(&words.join(" ")).to_string()
 }
 
 /// `about 9 min (from the last 20 runs)`.

@@ -105,7 +105,7 @@ pub async fn carry_out(
 /// # Errors
 /// Exit 5; which file, and why.
 pub fn runs(plan: &Plan) -> Outcome<()> {
-    if !plan.refusals.is_empty() {
+    if !plan.refusals.is_empty() || plan.is_driven() {
         return Ok(());
     }
     Ok(orders::runnable(plan.tool, plan.scripts().iter().map(AsRef::as_ref))?)

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::driven;
 use super::gaps::{self, Settled};
 use super::{Direction, Estimate, LeftOut, Plan, PlanError, PlanOptions, Refusal, TenantPlan};
 use crate::migrations::dialects::dialect;
@@ -24,9 +25,7 @@ pub fn plan(
     options: PlanOptions,
 ) -> Result<Plan, PlanError> {
     let tool = folder.tool;
-    if dialect(tool).writing.is_none() {
-        return Err(PlanError { message: not_written(tool).into() });
-    }
+    let driven = driven::check(folder, &options)?;
     let range = Range::new(folder, &options)?;
     let mut standings = Standings::new(folder);
     let mut plan = empty(database, tool, options);
@@ -41,6 +40,9 @@ pub fn plan(
     plan.left_out.sort_by(|a, b| (a.slug.raw(), &a.key).cmp(&(b.slug.raw(), &b.key)));
     plan.put_canaries_first()?;
     plan.target = target_of(&plan).or_else(|| range.files().last().map(|file| file.version.clone()));
+    if driven {
+        plan.warnings.extend(driven::one_at_a_time(tool, &mut plan.options));
+    }
     let scripts = plan.scripts();
     collect_findings(&mut plan, &scripts, &[]);
     plan.estimate = plan.estimated();
@@ -115,13 +117,6 @@ pub(super) fn common_ledger(plan: &mut Plan, tenants: &[Arc<Tenant>]) {
         }
     }));
     plan.ledger = (&*most != usual).then_some(most);
-}
-
-pub(super) fn not_written(tool: Tool) -> String {
-    format!(
-        "{tool} ledgers are not written by tenantui: migrate with {tool} itself; tenantui goes on showing where each tenant \
-         stands"
-    )
 }
 
 /// The files that the options let run.
@@ -318,10 +313,14 @@ pub(super) fn collect_findings(plan: &mut Plan, files: &[Arc<MigrationFile>], bu
         for finding in file.findings.iter().filter(|finding| !but.contains(&finding.rule)) {
             let lifted =
                 plan.options.allow.iter().any(|(version, rule)| version == file.version.raw() && rule == finding.rule);
-            if finding.refuses && !lifted {
+            // The files are the tool's to read: what tenantui would not run itself is only told.
+            if plan.is_driven() && finding.rule == "code" {
+                continue;
+            }
+            if finding.refuses && !lifted && !plan.is_driven() {
                 plan.refusals.push(Refusal { file: Arc::clone(file), finding: finding.clone() });
             } else {
-                let allowed = if finding.refuses { " (allowed by the configuration)" } else { "" };
+                let allowed = if finding.refuses && lifted { " (allowed by the configuration)" } else { "" };
                 let name = file.path.file_name().map(|name| name.display().to_string()).unwrap_or_default();
                 let warning = format!("{name}:{}: {}{allowed}", finding.line, finding.message.raw());
                 plan.warnings.push(warning.into());

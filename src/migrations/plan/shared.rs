@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::make::{Range, cannot_write, collect_findings, empty, not_written, target_of};
+use super::driven;
+use super::make::{Range, cannot_write, collect_findings, empty, target_of};
 use super::{LeftOut, Plan, PlanError, PlanOptions, TenantPlan};
 use crate::migrations::dialects::dialect;
 use crate::migrations::folder::{Folder, MigrationFile};
@@ -51,9 +52,7 @@ pub fn shared(database: &DatabaseName, target: &SharedTarget, options: PlanOptio
         );
         return Err(PlanError { message: why });
     };
-    if dialect(folder.tool).writing.is_none() {
-        return Err(PlanError { message: not_written(folder.tool).into() });
-    }
+    driven::only_applies(folder.tool, &options, "migrate the shared schema")?;
     let range = Range::new(folder, &options)?;
     // One target: there is nobody to go first, and nobody to go on with.
     let options = PlanOptions {

@@ -1,3 +1,5 @@
+mod driven;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -90,6 +92,7 @@ pub(super) fn options() -> PlanOptions {
         max_failures: 3,
         accept_changed: Vec::new(),
         allow: Vec::new(),
+        command: None,
     }
 }
 
@@ -343,6 +346,7 @@ fn tools_that_are_not_written_say_so() {
     let folder = folder_of(Tool::Rails, &["1"]);
     let error = plan(&database(), &[], &folder, options()).expect_err("no plan").to_string();
     assert!(error.contains("rails ledgers are not written by tenantui"), "{error}");
+    assert!(error.contains("command") && error.contains("[\"bin/rails\", \"db:migrate\"]"), "{error}");
 }
 
 #[test]

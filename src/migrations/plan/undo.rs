@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::make::{collect_findings, common_ledger, empty, left_out, not_written, position, target_of, unfit};
+use super::driven;
+use super::make::{collect_findings, common_ledger, empty, left_out, position, target_of, unfit};
 use super::{Direction, Plan, PlanError, PlanOptions, TenantPlan};
 use crate::migrations::dialects::{Order, dialect};
 use crate::migrations::folder::{Folder, MigrationFile};
@@ -38,9 +39,7 @@ pub fn undo(
         );
         return Err(PlanError { message: message.into() });
     }
-    if dialect(tool).writing.is_none() {
-        return Err(PlanError { message: not_written(tool).into() });
-    }
+    driven::only_applies(tool, &options, "undo")?;
     if let Reach::To(version) = reach {
         position(folder, version)?;
     }
