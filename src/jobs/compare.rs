@@ -1,5 +1,5 @@
 //! After a run: whether the tenants that went through it have the structure of the canary, or of most of them where
-//! there was none (docs/adr/0010). What differs is a note of that tenant and a line of the log; it fails nothing.
+//! there was none (docs/adr/0015). What differs is a note of that tenant and a line of the log; it fails nothing.
 //!
 //! Reads on a session of its own that waits for no lock, page by page, and stops when its time is over.
 

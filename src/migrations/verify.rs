@@ -1,5 +1,5 @@
 //! Verify files: one per migration where the operator keeps one, run in the migration's own transaction behind its
-//! file, before the ledger's row (docs/adr/0008).
+//! file, before the ledger's row (docs/adr/0009).
 //!
 //! A verify file fails by an error, or by a row whose first column is false or NULL. It only looks: it may begin its
 //! statements with SELECT, WITH, VALUES, TABLE or DO, runs in a read-only subtransaction, and that is rolled back.

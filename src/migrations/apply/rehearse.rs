@@ -1,5 +1,5 @@
 //! A rehearsal: the files of one tenant with their ledger rows, guard and verify files, one after the other in one
-//! transaction, which is rolled back whatever came of it (docs/adr/0009).
+//! transaction, which is rolled back whatever came of it (docs/adr/0010).
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
 //! Django and django-tenants: a row per applied (app, name). A ledger names every app of the project, also those whose
-//! tables are elsewhere, so only the rows of the apps that count for a schema say anything about it (docs/adr/0009).
+//! tables are elsewhere, so only the rows of the apps that count for a schema say anything about it (docs/adr/0013).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
