@@ -34,6 +34,7 @@ fn main() -> Outcome<()> {
         let demo = runtime.block_on(start(tenants))?;
         if wanted("reading") {
             runtime.block_on(reading::run(&demo, tenants))?;
+            runtime.block_on(reading::nothing_to_do(&demo, tenants))?;
         }
         if wanted("dashboard") {
             dashboard::run(&config(&demo)?, tenants)?;

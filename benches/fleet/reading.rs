@@ -44,6 +44,38 @@ pub async fn run(demo: &Demo, tenants: u32) -> Outcome<()> {
     Ok(())
 }
 
+/// `migrate --all` with nothing to do against the one chunked reading of all ledgers that it has to make: registry, schemas,
+/// which tables are ledgers, and their rows.
+pub async fn nothing_to_do(demo: &Demo, tenants: u32) -> Outcome<()> {
+    let config = config(demo)?;
+    let migrate = ["migrate", "--all", "--yes", "--canary", "0"];
+    tokio::task::block_in_place(|| tenantui(&config, &["init", "--yes"]))?;
+    // Whoever is behind is brought up to date first.
+    tokio::task::block_in_place(|| tenantui(&config, &migrate))?;
+    let (mut plain, mut ours, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        plain_ledgers(&connect(demo).await?).await?;
+        let floor = began.elapsed();
+        let began = Instant::now();
+        tokio::task::block_in_place(|| tenantui(&config, &migrate))?;
+        let took = began.elapsed();
+        plain.push(floor);
+        ours.push(took);
+        ratios.push(took.as_secs_f64() / floor.as_secs_f64());
+    }
+    println!(
+        "migrate --all with nothing to do over {tenants} tenants: {:.2} s, the ledgers as plain SQL {:.2} s, ratio {:.2} \
+         ({:.2} to {:.2})",
+        median(&mut ours).as_secs_f64(),
+        median(&mut plain).as_secs_f64(),
+        middle(&mut ratios),
+        ratios[0],
+        ratios[ratios.len() - 1],
+    );
+    Ok(())
+}
+
 /// The same facts by plain SQL: registry, schemas, table counts, estimates, ledgers in chunks.
 async fn plain_reads(demo: &Demo) -> Outcome<usize> {
     let client = connect(demo).await?;
@@ -56,6 +88,18 @@ async fn plain_reads(demo: &Demo) -> Outcome<usize> {
              LEFT JOIN pg_class t ON t.oid = c.reltoastrelid WHERE c.relkind IN ('r', 'i') GROUP BY 1",
         )
         .await?;
+    read_ledgers(&client).await?;
+    Ok(rows(&registry).count())
+}
+
+/// What a fleet's migration state is known by, and no more.
+async fn plain_ledgers(client: &Client) -> Outcome<()> {
+    client.simple_query("SELECT * FROM public.tenants").await?;
+    client.simple_query("SELECT oid, nspname, nspowner FROM pg_namespace").await?;
+    read_ledgers(client).await
+}
+
+async fn read_ledgers(client: &Client) -> Outcome<()> {
     let ledgers = client
         .simple_query(
             "SELECT quote_ident(n.nspname), has_table_privilege(c.oid, 'SELECT'), \
@@ -72,7 +116,7 @@ async fn plain_reads(demo: &Demo) -> Outcome<usize> {
             .collect();
         client.simple_query(&message.join(";")).await?;
     }
-    Ok(rows(&registry).count())
+    Ok(())
 }
 
 /// Looks at the locks and the memory of tenantui's sessions while they work.

@@ -13,7 +13,7 @@ use super::cache::CacheInput;
 use super::cluster::{Memory, Timelines};
 use super::picture::Picture;
 use super::publish::Update;
-use super::read::{self, Scope};
+use super::read::{self, Counts, Scope};
 use super::session::Session;
 use crate::cache::CacheCounts;
 use crate::model::fleet::CacheView;
@@ -106,7 +106,11 @@ impl Running {
         let due = |at: Option<Instant>, every: Duration| at.is_none_or(|at| at.elapsed() >= every);
         let scope = Scope {
             layout: everything,
-            counts: everything || due(self.counted_at, COUNTS_EVERY.max(self.counting_took * 20)),
+            counts: if everything || due(self.counted_at, COUNTS_EVERY.max(self.counting_took * 20)) {
+                Counts::Read
+            } else {
+                Counts::Known
+            },
             all_ledgers: everything || due(self.ledgers_at, LEDGERS_EVERY),
         };
         if !self.session.is_open() {
@@ -120,7 +124,7 @@ impl Running {
         let outcome = self.read(scope).await;
         match outcome {
             Ok(()) => {
-                if scope.counts {
+                if scope.counts == Counts::Read {
                     self.counted_at = Some(Instant::now());
                     self.counting_took = started.elapsed();
                 }

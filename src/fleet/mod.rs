@@ -229,6 +229,18 @@ pub struct ReadOptions {
     pub cache: bool,
     /// Read this tenant in detail: a slug or a schema.
     pub detail_of: Option<String>,
+    /// Whether tables are counted and sizes estimated, which looks at every relation of the database.
+    pub sizes: Sizes,
+}
+
+/// When tables are counted and sizes estimated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sizes {
+    /// With every reading.
+    #[default]
+    Always,
+    /// Where some tenant has pending migrations: the smallest go first then. With nothing to do nobody asks for them.
+    WherePending,
 }
 
 /// One database, read once, for commands.

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::picture::Picture;
 use super::read::{self, Scope};
 use super::session::Session;
-use super::{FleetError, ReadOptions, Reading, detail, publish};
+use super::{FleetError, ReadOptions, Reading, Sizes, detail, publish};
 use crate::cache::{self, CacheIds, CacheProgress};
 use crate::model::fleet::CacheView;
 use crate::model::link::LinkState;
@@ -25,7 +25,16 @@ pub async fn read(target: &Target, options: &ReadOptions) -> Result<Reading, Fle
     session.reader().await?;
     let latency_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
     picture.link = LinkState::Up { latency_ms };
-    read::refresh(&mut session, &mut picture, Scope::ALL, &mut |_| {}).await?;
+    match options.sizes {
+        Sizes::Always => read::refresh(&mut session, &mut picture, Scope::ALL, &mut |_| {}).await?,
+        Sizes::WherePending => {
+            read::refresh(&mut session, &mut picture, Scope::WITHOUT_COUNTS, &mut |_| {}).await?;
+            if picture.part().tenants.iter().any(|tenant| tenant.pending_count() != Some(0)) {
+                read::read_counts(&mut session, &mut picture).await?;
+                picture.stale = true;
+            }
+        }
+    }
     if options.exact {
         read::measure_all(&mut session, &mut picture).await?;
     }

@@ -30,16 +30,38 @@ pub struct Scope {
     /// Find the layout again.
     pub layout: bool,
     /// Count tables and estimate sizes: a scan of `pg_class`.
-    pub counts: bool,
+    pub counts: Counts,
     /// Read every ledger, or only those that the statistics say have changed.
     pub all_ledgers: bool,
 }
 
+/// Whether a reading counts tables and estimates sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// It does.
+    Read,
+    /// Only where they are not known yet.
+    Known,
+    /// It does not.
+    Later,
+}
+
 impl Scope {
     /// Everything.
-    pub const ALL: Self = Self { layout: true, counts: true, all_ledgers: true };
+    pub const ALL: Self = Self { layout: true, counts: Counts::Read, all_ledgers: true };
+    /// Everything but counts and sizes.
+    pub const WITHOUT_COUNTS: Self = Self { counts: Counts::Later, ..Self::ALL };
     /// What may have changed.
-    pub const CHANGES: Self = Self { layout: false, counts: false, all_ledgers: false };
+    pub const CHANGES: Self = Self { layout: false, counts: Counts::Known, all_ledgers: false };
+
+    /// Whether this reading counts; `known`: there are counts already.
+    const fn counts_now(self, known: bool) -> bool {
+        match self.counts {
+            Counts::Read => true,
+            Counts::Known => !known,
+            Counts::Later => false,
+        }
+    }
 }
 
 /// Reads a database. `show` is called whenever there is more to show than before.
@@ -53,7 +75,10 @@ pub async fn refresh(
     show: &mut (dyn FnMut(&mut Picture) + Send),
 ) -> Result<(), FleetError> {
     let seen = look(session, picture).await?;
-    let scope = if seen.all_anew { Scope::ALL } else { scope };
+    let scope = match scope.counts {
+        Counts::Read | Counts::Known if seen.all_anew => Scope::ALL,
+        Counts::Read | Counts::Known | Counts::Later => scope,
+    };
     let pulse = take_pulse(session, picture).await?;
     let same = pulse.is_some() && pulse == picture.pulse && !seen.replayed_more;
     if scope == Scope::CHANGES && same && picture.error.is_none() {
@@ -70,7 +95,7 @@ pub async fn refresh(
     read_rows(session, picture).await?;
     read_folders(picture).await;
     show(picture);
-    if scope.counts || picture.table_counts.is_none() {
+    if scope.counts_now(picture.table_counts.is_some()) {
         read_counts(session, picture).await?;
         show(picture);
     }
@@ -198,7 +223,11 @@ fn whose(picture: &Picture) -> Whose {
     Whose { configured: picture.config().migrations.tool, ledgers: picture.ledger_tool(), scope: picture.scope() }
 }
 
-async fn read_counts(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
+/// Counts tables and estimates sizes, of all schemas.
+///
+/// # Errors
+/// When the link breaks.
+pub async fn read_counts(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
     let reader = session.reader().await?;
     picture.table_counts = Some(catalog::table_counts(reader).await?);
     picture.estimates = Some(catalog::size_estimates(reader).await?);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::writing;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::session::{self, Session};
-use crate::fleet::{ReadOptions, Reading};
+use crate::fleet::{ReadOptions, Reading, Sizes};
 use crate::model::filter::Filter;
 use crate::model::tenant::{Tenant, TenantState};
 use crate::model::times::StepTimes;
@@ -23,6 +23,8 @@ pub struct Wanted<'a> {
     pub state: &'a [TenantState],
     /// Those that fit.
     pub filter: Option<&'a Filter>,
+    /// Whether sizes are needed: filters ask for them, and the smallest go first.
+    pub sizes: Sizes,
     /// What is done to them, in one word: `migrated`.
     pub done: &'static str,
 }
@@ -72,7 +74,7 @@ impl Wanted<'_> {
     /// # Errors
     /// Exit 1 for an unknown tenant, 2 for an ambiguous one, 3 without a link, 5 for one that is never touched.
     pub async fn choose(&self, session: &Session) -> Outcome<Vec<Aim>> {
-        let mut aims = databases(session).await?;
+        let mut aims = databases(session, self.sizes).await?;
         for aim in &mut aims {
             if self.slugs.is_empty() {
                 aim.tenants = self.by_set(&aim.reading);
@@ -136,8 +138,8 @@ impl Wanted<'_> {
 ///
 /// # Errors
 /// Exit 3 where one is down.
-pub async fn databases(session: &Session) -> Outcome<Vec<Aim>> {
-    let reads = session.read(&ReadOptions::default()).await;
+pub async fn databases(session: &Session, sizes: Sizes) -> Outcome<Vec<Aim>> {
+    let reads = session.read(&ReadOptions { sizes, ..ReadOptions::default() }).await;
     let status = session::tell_down(&reads);
     if status != Status::Done {
         let hint = if session.has_several() { "; --database NAME leaves the others out" } else { "" };

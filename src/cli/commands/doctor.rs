@@ -175,7 +175,7 @@ async fn examine(session: &Session, database: &Arc<config::Database>) -> Examina
             audit(&reader, &mut found).await;
         }
     }
-    let options = ReadOptions { exact: false, cache: true, detail_of: None };
+    let options = ReadOptions { cache: true, ..ReadOptions::default() };
     match crate::fleet::read_once(&target, &options).await {
         Err(error) => found.fail("layout", &error.into()),
         Ok(reading) => fleet(database, &reading, &mut found),

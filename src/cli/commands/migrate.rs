@@ -11,7 +11,7 @@ use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
 use crate::cli::session::{self, Session};
 use crate::config;
-use crate::fleet::ReadOptions;
+use crate::fleet::{ReadOptions, Sizes};
 use crate::jobs::orders;
 use crate::jobs::service::{MigrateOrder, Order};
 use crate::migrations::plan::{self, Plan, PlanOptions};
@@ -71,6 +71,7 @@ fn wanted(arguments: &Migrate) -> Wanted<'_> {
         all: arguments.all,
         state: &arguments.state,
         filter: arguments.filter.as_ref(),
+        sizes: if arguments.filter.is_some() { Sizes::Always } else { Sizes::WherePending },
         done: "migrated",
     }
 }
@@ -84,7 +85,7 @@ async fn aims(session: &Session, arguments: &Migrate) -> Outcome<Vec<Aim>> {
         }
         return Ok(aims);
     }
-    let aims = choose::databases(session).await?;
+    let aims = choose::databases(session, Sizes::WherePending).await?;
     match aims.iter().find(|aim| aim.reading.context.shared.is_none()) {
         Some(aim) => Err(Failure::usage(format!(
             "{}: its layout has no shared schema, or there is none in the database",

@@ -10,6 +10,7 @@ use crate::cli::args::Undo;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
 use crate::cli::session::Session;
+use crate::fleet::Sizes;
 use crate::jobs::service::{Order, RollbackOrder};
 use crate::migrations::plan::{self, Direction, Plan, PlanOptions, Reach};
 use crate::model::ledger::Version;
@@ -28,6 +29,7 @@ pub async fn run(session: &Session, arguments: &Undo, direction: Direction) -> O
         all: arguments.all,
         state: &arguments.state,
         filter: arguments.filter.as_ref(),
+        sizes: Sizes::Always,
         done,
     };
     wanted.check()?;

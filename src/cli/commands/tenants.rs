@@ -26,7 +26,7 @@ struct Document {
 /// # Errors
 /// When the output cannot be written.
 pub async fn run(session: &Session, arguments: &Tenants) -> Outcome<Status> {
-    let options = ReadOptions { exact: arguments.exact, cache: arguments.cache, detail_of: None };
+    let options = ReadOptions { exact: arguments.exact, cache: arguments.cache, ..ReadOptions::default() };
     let reads = session.read(&options).await;
     let status = session::tell_down(&reads);
     let tenants = select(&reads, arguments);
