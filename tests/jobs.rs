@@ -263,18 +263,30 @@ impl Fleet {
         (self.db.value(&ledger), self.db.value(&tables))
     }
 
-    /// Everything that makes the schemas of tenants: catalog, ledgers and rows, in one text.
+    /// Everything that makes the schemas of tenants: catalog, ledgers and rows, in one text. Servers without XML have no
+    /// way to look into tables by name, so the statement names them.
     pub fn fingerprint(&self) -> String {
-        self.db.value(
-            "select md5(string_agg(line, E'\\n' order by line)) from (\
-             select format('%s %s %s %s', n.nspname, c.relname, c.relkind, c.relfilenode) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-             where n.nspname like 'tenant\\_%' or n.nspname = 'public' union all \
-             select format('%s %s %s', a.attrelid, a.attname, a.atttypid) from pg_attribute a join pg_class c on c.oid = a.attrelid \
-             join pg_namespace n on n.oid = c.relnamespace where n.nspname like 'tenant\\_%' union all \
-             select format('%s %s', p.oid, p.proname) from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname like 'tenant\\_%' union all \
-             select query_to_xml(format('select * from %I.schema_migrations order by 1', n.nspname), true, true, '')::text from pg_namespace n where n.nspname like 'tenant\\_%' union all \
-             select query_to_xml(format('select * from %I.users order by 1', n.nspname), true, true, '')::text from pg_namespace n where n.nspname like 'tenant\\_%') as l (line)",
-        )
+        let names = "select quote_ident(nspname) from pg_namespace where nspname like 'tenant\\_%' order by 1";
+        let mut lines = vec![
+            "select format('%s %s %s %s', n.nspname, c.relname, c.relkind, c.relfilenode) from pg_class c \
+             join pg_namespace n on n.oid = c.relnamespace where n.nspname like 'tenant\\_%' or n.nspname = 'public'"
+                .to_owned(),
+            "select format('%s %s %s', a.attrelid, a.attname, a.atttypid) from pg_attribute a join pg_class c on \
+             c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace where n.nspname like 'tenant\\_%'"
+                .to_owned(),
+            "select format('%s %s', p.oid, p.proname) from pg_proc p join pg_namespace n on n.oid = p.pronamespace \
+             where n.nspname like 'tenant\\_%'"
+                .to_owned(),
+        ];
+        for row in self.db.sql(names) {
+            let schema = row[0].as_deref().expect("a name");
+            lines.extend(
+                ["schema_migrations", "users"]
+                    .map(|table| format!("select format('{schema} {table} %s', t) from {schema}.{table} as t")),
+            );
+        }
+        let lines = lines.join(" union all ");
+        self.db.value(&format!("select md5(string_agg(line, E'\\n' order by line)) from ({lines}) as l (line)"))
     }
 
     pub fn migrate_order(&self, plan: Plan, wait_after_canary: bool) -> Order {
