@@ -75,7 +75,8 @@ fn classify(path: &str) -> Class {
     if stem.starts_with("R__") {
         return strange("it is repeatable: Flyway runs it whenever it changed, tenantui never");
     }
-    let (letter, rest) = stem.split_at(stem.len().min(1));
+    // A name may begin with any letter, of more than one byte too.
+    let (letter, rest) = stem.split_at(stem.chars().next().map_or(0, char::len_utf8));
     match (letter, rest.starts_with(|first: char| first.is_ascii_digit())) {
         ("V", true) => {}
         ("U", true) => {

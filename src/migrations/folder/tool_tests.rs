@@ -108,6 +108,18 @@ fn goose_files_are_numbered_from_one_and_may_be_programs() {
 }
 
 #[test]
+fn a_name_may_begin_with_any_letter() {
+    let names = ["\u{fc}bung.sql", "\u{fc}.java", "\u{1f600}.sql.conf", "\u{fc}_001_a.up.sql", "\u{fc}.py"];
+    for tool in Tool::ALL {
+        let Some(rules) = &dialect(tool).files else { continue };
+        let told: Vec<_> = names.iter().map(|name| (rules.classify)(name)).collect();
+        assert_eq!(told.len(), names.len(), "{tool}");
+    }
+    let found = read(&[("\u{fc}bung.sql", ""), ("V1__a.sql", "select 1")], Tool::Flyway).expect("a folder");
+    assert_eq!((found.files.len(), found.notes.len()), (1, 1), "it is told, as Flyway skips it");
+}
+
+#[test]
 fn flyway_runs_v_files_and_says_what_it_would_do_with_the_others() {
     let found = read(
         &[
