@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::rows::Columns;
 use super::{
     Class, Dialect, FIELD, FileName, FileRules, Gap, Interner, LedgerTables, Names, Order, Parsed, Reading, SEPARATOR,
-    Seen, Shape, ToolLock, always_transactional, leading_digits,
+    Seen, Shape, ToolLock, leading_digits, rows,
 };
 use crate::migrations::folder::{
     Entry, FileFacts, Folder, FolderError, FolderFacts, Listed, Listing, MigrationFile, python, read_text,
@@ -27,13 +28,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     companion: None,
     lock: ToolLock::None,
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
-    files: Some(FileRules {
-        depth: 7,
-        classify,
-        pieces: |_| Vec::new(),
-        transactional: always_transactional,
-        down_pieces: None,
-    }),
+    files: Some(FileRules::not_run(7, classify)),
     writing: None,
 };
 
@@ -42,8 +37,7 @@ fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
 }
 
 fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
-    let applied = interner.set(Order::AsListed, rows.first().and_then(|row| row.text(0)));
-    Ok(Parsed { applied, dirty: false, locked: None })
+    Ok(rows::parsed(rows, interner, Order::AsListed, Columns::default()))
 }
 
 fn history(ledger: &str) -> String {

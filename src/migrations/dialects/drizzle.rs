@@ -8,9 +8,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::rows::Columns;
 use super::{
     Class, Dialect, FIELD, FileName, FileRules, Gap, Interner, LedgerTables, Names, Order, Parsed, Reading, SEPARATOR,
-    Seen, Shape, ToolLock, always_transactional, hex, without_stamp,
+    Seen, Shape, ToolLock, hex, rows, without_stamp,
 };
 use crate::migrations::folder::{Entry, FolderError, Listed, Listing, MigrationFile, read_text};
 use crate::model::ledger::Tool;
@@ -28,13 +29,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     companion: None,
     lock: ToolLock::None,
     reading: Some(Reading { sql, parse, history, checksum: Some(checksum), position_only: false }),
-    files: Some(FileRules {
-        depth: 2,
-        classify,
-        pieces: |_| Vec::new(),
-        transactional: always_transactional,
-        down_pieces: None,
-    }),
+    files: Some(FileRules::not_run(2, classify)),
     writing: None,
 };
 
@@ -48,8 +43,7 @@ fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
 }
 
 fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
-    let applied = interner.set(Order::AsListed, rows.first().and_then(|row| row.text(0)));
-    Ok(Parsed { applied, dirty: false, locked: None })
+    Ok(rows::parsed(rows, interner, Order::AsListed, Columns::default()))
 }
 
 fn history(ledger: &str) -> String {

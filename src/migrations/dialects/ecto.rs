@@ -1,8 +1,9 @@
 //! Ecto and Triplex: a row per applied version. While it migrates, Ecto holds the ledger itself, on a second connection.
 
+use super::rows::Columns;
 use super::{
     Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
-    ToolLock, always_transactional, int8, leading_digits,
+    ToolLock, int8, leading_digits, rows,
 };
 use crate::model::ledger::Tool;
 use crate::postgres::session::{QueryError, TextRow};
@@ -16,13 +17,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     companion: None,
     lock: ToolLock::Table("ShareUpdateExclusiveLock"),
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
-    files: Some(FileRules {
-        depth: 4,
-        classify,
-        pieces: |_| Vec::new(),
-        transactional: always_transactional,
-        down_pieces: None,
-    }),
+    files: Some(FileRules::not_run(4, classify)),
     writing: None,
 };
 
@@ -31,8 +26,7 @@ fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
 }
 
 fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
-    let applied = interner.set(Order::Number, rows.first().and_then(|row| row.text(0)));
-    Ok(Parsed { applied, dirty: false, locked: None })
+    Ok(rows::parsed(rows, interner, Order::Number, Columns::default()))
 }
 
 fn history(ledger: &str) -> String {

@@ -3,7 +3,7 @@
 
 use super::{
     Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
-    ToolLock, always_transactional, without_stamp,
+    ToolLock, without_stamp,
 };
 use crate::model::ledger::Tool;
 use crate::postgres::session::{QueryError, TextRow};
@@ -20,13 +20,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     companion: Some(&Shape::exactly(&["knex_migrations_lock"], &[("index", "int4"), ("is_locked", "int4")])),
     lock: ToolLock::Row,
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
-    files: Some(FileRules {
-        depth: 1,
-        classify,
-        pieces: |_| Vec::new(),
-        transactional: always_transactional,
-        down_pieces: None,
-    }),
+    files: Some(FileRules::not_run(1, classify)),
     writing: None,
 };
 

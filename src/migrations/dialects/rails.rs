@@ -3,7 +3,7 @@
 
 use super::{
     Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, LockPlace, Order, Parsed, Reading, SEPARATOR,
-    Shape, ToolLock, always_transactional, leading_digits,
+    Shape, ToolLock, leading_digits,
 };
 use crate::model::ledger::Tool;
 use crate::postgres::session::{QueryError, TextRow};
@@ -18,13 +18,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     companion: None,
     lock: ToolLock::Database(key),
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
-    files: Some(FileRules {
-        depth: 4,
-        classify,
-        pieces: |_| Vec::new(),
-        transactional: always_transactional,
-        down_pieces: None,
-    }),
+    files: Some(FileRules::not_run(4, classify)),
     writing: None,
 };
 

@@ -1,8 +1,9 @@
 //! Sequelize (sequelize-cli, umzug): a row per applied file, its ending included. The table is in capitals.
 
+use super::rows::Columns;
 use super::{
     Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
-    ToolLock, always_transactional, without_stamp,
+    ToolLock, rows, without_stamp,
 };
 use crate::model::ledger::Tool;
 use crate::postgres::session::{QueryError, TextRow};
@@ -16,13 +17,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     companion: None,
     lock: ToolLock::None,
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
-    files: Some(FileRules {
-        depth: 1,
-        classify,
-        pieces: |_| Vec::new(),
-        transactional: always_transactional,
-        down_pieces: None,
-    }),
+    files: Some(FileRules::not_run(1, classify)),
     writing: None,
 };
 
@@ -31,8 +26,7 @@ fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
 }
 
 fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
-    let applied = interner.set(Order::Text, rows.first().and_then(|row| row.text(0)));
-    Ok(Parsed { applied, dirty: false, locked: None })
+    Ok(rows::parsed(rows, interner, Order::Text, Columns::default()))
 }
 
 fn history(ledger: &str) -> String {

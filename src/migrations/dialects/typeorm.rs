@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::rows::Columns;
 use super::{
     Class, Dialect, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
-    ToolLock, always_transactional, leading_digits,
+    ToolLock, leading_digits, rows,
 };
 use crate::migrations::folder::{Entry, FolderError, Listed, Listing, read_text};
 use crate::model::ledger::Tool;
@@ -20,13 +21,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     companion: None,
     lock: ToolLock::None,
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
-    files: Some(FileRules {
-        depth: 2,
-        classify,
-        pieces: |_| Vec::new(),
-        transactional: always_transactional,
-        down_pieces: None,
-    }),
+    files: Some(FileRules::not_run(2, classify)),
     writing: None,
 };
 
@@ -38,8 +33,7 @@ fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
 }
 
 fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
-    let applied = interner.set(Order::AsListed, rows.first().and_then(|row| row.text(0)));
-    Ok(Parsed { applied, dirty: false, locked: None })
+    Ok(rows::parsed(rows, interner, Order::AsListed, Columns::default()))
 }
 
 fn history(ledger: &str) -> String {

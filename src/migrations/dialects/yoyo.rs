@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     Class, Dialect, FIELD, FileName, FileRules, Gap, Interner, LedgerTables, Order, Parsed, Reading, SEPARATOR, Shape,
-    ToolLock, always_transactional, without_stamp,
+    ToolLock, without_stamp,
 };
 use crate::migrations::folder::{Entry, FolderError, Listed, Listing, python, read_text};
 use crate::model::ledger::Tool;
@@ -25,13 +25,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     companion: Some(&Shape::at_least(&["yoyo_lock"], &[("locked", "int4"), ("ctime", "timestamp*"), ("pid", "int4")])),
     lock: ToolLock::Row,
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
-    files: Some(FileRules {
-        depth: 1,
-        classify,
-        pieces: |_| Vec::new(),
-        transactional: always_transactional,
-        down_pieces: None,
-    }),
+    files: Some(FileRules::not_run(1, classify)),
     writing: None,
 };
 

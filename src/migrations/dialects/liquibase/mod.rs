@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::{
     Class, Dialect, FIELD, FileName, FileRules, Gap, Interner, LedgerTables, Names, Order, Parsed, Reading, SEPARATOR,
-    Seen, Shape, ToolLock, always_transactional,
+    Seen, Shape, ToolLock,
 };
 use crate::migrations::folder::{Entry, FolderError, Listed, Listing, read_text};
 use crate::model::ledger::Tool;
@@ -43,13 +43,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     )),
     lock: ToolLock::Row,
     reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
-    files: Some(FileRules {
-        depth: 8,
-        classify,
-        pieces: |_| Vec::new(),
-        transactional: always_transactional,
-        down_pieces: None,
-    }),
+    files: Some(FileRules::not_run(8, classify)),
     writing: None,
 };
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{
     Class, Dialect, FIELD, FileName, FileRules, Gap, Interner, LedgerTables, LockPlace, Names, Order, Parsed, Reading,
-    SEPARATOR, Seen, Shape, ToolLock, always_transactional,
+    SEPARATOR, Seen, Shape, ToolLock,
 };
 use crate::migrations::folder::{Entry, FolderError, Listed, Listing, MigrationFile, read_text};
 use crate::model::ledger::Tool;
@@ -36,13 +36,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     )),
     lock: ToolLock::Database(key),
     reading: Some(Reading { sql, parse, history, checksum: Some(checksum), position_only: false }),
-    files: Some(FileRules {
-        depth: 4,
-        classify,
-        pieces: |_| Vec::new(),
-        transactional: always_transactional,
-        down_pieces: None,
-    }),
+    files: Some(FileRules::not_run(4, classify)),
     writing: None,
 };
 
