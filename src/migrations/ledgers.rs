@@ -101,11 +101,9 @@ pub async fn read(
     for schema in schemas {
         match state_before_reading(found.by_schema.get(schema), &role) {
             Ok(ledger) => {
-                if let Some(reading) = &dialect(ledger.tool).reading {
-                    let companion = ledger.companion.as_ref().map(QualifiedName::quoted);
-                    let tables = LedgerTables { ledger: &ledger.name.quoted(), companion: companion.as_deref() };
-                    requests.push(((*schema, ledger), (reading.sql)(&tables)));
-                }
+                let companion = ledger.companion.as_ref().map(QualifiedName::quoted);
+                let tables = LedgerTables { ledger: &ledger.name.quoted(), companion: companion.as_deref() };
+                requests.push(((*schema, ledger), (dialect(ledger.tool).reading.sql)(&tables)));
             }
             Err(state) => {
                 read.states.insert(*schema, state);
@@ -133,15 +131,6 @@ fn state_before_reading<'f>(found: Option<&'f Found>, role: &str) -> Result<&'f 
     match found {
         None => Err(LedgerState::Absent),
         Some(Found::Unclear { why, .. }) => Err(LedgerState::Unreadable { tool: None, why: why.clone() }),
-        Some(Found::Ledger(ledger)) if dialect(ledger.tool).reading.is_none() => Err(LedgerState::Unreadable {
-            tool: Some(ledger.tool),
-            why: format!(
-                "{} is a ledger of {}, which this version recognises and does not read yet",
-                ledger.name.quoted(),
-                ledger.tool
-            )
-            .into(),
-        }),
         Some(Found::Ledger(ledger)) => ledger.no_access(role).map_or(Ok(ledger), Err),
     }
 }
@@ -166,10 +155,7 @@ fn state(ledger: &FoundLedger, answer: Result<Vec<TextRow>, QueryError>, interne
         }
         Err(error) => return unreadable(format!("the ledger {table} could not be read: {error}")),
     };
-    let Some(reading) = &dialect(ledger.tool).reading else {
-        return unreadable(format!("ledgers of {} are not read yet", ledger.tool));
-    };
-    match (reading.parse)(&rows, interner) {
+    match (dialect(ledger.tool).reading.parse)(&rows, interner) {
         Ok(parsed) => LedgerState::Read(LedgerReading {
             tool: ledger.tool,
             table: ledger.name.name.raw().into(),
@@ -194,10 +180,9 @@ pub async fn detail(
     lens: &Lens,
 ) -> Result<Vec<MigrationDetail>, QueryError> {
     let rows = match (found, state) {
-        (Some(Found::Ledger(ledger)), LedgerState::Read(_)) => match &dialect(ledger.tool).reading {
-            Some(reading) => reader.rows(&(reading.history)(&ledger.name.quoted())).await?,
-            None => Vec::new(),
-        },
+        (Some(Found::Ledger(ledger)), LedgerState::Read(_)) => {
+            reader.rows(&(dialect(ledger.tool).reading.history)(&ledger.name.quoted())).await?
+        }
         _ => Vec::new(),
     };
     Ok(merge(&rows, state, folder, lens))
@@ -213,7 +198,7 @@ fn merge(rows: &[TextRow], state: &LedgerState, folder: Option<&Folder>, lens: &
     let known = dialect(tool);
     let files: HashMap<&str, _> =
         folder.into_iter().flat_map(|folder| &folder.files).map(|file| (known.key(&file.version), file)).collect();
-    let checksum = known.reading.as_ref().and_then(|reading| reading.checksum);
+    let checksum = known.reading.checksum;
     let mut details: Vec<MigrationDetail> = Vec::new();
     for row in rows {
         let Some(version) = row.text(0).and_then(|entry| lens.version(tool, entry)) else { continue };
@@ -256,8 +241,8 @@ fn add_files(details: &mut Vec<MigrationDetail>, state: &LedgerState, folder: &F
     // Where a position is no file, what lies before it is not known.
     let Some(pending) = pending else { return };
     let is_pending = |version: &Version| pending.contains(version);
-    let has_a_past = known.reading.as_ref().is_some_and(|reading| reading.position_only)
-        || state.reading().is_some_and(|reading| reading.applied.baseline.is_some());
+    let has_a_past =
+        known.reading.position_only || state.reading().is_some_and(|reading| reading.applied.baseline.is_some());
     let named: Vec<String> = details.iter().map(|detail| known.key(&detail.version).to_owned()).collect();
     for file in &folder.files {
         if named.iter().any(|key| key == known.key(&file.version)) {

@@ -206,7 +206,7 @@ impl<'f> Standings<'f> {
 
     /// What the ledger's checksums say of the files. A program has none that could be made without its tool.
     fn changed(&mut self, applied: &AppliedSet) -> Vec<Version> {
-        let checksum = self.dialect.reading.as_ref().and_then(|reading| reading.checksum);
+        let checksum = self.dialect.reading.checksum;
         let Some(checksum) = checksum.filter(|_| !applied.checksums.is_empty()) else { return Vec::new() };
         let (folder, dialect) = (self.folder, self.dialect);
         let own = self.checksums.get_or_insert_with(|| {
@@ -242,7 +242,7 @@ impl<'f> Standings<'f> {
 }
 
 fn position_only(tool: Tool) -> bool {
-    dialect(tool).reading.as_ref().is_some_and(|reading| reading.position_only)
+    dialect(tool).reading.position_only
 }
 
 /// What the siblings have, where no folder is configured: the reference is the fleet.

@@ -118,11 +118,10 @@ impl Look {
     /// past it already.
     pub(super) fn expected(&self, folder: &Folder, planned: &[Version]) -> Option<Vec<Version>> {
         let mut missing = self.missing(folder, planned)?;
-        let known = dialect(folder.tool);
-        if let (Gap::NeverApplied, Some(reading)) = (known.gap, self.ledger.reading())
+        if let (Gap::NeverApplied, Some(reading)) = (dialect(folder.tool).gap, self.ledger.reading())
             && let Some(newest) = reading.applied.versions.last()
         {
-            missing.retain(|version| known.order.compare(version, newest).is_gt());
+            missing.retain(|version| folder.is_before(version, newest) != Some(true));
         }
         Some(missing)
     }

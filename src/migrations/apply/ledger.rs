@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::migrations::dialects::{Dialect, Interner, LedgerTables, LockPlace, Reading, ToolLock, Writing, dialect};
+use crate::migrations::dialects::{Dialect, Interner, LedgerTables, LockPlace, ToolLock, Writing, dialect};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{Ident, IdentError, QualifiedName, SchemaName};
 use crate::model::ledger::{AppliedSet, Tool, Version};
@@ -48,7 +48,6 @@ impl Way<'_> {
 pub struct WritableLedger {
     dialect: &'static Dialect,
     writing: &'static Writing,
-    reading: &'static Reading,
     /// Its table's name in every schema.
     name: Ident,
 }
@@ -77,13 +76,9 @@ impl WritableLedger {
     #[must_use]
     pub fn named(tool: Tool, name: Option<&str>) -> Option<Self> {
         let dialect = dialect(tool);
-        match (&dialect.writing, &dialect.reading) {
-            (Some(writing), Some(reading)) => {
-                let name = Ident::new(name.unwrap_or(writing.table)).ok()?;
-                Some(Self { dialect, writing, reading, name })
-            }
-            (Some(_) | None, _) => None,
-        }
+        let writing = dialect.writing.as_ref()?;
+        let name = Ident::new(name.unwrap_or(writing.table)).ok()?;
+        Some(Self { dialect, writing, name })
     }
 
     /// The tool.
@@ -109,7 +104,7 @@ impl WritableLedger {
     /// One SELECT over the ledger.
     #[must_use]
     pub fn read_sql(&self, table: &QualifiedName) -> String {
-        ended((self.reading.sql)(&LedgerTables::alone(&table.quoted())))
+        ended((self.dialect.reading.sql)(&LedgerTables::alone(&table.quoted())))
     }
 
     /// What its answer means for a step.
@@ -117,7 +112,7 @@ impl WritableLedger {
     /// # Errors
     /// When the ledger holds what its tool never writes.
     pub fn judge(&self, rows: &[TextRow], version: &Version, way: Way<'_>) -> Result<Before, QueryError> {
-        let parsed = (self.reading.parse)(rows, &mut Interner::default())?;
+        let parsed = (self.dialect.reading.parse)(rows, &mut Interner::default())?;
         if let Some(why) = parsed.locked {
             return Ok(Before::Locked(why.raw().to_owned()));
         }
@@ -130,7 +125,7 @@ impl WritableLedger {
         }
         Ok(match way {
             // A ledger without history says by its position what is applied: one that moved may have passed files over.
-            Way::Up { from } if self.reading.position_only && !self.same(applied.current.as_ref(), from) => {
+            Way::Up { from } if self.dialect.reading.position_only && !self.same(applied.current.as_ref(), from) => {
                 Before::Moved(self.moved(applied, from))
             }
             Way::Up { .. } => Before::Free,
@@ -141,7 +136,7 @@ impl WritableLedger {
 
     /// Whether the version counts as applied.
     fn has(&self, applied: &AppliedSet, version: &Version) -> bool {
-        if self.reading.position_only {
+        if self.dialect.reading.position_only {
             let position = applied.current.as_ref();
             return position.is_some_and(|position| self.dialect.order.compare(version, position) != Ordering::Greater);
         }

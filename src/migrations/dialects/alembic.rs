@@ -20,7 +20,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::ByGraph,
     companion: None,
     lock: ToolLock::None,
-    reading: Some(Reading { sql, parse, history, checksum: None, position_only: true }),
+    reading: Reading { sql, parse, history, checksum: None, position_only: true },
     files: Some(FileRules::not_run(3, classify)),
     writing: None,
 };

@@ -22,13 +22,13 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::Applied,
     companion: None,
     lock: ToolLock::None,
-    reading: Some(Reading {
+    reading: Reading {
         sql: rails::sql,
         parse: |rows, interner| Ok(rows::parsed(rows, interner, Order::Text, Columns::default())),
         history: rails::history,
         checksum: None,
         position_only: false,
-    }),
+    },
     files: Some(FileRules {
         depth: 1,
         classify,

@@ -17,13 +17,13 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::Applied,
     companion: None,
     lock: ToolLock::None,
-    reading: Some(Reading {
+    reading: Reading {
         sql,
         parse: |rows, interner| Ok(rows::parsed(rows, interner, Order::Text, Columns::default())),
         history,
         checksum: None,
         position_only: false,
-    }),
+    },
     files: Some(FileRules { depth: 2, classify, pieces: split::whole, transactional, down_pieces: None }),
     writing: Some(Writing {
         table: "__diesel_schema_migrations",

@@ -34,7 +34,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::Refused,
     companion: None,
     lock: ToolLock::Schema(key),
-    reading: Some(Reading {
+    reading: Reading {
         sql: |tables| LEDGER.replace(":ledger", tables.ledger),
         parse: |rows, interner| {
             let columns = Columns { checksums: true, dirty: Some(1), current: Some(2), baseline: Some(3) };
@@ -43,7 +43,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         history: |ledger| HISTORY.replace(":ledger", ledger),
         checksum: Some(checksum),
         position_only: false,
-    }),
+    },
     files: Some(FileRules { depth: 8, classify, pieces: split::whole, transactional, down_pieces: None }),
     writing: Some(Writing {
         table: "flyway_schema_history",

@@ -18,7 +18,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::NeverApplied,
     companion: None,
     lock: ToolLock::Schema(key),
-    reading: Some(Reading {
+    reading: Reading {
         sql,
         parse: |rows, interner| {
             Ok(rows::parsed(rows, interner, Order::Number, Columns { dirty: Some(1), ..Columns::default() }))
@@ -26,7 +26,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         history,
         checksum: None,
         position_only: true,
-    }),
+    },
     // It opens no transaction: a file is one message, of which the server makes one.
     files: Some(FileRules {
         depth: 1,

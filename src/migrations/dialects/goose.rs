@@ -21,13 +21,13 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::Refused,
     companion: None,
     lock: ToolLock::None,
-    reading: Some(Reading {
+    reading: Reading {
         sql,
         parse: |rows, interner| Ok(rows::parsed(rows, interner, Order::Number, Columns::default())),
         history,
         checksum: None,
         position_only: false,
-    }),
+    },
     files: Some(FileRules {
         depth: 1,
         classify,

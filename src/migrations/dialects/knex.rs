@@ -19,7 +19,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::Applied,
     companion: Some(&Shape::exactly(&["knex_migrations_lock"], &[("index", "int4"), ("is_locked", "int4")])),
     lock: ToolLock::Row,
-    reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
+    reading: Reading { sql, parse, history, checksum: None, position_only: false },
     files: Some(FileRules::not_run(1, classify)),
     writing: None,
 };

@@ -30,7 +30,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::Applied,
     companion: None,
     lock: ToolLock::Row,
-    reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
+    reading: Reading { sql, parse, history, checksum: None, position_only: false },
     files: Some(FileRules {
         depth: 8,
         classify,

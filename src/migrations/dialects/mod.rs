@@ -72,8 +72,8 @@ pub struct Dialect {
     pub companion: Option<&'static Shape>,
     /// What keeps two runs of the tool apart.
     pub lock: ToolLock,
-    /// How its ledger is read; `None` where it is only recognised.
-    pub reading: Option<Reading>,
+    /// How its ledger is read.
+    pub reading: Reading,
     /// How its migration files are named and cut up; `None` where its folders are not read yet.
     pub files: Option<FileRules>,
     /// How its ledger is written; `None` where tenantui does not write it.

@@ -19,7 +19,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::Refused,
     companion: None,
     lock: ToolLock::Database(|_| 7_241_865_325_823_964),
-    reading: Some(Reading {
+    reading: Reading {
         sql,
         parse: |rows, interner| {
             let columns = Columns { current: Some(1), ..Columns::default() };
@@ -28,7 +28,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         history,
         checksum: None,
         position_only: false,
-    }),
+    },
     files: Some(FileRules {
         depth: 1,
         classify,

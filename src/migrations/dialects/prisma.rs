@@ -31,7 +31,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::Applied,
     companion: None,
     lock: ToolLock::Database(|_| 72_707_369),
-    reading: Some(Reading {
+    reading: Reading {
         sql,
         parse: |rows, interner| {
             let columns = Columns { checksums: true, dirty: Some(1), ..Columns::default() };
@@ -40,7 +40,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         history,
         checksum: Some(checksum),
         position_only: false,
-    }),
+    },
     files: Some(FileRules {
         depth: 2,
         classify,

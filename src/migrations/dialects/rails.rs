@@ -17,7 +17,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::Applied,
     companion: None,
     lock: ToolLock::Database(key),
-    reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
+    reading: Reading { sql, parse, history, checksum: None, position_only: false },
     files: Some(FileRules::not_run(4, classify)),
     writing: None,
 };

@@ -12,13 +12,13 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::Applied,
     companion: None,
     lock: ToolLock::Database(rails::key),
-    reading: Some(Reading {
+    reading: Reading {
         sql: rails::sql,
         parse: rails::parse,
         history: rails::history,
         checksum: None,
         position_only: false,
-    }),
+    },
     files: None,
     writing: None,
 };

@@ -26,7 +26,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::NeverApplied,
     companion: None,
     lock: ToolLock::None,
-    reading: Some(Reading {
+    reading: Reading {
         sql,
         parse: |rows, interner| {
             let columns = Columns { checksums: true, ..Columns::default() };
@@ -35,7 +35,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         history,
         checksum: Some(|file| checksum(file, version_bytes(file).len())),
         position_only: false,
-    }),
+    },
     // The tool's own down to version 0.10: there is none.
     files: Some(FileRules {
         depth: 8,

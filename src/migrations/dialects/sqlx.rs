@@ -31,7 +31,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     companion: None,
     // The library's Migrator takes it; the command takes none.
     lock: ToolLock::Database(key),
-    reading: Some(Reading {
+    reading: Reading {
         sql,
         parse: |rows, interner| {
             let columns = Columns { checksums: true, dirty: Some(1), ..Columns::default() };
@@ -40,7 +40,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         history,
         checksum: Some(checksum),
         position_only: false,
-    }),
+    },
     files: Some(FileRules {
         depth: 1,
         classify,

@@ -55,10 +55,7 @@ fn a_column_more_or_less_or_of_another_type_is_another_table() {
 }
 
 #[test]
-fn only_what_is_read_is_written_and_a_certain_tool_alone() {
-    for tool in Tool::ALL.into_iter().filter(|tool| dialect(*tool).writing.is_some()) {
-        assert!(dialect(tool).reading.is_some() && tool != Tool::RailsOrDbmate, "{tool}");
-    }
+fn a_certain_tool_alone_is_written() {
     let written: Vec<Tool> = Tool::ALL.into_iter().filter(|tool| dialect(*tool).writing.is_some()).collect();
     assert_eq!(
         written,

@@ -24,7 +24,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     gap: Gap::ByGraph,
     companion: Some(&Shape::at_least(&["yoyo_lock"], &[("locked", "int4"), ("ctime", "timestamp*"), ("pid", "int4")])),
     lock: ToolLock::Row,
-    reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
+    reading: Reading { sql, parse, history, checksum: None, position_only: false },
     files: Some(FileRules::not_run(1, classify)),
     writing: None,
 };

@@ -173,19 +173,18 @@ impl Folder {
         detect::detect(path)
     }
 
-    /// Whether one version comes before another: by the files' order, and where one is no file by the tool's order of
-    /// versions. `None` where neither tells.
+    /// Whether one version comes before another: by the tool's order of versions, and where there is none by the order
+    /// of the files. `None` where neither tells.
     #[must_use]
     pub fn is_before(&self, a: &Version, b: &Version) -> Option<bool> {
         let dialect = dialect(self.tool);
-        let place =
-            |version: &Version| self.files.iter().position(|file| dialect.key(&file.version) == dialect.key(version));
-        match (place(a), place(b)) {
-            (Some(a), Some(b)) => Some(a < b),
-            (Some(_), None) | (None, _) => match dialect.order {
-                Order::Number | Order::Text | Order::Parts | Order::Stamp => Some(dialect.order.compare(a, b).is_lt()),
-                Order::AsListed => None,
-            },
+        match dialect.order {
+            Order::Number | Order::Text | Order::Parts | Order::Stamp => Some(dialect.order.compare(a, b).is_lt()),
+            Order::AsListed => {
+                let is = |file: &MigrationFile, version| dialect.key(&file.version) == dialect.key(version);
+                let place = |version| self.files.iter().position(|file| is(file, version));
+                Some(place(a)? < place(b)?)
+            }
         }
     }
 

@@ -47,11 +47,6 @@ fn not_written(tool: Tool) -> Untrusted {
 }
 
 fn refusal(tool: Tool, command: &[String], options: &PlanOptions) -> Option<String> {
-    if dialect(tool).reading.is_none() {
-        return Some(format!(
-            "ledgers of {tool} are not read by this version, and what its command did could not be proved: run it yourself"
-        ));
-    }
     if let Some(words) = aim::unaimed(tool, command) {
         return Some(words);
     }

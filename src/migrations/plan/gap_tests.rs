@@ -64,6 +64,27 @@ fn a_gap_that_refinery_never_applies_is_passed_over() {
 }
 
 #[test]
+fn what_is_older_follows_the_journal_where_versions_have_no_order() {
+    // Drizzle's tags are in the order of its journal; it never applies what is older than the newest row.
+    let folder = folder_of(Tool::Drizzle, &["z_first", "m_second", "a_third"]);
+    let made = |applied: &[&str]| {
+        let ledger = LedgerState::Read(ledger_of(Tool::Drizzle, applied));
+        let options = PlanOptions {
+            command: Some(vec!["npx".to_owned(), "drizzle-kit".to_owned(), "migrate".to_owned()]),
+            ..options()
+        };
+        made(vec![tenant("a", ledger)], &folder, options)
+    };
+    let plan = made(&["z_first"]);
+    assert_eq!((runs(&plan), warnings(&plan)), (vec![("a".to_owned(), vec!["m_second", "a_third"])], vec![]));
+    let plan = made(&["m_second"]);
+    assert_eq!(runs(&plan), [("a".to_owned(), vec!["a_third"])]);
+    assert!(warnings(&plan)[0].contains("passed over"), "{:?}", warnings(&plan));
+    let plan = made(&["z_first", "a_third"]);
+    assert!(left_out(&plan)[0].1.contains("never applies"), "{:?}", left_out(&plan));
+}
+
+#[test]
 fn a_position_is_not_moved_over_files_that_did_not_run() {
     let plan = planned(Tool::GolangMigrate, &["2"], Some("4"));
     assert!(left_out(&plan)[0].1.contains("--to 4"), "{:?}", left_out(&plan));

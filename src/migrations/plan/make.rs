@@ -148,7 +148,7 @@ impl<'f> Range<'f> {
     fn leaves_a_gap(&self, pending: &[Version]) -> Option<Untrusted> {
         let tool = self.folder.tool;
         let only = &self.folder.files[self.only?];
-        let position_only = dialect(tool).reading.as_ref().is_some_and(|reading| reading.position_only);
+        let position_only = dialect(tool).reading.position_only;
         let first = pending.first().filter(|first| position_only && **first != only.version)?;
         let why = format!(
             "{tool} keeps its position and no history: with {} alone its ledger would say that {} is applied too",
@@ -211,7 +211,7 @@ fn judge(tenant: &Tenant, standings: &mut Standings<'_>, range: &Range<'_>, opti
             format!("changed checksum: the file of {list} is not what was applied here; if that is meant, accept it with --accept-changed {}", unaccepted[0]).into(),
         );
     }
-    let Settled { files, warning } = match gaps::settle(tenant, &standing, files, range.only.is_some()) {
+    let Settled { files, warning } = match gaps::settle(tenant, &standing, range.folder, files, options) {
         Ok(settled) => settled,
         Err(why) => return Judged::LeftOut(why),
     };

@@ -113,7 +113,7 @@ fn judge(tenant: &Tenant, folder: &Folder, reach: &Reach) -> Result<Option<Tenan
 fn newest_first(reading: &LedgerReading, folder: &Folder) -> Result<Vec<Version>, Untrusted> {
     let dialect = dialect(reading.tool);
     let applied = &reading.applied;
-    if dialect.reading.as_ref().is_none_or(|reading| !reading.position_only) {
+    if !dialect.reading.position_only {
         return Ok(applied.versions.iter().rev().cloned().collect());
     }
     // A ledger without history: its position says that all files up to it are applied.

@@ -42,7 +42,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         &[("id", "int"), ("locked", "bool"), ("lockgranted", "timestamp*"), ("lockedby", "varchar*")],
     )),
     lock: ToolLock::Row,
-    reading: Some(Reading { sql, parse, history, checksum: None, position_only: false }),
+    reading: Reading { sql, parse, history, checksum: None, position_only: false },
     files: Some(FileRules::not_run(8, classify)),
     writing: None,
 };

@@ -35,7 +35,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         &[("event", "text"), ("change_id", "text"), ("change", "text"), ("committed_at", "timestamptz")],
     )),
     lock: ToolLock::Database(key),
-    reading: Some(Reading { sql, parse, history, checksum: Some(checksum), position_only: false }),
+    reading: Reading { sql, parse, history, checksum: Some(checksum), position_only: false },
     files: Some(FileRules::not_run(4, classify)),
     writing: None,
 };
