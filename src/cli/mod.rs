@@ -84,7 +84,7 @@ where
     F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
 {
     logging::start()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = threads(arguments.command.as_ref())
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the runtime could not be started: {error}")))?;
@@ -92,6 +92,15 @@ where
     // A question that nobody answered may still be reading the terminal: do not wait for it.
     runtime.shutdown_background();
     ended
+}
+
+/// A command waits for one server at a time: on one thread, an answer wakes nobody else. What draws, or goes on with
+/// several jobs, has more.
+fn threads(command: Option<&Command>) -> tokio::runtime::Builder {
+    match command {
+        None | Some(Command::Demo(_) | Command::Worker(_)) => tokio::runtime::Builder::new_multi_thread(),
+        Some(_) => tokio::runtime::Builder::new_current_thread(),
+    }
 }
 
 async fn dispatch<F>(arguments: Arguments, keys: &[KeyLine], dashboard: F) -> Outcome<Status>

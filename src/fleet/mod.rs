@@ -241,6 +241,8 @@ pub enum Sizes {
     Always,
     /// Where some tenant has pending migrations: the smallest go first then. With nothing to do nobody asks for them.
     WherePending,
+    /// They are left unknown: nothing depends on them.
+    Never,
 }
 
 /// One database, read once, for commands.

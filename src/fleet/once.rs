@@ -34,6 +34,7 @@ pub async fn read(target: &Target, options: &ReadOptions) -> Result<Reading, Fle
                 picture.stale = true;
             }
         }
+        Sizes::Never => read::refresh(&mut session, &mut picture, Scope::WITHOUT_COUNTS, &mut |_| {}).await?,
     }
     if options.exact {
         read::measure_all(&mut session, &mut picture).await?;

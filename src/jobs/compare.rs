@@ -1,10 +1,13 @@
 //! After a run: whether the tenants that went through it have the structure of the canary, or of most of them where
 //! there was none (docs/adr/0015). What differs is a note of that tenant and a line of the log; it fails nothing.
 //!
-//! Reads on a session of its own that waits for no lock, page by page, and stops when its time is over.
+//! Reads on sessions of its own that wait for no lock, page by page, and stops when its time is over. The hashes of
+//! tenants that are through are taken while the others are at work: the server waits for its disk then.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
 
 use super::gate;
 use super::orders::OrderError;
@@ -14,7 +17,7 @@ use super::worker::Claimed;
 use crate::migrations::apply::step::Fence;
 use crate::model::ident::literal;
 use crate::model::job::{JobKind, LogMark};
-use crate::postgres::session::{Patience, QueryError, Reader, WriterSession};
+use crate::postgres::session::{LinkError, Patience, QueryError, Reader, Target};
 use crate::postgres::structure::{self, PAGE, Structure};
 
 /// How long it may take in all.
@@ -36,17 +39,74 @@ struct Odd {
     words: String,
 }
 
+/// What was learned while the run went on.
+#[derive(Default)]
+pub(super) struct Ahead {
+    reader: Option<Reader>,
+    hashes: HashMap<u32, String>,
+}
+
+/// Hashes the schemas that `through` names, a page at a time, until the run is `over`. What is left then, or could not
+/// be read, is left to [`after`].
+pub(super) async fn ahead(
+    target: &Target,
+    shared: &Shared<'_>,
+    mut through: mpsc::UnboundedReceiver<u32>,
+    mut over: oneshot::Receiver<()>,
+) -> Ahead {
+    let mut ahead = Ahead::default();
+    let mut page = Vec::with_capacity(PAGE);
+    loop {
+        while page.len() < PAGE {
+            let room = PAGE - page.len();
+            tokio::select! {
+                biased;
+                _ = &mut over => return ahead,
+                more = through.recv_many(&mut page, room) => if more == 0 { return ahead },
+            }
+        }
+        let hashed = tokio::select! {
+            hashed = ahead.hash(target, &page) => hashed,
+            // A process that has to end does not wait for this.
+            () = shared.end_now() => return ahead,
+        };
+        if let Err(error) = hashed {
+            tracing::debug!(%error, "structures are hashed after the run");
+            return ahead;
+        }
+        page.clear();
+    }
+}
+
+impl Ahead {
+    async fn hash(&mut self, target: &Target, oids: &[u32]) -> Result<(), QueryError> {
+        let hashes = structure::hashes(self.reader(target).await?, oids).await?;
+        self.hashes.extend(hashes);
+        Ok(())
+    }
+
+    async fn hash_all(&mut self, target: &Target, pages: &[&[u32]]) -> Result<(), QueryError> {
+        for page in pages {
+            self.hash(target, page).await?;
+        }
+        Ok(())
+    }
+
+    async fn reader(&mut self, target: &Target) -> Result<&Reader, LinkError> {
+        if let Some(reader) = self.reader.take().filter(|reader| !reader.is_closed()) {
+            return Ok(self.reader.insert(reader));
+        }
+        Ok(self.reader.insert(Reader::open(target, Patience::Background).await?))
+    }
+}
+
 /// Compares and says so. Trouble on the way is said and no more.
-pub(super) async fn after(claimed: &Claimed<'_>, shared: &Shared<'_>, tenants: &[TenantSteps]) {
+pub(super) async fn after(claimed: &Claimed<'_>, shared: &Shared<'_>, tenants: &[TenantSteps], mut ahead: Ahead) {
     match claimed.kind {
         JobKind::Migrate | JobKind::Rollback | JobKind::Redo => {}
         JobKind::Provision | JobKind::Rehearse => return,
     }
-    let session = match gate::open(claimed.target, Some(claimed.job)).await {
-        Ok(session) => session,
-        Err(error) => return not_compared(shared, &error.to_string()).await,
-    };
-    let done = match done(&session, claimed.fence).await {
+    let done = match done(&mut ahead, claimed).await {
         Ok(done) => done,
         Err(error) => return not_compared(shared, &error.to_string()).await,
     };
@@ -61,7 +121,7 @@ pub(super) async fn after(claimed: &Claimed<'_>, shared: &Shared<'_>, tenants: &
     }
     let canary = usize::try_from(claimed.canary()).unwrap_or(0);
     let reference = tenants.iter().take(canary).find(|tenant| through.iter().any(|t| std::ptr::eq(t.tenant, *tenant)));
-    let work = compared(claimed, &through, reference);
+    let work = compared(claimed.target, &through, reference, ahead);
     let found = tokio::select! {
         found = tokio::time::timeout(LONGEST, work) => match found {
             Ok(Ok(found)) => found,
@@ -71,7 +131,7 @@ pub(super) async fn after(claimed: &Claimed<'_>, shared: &Shared<'_>, tenants: &
         // A process that has to end does not wait for this.
         () = shared.end_now() => return,
     };
-    tell(shared, &session, &through, reference, &found).await;
+    tell(claimed, shared, &through, reference, &found).await;
 }
 
 async fn not_compared(shared: &Shared<'_>, why: &str) {
@@ -79,37 +139,28 @@ async fn not_compared(shared: &Shared<'_>, why: &str) {
 }
 
 /// The schemas of which all steps are done.
-async fn done(session: &WriterSession, fence: Fence) -> Result<HashSet<String>, OrderError> {
+async fn done(ahead: &mut Ahead, claimed: &Claimed<'_>) -> Result<HashSet<String>, QueryError> {
     let sql = format!(
         "SELECT s.schema_name FROM tenantui.step AS s WHERE s.job_id = {} GROUP BY s.schema_name \
          HAVING pg_catalog.bool_and(s.state = 'done')",
-        fence.job
+        claimed.job
     );
-    let rows = gate::ask(session, &sql).await?;
-    Ok(rows.iter().flatten().filter_map(|row| row.text(0).map(str::to_owned)).collect())
+    let rows = ahead.reader(claimed.target).await?.rows(&sql).await?;
+    Ok(rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect())
 }
 
 /// Whose structure is another one than the reference's, or than that of most where there is no reference. Tenants at
 /// different versions are not alike and need not be: each group is compared by itself.
 async fn compared(
-    claimed: &Claimed<'_>,
+    target: &Target,
     through: &[Through<'_>],
     reference: Option<&TenantSteps>,
+    mut ahead: Ahead,
 ) -> Result<Vec<Odd>, QueryError> {
-    let reader = Reader::open(claimed.target, Patience::Background).await?;
     let started = Instant::now();
-    let pages: Vec<&[Through<'_>]> = through.chunks(PAGE).collect();
-    let (here, beside) = pages.split_at(pages.len().div_ceil(2));
-    let beside = async {
-        match beside {
-            [] => Ok(HashMap::new()),
-            pages => hashed(&Reader::open(claimed.target, Patience::Background).await?, pages).await,
-        }
-    };
-    // The whole run waits for this, and nothing else of it works meanwhile: two sessions halve the time.
-    let (mut hashes, more) = tokio::try_join!(hashed(&reader, here), beside)?;
-    hashes.extend(more);
-    tracing::debug!(tenants = through.len(), took = ?started.elapsed(), "structures hashed");
+    let known = ahead.hashes.len();
+    rest(target, through, &mut ahead).await?;
+    tracing::debug!(tenants = through.len(), known, took = ?started.elapsed(), "structures hashed");
     let mut groups: HashMap<&str, Vec<&TenantSteps>> = HashMap::new();
     for one in through {
         groups.entry(one.version).or_default().push(one.tenant);
@@ -117,26 +168,29 @@ async fn compared(
     let mut odd = Vec::new();
     for group in groups.into_values() {
         let standard = group.iter().copied().find(|tenant| reference.is_some_and(|r| std::ptr::eq(r, *tenant)));
-        let Some(standard) = standard.or_else(|| most(&group, &hashes)) else { continue };
+        let Some(standard) = standard.or_else(|| most(&group, &ahead.hashes)) else { continue };
         let off: Vec<u32> = group
             .iter()
             .map(|tenant| tenant.schema_oid)
-            .filter(|oid| hashes.get(oid) != hashes.get(&standard.schema_oid))
+            .filter(|oid| ahead.hashes.get(oid) != ahead.hashes.get(&standard.schema_oid))
             .take(MOST_ODD)
             .collect();
-        odd.extend(looked_at(&reader, standard, &off).await?);
+        odd.extend(looked_at(ahead.reader(target).await?, standard, &off).await?);
     }
     Ok(odd)
 }
 
-/// The hashes of these tenants' structures, by schema.
-async fn hashed(reader: &Reader, pages: &[&[Through<'_>]]) -> Result<HashMap<u32, String>, QueryError> {
-    let mut hashes = HashMap::new();
-    for page in pages {
-        let oids: Vec<u32> = page.iter().map(|through| through.tenant.schema_oid).collect();
-        hashes.extend(structure::hashes(reader, &oids).await?);
-    }
-    Ok(hashes)
+/// Hashes what was not hashed during the run. All of the run waits for this, and nothing else of it works meanwhile:
+/// where there are several pages, two sessions halve the time.
+async fn rest(target: &Target, through: &[Through<'_>], ahead: &mut Ahead) -> Result<(), QueryError> {
+    let oids = through.iter().map(|through| through.tenant.schema_oid);
+    let oids: Vec<u32> = oids.filter(|oid| !ahead.hashes.contains_key(oid)).collect();
+    let pages: Vec<&[u32]> = oids.chunks(PAGE).collect();
+    let (here, there) = pages.split_at(pages.len().div_ceil(2));
+    let mut beside = Ahead::default();
+    tokio::try_join!(ahead.hash_all(target, here), beside.hash_all(target, there))?;
+    ahead.hashes.extend(beside.hashes);
+    Ok(())
 }
 
 /// One of those that have the structure of most; the first in the job's order where several structures are as many.
@@ -179,19 +233,16 @@ async fn looked_at(reader: &Reader, standard: &TenantSteps, off: &[u32]) -> Resu
 }
 
 async fn tell(
+    claimed: &Claimed<'_>,
     shared: &Shared<'_>,
-    session: &WriterSession,
     through: &[Through<'_>],
     reference: Option<&TenantSteps>,
     found: &[Odd],
 ) {
-    for odd in found {
-        let Some(one) = through.iter().find(|one| one.tenant.schema_oid == odd.oid) else { continue };
-        shared.reports.line(LogMark::Note, &one.tenant.slug, odd.words.clone()).await;
-        let sql = note_sql(shared.fence, one.tenant, &odd.words, shared.os_user);
-        if let Err(trouble) = gate::ask(session, &sql).await {
-            shared.reports.note(format!("that was not recorded: {}", trouble.message().raw())).await;
-        }
+    if !found.is_empty()
+        && let Err(error) = record(claimed, shared, through, found).await
+    {
+        shared.reports.note(format!("the differences were not recorded: {error}")).await;
     }
     let with = reference.map_or_else(|| "with most of them".to_owned(), |tenant| format!("with {}", tenant.slug));
     let text = match found.len() {
@@ -199,6 +250,21 @@ async fn tell(
         odd => format!("structures of {} tenants compared {with}: {odd} differ", through.len()),
     };
     shared.reports.note(text).await;
+}
+
+async fn record(
+    claimed: &Claimed<'_>,
+    shared: &Shared<'_>,
+    through: &[Through<'_>],
+    found: &[Odd],
+) -> Result<(), OrderError> {
+    let session = gate::open(claimed.target, Some(claimed.job)).await?;
+    for odd in found {
+        let Some(one) = through.iter().find(|one| one.tenant.schema_oid == odd.oid) else { continue };
+        shared.reports.line(LogMark::Note, &one.tenant.slug, odd.words.clone()).await;
+        gate::ask(&session, &note_sql(shared.fence, one.tenant, &odd.words, shared.os_user)).await?;
+    }
+    Ok(())
 }
 
 /// The note on the tenant's last step, fenced, with its audit row.

@@ -58,15 +58,24 @@ impl<'a> Lane<'a> {
     pub(super) async fn session(&mut self) -> Result<(&WriterSession, i32), OrderError> {
         if self.session.as_ref().is_none_or(|(session, _)| session.client.is_closed()) {
             let session = gate::reopen(self.target, self.job, LINK_PATIENCE).await?;
-            same_server(self.home, &session.facts)?;
-            let rows = gate::ask(&session, "SELECT pg_catalog.pg_backend_pid()").await?;
-            let pid = rows.iter().flatten().next().map(|row| row.parse(0)).transpose()?.flatten().unwrap_or_default();
-            self.session = Some((session, pid));
+            self.adopt(session).await?;
         }
         match &self.session {
             Some((session, pid)) => Ok((session, *pid)),
             None => Err(gate::refused("the work session could not be opened")),
         }
+    }
+
+    /// Takes a session that was opened for this job.
+    ///
+    /// # Errors
+    /// When it is another server's, or does not answer.
+    pub(super) async fn adopt(&mut self, session: WriterSession) -> Result<(), OrderError> {
+        same_server(self.home, &session.facts)?;
+        let rows = gate::ask(&session, "SELECT pg_catalog.pg_backend_pid()").await?;
+        let pid = rows.iter().flatten().next().map(|row| row.parse(0)).transpose()?.flatten().unwrap_or_default();
+        self.session = Some((session, pid));
+        Ok(())
     }
 
     /// The session, its pid, and what asks about it meanwhile.

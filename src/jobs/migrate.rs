@@ -14,7 +14,7 @@ use super::shared::{Halt, Shared};
 use super::steps::TenantSteps;
 use super::tenant;
 use crate::model::job::{JobId, Outcome, Waits};
-use crate::postgres::session::Target;
+use crate::postgres::session::{Target, WriterSession};
 
 /// The most lanes of one job.
 const MAX_LANES: u32 = 64;
@@ -32,10 +32,22 @@ pub(super) struct Fleet<'a> {
     pub(super) failed_before: u32,
 }
 
-/// Goes through the tenants until all are through or something halts the run.
-pub(super) async fn run(fleet: &Fleet<'_>, shared: &Shared<'_>, tenants: &[TenantSteps]) -> Result<(), OrderError> {
+/// Goes through the tenants until all are through or something halts the run. The first lane works on `session`.
+pub(super) async fn run(
+    fleet: &Fleet<'_>,
+    shared: &Shared<'_>,
+    tenants: &[TenantSteps],
+    session: WriterSession,
+) -> Result<(), OrderError> {
     let lanes = fleet.parallel.clamp(1, MAX_LANES).min(u32::try_from(tenants.len()).unwrap_or(MAX_LANES));
     let mut lanes: Vec<Lane<'_>> = (0..lanes.max(1)).map(|_| Lane::new(fleet.target, fleet.job, fleet.home)).collect();
+    if let Some(first) = lanes.first_mut() {
+        match first.adopt(session).await {
+            // It was lost meanwhile: the lane opens another one.
+            Ok(()) | Err(OrderError::Link(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
     let canary = usize::try_from(fleet.pace.canary).unwrap_or(0).min(tenants.len());
     let (canaries, rest) = tenants.split_at(canary);
     if !canary_phase(fleet, shared, &mut lanes, canaries, rest).await {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::drive::Drive;
 use super::gate;
@@ -76,6 +76,8 @@ pub(super) struct Shared<'a> {
     pub(super) patient: Option<&'a str>,
     /// The tool's own command, where that does the work.
     pub(super) drive: Option<Drive<'a>>,
+    /// Told of each schema whose tenant is through.
+    pub(super) through: mpsc::UnboundedSender<u32>,
 }
 
 /// How work ended, and whether its cancel was sent before.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::bound::Home;
 use super::claim::{self, Again, Claim};
@@ -33,7 +33,7 @@ use crate::migrations::folder::MigrationFile;
 use crate::model::ident::SchemaName;
 use crate::model::job::{JobEvent, JobId, JobKind, JobView};
 use crate::model::ledger::Tool;
-use crate::postgres::session::Target;
+use crate::postgres::session::{Target, WriterSession};
 
 /// How long a process that has to end at once waits for a lost link, to say in what state it leaves its job.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
@@ -244,6 +244,7 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
         .collect::<Result<_, _>>()
         .map_err(|error| gate::refused(format!("the job's record: {error}")))?;
     let os_user = who::os_user();
+    let (through, through_in) = mpsc::unbounded_channel();
     let shared = Shared {
         fence: claimed.fence,
         limits: Limits {
@@ -263,28 +264,11 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
         turn: tokio::sync::Mutex::new(()),
         patient: claimed.patient.as_deref(),
         drive: Drive::of(claimed.target, claimed.job, params).await?,
+        through,
     };
     match claimed.kind {
         JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => {
-            let tenants = read_steps(claimed).await?;
-            let ordered_so = params.pace.wait_after_canary && !claimed.canary_seen;
-            let fleet = Fleet {
-                target: claimed.target,
-                job: claimed.job,
-                home: &claimed.home,
-                pace: &params.pace,
-                parallel: claimed.options.parallel.unwrap_or(params.pace.parallel),
-                wait_after_canary: ordered_so && claimed.options.wait_after_canary,
-                failed_before: claimed.failed_before,
-            };
-            if claimed.kind == JobKind::Rehearse {
-                return rehearse::run(&fleet, &shared, &tenants).await;
-            }
-            migrate::run(&fleet, &shared, &tenants).await?;
-            if !shared.halted() {
-                compare::after(claimed, &shared, &tenants).await;
-            }
-            Ok(())
+            through_tenants(claimed, &shared, through_in).await
         }
         JobKind::Provision => {
             let place = provision::Place {
@@ -299,8 +283,44 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
     }
 }
 
-/// The steps as the record has them. A link that is lost here is opened again, as for the steps themselves.
-async fn read_steps(claimed: &Claimed<'_>) -> Result<Vec<TenantSteps>, OrderError> {
+/// Goes through tenants that are there already, and compares what they are like afterwards.
+async fn through_tenants(
+    claimed: &Claimed<'_>,
+    shared: &Shared<'_>,
+    through: mpsc::UnboundedReceiver<u32>,
+) -> Result<(), OrderError> {
+    let params = &claimed.params;
+    let (tenants, session) = read_steps(claimed).await?;
+    let ordered_so = params.pace.wait_after_canary && !claimed.canary_seen;
+    let fleet = Fleet {
+        target: claimed.target,
+        job: claimed.job,
+        home: &claimed.home,
+        pace: &params.pace,
+        parallel: claimed.options.parallel.unwrap_or(params.pace.parallel),
+        wait_after_canary: ordered_so && claimed.options.wait_after_canary,
+        failed_before: claimed.failed_before,
+    };
+    if claimed.kind == JobKind::Rehearse {
+        return rehearse::run(&fleet, shared, &tenants).await;
+    }
+    let (over, run_over) = oneshot::channel();
+    let run = async {
+        let ran = migrate::run(&fleet, shared, &tenants, session).await;
+        // Who listens does so until then.
+        let _told = over.send(());
+        ran
+    };
+    let (ran, ahead) = tokio::join!(run, compare::ahead(claimed.target, shared, through, run_over));
+    ran?;
+    if !shared.halted() {
+        compare::after(claimed, shared, &tenants, ahead).await;
+    }
+    Ok(())
+}
+
+/// The steps as the record has them, and the session that read them. A link that is lost here is opened again, as for the steps themselves.
+async fn read_steps(claimed: &Claimed<'_>) -> Result<(Vec<TenantSteps>, WriterSession), OrderError> {
     let started = Instant::now();
     loop {
         let left = claimed.patience().saturating_sub(started.elapsed());
@@ -310,7 +330,7 @@ async fn read_steps(claimed: &Claimed<'_>) -> Result<Vec<TenantSteps>, OrderErro
                 tracing::warn!(job = %claimed.job, %error, "the job's steps are read again");
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
-            read => return read,
+            read => return read.map(|tenants| (tenants, session)),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::model::ledger::Version;
 /// Exit 1 for an unknown tenant, 2 without a target, 3 without a link, 5 where it is refused.
 pub async fn run(session: &Session, arguments: &Migrate) -> Outcome<Status> {
     if !arguments.shared {
-        wanted(arguments).check()?;
+        wanted(session, arguments).check()?;
     }
     let style = Style::from(arguments.format);
     if arguments.consent.dry_run {
@@ -65,27 +65,38 @@ pub async fn carry_out(session: &Session, arguments: &Migrate) -> Outcome<(Statu
     Ok((status, results))
 }
 
-fn wanted(arguments: &Migrate) -> Wanted<'_> {
+fn wanted<'a>(session: &Session, arguments: &'a Migrate) -> Wanted<'a> {
     Wanted {
         slugs: &arguments.slugs,
         all: arguments.all,
         state: &arguments.state,
         filter: arguments.filter.as_ref(),
-        sizes: if arguments.filter.is_some() { Sizes::Always } else { Sizes::WherePending },
+        sizes: sizes(session, arguments),
         done: "migrated",
     }
 }
 
+/// Filters may ask for sizes, and canaries that are not named are the smallest. Nothing else of a plan depends on them.
+fn sizes(session: &Session, arguments: &Migrate) -> Sizes {
+    if arguments.filter.is_some() {
+        return Sizes::Always;
+    }
+    let by_size = arguments.slugs.len() != 1
+        && arguments.canary_tenants.is_empty()
+        && session.databases.iter().any(|database| options(arguments, database).canary > 0);
+    if by_size { Sizes::WherePending } else { Sizes::Never }
+}
+
 async fn aims(session: &Session, arguments: &Migrate) -> Outcome<Vec<Aim>> {
     if !arguments.shared {
-        let aims = wanted(arguments).choose(session).await?;
+        let aims = wanted(session, arguments).choose(session).await?;
         if let Some(name) = arguments.canary_tenants.iter().find(|name| !aims.iter().any(|aim| aim.has(name))) {
             let name = crate::text::sanitise(name);
             return Err(Failure::usage(format!("canary \"{name}\" is not among the tenants chosen; name one that is")));
         }
         return Ok(aims);
     }
-    let aims = choose::databases(session, Sizes::WherePending).await?;
+    let aims = choose::databases(session, Sizes::Never).await?;
     match aims.iter().find(|aim| aim.reading.context.shared.is_none()) {
         Some(aim) => Err(Failure::usage(format!(
             "{}: its layout has no shared schema, or there is none in the database",
@@ -224,5 +235,5 @@ async fn finish_orphan(
             format!("{} is {}; nothing else was planned", name(&view), view.state.word()),
         ));
     }
-    wanted(arguments).again(aim).await
+    wanted(session, arguments).again(aim).await
 }

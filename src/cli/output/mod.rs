@@ -54,9 +54,12 @@ pub fn json<T: serde::Serialize>(value: &T) -> Outcome<()> {
 
 /// Says something to the operator. Each line is made safe.
 pub fn note(message: impl AsRef<str>) {
-    let mut err = io::stderr().lock();
+    let mut lines = String::new();
     for line in message.as_ref().lines() {
-        // Where nobody can be told any more, the exit status still speaks.
-        let _ = writeln!(err, "{}", text::sanitise(line));
+        lines.push_str(text::sanitise(line).as_str());
+        lines.push('\n');
     }
+    // At once: standard error keeps nothing back, and each piece would be a system call. Where nobody can be told any
+    // more, the exit status still speaks.
+    let _ = io::stderr().lock().write_all(lines.as_bytes());
 }

@@ -68,18 +68,17 @@ fn sql(order: &StepOrder<'_>, nonce: &str, path: &str) -> Result<String, IdentEr
     };
     Ok(format!(
         "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({key}), {shared}, {tool}; \
-         SELECT (SELECT n.oid::text FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {schema}::name), \
-         pg_catalog.txid_current()::text, pg_catalog.set_config('tenantui.nonce', {nonce}, true), \
-         (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}), \
-         pg_catalog.to_regclass({table})::oid::text, \
-         (SELECT s.attempt FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}); \
+         SELECT pg_catalog.to_regnamespace({schema})::oid::text, pg_catalog.txid_current()::text, \
+         pg_catalog.set_config('tenantui.nonce', {nonce}, true), s.state, \
+         pg_catalog.to_regclass({table})::oid::text, s.attempt \
+         FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}; \
          {registry} {table_lock} {ledger} \
          SELECT pg_catalog.set_config('search_path', {path}, true); \
          SELECT pg_catalog.current_schema()::text, {settings};",
         limits = order.limits.sql(),
         fence = fence_sql(order.fence),
         key = keys::tenant(order.schema.raw()),
-        schema = literal(order.schema.raw()),
+        schema = literal(&order.schema.quoted()),
         nonce = literal(nonce),
         job = order.fence.job,
         seq = order.seq,
