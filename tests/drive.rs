@@ -7,7 +7,7 @@ mod stage;
 use std::time::{Duration, Instant};
 
 use tenantui::jobs::worker::Stop;
-use tenantui::model::job::{JobState, Outcome, Waits};
+use tenantui::model::job::{JobId, JobState, Outcome, Waits};
 use tenantui::text::Untrusted;
 
 use self::stage::{Stage, is_running};
@@ -174,6 +174,10 @@ async fn what_it_leaves_running_is_ended() {
 async fn a_stop_now_ends_it_and_a_resume_brings_the_rest() {
     let stage = Stage::new(1, "hangs").await;
     let job = stage.order(|_| {}).await;
+    // Each database counts its jobs by itself: in another one a session may have the same name, and be none of ours.
+    let elsewhere = pg().database("drive_elsewhere");
+    let bystander = elsewhere.connect().await;
+    bystander.batch_execute(&format!("set application_name = '{}'", session_name(job))).await.expect("named");
     let run = stage.fleet.start(job);
     stage.fleet.wait_for_statement("pg_sleep(600)").await;
     // The first word lets it finish.
@@ -184,10 +188,17 @@ async fn a_stop_now_ends_it_and_a_resume_brings_the_rest() {
     assert_eq!((view.state, view.waits, view.failed), (JobState::Paused, Some(Waits::Process), 0), "{view:?}");
     assert_eq!(stage.running(), Vec::<String>::new());
     assert_eq!(stage.fleet.db.value("select state from tenantui.step"), "intent");
+    bystander.query_one("select 1", &[]).await.expect("another database's session lives");
     stage.mode("honest");
     let (view, _) = stage.go_on(job, false).await;
     assert_eq!((view.state, view.done), (JobState::Done, 1));
     assert_eq!(stage.versions("tenant_t000"), "1,2,3");
+}
+
+/// What the sessions of the first step's command are called.
+fn session_name(job: JobId) -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "root".into());
+    format!("tenantui {user} job {job} step 1")
 }
 
 #[tokio::test]
@@ -286,9 +297,7 @@ async fn a_session_of_a_dead_workers_command_is_waited_for() {
     stage.fleet.db.sql(&format!(
         "update tenantui.job set state = 'running', attempt = 1 where id = {job}; update tenantui.step set state = 'intent', attempt = 1"
     ));
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "root".into());
-    let name = format!("tenantui {user} job {job} step 1");
-    let url = format!("{}&application_name={}", stage.fleet.db.url(), name.replace(' ', "%20"));
+    let url = format!("{}&application_name={}", stage.fleet.db.url(), session_name(job).replace(' ', "%20"));
     let psql = pg().bin("psql");
     let sql = "set search_path = tenant_t000; begin; create table m2 (); create table m3 (); \
         insert into schema_migrations values ('2'), ('3'); select pg_sleep(2); commit";

@@ -242,7 +242,7 @@ pub(super) async fn gone(lane: &mut Lane<'_>, name: &str, limit: Duration) -> Re
 pub(super) async fn end_sessions(lane: &mut Lane<'_>, name: &str) -> Result<(), OrderError> {
     let sql = format!(
         "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a \
-         WHERE a.application_name = {} AND a.usename = CURRENT_USER",
+         WHERE a.application_name = {} AND a.usename = CURRENT_USER AND a.datname = pg_catalog.current_database()",
         literal(name)
     );
     ask(lane, &sql).await.map(|_| ())
