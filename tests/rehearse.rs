@@ -1,6 +1,7 @@
 //! A rehearsal: the files of the canary in one transaction, with ledger, guard and verify, and nothing of it left.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tenantui::jobs::orders::{self, OrderError};
 use tenantui::jobs::service::{MigrateOrder, Order};
@@ -12,6 +13,8 @@ use uuid::Uuid;
 use crate::cli::text;
 use crate::cli_fleet::{Fleet as CommandFleet, tenant};
 use crate::jobs::Fleet;
+use crate::support::victim::{Aim, Victim};
+use crate::support::{wait_until, wait_until_async};
 
 async fn order(fleet: &Fleet, plan: Plan) -> Result<JobId, OrderError> {
     let order = MigrateOrder { plan: Arc::new(plan), layout: Arc::clone(&fleet.layout), wait_after_canary: true };
@@ -160,4 +163,29 @@ fn the_command_rehearses_and_is_a_write() {
     let words = text(&fleet.expect(0, &["migrate", "acme", "--rehearse", "--yes"]).stderr);
     assert!(words.contains("rolled back, nothing of it is left"), "{words}");
     fleet.expect(0, &["migrate", "acme", "--yes"]);
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_it_leaves_nothing_and_a_worker_ends_it() {
+    let fleet = CommandFleet::new();
+    fleet.init();
+    fleet.file("20260302000000-slow", "create table slow ();\n--;;\nselect pg_sleep(1.5) /* in the rehearsal */");
+    let config = fleet.home.path().join("config.toml").display().to_string();
+    let words = ["--config", &config, "migrate", "acme", "--rehearse", "--yes"];
+    let victim = Victim::start(fleet.home.path(), &words, &[], &Aim::default());
+    let asleep = "select count(*) from pg_stat_activity where datname = current_database() and state = 'active' \
+                  and query like '%in the rehearsal%' and pid <> pg_backend_pid()";
+    let wait = Duration::from_secs(20);
+    wait_until_async(wait, "the slow file", || async { fleet.database.value(asleep) == "1" }).await;
+    assert!(victim.kill().killed);
+    wait_until(wait, "the server to see that its client is gone", || fleet.database.value(asleep) == "0");
+    let left = "select to_regclass('tenant_acme.slow') is null and not exists (select from pg_class where relname = 'notes_author' \
+                and relnamespace = 'tenant_acme'::regnamespace) and count(*) = 2 from tenant_acme.schema_migrations";
+    assert_eq!(fleet.database.value(left), "t");
+    assert_eq!(fleet.database.value("select state from tenantui.job"), "running", "nobody was left to say more");
+    let end = Victim::start(fleet.home.path(), &["--config", &config, "worker", "--drain"], &[], &Aim::default())
+        .wait(Duration::from_secs(60));
+    assert_eq!(end.code, Some(0), "{}", end.err);
+    assert_eq!(fleet.database.value("select state from tenantui.job"), "done");
+    assert_eq!(fleet.database.value(left), "t");
 }

@@ -162,6 +162,39 @@ async fn the_tools_lock_of_a_database_is_taken_once_per_job() {
     assert_eq!(fleet.database.value("select count(*) from pg_class where relname = 'm1'"), "0");
 }
 
+#[tokio::test]
+async fn the_tools_lock_is_regained_with_the_connection_that_held_it() {
+    let slow = ("1700000000001_slow.sql", "-- Up Migration\ncreate table m1 ();\nselect pg_sleep(4);\n");
+    let fleet = fleet(Tool::NodePgMigrate, &[slow]);
+    let lock = key(Tool::NodePgMigrate, &fleet.database.name, "");
+    let holder = format!(
+        "select coalesce(max(pid), 0) from pg_locks where locktype = 'advisory' and granted \
+         and database = (select oid from pg_database where datname = current_database()) \
+         and (classid::bigint << 32) | objid::bigint = {lock}"
+    );
+    let config = fleet.home.path().join("config.toml").display().to_string();
+    let words = ["--config", &config, "migrate", "--all", "--canary", "0", "--yes"];
+    let run = Victim::start(fleet.home.path(), &words, &[], &Aim::default());
+    let wait = Duration::from_secs(20);
+    wait_until_async(wait, "a slow file", || async {
+        fleet.database.value("select count(*) > 0 from pg_stat_activity where datname = current_database() and state = 'active' and query like '%pg_sleep(4)%' and application_name like 'tenantui%'") == "t"
+    })
+    .await;
+    let first = fleet.database.value(&holder);
+    assert_ne!(first, "0");
+    assert_eq!(fleet.database.value(&format!("select pg_terminate_backend({first})")), "t");
+    wait_until_async(wait, "the lock to be held again", || async {
+        let now = fleet.database.value(&holder);
+        now != "0" && now != first
+    })
+    .await;
+    let end = run.wait(Duration::from_secs(60));
+    assert_eq!(end.code, Some(0), "{}", end.err);
+    assert_eq!(fleet.database.value(&holder), "0", "given back");
+    assert_eq!(fleet.database.value("select string_agg(distinct state, ',') from tenantui.step"), "done");
+    assert_eq!(fleet.database.value("select attempt from tenantui.job"), "1", "no other worker had to come");
+}
+
 #[test]
 fn tools_without_down_files_say_so() {
     let fleet = fleet(Tool::Refinery, &[("V1__one.sql", "create table m1 (id int);")]);
