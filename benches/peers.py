@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """tenantui against what people use today, on the same tables, in one run.
 
-    cargo build --release && benches/peers.py [--tenants 200] [--rounds 5] [--parallel 8]
+    cargo build --release && benches/peers.py [--tenants 200] [--rounds 5] [--parallel 4] [--link tls]
 
-Makes a private PostgreSQL (fsync on, a Unix socket, no TCP) in a temporary folder, an application of ten tables with
+Makes a private PostgreSQL (fsync on) in a temporary folder, reached as production is, by TCP with TLS and a password
+(--link socket: by a Unix socket, with neither), on this machine alone; an application of ten tables with
 django-tenants from PyPI (in an environment of its own below .cache/), and that many tenants. Then, in turn, round after
 round, each way adds one nullable column and one index to one table of every tenant, and then runs with nothing to do:
 
@@ -11,14 +12,16 @@ round, each way adds one nullable column and one index to one table of every ten
     psql         a shell loop: one psql for each tenant, one transaction, with a look into the ledger and its row
     django       `manage.py migrate_schemas`, the standard executor; with --multiprocessing that one as well
 
-Whole commands are timed. Django does more for a tenant than the others (signals, checks, its state of models), and a
+Whole commands are timed. Who opens a session for each tenant pays for its handshakes, so say by which link. Django does more for a tenant than the others (signals, checks, its state of models), and a
 shell loop starts a process for each: say so where a ratio is quoted, with the number of tenants and of sessions.
 """
 
 import argparse
 import os
 import pwd
+import secrets
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -55,8 +58,8 @@ def postgres_programs():
 class Server:
     """A private server. PostgreSQL refuses root, so for root it runs as another user."""
 
-    def __init__(self, room):
-        self.bin, self.room, self.data = postgres_programs(), room, room / "data"
+    def __init__(self, room, link="socket"):
+        self.bin, self.room, self.data, self.port = postgres_programs(), room, room / "data", 5432
         self.as_user = {}
         if os.getuid() == 0:
             user = pwd.getpwnam("nobody")
@@ -68,20 +71,42 @@ class Server:
             **self.as_user)
         options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={room}", "-c", "max_connections=100",
                    "-c", "shared_buffers=256MB", "-c", "autovacuum=off", "-c", "fsync=on"]
+        self.password = None
+        if link == "tls":
+            options += self.tls(environment)
         self.process = subprocess.Popen([self.bin / "postgres", "-D", self.data, *options], cwd=room, env=environment,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=open(room / "log", "w", encoding="utf-8"), **self.as_user)
         limit = time.monotonic() + 60
-        while subprocess.run([self.bin / "pg_isready", "-q", "-h", room], check=False).returncode != 0:
+        while subprocess.run([self.bin / "pg_isready", "-q", "-h", room, "-p", str(self.port)], check=False).returncode != 0:
             if time.monotonic() > limit or self.process.poll() is not None:
                 raise SystemExit((room / "log").read_text())
             time.sleep(0.1)
 
+    def tls(self, environment):
+        """Encrypted links with a password, as operators have them; the certificate is nobody's."""
+        run(["openssl", "req", "-new", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-newkey", "rsa:2048",
+             "-keyout", self.data / "server.key", "-out", self.data / "server.crt"], cwd=self.room, env=environment,
+            **self.as_user)
+        (self.data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
+        self.password = secrets.token_hex(16)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        return ["-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}", "-c", "ssl=on"]
+
+    def secure(self):
+        """Once it runs: the role gets its password."""
+        if self.password:
+            self.sql(f"alter role bench password '{self.password}'", database="postgres")
+
     def url(self):
+        if self.password:
+            return f"postgresql://bench:{self.password}@127.0.0.1:{self.port}/bench?sslmode=require"
         return f"postgresql://bench@/bench?host={self.room}"
 
     def sql(self, text, database="bench"):
-        return run([self.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.room, "-U", "bench", "-d", database,
+        return run([self.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.room, "-p", str(self.port), "-U", "bench", "-d", database,
                     "-c", text]).strip()
 
     def stop(self):
@@ -94,6 +119,8 @@ class Django:
 
     def __init__(self, room, server):
         self.room, self.server = room / "django", server
+        self.host = "127.0.0.1" if server.password else str(server.room)
+        self.options = {"sslmode": "require"} if server.password else {}
         self.python = self.environment()
         self.files()
 
@@ -117,7 +144,8 @@ class Django:
 SECRET_KEY = "bench"
 USE_TZ = True
 DATABASES = {{"default": {{"ENGINE": "django_tenants.postgresql_backend", "NAME": "bench", "USER": "bench",
-                          "HOST": {str(self.server.room)!r}}}}}
+                          "HOST": {self.host!r}, "PORT": {self.server.port}, "PASSWORD": {(self.server.password or "")!r},
+                          "OPTIONS": {self.options!r}}}}}
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 SHARED_APPS = ["django_tenants", "django.contrib.contenttypes", "customers"]
 TENANT_APPS = ["shop"]
@@ -205,6 +233,7 @@ parallel = {parallel}
 canary = 0
 batches = []
 """)
+        self.config.chmod(0o600)
         self.call("init", "--yes")
         self.migrate()
 
@@ -276,9 +305,9 @@ def compare(server, ways, tenants, rounds):
     return seen
 
 
-def tell(seen, tenants, parallel):
-    print(f"{tenants} tenants of {len(TABLES)} tables, one column and one index; tenantui with {parallel} sessions; "
-          "seconds, median (least to most)")
+def tell(seen, tenants, parallel, link):
+    print(f"{tenants} tenants of {len(TABLES)} tables, one column and one index, link: {link}; tenantui with {parallel} "
+          "sessions; seconds, median (least to most)")
     ours = seen["tenantui"]
     for name, parts in seen.items():
         for what, times, own in zip(("one migration", "nothing to do"), parts, ours):
@@ -292,7 +321,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tenants", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--parallel", type=int, default=8)
+    parser.add_argument("--parallel", type=int, default=4)
+    parser.add_argument("--link", choices=["tls", "socket"], default="tls", help="TCP with TLS and a password, or neither")
     parser.add_argument("--multiprocessing", action="store_true", help="time Django's second executor as well")
     asked = parser.parse_args()
     room = Path(tempfile.mkdtemp(prefix="tenantui-peers-", dir="/tmp"))
@@ -300,7 +330,8 @@ def main():
     try:
         os.chmod(room, 0o755)
         (room / "server").mkdir()
-        server = Server(room / "server")
+        server = Server(room / "server", asked.link)
+        server.secure()
         server.sql("create database bench", database="postgres")
         django = Django(room, server)
         django.tenants(asked.tenants)
@@ -313,7 +344,7 @@ def main():
         if asked.multiprocessing:
             ways["django, multiprocessing"] = (
                 lambda number: django.add(1000 + number), lambda: django.migrate("multiprocessing"))
-        tell(compare(server, ways, asked.tenants, asked.rounds), asked.tenants, asked.parallel)
+        tell(compare(server, ways, asked.tenants, asked.rounds), asked.tenants, asked.parallel, asked.link)
     finally:
         if server is not None:
             server.stop()
