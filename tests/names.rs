@@ -1,7 +1,9 @@
 //! Names of new tenants: the verdicts of each framework, tenantui's own guard, and collisions.
 
 use proptest::prelude::*;
+use tenantui::layout::file;
 use tenantui::layout::naming::{boundary_schema_guard, fold};
+use tenantui::layout::role::RoleNames;
 use tenantui::layout::{CheckedName, NameRule, Naming, TakenNames};
 use tenantui::model::ident::SchemaName;
 
@@ -268,4 +270,50 @@ proptest! {
         let slug = naming.propose(&name);
         prop_assert!(slug.is_empty() || naming.check(&slug).is_ok(), "{slug:?}");
     }
+}
+
+/// What Cloacina's own tests assert of user names.
+#[test]
+fn cloacina_s_rule_of_role_names() {
+    for good in ["tenant_user", "acme_admin", "user123", "_private_user", "a"] {
+        assert!(RoleNames::Cloacina.verdict(good).is_ok(), "{good}");
+    }
+    let long = "a".repeat(64);
+    for bad in [
+        "postgres",
+        "POSTGRES",
+        "pg_read_all_data",
+        "pg_monitor",
+        "123user",
+        "-user",
+        "admin user",
+        "admin--",
+        "user()",
+        "",
+        &long,
+    ] {
+        assert!(RoleNames::Cloacina.verdict(bad).is_err(), "{bad}");
+    }
+}
+
+/// The name of a tenant's role is one that PostgreSQL takes as it is.
+#[test]
+fn a_role_is_named_by_its_template() {
+    let files = file::embedded().expect("sound files");
+    let role =
+        |layout: &str| files.iter().find(|file| file.name == layout).and_then(|file| file.role()).expect("a role");
+    let schema = |name: &str| SchemaName::existing(name).expect("a legal name");
+    let name = |layout: &str, slug: &str, name: &str| {
+        role(layout)
+            .rule
+            .name_of(slug, &schema(name))
+            .map(|role| role.raw().to_owned())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(name("cloacina", "acme", "acme").as_deref(), Ok("acme"));
+    assert_eq!(name("boundary", "acme-corp", "tenant_acme_corp").as_deref(), Ok("tenant_acme_corp"));
+    assert!(name("cloacina", "postgres", "postgres").expect_err("reserved").contains("PostgreSQL's own"));
+    assert!(name("apartment", "none", "none").expect_err("reserved").contains("reserved"));
+    let path = role("cloacina").rule.path_of(&schema("acme")).expect("a path");
+    assert_eq!(path, [schema("acme")]);
 }

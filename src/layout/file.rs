@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::role::{self, Grants, Role, RoleRule};
 use super::{NameRule, Naming, Statuses};
 use crate::model::ident::{Ident, QualifiedName, SchemaName};
 use crate::model::ledger::Tool;
@@ -43,6 +44,12 @@ pub struct LayoutFile {
     /// Words of the status column.
     #[serde(default)]
     pub statuses: StatusRule,
+    /// The tenant's role.
+    #[serde(default)]
+    pub role: Option<RoleRule>,
+    /// What it is granted.
+    #[serde(default)]
+    pub grants: Option<Grants>,
     /// Cache keys.
     #[serde(default)]
     pub cache: CacheRule,
@@ -298,7 +305,14 @@ impl LayoutFile {
         self.exclude()?;
         self.search_path_extra()?;
         self.shared()?;
-        Ok(())
+        role::check(self.role.as_ref(), self.grants.as_ref())
+    }
+
+    /// The tenant's role with its grants.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        let rule = self.role.clone()?;
+        Some(Role { rule, grants: self.grants.clone().unwrap_or_default() })
     }
 
     /// `registry.table`, checked.

@@ -334,6 +334,7 @@ pub fn apply(
         registry,
         naming,
         expected_tool: file.tool().map_err(unfit)?,
+        role: file.role(),
         cache_keys: file.cache.keys.clone(),
         tenant_tables: marks.iter().filter_map(|mark| Ident::new(&mark.table).ok()).collect(),
         search_path_extra: file.search_path_extra().map_err(unfit)?,

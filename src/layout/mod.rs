@@ -5,6 +5,7 @@
 pub mod file;
 pub mod judge;
 pub mod naming;
+pub mod role;
 mod taken;
 
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct Layout {
     pub expected_tool: Option<Tool>,
     /// Words of the status column.
     pub statuses: Statuses,
+    /// The role of a tenant and its grants, where the layout has one.
+    pub role: Option<role::Role>,
     /// Patterns of cache keys with `{id}`, `{slug}`, `{schema}`.
     pub cache_keys: Vec<String>,
     /// Schemas added behind the tenant's in the search path of a migration run.

@@ -14,6 +14,9 @@ use crate::text::{Untrusted, is_unsafe};
 /// The place of the slug in a schema template.
 pub const SLUG_MARK: &str = "{slug}";
 
+/// The place of the schema's name, in templates of other things.
+pub const SCHEMA_MARK: &str = "{schema}";
+
 /// Schemas in the trash: a soft drop renames a schema to this and the job's number. Never a tenant.
 pub const TRASH_PREFIX: &str = "zz_dropped_";
 

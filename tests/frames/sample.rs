@@ -273,6 +273,7 @@ pub fn layout() -> Layout {
             suspended: Some("suspended".into()),
             deleted: Some("deleted".into()),
         },
+        role: None,
         cache_keys: Vec::new(),
         search_path_extra: Vec::new(),
         exclude: Vec::new(),

@@ -85,6 +85,7 @@ pub fn layout() -> Layout {
             suspended: Some("suspended".to_owned()),
             deleted: Some("deleted".to_owned()),
         },
+        role: None,
         cache_keys: Vec::new(),
         search_path_extra: Vec::new(),
         exclude: Vec::new(),
