@@ -22,7 +22,7 @@ use tenantui::jobs::orders::{self, OrderError};
 use tenantui::jobs::record as records;
 use tenantui::jobs::service::{MigrateOrder, Order, RollbackOrder};
 use tenantui::jobs::worker::{self, RunOptions};
-use tenantui::layout::{Column, Layout, NameRule, Naming, Registry, RegistryColumns, Statuses};
+use tenantui::layout::{About, Column, Layout, NameRule, Naming, Registry, RegistryColumns, Statuses};
 use tenantui::migrations::folder::Folder;
 use tenantui::migrations::plan::{Direction, Plan, PlanError, PlanOptions, Reach, plan, undo};
 use tenantui::model::environment::Environment;
@@ -90,6 +90,7 @@ pub fn boundary(registry: Registry) -> Layout {
             rule: NameRule::Boundary,
             schema_template: "tenant_{slug}".into(),
             hyphens_become_underscores: true,
+            folds: false,
         },
         expected_tool: Some(Tool::Migratus),
         statuses: Statuses {
@@ -98,6 +99,7 @@ pub fn boundary(registry: Registry) -> Layout {
             deleted: Some("deleted".into()),
         },
         role: None,
+        about: About::default(),
         cache_keys: Vec::new(),
         search_path_extra: Vec::new(),
         exclude: Vec::new(),

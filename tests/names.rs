@@ -13,9 +13,13 @@ const RULES: [NameRule; 5] =
 fn naming(rule: NameRule) -> Naming {
     let (template, hyphens) = match rule {
         NameRule::Boundary | NameRule::Plain => ("tenant_{slug}", true),
-        NameRule::Brokkr | NameRule::Cloacina | NameRule::CloacinaTutorial | NameRule::ApartmentV4 => ("{slug}", false),
+        NameRule::Brokkr
+        | NameRule::Cloacina
+        | NameRule::CloacinaTutorial
+        | NameRule::ApartmentV3
+        | NameRule::ApartmentV4 => ("{slug}", false),
     };
-    Naming { rule, schema_template: template.to_owned(), hyphens_become_underscores: hyphens }
+    Naming { rule, schema_template: template.to_owned(), hyphens_become_underscores: hyphens, folds: rule.unquoted() }
 }
 
 /// The schema that a key becomes, or `-` where it is refused.

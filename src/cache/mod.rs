@@ -4,6 +4,7 @@
 mod errors;
 mod pass;
 mod pattern;
+pub mod queues;
 
 use std::collections::HashMap;
 use std::sync::Arc;

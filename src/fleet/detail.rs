@@ -10,14 +10,17 @@ use super::publish::Update;
 use super::session::Session;
 use super::why::why;
 use super::{FleetError, JobContext};
-use crate::cache::CacheCounts;
+use crate::cache::queues::{self, Waiting};
+use crate::cache::{CacheCounts, CacheError, CacheIds};
+use crate::config;
 use crate::jobs::recorded;
+use crate::layout::Queues;
 use crate::migrations::ledgers;
 use crate::model::fleet::Snapshot;
-use crate::model::tenant::{MigrationDetail, Tenant, TenantDetail, TenantKey};
+use crate::model::tenant::{HealthFact, MigrationDetail, Tenant, TenantDetail, TenantKey};
 use crate::postgres::detail;
 use crate::postgres::session::{Patience, QueryError, Reader, Target};
-use crate::text::Untrusted;
+use crate::text::{Untrusted, grouped};
 
 /// Exact sizes are measured again at most this often by themselves; `r` measures at once.
 const EVERY: Duration = Duration::from_secs(60);
@@ -32,8 +35,17 @@ pub async fn read(
     tenant: &Tenant,
     counts: Option<&CacheCounts>,
 ) -> Result<TenantDetail, FleetError> {
+    let cache = session.config().cache.clone();
     let reader = session.reader().await?;
-    let schema = detail::read(reader, &context.layout, tenant).await?;
+    let queues = &context.layout.about.queues;
+    let (schema, waiting) =
+        tokio::join!(detail::read(reader, &context.layout, tenant), waiting(cache.as_ref(), queues, tenant));
+    let mut schema = schema?;
+    match waiting {
+        Some(Ok(fact)) => schema.health.push(fact),
+        Some(Err(error)) => schema.problems.push(format!("jobs in Redis: {error}").into()),
+        None => {}
+    }
     let found = tenant.schema_oid.and_then(|oid| context.found.by_schema.get(&oid));
     let mut problems = schema.problems;
     let folder = context.folder.as_deref();
@@ -57,11 +69,47 @@ pub async fn read(
         migrations,
         cache_by_prefix: prefixes(counts, &tenant.key),
         members: schema.members,
+        health: schema.health,
         objects_outside: schema.objects_outside,
         role: schema.role,
         why: why(tenant),
         problems,
     })
+}
+
+/// The jobs of the tenant that wait in Redis, where the layout says how they are kept and a cache is configured.
+async fn waiting(
+    cache: Option<&config::Cache>,
+    rule: &Queues,
+    tenant: &Tenant,
+) -> Option<Result<HealthFact, CacheError>> {
+    let cache = cache.filter(|_| !rule.keys.is_empty())?;
+    let ids = CacheIds {
+        key: tenant.key.clone(),
+        id: tenant.id.as_ref().map(|id| id.raw().to_owned()),
+        slug: tenant.slug.raw().to_owned(),
+        schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
+    };
+    Some(queues::waiting(cache, rule, &ids).await.map(|waiting| queued(&waiting)))
+}
+
+fn queued(waiting: &Waiting) -> HealthFact {
+    let own: Option<u64> = waiting.queues.iter().map(|queue| queue.of_tenant).sum();
+    let each = waiting.queues.iter().map(|queue| {
+        let own = queue.of_tenant.map(|own| format!("{} of ", grouped(own))).unwrap_or_default();
+        format!("{} {own}{}", queue.key.raw(), grouped(queue.jobs))
+    });
+    let mut words: Vec<String> = each.collect();
+    if waiting.partial {
+        words.push("not all were looked at".to_owned());
+    }
+    HealthFact {
+        name: "redis_jobs".into(),
+        title: "jobs in Redis".into(),
+        value: own.map(|own| own.to_string().into()),
+        detail: (!words.is_empty()).then(|| words.join(", ").into()),
+        problem: None,
+    }
 }
 
 /// Where the ledger keeps no checksum, tenantui's own last step for a version says whether its file has changed.
@@ -210,6 +258,7 @@ fn unread(tenant: &Tenant, error: &FleetError) -> TenantDetail {
         migrations: Vec::new(),
         cache_by_prefix: Vec::new(),
         members: Vec::new(),
+        health: Vec::new(),
         objects_outside: Vec::new(),
         role: None,
         why: why(tenant),

@@ -31,6 +31,7 @@ use crate::model::server::{Back, ServerRole};
 use crate::model::tenant::{FailedStep, Tenant, TenantKey, TenantState};
 use crate::model::times::StepTimes;
 use crate::postgres::catalog::SchemaRow;
+use crate::postgres::questions::Told;
 use crate::postgres::session::{ServerFacts, Target};
 use crate::text::Untrusted;
 
@@ -81,6 +82,8 @@ pub struct Picture {
     pub schemas: Vec<SchemaRow>,
     /// Registry rows and schemas brought together; what else is known comes on top.
     pub base: Vec<Tenant>,
+    /// What the layout's questions about the fleet said.
+    pub told: Told,
     /// Names that a new tenant may collide with.
     pub taken: Arc<TakenNames>,
     /// Tables, by the schema's oid; `None` before the first count.
@@ -156,6 +159,7 @@ impl Picture {
             layout: None,
             schemas: Vec::new(),
             base: Vec::new(),
+            told: Told::default(),
             taken: Arc::default(),
             table_counts: None,
             estimates: None,
@@ -279,7 +283,11 @@ impl Picture {
         }
         // Deleted tenants and orphans do not say what the fleet should have.
         let counted = self.base.iter().filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema);
-        Reference::Fleet(fleet_reference(counted.filter_map(|tenant| seen.ledgers.get(&tenant.schema_oid?))))
+        // Where the shared schema gets the tenants' own migrations, it is ahead of those that are migrated lazily.
+        let is_sibling = self.layout.as_ref().is_some_and(|layout| layout.about.shared_is_sibling);
+        let shared = self.shared_schema().filter(|_| is_sibling).and_then(|schema| seen.ledgers.get(&schema.oid));
+        let ledgers = counted.filter_map(|tenant| seen.ledgers.get(&tenant.schema_oid?)).chain(shared);
+        Reference::Fleet(fleet_reference(ledgers))
     }
 
     fn build_tenants(&self, seen: &Seen, reference: &mut Reference<'_>) -> Arc<[Arc<Tenant>]> {
@@ -313,6 +321,8 @@ impl Picture {
             live: live.is_some(),
         };
         let mut problems = base.problems.clone();
+        let told = base.schema.as_ref().filter(|_| base.schema_oid.is_some());
+        problems.extend(told.and_then(|schema| self.told.by_schema.get(schema.raw())).into_iter().flatten().cloned());
         problems.extend(live.cloned());
         problems.extend(judge::problem(&ledger));
         problems.extend(judge::undecided(&ledger, &standing, self.files.folder.as_ref().map(|folder| folder.tool)));
@@ -370,6 +380,8 @@ impl Picture {
                 .flat_map(|facts| facts.warnings.iter().chain(&facts.pooler_note))
                 .chain(&self.record_warning)
                 .chain(&self.live.database)
+                .chain(&self.told.problems)
+                .chain(self.layout.iter().flat_map(|layout| &layout.about.doubts))
                 .cloned()
                 .collect(),
             link: self.link.clone(),

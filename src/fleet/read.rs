@@ -16,7 +16,7 @@ use crate::migrations::dialects::{Found, Ledgers, candidate_names};
 use crate::migrations::ledgers;
 use crate::model::job::{JobId, JobState, JobView};
 use crate::postgres::session::{LinkError, LinkErrorKind, QueryError};
-use crate::postgres::{catalog, locks, registry, server, sizes, survey};
+use crate::postgres::{catalog, locks, questions, registry, server, sizes, survey};
 use crate::text::{Untrusted, grouped};
 
 /// Schemas whose ledgers are read between two looks at the session's growth.
@@ -161,7 +161,9 @@ fn unanswered(error: QueryError) -> FleetError {
 async fn take_pulse(session: &mut Session, picture: &Picture) -> Result<Option<Pulse>, FleetError> {
     match picture.layout.clone() {
         Some(layout) => {
-            let names = candidate_names(&picture.hints());
+            let mut names = candidate_names(&picture.hints());
+            let asked = layout.about.fleet.iter().flat_map(|question| &question.needs);
+            names.extend(asked.filter_map(|need| need.table.split_once('.')).map(|(_, table)| table.to_owned()));
             Ok(pulse::take(session.reader().await?, &layout, &names).await?)
         }
         None => Ok(None),
@@ -190,6 +192,7 @@ async fn read_rows(session: &mut Session, picture: &mut Picture) -> Result<(), F
         forbidden @ registry::RegistryError::NoAccess { .. } => FleetError::Forbidden(forbidden.to_string().into()),
         other => FleetError::Unusable(other.to_string().into()),
     })?;
+    picture.told = questions::about_fleet(reader, &layout).await?;
     let user = reader.facts().user.clone();
     let taken = catalog::taken_names(&rows, &schemas);
     picture.base = catalog::tenants(&picture.config().name, &layout, &rows, &schemas, &user);

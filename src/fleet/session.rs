@@ -42,6 +42,12 @@ impl Session {
         Ok(self.reader.insert(reader))
     }
 
+    /// The database's configuration.
+    #[must_use]
+    pub fn config(&self) -> &crate::config::Database {
+        &self.target.config
+    }
+
     /// Counts relations that the last questions opened.
     pub const fn opened(&mut self, relations: usize) {
         self.relations += relations;

@@ -1,14 +1,14 @@
 //! Layout files: what is known of a framework's databases, as data. The embedded ones and a user's have one form.
 
+mod checked;
+
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::Deserialize;
+use toml::de::{DeTable, DeValue};
 
-use super::role::{self, Grants, Role, RoleRule};
-use super::{NameRule, Naming, Statuses};
-use crate::model::ident::{Ident, QualifiedName, SchemaName};
-use crate::model::ledger::Tool;
+use super::question::Question;
+use super::role::{Grants, RoleRule};
 use crate::text::Untrusted;
 
 /// The embedded layouts, in the order in which `auto` tries them: those that a table names before those that are
@@ -56,6 +56,30 @@ pub struct LayoutFile {
     /// Schemas that are no tenants.
     #[serde(default)]
     pub schemas: SchemasRule,
+    /// Who is inside a tenant: rows of `id`, `name`, `active`, `last_active_at`.
+    #[serde(default)]
+    pub members: Vec<Question>,
+    /// How a tenant is: one row of `value`, `detail`, `problem`.
+    #[serde(default)]
+    pub health: Vec<Question>,
+    /// What is wrong with tenants, asked once for all: rows of `schema` and `problem`.
+    #[serde(default)]
+    pub fleet: Vec<Question>,
+    /// Versions of the framework that the database may tell.
+    #[serde(default)]
+    pub variant: Vec<VariantRule>,
+}
+
+/// `[[variant]]`: a version of the framework that its databases may tell, and what differs in it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VariantRule {
+    /// `v4`.
+    pub name: String,
+    /// One SELECT of a text that says what tells it; no row, or null, where nothing does.
+    pub query: String,
+    /// The rule of names in it, where it differs.
+    pub rule: Option<RuleWord>,
 }
 
 /// `[fingerprint]`: all that is named must be there.
@@ -110,6 +134,8 @@ pub struct RegistryRule {
     pub kind: RegistryKind,
     /// `schema.table`.
     pub table: Option<String>,
+    /// One SELECT, whose column names are those of a registry.
+    pub query: Option<String>,
     /// How the table is found where its name is the application's own.
     pub find: Option<FindTable>,
     /// A LIKE pattern in which `_` is literal.
@@ -128,6 +154,8 @@ pub struct RegistryRule {
 pub enum RegistryKind {
     /// A table lists the tenants.
     Table,
+    /// A query does.
+    Query,
     /// The schemas themselves are the list.
     Scan,
 }
@@ -173,6 +201,18 @@ pub struct NamingRule {
     pub schema: String,
     /// Whether hyphens become underscores.
     pub hyphens_become_underscores: bool,
+    /// How the framework writes the schema's name into SQL, where it is not as its rule has it.
+    pub quoting: Option<Quoting>,
+}
+
+/// `naming.quoting`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quoting {
+    /// Quoted: capitals are kept, and keywords are names.
+    Kept,
+    /// Unquoted: capitals fold to lower case, and keywords break.
+    Folds,
 }
 
 /// `naming.rule`.
@@ -184,6 +224,7 @@ pub enum RuleWord {
     Brokkr,
     Cloacina,
     CloacinaTutorial,
+    ApartmentV3,
     ApartmentV4,
     Plain,
 }
@@ -194,6 +235,15 @@ pub enum RuleWord {
 pub struct LedgerRule {
     /// A tool's word.
     pub tool: Option<String>,
+    /// Where the framework keeps the tenants' migration files, in the application's folder.
+    #[serde(default)]
+    pub folder: Vec<String>,
+    /// Where it keeps those of the shared schema, if they are others.
+    #[serde(default)]
+    pub shared_folder: Vec<String>,
+    /// The shared schema gets the tenants' own migrations, so that a tenant which lacks one of its is behind.
+    #[serde(default)]
+    pub shared_is_sibling: bool,
 }
 
 /// `[statuses]`.
@@ -213,6 +263,14 @@ pub struct CacheRule {
     /// Patterns with `{id}`, `{slug}`, `{schema}`.
     #[serde(default)]
     pub keys: Vec<String>,
+    /// Lists and sorted sets of waiting jobs; `*` is any text.
+    #[serde(default)]
+    pub queues: Vec<String>,
+    /// The key of a job that a queue holds the id of, `{job}` in it.
+    pub job: Option<String>,
+    /// Where in the job's JSON its tenant stands.
+    #[serde(default)]
+    pub job_tenant: Vec<String>,
 }
 
 /// `[schemas]`.
@@ -224,6 +282,12 @@ pub struct SchemasRule {
     /// Schemas that are no tenants.
     #[serde(default)]
     pub exclude: Vec<String>,
+    /// Schemas that are no tenants and stand behind every tenant in the search path.
+    #[serde(default)]
+    pub persistent: Vec<String>,
+    /// Tables that live in the shared schema and stand empty in the tenants'.
+    #[serde(default)]
+    pub excluded_tables: Vec<String>,
     /// Schemas behind the tenant's in the search path of a migration run.
     #[serde(default)]
     pub search_path_extra: Vec<String>,
@@ -241,6 +305,54 @@ impl LayoutFileError {
     fn new(file: &str, what: impl std::fmt::Display) -> Self {
         Self { why: Untrusted::new(format!("layout file {file}: {what}")) }
     }
+
+    /// With line and column, both from 1; columns count characters.
+    fn at(file: &str, text: &str, byte: usize, what: impl std::fmt::Display) -> Self {
+        let before = &text[..text.floor_char_boundary(byte)];
+        let line = 1 + before.matches('\n').count();
+        let column = 1 + before.rsplit('\n').next().map_or(0, |line| line.chars().count());
+        Self::new(file, format_args!("line {line}, column {column}: {what}"))
+    }
+}
+
+/// What a value of a layout file cannot be: its option, such as `health.2.query`, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// The keys to it, with numbers from 0 in lists.
+    pub option: String,
+    /// In words.
+    pub what: String,
+}
+
+impl Wrong {
+    pub(super) fn new(option: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { option: option.into(), what: what.into() }
+    }
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.option, self.what)
+    }
+}
+
+/// Where an option stands in a text; its nearest table where it is left out.
+fn place(text: &str, option: &str) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?;
+    let mut place = None;
+    let mut here: Option<&DeValue<'_>> = None;
+    for word in option.split('.') {
+        let next = match here {
+            None => document.get_ref().get(word),
+            Some(DeValue::Table(table)) => table.get(word),
+            Some(DeValue::Array(list)) => word.parse::<usize>().ok().and_then(|index| list.get(index)),
+            Some(_) => None,
+        };
+        let Some(next) = next else { break };
+        place = Some(next.span().start);
+        here = Some(next.get_ref());
+    }
+    place
 }
 
 /// The embedded layouts in the order in which they are tried.
@@ -272,140 +384,18 @@ pub fn load(path: &Path) -> Result<LayoutFile, LayoutFileError> {
 /// As [`load`].
 pub fn parse(file: &str, text: &str) -> Result<LayoutFile, LayoutFileError> {
     let layout: LayoutFile = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-        LayoutFileError::new(file, format_args!("line {line}: {}", error.message()))
+        let at = error.span().map_or(0, |span| span.start);
+        LayoutFileError::at(file, text, at, error.message().replace('\n', ", "))
     })?;
-    layout.check().map_err(|what| LayoutFileError::new(file, what))?;
+    layout.check().map_err(|wrong| match place(text, &wrong.option) {
+        Some(at) => LayoutFileError::at(file, text, at, &wrong),
+        None => LayoutFileError::new(file, &wrong),
+    })?;
     Ok(layout)
 }
 
-impl LayoutFile {
-    fn check(&self) -> Result<(), String> {
-        if self.naming.schema.matches(super::naming::SLUG_MARK).count() != 1 {
-            return Err(format!("naming.schema: \"{}\" must hold {{slug}} once", self.naming.schema));
-        }
-        match self.registry.kind {
-            RegistryKind::Table => {
-                if self.registry.table.is_none() && self.registry.find.is_none() {
-                    return Err("registry: a table needs `table` or `find`".to_owned());
-                }
-                if self.registry.columns.slug.is_empty() {
-                    return Err("registry.columns: `slug` needs at least one name".to_owned());
-                }
-            }
-            RegistryKind::Scan => {
-                if self.registry.pattern.is_none() && self.registry.requires.is_empty() {
-                    return Err("registry: a scan needs `pattern` or `requires`".to_owned());
-                }
-            }
-        }
-        self.table()?;
-        self.requires()?;
-        self.tool()?;
-        self.exclude()?;
-        self.search_path_extra()?;
-        self.shared()?;
-        role::check(self.role.as_ref(), self.grants.as_ref())
-    }
-
-    /// The tenant's role with its grants.
-    #[must_use]
-    pub fn role(&self) -> Option<Role> {
-        let rule = self.role.clone()?;
-        Some(Role { rule, grants: self.grants.clone().unwrap_or_default() })
-    }
-
-    /// `registry.table`, checked.
-    ///
-    /// # Errors
-    /// When it is not `schema.table`.
-    pub fn table(&self) -> Result<Option<QualifiedName>, String> {
-        let Some(text) = &self.registry.table else { return Ok(None) };
-        let (schema, name) =
-            text.split_once('.').ok_or_else(|| format!("registry.table: \"{text}\" must be schema.table"))?;
-        let schema = SchemaName::existing(schema).map_err(|error| format!("registry.table: {error}"))?;
-        let name = Ident::new(name).map_err(|error| format!("registry.table: {error}"))?;
-        Ok(Some(QualifiedName { schema, name }))
-    }
-
-    /// `registry.requires`, checked.
-    ///
-    /// # Errors
-    /// When a name is none.
-    pub fn requires(&self) -> Result<Vec<Ident>, String> {
-        let ident = |name: &String| Ident::new(name).map_err(|error| format!("registry.requires: {error}"));
-        self.registry.requires.iter().map(ident).collect()
-    }
-
-    /// `ledger.tool`, checked.
-    ///
-    /// # Errors
-    /// When it is no tool's word.
-    pub fn tool(&self) -> Result<Option<Tool>, String> {
-        self.ledger
-            .tool
-            .as_deref()
-            .map(|word| Tool::from_word(word).ok_or_else(|| format!("ledger.tool: \"{word}\" is no tool")))
-            .transpose()
-    }
-
-    /// `schemas.exclude`, checked.
-    ///
-    /// # Errors
-    /// When a name is none.
-    pub fn exclude(&self) -> Result<Vec<SchemaName>, String> {
-        schemas("schemas.exclude", &self.schemas.exclude)
-    }
-
-    /// `schemas.search_path_extra`, checked.
-    ///
-    /// # Errors
-    /// When a name is none.
-    pub fn search_path_extra(&self) -> Result<Vec<SchemaName>, String> {
-        schemas("schemas.search_path_extra", &self.schemas.search_path_extra)
-    }
-
-    /// `schemas.shared`, checked.
-    ///
-    /// # Errors
-    /// When it is no name.
-    pub fn shared(&self) -> Result<Option<SchemaName>, String> {
-        let name = |name: &String| SchemaName::existing(name).map_err(|error| format!("schemas.shared: {error}"));
-        self.schemas.shared.as_ref().map(name).transpose()
-    }
-
-    /// The rule of names.
-    #[must_use]
-    pub fn naming(&self) -> Naming {
-        Naming {
-            rule: match self.naming.rule {
-                RuleWord::Boundary => NameRule::Boundary,
-                RuleWord::Brokkr => NameRule::Brokkr,
-                RuleWord::Cloacina => NameRule::Cloacina,
-                RuleWord::CloacinaTutorial => NameRule::CloacinaTutorial,
-                RuleWord::ApartmentV4 => NameRule::ApartmentV4,
-                RuleWord::Plain => NameRule::Plain,
-            },
-            schema_template: self.naming.schema.clone(),
-            hyphens_become_underscores: self.naming.hyphens_become_underscores,
-        }
-    }
-
-    /// The words of the status column.
-    #[must_use]
-    pub fn statuses(&self) -> Statuses {
-        let StatusRule { active, suspended, deleted } = self.statuses.clone();
-        Statuses { active, suspended, deleted }
-    }
-
-    /// The name, shared.
-    #[must_use]
-    pub fn shared_name(&self) -> Arc<str> {
-        self.name.as_str().into()
-    }
-}
-
-fn schemas(option: &str, names: &[String]) -> Result<Vec<SchemaName>, String> {
-    let schema = |name: &String| SchemaName::existing(name).map_err(|error| format!("{option}: {error}"));
-    names.iter().map(schema).collect()
+/// The text of an embedded layout, as a user's file begins.
+#[must_use]
+pub fn text(name: &str) -> Option<&'static str> {
+    EMBEDDED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }

@@ -2,10 +2,14 @@
 //! which ledger is expected, which statuses exist, how cache keys look. Layouts are data (`assets/layouts/*.toml`).
 //! Nothing here talks to a server: `postgres::survey` brings the catalog facts, this module judges them.
 
+mod apply;
+mod facts;
 pub mod file;
 pub mod judge;
 pub mod naming;
+pub mod question;
 pub mod role;
+pub mod statement;
 mod taken;
 
 use std::sync::Arc;
@@ -33,6 +37,8 @@ pub struct Layout {
     pub statuses: Statuses,
     /// The role of a tenant and its grants, where the layout has one.
     pub role: Option<role::Role>,
+    /// What else the layout knows of its databases.
+    pub about: About,
     /// Patterns of cache keys with `{id}`, `{slug}`, `{schema}`.
     pub cache_keys: Vec<String>,
     /// Schemas added behind the tenant's in the search path of a migration run.
@@ -46,6 +52,46 @@ pub struct Layout {
     pub shared_schema: Option<SchemaName>,
     /// Where it was found out: what is ordered by it is for that server alone. `None` before a server was asked.
     pub found_on: Option<ServerIdentity>,
+}
+
+/// What a layout knows besides where tenants are and how they are named.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// Its name in sentences.
+    pub title: String,
+    /// The version of the framework, where the database tells it.
+    pub variant: Option<String>,
+    /// Layouts that were tried too, and what each missed.
+    pub missed: Vec<judge::Missed>,
+    /// Layouts that fit as well, and why this one was taken all the same.
+    pub doubts: Vec<Untrusted>,
+    /// Who is inside a tenant.
+    pub members: Vec<question::Question>,
+    /// How a tenant is.
+    pub health: Vec<question::Question>,
+    /// What is wrong with tenants, asked once for all.
+    pub fleet: Vec<question::Question>,
+    /// Where the framework keeps the tenants' migration files.
+    pub folder: Vec<String>,
+    /// Where it keeps the shared schema's.
+    pub shared_folder: Vec<String>,
+    /// The shared schema gets the tenants' own migrations: what it has, a tenant should have.
+    pub shared_is_sibling: bool,
+    /// Tables of the shared schema that stand empty in the tenants'.
+    pub excluded_tables: Vec<Ident>,
+    /// Waiting jobs in Redis.
+    pub queues: Queues,
+}
+
+/// Where jobs wait in Redis.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Queues {
+    /// Lists and sorted sets of jobs' ids; `*` is any text.
+    pub keys: Vec<String>,
+    /// The key of a job, with `{job}` for its id, where jobs say whose they are.
+    pub job: Option<String>,
+    /// The way to the tenant in the job's JSON.
+    pub job_tenant: Vec<String>,
 }
 
 /// Where tenants are listed.
@@ -122,6 +168,8 @@ pub struct Naming {
     pub schema_template: String,
     /// Whether a hyphen of the slug becomes an underscore of the schema.
     pub hyphens_become_underscores: bool,
+    /// The framework writes names into SQL unquoted: capitals fold, and keywords break.
+    pub folds: bool,
 }
 
 /// The rules of layouts.md E.1.
@@ -133,6 +181,8 @@ pub enum NameRule {
     Cloacina,
     /// The stricter check of Cloacina's tutorial, which its users copy.
     CloacinaTutorial,
+    /// Every name that is not blank.
+    ApartmentV3,
     ApartmentV4,
     /// Any identifier that tenantui may create.
     Plain,

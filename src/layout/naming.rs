@@ -32,6 +32,7 @@ impl NameRule {
             Self::Brokkr => "Brokkr",
             Self::Cloacina => "Cloacina",
             Self::CloacinaTutorial => "Cloacina's tutorial",
+            Self::ApartmentV3 => "Apartment v3",
             Self::ApartmentV4 => "Apartment",
             Self::Plain => "tenantui",
         }
@@ -48,6 +49,7 @@ impl NameRule {
             Self::ApartmentV4 => {
                 "1 to 63 letters, digits, underscores and hyphens, a letter or underscore first, not pg_"
             }
+            Self::ApartmentV3 => "any name that is not blank",
             Self::Plain => "letters, digits, hyphens, underscores and dots, a letter, digit or underscore first",
         }
     }
@@ -57,7 +59,7 @@ impl NameRule {
     pub const fn unquoted(self) -> bool {
         match self {
             Self::Brokkr | Self::Cloacina | Self::CloacinaTutorial => true,
-            Self::Boundary | Self::ApartmentV4 | Self::Plain => false,
+            Self::Boundary | Self::ApartmentV3 | Self::ApartmentV4 | Self::Plain => false,
         }
     }
 
@@ -90,6 +92,9 @@ impl NameRule {
                 self.characters(slug, |c| c.is_ascii_alphabetic() || c == '_', |c| is_word(c) || c == '-')?;
                 self.not_reserved_prefix(slug)
             }
+            // Its own code refuses nothing; PostgreSQL and tenantui's guard do.
+            Self::ApartmentV3 if slug.trim().is_empty() => Err(self.refuse(slug, "it is blank")),
+            Self::ApartmentV3 => Ok(()),
             Self::Plain => self.characters(
                 slug,
                 |c| c.is_alphanumeric() || c == '_',
@@ -236,7 +241,7 @@ impl Naming {
                 )),
             });
         }
-        let slug = if self.rule.unquoted() { slug.to_ascii_lowercase() } else { slug.to_owned() };
+        let slug = if self.folds { slug.to_ascii_lowercase() } else { slug.to_owned() };
         let schema = self.schema_of(&slug);
         if schema.len() > MAX_IDENT_BYTES {
             return Err(too_long(&schema));
@@ -260,7 +265,7 @@ impl Naming {
         if schema.starts_with(TRASH_PREFIX) {
             return refuse(format!("names that start with {TRASH_PREFIX} are of dropped tenants"));
         }
-        if self.rule.unquoted() && KEYWORDS.contains(&schema) {
+        if self.folds && KEYWORDS.contains(&schema) {
             return refuse(format!(
                 "\"{schema}\" is a keyword of SQL, and {} writes schema names unquoted",
                 self.rule.title()
@@ -289,7 +294,7 @@ impl Naming {
     #[must_use]
     pub fn propose(&self, name: &str) -> String {
         let separator = match self.rule {
-            NameRule::Boundary | NameRule::ApartmentV4 | NameRule::Plain => '-',
+            NameRule::Boundary | NameRule::ApartmentV3 | NameRule::ApartmentV4 | NameRule::Plain => '-',
             NameRule::Brokkr | NameRule::Cloacina | NameRule::CloacinaTutorial => '_',
         };
         let around = self.schema_template.len().saturating_sub(SLUG_MARK.len());

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::NameError;
+use super::file::Wrong;
 use super::naming::{SCHEMA_MARK, SLUG_MARK};
 use crate::model::ident::{Ident, MAX_IDENT_BYTES, SchemaName};
 use crate::text::Untrusted;
@@ -189,20 +190,20 @@ impl RoleRule {
 }
 
 /// What of `[role]` and `[grants]` cannot be.
-pub(super) fn check(role: Option<&RoleRule>, grants: Option<&Grants>) -> Result<(), String> {
+pub(super) fn check(role: Option<&RoleRule>, grants: Option<&Grants>) -> Result<(), Wrong> {
     let Some(role) = role else {
         return match grants {
-            Some(_) => Err("grants: there is no [role] that could get them".to_owned()),
+            Some(_) => Err(Wrong::new("grants", "there is no [role] that could get them")),
             None => Ok(()),
         };
     };
     let marks = role.name.matches(SLUG_MARK).count() + role.name.matches(SCHEMA_MARK).count();
     if marks != 1 {
-        return Err(format!("role.name: \"{}\" must hold {{schema}} or {{slug}} once", role.name));
+        return Err(Wrong::new("role.name", format!("\"{}\" must hold {{schema}} or {{slug}} once", role.name)));
     }
     if let Some(name) = role.search_path.iter().find(|name| *name != SCHEMA_MARK && SchemaName::existing(name).is_err())
     {
-        return Err(format!("role.search_path: \"{name}\" is no schema"));
+        return Err(Wrong::new("role.search_path", format!("\"{name}\" is no schema")));
     }
     let Some(grants) = grants else { return Ok(()) };
     use Privilege::{All, Create, Delete, Execute, Insert, References, Select, Trigger, Truncate, Update, Usage};
@@ -220,7 +221,8 @@ pub(super) fn check(role: Option<&RoleRule>, grants: Option<&Grants>) -> Result<
     ] {
         if let Some(wrong) = given.iter().find(|privilege| !allowed.contains(privilege)) {
             let words: Vec<String> = allowed.iter().map(|one| one.sql().to_ascii_lowercase()).collect();
-            return Err(format!("{option}: {} is none of {}", wrong.sql().to_ascii_lowercase(), words.join(", ")));
+            let wrong = wrong.sql().to_ascii_lowercase();
+            return Err(Wrong::new(option, format!("{wrong} is none of {}", words.join(", "))));
         }
     }
     Ok(())

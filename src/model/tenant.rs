@@ -257,8 +257,25 @@ pub struct Member {
     pub name: Untrusted,
     /// Whether the membership is in force.
     pub active: Option<bool>,
+    /// The membership's own word: active, invited, suspended...
+    pub status: Option<Untrusted>,
     /// The last activity that the database records.
     pub last_active_at: Option<Untrusted>,
+}
+
+/// One thing that a layout knows of how a tenant is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthFact {
+    /// Its word in JSON.
+    pub name: Untrusted,
+    /// Its words on the screen.
+    pub title: Untrusted,
+    /// How much or what; `None` where the database says nothing.
+    pub value: Option<Untrusted>,
+    /// More, in words.
+    pub detail: Option<Untrusted>,
+    /// What is wrong, in words.
+    pub problem: Option<Untrusted>,
 }
 
 /// What is read of the one tenant that is open.
@@ -280,6 +297,8 @@ pub struct TenantDetail {
     pub cache_by_prefix: Vec<(Untrusted, u64)>,
     /// Members.
     pub members: Vec<Member>,
+    /// How it is, by what its layout knows.
+    pub health: Vec<HealthFact>,
     /// Objects outside the schema that depend on it.
     pub objects_outside: Vec<Untrusted>,
     /// The login role named by the layout, where there is one.

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use super::bind::bind;
 use super::others_code;
-use super::session::{QueryError, Reader, TextRow};
+use super::questions;
+use super::session::{QueryError, Reader};
 use super::sizes::{self, Bytes, ListedTable};
-use super::survey;
 use crate::layout::Layout;
-use crate::layout::judge::TableFacts;
-use crate::model::ident::{Ident, SchemaName, literal};
-use crate::model::tenant::{Member, TableDetail, Tenant};
+use crate::model::ident::{SchemaName, literal};
+use crate::model::tenant::{HealthFact, Member, TableDetail, Tenant};
 use crate::text::Untrusted;
 
 const OBJECTS_OUTSIDE: &str = include_str!("../../assets/sql/objects_outside.sql");
@@ -21,9 +20,8 @@ const OBJECTS_OUTSIDE: &str = include_str!("../../assets/sql/objects_outside.sql
 /// How long the tables of one tenant may be measured; what is not done then shows as unmeasured.
 const BUDGET: Duration = Duration::from_secs(3);
 
-/// The most objects outside, and members, that are listed.
+/// The most objects outside that are listed.
 const MOST_OBJECTS: usize = 100;
-const MOST_MEMBERS: usize = 1_000;
 
 /// What the catalog and the layout's tables say of one tenant's schema.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,9 +30,11 @@ pub struct SchemaDetail {
     pub tables: Tables,
     /// Members, where the layout has them.
     pub members: Vec<Member>,
+    /// How it is, by what the layout knows.
+    pub health: Vec<HealthFact>,
     /// Objects in other schemas that depend on this one.
     pub objects_outside: Vec<Untrusted>,
-    /// A login role of the schema's name, as Cloacina makes them.
+    /// The tenant's login role, named as the layout has it, where there is one.
     pub role: Option<Untrusted>,
     /// Parts that could not be read, and why; code that runs with other rights than one would think.
     pub problems: Vec<Untrusted>,
@@ -60,19 +60,24 @@ pub struct Tables {
 /// When the link breaks or no answer comes; what the server refuses is a problem in the answer.
 pub async fn read(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<SchemaDetail, QueryError> {
     let mut detail = SchemaDetail::default();
-    let (Some(oid), Some(schema)) = (tenant.schema_oid, tenant.schema.as_ref()) else {
-        let members = members(reader, layout, tenant, &mut detail.problems).await;
-        detail.members = part(reader, members, "members", &mut detail.problems)?;
-        return Ok(detail);
-    };
-    detail.tables = part(reader, tables(reader, oid).await, "sizes", &mut detail.problems)?;
-    let members = members(reader, layout, tenant, &mut detail.problems).await;
-    detail.members = part(reader, members, "members", &mut detail.problems)?;
+    if let Some(oid) = tenant.schema_oid {
+        detail.tables = part(reader, tables(reader, oid).await, "sizes", &mut detail.problems)?;
+    }
+    let answers = part(reader, questions::about(reader, layout, tenant).await, "members", &mut detail.problems)?;
+    (detail.members, detail.health) = (answers.members, answers.health);
+    detail.problems.extend(answers.problems);
+    let (Some(oid), Some(schema)) = (tenant.schema_oid, tenant.schema.as_ref()) else { return Ok(detail) };
     detail.objects_outside =
         part(reader, objects_outside(reader, oid).await, "objects outside the schema", &mut detail.problems)?;
     let code = part(reader, others_code::read(reader, oid).await, "code of others", &mut detail.problems)?;
     detail.problems.extend(code);
-    detail.role = part(reader, role(reader, schema).await, "the role", &mut detail.problems)?;
+    let name = SchemaName::existing(schema.raw()).ok().and_then(|schema| match &layout.role {
+        Some(role) => role.rule.name_of(tenant.slug.raw(), &schema).ok().map(|role| role.raw().to_owned()),
+        None => Some(schema.raw().to_owned()),
+    });
+    if let Some(name) = name {
+        detail.role = part(reader, role(reader, &name).await, "the role", &mut detail.problems)?;
+    }
     Ok(detail)
 }
 
@@ -191,110 +196,8 @@ async fn objects_outside(reader: &Reader, oid: u32) -> Result<Vec<Untrusted>, Qu
     Ok(objects)
 }
 
-async fn role(reader: &Reader, schema: &Untrusted) -> Result<Option<Untrusted>, QueryError> {
-    let sql = format!(
-        "select r.rolname from pg_catalog.pg_roles r where r.rolname = {} and r.rolcanlogin",
-        literal(schema.raw())
-    );
+async fn role(reader: &Reader, name: &str) -> Result<Option<Untrusted>, QueryError> {
+    let sql =
+        format!("select r.rolname from pg_catalog.pg_roles r where r.rolname = {} and r.rolcanlogin", literal(name));
     Ok(reader.rows(&sql).await?.first().and_then(|row| row.text(0)).map(Untrusted::new))
-}
-
-/// Boundary's memberships of the tenant's id, or Brokkr's generators of its schema; none where there is no such
-/// table. What may not be read is a problem with the grant that would help.
-async fn members(
-    reader: &Reader,
-    layout: &Layout,
-    tenant: &Tenant,
-    problems: &mut Vec<Untrusted>,
-) -> Result<Vec<Member>, QueryError> {
-    let user = &reader.facts().user;
-    let sql = if &*layout.name == "brokkr" {
-        let Some(schema) = tenant.schema.as_ref().filter(|_| tenant.schema_oid.is_some()) else {
-            return Ok(Vec::new());
-        };
-        let facts = survey::table_facts(reader, [schema.raw()], ["generators"]).await?;
-        let Some(table) = facts.first() else { return Ok(Vec::new()) };
-        readable(table, &["id"], user, problems).and_then(|()| generators(table))
-    } else {
-        let Some(id) = &tenant.id else { return Ok(Vec::new()) };
-        let facts = survey::table_facts(reader, ["public"], ["tenant_memberships", "users"]).await?;
-        let of = |name: &str| facts.iter().find(|table| table.name == name);
-        let Some(table) = of("tenant_memberships") else { return Ok(Vec::new()) };
-        let users = of("users").filter(|users| readable(users, &["id"], user, problems).is_some());
-        readable(table, &["tenant_id", "user_id"], user, problems).and_then(|()| memberships(table, users, id))
-    };
-    let Some(sql) = sql else { return Ok(Vec::new()) };
-    Ok(reader.rows(&sql).await?.iter().map(member).collect())
-}
-
-/// Whether a table may be read where it has these columns; a problem where it may not.
-fn readable(table: &TableFacts, columns: &[&str], user: &Untrusted, problems: &mut Vec<Untrusted>) -> Option<()> {
-    let has = |name: &&str| table.columns.iter().find(|column| column.name == **name);
-    let found: Vec<_> = columns.iter().filter_map(has).collect();
-    if found.len() < columns.len() {
-        return None;
-    }
-    if table.usage && found.iter().all(|column| column.readable) {
-        return Some(());
-    }
-    problems.push(Untrusted::new(format!("{} may not be read: {}", table.name, table.grant(&[], user))));
-    None
-}
-
-fn member(row: &TextRow) -> Member {
-    Member {
-        id: Untrusted::new(row.text(0).unwrap_or_default()),
-        name: Untrusted::new(row.text(1).or(row.text(0)).unwrap_or_default()),
-        active: row.text(2).map(|text| matches!(text, "t" | "true" | "active")),
-        last_active_at: row.text(3).map(Untrusted::new),
-    }
-}
-
-/// The first of these columns that the table has and this role may read, quoted.
-fn column(table: &TableFacts, names: &[&str]) -> Option<String> {
-    let found =
-        names.iter().find_map(|name| table.columns.iter().find(|column| column.name == *name && column.readable));
-    found.and_then(|column| Ident::new(&column.name).ok()).map(|name| name.quoted())
-}
-
-fn from(table: &TableFacts) -> Option<String> {
-    let schema = SchemaName::existing(&table.schema).ok()?;
-    Ident::new(&table.name).ok().map(|name| schema.qualify(&name))
-}
-
-fn text_of(alias: &str, column: Option<String>) -> String {
-    column.map_or_else(|| "null".to_owned(), |column| format!("{alias}.{column}::pg_catalog.text"))
-}
-
-fn generators(table: &TableFacts) -> Option<String> {
-    let (id, table_name) = (column(table, &["id"])?, from(table)?);
-    let mut conditions = vec!["true".to_owned()];
-    conditions.extend(column(table, &["is_system"]).map(|system| format!("not g.{system}")));
-    conditions.extend(column(table, &["deleted_at"]).map(|deleted| format!("g.{deleted} is null")));
-    Some(format!(
-        "select g.{id}::pg_catalog.text, {}, {}, {} from {table_name} g where {} order by 2 limit {MOST_MEMBERS}",
-        text_of("g", column(table, &["name"])),
-        text_of("g", column(table, &["is_active"])),
-        text_of("g", column(table, &["last_active_at"])),
-        conditions.join(" and ")
-    ))
-}
-
-fn memberships(table: &TableFacts, users: Option<&TableFacts>, tenant_id: &Untrusted) -> Option<String> {
-    let (tenant, user) = (column(table, &["tenant_id"])?, column(table, &["user_id"])?);
-    let usable = users.and_then(|users| Some((users, column(users, &["id"])?, from(users)?)));
-    let (join, name, seen) = match usable {
-        Some((users, id, users_name)) => (
-            format!(" left join {users_name} u on u.{id}::pg_catalog.text = m.{user}::pg_catalog.text"),
-            text_of("u", column(users, &["name", "display_name", "full_name", "email", "username"])),
-            text_of("u", column(users, &["last_active_at", "last_login_at", "last_seen_at", "last_login"])),
-        ),
-        None => (String::new(), "null".to_owned(), "null".to_owned()),
-    };
-    Some(format!(
-        "select m.{user}::pg_catalog.text, {name}, {}, {seen} from {} m{join} where m.{tenant}::pg_catalog.text = {} order by 2, 1 limit {MOST_MEMBERS}",
-        text_of("m", column(table, &["status", "active", "is_active"])),
-        from(table)?,
-        literal(tenant_id.raw())
-    ))
 }

@@ -19,6 +19,7 @@ mod passfile;
 mod password;
 mod pooling;
 mod query;
+pub mod questions;
 pub mod registry;
 pub mod server;
 pub mod session;

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use super::bind::{bind, text_array};
 use super::session::{QueryError, Reader, TextRow};
-use super::{bind, registry};
+use super::{bind, questions, registry};
 use crate::config::{self, LayoutChoice};
-use crate::layout::file::{self, LayoutFile, LayoutFileError, RegistryKind};
-use crate::layout::judge::{self, ColumnFacts, Facts, Fit, Missed, Slug, TableFacts};
+use crate::layout::file::{self, LayoutFile, LayoutFileError, RegistryKind, VariantRule};
+use crate::layout::judge::{self, ColumnFacts, Facts, Fit, Missed, Slug, TableFacts, Undecided};
 use crate::layout::{Layout, NameRule, Registry};
 use crate::model::ident::QualifiedName;
 use crate::text::Untrusted;
@@ -44,12 +44,33 @@ pub enum SurveyError {
         /// The layouts that were tried and what each missed.
         missed: Vec<Missed>,
     },
+    /// Several fit.
+    #[error("{}", several(fits))]
+    Ambiguous {
+        /// Their names, and the marks of each.
+        fits: Vec<(String, Vec<Untrusted>)>,
+    },
     /// The configuration's overrides do not fit the database.
     #[error("{}", .0.safe())]
     Unfit(Untrusted),
     /// The role may read nothing of the registry.
     #[error("{}", .0.safe())]
     NoAccess(Untrusted),
+}
+
+fn several(fits: &[(String, Vec<Untrusted>)]) -> String {
+    let each = |(name, marks): &(String, Vec<Untrusted>)| {
+        let marks: Vec<String> = marks.iter().map(|mark| mark.safe().into()).collect();
+        format!("{name} ({})", marks.join("; "))
+    };
+    let all: Vec<String> = fits.iter().map(each).collect();
+    let first = fits.first().map_or("plain", |(name, _)| name.as_str());
+    format!(
+        "{} layouts fit this database: {}. Which one is meant cannot be told from it: name it in the configuration, \
+         layout = \"{first}\" in its [[database]]",
+        fits.len(),
+        all.join(" and ")
+    )
 }
 
 fn tried(missed: &[Missed]) -> String {
@@ -87,6 +108,8 @@ pub async fn survey(reader: &Reader, database: &config::Database) -> Result<Layo
             SurveyError::Unfit(unfit.0)
         }
     })?;
+    let variants = files.iter().find(|file| file.name == *layout.name).map(|file| file.variant.as_slice());
+    tell_variant(reader, variants.unwrap_or_default(), &mut layout).await?;
     if overrides.schema.is_none() && layout.naming.rule == NameRule::Plain {
         learn_schema_rule(reader, &mut layout).await?;
     }
@@ -119,9 +142,8 @@ fn choose<'a>(files: &'a [LayoutFile], facts: &'a Facts, database: &config::Data
     let tenants = &database.tenants;
     let overridden = tenants.table.is_some() || tenants.query.is_some() || tenants.scan.is_some();
     match (&database.layout, overridden) {
-        (LayoutChoice::Auto, false) => judge::judge(files, facts).map_err(|missed| SurveyError::NoLayout { missed }),
-        (LayoutChoice::Auto, true) => judge::base(files, facts)
-            .ok_or_else(|| SurveyError::Unfit(Untrusted::new("no layout takes a registry of the configuration"))),
+        (LayoutChoice::Auto, false) => judge::judge(files, facts).map_err(undecided),
+        (LayoutChoice::Auto, true) => judge::base(files, facts).map_err(undecided),
         (LayoutChoice::Named(_) | LayoutChoice::File(_), _) => {
             let file = files.first().ok_or_else(|| SurveyError::Unfit(Untrusted::new("no layout is named")))?;
             let need = if overridden { Slug::NotNeeded } else { Slug::AnyName };
@@ -129,6 +151,13 @@ fn choose<'a>(files: &'a [LayoutFile], facts: &'a Facts, database: &config::Data
                 missed: vec![Missed { layout: file.name.clone(), what: Untrusted::new(what) }],
             })
         }
+    }
+}
+
+fn undecided(why: Undecided) -> SurveyError {
+    match why {
+        Undecided::None(missed) => SurveyError::NoLayout { missed },
+        Undecided::Several(fits) => SurveyError::Ambiguous { fits },
     }
 }
 
@@ -259,6 +288,39 @@ fn listed_words(check: &str) -> Vec<String> {
         return Vec::new();
     }
     list.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Asks for the versions of the framework that the database may tell. Marks of several tell none.
+async fn tell_variant(reader: &Reader, variants: &[VariantRule], layout: &mut Layout) -> Result<(), SurveyError> {
+    let mut told = Vec::new();
+    for variant in variants {
+        if let Some(mark) = questions::variant(reader, &variant.query).await? {
+            told.push((variant, mark));
+        }
+    }
+    let names = |list: &[&str]| list.join(" or ");
+    match told.as_slice() {
+        [] if variants.is_empty() => {}
+        [] => {
+            let all: Vec<&str> = variants.iter().map(|variant| variant.name.as_str()).collect();
+            layout
+                .evidence
+                .push(Untrusted::new(format!("nothing in the database tells whether it is {}", names(&all))));
+        }
+        [(variant, mark)] => {
+            layout.evidence.push(Untrusted::new(format!("it is {}: {}", variant.name, mark.raw())));
+            layout.about.variant = Some(variant.name.clone());
+            if let Some(rule) = variant.rule {
+                layout.naming.rule = rule.rule();
+            }
+        }
+        several => {
+            let marks: Vec<String> =
+                several.iter().map(|(variant, mark)| format!("{} ({})", variant.name, mark.raw())).collect();
+            layout.evidence.push(Untrusted::new(format!("marks of several versions: {}", marks.join(" and "))));
+        }
+    }
+    Ok(())
 }
 
 /// Where the configuration says nothing of schema names and the registry has a column of them, the rule for new

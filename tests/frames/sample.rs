@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tenantui::layout::{Column, Layout, NameRule, Naming, Registry, RegistryColumns, Statuses};
+use tenantui::layout::{About, Column, Layout, NameRule, Naming, Registry, RegistryColumns, Statuses};
 use tenantui::migrations::folder::{Finding, Folder, FolderFacts, MigrationFile, Statement};
 use tenantui::model::audit::AuditLine;
 use tenantui::model::environment::Environment;
@@ -266,6 +266,7 @@ pub fn layout() -> Layout {
             rule: NameRule::Boundary,
             schema_template: "tenant_{slug}".into(),
             hyphens_become_underscores: true,
+            folds: false,
         },
         expected_tool: Some(Tool::Migratus),
         statuses: Statuses {
@@ -274,6 +275,7 @@ pub fn layout() -> Layout {
             deleted: Some("deleted".into()),
         },
         role: None,
+        about: About::default(),
         cache_keys: Vec::new(),
         search_path_extra: Vec::new(),
         exclude: Vec::new(),
@@ -320,6 +322,7 @@ pub fn detail(of: &Tenant) -> TenantDetail {
             .collect(),
         cache_by_prefix: vec![("session:".into(), 1_800), ("cart:".into(), 190), ("rate:".into(), 11)],
         members: Vec::new(),
+        health: Vec::new(),
         objects_outside: Vec::new(),
         role: None,
         why: "skipped by job 12 (55P03 lock timeout), never retried".into(),

@@ -9,7 +9,7 @@ use ratatui::backend::TestBackend;
 use tenantui::config;
 use tenantui::fleet::JobContext;
 use tenantui::jobs::service::ServiceCommand;
-use tenantui::layout::{Column, Layout, NameRule, Naming, Registry, RegistryColumns, Statuses, TakenNames};
+use tenantui::layout::{About, Column, Layout, NameRule, Naming, Registry, RegistryColumns, Statuses, TakenNames};
 use tenantui::migrations::folder::Folder;
 use tenantui::model::environment::Environment;
 use tenantui::model::fleet::{CacheView, DatabaseView, FileView, Snapshot};
@@ -78,6 +78,7 @@ pub fn layout() -> Layout {
             rule: NameRule::Boundary,
             schema_template: "tenant_{slug}".to_owned(),
             hyphens_become_underscores: true,
+            folds: false,
         },
         expected_tool: Some(Tool::Migratus),
         statuses: Statuses {
@@ -86,6 +87,7 @@ pub fn layout() -> Layout {
             deleted: Some("deleted".to_owned()),
         },
         role: None,
+        about: About::default(),
         cache_keys: Vec::new(),
         search_path_extra: Vec::new(),
         exclude: Vec::new(),

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{ledger_checks, server_checks};
+use super::{layout_checks, ledger_checks, server_checks};
 use crate::cli::args;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style, Table};
@@ -296,14 +296,12 @@ async fn audit(reader: &Reader, found: &mut Examination) {
 }
 
 fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination) {
-    let layout = &reading.context.layout;
-    let evidence: Vec<String> = layout.evidence.iter().map(|line| line.raw().to_owned()).collect();
-    found.add("layout", Verdict::Ok, format!("{}: {}", layout.name, evidence.join("; ")), None);
+    layout_checks::examine(reading, found);
     ledger_checks::examine(database, reading, found);
     match &reading.context.folder {
         None => {
-            let advice = "set path in [database.migrations]; without it the fleet is compared with itself";
-            found.add("migrations", Verdict::Off, "no folder is configured", Some(advice));
+            let advice = layout_checks::folder_advice(&reading.context.layout);
+            found.add("migrations", Verdict::Off, "no folder is configured", Some(&advice));
         }
         Some(folder) => {
             let refused =

@@ -13,8 +13,10 @@ use crate::cli::session::{self, Session};
 use crate::fleet::{ReadOptions, Reading};
 use crate::jobs::init::InitStatus;
 use crate::layout::Registry;
+use crate::layout::naming::SCHEMA_MARK;
+use crate::layout::question::Need;
 use crate::migrations::dialects::Found;
-use crate::model::ident::{Ident, IdentError, SchemaName, literal};
+use crate::model::ident::{Ident, IdentError, literal};
 use crate::postgres::session::{Patience, Reader, Target};
 use crate::text;
 
@@ -41,7 +43,10 @@ struct Grants {
 struct Facts {
     database: String,
     registry: Option<(String, String)>,
-    members: bool,
+    /// Schemas, and the grants on columns of their tables that the layout's questions read.
+    asked: Vec<(String, String)>,
+    /// They read tables of the tenants' schemas too.
+    asks_tenants: bool,
     ledgers: Vec<(String, String)>,
     owners: Vec<Owner>,
     recorded: bool,
@@ -123,17 +128,51 @@ async fn facts(target: &Target, reading: &Reading) -> Outcome<Facts> {
     ledgers.sort();
     ledgers.dedup();
     let database = reader.rows("SELECT pg_catalog.current_database()").await?;
-    let members = reader.rows("SELECT pg_catalog.to_regclass('public.tenant_memberships') IS NOT NULL").await?;
+    let about = &reading.context.layout.about;
+    let questions = about.members.iter().chain(&about.health).chain(&about.fleet);
+    let needs: Vec<&Need> = questions.flat_map(|question| &question.needs).collect();
     let initialised = crate::jobs::init::status(&reader).await;
     Ok(Facts {
         database: quoted(database.first().and_then(|row| row.text(0)).unwrap_or_default())?,
         registry,
-        members: members.first().is_some_and(|row| row.is_true(0)),
+        asked: asked(&reader, needs.iter().copied()).await?,
+        asks_tenants: needs.iter().any(|need| need.table.starts_with(SCHEMA_MARK)),
         ledgers,
         owners: self::owners(&reader, &owners).await?,
         // A record that this role may not look into is there.
         recorded: !matches!(initialised, Ok(InitStatus::Missing)),
     })
+}
+
+/// Columns that these questions need of tables of other schemas than the tenants', as far as they exist: schema, and
+/// table with its columns, quoted. No more of a table than that: others may be nobody's business.
+async fn asked<'q>(reader: &Reader, needs: impl Iterator<Item = &'q Need>) -> Outcome<Vec<(String, String)>> {
+    let mut wanted = BTreeSet::new();
+    for need in needs.filter(|need| !need.table.starts_with(SCHEMA_MARK)) {
+        let Some((schema, table)) = need.table.split_once('.') else { continue };
+        let place = format!("{}, {}", literal(schema), literal(table));
+        wanted.extend(need.columns.iter().map(|column| format!("({place}, {})", literal(column))));
+    }
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list: Vec<String> = wanted.into_iter().collect();
+    let sql = format!(
+        "SELECT n.nspname, c.relname, pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped \
+         WHERE c.relkind IN ('r', 'p', 'v') AND (n.nspname::pg_catalog.text, c.relname::pg_catalog.text, \
+         a.attname::pg_catalog.text) IN ({}) GROUP BY 1, 2 ORDER BY 1, 2",
+        list.join(", ")
+    );
+    let mut tables = Vec::new();
+    for row in reader.rows(&sql).await? {
+        let text = |index| row.text(index).unwrap_or_default();
+        let (schema, table) = (quoted(text(0))?, quoted(text(1))?);
+        let granted = format!("GRANT SELECT ({}) ON TABLE {schema}.{table}", text(2));
+        tables.push((schema, granted));
+    }
+    Ok(tables)
 }
 
 fn quoted(name: &str) -> Outcome<String> {
@@ -168,17 +207,13 @@ fn for_reading(facts: &Facts, database: &str) -> Grants {
         schemas.insert(schema.clone());
         tables.push(table.clone());
     }
-    let public = SchemaName::public().quoted();
-    if facts.members {
-        schemas.insert(public.clone());
-        tables.push(format!("{public}.\"tenant_memberships\""));
-    }
     let mut statements = vec![
         format!("CREATE ROLE {READER} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE"),
         format!("ALTER ROLE {READER} SET default_transaction_read_only = on"),
         format!("GRANT CONNECT ON DATABASE {} TO {READER}", facts.database),
         format!("GRANT pg_read_all_stats TO {READER}"),
     ];
+    schemas.extend(facts.asked.iter().map(|(schema, _)| schema.clone()));
     if facts.recorded {
         schemas.insert("tenantui".to_owned());
     }
@@ -189,6 +224,7 @@ fn for_reading(facts: &Facts, database: &str) -> Grants {
     if !tables.is_empty() {
         statements.push(format!("GRANT SELECT ON TABLE {} TO {READER}", tables.join(", ")));
     }
+    statements.extend(facts.asked.iter().map(|(_, grant)| format!("{grant} TO {READER}")));
     if facts.recorded {
         statements.push(format!("GRANT SELECT ON ALL TABLES IN SCHEMA tenantui TO {READER}"));
     }
@@ -199,6 +235,9 @@ fn for_reading(facts: &Facts, database: &str) -> Grants {
         ),
         "a new tenant's ledger needs its grants too: print this again, or use pg_read_all_data".to_owned(),
     ];
+    if facts.asks_tenants {
+        notes.push("members and health of a tenant are read from tables of its schema: pg_read_all_data".to_owned());
+    }
     if facts.registry.is_none() {
         notes.push(
             "the tenants are not listed in one table: grant SELECT on what the configured query reads".to_owned(),

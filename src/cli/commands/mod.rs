@@ -10,6 +10,7 @@ mod grants;
 pub mod init;
 pub mod job;
 pub mod jobs;
+mod layout_checks;
 mod ledger_checks;
 pub mod manual;
 pub mod migrate;

@@ -14,9 +14,9 @@ use crate::fleet::ReadOptions;
 use crate::model::export::{TenantRow, raw};
 use crate::model::fleet::CacheView;
 use crate::model::ledger::LedgerState;
-use crate::model::tenant::{Member, MigrationDetail, MigrationState, TableDetail, Tenant, TenantDetail};
+use crate::model::tenant::{HealthFact, Member, MigrationDetail, MigrationState, TableDetail, Tenant, TenantDetail};
 use crate::model::times::{StepTime, StepTimes};
-use crate::text;
+use crate::text::{self, Untrusted};
 
 #[derive(Serialize)]
 struct Document {
@@ -26,6 +26,7 @@ struct Document {
     migrations: Option<Vec<MigrationRow>>,
     cache: Option<Cache>,
     members: Option<Vec<MemberRow>>,
+    health: Option<Vec<HealthRow>>,
     objects_outside: Option<Vec<String>>,
     role: Option<String>,
 }
@@ -62,7 +63,35 @@ struct MemberRow {
     id: String,
     name: String,
     active: Option<bool>,
+    status: Option<String>,
     last_active_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct HealthRow {
+    name: String,
+    title: String,
+    /// A number where it is one.
+    value: serde_json::Value,
+    detail: Option<String>,
+    problem: Option<String>,
+}
+
+impl From<&HealthFact> for HealthRow {
+    fn from(fact: &HealthFact) -> Self {
+        let value = fact.value.as_ref().map(Untrusted::raw);
+        Self {
+            name: fact.name.raw().to_owned(),
+            title: fact.title.raw().to_owned(),
+            value: match value.map(|text| text.parse::<i64>().map_err(|_| text)) {
+                None => serde_json::Value::Null,
+                Some(Ok(number)) => number.into(),
+                Some(Err(text)) => text.into(),
+            },
+            detail: raw(fact.detail.as_ref()),
+            problem: raw(fact.problem.as_ref()),
+        }
+    }
 }
 
 impl From<&TableDetail> for TableRow {
@@ -102,6 +131,7 @@ impl From<&Member> for MemberRow {
             id: member.id.raw().to_owned(),
             name: member.name.raw().to_owned(),
             active: member.active,
+            status: raw(member.status.as_ref()),
             last_active_at: raw(member.last_active_at.as_ref()),
         }
     }
@@ -185,6 +215,7 @@ fn document(tenant: &Tenant, detail: Option<&TenantDetail>, cache: Option<&Cache
             .map(|migrations| migrations.iter().map(|migration| MigrationRow::of(migration, times)).collect()),
         cache,
         members: detail.map(|detail| detail.members.iter().map(MemberRow::from).collect()),
+        health: detail.map(|detail| detail.health.iter().map(HealthRow::from).collect()),
         objects_outside: detail
             .map(|detail| detail.objects_outside.iter().map(|object| object.raw().to_owned()).collect()),
         role: raw(detail.and_then(|detail| detail.role.as_ref())),
@@ -256,17 +287,22 @@ fn sections(detail: &TenantDetail, times: &StepTimes) -> String {
     for (prefix, count) in &detail.cache_by_prefix {
         keys.row(vec![prefix.into(), (*count).into()]);
     }
-    let mut members = Table::new(&["member", "name", "active", "last_active_at"]);
+    let mut health = Table::new(&["health", "", "detail"]);
+    for fact in &detail.health {
+        let value = fact.value.as_ref().map_or(Cell::None, |value| Cell::Right(value.safe().into()));
+        health.row(vec![(&fact.title).into(), value, fact.detail.as_ref().into()]);
+    }
+    let mut members = Table::new(&["member", "name", "active", "status", "last_active_at"]);
     for member in &detail.members {
-        let last = member.last_active_at.as_ref();
-        members.row(vec![(&member.id).into(), (&member.name).into(), member.active.into(), last.into()]);
+        let (status, last) = (member.status.as_ref(), member.last_active_at.as_ref());
+        members.row(vec![(&member.id).into(), (&member.name).into(), member.active.into(), status.into(), last.into()]);
     }
     let mut outside = Table::new(&["objects outside the schema that depend on it"]);
     for object in &detail.objects_outside {
         outside.row(vec![Cell::from(object)]);
     }
     let mut out = String::new();
-    for table in [tables, migrations, keys, members, outside] {
+    for table in [tables, migrations, keys, health, members, outside] {
         if !table.is_empty() {
             out.push('\n');
             out.push_str(&table.text());

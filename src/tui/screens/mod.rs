@@ -28,6 +28,7 @@ mod strip;
 mod tenant;
 mod tenants;
 mod tenants_detail;
+mod wellbeing;
 
 /// Draws everything: header, the screen, job line, message line, hints, menus, the dialog.
 pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {

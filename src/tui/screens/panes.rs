@@ -32,7 +32,15 @@ pub fn draw(frame: &mut Frame, area: Rect, tab: TenantTab, open: &TenantScreen, 
         TenantTab::Tables => detail.map(|detail| tables(buf, &pane, detail, open, state)),
         TenantTab::Migrations => detail.map(|detail| migrations(buf, &pane, detail, open, state)),
         TenantTab::Cache => Some(cache(buf, &pane, detail, open, state)),
-        TenantTab::Jobs => Some(jobs(buf, &pane, open, state)),
+        TenantTab::Jobs => {
+            let words = jobs(buf, &pane, open, state);
+            if let Some(detail) = detail {
+                // The heading, the jobs, a blank line.
+                let from = columns(open.jobs_shown.len()).saturating_add(2);
+                super::wellbeing::draw(buf, pane.area, from, detail, theme);
+            }
+            Some(words)
+        }
     };
     let words = words.unwrap_or_else(|| "Reading ...".to_owned());
     put_safe(buf, note, 3, 0, note.width.saturating_sub(4), &words, theme.muted, theme);

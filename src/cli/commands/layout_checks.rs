@@ -1,0 +1,52 @@
+//! What `doctor` says of the layout: which it is, each mark that shows it, what fits as well, and what every other one
+//! that was tried has missed.
+
+use super::doctor::{Examination, Verdict};
+use crate::fleet::Reading;
+use crate::layout::{Layout, Registry};
+use crate::model::ident::Ident;
+
+/// Adds the checks.
+pub(super) fn examine(reading: &Reading, found: &mut Examination) {
+    let layout = &reading.context.layout;
+    found.add("layout", Verdict::Ok, which(layout), None);
+    for line in &layout.evidence {
+        found.add("layout", Verdict::Ok, line.raw(), None);
+    }
+    let advice = format!("where that is wrong: layout = \"{}\" or another in [[database]]", layout.name);
+    for line in &layout.about.doubts {
+        found.add("layout", Verdict::Warn, line.raw(), Some(&advice));
+    }
+    for missed in &layout.about.missed {
+        found.add("layout", Verdict::Off, format!("not {}: {}", missed.layout, missed.what.raw()), None);
+    }
+}
+
+/// `boundary, Boundary; tenants are listed by public.tenants; a tenant's schema is tenant_{slug}`.
+fn which(layout: &Layout) -> String {
+    let version = layout.about.variant.as_ref().map(|variant| format!(" {variant}")).unwrap_or_default();
+    let listed = match &layout.registry {
+        Registry::Table { table, .. } => format!("by {}.{}", table.schema.raw(), table.name.raw()),
+        Registry::Query { .. } => "by a query".to_owned(),
+        Registry::Scan { pattern, requires } => {
+            let named = pattern.as_ref().map(|pattern| format!(" like {pattern}")).unwrap_or_default();
+            let tables: Vec<&str> = requires.iter().map(Ident::raw).collect();
+            let with = if tables.is_empty() { String::new() } else { format!(" with {}", tables.join(", ")) };
+            format!("as the schemas{named}{with}")
+        }
+    };
+    let names = if layout.naming.folds { ", written unquoted: capitals fold" } else { "" };
+    format!(
+        "{}: {}{version}; tenants are listed {listed}; the schema of a new one is {}{names}",
+        layout.name, layout.about.title, layout.naming.schema_template
+    )
+}
+
+/// Where the framework keeps the migration files, as advice where no folder is configured.
+pub(super) fn folder_advice(layout: &Layout) -> String {
+    let usual = match layout.about.folder.as_slice() {
+        [] => String::new(),
+        folders => format!(" ({} keeps them in {})", layout.about.title, folders.join(" or ")),
+    };
+    format!("set path in [database.migrations]{usual}; without it the fleet is compared with itself")
+}
