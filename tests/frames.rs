@@ -6,6 +6,7 @@ mod dialogs;
 mod fuzz;
 mod sample;
 mod stage;
+mod wellbeing;
 
 use std::sync::Arc;
 

@@ -36,6 +36,7 @@ mod pooler;
 mod provision;
 mod registry;
 mod rehearse;
+mod replay;
 mod rollback;
 mod shared;
 mod standby;

@@ -83,6 +83,22 @@ fn each_framework_s_verdicts_are_its_own() {
     }
 }
 
+/// Apartment v3 has no rule; its own tests make a schema whose name is a number. The server and tenantui's guard remain.
+#[test]
+fn apartment_v3_takes_every_name_that_is_not_blank() {
+    for good in ["1234", "my-tenant", "foo.bar", "a b", "pg_x", "café", "a@b"] {
+        assert!(NameRule::ApartmentV3.verdict(good).is_ok(), "{good}");
+    }
+    for blank in ["", " ", "\t"] {
+        assert!(NameRule::ApartmentV3.verdict(blank).is_err(), "{blank:?}");
+    }
+    assert_eq!(schema(NameRule::ApartmentV3, "1234"), "1234");
+    assert_eq!(schema(NameRule::ApartmentV3, "foo.bar"), "foo.bar");
+    for bad in ["pg_x", "public", "information_schema", "tenantui", "a\u{202e}b", &"a".repeat(64)] {
+        assert_eq!(schema(NameRule::ApartmentV3, bad), "-", "{bad}");
+    }
+}
+
 /// What provisioning makes of the same inputs: never a schema that PostgreSQL cuts, reserves or cannot reach.
 #[test]
 fn provisioning_accepts_what_the_rule_and_the_server_accept() {

@@ -353,7 +353,7 @@ pub struct Keys {
 }
 
 /// `config`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ConfigAction {
     /// Print a configuration file with every option, its default and its allowed values
     Template,
@@ -361,6 +361,11 @@ pub enum ConfigAction {
     Check,
     /// Print which file is read
     Path,
+    /// Print a layout, for one of your own to begin with
+    Layout {
+        /// boundary, brokkr, cloacina, apartment, django-tenants, triplex or plain
+        name: String,
+    },
 }
 
 fn filter(text: &str) -> Result<Filter, String> {

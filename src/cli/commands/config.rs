@@ -1,9 +1,10 @@
-//! `config template|check|path`.
+//! `config template|check|path|layout`.
 
 use crate::cli::args::{ConfigAction, Connection};
-use crate::cli::exit::{Outcome, Status};
+use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::{output, session};
 use crate::config::{self, Config, Source};
+use crate::layout::file;
 use crate::text;
 
 /// Prints the template, the check's result or the path.
@@ -15,8 +16,16 @@ pub fn run(connection: &Connection, action: ConfigAction) -> Outcome<Status> {
         ConfigAction::Template => output::data(config::template())?,
         ConfigAction::Check => output::data(&words(&session::load(connection)?))?,
         ConfigAction::Path => return path(connection),
+        ConfigAction::Layout { name } => output::data(layout(&name)?)?,
     }
     Ok(Status::Done)
+}
+
+fn layout(name: &str) -> Outcome<&'static str> {
+    file::text(name).ok_or_else(|| {
+        let known: Vec<&str> = file::names().collect();
+        Failure::new(Status::Usage, format!("\"{name}\" is no layout; there are {}", known.join(", ")))
+    })
 }
 
 fn path(connection: &Connection) -> Outcome<Status> {

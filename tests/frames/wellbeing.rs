@@ -1,0 +1,53 @@
+//! How the open tenant is and who is in it, below the jobs of its pane.
+
+use std::sync::Arc;
+
+use tenantui::model::tenant::{HealthFact, Member};
+
+use super::scene;
+
+fn fact(title: &str, value: Option<&str>, detail: Option<&str>, problem: Option<&str>) -> HealthFact {
+    HealthFact {
+        name: title.replace(' ', "_").into(),
+        title: title.into(),
+        value: value.map(Into::into),
+        detail: detail.map(Into::into),
+        problem: problem.map(Into::into),
+    }
+}
+
+fn member(name: &str, active: Option<bool>, status: Option<&str>, seen: Option<&str>) -> Member {
+    Member {
+        id: name.into(),
+        name: name.into(),
+        active,
+        status: status.map(Into::into),
+        last_active_at: seen.map(Into::into),
+    }
+}
+
+#[test]
+fn health_and_members_stand_below_the_jobs() {
+    scene("tenant_wellbeing", |stage| {
+        stage.open("acme");
+        let mut detail = (**stage.snapshot.detail.as_ref().expect("read")).clone();
+        let stuck = "3 tasks are Running without a heartbeat for 5 minutes";
+        detail.problems.push(stuck.into());
+        detail.health = vec![
+            fact("tasks stuck", Some("3"), Some("oldest heartbeat 2026-11-19 09:12 UTC"), Some(stuck)),
+            fact("schedules on", Some("1204"), Some("next 2026-11-19 10:00 UTC, 1 paused"), None),
+            fact("agents wanted", None, None, None),
+            fact("Rails environment", Some("production"), None, None),
+        ];
+        detail.members = vec![
+            member("ann@example.org", Some(true), Some("active"), Some("2026-11-19T08:01:00Z")),
+            member("a very long name that goes on and on \u{1b}[31m", Some(false), None, None),
+        ];
+        detail
+            .members
+            .extend((0..40).map(|number| member(&format!("member {number:02}"), None, Some("invited"), None)));
+        stage.snapshot.detail = Some(Arc::new(detail));
+        stage.show();
+        stage.keys("Tab Tab Tab");
+    });
+}
