@@ -19,6 +19,7 @@ mod hijack;
 mod imports;
 mod jobs;
 mod keys;
+mod layout_files;
 mod layouts;
 mod ledger_events;
 mod ledger_fleet;

@@ -62,8 +62,8 @@ plain_django() {
     expect_everywhere price
 }
 
-django_tenants() {
-    local more='apps = ["shop"]' layout='layout = "django-tenants"' said
+# A project of django-tenants in a database of its own, with the shared schema migrated and no tenant yet.
+tenants_project() {
     home=$work/$check-tenants
     database=${check//-/_}_tenants
     mkdir -p "$home"
@@ -89,6 +89,11 @@ class Domain(DomainMixin):
 PY
     python manage.py makemigrations customers
     python manage.py migrate_schemas --shared
+}
+
+django_tenants() {
+    local more='apps = ["shop"]' layout='layout = "django-tenants"' said
+    tenants_project
     python manage.py shell -c "
 from customers.models import Client
 for slug in '${slugs[*]}'.split(): Client(schema_name=slug, name=slug).save()"

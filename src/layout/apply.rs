@@ -81,6 +81,16 @@ pub fn apply(
     let marks = if in_tenants { file.fingerprint.tables.as_slice() } else { &[] };
     let mut exclude = file.exclude().map_err(wrong)?;
     exclude.extend(overrides.exclude.iter().cloned());
+    let mut about = about(file, missed, doubts).map_err(wrong)?;
+    let shared_schema = file.shared().map_err(wrong)?;
+    if let Registry::Table { table, .. } = &registry
+        && about.shared_is_sibling
+        && shared_schema.as_ref() == Some(&table.schema)
+        && !about.excluded_tables.contains(&table.name)
+    {
+        // Every tenant has a copy of the table that lists them, and nothing belongs into it.
+        about.excluded_tables.push(table.name.clone());
+    }
     Ok(Layout {
         name: file.shared_name(),
         evidence,
@@ -89,12 +99,12 @@ pub fn apply(
         naming,
         expected_tool: file.tool().map_err(wrong)?,
         role: file.role(),
-        about: about(file, missed, doubts).map_err(wrong)?,
+        about,
         cache_keys: file.cache.keys.clone(),
         tenant_tables: marks.iter().filter_map(|mark| Ident::new(&mark.table).ok()).collect(),
         search_path_extra: file.search_path_extra().map_err(wrong)?,
         exclude,
-        shared_schema: file.shared().map_err(wrong)?,
+        shared_schema,
         found_on: None,
     })
 }

@@ -59,12 +59,10 @@ pub struct Subject<'a> {
 pub enum Unasked {
     /// The database has no such tables, or nothing is known that the question needs of the tenant.
     NotThere,
-    /// This role may not read one of them: the table, and the columns that it would need.
+    /// This role may not read one of them.
     Denied {
         /// `schema.table`.
         table: String,
-        /// The needed columns; none where the schema is closed.
-        columns: Vec<String>,
     },
 }
 
@@ -105,7 +103,7 @@ impl Question {
                 found.iter().all(|column| column.readable)
             };
             if !table.usage || !readable {
-                return Err(Unasked::Denied { table: format!("{schema}.{name}"), columns: need.columns.clone() });
+                return Err(Unasked::Denied { table: format!("{schema}.{name}") });
             }
             aliases.extend(need.alias.as_deref().map(|alias| (alias, table)));
         }
@@ -297,7 +295,7 @@ mod tests {
         assert_eq!(question.sql(subject, &[]), Err(Unasked::NotThere));
         assert_eq!(question.sql(subject, &[facts("acme", "users", &[("name", true)])]), Err(Unasked::NotThere));
         let denied = question.sql(subject, &[facts("acme", "users", &[("id", false)])]).expect_err("denied");
-        assert_eq!(denied, Unasked::Denied { table: "acme.users".to_owned(), columns: vec!["id".to_owned()] });
+        assert_eq!(denied, Unasked::Denied { table: "acme.users".to_owned() });
         let sql = question.sql(subject, &[facts("acme", "users", &[("id", true)])]).expect("asked");
         assert!(sql.starts_with("select null::pg_catalog.text as n"), "{sql}");
     }

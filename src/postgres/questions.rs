@@ -47,7 +47,8 @@ pub async fn about(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<
         Subject { id: tenant.id.as_ref().map(Untrusted::raw), slug: Some(tenant.slug.raw()), schema: schema.as_ref() };
     let (members, health) = (&layout.about.members, &layout.about.health);
     let facts = facts(reader, members.iter().chain(health), subject, &layout.about.excluded_tables).await?;
-    let mut asker = Asker { reader, subject, facts: &facts, timeout: TIMEOUT, problems: Vec::new() };
+    let mut asker =
+        Asker { reader, subject, facts: &facts, timeout: TIMEOUT, problems: Vec::new(), denied: BTreeSet::new() };
     let mut answers = Answers::default();
     for (_, rows) in asker.all(members, MOST_MEMBERS).await? {
         answers.members.extend(rows.iter().map(member));
@@ -61,6 +62,7 @@ pub async fn about(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<
     if let Some(schema) = &schema {
         asker.excluded_tables(layout, schema).await?;
     }
+    asker.tell_denied();
     answers.problems = asker.problems;
     Ok(answers)
 }
@@ -85,7 +87,8 @@ pub async fn about_fleet(reader: &Reader, layout: &Layout) -> Result<Told, Query
     }
     let subject = Subject::default();
     let facts = facts(reader, layout.about.fleet.iter(), subject, &[]).await?;
-    let mut asker = Asker { reader, subject, facts: &facts, timeout: FLEET_TIMEOUT, problems: Vec::new() };
+    let mut asker =
+        Asker { reader, subject, facts: &facts, timeout: FLEET_TIMEOUT, problems: Vec::new(), denied: BTreeSet::new() };
     for (_, rows) in asker.all(&layout.about.fleet, MOST_TOLD).await? {
         for row in rows {
             if let (Some(schema), Some(problem)) = (text(&row, "schema"), text(&row, "problem")) {
@@ -93,6 +96,7 @@ pub async fn about_fleet(reader: &Reader, layout: &Layout) -> Result<Told, Query
             }
         }
     }
+    asker.tell_denied();
     told.problems = asker.problems;
     Ok(told)
 }
@@ -141,6 +145,8 @@ struct Asker<'a> {
     facts: &'a [TableFacts],
     timeout: &'static str,
     problems: Vec<Untrusted>,
+    /// Tables that may not be read.
+    denied: BTreeSet<String>,
 }
 
 type Rows = Vec<Map<String, Value>>;
@@ -161,8 +167,8 @@ impl Asker<'_> {
             let sql = match question.sql(self.subject, self.facts) {
                 Ok(sql) => sql,
                 Err(Unasked::NotThere) => continue,
-                Err(Unasked::Denied { table, columns }) => {
-                    self.denied(&table, &columns);
+                Err(Unasked::Denied { table }) => {
+                    self.denied.insert(table);
                     continue;
                 }
             };
@@ -199,16 +205,18 @@ impl Asker<'_> {
         }
     }
 
-    fn denied(&mut self, table: &str, columns: &[String]) {
-        let user = &self.reader.facts().user;
-        let facts = self.facts.iter().find(|facts| format!("{}.{}", facts.schema, facts.name) == table);
-        let Some(facts) = facts else { return };
-        let words = format!("{} may not be read: {}", facts.name, facts.grant(&[], user));
-        let words = Untrusted::new(words);
-        // Several questions need one table.
-        if !columns.is_empty() && !self.problems.contains(&words) {
-            self.problems.push(words);
+    /// Tables that this role may not read, as one problem with all that would help.
+    fn tell_denied(&mut self) {
+        if self.denied.is_empty() {
+            return;
         }
+        let user = &self.reader.facts().user;
+        let name = |facts: &TableFacts| format!("{}.{}", facts.schema, facts.name);
+        let denied = self.facts.iter().filter(|facts| self.denied.contains(&name(facts)));
+        let grants: Vec<String> = denied.map(|facts| facts.grant(&[], user)).collect();
+        let what = self.denied.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let words = format!("what the layout tells of a tenant may not be read in {what}: {}", grants.join("; "));
+        self.problems.push(Untrusted::new(words));
     }
 
     /// Tables of the shared schema whose copies here should be empty.

@@ -117,6 +117,16 @@ fn the_application_s_own_table_lists_tenants_by_query() {
 }
 
 #[test]
+fn copies_of_the_table_that_lists_tenants_should_be_empty() {
+    let db = database("select unnest(array['acme', 'globex'])");
+    db.sql("insert into public.companies(subdomain, name) values ('acme', 'ACME'), ('globex', 'Globex'); insert into globex.companies(name) values ('x')");
+    let home = configured(&db, "[database.tenants]\ntable = \"public.companies\"\n");
+    assert_eq!(problems(&look_at(&home, &["tenant", "acme", "--json"])), "[]");
+    let globex = look_at(&home, &["tenant", "globex", "--json"]);
+    assert!(problems(&globex).contains("the table companies belongs to public"), "{globex:#}");
+}
+
+#[test]
 fn persistent_schemas_and_excluded_tables_of_a_file_of_ones_own() {
     let db = database("select unnest(array['acme', 'globex', 'wide'])");
     db.sql("insert into acme.companies(subdomain) values ('wrong place')");
