@@ -3,8 +3,9 @@
 use tenantui::config::{Database, LayoutChoice};
 use tenantui::layout::file;
 use tenantui::layout::role::{Privilege, RoleMade};
+use tenantui::postgres::{catalog, questions, registry};
 
-use crate::layouts::{config, listed, surveyed};
+use crate::layouts::{config, listed, open, surveyed};
 use crate::support::pg;
 
 #[test]
@@ -104,4 +105,62 @@ fn roles_and_grants_are_data() {
         let text = file::parse("mine.toml", &format!("{head}{rest}")).expect_err("wrong").to_string();
         assert!(text.contains(wanted), "{rest}: {text}");
     }
+}
+
+/// What a file asks cannot write, cannot take for ever, and takes nothing else with it.
+#[tokio::test]
+async fn questions_of_a_file_are_fenced_in() {
+    let db = pg().database("own_questions");
+    db.sql(
+        "create schema shop_1; create table shop_1.items(id int, name text); insert into shop_1.items values (1, 'it''s'), (2, null);
+         create function public.wipe() returns int language plpgsql as $$ begin delete from shop_1.items; return 1; end $$",
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shop.toml");
+    let head = "name = \"shop\"\ntitle = \"Shop\"\n[registry]\nkind = \"scan\"\npattern = \"shop_%\"\n[naming]\nrule = \"plain\"\n\
+                schema = \"shop_{slug}\"\nhyphens_become_underscores = true\n";
+    let question =
+        |list: &str, name: &str, query: &str| format!("[[{list}]]\nname = \"{name}\"\nquery = '''{query}'''\n");
+    let needs = "needs = [{ table = \"{schema}.items\", columns = [\"id\"], as = \"i\" }]\n";
+    let text = [
+        head.to_owned(),
+        question("members", "items", "select i.id, {i.title|name} as name from {schema}.items i order by 1") + needs,
+        question("health", "wipe", "select public.wipe() as value"),
+        question("health", "slow", "select pg_sleep(30)::text as value"),
+        question("health", "wrong", "select nothing as value"),
+        question("health", "sly", "select set_config('default_transaction_read_only', 'off', false) as value"),
+        question("health", "slug", "select :'slug' || ' in ' || :'schema' as value, 1 as detail"),
+        question("fleet", "all", "select 'shop_1' as schema, 'is a shop' as problem"),
+        question("fleet", "none", "select 1 / 0 as schema"),
+    ];
+    std::fs::write(&path, text.concat()).expect("written");
+    let config = Database { layout: LayoutChoice::File(path), ..config(&db, "postgres") };
+    let reader = open(&config).await;
+    let layout = surveyed(&config).await.expect("a layout");
+    let rows = registry::rows(&reader, &layout).await.expect("rows");
+    let schemas = catalog::schemas_of(&reader, &layout).await.expect("schemas");
+    let tenants = catalog::tenants(&config.name, &layout, &rows, &schemas, &reader.facts().user);
+    let answers = questions::about(&reader, &layout, &tenants[0]).await.expect("answers");
+    let members: Vec<(&str, &str)> = answers.members.iter().map(|one| (one.id.raw(), one.name.raw())).collect();
+    assert_eq!(members, [("1", "it's"), ("2", "2")]);
+    let facts: Vec<(&str, Option<&str>)> =
+        answers.health.iter().map(|fact| (fact.name.raw(), fact.value.as_ref().map(|value| value.raw()))).collect();
+    assert_eq!(facts, [("sly", Some("off")), ("slug", Some("shop_1 in shop_1"))]);
+    let problems: Vec<&str> = answers.problems.iter().map(|problem| problem.raw()).collect();
+    for (problem, name) in problems.iter().zip(["wipe", "slow", "wrong"]) {
+        assert!(problem.starts_with(&format!("{name} could not be read")), "{problems:?}");
+    }
+    assert!(
+        problems[0].contains("25006") && problems[1].contains("57014") && problems[2].contains("42703"),
+        "{problems:?}"
+    );
+    assert_eq!(problems.len(), 3);
+    assert_eq!(db.value("select count(*) from shop_1.items"), "2");
+    // Nothing that a question set outlives it.
+    let rows = reader.rows("show default_transaction_read_only").await.expect("a setting");
+    assert_eq!(rows[0].text(0), Some("on"));
+
+    let told = questions::about_fleet(&reader, &layout).await.expect("answers");
+    assert_eq!(told.by_schema["shop_1"].iter().map(|problem| problem.raw()).collect::<Vec<_>>(), ["is a shop"]);
+    assert!(told.problems[0].raw().contains("none could not be read: division by zero (22012)"), "{:?}", told.problems);
 }

@@ -4,6 +4,7 @@
 //! while the others stand.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
@@ -24,6 +25,8 @@ const MOST_TOLD: usize = 10_000;
 /// A question about one tenant has this long, in SQL's words; about the fleet it has [`FLEET_TIMEOUT`].
 const TIMEOUT: &str = "set local statement_timeout = '2s';";
 const FLEET_TIMEOUT: &str = "set local statement_timeout = '10s';";
+/// No further question is asked after this long: sizes and migrations of the tenant wait for the answers.
+const BUDGET: Duration = Duration::from_secs(5);
 
 /// What a layout's questions found out about one tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,8 +50,7 @@ pub async fn about(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<
         Subject { id: tenant.id.as_ref().map(Untrusted::raw), slug: Some(tenant.slug.raw()), schema: schema.as_ref() };
     let (members, health) = (&layout.about.members, &layout.about.health);
     let facts = facts(reader, members.iter().chain(health), subject, &layout.about.excluded_tables).await?;
-    let mut asker =
-        Asker { reader, subject, facts: &facts, timeout: TIMEOUT, problems: Vec::new(), denied: BTreeSet::new() };
+    let mut asker = Asker::new(reader, subject, &facts, TIMEOUT, Some(BUDGET));
     let mut answers = Answers::default();
     for (_, rows) in asker.all(members, MOST_MEMBERS).await? {
         answers.members.extend(rows.iter().map(member));
@@ -62,7 +64,7 @@ pub async fn about(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<
     if let Some(schema) = &schema {
         asker.excluded_tables(layout, schema).await?;
     }
-    asker.tell_denied();
+    asker.tell_unasked();
     answers.problems = asker.problems;
     Ok(answers)
 }
@@ -87,8 +89,7 @@ pub async fn about_fleet(reader: &Reader, layout: &Layout) -> Result<Told, Query
     }
     let subject = Subject::default();
     let facts = facts(reader, layout.about.fleet.iter(), subject, &[]).await?;
-    let mut asker =
-        Asker { reader, subject, facts: &facts, timeout: FLEET_TIMEOUT, problems: Vec::new(), denied: BTreeSet::new() };
+    let mut asker = Asker::new(reader, subject, &facts, FLEET_TIMEOUT, None);
     for (_, rows) in asker.all(&layout.about.fleet, MOST_TOLD).await? {
         for row in rows {
             if let (Some(schema), Some(problem)) = (text(&row, "schema"), text(&row, "problem")) {
@@ -96,7 +97,7 @@ pub async fn about_fleet(reader: &Reader, layout: &Layout) -> Result<Told, Query
             }
         }
     }
-    asker.tell_denied();
+    asker.tell_unasked();
     told.problems = asker.problems;
     Ok(told)
 }
@@ -147,17 +148,28 @@ struct Asker<'a> {
     problems: Vec<Untrusted>,
     /// Tables that may not be read.
     denied: BTreeSet<String>,
+    /// When there is no time for more.
+    until: Option<Instant>,
+    /// What there was no time for.
+    late: Vec<&'a str>,
 }
 
 type Rows = Vec<Map<String, Value>>;
 
-impl Asker<'_> {
+impl<'a> Asker<'a> {
+    fn new(
+        reader: &'a Reader,
+        subject: Subject<'a>,
+        facts: &'a [TableFacts],
+        timeout: &'static str,
+        budget: Option<Duration>,
+    ) -> Self {
+        let until = budget.map(|budget| Instant::now() + budget);
+        Self { reader, subject, facts, timeout, problems: Vec::new(), denied: BTreeSet::new(), until, late: Vec::new() }
+    }
+
     /// Asks all: of those with one name the first that can be.
-    async fn all<'q>(
-        &mut self,
-        questions: &'q [Question],
-        limit: usize,
-    ) -> Result<Vec<(&'q Question, Rows)>, QueryError> {
+    async fn all(&mut self, questions: &'a [Question], limit: usize) -> Result<Vec<(&'a Question, Rows)>, QueryError> {
         let mut asked: HashSet<&str> = HashSet::new();
         let mut answers = Vec::new();
         for question in questions {
@@ -173,6 +185,10 @@ impl Asker<'_> {
                 }
             };
             asked.insert(&question.name);
+            if self.until.is_some_and(|until| Instant::now() >= until) {
+                self.late.push(question.shown());
+                continue;
+            }
             if let Some(rows) = self.one(question, &sql, limit).await? {
                 answers.push((question, rows));
             }
@@ -205,8 +221,13 @@ impl Asker<'_> {
         }
     }
 
-    /// Tables that this role may not read, as one problem with all that would help.
-    fn tell_denied(&mut self) {
+    /// What was not asked: tables that this role may not read, as one problem with all that would help, and what there
+    /// was no time for.
+    fn tell_unasked(&mut self) {
+        if !self.late.is_empty() {
+            let words = format!("not asked, because what was asked before took too long: {}", self.late.join(", "));
+            self.problems.push(Untrusted::new(words));
+        }
         if self.denied.is_empty() {
             return;
         }
