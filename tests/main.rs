@@ -2,6 +2,7 @@
 
 mod alone;
 mod cache;
+mod cache_unlink;
 mod cli;
 mod cli_audit;
 mod cli_fleet;

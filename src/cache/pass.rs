@@ -17,7 +17,7 @@ pub(super) const COMMAND_DEADLINE: Duration = Duration::from_millis(500);
 /// How long connecting may take, TLS and login included.
 pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 /// Wait before an unanswered SCAN is asked once more: its cursor stays good.
-const SECOND_TRY: Duration = Duration::from_millis(250);
+pub(super) const SECOND_TRY: Duration = Duration::from_millis(250);
 /// Keys a SCAN looks at, at most and at least.
 const COUNT: (u32, u32) = (500, 50);
 /// Answers that tell how fast the server is when nobody disturbs it.
@@ -175,7 +175,7 @@ impl<'a> Counter<'a> {
 
 /// How hard the server is driven.
 #[derive(Debug)]
-struct Pace {
+pub(super) struct Pace {
     count: u32,
     baseline: Option<Duration>,
     answers: u32,
@@ -189,9 +189,14 @@ impl Default for Pace {
 }
 
 impl Pace {
+    /// How many keys the next SCAN looks at.
+    pub(super) const fn count(&self) -> u32 {
+        self.count
+    }
+
     /// The pause after an answer that took so long. At most half of the time is the server's; when its answers become
     /// slower than the first ones the pauses double and the pieces halve, and both recover step by step.
-    fn after(&mut self, took: Duration) -> Duration {
+    pub(super) fn after(&mut self, took: Duration) -> Duration {
         self.answers += 1;
         if self.answers <= BASELINE_ANSWERS {
             self.baseline = Some(self.baseline.map_or(took, |best| best.min(took)));

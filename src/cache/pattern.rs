@@ -8,6 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::CacheIds;
 
+mod own;
+
 /// How far into a key its tenant is looked for; a key may be 512 MB long, a tenant's name never is.
 const MAX_HEAD_BYTES: usize = 1_024;
 
@@ -199,18 +201,7 @@ impl Matcher {
             let length = common.iter().zip(prefix).take_while(|(a, b)| a == b).count();
             &common[..length]
         });
-        if common.is_empty() {
-            return None;
-        }
-        let mut glob = Vec::with_capacity(common.len() + 4);
-        for byte in common {
-            if b"*?[]\\^-".contains(byte) {
-                glob.push(b'\\');
-            }
-            glob.push(*byte);
-        }
-        glob.push(b'*');
-        Some(glob)
+        escaped(common)
     }
 
     /// Whom a key belongs to: the match in which most bytes of the key are literal or the tenant's value; of equal
@@ -303,6 +294,22 @@ fn weight(tokens: &[Token]) -> usize {
             Token::Field(_) | Token::Star => 0,
         })
         .sum()
+}
+
+/// A start as a pattern of Redis: every character means itself. `None`: any start.
+fn escaped(start: &[u8]) -> Option<Vec<u8>> {
+    if start.is_empty() {
+        return None;
+    }
+    let mut glob = Vec::with_capacity(start.len() + 4);
+    for byte in start {
+        if b"*?[]\\^-".contains(byte) {
+            glob.push(b'\\');
+        }
+        glob.push(*byte);
+    }
+    glob.push(b'*');
+    Some(glob)
 }
 
 const fn slot_of(field: Field) -> usize {

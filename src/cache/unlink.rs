@@ -1,0 +1,128 @@
+//! Removes the keys of one tenant: SCAN for what can be its own, UNLINK of what is. Never KEYS, never DEL, never a key
+//! that another tenant has a claim to.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use redis::aio::MultiplexedConnection;
+
+use super::errors::Trouble;
+use super::pass::{self, Pace};
+use super::pattern::Matcher;
+use super::{CacheError, CacheIds, open, read_patterns};
+use crate::config;
+use crate::model::tenant::TenantKey;
+use crate::text::{Untrusted, grouped};
+
+/// Keys that one UNLINK removes: it takes a bounded time, whatever they hold.
+const AT_ONCE: usize = 200;
+
+/// What a removal came to, or has come to so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unlinked {
+    /// Keys removed. Where an answer was lost and asked for again, those of the lost one are not counted.
+    pub deleted: u64,
+    /// Keys that are another row's too (two rows of one slug or schema): they are kept.
+    pub shared: u64,
+}
+
+/// Removes the keys of one tenant, as the patterns and all other tenants have it: a key that fits another tenant's
+/// pattern better is that one's. `told` hears the numbers after each piece. Done again, it removes what is left.
+///
+/// # Errors
+/// When Redis is absent, slow beyond its deadline, refuses us, or goes away (what was removed until then is said); a
+/// pattern that names no tenant; a tenant that is not among `tenants`.
+pub async fn unlink(
+    cache: &config::Cache,
+    patterns: &[String],
+    tenant: &TenantKey,
+    tenants: Arc<[CacheIds]>,
+    mut told: impl FnMut(Unlinked) + Send,
+) -> Result<Unlinked, CacheError> {
+    let matcher = Matcher::new(read_patterns(patterns)?, &tenants);
+    let index = tenants.iter().position(|ids| &ids.key == tenant).and_then(|index| u32::try_from(index).ok());
+    let Some(index) = index else {
+        return Err(CacheError { message: Untrusted::new("whose cache keys are to be removed is not known") });
+    };
+    let mut done = Unlinked::default();
+    if !matcher.may_own(index) {
+        return Ok(done);
+    }
+    let (mut connection, address) = open(cache).await?;
+    match walk(&mut connection, &matcher, index, &mut done, &mut told).await {
+        Ok(()) => Ok(done),
+        Err(trouble) => Err(failed(trouble, &address, done)),
+    }
+}
+
+fn failed(trouble: Trouble, address: &str, done: Unlinked) -> CacheError {
+    let so_far = format!("{} keys were removed until then, and doing it again removes the rest", grouped(done.deleted));
+    let message = match trouble {
+        Trouble::Denied(why) => {
+            format!("the cache at {address} does not allow it: {why}; the user needs +scan and +unlink. {so_far}")
+        }
+        Trouble::Slow => format!("the cache at {address} gave no answer in time. {so_far}"),
+        other => {
+            let error = other.into_error(address, super::CacheProgress::default());
+            format!("{}. {so_far}", error.message.raw())
+        }
+    };
+    CacheError { message: Untrusted::from(message) }
+}
+
+async fn walk(
+    connection: &mut MultiplexedConnection,
+    matcher: &Matcher,
+    tenant: u32,
+    done: &mut Unlinked,
+    told: &mut (impl FnMut(Unlinked) + Send),
+) -> Result<(), Trouble> {
+    let narrow = matcher.scan_match_of(tenant);
+    let mut pace = Pace::default();
+    let mut cursor = 0_u64;
+    loop {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor);
+        if let Some(glob) = &narrow {
+            scan.arg("MATCH").arg(glob.as_slice());
+        }
+        scan.arg("COUNT").arg(pace.count());
+        let started = Instant::now();
+        let (next, keys): (u64, Vec<Vec<u8>>) = again(connection, &scan).await?;
+        let took = started.elapsed();
+        let mut own = Vec::new();
+        for key in keys {
+            let Some(found) = matcher.find(&key) else { continue };
+            match matcher.tenants_of(found.slot) {
+                [only] if *only == tenant => own.push(key),
+                several if several.contains(&tenant) => done.shared += 1,
+                _ => {}
+            }
+        }
+        for piece in own.chunks(AT_ONCE) {
+            let mut unlink = redis::cmd("UNLINK");
+            unlink.arg(piece);
+            done.deleted += again::<u64>(connection, &unlink).await?;
+            told(*done);
+        }
+        cursor = next;
+        if cursor == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(pace.after(took)).await;
+    }
+}
+
+/// A command, asked once more where no answer came: a cursor stays good, and what is removed is removed.
+async fn again<T: redis::FromRedisValue>(
+    connection: &mut MultiplexedConnection,
+    command: &redis::Cmd,
+) -> Result<T, Trouble> {
+    match pass::command(connection, command).await {
+        Err(Trouble::Slow) => {
+            tokio::time::sleep(pass::SECOND_TRY).await;
+            pass::command(connection, command).await
+        }
+        other => other,
+    }
+}
