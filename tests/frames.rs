@@ -4,6 +4,7 @@
 
 mod dialogs;
 mod fuzz;
+mod life;
 mod sample;
 mod stage;
 mod wellbeing;

@@ -2,7 +2,7 @@
 
 mod audit;
 mod control;
-mod desk;
+pub mod desk;
 mod jobs;
 mod lost_link;
 mod rollout;

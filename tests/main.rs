@@ -27,6 +27,7 @@ mod ledger_fleet;
 mod ledger_rows;
 mod ledger_runs;
 mod ledgers;
+mod life;
 mod link;
 mod locks;
 mod migrate;

@@ -1,55 +1,92 @@
--- Objects in other schemas that depend on objects of this one: views, foreign keys, defaults, triggers, policies,
--- functions, columns of its types. Dropping or renaming the schema would break or take them along.
--- psql: \set oid 16390
+-- Objects outside a schema that depend on objects of it, over however many steps: views, foreign keys, defaults,
+-- triggers, policies, functions, columns of its types, children of its tables, extensions that live in it. Removing the
+-- schema would take them along. With `classes` and `ids` only what depends on these objects of it.
+-- psql: \set oid 16390 \set classes '{}' \set ids '{}'
 with recursive inside as (
-  -- Tables, sequences, views, types, functions... of the schema, and what belongs to them: row types, array types.
   select d.classid, d.objid
   from pg_catalog.pg_depend d
-  where d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+  where :'ids' = '{}'
+    and d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
     and d.refobjid = :'oid'::pg_catalog.oid
-  union
-  select d.classid, d.objid
-  from inside i
-  join pg_catalog.pg_depend d on d.refclassid = i.classid and d.refobjid = i.objid
-  where d.deptype = 'i'
+  union all
+  select c.class, i.id
+  from unnest(:'classes'::pg_catalog.oid[]) with ordinality c (class, place)
+  join unnest(:'ids'::pg_catalog.oid[]) with ordinality i (id, place) using (place)
 ),
-dependent as (
-  select distinct d.classid, d.objid, d.objsubid
-  from inside i
-  join pg_catalog.pg_depend d on d.refclassid = i.classid and d.refobjid = i.objid
-  where d.deptype in ('n', 'a')
+walk as (
+  select i.classid, i.objid, 0 as objsubid from inside i
+  union
+  select coalesce(v.classid, d.classid), coalesce(v.objid, d.objid), coalesce(v.objsubid, d.objsubid)
+  from walk w
+  join pg_catalog.pg_depend d
+    on d.refclassid = w.classid and d.refobjid = w.objid and (w.objsubid = 0 or d.refobjsubid = w.objsubid)
+  -- A view goes where its rule goes.
+  left join lateral (
+    select 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid as classid, r.ev_class as objid, 0 as objsubid
+    from pg_catalog.pg_rewrite r
+    where d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and r.oid = d.objid and r.rulename = '_RETURN') v on true
 ),
 owned as (
-  -- The relation, function or type by which the dependent object has a schema.
-  select d.classid, d.objid, d.objsubid,
+  -- The relation by which an object has a schema.
+  select w.classid, w.objid, w.objsubid,
          coalesce(
            (select v.ev_class from pg_catalog.pg_rewrite v
-            where d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and v.oid = d.objid),
+            where w.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and v.oid = w.objid),
            (select k.conrelid from pg_catalog.pg_constraint k
-            where d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and k.oid = d.objid),
+            where w.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and k.oid = w.objid),
            (select f.adrelid from pg_catalog.pg_attrdef f
-            where d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass and f.oid = d.objid),
+            where w.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass and f.oid = w.objid),
            (select t.tgrelid from pg_catalog.pg_trigger t
-            where d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and t.oid = d.objid),
+            where w.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and t.oid = w.objid),
            (select p.polrelid from pg_catalog.pg_policy p
-            where d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass and p.oid = d.objid),
-           case when d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass then d.objid end) as relation
-  from dependent d
+            where w.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass and p.oid = w.objid),
+           case when w.classid = 'pg_catalog.pg_class'::pg_catalog.regclass then w.objid end) as relation
+  from walk w
 ),
 placed as (
   select o.classid, o.objid, o.objsubid,
          coalesce(
            (select c.relnamespace from pg_catalog.pg_class c where c.oid = o.relation),
-           (select p.pronamespace from pg_catalog.pg_proc p
-            where o.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and p.oid = o.objid),
-           (select t.typnamespace from pg_catalog.pg_type t
-            where o.classid = 'pg_catalog.pg_type'::pg_catalog.regclass and t.oid = o.objid)) as namespace
+           (select x.pronamespace from pg_catalog.pg_proc x
+            where o.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and x.oid = o.objid),
+           (select x.typnamespace from pg_catalog.pg_type x
+            where o.classid = 'pg_catalog.pg_type'::pg_catalog.regclass and x.oid = o.objid),
+           (select x.oprnamespace from pg_catalog.pg_operator x
+            where o.classid = 'pg_catalog.pg_operator'::pg_catalog.regclass and x.oid = o.objid),
+           (select x.opcnamespace from pg_catalog.pg_opclass x
+            where o.classid = 'pg_catalog.pg_opclass'::pg_catalog.regclass and x.oid = o.objid),
+           (select x.opfnamespace from pg_catalog.pg_opfamily x
+            where o.classid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass and x.oid = o.objid),
+           (select x.collnamespace from pg_catalog.pg_collation x
+            where o.classid = 'pg_catalog.pg_collation'::pg_catalog.regclass and x.oid = o.objid),
+           (select x.stxnamespace from pg_catalog.pg_statistic_ext x
+            where o.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass and x.oid = o.objid),
+           (select x.cfgnamespace from pg_catalog.pg_ts_config x
+            where o.classid = 'pg_catalog.pg_ts_config'::pg_catalog.regclass and x.oid = o.objid),
+           (select x.dictnamespace from pg_catalog.pg_ts_dict x
+            where o.classid = 'pg_catalog.pg_ts_dict'::pg_catalog.regclass and x.oid = o.objid),
+           -- Of the whole database.
+           case when o.classid in ('pg_catalog.pg_extension'::pg_catalog.regclass,
+                                   'pg_catalog.pg_event_trigger'::pg_catalog.regclass,
+                                   'pg_catalog.pg_cast'::pg_catalog.regclass) then 0::pg_catalog.oid end) as namespace
   from owned o
+),
+outside as (
+  select p.classid, p.objid, p.objsubid
+  from placed p
+  where p.namespace <> :'oid'::pg_catalog.oid
+    and p.namespace is distinct from 'pg_toast'::pg_catalog.regnamespace
 )
-select pg_catalog.pg_describe_object(p.classid, p.objid, p.objsubid)
-from placed p
-join pg_catalog.pg_namespace n on n.oid = p.namespace
-where n.oid <> :'oid'::pg_catalog.oid
-  and n.nspname <> 'pg_toast'
+select pg_catalog.pg_describe_object(o.classid, o.objid, o.objsubid)
+from outside o
+-- What belongs to another of them (the row type of a view, the triggers of a foreign key) goes with that.
+where not exists (
+  select
+  from pg_catalog.pg_depend d
+  join outside other
+    on other.classid = d.refclassid and other.objid = d.refobjid and other.objsubid in (0, d.refobjsubid)
+  where d.classid = o.classid and d.objid = o.objid and d.objsubid = o.objsubid
+    and d.deptype in ('i', 'a', 'e', 'P', 'S')
+    and (other.classid, other.objid, other.objsubid) <> (o.classid, o.objid, o.objsubid))
 order by 1
 limit 101;

@@ -1,10 +1,12 @@
 //! The command line: commands, flags and their help. Only what works is offered here.
 
+mod life;
 mod tenants;
 mod undo;
 
 use std::path::PathBuf;
 
+pub use life::{Bring, Mend, Remove, Rename, Way, Withdraw};
 pub use tenants::{SortBy, Tenants};
 pub use undo::Undo;
 
@@ -99,6 +101,22 @@ pub enum Command {
     Rollback(Undo),
     /// Undo the newest migrations of tenants and apply them again
     Redo(Undo),
+    /// Give a tenant another display name
+    Rename(Rename),
+    /// Mark a tenant as suspended in the registry
+    Suspend(Withdraw),
+    /// Mark a suspended or archived tenant as active again
+    Activate(Bring),
+    /// Mark a tenant as deleted in the registry; its schema stays
+    Archive(Withdraw),
+    /// Move a tenant's schema into the trash
+    Drop(Remove),
+    /// Bring a dropped tenant back, within seven days
+    Undrop(Bring),
+    /// Remove a dropped tenant for good: schema, role, cache keys, registry row
+    Purge(Remove),
+    /// List what can be repaired, or repair one tenant
+    Repair(Mend),
     /// List the jobs, newest first
     Jobs(Jobs),
     /// Show a job and its results, or go on with it

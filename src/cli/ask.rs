@@ -41,6 +41,29 @@ pub async fn confirm(question: &str, database: &config::Database, consent: Conse
     if agreed { Ok(()) } else { Err(Failure::refused("nothing was done: not confirmed")) }
 }
 
+/// A question that `--yes` does not answer. Where nobody can be asked the answer is no.
+///
+/// # Errors
+/// 128+n on a signal.
+pub async fn yes(question: &str, signals: &Signals) -> Outcome<bool> {
+    if !is_interactive() {
+        return Ok(false);
+    }
+    let typed = answer(&format!("{question} [y/N] "), signals).await?;
+    Ok(matches!(typed.trim(), "y" | "Y" | "yes"))
+}
+
+/// A word that is typed; `None` where nobody can be asked.
+///
+/// # Errors
+/// 128+n on a signal.
+pub async fn word(prompt: &str, signals: &Signals) -> Outcome<Option<String>> {
+    if !is_interactive() {
+        return Ok(None);
+    }
+    Ok(Some(answer(prompt, signals).await?.trim_end_matches(['\n', '\r']).to_owned()))
+}
+
 /// One line from the terminal.
 async fn answer(prompt: &str, signals: &Signals) -> Outcome<String> {
     let mut err = io::stderr().lock();

@@ -26,6 +26,7 @@ use self::signals::Signals;
 use crate::config::Config;
 use crate::config::surroundings::Surroundings;
 use crate::migrations::plan::Direction;
+use crate::model::life::LifeKind;
 use crate::postgres::session::Target;
 
 /// A dashboard ready to be opened: the passwords are asked, the terminal is there.
@@ -131,6 +132,14 @@ where
                 | Command::Redo(_)
                 | Command::Worker(_)
                 | Command::Job(_)
+                | Command::Rename(_)
+                | Command::Suspend(_)
+                | Command::Activate(_)
+                | Command::Archive(_)
+                | Command::Drop(_)
+                | Command::Undrop(_)
+                | Command::Purge(_)
+                | Command::Repair(_)
         )
     );
     let work = command(&session, arguments.command.as_ref());
@@ -151,6 +160,14 @@ async fn command(session: &Session, command: Option<&Command>) -> Outcome<Status
         Some(Command::Migrate(arguments)) => commands::migrate::run(session, arguments).await,
         Some(Command::Rollback(arguments)) => commands::rollback::run(session, arguments, Direction::Down).await,
         Some(Command::Redo(arguments)) => commands::rollback::run(session, arguments, Direction::Again).await,
+        Some(Command::Rename(arguments)) => commands::life::rename(session, arguments).await,
+        Some(Command::Suspend(arguments)) => commands::life::withdraw(session, arguments, LifeKind::Suspend).await,
+        Some(Command::Activate(arguments)) => commands::life::activate(session, arguments).await,
+        Some(Command::Archive(arguments)) => commands::life::withdraw(session, arguments, LifeKind::Archive).await,
+        Some(Command::Drop(arguments)) => commands::life::drop(session, arguments).await,
+        Some(Command::Undrop(arguments)) => commands::life::undrop(session, arguments).await,
+        Some(Command::Purge(arguments)) => commands::life::purge(session, arguments).await,
+        Some(Command::Repair(arguments)) => commands::repair::run(session, arguments).await,
         Some(Command::Jobs(arguments)) => commands::jobs::run(session, arguments).await,
         Some(Command::Job(arguments)) => commands::job::run(session, arguments).await,
         Some(Command::Audit(arguments)) => commands::audit::run(session, arguments).await,

@@ -21,6 +21,7 @@ mod read;
 mod reference;
 mod seen;
 mod session;
+mod trash;
 mod why;
 
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use super::publish::Part;
 use super::pulse::Pulse;
 use super::reference::Reference;
 use super::seen::Seen;
+use super::trash;
 use crate::cache::{CacheCounts, CacheIds};
 use crate::config;
 use crate::jobs::init::InitStatus;
@@ -26,6 +27,7 @@ use crate::model::fleet::{CacheView, DatabaseView, FileView, SharedSchema};
 use crate::model::ident::SchemaName;
 use crate::model::job::JobView;
 use crate::model::ledger::{LedgerState, Tool, Version};
+use crate::model::life::Trashed;
 use crate::model::link::LinkState;
 use crate::model::server::{Back, ServerRole};
 use crate::model::tenant::{FailedStep, Tenant, TenantKey, TenantState};
@@ -120,6 +122,8 @@ pub struct Picture {
     pub changed: HashMap<String, Arc<[Version]>>,
     /// The look of the folder with which `changed` was found out.
     pub checked_files: u64,
+    /// Schemas in the trash.
+    pub trash: Arc<[Trashed]>,
     /// Why the record of jobs could not be read.
     pub record_warning: Option<Untrusted>,
     /// The `tenantui` schema.
@@ -178,6 +182,7 @@ impl Picture {
             failed: HashMap::new(),
             changed: HashMap::new(),
             checked_files: 0,
+            trash: Arc::default(),
             record_warning: None,
             initialised: None,
             pulse: None,
@@ -320,7 +325,11 @@ impl Picture {
             reference_exists: reference.exists(),
             live: live.is_some(),
         };
-        let mut problems = base.problems.clone();
+        let dropped = self.trash.iter().find_map(|trashed| trash::of_tenant(trashed, &base.key));
+        let dropped = dropped.filter(|_| base.state == TenantState::MissingSchema);
+        let deleted = base.deleted || dropped.is_some();
+        // What it says is why the schema does not exist.
+        let mut problems = dropped.map_or_else(|| base.problems.clone(), |said| vec![said]);
         let told = base.schema.as_ref().filter(|_| base.schema_oid.is_some());
         problems.extend(told.and_then(|schema| self.told.by_schema.get(schema.raw())).into_iter().flatten().cloned());
         problems.extend(live.cloned());
@@ -342,6 +351,7 @@ impl Picture {
                 .filter(|_| base.state != TenantState::OrphanSchema)
                 .map(|counts| counts.per_tenant.get(&base.key).copied().unwrap_or(0)),
             changed: self.changed_of(base, &standing.changed),
+            deleted,
             failed_step: base.schema.as_ref().and_then(|schema| self.failed.get(schema.raw()).map(Arc::clone)),
             problems,
             ledger,
@@ -400,6 +410,7 @@ impl Picture {
                 InitStatus::Current | InitStatus::Older(_) | InitStatus::Newer(_) => true,
             }),
             schema_rule: self.layout.as_ref().map(|layout| Untrusted::new(&layout.naming.schema_template)),
+            trash: Arc::clone(&self.trash),
         }
     }
 

@@ -10,6 +10,7 @@ use super::live;
 use super::picture::Picture;
 use super::pulse::{self, Pulse};
 use super::session::Session;
+use super::trash;
 use crate::jobs::init::InitStatus;
 use crate::jobs::{durations, failures, init, record, recorded};
 use crate::migrations::dialects::{Found, Ledgers, candidate_names};
@@ -345,11 +346,13 @@ async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(),
     picture.initialised = Some(initialised);
     if initialised == InitStatus::Missing {
         picture.jobs = Arc::new([]);
+        picture.trash = Arc::default();
         picture.failed.clear();
         picture.changed.clear();
         picture.times = Arc::default();
         return Ok(());
     }
+    trash::read(reader, picture).await?;
     let jobs = record::list(reader, &name, JOBS).await?;
     // What steps left behind changes with the numbers of a job or with the files, and the steps are many: they are
     // looked at only then.

@@ -104,7 +104,7 @@ impl Ahead {
 pub(super) async fn after(claimed: &Claimed<'_>, shared: &Shared<'_>, tenants: &[TenantSteps], mut ahead: Ahead) {
     match claimed.kind {
         JobKind::Migrate | JobKind::Rollback | JobKind::Redo => {}
-        JobKind::Provision | JobKind::Rehearse => return,
+        JobKind::Provision | JobKind::Rehearse | JobKind::Life(_) => return,
     }
     let done = match done(&mut ahead, claimed).await {
         Ok(done) => done,

@@ -167,6 +167,7 @@ fn params(plan: &Plan, tenants: &[TenantPlan], layout: &Layout, wait: bool, jobs
         shared: plan.shared,
         ledger: plan.ledger.as_deref().map(str::to_owned),
         command: plan.options.command.as_deref().map(CommandRef::of),
+        life: None,
     }
 }
 
@@ -244,6 +245,7 @@ pub(super) fn provision(order: &ProvisionOrder, jobs: &config::Jobs, provision: 
         shared: false,
         ledger: None,
         command: None,
+        life: None,
     };
     let step = |action, file| StepDraft {
         action,
@@ -276,7 +278,7 @@ fn milliseconds(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn pace(jobs: &config::Jobs) -> Pace {
+pub(super) fn pace(jobs: &config::Jobs) -> Pace {
     Pace {
         parallel: jobs.parallel,
         canary: 0,

@@ -6,6 +6,7 @@ use tokio::task::JoinError;
 
 use super::control;
 use super::init;
+use super::life::plan::{self, LifeRequest};
 use super::orders::{self, OrderError};
 use super::record;
 use super::service::{Order, ServiceCommand};
@@ -82,6 +83,7 @@ impl Clerk {
             }
             ServiceCommand::ReadOutcomes(job) => self.outcomes(job).await,
             ServiceCommand::ReadAudit(filter) => self.audit(filter).await,
+            ServiceCommand::PlanLife(request) => self.plan_life(&request).await,
             // The desk ends with it.
             ServiceCommand::Stop(_) => {}
         }
@@ -120,6 +122,14 @@ impl Clerk {
         let database = self.target.config.name.clone();
         match record::audit(&reader, &database, &filter).await {
             Ok(lines) => self.say(JobEvent::Audit { database, filter, lines }).await,
+            Err(error) => self.reject(&error.into()).await,
+        }
+    }
+
+    async fn plan_life(&self, request: &LifeRequest) {
+        let Some(reader) = self.reader().await else { return };
+        match plan::read(&reader, &self.target, request).await {
+            Ok(plan) => self.say(JobEvent::LifePlanned(Box::new(plan))).await,
             Err(error) => self.reject(&error.into()).await,
         }
     }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio_postgres::Client;
 
+pub(super) use self::sql::{NOW_TEXT, insert_row_sql};
 use self::sql::{insert_sql, tail_sql};
 use super::gate;
 use super::orders::OrderError;

@@ -21,6 +21,7 @@ mod gate;
 pub mod init;
 mod lane;
 mod lease;
+pub mod life;
 mod maker;
 mod migrate;
 pub mod orders;

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::confirmed;
 use super::draft::{self, Draft, StepDraft};
 use super::gate;
+use super::life;
 use super::params::hex;
 use super::preflight;
 pub use super::preflight::{rehearse as rehearsable, runnable, whole};
@@ -80,6 +81,7 @@ pub async fn order(target: &Target, order: &Order, idempotency_key: Uuid) -> Res
             let row = preflight::provision(target, &session, order).await?;
             draft::provision(order, &target.config.jobs, row)
         }
+        Order::Life(order) => Box::pin(life::draft::make(target, &session, order)).await?,
     };
     // Where no tenant of the plan has a ledger yet, the configuration says what it is called.
     let configured = target.config.migrations.ledger_table.as_ref().filter(|table| table.schema.is_none());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::life::params::LifeParams;
 use crate::layout::{Layout, Registry};
 use crate::migrations::folder::MigrationFile;
 use crate::migrations::plan::Direction;
@@ -13,7 +14,8 @@ use crate::model::ident::{Ident, IdentError, QualifiedName, SchemaName, literal}
 
 /// The form of these parameters; an older program leaves jobs of a newer form alone. From 2 on, `job.plan_sha256` is
 /// over the record itself and is compared at each claim. From 3 on a job may undo, verify, or be of the shared schema.
-pub const FORMAT: u32 = 3;
+/// From 4 on it may be of a tenant's life.
+pub const FORMAT: u32 = 4;
 
 /// A job's parameters. Immutable once ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +48,9 @@ pub struct Params {
     /// The command that does the work, where it is not tenantui.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandRef>,
+    /// What is done to a tenant as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life: Option<Box<LifeParams>>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
@@ -198,12 +203,15 @@ impl RegistryRef {
     /// # Errors
     /// When the record holds a name that is no identifier.
     pub fn check_sql(&self, id: Option<&str>, slug: &str, schema: &str) -> Result<String, IdentError> {
-        let mut sql = format!(
-            "SELECT 1 FROM {} WHERE {} = {}",
-            self.table()?.quoted(),
-            Ident::new(&self.slug)?.quoted(),
-            literal(slug)
-        );
+        Ok(format!("SELECT 1 FROM {} WHERE {} LIMIT 1;", self.table()?.quoted(), self.row_sql(id, slug, schema)?))
+    }
+
+    /// The condition by which the tenant's row is known.
+    ///
+    /// # Errors
+    /// When the record holds a name that is no identifier.
+    pub fn row_sql(&self, id: Option<&str>, slug: &str, schema: &str) -> Result<String, IdentError> {
+        let mut sql = format!("{} = {}", Ident::new(&self.slug)?.quoted(), literal(slug));
         if let (Some(column), Some(id)) = (&self.id, id) {
             sql.push_str(&format!(" AND {} = {}", Ident::new(column)?.quoted(), literal(id)));
         }
@@ -211,7 +219,6 @@ impl RegistryRef {
             let column = Ident::new(column)?.quoted();
             sql.push_str(&format!(" AND ({column} IS NULL OR {column} = {})", literal(schema)));
         }
-        sql.push_str(" LIMIT 1;");
         Ok(sql)
     }
 }

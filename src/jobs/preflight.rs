@@ -3,7 +3,7 @@
 
 mod provision;
 
-pub(super) use provision::{provision, taken_names, taken_sql};
+pub(super) use provision::{allowed, others, provision, row_values, taken_names, taken_sql, time_value};
 
 use super::drive;
 use super::gate::{ask, refused};

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::life::plan::LifeRequest;
 use super::worker::Stop;
 use crate::layout::{CheckedName, Layout};
 use crate::migrations::folder::Folder;
 use crate::migrations::plan::Plan;
 use crate::model::audit::AuditFilter;
 use crate::model::job::{JobEvent, JobId};
+use crate::model::life::LifePlan;
 use crate::model::tenant::DatabaseName;
 use crate::postgres::session::Target;
 use crate::text::Untrusted;
@@ -55,6 +57,8 @@ pub enum ServiceCommand {
     ReadOutcomes(JobId),
     /// Reads what operators did.
     ReadAudit(AuditFilter),
+    /// Plans what is to be done to a tenant as a whole; reads only.
+    PlanLife(Box<LifeRequest>),
     /// The process ends: running steps finish (or are cancelled), the running job is paused, then the service ends and
     /// drops its receiver. Who waits for that awaits `commands.closed()`.
     Stop(Stop),
@@ -71,6 +75,8 @@ pub enum Order {
     Rehearse(MigrateOrder),
     /// Undoes migrations, or undoes them and applies them again, as the plan's direction says.
     Rollback(RollbackOrder),
+    /// Does something to a tenant as a whole.
+    Life(Box<LifeOrder>),
 }
 
 /// The order of a provisioning.
@@ -86,6 +92,19 @@ pub struct ProvisionOrder {
     pub layout: Arc<Layout>,
     /// The tenant migrations; `None` where no folder is configured.
     pub folder: Option<Arc<Folder>>,
+}
+
+/// The order of something that is done to a tenant as a whole.
+#[derive(Debug, Clone)]
+pub struct LifeOrder {
+    /// What was asked for.
+    pub request: LifeRequest,
+    /// The plan as it was confirmed.
+    pub plan: LifePlan,
+    /// The name of the schema as it was typed, where that is needed.
+    pub typed: Option<String>,
+    /// Objects outside the schema, each confirmed.
+    pub dependants: Vec<Untrusted>,
 }
 
 /// The order of a migration.

@@ -20,6 +20,7 @@ use crate::migrations::verify;
 use crate::model::ident::{SchemaName, literal};
 use crate::model::job::{JobId, Outcome, StepAction};
 use crate::model::ledger::{Tool, Version};
+use crate::model::life::LifeStep;
 use crate::postgres::session::{Target, TextRow, WriterSession};
 
 /// A tenant with its steps.
@@ -71,7 +72,8 @@ impl StepRow {
             | StepAction::Command
             | StepAction::Row
             | StepAction::Schema
-            | StepAction::Active => Way::Up { from: self.from.as_ref() },
+            | StepAction::Active
+            | StepAction::Life(_) => Way::Up { from: self.from.as_ref() },
         }
     }
 
@@ -204,7 +206,8 @@ pub(super) async fn read(
             | StepAction::Command
             | StepAction::Row
             | StepAction::Schema
-            | StepAction::Active => file,
+            | StepAction::Active
+            | StepAction::Life(_) => file,
         };
         let state = row.text(6).unwrap_or_default();
         tenant.stopped |= matches!(state, "failed" | "blocked" | "unknown");
@@ -235,6 +238,12 @@ fn tenant(row: &TextRow, params: &Params) -> Result<TenantSteps, OrderError> {
     let schema_oid = row.parse(4)?.unwrap_or_default();
     let id = row.text(1).map(str::to_owned);
     Ok(TenantSteps { id, slug, schema, schema_oid, registry_check, steps: Vec::new(), stopped: false })
+}
+
+/// A condition: a step's action is one of a tenant's life.
+fn life_sql(column: &str) -> String {
+    let words: Vec<String> = LifeStep::ALL.into_iter().map(|step| literal(step.word())).collect();
+    format!("{column} IN ({})", words.join(", "))
 }
 
 /// `WITH mine AS (...)`: no row where the job is not this worker's any more.
@@ -336,9 +345,11 @@ pub(super) async fn mark_stopped(
          message = {message}, detail = {detail}::jsonb FROM mine WHERE s.job_id = mine.id AND s.seq = {seq} \
          RETURNING s.job_id, s.schema_name, s.version, s.action) \
          INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) SELECT {os_user}, \
-         CASE WHEN action IN ('rollback', 'rehearse') THEN action ELSE 'migrate' END, schema_name, job_id, \
+         CASE WHEN action IN ('rollback', 'rehearse') THEN action WHEN {life} THEN \
+         (SELECT j.kind FROM tenantui.job AS j WHERE j.id = job_id) ELSE 'migrate' END, schema_name, job_id, \
          pg_catalog.jsonb_build_object('version', version, 'seq', {seq}, 'sqlstate', {sqlstate}::text, 'message', {message}::text), '{state}' FROM stopped RETURNING job_id",
         mine = mine(fence),
+        life = life_sql("action"),
         attempt = fence.attempt,
         tries = verdict.tries,
         sqlstate = verdict.fault.sqlstate.as_deref().map_or_else(|| "NULL".to_owned(), literal),

@@ -71,7 +71,8 @@ async fn one(
         | StepAction::Rehearse
         | StepAction::Row
         | StepAction::Schema
-        | StepAction::Active => attempt::run(shared, lane, tenant, step, ledger_expected, first).await,
+        | StepAction::Active
+        | StepAction::Life(_) => attempt::run(shared, lane, tenant, step, ledger_expected, first).await,
     }
 }
 

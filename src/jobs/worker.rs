@@ -17,6 +17,7 @@ use super::finish;
 use super::gate;
 use super::lane::LINK_PATIENCE;
 use super::lease::{Flags, Keeper, Lease, Times};
+use super::life;
 use super::migrate::{self, Fleet};
 use super::orders::OrderError;
 use super::provision;
@@ -279,6 +280,11 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
                 has_files: params.tool.is_some(),
             };
             provision::run(&place, &shared, files).await
+        }
+        JobKind::Life(kind) => {
+            let (target, job, home) = (claimed.target, claimed.job, &claimed.home);
+            // On the heap: a run of the other kinds has no need of its room.
+            Box::pin(life::run(&life::Place { target, job, home, params, kind }, &shared)).await
         }
     }
 }

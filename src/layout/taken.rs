@@ -41,7 +41,9 @@ fn collide(what: &str, new: &str, existing: &[String]) -> Result<(), NameError> 
     let refuse = |why: String| Err(NameError { why: Untrusted::new(why) });
     if existing.iter().any(|name| name == new) {
         return match what {
-            "schema" => refuse(format!("the schema \"{new}\" exists already; it is never reused in silence")),
+            "schema" => refuse(format!(
+                "the schema \"{new}\" exists already; it is never reused in silence: give it a row (repair), drop it, or take another name"
+            )),
             _ => refuse(format!("the {what} \"{new}\" exists already")),
         };
     }

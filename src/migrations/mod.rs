@@ -16,4 +16,5 @@ pub mod lexer;
 pub mod plan;
 pub mod split;
 pub mod standing;
+pub mod unlock;
 pub mod verify;

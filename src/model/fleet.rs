@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::environment::Environment;
 use super::job::JobView;
 use super::ledger::{Tool, Version};
+use super::life::Trashed;
 use super::link::LinkState;
 use super::server::{Back, ServerRole};
 use super::tenant::{DatabaseName, Tenant, TenantDetail, TenantKey};
@@ -91,6 +92,8 @@ pub struct DatabaseView {
     pub initialised: Option<bool>,
     /// The schema that a slug would get, `tenant_{slug}`, for the form's preview.
     pub schema_rule: Option<Untrusted>,
+    /// Dropped tenants that can be brought back or purged, newest first.
+    pub trash: Arc<[Trashed]>,
 }
 
 /// A migration file as lists show it.

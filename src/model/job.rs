@@ -7,6 +7,7 @@ use std::fmt;
 pub use outcome::{FailedStatement, Outcome, StepFailure, TenantOutcome};
 
 use super::audit::{AuditFilter, AuditLine};
+use super::life::{LifeKind, LifePlan, LifeStep};
 use super::tenant::DatabaseName;
 use crate::text::Untrusted;
 
@@ -33,10 +34,12 @@ pub enum JobKind {
     Redo,
     /// Applies pending migrations on the canary and takes all of it back.
     Rehearse,
+    /// Does something to one tenant as a whole.
+    Life(LifeKind),
 }
 
 impl JobKind {
-    /// Every kind.
+    /// Every kind but those of a tenant's life, which are [`LifeKind::ALL`].
     pub const ALL: [Self; 5] = [Self::Provision, Self::Migrate, Self::Rollback, Self::Redo, Self::Rehearse];
 
     /// The word of the record, JSON and the screen.
@@ -48,6 +51,7 @@ impl JobKind {
             Self::Rollback => "rollback",
             Self::Redo => "redo",
             Self::Rehearse => "rehearse",
+            Self::Life(kind) => kind.word(),
         }
     }
 
@@ -57,7 +61,7 @@ impl JobKind {
     pub const fn rescues_itself(self) -> bool {
         match self {
             Self::Provision | Self::Migrate | Self::Rehearse => true,
-            Self::Rollback | Self::Redo => false,
+            Self::Rollback | Self::Redo | Self::Life(_) => false,
         }
     }
 
@@ -66,7 +70,7 @@ impl JobKind {
     #[must_use]
     pub const fn goes_through_tenants(self) -> bool {
         match self {
-            Self::Provision => false,
+            Self::Provision | Self::Life(_) => false,
             Self::Migrate | Self::Rollback | Self::Redo | Self::Rehearse => true,
         }
     }
@@ -74,7 +78,8 @@ impl JobKind {
     /// The kind of a word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
+        let life = LifeKind::ALL.map(Self::Life);
+        Self::ALL.into_iter().chain(life).find(|kind| kind.word() == word)
     }
 }
 
@@ -95,10 +100,12 @@ pub enum StepAction {
     Schema,
     /// Marks a new tenant as active.
     Active,
+    /// A step of a tenant's life.
+    Life(LifeStep),
 }
 
 impl StepAction {
-    /// Every action.
+    /// Every action but those of a tenant's life, which are [`LifeStep::ALL`].
     pub const ALL: [Self; 7] =
         [Self::Migrate, Self::Rollback, Self::Rehearse, Self::Command, Self::Row, Self::Schema, Self::Active];
 
@@ -113,13 +120,15 @@ impl StepAction {
             Self::Row => "row",
             Self::Schema => "schema",
             Self::Active => "active",
+            Self::Life(step) => step.word(),
         }
     }
 
     /// The action of a word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.word() == word)
+        let life = LifeStep::ALL.map(Self::Life);
+        Self::ALL.into_iter().chain(life).find(|action| action.word() == word)
     }
 }
 
@@ -345,4 +354,6 @@ pub enum JobEvent {
         /// The database.
         database: DatabaseName,
     },
+    /// What was asked to be planned for a tenant.
+    LifePlanned(Box<LifePlan>),
 }

@@ -68,7 +68,7 @@ pub fn progress(job: &JobView) -> String {
         JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => {
             format!("{}/{}", finished(job), job.total)
         }
-        JobKind::Provision => match (job.steps, job.state) {
+        JobKind::Provision | JobKind::Life(_) => match (job.steps, job.state) {
             ((_, 0), _) => format!("{}/{}", finished(job), job.total),
             ((_, of), JobState::Done) => format!("{of}/{of} steps"),
             ((done, of), _) => format!("step {}/{of}", done.saturating_add(1).min(of)),

@@ -10,6 +10,7 @@ pub mod ident;
 pub mod job;
 pub mod job_words;
 pub mod ledger;
+pub mod life;
 pub mod link;
 pub mod server;
 pub mod tenant;

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::bind::bind;
+use super::bind::{bind, oid_array};
 use super::others_code;
 use super::questions;
 use super::session::{QueryError, Reader};
@@ -185,8 +185,20 @@ fn rows(table: &ListedTable, known: &Known) -> Option<f64> {
     (!never).then_some(table.tuples)
 }
 
-async fn objects_outside(reader: &Reader, oid: u32) -> Result<Vec<Untrusted>, QueryError> {
-    let rows = reader.rows(&bind(OBJECTS_OUTSIDE, &[("oid", &oid.to_string())])).await?;
+/// The question for objects outside a schema that depend on it; with `of` (class and oid each) only on these of it.
+#[must_use]
+pub fn objects_outside_sql(oid: u32, of: &[(u32, u32)]) -> String {
+    let array = |side: fn(&(u32, u32)) -> u32| oid_array(&of.iter().map(side).collect::<Vec<_>>());
+    let (classes, ids) = (array(|object| object.0), array(|object| object.1));
+    bind(OBJECTS_OUTSIDE, &[("oid", &oid.to_string()), ("classes", &classes), ("ids", &ids)])
+}
+
+/// Objects outside a schema that depend on it, the first hundred and then `and more`.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn objects_outside(reader: &Reader, oid: u32) -> Result<Vec<Untrusted>, QueryError> {
+    let rows = reader.rows(&objects_outside_sql(oid, &[])).await?;
     let more = rows.len() > MOST_OBJECTS;
     let mut objects: Vec<Untrusted> =
         rows.iter().take(MOST_OBJECTS).filter_map(|row| row.text(0)).map(Untrusted::new).collect();

@@ -346,6 +346,7 @@ fn service_words(command: &ServiceCommand) -> String {
         ServiceCommand::Pause(job) => format!("pausing job {job}"),
         ServiceCommand::Skip { job, schema, .. } => format!("skipping {schema} in job {job}"),
         ServiceCommand::ReadAudit(_) => "reading the audit".to_owned(),
+        ServiceCommand::PlanLife(request) => format!("planning to {}", request.kind.word()),
         ServiceCommand::Stop(_) => "stopping".to_owned(),
     }
 }

@@ -31,7 +31,7 @@ fn frame(dialog: &Dialog, size: (u16, u16)) -> ratatui::buffer::Buffer {
     terminal.backend().buffer().clone()
 }
 
-fn check(name: &str, dialog: &Dialog) {
+pub fn check(name: &str, dialog: &Dialog) {
     for size in SIZES {
         let buffer = frame(dialog, size);
         let name = format!("dialog_{name}_{}x{}", size.0, size.1);

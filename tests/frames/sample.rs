@@ -187,6 +187,7 @@ pub fn database(environment: Environment) -> DatabaseView {
         cache: CacheView::Counted { at: at(-41), keys: 1_204_000, recounting: false },
         initialised: Some(true),
         schema_rule: Some("t_{slug}".into()),
+        trash: std::sync::Arc::default(),
     }
 }
 

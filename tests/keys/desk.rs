@@ -175,6 +175,7 @@ pub fn database(name: &str, environment: Environment) -> DatabaseView {
         cache: CacheView::NotConfigured,
         initialised: Some(true),
         schema_rule: Some("tenant_{slug}".into()),
+        trash: std::sync::Arc::default(),
     }
 }
 

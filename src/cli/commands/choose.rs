@@ -149,7 +149,11 @@ pub async fn databases(session: &Session, sizes: Sizes) -> Outcome<Vec<Aim>> {
     Ok(found.map(|(target, reading)| Aim { target, reading, tenants: Vec::new() }).collect())
 }
 
-fn find(aims: &[Aim], slug: &str) -> Outcome<(usize, Arc<Tenant>)> {
+/// The one tenant that a word means, and whose it is.
+///
+/// # Errors
+/// Exit 1 where there is none, 2 where there are several.
+pub(super) fn find(aims: &[Aim], slug: &str) -> Outcome<(usize, Arc<Tenant>)> {
     let found = |matches: &dyn Fn(&Tenant) -> bool| -> Vec<(usize, Arc<Tenant>)> {
         let all = aims
             .iter()

@@ -151,12 +151,17 @@ pub fn busy(job: &JobView) -> Failure {
     let worker = worker.map_or_else(String::new, |worker| format!(" by {}", worker.safe()));
     let next = match (job.state, job.kind) {
         (JobState::Paused | JobState::Queued, _)
-        | (JobState::Orphaned, JobKind::Rollback | JobKind::Redo | JobKind::Rehearse) => {
+        | (JobState::Orphaned, JobKind::Rollback | JobKind::Redo | JobKind::Rehearse | JobKind::Life(_)) => {
             format!("`tenantui job {0} resume` goes on with it, `cancel` ends it", job.id)
         }
         (
             JobState::Running | JobState::Orphaned | JobState::Done | JobState::Failed | JobState::Cancelled,
-            JobKind::Provision | JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse,
+            JobKind::Provision
+            | JobKind::Migrate
+            | JobKind::Rollback
+            | JobKind::Redo
+            | JobKind::Rehearse
+            | JobKind::Life(_),
         ) => {
             format!("`tenantui job {} follow` watches it", job.id)
         }

@@ -14,6 +14,7 @@ use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
 use crate::cli::session::{self, Session};
 use crate::fleet::{ReadOptions, Reading};
+use crate::jobs::life::again;
 use crate::jobs::orders;
 use crate::jobs::service::{Order, ProvisionOrder};
 use crate::layout::CheckedName;
@@ -43,7 +44,12 @@ pub async fn run(session: &Session, arguments: &Provision) -> Outcome<Status> {
     let name = context.layout.naming.check(&arguments.slug).map_err(|error| {
         Failure::usage(format!("\"{}\" cannot be a tenant of {}: {error}", arguments.slug, database.name))
     })?;
-    context.taken.check(&name).map_err(|error| Failure::refused(format!("nothing was done: {error}")))?;
+    context.taken.check(&name).map_err(|error| {
+        let trash = reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default();
+        let choice = again::choice(&name, reading.snapshot.tenants.iter().map(AsRef::as_ref), &trash);
+        let choice = choice.map(|choice| format!("; {choice}")).unwrap_or_default();
+        Failure::refused(format!("nothing was done: {error}{choice}"))
+    })?;
     let plan = plan(&target, &reading, &name, arguments);
     let refused = context.folder.as_ref().map_or(Ok(()), |folder| orders::whole(folder, &database.migrations.allow));
     let style = Style::from(arguments.format);

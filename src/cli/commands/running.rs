@@ -236,7 +236,10 @@ async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) {
                 }
             }
             JobEvent::Rejected { message, .. } => say(message.raw()),
-            JobEvent::Outcomes { .. } | JobEvent::Audit { .. } | JobEvent::Initialised { .. } => {}
+            JobEvent::Outcomes { .. }
+            | JobEvent::Audit { .. }
+            | JobEvent::Initialised { .. }
+            | JobEvent::LifePlanned(_) => {}
         }
     }
 }

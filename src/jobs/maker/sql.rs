@@ -1,36 +1,48 @@
 //! The statements of making a tenant that are more than a line.
 
 use super::{Maker, Opened, Part};
-use crate::jobs::params::Value;
+use crate::jobs::params::{RowValue, Value};
 use crate::jobs::shared::Shared;
-use crate::model::ident::{Ident, IdentError, literal};
+use crate::model::ident::{Ident, IdentError, QualifiedName, literal};
 use crate::model::tenant::TenantKey;
 
 /// The new row; its id comes back.
 pub(super) fn insert_sql(maker: &Maker<'_>) -> Result<String, IdentError> {
-    let Some(registry) = &maker.registry else { return Ok("SELECT NULL::text;".to_owned()) };
+    match &maker.registry {
+        Some(registry) => insert_row_sql(&registry.table, registry.id.as_ref(), &maker.provision.row),
+        None => Ok("SELECT NULL::text;".to_owned()),
+    }
+}
+
+/// The time of the transaction as ISO 8601 text in UTC.
+pub(in crate::jobs) const NOW_TEXT: &str =
+    "pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+
+/// A new row of a registry; its id comes back.
+pub(in crate::jobs) fn insert_row_sql(
+    table: &QualifiedName,
+    id: Option<&Ident>,
+    row: &[RowValue],
+) -> Result<String, IdentError> {
     let mut columns = Vec::new();
     let mut values = Vec::new();
-    for value in &maker.provision.row {
+    for value in row {
         let column = Ident::new(&value.column)?.quoted();
         values.push(match &value.value {
             // Untyped: the server checks it against the column instead of cutting it.
             Value::Text(text) => literal(text),
             Value::Now => "pg_catalog.now()".to_owned(),
-            Value::NowText => {
-                "pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-                    .to_owned()
-            }
+            Value::NowText => NOW_TEXT.to_owned(),
             Value::NextNumber => {
-                format!("(SELECT COALESCE(pg_catalog.max({column}), 0) + 1 FROM {})", registry.table.quoted())
+                format!("(SELECT COALESCE(pg_catalog.max({column}), 0) + 1 FROM {})", table.quoted())
             }
         });
         columns.push(column);
     }
-    let returning = registry.id.as_ref().map_or_else(|| "NULL::text".to_owned(), |id| format!("{}::text", id.quoted()));
+    let returning = id.map_or_else(|| "NULL::text".to_owned(), |id| format!("{}::text", id.quoted()));
     Ok(format!(
         "INSERT INTO {} ({}) VALUES ({}) RETURNING {returning};",
-        registry.table.quoted(),
+        table.quoted(),
         columns.join(", "),
         values.join(", ")
     ))

@@ -73,7 +73,7 @@ async fn privileges(target: &Target, session: &WriterSession, table: Option<&Qua
 }
 
 /// Refuses columns that must have a value and that no layout knows.
-async fn others(
+pub(in crate::jobs) async fn others(
     session: &WriterSession,
     oid: u32,
     table: &QualifiedName,
@@ -120,7 +120,7 @@ async fn others(
 }
 
 /// The new row, column by column.
-async fn row_values(
+pub(in crate::jobs) async fn row_values(
     session: &WriterSession,
     order: &ProvisionOrder,
     oid: u32,
@@ -190,7 +190,7 @@ fn id_value(type_name: &str) -> Result<Value, OrderError> {
     }
 }
 
-fn time_value(column: &crate::layout::Column) -> Result<Value, OrderError> {
+pub(in crate::jobs) fn time_value(column: &crate::layout::Column) -> Result<Value, OrderError> {
     let name = column.type_name.as_str();
     if name.starts_with("timestamp") || name == "date" {
         return Ok(Value::Now);
@@ -202,7 +202,7 @@ fn time_value(column: &crate::layout::Column) -> Result<Value, OrderError> {
 }
 
 /// Only words that the registry allows are written to it: the column's own checks are asked beforehand.
-async fn allowed(
+pub(in crate::jobs) async fn allowed(
     session: &WriterSession,
     oid: u32,
     column: &crate::layout::Column,

@@ -92,6 +92,9 @@ fn line(row: &TextRow, at: i64, database: &DatabaseName, job: JobId) -> Result<L
             format!("{version}>{}", to.unwrap_or("-"))
         }
         (from, Some(version)) => format!("{}>{version}", from.unwrap_or("-")),
+        (_, None) if matches!(row.text(10).and_then(StepAction::from_word), Some(StepAction::Life(_))) => {
+            row.text(10).unwrap_or_default().to_owned()
+        }
         (_, None) => row.text(2).unwrap_or_default().to_owned(),
     };
     let end = match mark {

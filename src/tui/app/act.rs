@@ -10,6 +10,7 @@ use super::nav::{self, Step, View};
 use super::state::{Level, MenuKind, Prompt, QuickFilter, Screen, TenantTab};
 use super::{App, derive, menu, output};
 use crate::model::job::JobId;
+use crate::model::life::LifeKind;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::tui::dialogs::{Dialog, FailureCard};
 
@@ -79,13 +80,21 @@ impl App {
             Action::WriteLock => self.toggle_writes(),
             Action::NewTenant => self.open_new_tenant(),
             Action::Migrate => self.open_migrate(),
+            Action::Rename => return self.open_life(LifeKind::Rename),
+            Action::Suspend => return self.open_life(LifeKind::Suspend),
+            Action::Activate => return self.open_life(LifeKind::Activate),
+            Action::Archive => return self.open_life(LifeKind::Archive),
+            Action::Drop => return self.open_life(LifeKind::Drop),
+            Action::Undrop => return self.open_life(LifeKind::Undrop),
+            Action::Purge => return self.open_life(LifeKind::Purge),
+            Action::Repair => return self.open_life(LifeKind::Repair),
             Action::Retry => self.open_retry(),
             Action::RetryWhenFree => self.open_retry_when_free(),
             Action::Skip => self.open_skip(),
             Action::Continue => self.open_continue(),
             Action::PauseJob => self.open_pause(),
             Action::StopJob => self.open_stop(),
-            Action::Suspend => return vec![Command::Suspend],
+            Action::ToShell => return vec![Command::Suspend],
             Action::Quit => return self.leave(),
         }
         Vec::new()

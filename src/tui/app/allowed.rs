@@ -3,6 +3,7 @@
 use super::action::Action;
 use super::state::{Screen, State, TenantTab};
 use crate::model::job::JobView;
+use crate::model::life::LifeKind;
 use crate::model::tenant::{DatabaseName, TenantKey};
 
 /// Whether a database may be written to from here now.
@@ -162,6 +163,14 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
             may_write(state, &selection.database)?;
             plannable(state, &selection.database)
         }
+        Action::Rename => super::life::allowed(state, LifeKind::Rename),
+        Action::Suspend => super::life::allowed(state, LifeKind::Suspend),
+        Action::Activate => super::life::allowed(state, LifeKind::Activate),
+        Action::Archive => super::life::allowed(state, LifeKind::Archive),
+        Action::Drop => super::life::allowed(state, LifeKind::Drop),
+        Action::Undrop => super::life::allowed(state, LifeKind::Undrop),
+        Action::Purge => super::life::allowed(state, LifeKind::Purge),
+        Action::Repair => super::life::allowed(state, LifeKind::Repair),
         Action::Retry | Action::Continue | Action::PauseJob | Action::StopJob => {
             super::control::job_action(state, action)
         }
@@ -209,7 +218,7 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
         | Action::Follow
         | Action::Messages
         | Action::Audit
-        | Action::Suspend
+        | Action::ToShell
         | Action::Quit => Ok(()),
     }
 }

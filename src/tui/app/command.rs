@@ -47,7 +47,10 @@ impl Command {
                 | ServiceCommand::Pause(_)
                 | ServiceCommand::Skip { .. }
                 | ServiceCommand::Cancel(_) => true,
-                ServiceCommand::ReadOutcomes(_) | ServiceCommand::ReadAudit(_) | ServiceCommand::Stop(_) => false,
+                ServiceCommand::ReadOutcomes(_)
+                | ServiceCommand::ReadAudit(_)
+                | ServiceCommand::PlanLife(_)
+                | ServiceCommand::Stop(_) => false,
             },
             Self::Fleet(_) | Self::Copy(_) | Self::Export { .. } | Self::Bell | Self::Suspend | Self::Quit(_) => false,
         }

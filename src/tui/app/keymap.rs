@@ -266,7 +266,7 @@ fn check(chord: Chord, action: Action) -> Result<(), String> {
         return Err(format!("`{chord}` belongs to terminals and multiplexers; choose another key"));
     }
     match (character, action) {
-        ('c', Action::Quit) | ('z', Action::Suspend) => Ok(()),
+        ('c', Action::Quit) | ('z', Action::ToShell) => Ok(()),
         ('c', _) => Err("`ctrl-c` always leaves; choose another key".to_owned()),
         ('z', _) => Err("`ctrl-z` always suspends; choose another key".to_owned()),
         (_, _) => Ok(()),

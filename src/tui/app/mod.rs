@@ -16,6 +16,7 @@ pub mod filter;
 mod hints;
 pub mod keymap;
 mod keys;
+mod life;
 mod lists;
 pub mod menu;
 pub mod nav;

@@ -189,6 +189,7 @@ impl App {
                     }
                 }
             }
+            DialogAction::PlanLife(request) => self.plan_life(request),
             DialogAction::Init(database) => self.service(&database, ServiceCommand::Init, "making the tenantui schema"),
             DialogAction::Retry(database, job) => {
                 self.service(&database, ServiceCommand::Retry(job), &format!("retrying what failed in job {job}"))
@@ -274,6 +275,7 @@ impl App {
             Order::Rollback(order) => {
                 format!("ordered: {} {} tenants", order.plan.direction.verb(), order.plan.tenants.len())
             }
+            Order::Life(order) => format!("ordered: {}", order.plan.head()),
         };
         if let Order::Provision(order) = &*pending.order {
             self.expected_tenant = Some((pending.database.clone(), order.name.slug.clone()));

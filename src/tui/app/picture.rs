@@ -123,5 +123,6 @@ pub(super) fn first_view(config: &config::Database, address: &Untrusted) -> Data
         cache: CacheView::NotConfigured,
         initialised: None,
         schema_rule: None,
+        trash: Arc::default(),
     }
 }

@@ -162,6 +162,44 @@ pub const ACTIONS: &[ActionInfo] = &[
     .writes()
     .on(&[Tenants, Tenant, Migrations])
     .footer(&[(Tenants, 5, "migrate"), (Tenant, 2, "migrate this tenant"), (Migrations, 1, "migrate this group")]),
+    reads(Action::Rename, "rename", "rename", "Gives the tenant another display name.").writes().on(&[Tenants, Tenant]),
+    reads(
+        Action::Suspend,
+        "suspend",
+        "suspend",
+        "Marks the tenant as suspended in the registry; on request ends the sessions of its role.",
+    )
+    .writes()
+    .on(&[Tenants, Tenant]),
+    reads(Action::Activate, "activate", "activate", "Marks a suspended or archived tenant as active again.")
+        .writes()
+        .on(&[Tenants, Tenant]),
+    reads(Action::Archive, "archive", "archive", "Marks the tenant as deleted in the registry; its schema stays.")
+        .writes()
+        .on(&[Tenants, Tenant]),
+    reads(Action::Drop, "drop", "drop", "Moves one tenant's schema into the trash; asks for its name.")
+        .writes()
+        .on(&[Tenants, Tenant])
+        .footer(&[(Tenant, 7, "drop")]),
+    reads(Action::Undrop, "undrop", "restore", "Brings a dropped tenant back from the trash, within seven days.")
+        .writes()
+        .on(&[Tenants, Tenant]),
+    reads(
+        Action::Purge,
+        "purge",
+        "purge",
+        "Removes a dropped tenant for good: schema, role, cache keys, registry row; asks for its name.",
+    )
+    .writes()
+    .on(&[Tenants, Tenant]),
+    reads(
+        Action::Repair,
+        "repair",
+        "repair",
+        "Mends the tenant: a schema without a row, a row without a schema, a lock left behind.",
+    )
+    .writes()
+    .on(&[Tenants, Tenant]),
     reads(Action::Retry, "retry", "retry failed", "Runs the failed steps of the job again.")
         .writes()
         .on(&[Tenant, Jobs, JobResult])
@@ -200,6 +238,6 @@ pub const ACTIONS: &[ActionInfo] = &[
     .writes()
     .on(&[Tenant, Jobs, JobResult])
     .footer(&[(Jobs, 3, "stop")]),
-    reads(Action::Suspend, "suspend", "suspend", "Back to the shell; `fg` comes back."),
+    reads(Action::ToShell, "to-shell", "to the shell", "Back to the shell; `fg` comes back."),
     reads(Action::Quit, "quit", "quit", "Leaves; asks only if a job runs here."),
 ];

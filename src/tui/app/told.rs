@@ -46,6 +46,7 @@ impl App {
                 super::audit::told(&mut self.state, &database, &filter, lines);
                 Vec::new()
             }
+            JobEvent::LifePlanned(plan) => self.life_planned(*plan),
             JobEvent::Rejected { database, message, needs_init } => self.rejected(&database, &message, needs_init),
             JobEvent::Initialised { database } => {
                 self.initialised.insert(database.clone());
@@ -63,6 +64,7 @@ impl App {
 
     pub(super) fn rejected(&mut self, database: &DatabaseName, message: &Untrusted, needs_init: bool) -> Vec<Command> {
         self.say(Level::Error, message.safe().to_string());
+        self.life_failed(database, message);
         let sent = self.sent_order.take_if(|sent| sent.database == *database);
         if sent.is_some() {
             self.expected_tenant = None;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::theme::Theme;
 use crate::config::Jobs;
+use crate::jobs::life::plan::LifeRequest;
 use crate::jobs::service::Order;
 use crate::layout::{Layout, TakenNames};
 use crate::migrations::folder::Folder;
@@ -21,6 +22,8 @@ use crate::text::Untrusted;
 
 mod confirm;
 mod failure_card;
+mod life;
+mod life_view;
 mod migrate;
 mod migrate_view;
 mod new_tenant;
@@ -35,6 +38,7 @@ mod write_lock;
 
 pub use confirm::Confirm;
 pub use failure_card::FailureCard;
+pub use life::{Life, LifeInput};
 pub use migrate::Migrate;
 pub use new_tenant::NewTenant;
 pub use offer_init::OfferInit;
@@ -82,6 +86,8 @@ pub enum DialogAction {
         /// Another job that has to go well first: that of the shared schema.
         first: Option<Box<(Order, Uuid)>>,
     },
+    /// Plan what is done to a tenant as a whole; reads only.
+    PlanLife(Box<LifeRequest>),
     /// Make the `tenantui` schema in this database; an order that waits for it is sent afterwards.
     Init(DatabaseName),
     /// Run the failed steps of a job again.
@@ -161,7 +167,7 @@ impl DialogAction {
             | Self::AskSkip { database, .. }
             | Self::AskRetryWhenFree { database, .. }
             | Self::AskContinue(database, _) => Some(database),
-            Self::OpenWrites(_) | Self::Copy(_) | Self::Quit => None,
+            Self::OpenWrites(_) | Self::PlanLife(_) | Self::Copy(_) | Self::Quit => None,
         }
     }
 }
@@ -248,6 +254,8 @@ pub enum Dialog {
     Confirm(Box<Confirm>),
     /// Leaves a tenant out of the rest of its job.
     Skip(Box<Skip>),
+    /// Does something to a tenant as a whole.
+    Life(Box<Life>),
 }
 
 impl Dialog {
@@ -264,6 +272,7 @@ impl Dialog {
             Self::Sql(dialog) => dialog.handle(input),
             Self::Confirm(dialog) => dialog.handle(input),
             Self::Skip(dialog) => dialog.handle(input),
+            Self::Life(dialog) => dialog.handle(input),
         }
     }
 
@@ -278,6 +287,7 @@ impl Dialog {
             Self::FailureCard(dialog) => Some(&dialog.job().database),
             Self::Confirm(dialog) => dialog.input.action.writes_to(),
             Self::Skip(dialog) => Some(&dialog.job().database),
+            Self::Life(dialog) => Some(&dialog.input.database),
             Self::WriteLock(_) | Self::Quit(_) | Self::Sql(_) => None,
         }
     }
@@ -295,6 +305,7 @@ impl Dialog {
             Self::Sql(dialog) => dialog.draw(frame, area, theme),
             Self::Confirm(dialog) => dialog.draw(frame, area, off, theme),
             Self::Skip(dialog) => dialog.draw(frame, area, off, theme),
+            Self::Life(dialog) => dialog.draw(frame, area, off, theme),
         }
     }
 }

@@ -125,7 +125,7 @@ pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, them
     }
     let (done, of) = match job.kind {
         JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => (finished(job), job.total),
-        JobKind::Provision => job.steps,
+        JobKind::Provision | JobKind::Life(_) => job.steps,
     };
     let what = format!(" job {} {} {}", job.id, job.kind.word(), job.what.safe());
     let room = usize::from(area.width).saturating_sub(pieces_width(&after) + 1);

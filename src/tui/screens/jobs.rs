@@ -150,7 +150,7 @@ fn progress_words(job: &JobView, room: u16) -> String {
     let numbers = progress(job);
     let (done, of) = match job.kind {
         JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => (finished(job), job.total),
-        JobKind::Provision => job.steps,
+        JobKind::Provision | JobKind::Life(_) => job.steps,
     };
     let bar = room.saturating_sub(columns(width(&numbers)) + 1);
     match job.state {

@@ -1,0 +1,294 @@
+//! `rename`, `suspend`, `activate`, `archive`, `drop`, `undrop`, `purge`: what is done to one tenant as a whole.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::choose::{self, Aim};
+use super::life_plan::{document, words};
+use super::running::{self, Results};
+use super::writing;
+use crate::cli::args::{Bring, Consent, Format, Remove, Rename, Withdraw};
+use crate::cli::ask;
+use crate::cli::exit::{Failure, Outcome, Status};
+use crate::cli::output::{self, Style};
+use crate::cli::session::Session;
+use crate::fleet::Sizes;
+use crate::jobs::life::plan::LifeRequest;
+use crate::jobs::life::{history, plan};
+use crate::jobs::orders;
+use crate::jobs::service::{LifeOrder, Order};
+use crate::model::life::{LifeKind, LifePlan, Trashed};
+use crate::model::tenant::Tenant;
+use crate::postgres::session::{Patience, Reader};
+use crate::text::Untrusted;
+
+/// What the command line says besides whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How<'a> {
+    pub(super) consent: Consent,
+    pub(super) format: Format,
+    /// `--confirm`.
+    pub(super) confirm: Option<&'a str>,
+    /// `--dependant`.
+    pub(super) dependants: &'a [String],
+}
+
+impl How<'_> {
+    pub(super) const fn plain(consent: Consent, format: Format) -> Self {
+        Self { consent, format, confirm: None, dependants: &[] }
+    }
+}
+
+/// Gives a tenant another display name.
+///
+/// # Errors
+/// Exit 1 for an unknown tenant, 2 for an ambiguous one, 3 without a link, 5 where it is refused.
+pub async fn rename(session: &Session, arguments: &Rename) -> Outcome<Status> {
+    let (aim, tenant) = tenant(session, &arguments.slug).await?;
+    let mut request = LifeRequest::of(LifeKind::Rename, tenant, layout(&aim));
+    request.becomes = Some(Untrusted::new(&arguments.name));
+    carry_out(session, &aim, request, How::plain(arguments.consent, arguments.format)).await
+}
+
+/// Suspends or archives one.
+///
+/// # Errors
+/// As [`rename`].
+pub async fn withdraw(session: &Session, arguments: &Withdraw, kind: LifeKind) -> Outcome<Status> {
+    let (aim, tenant) = tenant(session, &arguments.slug).await?;
+    let mut request = LifeRequest::of(kind, tenant, layout(&aim));
+    request.end_sessions = arguments.end_sessions;
+    carry_out(session, &aim, request, How::plain(arguments.consent, arguments.format)).await
+}
+
+/// Activates one again.
+///
+/// # Errors
+/// As [`rename`].
+pub async fn activate(session: &Session, arguments: &Bring) -> Outcome<Status> {
+    let (aim, tenant) = tenant(session, &arguments.slug).await?;
+    if let Some(trashed) = trash(&aim).iter().find(|trashed| is_of(trashed, &tenant)) {
+        let schema = trashed.schema.safe();
+        return Err(Failure::refused(format!(
+            "its schema is in the trash ({schema}): `tenantui undrop` brings it back"
+        )));
+    }
+    let request = LifeRequest::of(LifeKind::Activate, tenant, layout(&aim));
+    carry_out(session, &aim, request, How::plain(arguments.consent, arguments.format)).await
+}
+
+/// Moves one into the trash. One that is there already, or was removed, is no error.
+///
+/// # Errors
+/// As [`rename`].
+pub async fn drop(session: &Session, arguments: &Remove) -> Outcome<Status> {
+    let aims = choose::databases(session, Sizes::WherePending).await?;
+    let how = how(arguments);
+    match choose::find(&aims, &arguments.slug) {
+        Ok((index, tenant)) => {
+            let Some(aim) = aims.get(index) else { return Err(nobody(&arguments.slug)) };
+            if let Some(trashed) = trash(aim).iter().find(|trashed| is_of(trashed, &tenant)) {
+                return Ok(in_trash(trashed));
+            }
+            let request = LifeRequest::of(LifeKind::Drop, tenant, layout(aim));
+            carry_out(session, aim, request, how).await
+        }
+        Err(unknown) => match trashed(&aims, &arguments.slug)? {
+            Some((_, trashed)) => Ok(in_trash(&trashed)),
+            None => gone(&aims, &arguments.slug).await?.ok_or(unknown),
+        },
+    }
+}
+
+/// Brings one back from the trash.
+///
+/// # Errors
+/// As [`rename`].
+pub async fn undrop(session: &Session, arguments: &Bring) -> Outcome<Status> {
+    let aims = choose::databases(session, Sizes::WherePending).await?;
+    let how = How::plain(arguments.consent, arguments.format);
+    match trashed(&aims, &arguments.slug)? {
+        Some((aim, trashed)) => {
+            let request = LifeRequest::of_trash(LifeKind::Undrop, trashed, layout(aim));
+            carry_out(session, aim, request, how).await
+        }
+        None => {
+            choose::find(&aims, &arguments.slug)?;
+            output::note("it is not in the trash: there is nothing to bring back");
+            Ok(Status::Done)
+        }
+    }
+}
+
+/// Removes a dropped tenant for good. One that was removed already is no error.
+///
+/// # Errors
+/// As [`rename`].
+pub async fn purge(session: &Session, arguments: &Remove) -> Outcome<Status> {
+    let aims = choose::databases(session, Sizes::WherePending).await?;
+    match trashed(&aims, &arguments.slug)? {
+        Some((aim, trashed)) => {
+            let request = LifeRequest::of_trash(LifeKind::Purge, trashed, layout(aim));
+            carry_out(session, aim, request, how(arguments)).await
+        }
+        None => match choose::find(&aims, &arguments.slug) {
+            Ok(_) => Err(Failure::refused(format!(
+                "{} is not in the trash: `tenantui drop` puts it there first",
+                arguments.slug
+            ))),
+            Err(unknown) => gone(&aims, &arguments.slug).await?.ok_or(unknown),
+        },
+    }
+}
+
+fn how(arguments: &Remove) -> How<'_> {
+    How {
+        consent: arguments.consent,
+        format: arguments.format,
+        confirm: arguments.confirm.as_deref(),
+        dependants: &arguments.dependant,
+    }
+}
+
+fn nobody(word: &str) -> Failure {
+    Failure::failed(format!("there is no tenant \"{word}\"; `tenantui tenants` lists them"))
+}
+
+fn in_trash(trashed: &Trashed) -> Status {
+    output::note(format!("it is in the trash already, as {}: nothing was done", trashed.schema.safe()));
+    Status::Done
+}
+
+/// Whether a schema in the trash is this tenant's.
+fn is_of(trashed: &Trashed, tenant: &Tenant) -> bool {
+    tenant.schema_oid.is_none() && trashed.drop.as_ref().is_some_and(|drop| drop.key == tenant.key)
+}
+
+fn layout(aim: &Aim) -> Arc<crate::layout::Layout> {
+    Arc::clone(&aim.reading.context.layout)
+}
+
+fn trash(aim: &Aim) -> Arc<[Trashed]> {
+    aim.reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default()
+}
+
+/// The one tenant that a word means.
+pub(super) async fn tenant(session: &Session, word: &str) -> Outcome<(Aim, Arc<Tenant>)> {
+    let mut aims = choose::databases(session, Sizes::WherePending).await?;
+    let (index, tenant) = choose::find(&aims, word)?;
+    Ok((aims.swap_remove(index), tenant))
+}
+
+/// The one schema in the trash that a word means.
+fn trashed<'a>(aims: &'a [Aim], word: &str) -> Outcome<Option<(&'a Aim, Trashed)>> {
+    let mut found: Vec<(&Aim, Trashed)> = Vec::new();
+    for aim in aims {
+        found.extend(trash(aim).iter().filter(|trashed| trashed.is_named(word)).map(|trashed| (aim, trashed.clone())));
+    }
+    match found.len() {
+        0 | 1 => Ok(found.pop()),
+        _ => {
+            let names: Vec<String> = found
+                .iter()
+                .map(|(aim, trashed)| format!("{} in {}", trashed.schema.safe(), aim.target.config.name))
+                .collect();
+            Err(Failure::usage(format!(
+                "\"{word}\" was dropped more than once: name the schema in the trash ({}), or add --database",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// A tenant that was removed before is no error.
+async fn gone(aims: &[Aim], word: &str) -> Outcome<Option<Status>> {
+    for aim in aims {
+        let reader = Reader::open(&aim.target, Patience::Foreground).await?;
+        if let Some(at) = history::purged(&reader, word).await? {
+            output::note(format!("it was removed for good on {}: nothing was done", at.strftime("%Y-%m-%d %H:%M UTC")));
+            return Ok(Some(Status::Done));
+        }
+    }
+    Ok(None)
+}
+
+/// Plans, prints, asks, orders and runs.
+pub(super) async fn carry_out(session: &Session, aim: &Aim, request: LifeRequest, how: How<'_>) -> Outcome<Status> {
+    let (target, style) = (&aim.target, Style::from(how.format));
+    let reader = Reader::open(target, Patience::Background).await?;
+    let plan = plan::read(&reader, target, &request).await?;
+    std::mem::drop(reader);
+    if how.consent.dry_run {
+        writing::note_server(target, &aim.reading);
+        match style {
+            Style::Json => output::json(&document(&plan))?,
+            Style::Text | Style::Csv => output::data(&words(&plan, &target.config))?,
+        }
+        return match &plan.refusal {
+            Some(why) => Err(Failure::refused(format!("it would be refused: {}", why.safe()))),
+            None => Ok(Status::Done),
+        };
+    }
+    writing::check_server(target, &aim.reading)?;
+    output::note(words(&plan, &target.config));
+    if let Some(why) = &plan.refusal {
+        return Err(Failure::refused(format!("nothing was done: {}", why.safe())));
+    }
+    if let Some(why) = &plan.nothing {
+        output::note(format!("nothing to do: {}", why.safe()));
+        return Ok(Status::Done);
+    }
+    writing::check_writable(target, &aim.reading)?;
+    let dependants = dependants(&plan, how, session).await?;
+    let typed = typed(&plan, how, session).await?;
+    let question = format!("{} {}?", plan.kind.title(), plan.tenant.slug.safe());
+    ask::confirm(&question, &target.config, how.consent, &session.signals).await?;
+    let order = Order::Life(Box::new(LifeOrder { request, plan, typed, dependants }));
+    let job = orders::order(target, &order, Uuid::new_v4()).await?;
+    let view = running::run(target, job, false, how.consent, &session.signals).await?;
+    output::note(running::progress_line(&view));
+    let mut results = Results::default();
+    results.add(target, &view).await?;
+    results.print(style)?;
+    Ok(running::status(&view, &session.signals, Status::Failed))
+}
+
+/// Each object outside the schema, confirmed by itself: on the command line, or asked. `--yes` does not answer it.
+async fn dependants(plan: &LifePlan, how: How<'_>, session: &Session) -> Outcome<Vec<Untrusted>> {
+    if !plan.kind.is_typed() {
+        return Ok(Vec::new());
+    }
+    let named = |object: &&Untrusted| how.dependants.iter().any(|name| name == object.raw());
+    let (mut confirmed, open): (Vec<&Untrusted>, Vec<&Untrusted>) = plan.dependants.iter().partition(named);
+    for object in open {
+        let question = format!("{} is outside the schema and goes with it. Let it go?", object.safe());
+        if !ask::yes(&question, &session.signals).await? {
+            return Err(Failure::refused(format!(
+                "nothing was done: what depends on the schema is confirmed one by one; add --dependant \"{}\"",
+                object.safe()
+            )));
+        }
+        confirmed.push(object);
+    }
+    Ok(confirmed.into_iter().cloned().collect())
+}
+
+/// The schema's name: on the command line, or asked. `--yes` does not answer it.
+async fn typed(plan: &LifePlan, how: How<'_>, session: &Session) -> Outcome<Option<String>> {
+    let Some(word) = plan.word_to_type() else { return Ok(None) };
+    let typed = match how.confirm {
+        Some(word) => word.to_owned(),
+        None => ask::word("Type the name of its schema to go on: ", &session.signals).await?.ok_or_else(|| {
+            Failure::refused(format!(
+                "nothing was done: add --confirm {} to say that this schema is meant",
+                word.safe()
+            ))
+        })?,
+    };
+    if plan.is_confirmed_by(&typed) {
+        Ok(Some(typed))
+    } else {
+        Err(Failure::refused(format!("nothing was done: \"{typed}\" is not the name of its schema, {}", word.safe())))
+    }
+}

@@ -1,0 +1,229 @@
+//! A confirmed plan as the job that is recorded. The plan is made again first: what changed since it was shown is
+//! refused, not done.
+
+use super::params::{KeysRef, LifeParams, UnlockRef, Write};
+use super::plan::{self, Subject, patterns, unlock_of};
+use super::writes;
+use crate::jobs::draft::{Draft, StepDraft, pace};
+use crate::jobs::gate::{self, refused};
+use crate::jobs::orders::OrderError;
+use crate::jobs::params::{FORMAT, Params, RegistryRef, RowValue, Value};
+use crate::jobs::preflight;
+use crate::jobs::service::{LifeOrder, ProvisionOrder};
+use crate::layout::Registry;
+use crate::model::job::{JobKind, StepAction};
+use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair};
+use crate::postgres::session::{Patience, Reader, Target, WriterSession};
+use crate::text::Untrusted;
+
+/// Checks the order again, and makes the job's rows.
+pub(in crate::jobs) async fn make(
+    target: &Target,
+    session: &WriterSession,
+    order: &LifeOrder,
+) -> Result<Draft, OrderError> {
+    let reader = Reader::open(target, Patience::Background).await?;
+    let now = plan::read(&reader, target, &order.request).await?;
+    still(&now, &order.plan)?;
+    confirmed(&now, order)?;
+    let life = params(target, session, order, &now).await?;
+    check_words(session, order, &life).await?;
+    let params = Params {
+        format: FORMAT,
+        tool: None,
+        files: Vec::new(),
+        search_path_extra: Vec::new(),
+        registry: RegistryRef::of(&order.request.layout),
+        pace: pace(&target.config.jobs),
+        left_out: Vec::new(),
+        provision: None,
+        confirmed: None,
+        shared: false,
+        ledger: None,
+        command: None,
+        life: Some(Box::new(life)),
+    };
+    let text = |name: &Option<Untrusted>| name.as_ref().map(|name| name.raw().to_owned());
+    let schema = text(&now.schema).unwrap_or_else(|| now.tenant.slug.raw().to_owned());
+    let steps = now.steps.iter().map(|(step, _)| StepDraft {
+        action: StepAction::Life(*step),
+        tenant_key: Some(now.tenant.key.local.to_string()),
+        tenant_id: text(&now.tenant.id),
+        slug: now.tenant.slug.raw().to_owned(),
+        schema: schema.clone(),
+        schema_oid: now.schema_oid,
+        from: None,
+        file: None,
+    });
+    Ok(Draft {
+        kind: JobKind::Life(now.kind),
+        scope: format!("tenant:{}", text(&now.original).unwrap_or_else(|| schema.clone())),
+        what: what(&now),
+        params,
+        steps: steps.collect(),
+    })
+}
+
+/// The order in words.
+fn what(plan: &LifePlan) -> String {
+    let slug = plan.tenant.slug.raw();
+    match (plan.kind, plan.repair, &plan.becomes) {
+        (LifeKind::Rename, _, Some(name)) => format!("{slug} to {}", name.raw().trim()),
+        (LifeKind::Repair, Some(repair), _) => format!("{slug} ({})", repair.word()),
+        (_, _, _) => slug.to_owned(),
+    }
+}
+
+/// What was confirmed must still be what would be done.
+fn still(now: &LifePlan, confirmed: &LifePlan) -> Result<(), OrderError> {
+    if let Some(why) = now.refusal.as_ref().or(now.nothing.as_ref()) {
+        return Err(refused(format!("nothing was ordered: {}", why.raw())));
+    }
+    let steps = |plan: &LifePlan| plan.steps.iter().map(|(step, _)| *step).collect::<Vec<_>>();
+    let changed = if now.schema_oid != confirmed.schema_oid || now.schema != confirmed.schema {
+        Some("the schema")
+    } else if now.role.as_ref().map(|role| &role.name) != confirmed.role.as_ref().map(|role| &role.name) {
+        Some("the tenant's role")
+    } else if steps(now) != steps(confirmed) {
+        Some("what there is to do")
+    } else {
+        None
+    };
+    match changed {
+        None => Ok(()),
+        Some(what) => Err(refused(format!("nothing was ordered: {what} changed since the plan was made; look again"))),
+    }
+}
+
+/// What the operator has to confirm besides the plan.
+fn confirmed(now: &LifePlan, order: &LifeOrder) -> Result<(), OrderError> {
+    if now.kind.is_typed() && !order.typed.as_deref().is_some_and(|typed| now.is_confirmed_by(typed)) {
+        let word = now.word_to_type().map_or("", Untrusted::raw);
+        return Err(refused(format!("nothing was ordered: the name of the schema, {word}, was not confirmed")));
+    }
+    let open = now.dependants.iter().filter(|object| !order.dependants.contains(*object));
+    let open: Vec<&str> = open.map(Untrusted::raw).collect();
+    if now.kind.is_typed() && !open.is_empty() {
+        return Err(refused(format!(
+            "nothing was ordered: these objects outside the schema depend on it, and were not confirmed one by one: {}",
+            open.join("; ")
+        )));
+    }
+    Ok(())
+}
+
+async fn params(
+    target: &Target,
+    session: &WriterSession,
+    order: &LifeOrder,
+    now: &LifePlan,
+) -> Result<LifeParams, OrderError> {
+    let request = &order.request;
+    let layout = &request.layout;
+    let has = |step: LifeStep| now.steps.iter().any(|(known, _)| *known == step);
+    let text = |name: &Option<Untrusted>| name.as_ref().map(|name| name.raw().to_owned());
+    let wrong = |why: String| refused(format!("nothing was ordered: {why}"));
+    let write = if has(LifeStep::Name) {
+        writes::name(layout, now.becomes.as_ref().map_or("", |name| name.raw().trim())).map_err(wrong)?
+    } else if has(LifeStep::Status) || (has(LifeStep::Trash) && now.tenant.key.local.starts_with("r:")) {
+        writes::status(layout, now.kind).map_err(wrong)?
+    } else if has(LifeStep::Restore) {
+        saved(&request.subject)
+    } else {
+        Vec::new()
+    };
+    let keeps = has(LifeStep::Forget);
+    let keys = match (&now.cache, has(LifeStep::Keys)) {
+        (CacheFact::Keys(_), true) => Some(KeysRef {
+            patterns: patterns(target, layout),
+            template: layout.naming.schema_template.clone(),
+            hyphens_become_underscores: layout.naming.hyphens_become_underscores,
+        }),
+        (CacheFact::Keys(_) | CacheFact::NoPattern | CacheFact::NotConfigured, _) => None,
+    };
+    Ok(LifeParams {
+        original: text(&now.original),
+        write,
+        row: if has(LifeStep::Adopt) { new_row(target, session, order, now).await? } else { Vec::new() },
+        kept: if keeps { writes::columns(layout).map(writes::kept).unwrap_or_default() } else { Vec::new() },
+        role: now.role.as_ref().map(|role| role.name.raw().to_owned()),
+        dependants: order.dependants.iter().map(|object| object.raw().to_owned()).collect(),
+        keys,
+        unlock: match (&request.subject, has(LifeStep::Unlock)) {
+            (Subject::Tenant(tenant), true) => unlock_of(tenant).map(|(tool, ledger, _)| UnlockRef { tool, ledger }),
+            (Subject::Tenant(_) | Subject::Trash(_), _) => None,
+        },
+        dropped_by: match &request.subject {
+            Subject::Trash(trashed) => trashed.drop.as_ref().map(|drop| drop.job.0),
+            Subject::Tenant(_) => None,
+        },
+    })
+}
+
+/// The columns as they were before the drop.
+fn saved(subject: &Subject) -> Vec<Write> {
+    match subject {
+        Subject::Tenant(_) => Vec::new(),
+        Subject::Trash(trashed) => trashed.drop.as_ref().map_or_else(Vec::new, |drop| {
+            let write = |(column, value): &(String, Option<String>)| Write {
+                column: column.clone(),
+                value: value.clone().map(Value::Text),
+            };
+            drop.row.iter().map(write).collect()
+        }),
+    }
+}
+
+/// The row of a schema that has none, as provisioning would write it.
+async fn new_row(
+    target: &Target,
+    session: &WriterSession,
+    order: &LifeOrder,
+    now: &LifePlan,
+) -> Result<Vec<RowValue>, OrderError> {
+    let layout = &order.request.layout;
+    let Registry::Table { table, columns, oid } = &layout.registry else {
+        return Err(refused("this database has no table of tenants"));
+    };
+    let schema = now.schema.as_ref().map_or("", Untrusted::raw);
+    let name = plan::slug_of(&layout.naming, schema)
+        .and_then(|slug| layout.naming.check(&slug).ok())
+        .ok_or_else(|| refused("no slug leads to this schema by the layout's rule"))?;
+    preflight::others(session, *oid, table, columns).await?;
+    let display_name = Untrusted::new(&name.slug);
+    let order = ProvisionOrder { name, display_name, plan: None, layout: layout.clone(), folder: None };
+    let row = preflight::row_values(session, &order, *oid, columns).await?;
+    let _ = target;
+    Ok(row)
+}
+
+/// Only words that the registry allows are written to it.
+async fn check_words(session: &WriterSession, order: &LifeOrder, life: &LifeParams) -> Result<(), OrderError> {
+    let Registry::Table { table, columns, oid } = &order.request.layout.registry else { return Ok(()) };
+    let all = [&columns.status, &columns.name, &columns.deleted_at, &columns.updated_at];
+    for write in &life.write {
+        let column = all.into_iter().flatten().find(|column| column.name.raw() == write.column);
+        if let (Some(column), Some(Value::Text(word))) = (column, &write.value) {
+            preflight::allowed(session, *oid, column, word).await?;
+        }
+    }
+    let wants = match (order.plan.kind, order.plan.repair) {
+        (_, Some(Repair::Adopt)) => "INSERT",
+        (_, Some(Repair::Forget)) | (LifeKind::Purge, _) if !life.kept.is_empty() => "DELETE",
+        _ if !life.write.is_empty() => "UPDATE",
+        _ => return Ok(()),
+    };
+    let table = table.quoted();
+    let sql = format!(
+        "SELECT pg_catalog.has_table_privilege({oid}, '{wants}') OR ('{wants}' <> 'DELETE' \
+         AND pg_catalog.has_any_column_privilege({oid}, '{wants}'))"
+    );
+    let rows = gate::ask(session, &sql).await?;
+    if rows.iter().flatten().next().is_some_and(|row| row.is_true(0)) {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "{} may not write the registry: GRANT {wants} ON {table} is missing",
+        session.facts.user.raw()
+    )))
+}

@@ -1,0 +1,308 @@
+//! A schema in the trash is removed a little at a time: each transaction drops as much as holds no more than a tenth of
+//! the server's lock table, so that nobody else runs out of locks (53200). What was dropped stays dropped; what is left
+//! is read again, so that it goes on after a kill as if nothing had been.
+
+use serde_json::json;
+use tokio_postgres::Client;
+
+use super::run::{Life, LifeRow};
+use super::schema::{confirmed, in_trash};
+use super::turn::Went;
+use super::tx::{self, Said, failed};
+use crate::jobs::shared::Shared;
+use crate::migrations::apply::step::StepEnd;
+use crate::postgres::bind::bind;
+use crate::postgres::session::TextRow;
+use crate::text::grouped;
+
+const ROOTS: &str = include_str!("../../../assets/sql/purge_roots.sql");
+const PARTS: &str = include_str!("../../../assets/sql/purge_parts.sql");
+
+/// The slots of the server's lock table, by its settings.
+const CAPACITY: &str = "SELECT pg_catalog.current_setting('max_locks_per_transaction')::int8 * \
+                        (pg_catalog.current_setting('max_connections')::int8 + \
+                        pg_catalog.current_setting('max_prepared_transactions')::int8)";
+/// Slots that this session holds now.
+const HELD: &str = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks AS l WHERE l.pid = pg_catalog.pg_backend_pid() \
+                    AND NOT l.fastpath";
+/// Locks that are left free of the tenth, for what another transaction holds beside the objects that it drops.
+const MARGIN: u64 = 8;
+/// Objects that are named in one transaction at most, whatever the lock table holds.
+const MOST_AT_ONCE: usize = 500;
+
+/// What is known from one transaction to the next.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    /// What is left, in the order in which it goes; read again when it is used up.
+    left: Vec<Root>,
+    capacity: u64,
+    /// The most locks that a transaction held beside those of its objects: of the catalogs, the record, the tenant, and
+    /// of what tables refer to. `None` before the first, which is small, so that it is found out.
+    beside: Option<u64>,
+    gone: u64,
+}
+
+/// Something of the schema that can be dropped by itself.
+#[derive(Debug, Clone)]
+struct Root {
+    class: u32,
+    id: u32,
+    kind: String,
+    /// Quoted and with its schema, by the server itself.
+    identity: String,
+    objects: u64,
+    is_table: bool,
+}
+
+/// The next transaction of it.
+pub(super) async fn next(
+    client: &Client,
+    shared: &Shared<'_>,
+    life: &Life<'_>,
+    row: &LifeRow,
+    tries: u32,
+    learned: &mut Learned,
+) -> Went {
+    match try_next(client, shared, life, row, tries, learned).await {
+        Ok(went) => went,
+        Err(end) => {
+            // Whatever stood in the way: what is left is looked at again.
+            learned.left.clear();
+            Went::Ended(end)
+        }
+    }
+}
+
+async fn try_next(
+    client: &Client,
+    shared: &Shared<'_>,
+    life: &Life<'_>,
+    row: &LifeRow,
+    tries: u32,
+    learned: &mut Learned,
+) -> Result<Went, StepEnd> {
+    in_trash(life)?;
+    if learned.left.is_empty() {
+        learned.left = roots(client, shared, life).await?;
+        learned.left.reverse();
+    }
+    if learned.capacity == 0 {
+        learned.capacity = number(&tx::ask(client, CAPACITY).await?)?;
+    }
+    if learned.left.is_empty() {
+        return last(client, shared, life, row, tries).await.map(Went::Ended);
+    }
+    let budget = learned.budget();
+    let batch = take(&mut learned.left, budget);
+    let (statements, count) =
+        if batch.is_empty() { parts(client, learned, budget).await? } else { (drops(&batch), batch.len() as u64) };
+    let tx = tx::open(client, shared, life, row, false).await?;
+    tx::same_schema(client, life).await?;
+    let tables: Vec<&str> = batch.iter().filter(|root| root.is_table).map(|root| root.identity.as_str()).collect();
+    if !tables.is_empty() {
+        // Behind this lock nobody makes anything that depends on them.
+        tx::ask(client, &format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", "))).await?;
+    }
+    let of: Vec<(u32, u32)> = batch.iter().map(|root| (root.class, root.id)).collect();
+    if !of.is_empty() {
+        confirmed(client, life, shared, &of).await?;
+    }
+    tx::work(client, shared, &statements).await?;
+    let held = number(&tx::ask(client, HELD).await?)?;
+    let objects = batch.iter().map(|root| root.objects).sum::<u64>();
+    learned.heed(held, objects.max(count));
+    let said = Said { before: None, after: json!({ "step": "objects", "objects": count, "locks": held }) };
+    match tx::part(client, shared, life, tx, &said).await? {
+        StepEnd::Done { .. } => {
+            learned.gone += count;
+            Ok(Went::More(format!(
+                "{} objects removed ({held} locks of {})",
+                grouped(learned.gone),
+                grouped(learned.capacity)
+            )))
+        }
+        end => Ok(Went::Ended(end)),
+    }
+}
+
+impl Learned {
+    /// Objects that the next transaction may take.
+    fn budget(&self) -> u64 {
+        let tenth = self.capacity / 10;
+        self.beside.map_or(tenth / 4, |beside| tenth.saturating_sub(beside + MARGIN)).max(1)
+    }
+
+    /// A transaction that dropped so many objects held so many locks.
+    fn heed(&mut self, held: u64, objects: u64) {
+        self.beside = self.beside.max(Some(held.saturating_sub(objects)));
+    }
+}
+
+/// The first of what is left, as many as the budget allows; none where the first alone is too many.
+fn take(left: &mut Vec<Root>, budget: u64) -> Vec<Root> {
+    let mut batch: Vec<Root> = Vec::new();
+    let mut objects = 0;
+    while let Some(root) = left.last() {
+        let fits = objects + root.objects <= budget && batch.len() < MOST_AT_ONCE;
+        // One that is small needs no breaking up even where the lock table is tiny: less than it is not possible.
+        let small = batch.is_empty() && root.objects <= SMALL;
+        if !fits && !small {
+            break;
+        }
+        objects += root.objects;
+        batch.extend(left.pop());
+    }
+    batch
+}
+
+/// A table with its row type, its array type, its toast table with an index, and a key: it is dropped whole.
+const SMALL: u64 = 8;
+
+/// The statements that drop these, kinds together. `IF EXISTS`: one may go along with another before it.
+fn drops(batch: &[Root]) -> String {
+    let mut sql = String::new();
+    let mut rest = batch;
+    while let Some(first) = rest.first() {
+        let alike = rest.iter().take_while(|root| root.kind == first.kind).count();
+        let (now, later) = rest.split_at(alike);
+        rest = later;
+        // Kinds whose statement takes one name only.
+        if first.kind.starts_with("operator ") || first.kind.starts_with("text search") || first.kind == "conversion" {
+            for root in now {
+                sql.push_str(&format!("DROP {} IF EXISTS {} CASCADE; ", root.kind, root.identity));
+            }
+        } else {
+            let kind = match first.kind.as_str() {
+                "statistics object" => "statistics",
+                other => other,
+            };
+            let names: Vec<&str> = now.iter().map(|root| root.identity.as_str()).collect();
+            sql.push_str(&format!("DROP {kind} IF EXISTS {} CASCADE; ", names.join(", ")));
+        }
+    }
+    sql
+}
+
+/// What takes too many objects along loses parts first: constraints, indexes, triggers, each with what hangs on it.
+/// Where it has no such part it goes as it is, as it cannot go in less. The statements, and how many there are.
+async fn parts(client: &Client, learned: &mut Learned, budget: u64) -> Result<(String, u64), StepEnd> {
+    let Some(root) = learned.left.pop() else { return Err(failed("nothing is left to remove")) };
+    let rows = tx::ask(client, &bind(PARTS, &[("id", &root.id.to_string())])).await?;
+    // What is left is read again: it is cheaper now.
+    learned.left.clear();
+    let at_once = usize::try_from(budget / 4).unwrap_or(1).max(1);
+    let parts: Vec<String> = rows.iter().flatten().take(at_once).map(part).collect();
+    if !parts.is_empty() {
+        return Ok((parts.concat(), parts.len() as u64));
+    }
+    if root.objects <= learned.capacity / 2 {
+        return Ok((drops(std::slice::from_ref(&root)), 1));
+    }
+    Err(failed(format!(
+        "{} {} takes {} objects along at once, more than half of the server's {} locks: raise max_locks_per_transaction, or \
+         remove it by hand",
+        root.kind, root.identity, root.objects, learned.capacity
+    )))
+}
+
+fn part(row: &TextRow) -> String {
+    let text = |column: usize| row.text(column).unwrap_or_default();
+    let (name, table) = (text(1), text(2));
+    match text(0) {
+        "constraint" => format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name} CASCADE; "),
+        "trigger" => format!("DROP TRIGGER IF EXISTS {name} ON {table} CASCADE; "),
+        _index => format!("DROP INDEX IF EXISTS {name} CASCADE; "),
+    }
+}
+
+async fn roots(client: &Client, shared: &Shared<'_>, life: &Life<'_>) -> Result<Vec<Root>, StepEnd> {
+    let oid = life.schema_oid.unwrap_or_default();
+    let rows = tx::work(client, shared, &bind(ROOTS, &[("oid", &oid.to_string())])).await?;
+    rows.iter().flatten().map(root).collect()
+}
+
+fn root(row: &TextRow) -> Result<Root, StepEnd> {
+    let number = |column: usize| row.parse::<u32>(column).ok().flatten();
+    let (Some(class), Some(id), Some(kind), Some(identity)) = (number(0), number(1), row.text(2), row.text(3)) else {
+        return Err(failed("an object of the schema has no name that it could be dropped by"));
+    };
+    let objects = row.parse::<u64>(4).ok().flatten().unwrap_or(1);
+    Ok(Root { class, id, kind: kind.to_owned(), identity: identity.to_owned(), objects, is_table: row.is_true(5) })
+}
+
+fn number(rows: &[Vec<TextRow>]) -> Result<u64, StepEnd> {
+    let value = rows.iter().flatten().next().and_then(|row| row.parse::<u64>(0).ok().flatten());
+    value.ok_or_else(|| failed("the server did not answer with a number"))
+}
+
+/// The schema is empty: it goes, and the step is done. Where it is gone already, somebody else removed it.
+async fn last(
+    client: &Client,
+    shared: &Shared<'_>,
+    life: &Life<'_>,
+    row: &LifeRow,
+    tries: u32,
+) -> Result<StepEnd, StepEnd> {
+    let schema = life.schema().map_err(failed)?;
+    let tx = tx::open(client, shared, life, row, false).await?;
+    let there = format!(
+        "SELECT n.nspname FROM pg_catalog.pg_namespace AS n WHERE n.oid = {}::oid",
+        life.schema_oid.unwrap_or_default()
+    );
+    let gone = tx::ask(client, &there).await?.iter().flatten().next().is_none();
+    if !gone {
+        tx::same_schema(client, life).await?;
+        // Without CASCADE: what was made in it meanwhile is not taken along, and is found at the next try.
+        tx::ask(client, &format!("DROP SCHEMA {} RESTRICT", schema.quoted())).await?;
+    }
+    let said = Said {
+        before: Some(json!({ "schema": schema.raw(), "original": life.original() })),
+        after: json!({ "dependants": life.params.dependants, "gone_before": gone }),
+    };
+    tx::done(client, shared, life, row, tries, tx, said).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: &str, name: &str, objects: u64) -> Root {
+        let kind = kind.to_owned();
+        Root { class: 1, id: 1, kind, identity: name.to_owned(), objects, is_table: true }
+    }
+
+    #[test]
+    fn a_batch_never_takes_more_than_the_budget_and_what_is_too_much_is_left_for_breaking_up() {
+        let mut left: Vec<Root> = [30, 7, 7, 7].iter().map(|objects| of("table", "t", *objects)).collect();
+        let sizes = |batch: Vec<Root>| batch.iter().map(|root| root.objects).collect::<Vec<_>>();
+        assert_eq!(sizes(take(&mut left, 14)), [7, 7]);
+        assert_eq!(sizes(take(&mut left, 14)), [7]);
+        assert_eq!(sizes(take(&mut left, 14)), Vec::<u64>::new());
+        assert_eq!(left.len(), 1);
+        // A small one goes whole, however small the lock table is.
+        assert_eq!(sizes(take(&mut vec![of("table", "t", 7)], 1)), [7]);
+    }
+
+    #[test]
+    fn the_first_transaction_is_small_and_the_rest_keep_within_a_tenth_by_what_it_held() {
+        let mut learned = Learned { capacity: 6_400, ..Learned::default() };
+        assert_eq!(learned.budget(), 160);
+        learned.heed(60, 10);
+        assert_eq!(learned.budget(), 640 - 50 - MARGIN);
+        // What holds more teaches more; what holds less teaches nothing.
+        learned.heed(300, 200);
+        learned.heed(60, 50);
+        assert_eq!(learned.budget(), 640 - 100 - MARGIN);
+        learned.capacity = 200;
+        assert_eq!(learned.budget(), 1);
+    }
+
+    #[test]
+    fn kinds_are_dropped_together_and_one_by_one_where_the_statement_takes_one_name() {
+        let batch = [of("table", "a.x", 1), of("table", "a.y", 1), of("operator class", "a.o USING btree", 1)];
+        assert_eq!(
+            drops(&batch),
+            "DROP table IF EXISTS a.x, a.y CASCADE; DROP operator class IF EXISTS a.o USING btree CASCADE; "
+        );
+    }
+}

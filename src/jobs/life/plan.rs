@@ -1,0 +1,365 @@
+//! The plan: what will be done to a tenant, what of it is known, and what stands in the way. Reads only; both faces show
+//! it, and the order is made of it.
+
+use std::sync::Arc;
+
+use super::{facts, writes};
+use crate::jobs::init::{self, InitStatus};
+use crate::jobs::params::RegistryRef;
+use crate::layout::naming::TRASH_PREFIX;
+use crate::layout::{Layout, Registry};
+use crate::migrations::unlock;
+use crate::model::ident::{SchemaName, literal};
+use crate::model::ledger::LedgerState;
+use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, LifeTenant, Repair, Trashed};
+use crate::model::tenant::{Tenant, TenantState};
+use crate::postgres::detail;
+use crate::postgres::session::{QueryError, Reader, Target};
+use crate::text::Untrusted;
+
+mod steps;
+mod words;
+
+pub(super) use self::words::slug_of;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct LifeRequest {
+    /// What.
+    pub kind: LifeKind,
+    /// How, of a repair; `None`: as there is only one way.
+    pub repair: Option<Repair>,
+    /// To whom.
+    pub subject: Subject,
+    /// The layout.
+    pub layout: Arc<Layout>,
+    /// The new display name.
+    pub becomes: Option<Untrusted>,
+    /// Whether the sessions of the tenant's role are ended too.
+    pub end_sessions: bool,
+}
+
+/// To whom it is done.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// A tenant of the list.
+    Tenant(Arc<Tenant>),
+    /// A schema in the trash.
+    Trash(Box<Trashed>),
+}
+
+impl LifeRequest {
+    /// Of a tenant.
+    #[must_use]
+    pub const fn of(kind: LifeKind, tenant: Arc<Tenant>, layout: Arc<Layout>) -> Self {
+        Self { kind, repair: None, subject: Subject::Tenant(tenant), layout, becomes: None, end_sessions: false }
+    }
+
+    /// Of a schema in the trash.
+    #[must_use]
+    pub fn of_trash(kind: LifeKind, trashed: Trashed, layout: Arc<Layout>) -> Self {
+        let subject = Subject::Trash(Box::new(trashed));
+        Self { kind, repair: None, subject, layout, becomes: None, end_sessions: false }
+    }
+}
+
+/// What can mend a tenant, by what is wrong with it.
+#[must_use]
+pub fn repairs(tenant: &Tenant, layout: &Layout) -> Vec<Repair> {
+    let has_table = matches!(layout.registry, Registry::Table { .. });
+    match tenant.state {
+        TenantState::OrphanSchema if has_table => vec![Repair::Adopt],
+        TenantState::MissingSchema if has_table => vec![Repair::Forget, Repair::Make],
+        TenantState::Locked if unlock_of(tenant).is_some() => vec![Repair::Unlock],
+        TenantState::OrphanSchema
+        | TenantState::MissingSchema
+        | TenantState::Locked
+        | TenantState::NoAccess
+        | TenantState::Conflict
+        | TenantState::UnknownTool
+        | TenantState::Dirty
+        | TenantState::NeverMigrated
+        | TenantState::Ahead
+        | TenantState::Behind
+        | TenantState::Ok
+        | TenantState::Unknown => Vec::new(),
+    }
+}
+
+/// The tool, its ledger and the statement that takes its lock away, where a lock was left behind.
+pub(super) fn unlock_of(tenant: &Tenant) -> Option<(String, String, String)> {
+    let LedgerState::Read(reading) = &tenant.ledger else { return None };
+    reading.locked.as_ref()?;
+    let schema = SchemaName::tenant(tenant.schema.as_ref()?.raw()).ok()?;
+    let sql = unlock::sql(reading.tool, &schema, &reading.table).ok()??;
+    Some((reading.tool.word().to_owned(), reading.table.to_string(), sql))
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// When something could not be read. What stands in the way is in the plan.
+pub async fn read(reader: &Reader, target: &Target, request: &LifeRequest) -> Result<LifePlan, QueryError> {
+    let mut plan = first(target, request);
+    let initialised = init::status(reader).await? == InitStatus::Current;
+    look_at_schema(reader, request, &mut plan).await?;
+    if initialised {
+        look_at_record(reader, request, &mut plan).await?;
+    }
+    let seen = look_at_row(reader, request, &plan).await?;
+    match steps::of(request, &plan, &seen) {
+        Ok(steps) => plan.steps = steps,
+        Err(Stop::Nothing(why)) => plan.nothing = Some(why.into()),
+        Err(Stop::Refused(why)) => plan.refusal = Some(why.into()),
+    }
+    if plan.refusal.is_none() && plan.nothing.is_none() {
+        plan.refusal = obstacle(reader, request, &plan).await?.map(Untrusted::from);
+    }
+    words::add(request, &mut plan, &seen);
+    Ok(plan)
+}
+
+/// Why there are no steps.
+pub(super) enum Stop {
+    Nothing(String),
+    Refused(String),
+}
+
+/// What is there beside the schema.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The registry's row.
+    pub(super) row: Option<Row>,
+    /// Of a schema in the trash: one of the name that it had is there again, and with it another tenant, whose row and
+    /// whose cache keys these are.
+    pub(super) made_anew: bool,
+}
+
+/// The registry's row as it is now.
+pub(super) struct Row {
+    pub(super) name: Option<String>,
+}
+
+/// What the request itself says.
+fn first(target: &Target, request: &LifeRequest) -> LifePlan {
+    let database = Arc::clone(&target.config.name);
+    let (tenant, schema, schema_oid, original, counted) = match &request.subject {
+        Subject::Tenant(tenant) => {
+            let who = LifeTenant {
+                key: tenant.key.clone(),
+                id: tenant.id.clone(),
+                slug: tenant.slug.clone(),
+                name: tenant.name.clone(),
+                status: tenant.status.clone(),
+                status_since: None,
+            };
+            let original = tenant.schema.clone();
+            (who, tenant.schema.clone(), tenant.schema_oid, original, tenant.cache_keys)
+        }
+        Subject::Trash(trashed) => {
+            let key = trashed.drop.as_ref().map(|drop| drop.key.clone());
+            let who = LifeTenant {
+                key: key.unwrap_or_else(|| crate::model::tenant::TenantKey::schema(&database, trashed.schema.raw())),
+                id: trashed.drop.as_ref().and_then(|drop| drop.id.clone()),
+                slug: trashed.slug().clone(),
+                name: None,
+                status: None,
+                status_since: None,
+            };
+            let original = trashed.drop.as_ref().map(|drop| drop.original.clone());
+            (who, Some(trashed.schema.clone()), Some(trashed.schema_oid), original, None)
+        }
+    };
+    LifePlan {
+        database,
+        kind: request.kind,
+        repair: request.repair,
+        tenant,
+        schema,
+        schema_oid,
+        original,
+        becomes: request.becomes.clone(),
+        tables: None,
+        size_bytes: None,
+        rows_estimate: None,
+        dependants: Vec::new(),
+        sessions: None,
+        role: None,
+        last_backup: None,
+        cache: cache(target, &request.layout, counted),
+        steps: Vec::new(),
+        sql: Vec::new(),
+        notes: Vec::new(),
+        nothing: None,
+        refusal: None,
+    }
+}
+
+/// The patterns of cache keys: the configuration's, else the layout's.
+pub(super) fn patterns(target: &Target, layout: &Layout) -> Vec<String> {
+    let configured = target.config.cache.as_ref().map(|cache| cache.keys.clone()).filter(|keys| !keys.is_empty());
+    configured.unwrap_or_else(|| layout.cache_keys.clone())
+}
+
+fn cache(target: &Target, layout: &Layout, counted: Option<u64>) -> CacheFact {
+    match (&target.config.cache, patterns(target, layout).is_empty()) {
+        (None, _) => CacheFact::NotConfigured,
+        (Some(_), true) => CacheFact::NoPattern,
+        (Some(_), false) => CacheFact::Keys(counted),
+    }
+}
+
+/// Whether it is worth measuring what is in the schema.
+const fn measures(kind: LifeKind) -> bool {
+    match kind {
+        LifeKind::Drop | LifeKind::Purge | LifeKind::Undrop => true,
+        LifeKind::Rename | LifeKind::Suspend | LifeKind::Activate | LifeKind::Archive | LifeKind::Repair => false,
+    }
+}
+
+async fn look_at_schema(reader: &Reader, request: &LifeRequest, plan: &mut LifePlan) -> Result<(), QueryError> {
+    let (Some(oid), Some(schema)) = (plan.schema_oid, plan.schema.clone()) else { return Ok(()) };
+    if measures(plan.kind) {
+        let tables = detail::tables(reader, oid).await?;
+        plan.tables = u32::try_from(tables.list.len()).ok();
+        plan.size_bytes = if tables.unmeasured == 0 { Some(tables.total_bytes.unwrap_or(0)) } else { None };
+        plan.rows_estimate = tables.list.iter().map(|table| table.rows_estimate).sum();
+        plan.dependants = detail::objects_outside(reader, oid).await?;
+    }
+    let shared = request.layout.shared_schema.as_ref().map_or("public", |schema| schema.raw());
+    let rows = reader.rows(&facts::role_sql(oid, shared)).await?;
+    let original = plan.original.as_ref().unwrap_or(&schema);
+    plan.role = facts::role(&rows, plan.tenant.slug.raw(), original.raw());
+    let role = plan.role.as_ref().map(|role| role.name.raw().to_owned());
+    plan.sessions = Some(facts::sessions(reader, oid, role.as_deref()).await?);
+    Ok(())
+}
+
+async fn look_at_record(reader: &Reader, request: &LifeRequest, plan: &mut LifePlan) -> Result<(), QueryError> {
+    let Some(original) = plan.original.clone() else { return Ok(()) };
+    if measures(plan.kind) {
+        plan.last_backup = facts::last_backup(reader, original.raw()).await?;
+    }
+    let statuses = &request.layout.statuses;
+    let action = match plan.tenant.status.as_ref().map(Untrusted::raw) {
+        Some(status) if statuses.suspended.as_deref() == Some(status) => "suspend",
+        Some(status) if statuses.deleted.as_deref() == Some(status) => "archive",
+        Some(_) | None => return Ok(()),
+    };
+    plan.tenant.status_since = facts::last(reader, original.raw(), action).await?;
+    Ok(())
+}
+
+/// Reads the tenant's row, where there is one and a table of them.
+async fn look_at_row(reader: &Reader, request: &LifeRequest, plan: &LifePlan) -> Result<Seen, QueryError> {
+    let mut seen = Seen::default();
+    if let (Subject::Trash(_), Some(original)) = (&request.subject, &plan.original) {
+        let name = literal(original.raw());
+        let sql = format!("SELECT 1 FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {name}::name");
+        seen.made_anew = !reader.rows(&sql).await?.is_empty();
+    }
+    let (Some(registry), Ok(columns)) = (RegistryRef::of(&request.layout), writes::columns(&request.layout)) else {
+        return Ok(seen);
+    };
+    if !plan.tenant.key.local.starts_with("r:") {
+        return Ok(seen);
+    }
+    let unexpected = |error: crate::model::ident::IdentError| QueryError::Unexpected { what: error.to_string().into() };
+    let id = plan.tenant.id.as_ref().map(Untrusted::raw);
+    let schema = plan.original.as_ref().map_or("", Untrusted::raw);
+    let sql = format!(
+        "SELECT {} FROM {} WHERE {} LIMIT 1",
+        columns.name.as_ref().map_or_else(|| "NULL".to_owned(), |column| format!("{}::text", column.name.quoted())),
+        registry.table().map_err(unexpected)?.quoted(),
+        registry.row_sql(id, plan.tenant.slug.raw(), schema).map_err(unexpected)?,
+    );
+    let rows = reader.rows(&sql).await?;
+    seen.row = rows.first().map(|row| Row { name: row.text(0).map(str::to_owned) });
+    Ok(seen)
+}
+
+/// What else stands in the way, asked of the server.
+async fn obstacle(reader: &Reader, request: &LifeRequest, plan: &LifePlan) -> Result<Option<String>, QueryError> {
+    let touches_schema = match (plan.kind, plan.repair) {
+        (LifeKind::Drop | LifeKind::Undrop | LifeKind::Purge, _) => true,
+        (LifeKind::Repair, Some(Repair::Make)) => return may_create(reader).await,
+        (LifeKind::Rename | LifeKind::Suspend | LifeKind::Activate | LifeKind::Archive | LifeKind::Repair, _) => false,
+    };
+    let (true, Some(oid)) = (touches_schema, plan.schema_oid) else { return Ok(None) };
+    let rows = reader
+        .rows(&format!(
+            "SELECT n.nspname, pg_catalog.pg_has_role(n.nspowner, 'USAGE'), pg_catalog.pg_get_userbyid(n.nspowner), \
+             EXISTS (SELECT 1 FROM pg_catalog.pg_namespace AS o WHERE o.nspname = {original}::name) \
+             FROM pg_catalog.pg_namespace AS n WHERE n.oid = {oid}",
+            original = literal(plan.original.as_ref().map_or("", Untrusted::raw)),
+        ))
+        .await?;
+    let Some(row) = rows.first() else { return Ok(Some("the schema is gone; look again".to_owned())) };
+    if row.text(0) != plan.schema.as_ref().map(Untrusted::raw) {
+        return Ok(Some("the schema was renamed meanwhile; look again".to_owned()));
+    }
+    if !row.is_true(1) {
+        let (user, owner) = (reader.facts().user.raw(), row.text(2).unwrap_or_default());
+        return Ok(Some(format!("{user} does not own the schema: GRANT {owner} TO {user} is missing")));
+    }
+    if plan.kind == LifeKind::Undrop && row.is_true(3) {
+        let original = plan.original.as_ref().map_or("", Untrusted::raw);
+        return Ok(Some(format!(
+            "a schema {original} exists already: the tenant was made anew meanwhile. Rename or drop that one first"
+        )));
+    }
+    if plan.kind != LifeKind::Purge
+        && let Some(why) = may_create(reader).await?
+    {
+        return Ok(Some(why));
+    }
+    live_steps(reader, request, plan).await
+}
+
+/// Renaming and making a schema need CREATE on the database.
+async fn may_create(reader: &Reader) -> Result<Option<String>, QueryError> {
+    let sql = "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')";
+    let may = reader.rows(sql).await?.first().is_some_and(|row| row.is_true(0));
+    let user = reader.facts().user.raw();
+    Ok((!may).then(|| format!("{user} may not create or rename a schema here: GRANT CREATE ON DATABASE is missing")))
+}
+
+/// A job that still has to do something in this schema.
+async fn live_steps(reader: &Reader, request: &LifeRequest, plan: &LifePlan) -> Result<Option<String>, QueryError> {
+    let Some(schema) = &plan.schema else { return Ok(None) };
+    if init::status(reader).await? != InitStatus::Current || request.kind == LifeKind::Purge {
+        return Ok(None);
+    }
+    let sql = format!(
+        "SELECT j.id, j.kind, j.state FROM tenantui.step AS s JOIN tenantui.job AS j ON j.id = s.job_id \
+         WHERE s.schema_name = {} AND s.state IN ('pending', 'intent') AND j.state IN ('queued', 'running', 'paused') \
+         AND j.kind <> {} ORDER BY 1 LIMIT 1",
+        literal(schema.raw()),
+        literal(plan.kind.word()),
+    );
+    let rows = reader.rows(&sql).await?;
+    Ok(rows.first().map(|row| {
+        let text = |column: usize| row.text(column).unwrap_or_default();
+        format!(
+            "job {} ({}) is {} and still has to do something in it: let it end, or cancel it first",
+            text(0),
+            text(1),
+            text(2)
+        )
+    }))
+}
+
+/// Whether a schema is in the trash by its name.
+pub(super) fn is_trash(name: &str) -> bool {
+    name.starts_with(TRASH_PREFIX)
+}
+
+/// A statement's object, quoted where it is a name that can be.
+pub(super) fn quoted(name: &str) -> String {
+    SchemaName::existing(name).map_or_else(|_| name.to_owned(), |name| name.quoted())
+}
+
+/// The step that is alone.
+pub(super) fn one(step: LifeStep, words: impl Into<String>) -> Vec<(LifeStep, String)> {
+    vec![(step, words.into())]
+}

@@ -1,0 +1,238 @@
+//! Which steps an order has, or why it has none. Pure.
+
+use super::{LifeRequest, Row, Seen, Stop, Subject, one, repairs};
+use crate::jobs::life::writes;
+use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair, Trashed};
+use crate::model::tenant::{Tenant, TenantState};
+use crate::text::Untrusted;
+
+type Steps = Result<Vec<(LifeStep, String)>, Stop>;
+
+fn refused(why: impl Into<String>) -> Stop {
+    Stop::Refused(why.into())
+}
+
+/// The steps, in order.
+pub(super) fn of(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Steps {
+    let row = seen.row.as_ref();
+    match (&request.subject, request.kind) {
+        (Subject::Tenant(tenant), LifeKind::Rename) => rename(request, tenant, row),
+        (Subject::Tenant(tenant), LifeKind::Suspend | LifeKind::Activate | LifeKind::Archive) => {
+            status(request, tenant, plan, row)
+        }
+        (Subject::Tenant(tenant), LifeKind::Drop) => drop(request, tenant, plan),
+        (Subject::Tenant(tenant), LifeKind::Repair) => repair(request, tenant, plan),
+        (Subject::Trash(trashed), LifeKind::Undrop) => undrop(trashed, row),
+        (Subject::Trash(trashed), LifeKind::Purge) => Ok(purge(request, trashed, plan, seen)),
+        (Subject::Tenant(_), LifeKind::Undrop | LifeKind::Purge) => {
+            Err(refused("its schema is not in the trash: drop puts it there"))
+        }
+        (
+            Subject::Trash(_),
+            LifeKind::Rename
+            | LifeKind::Suspend
+            | LifeKind::Activate
+            | LifeKind::Archive
+            | LifeKind::Drop
+            | LifeKind::Repair,
+        ) => Err(refused("its schema is in the trash: undrop brings it back, purge removes it")),
+    }
+}
+
+/// There must be one row to write.
+fn has_row(tenant: &Tenant, row: Option<&Row>) -> Result<(), Stop> {
+    if tenant.state == TenantState::OrphanSchema {
+        return Err(refused("the schema has no row in the registry: repair writes one"));
+    }
+    if tenant.state == TenantState::Conflict {
+        return Err(refused("two registry rows name its schema: mend the registry first"));
+    }
+    match row {
+        Some(_) => Ok(()),
+        None => Err(refused("its registry row is not there any more, or was changed; look again")),
+    }
+}
+
+fn rename(request: &LifeRequest, tenant: &Tenant, row: Option<&Row>) -> Steps {
+    let name = request.becomes.as_ref().map(|name| name.raw().trim().to_owned()).unwrap_or_default();
+    writes::name(&request.layout, &name).map_err(Stop::Refused)?;
+    has_row(tenant, row)?;
+    if name.is_empty() {
+        return Err(refused("the new display name is empty"));
+    }
+    if row.and_then(|row| row.name.as_deref()) == Some(name.as_str()) {
+        return Err(Stop::Nothing(format!("it is called {name} already")));
+    }
+    Ok(one(LifeStep::Name, format!("write the display name {name}")))
+}
+
+fn is_status(tenant: &Tenant, word: Option<&String>) -> bool {
+    matches!((&tenant.status, word), (Some(status), Some(word)) if status.raw() == word)
+}
+
+fn status(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan, row: Option<&Row>) -> Steps {
+    writes::status(&request.layout, request.kind).map_err(Stop::Refused)?;
+    has_row(tenant, row)?;
+    let statuses = &request.layout.statuses;
+    let (is_so, words) = match request.kind {
+        LifeKind::Suspend => (is_status(tenant, statuses.suspended.as_ref()) && !tenant.deleted, "suspended"),
+        LifeKind::Activate => {
+            (!tenant.deleted && (is_status(tenant, statuses.active.as_ref()) || tenant.status.is_none()), "active")
+        }
+        LifeKind::Archive
+        | LifeKind::Rename
+        | LifeKind::Drop
+        | LifeKind::Undrop
+        | LifeKind::Purge
+        | LifeKind::Repair => (tenant.deleted, "deleted"),
+    };
+    if request.kind == LifeKind::Suspend && tenant.deleted {
+        return Err(refused("it is deleted in the registry: activate it first"));
+    }
+    if is_so && request.kind == LifeKind::Archive {
+        return Err(refused("it is deleted in the registry already"));
+    }
+    let mut steps = Vec::new();
+    if !is_so {
+        steps.push((LifeStep::Status, format!("write the status: {words}")));
+    }
+    if request.end_sessions && request.kind != LifeKind::Activate {
+        match &plan.role {
+            Some(role) => {
+                steps.push((LifeStep::Sessions, format!("end the sessions of the role {}", role.name.safe())))
+            }
+            None => {
+                return Err(refused(
+                    "it has no role of its own: its sessions are the application's, and none is ended",
+                ));
+            }
+        }
+    }
+    if steps.is_empty() {
+        return Err(Stop::Nothing(format!("it is {words} already")));
+    }
+    Ok(steps)
+}
+
+fn drop(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan) -> Steps {
+    let Some(schema) = plan.schema.as_ref().filter(|_| plan.schema_oid.is_some()) else {
+        return Err(Stop::Nothing("there is no schema to drop; its registry row stays (repair removes it)".to_owned()));
+    };
+    if let Err(error) = crate::model::ident::SchemaName::tenant(schema.raw()) {
+        return Err(refused(error.to_string()));
+    }
+    if tenant.state == TenantState::Conflict {
+        return Err(refused("two registry rows name its schema: mend the registry first"));
+    }
+    let has_status = writes::columns(&request.layout).is_ok_and(|columns| columns.status.is_some());
+    if let (Some(word), true) = (&request.layout.statuses.suspended, has_status)
+        && tenant.state != TenantState::OrphanSchema
+        && !tenant.deleted
+        && tenant.status.as_ref().map(Untrusted::raw) != Some(word)
+    {
+        return Err(refused("it is not suspended: suspend it first, and wait until nobody uses it"));
+    }
+    if let Some(why) = in_use(plan) {
+        return Err(refused(why));
+    }
+    if plan.dependants.last().is_some_and(|last| last.raw() == "and more") {
+        return Err(refused("more than a hundred objects outside the schema depend on it: remove them by hand first"));
+    }
+    writes::status(&request.layout, LifeKind::Drop).map_err(Stop::Refused)?;
+    Ok(one(LifeStep::Trash, format!("rename the schema to zz_dropped_<job>_{}", schema.safe().fit(40))))
+}
+
+/// Who uses the schema now.
+fn in_use(plan: &LifePlan) -> Option<String> {
+    let sessions = plan.sessions.as_ref().filter(|sessions| !sessions.is_empty())?;
+    let first = sessions.first().map(|session| session.raw().to_owned()).unwrap_or_default();
+    let count = sessions.len();
+    let (who, uses) = if count == 1 { ("session", "uses") } else { ("sessions", "use") };
+    Some(format!(
+        "{count} {who} {uses} it now ({first}): wait for the end, or suspend the tenant and end the sessions of its role"
+    ))
+}
+
+fn undrop(trashed: &Trashed, row: Option<&Row>) -> Steps {
+    let Some(drop) = &trashed.drop else {
+        return Err(refused("the audit does not say what it was called: rename the schema by hand, or purge it"));
+    };
+    if drop.begun {
+        return Err(refused("its purge has begun and part of it is gone: it can only be purged"));
+    }
+    if drop.expired {
+        return Err(refused(format!(
+            "it was dropped on {}, and the {} days in which it can be brought back are over: it can only be purged",
+            drop.at.strftime("%Y-%m-%d"),
+            crate::model::life::UNDROP_DAYS
+        )));
+    }
+    if crate::model::ident::SchemaName::tenant(drop.original.raw()).is_err() {
+        return Err(refused("the audit has no usable name for it"));
+    }
+    let status = if row.is_some() && !drop.row.is_empty() { ", write the status that it had" } else { "" };
+    Ok(one(LifeStep::Restore, format!("rename the schema back to {}{status}", drop.original.safe())))
+}
+
+fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen) -> Vec<(LifeStep, String)> {
+    let mut steps = Vec::new();
+    steps.push((
+        LifeStep::Objects,
+        format!("remove {} with all that is in it, a little at a time", trashed.schema.safe()),
+    ));
+    if let Some(role) = plan.role.as_ref().filter(|role| role.kept.is_none()) {
+        steps.push((
+            LifeStep::Role,
+            format!("end the sessions of the role {0}, remove what was granted to it, and it", role.name.safe()),
+        ));
+    }
+    // Where the tenant was made anew, they are the new one's.
+    if seen.made_anew {
+        return steps;
+    }
+    if let (CacheFact::Keys(_), Some(_)) = (&plan.cache, &trashed.drop) {
+        steps.push((LifeStep::Keys, "remove its cache keys".to_owned()));
+    }
+    if seen.row.is_some() && writes::columns(&request.layout).is_ok() {
+        steps.push((LifeStep::Forget, "remove its registry row".to_owned()));
+    }
+    steps
+}
+
+fn repair(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan) -> Steps {
+    let offered = repairs(tenant, &request.layout);
+    let repair = match (request.repair, offered.as_slice()) {
+        (Some(wanted), offered) if offered.contains(&wanted) => wanted,
+        (None, [only]) => *only,
+        (_, []) => {
+            return Err(Stop::Nothing(format!("nothing of it can be repaired here: it is {}", tenant.state.word())));
+        }
+        (_, several) => {
+            let words: Vec<&str> = several.iter().map(|repair| repair.word()).collect();
+            return Err(refused(format!("say how: {}", words.join(" or "))));
+        }
+    };
+    match repair {
+        Repair::Adopt => {
+            let schema = plan.schema.as_ref().map_or("", Untrusted::raw);
+            match super::slug_of(&request.layout.naming, schema) {
+                Some(name) => Ok(one(LifeStep::Adopt, format!("write a registry row with the slug {name}"))),
+                None => Err(refused(
+                    "no slug leads to this schema by the layout's rule: write its row by hand, or drop the schema",
+                )),
+            }
+        }
+        Repair::Forget => Ok(one(LifeStep::Forget, "remove the registry row")),
+        Repair::Make => {
+            let schema = plan.schema.as_ref().map_or("", Untrusted::raw);
+            match crate::model::ident::SchemaName::tenant(schema) {
+                Ok(_) => Ok(one(LifeStep::Make, "create the schema, empty; migrate fills it")),
+                Err(error) => Err(refused(error.to_string())),
+            }
+        }
+        Repair::Unlock => match in_use(plan) {
+            Some(why) => Err(refused(why)),
+            None => Ok(one(LifeStep::Unlock, "take the lock away that its migration tool left behind")),
+        },
+    }
+}

@@ -1,0 +1,205 @@
+//! What the operator should know besides the steps, and the statements that matter. Pure.
+
+use super::{LifeRequest, Seen, Subject, quoted, unlock_of};
+use crate::jobs::life::writes;
+use crate::jobs::params::{RegistryRef, Value};
+use crate::layout::Naming;
+use crate::model::ident::{Ident, literal};
+use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair, UNDROP_DAYS};
+use crate::text::{Untrusted, sanitise};
+
+/// The slug that leads to a schema by the layout's rule.
+#[must_use]
+pub fn slug_of(naming: &Naming, schema: &str) -> Option<String> {
+    let (before, after) = naming.schema_template.split_once(crate::layout::naming::SLUG_MARK)?;
+    let part = schema.strip_prefix(before)?.strip_suffix(after)?;
+    [part.to_owned(), part.replace('_', "-")]
+        .into_iter()
+        .find(|slug| naming.check(slug).is_ok_and(|name| name.schema.raw() == schema))
+}
+
+pub(super) fn add(request: &LifeRequest, plan: &mut LifePlan, seen: &Seen) {
+    plan.repair = plan.repair.or_else(|| repair_of(plan));
+    plan.sql = plan.steps.iter().flat_map(|(step, _)| sql(*step, request, plan)).collect();
+    if plan.refusal.is_none() && plan.nothing.is_none() {
+        plan.notes = notes(request, plan, seen).into_iter().map(Untrusted::from).collect();
+    }
+}
+
+fn repair_of(plan: &LifePlan) -> Option<Repair> {
+    if plan.kind != LifeKind::Repair {
+        return None;
+    }
+    plan.steps.first().and_then(|(step, _)| Repair::ALL.into_iter().find(|repair| repair.word() == step.word()))
+}
+
+fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
+    let row = seen.row.as_ref();
+    let mut notes = Vec::new();
+    let has_table = writes::columns(&request.layout).is_ok();
+    match plan.kind {
+        LifeKind::Drop => {
+            notes.push(format!("it can be brought back for {UNDROP_DAYS} days; purge removes it for good"));
+            if row.is_some() && writes::status(&request.layout, LifeKind::Drop).is_ok_and(|writes| writes.is_empty()) {
+                notes.push("the layout has no status for it: the registry row stays as it is".to_owned());
+            }
+            if !has_table && plan.tenant.key.local.starts_with("r:") {
+                notes.push("its tenants come from a query: the row behind it stays as it is".to_owned());
+            }
+            if !plan.dependants.is_empty() {
+                notes.push(
+                    "what depends on it goes on until the purge; code that names the schema breaks at once".to_owned(),
+                );
+            }
+        }
+        LifeKind::Purge => {
+            if let Some(role) = &plan.role
+                && let Some(why) = &role.kept
+            {
+                notes.push(format!("the role {} stays: {}", role.name.safe(), why.safe()));
+            }
+            if seen.made_anew {
+                notes.push(
+                    "a schema of the name that it had is there again: cache keys and registry row are that tenant's, and stay"
+                        .to_owned(),
+                );
+                return notes;
+            }
+            match (&plan.cache, plan.original.is_some()) {
+                (CacheFact::NotConfigured, _) => {
+                    notes.push("no cache is configured: its keys, if any, stay".to_owned())
+                }
+                (CacheFact::NoPattern, _) => {
+                    notes.push("no pattern says which cache keys are its own: they stay".to_owned());
+                }
+                (CacheFact::Keys(_), false) => {
+                    notes.push("whose it was is not known: cache keys and registry row stay".to_owned());
+                }
+                (CacheFact::Keys(_), true) => {}
+            }
+        }
+        LifeKind::Undrop => {
+            if has_table && row.is_none() && plan.tenant.key.local.starts_with("r:") {
+                notes.push(
+                    "its registry row is gone: it comes back as a schema without a row, which repair mends".to_owned(),
+                );
+            }
+        }
+        LifeKind::Suspend => {
+            notes.push("whether the application heeds the status is its own affair".to_owned());
+        }
+        LifeKind::Repair if plan.repair == Some(Repair::Unlock) => {
+            notes.push(
+                "make sure that no migration runs there: nothing tells a lock left behind from one that is held"
+                    .to_owned(),
+            );
+        }
+        LifeKind::Rename | LifeKind::Activate | LifeKind::Archive | LifeKind::Repair => {}
+    }
+    notes
+}
+
+/// The statements of a step, as far as they are known beforehand.
+fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan) -> Vec<String> {
+    let schema = quoted(plan.schema.as_ref().map_or("", Untrusted::raw));
+    let original = quoted(plan.original.as_ref().map_or("", Untrusted::raw));
+    let role = plan.role.as_ref().map_or_else(String::new, |role| quoted(role.name.raw()));
+    match step {
+        LifeStep::Name => {
+            let name = request.becomes.as_ref().map(|name| name.raw().trim().to_owned()).unwrap_or_default();
+            update(request, plan, writes::name(&request.layout, &name).unwrap_or_default())
+        }
+        LifeStep::Status => update(request, plan, writes::status(&request.layout, plan.kind).unwrap_or_default()),
+        LifeStep::Sessions => {
+            vec![format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {};",
+                literal(plan.role.as_ref().map_or("", |role| role.name.raw()))
+            )]
+        }
+        LifeStep::Trash => {
+            let name = plan.schema.as_ref().map_or("", Untrusted::raw);
+            let trash = super::super::trash::name(0, name).replacen("_0_", "_<job>_", 1);
+            let mut all = vec![format!("ALTER SCHEMA {schema} RENAME TO {};", quoted(&trash))];
+            if plan.tenant.key.local.starts_with("r:") {
+                all.extend(update(request, plan, writes::status(&request.layout, LifeKind::Drop).unwrap_or_default()));
+            }
+            all
+        }
+        LifeStep::Restore => vec![format!("ALTER SCHEMA {schema} RENAME TO {original};")],
+        LifeStep::Objects => vec![
+            format!("DROP TABLE {schema}.... CASCADE;  -- a few at a time, never more than a tenth of the lock table"),
+            format!("DROP SCHEMA {schema};"),
+        ],
+        LifeStep::Role => vec![
+            format!("ALTER DEFAULT PRIVILEGES ... REVOKE ALL ON ... FROM {role};  -- what is left of them"),
+            format!("DROP ROLE {role};"),
+        ],
+        LifeStep::Keys => vec!["-- SCAN and UNLINK in the cache".to_owned()],
+        LifeStep::Forget => with_row(request, plan, |table, row| format!("DELETE FROM {table} WHERE {row};")),
+        LifeStep::Adopt => with_row(request, plan, |table, _| format!("INSERT INTO {table} ...;")),
+        LifeStep::Make => vec![format!("CREATE SCHEMA {schema};")],
+        LifeStep::Unlock => match &request.subject {
+            Subject::Tenant(tenant) => unlock_of(tenant).map(|(_, _, sql)| format!("{sql};")).into_iter().collect(),
+            Subject::Trash(_) => Vec::new(),
+        },
+    }
+}
+
+fn with_row(request: &LifeRequest, plan: &LifePlan, make: impl Fn(&str, &str) -> String) -> Vec<String> {
+    let Some(registry) = RegistryRef::of(&request.layout) else { return Vec::new() };
+    let id = plan.tenant.id.as_ref().map(Untrusted::raw);
+    let schema = plan.original.as_ref().map_or("", Untrusted::raw);
+    match (registry.table(), registry.row_sql(id, plan.tenant.slug.raw(), schema)) {
+        (Ok(table), Ok(row)) => vec![make(&table.quoted(), &row)],
+        (Err(_), _) | (_, Err(_)) => Vec::new(),
+    }
+}
+
+fn update(request: &LifeRequest, plan: &LifePlan, writes: Vec<super::super::params::Write>) -> Vec<String> {
+    let sets: Vec<String> = writes
+        .iter()
+        .map(|write| {
+            let column = Ident::new(&write.column).map_or_else(|_| sanitise(&write.column), |column| column.quoted());
+            let value = match &write.value {
+                None => "NULL".to_owned(),
+                Some(Value::Text(text)) => literal(text),
+                Some(Value::Now | Value::NowText) => "now()".to_owned(),
+                Some(Value::NextNumber) => "...".to_owned(),
+            };
+            format!("{column} = {value}")
+        })
+        .collect();
+    if sets.is_empty() {
+        return Vec::new();
+    }
+    with_row(request, plan, |table, row| format!("UPDATE {table} SET {} WHERE {row};", sets.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::NameRule;
+
+    #[test]
+    fn a_slug_leads_to_its_schema_or_there_is_none() {
+        let boundary = Naming {
+            rule: NameRule::Boundary,
+            schema_template: "tenant_{slug}".into(),
+            hyphens_become_underscores: true,
+            folds: false,
+        };
+        let of = |schema: &str| slug_of(&boundary, schema);
+        assert_eq!(of("tenant_acme").as_deref(), Some("acme"));
+        assert_eq!(of("tenant_acme_corp").as_deref(), Some("acme-corp"));
+        for schema in ["tenant_", "tenant_ACME", "acme", "tenant_a b"] {
+            assert_eq!(of(schema), None, "{schema}");
+        }
+        let plain = Naming {
+            rule: NameRule::Plain,
+            schema_template: "{slug}".into(),
+            hyphens_become_underscores: false,
+            folds: false,
+        };
+        assert_eq!(slug_of(&plain, "my-tenant").as_deref(), Some("my-tenant"));
+    }
+}

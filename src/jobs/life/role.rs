@@ -1,0 +1,119 @@
+//! The tenant's role: its sessions are ended; it is removed once its schema is gone, in the order that works: first what
+//! was granted to it (default privileges too), then the role. Roles are of the whole server: one that has anything left
+//! anywhere stays, and the step says what.
+
+use serde_json::json;
+use tokio_postgres::Client;
+
+use super::run::{Life, LifeRow};
+use super::tx::{self, Said, failed};
+use crate::jobs::shared::Shared;
+use crate::migrations::apply::step::StepEnd;
+use crate::model::ident::{Ident, literal};
+use crate::postgres::session::TextRow;
+
+/// Ends the sessions of the role.
+pub(super) async fn end_sessions(
+    client: &Client,
+    shared: &Shared<'_>,
+    life: &Life<'_>,
+    row: &LifeRow,
+    tries: u32,
+) -> Result<StepEnd, StepEnd> {
+    let role = life.role().map_err(failed)?;
+    let tx = tx::open(client, shared, life, row, false).await?;
+    let ended = terminate(client, &role).await?;
+    let said = Said { before: None, after: json!({ "role": role.raw(), "sessions": ended }) };
+    tx::done(client, shared, life, row, tries, tx, said).await
+}
+
+/// How many there were.
+async fn terminate(client: &Client, role: &Ident) -> Result<usize, StepEnd> {
+    let sql = format!(
+        "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a WHERE a.usename = {}::name \
+         AND a.pid <> pg_catalog.pg_backend_pid()",
+        literal(role.raw())
+    );
+    Ok(tx::ask(client, &sql).await?.iter().flatten().filter(|row| row.is_true(0)).count())
+}
+
+/// Removes the role.
+pub(super) async fn remove(
+    client: &Client,
+    shared: &Shared<'_>,
+    life: &Life<'_>,
+    row: &LifeRow,
+    tries: u32,
+) -> Result<StepEnd, StepEnd> {
+    let role = life.role().map_err(failed)?;
+    let tx = tx::open(client, shared, life, row, true).await?;
+    let there = format!("SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = {}::name", literal(role.raw()));
+    let oid = tx::ask(client, &there).await?.iter().flatten().next().and_then(|row| row.parse::<u32>(0).ok().flatten());
+    let mut revoked = Vec::new();
+    let mut ended = 0;
+    if let Some(oid) = oid {
+        ended = terminate(client, &role).await?;
+        revoked = revokes(client, &role, oid).await?;
+        for sql in &revoked {
+            tx::ask(client, sql).await?;
+        }
+        tx::ask(client, &format!("DROP ROLE {}", role.quoted())).await?;
+    }
+    let said = Said {
+        before: Some(json!({ "role": role.raw(), "there": oid.is_some() })),
+        after: json!({ "sessions": ended, "revoked": revoked }),
+    };
+    tx::done(client, shared, life, row, tries, tx, said).await
+}
+
+/// What has to be taken from the role before it can go: default privileges, and grants on the database and on schemas
+/// that are not its own. Anything else keeps it: that is somebody's decision.
+async fn revokes(client: &Client, role: &Ident, oid: u32) -> Result<Vec<String>, StepEnd> {
+    let sql = format!(
+        "SELECT pg_catalog.pg_get_userbyid(d.defaclrole), n.nspname, d.defaclobjtype::text FROM pg_catalog.pg_default_acl AS d \
+         LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = d.defaclnamespace WHERE EXISTS (SELECT 1 FROM \
+         pg_catalog.aclexplode(d.defaclacl) AS x WHERE x.grantee = {oid}::oid); \
+         SELECT CASE s.classid WHEN 'pg_catalog.pg_database'::pg_catalog.regclass THEN 'DATABASE' ELSE 'SCHEMA' END, \
+         COALESCE(d.datname, n.nspname) FROM pg_catalog.pg_shdepend AS s \
+         LEFT JOIN pg_catalog.pg_database AS d ON s.classid = 'pg_catalog.pg_database'::pg_catalog.regclass AND d.oid = s.objid \
+         LEFT JOIN pg_catalog.pg_namespace AS n ON s.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND n.oid = s.objid \
+         WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.refobjid = {oid}::oid AND s.deptype = 'a' \
+         AND (d.datname = pg_catalog.current_database() OR (n.nspname IS NOT NULL AND s.dbid = \
+         (SELECT c.oid FROM pg_catalog.pg_database AS c WHERE c.datname = pg_catalog.current_database())))"
+    );
+    let answers = tx::ask(client, &sql).await?;
+    let [defaults, grants] = answers.as_slice() else {
+        return Err(failed("the server's answer about the role has an unexpected form"));
+    };
+    let mut all = Vec::new();
+    for row in defaults {
+        all.push(default_privileges(row, role)?);
+    }
+    for row in grants {
+        let name = Ident::new(row.text(1).unwrap_or_default()).map_err(|error| failed(error.to_string()))?;
+        all.push(format!("REVOKE ALL ON {} {} FROM {}", row.text(0).unwrap_or_default(), name.quoted(), role.quoted()));
+    }
+    Ok(all)
+}
+
+fn default_privileges(row: &TextRow, role: &Ident) -> Result<String, StepEnd> {
+    let ident = |column: usize| Ident::new(row.text(column).unwrap_or_default());
+    let owner = ident(0).map_err(|error| failed(error.to_string()))?;
+    let within = match row.text(1) {
+        Some(_) => format!(" IN SCHEMA {}", ident(1).map_err(|error| failed(error.to_string()))?.quoted()),
+        None => String::new(),
+    };
+    let on = match row.text(2) {
+        Some("r") => "TABLES",
+        Some("S") => "SEQUENCES",
+        Some("f") => "FUNCTIONS",
+        Some("T") => "TYPES",
+        Some("n") => "SCHEMAS",
+        other => return Err(failed(format!("default privileges of a kind that is not known: {other:?}"))),
+    };
+    Ok(format!(
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {}{within} REVOKE ALL ON {on} FROM {}",
+        owner.quoted(),
+        role.quoted()
+    ))
+}

@@ -1,0 +1,180 @@
+//! What is done to the schema itself: into the trash and back, made empty, a tool's lock in it taken away.
+
+use serde_json::{Value as Json, json};
+use tokio_postgres::Client;
+
+use super::run::{Life, LifeRow};
+use super::tx::{self, Said, failed};
+use super::{facts, plan, row as registry, trash as trashed};
+use crate::jobs::shared::Shared;
+use crate::migrations::apply::step::StepEnd;
+use crate::migrations::unlock as unlocking;
+use crate::model::ident::{SchemaName, literal};
+use crate::model::ledger::Tool;
+use crate::model::life::UNDROP_DAYS;
+use crate::postgres::detail::objects_outside_sql;
+
+/// Nobody may use the schema now.
+async fn unused(client: &Client, life: &Life<'_>) -> Result<(), StepEnd> {
+    let Some(oid) = life.schema_oid else { return Ok(()) };
+    let rows = tx::ask(client, &facts::sessions_sql(oid, life.params.role.as_deref())).await?;
+    let sessions = rows.iter().flatten().map(facts::session).collect::<Result<Vec<_>, _>>();
+    match sessions.map_err(|error| failed(error.to_string()))?.first() {
+        None => Ok(()),
+        Some(first) => Err(StepEnd::Blocked(format!("a session uses it now: {}", first.raw()).into())),
+    }
+}
+
+/// What depends on it must have been confirmed.
+pub(super) async fn confirmed(
+    client: &Client,
+    life: &Life<'_>,
+    shared: &Shared<'_>,
+    of: &[(u32, u32)],
+) -> Result<(), StepEnd> {
+    let Some(oid) = life.schema_oid else { return Ok(()) };
+    let rows = tx::work(client, shared, &objects_outside_sql(oid, of)).await?;
+    let open = rows.iter().flatten().filter_map(|row| row.text(0));
+    match open.into_iter().find(|object| !life.params.dependants.iter().any(|known| known == object)) {
+        None => Ok(()),
+        Some(object) => {
+            Err(failed(format!("{object} is outside the schema and depends on it, and was not confirmed: plan again")))
+        }
+    }
+}
+
+/// A name that is free, by the catalog itself.
+async fn free(client: &Client, name: &SchemaName) -> Result<(), StepEnd> {
+    let sql = format!("SELECT 1 FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {}::name", literal(name.raw()));
+    match tx::ask(client, &sql).await?.iter().flatten().next() {
+        None => Ok(()),
+        Some(_) => Err(failed(format!("a schema {} exists already", name.raw()))),
+    }
+}
+
+/// Renames the schema into the trash, and writes the status.
+pub(super) async fn trash(
+    client: &Client,
+    shared: &Shared<'_>,
+    life: &Life<'_>,
+    row: &LifeRow,
+    tries: u32,
+) -> Result<StepEnd, StepEnd> {
+    let tx = tx::open(client, shared, life, row, false).await?;
+    tx::same_schema(client, life).await?;
+    let schema = life.schema().map_err(failed)?;
+    unused(client, life).await?;
+    confirmed(client, life, shared, &[]).await?;
+    let to = SchemaName::tenant(&trashed::name(shared.fence.job, schema.raw()))
+        .map_err(|error| failed(error.to_string()))?;
+    free(client, &to).await?;
+    tx::ask(client, &format!("ALTER SCHEMA {} RENAME TO {}", schema.quoted(), to.quoted())).await?;
+    let (before, after) = if life.params.write.is_empty() {
+        (json!({}), json!({}))
+    } else {
+        registry::set(client, life, &life.params.write).await?
+    };
+    let said = Said {
+        before: Some(json!({
+            "schema": schema.raw(), "slug": life.slug, "key": life.key, "id": life.id, "row": before,
+        })),
+        after: json!({ "schema": to.raw(), "oid": life.schema_oid, "row": after }),
+    };
+    tx::done(client, shared, life, row, tries, tx, said).await
+}
+
+/// Renames the schema back, and writes the status that its row had.
+pub(super) async fn restore(
+    client: &Client,
+    shared: &Shared<'_>,
+    life: &Life<'_>,
+    row: &LifeRow,
+    tries: u32,
+) -> Result<StepEnd, StepEnd> {
+    let tx = tx::open(client, shared, life, row, false).await?;
+    tx::same_schema(client, life).await?;
+    in_trash(life)?;
+    in_time(client, life).await?;
+    let to = SchemaName::tenant(life.original()).map_err(|error| failed(error.to_string()))?;
+    free(client, &to).await?;
+    let schema = life.schema().map_err(failed)?;
+    tx::ask(client, &format!("ALTER SCHEMA {} RENAME TO {}", schema.quoted(), to.quoted())).await?;
+    let said = if life.params.write.is_empty() || !registry::is_there(client, life).await? {
+        Said { before: None, after: json!({ "schema": to.raw() }) }
+    } else {
+        let (before, after) = registry::set(client, life, &life.params.write).await?;
+        Said {
+            before: Some(json!({ "schema": schema.raw(), "row": before })),
+            after: json!({ "schema": to.raw(), "row": after }),
+        }
+    };
+    tx::done(client, shared, life, row, tries, tx, said).await
+}
+
+/// Only a schema in the trash is touched: its name says so, whatever else the record says.
+pub(super) fn in_trash(life: &Life<'_>) -> Result<(), StepEnd> {
+    if plan::is_trash(&life.name) {
+        return Ok(());
+    }
+    Err(failed(format!("{} is not in the trash", life.name)))
+}
+
+/// By the server's clock.
+async fn in_time(client: &Client, life: &Life<'_>) -> Result<(), StepEnd> {
+    let Some(job) = life.params.dropped_by else { return Err(failed("the job's record does not say what dropped it")) };
+    let begun = format!(
+        "SELECT 1 FROM tenantui.step AS s JOIN tenantui.audit AS a ON a.job_id = s.job_id WHERE s.schema_name = {} \
+         AND a.action = 'purge' AND a.outcome IN ('part', 'done') LIMIT 1",
+        literal(&life.name)
+    );
+    if tx::ask(client, &begun).await?.iter().flatten().next().is_some() {
+        return Err(failed("its purge has begun and part of it is gone"));
+    }
+    let sql = format!(
+        "SELECT pg_catalog.max(a.at) >= pg_catalog.now() - interval '{UNDROP_DAYS} days' FROM tenantui.audit AS a \
+         WHERE a.job_id = {job} AND a.action = 'drop' AND a.outcome = 'done'"
+    );
+    let rows = tx::ask(client, &sql).await?;
+    if rows.iter().flatten().next().is_some_and(|row| row.is_true(0)) {
+        return Ok(());
+    }
+    Err(failed(format!("the {UNDROP_DAYS} days in which it can be brought back are over")))
+}
+
+/// Creates the missing schema of a row.
+pub(super) async fn make(
+    client: &Client,
+    shared: &Shared<'_>,
+    life: &Life<'_>,
+    row: &LifeRow,
+    tries: u32,
+) -> Result<StepEnd, StepEnd> {
+    let tx = tx::open(client, shared, life, row, false).await?;
+    let schema = life.schema().map_err(failed)?;
+    free(client, &schema).await?;
+    tx::ask(client, &format!("CREATE SCHEMA {}", schema.quoted())).await?;
+    let said = Said { before: None, after: json!({ "schema": schema.raw() }) };
+    tx::done(client, shared, life, row, tries, tx, said).await
+}
+
+/// Takes away what a migration tool left behind.
+pub(super) async fn unlock(
+    client: &Client,
+    shared: &Shared<'_>,
+    life: &Life<'_>,
+    row: &LifeRow,
+    tries: u32,
+) -> Result<StepEnd, StepEnd> {
+    let tx = tx::open(client, shared, life, row, false).await?;
+    tx::same_schema(client, life).await?;
+    let schema = life.schema().map_err(failed)?;
+    unused(client, life).await?;
+    let what = life.params.unlock.as_ref().ok_or_else(|| failed("the job's record names no lock"))?;
+    let tool = Tool::from_word(&what.tool).ok_or_else(|| failed("the lock's tool is not known to this program"))?;
+    let sql = unlocking::sql(tool, &schema, &what.ledger).map_err(|error| failed(error.to_string()))?;
+    let Some(sql) = sql else { return Err(failed(format!("{tool} leaves no lock in a schema"))) };
+    let rows = tx::ask(client, &format!("{sql} RETURNING 1")).await?;
+    let count = rows.iter().flatten().count();
+    let said = Said { before: Some(Json::from(count)), after: json!({ "tool": tool.word(), "locks": count }) };
+    tx::done(client, shared, life, row, tries, tx, said).await
+}

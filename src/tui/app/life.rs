@@ -1,0 +1,166 @@
+//! What is done to a tenant as a whole: opening its dialog, and giving it the plan.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::App;
+use super::allowed::may_write;
+use super::command::Command;
+use super::state::{Level, Screen, State};
+use crate::jobs::life::plan::{LifeRequest, repairs};
+use crate::jobs::service::ServiceCommand;
+use crate::layout::Layout;
+use crate::model::life::{LifeKind, LifePlan, Trashed};
+use crate::model::tenant::{DatabaseName, Tenant};
+use crate::text::Untrusted;
+use crate::tui::dialogs::{Dialog, Life, LifeInput};
+
+/// The tenant that is meant: the open one, or the cursor's.
+fn meant(state: &State) -> Option<&Arc<Tenant>> {
+    match state.screen {
+        Screen::Tenant => state.open_tenant(),
+        Screen::Tenants | Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => {
+            state.cursor_tenant()
+        }
+    }
+}
+
+/// The database that is meant: that of the tenant, else the header's.
+fn database(state: &State) -> Option<DatabaseName> {
+    meant(state).map(|tenant| tenant.key.database.clone()).or_else(|| state.header.database.clone())
+}
+
+fn layout<'a>(state: &'a State, database: &str) -> Result<&'a Arc<Layout>, String> {
+    let context = state.context(database);
+    context
+        .map(|context| &context.layout)
+        .ok_or_else(|| format!("the layout of {database} is not known yet; wait for its first reading"))
+}
+
+/// What is in the trash of a database; of the tenant alone where it is there.
+fn trash(state: &State, database: &str) -> Vec<Trashed> {
+    let Some(view) = state.latest.database(database) else { return Vec::new() };
+    let own = meant(state).filter(|tenant| tenant.schema_oid.is_none());
+    let of_tenant =
+        |trashed: &&Trashed| own.is_some_and(|tenant| trashed.drop.as_ref().is_some_and(|drop| drop.key == tenant.key));
+    let own: Vec<Trashed> = view.trash.iter().filter(of_tenant).cloned().collect();
+    if own.is_empty() { view.trash.to_vec() } else { own }
+}
+
+/// Whether it can be asked for now.
+///
+/// # Errors
+/// Why not, and what to do.
+pub fn allowed(state: &State, kind: LifeKind) -> Result<(), String> {
+    let Some(name) = database(state) else { return Err("nothing is known of the database yet".to_owned()) };
+    may_write(state, &name)?;
+    let layout = layout(state, &name)?;
+    if kind.is_of_trash() {
+        let trash = trash(state, &name);
+        if trash.is_empty() {
+            return Err(format!("nothing is in the trash of {name}: D drops a tenant"));
+        }
+        return Ok(());
+    }
+    let tenant = meant(state).ok_or("there is no tenant under the cursor")?;
+    if kind == LifeKind::Repair && repairs(tenant, layout).is_empty() {
+        return Err(format!("nothing of {} can be repaired here: it is {}", tenant.slug.safe(), tenant.state.word()));
+    }
+    if kind == LifeKind::Drop && state.screen == Screen::Tenants && !state.tenants.marks.is_empty() {
+        return Err("tenants are dropped one at a time: u takes the marks away".to_owned());
+    }
+    Ok(())
+}
+
+impl App {
+    /// Opens the dialog of an action, and asks for its plan.
+    pub(super) fn open_life(&mut self, kind: LifeKind) -> Vec<Command> {
+        let Some(name) = database(&self.state) else { return Vec::new() };
+        let choices = match self.choices(kind, &name) {
+            Ok(choices) => choices,
+            Err(why) => {
+                self.say(Level::Warning, why);
+                return Vec::new();
+            }
+        };
+        let environment = self.state.environment(&name);
+        let input = LifeInput { database: name, environment, kind, choices, key: Uuid::new_v4() };
+        let (dialog, actions) = Life::new(input);
+        self.open_dialog(Dialog::Life(Box::new(dialog)));
+        actions.into_iter().flat_map(|action| self.decide(action)).collect()
+    }
+
+    fn choices(&self, kind: LifeKind, name: &DatabaseName) -> Result<Vec<(String, LifeRequest)>, String> {
+        let layout = layout(&self.state, name)?;
+        if kind.is_of_trash() {
+            let trash = trash(&self.state, name);
+            return Ok(trash.into_iter().map(|trashed| in_trash(kind, trashed, layout)).collect());
+        }
+        let tenant = meant(&self.state).ok_or("there is no tenant under the cursor")?;
+        let mut request = LifeRequest::of(kind, Arc::clone(tenant), Arc::clone(layout));
+        match kind {
+            LifeKind::Repair => Ok(repairs(tenant, layout)
+                .into_iter()
+                .map(|repair| {
+                    let words = format!("{}: {}", repair.word(), repair.does());
+                    (words, LifeRequest { repair: Some(repair), ..request.clone() })
+                })
+                .collect()),
+            LifeKind::Rename => {
+                // The field begins with the name that it has.
+                request.becomes = Some(tenant.name.clone().unwrap_or_default());
+                Ok(vec![(tenant.slug.raw().to_owned(), request)])
+            }
+            LifeKind::Suspend
+            | LifeKind::Activate
+            | LifeKind::Archive
+            | LifeKind::Drop
+            | LifeKind::Undrop
+            | LifeKind::Purge => Ok(vec![(tenant.slug.raw().to_owned(), request)]),
+        }
+    }
+
+    /// A plan came: the dialog that waits for it shows it.
+    pub(super) fn life_planned(&mut self, plan: LifePlan) -> Vec<Command> {
+        if let Some(Dialog::Life(dialog)) = &mut self.state.dialog
+            && dialog.planned(plan)
+        {
+            // What was typed before the plan could be seen confirms nothing.
+            self.dialog_drawn = false;
+            self.dirty = true;
+        }
+        Vec::new()
+    }
+
+    /// No plan came, and why.
+    pub(super) fn life_failed(&mut self, database: &DatabaseName, why: &Untrusted) {
+        if let Some(Dialog::Life(dialog)) = &mut self.state.dialog
+            && dialog.input.database == *database
+            && dialog.failed(why)
+        {
+            self.dirty = true;
+        }
+    }
+
+    /// Asks for a plan.
+    pub(super) fn plan_life(&mut self, request: Box<LifeRequest>) -> Vec<Command> {
+        let Some(Dialog::Life(dialog)) = &self.state.dialog else { return Vec::new() };
+        let database = dialog.input.database.clone();
+        vec![Command::Service { database, command: ServiceCommand::PlanLife(request) }]
+    }
+}
+
+/// `aeon, dropped 2026-07-01 by ana (zz_dropped_31_t_aeon)`.
+fn in_trash(kind: LifeKind, trashed: Trashed, layout: &Arc<Layout>) -> (String, LifeRequest) {
+    let said = trashed.drop.as_ref().map_or_else(String::new, |drop| {
+        let over = match (drop.begun, drop.expired) {
+            (true, _) => ", its purge has begun",
+            (false, true) => ", too long ago to bring back",
+            (false, false) => "",
+        };
+        format!(", dropped {} by {}{over}", drop.at.strftime("%Y-%m-%d"), drop.by.safe())
+    });
+    let words = format!("{}{said} ({})", trashed.slug().safe(), trashed.schema.safe());
+    (words, LifeRequest::of_trash(kind, trashed, Arc::clone(layout)))
+}

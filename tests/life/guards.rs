@@ -1,0 +1,184 @@
+//! What keeps a tenant from harm: who uses it, what depends on it, where nothing is written, and names that are hostile.
+
+use serde_json::Value;
+
+use super::Place;
+use crate::cli::text;
+use crate::support::pg;
+
+#[test]
+fn after_seven_days_it_does_not_come_back_and_a_name_that_was_taken_stops_it() {
+    let place = Place::new("life");
+    place.drop("globex", "tenant_globex");
+    place.db.sql("create schema tenant_globex");
+    assert!(place.words(5, &["undrop", "globex", "--yes"]).contains("exists already"));
+    place.db.sql("drop schema tenant_globex; update tenantui.audit set at = at - interval '7 days 1 minute' where action = 'drop'");
+    let words = place.words(5, &["undrop", "globex", "--yes"]);
+    assert!(words.contains("7 days") && words.contains("purged"), "{words}");
+    place.db.sql("update tenantui.audit set at = at + interval '2 minutes' where action = 'drop'");
+    place.expect(0, &["undrop", "globex", "--yes"]);
+}
+
+#[test]
+fn who_uses_the_schema_stops_a_drop_and_is_named() {
+    let place = Place::new("life");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let holder = runtime.block_on(async {
+        let client = place.db.connect().await;
+        client
+            .batch_execute("set application_name = 'web-3'; begin; select * from tenant_globex.users")
+            .await
+            .expect("held");
+        client
+    });
+    let words = place.words(5, &["drop", "globex", "--confirm", "tenant_globex", "--yes"]);
+    assert!(words.contains("1 session uses it now") && words.contains("web-3"), "{words}");
+    runtime.block_on(async { holder.batch_execute("rollback").await.expect("let go") });
+    place.drop("globex", "tenant_globex");
+}
+
+#[test]
+fn what_depends_on_it_outside_is_confirmed_one_by_one() {
+    let place = Place::new("life");
+    place.db.sql(
+        "create schema reports; create view reports.users as select * from tenant_globex.users; \
+         create view reports.again as select * from reports.users; \
+         create table reports.links (user_id int references tenant_globex.users, note text); \
+         insert into reports.links values (1, 'kept')",
+    );
+    let plan = place.json(0, &["drop", "globex", "--dry-run", "--json"]);
+    let outside: Vec<&str> = plan["dependants"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    assert_eq!(
+        outside,
+        ["constraint links_user_id_fkey on table reports.links", "view reports.again", "view reports.users"]
+    );
+    let refused = |more: &[&str]| {
+        let mut arguments = vec!["drop", "globex", "--confirm", "tenant_globex", "--yes"];
+        arguments.extend(more);
+        place.words(5, &arguments)
+    };
+    assert!(refused(&[]).contains("--dependant \"constraint links"));
+    assert!(refused(&["--dependant", outside[0], "--dependant", outside[1]]).contains("view reports.users"));
+    assert_eq!(place.db.value("select count(*) from tenantui.job"), "0");
+    let all = ["--dependant", outside[0], "--dependant", outside[1], "--dependant", outside[2]];
+    let mut arguments = vec!["drop", "globex", "--confirm", "tenant_globex", "--yes"];
+    arguments.extend(all);
+    place.expect(0, &arguments);
+    // In the trash they still work; the purge asks again, and takes along what was confirmed and nothing else.
+    assert_eq!(place.db.value("select count(*) from reports.again"), "2");
+    place.db.sql("create view reports.late as select 1 as one from reports.users");
+    let mut arguments = vec!["purge", "globex", "--confirm", "tenant_globex", "--yes"];
+    arguments.extend(all);
+    assert!(place.words(5, &arguments).contains("view reports.late"));
+    place.db.sql("drop view reports.late");
+    place.expect(0, &arguments);
+    assert_eq!(place.db.value("select count(*) from pg_class where relname in ('again') or (relname = 'users' and relnamespace = 'reports'::regnamespace)"), "0");
+    assert_eq!(place.db.value("select note from reports.links"), "kept");
+}
+
+#[test]
+fn a_standby_a_read_only_database_and_production_are_heeded() {
+    let place = Place::new("life");
+    for command in ["suspend", "archive"] {
+        place.expect(5, &["--read-only", command, "acme", "--yes"]);
+    }
+    place.expect(5, &["--read-only", "drop", "globex", "--confirm", "tenant_globex", "--yes"]);
+    // A dry run connects read-only and asks nothing.
+    place.expect(0, &["--read-only", "drop", "globex", "--dry-run"]);
+    place.configure_as("postgres", "production", "");
+    assert!(place.words(5, &["suspend", "acme"]).contains("--yes"));
+    assert!(place.words(5, &["drop", "globex", "--yes"]).contains("--confirm"));
+    let role = pg().role("weak");
+    place.db.sql(&format!("grant select on public.tenants to {role}; grant usage on schema tenantui, tenant_globex to {role}; grant select on all tables in schema tenantui to {role}; grant select on all tables in schema tenant_globex to {role}"));
+    place.configure_as(&role, "development", "");
+    let words = place.words(5, &["drop", "globex", "--confirm", "tenant_globex", "--yes"]);
+    assert!(words.contains("does not own the schema"), "{words}");
+    assert_eq!(place.schemas(), "tenant_acme,tenant_globex,tenant_hooli");
+}
+
+#[test]
+fn on_a_standby_a_plan_is_shown_and_nothing_is_done() {
+    let pair = crate::support::standby::pair();
+    let place = Place::on(&pair.primary, "life_standby");
+    let trash = place.drop("hooli", "tenant_hooli");
+    pair.catch_up();
+    let url = pair.standby.url(&place.db.name);
+    std::fs::write(
+        place.config(),
+        format!("[[database]]\nname = \"eu-1\"\nenvironment = \"development\"\nurl = \"{url}\"\n"),
+    )
+    .expect("written");
+    for refused in [
+        &["suspend", "acme", "--yes"][..],
+        &["rename", "acme", "--name", "X", "--yes"],
+        &["drop", "globex", "--confirm", "tenant_globex", "--yes"],
+        &["undrop", "hooli", "--yes"],
+        &["purge", "hooli", "--confirm", "tenant_hooli", "--yes"],
+    ] {
+        let words = place.words(5, refused);
+        assert!(words.contains("standby"), "{refused:?}: {words}");
+    }
+    let plan = place.json(0, &["purge", &trash, "--dry-run", "--json"]);
+    assert_eq!(plan["original_schema"], "tenant_hooli");
+}
+
+#[test]
+fn what_was_done_to_a_tenant_is_found_by_its_name() {
+    let place = Place::new("life_audit");
+    place.expect(0, &["suspend", "acme", "--yes"]);
+    place.drop("acme", "tenant_acme");
+    for name in ["acme", "tenant_acme"] {
+        let lines = place.json(0, &["audit", "--tenant", name, "--json"]);
+        let said: Vec<String> = lines["audit"]
+            .as_array()
+            .expect("lines")
+            .iter()
+            .rev()
+            .map(|line| format!("{} {}", line["action"].as_str().unwrap_or(""), line["outcome"].as_str().unwrap_or("")))
+            .collect();
+        assert_eq!(said, ["suspend ordered", "suspend done", "drop ordered", "drop done"], "{name}");
+    }
+}
+
+#[test]
+fn hostile_names_are_only_names() {
+    let place = Place::empty("life_hostile");
+    place.configure("[database.tenants]\ntable = \"public.accounts\"");
+    let name = "a\"b'; drop schema public; --\u{202e}";
+    let sql = |text: &str| text.replace('\'', "''");
+    let quoted = name.replace('"', "\"\"");
+    place.db.sql(&format!(
+        "create table public.accounts (id int primary key, slug text, schema_name text, status text, deleted_at timestamptz); \
+         insert into public.accounts values (1, '{0}', '{0}', 'suspended'); create schema \"{quoted}\"; \
+         create table \"{quoted}\".\"t\"\"able\" (id int); create table \"{quoted}\".\"O'Brien\" (id serial)",
+        sql(name)
+    ));
+    place.expect(0, &["init", "--yes"]);
+    let out = place.expect(0, &["drop", name, "--confirm", name, "--yes"]);
+    assert!(!text(&out.stdout).contains('\u{202e}') && !text(&out.stderr).contains('\u{202e}'));
+    assert_eq!(place.db.value("select count(*) from pg_namespace where nspname like 'zz%drop schema%'"), "1");
+    place.expect(0, &["undrop", name, "--yes"]);
+    place.expect(0, &["drop", name, "--confirm", name, "--yes"]);
+    place.expect(0, &["purge", name, "--confirm", name, "--yes"]);
+    assert_eq!(
+        place.db.value("select count(*) from pg_namespace where nspname like 'zz%' or nspname like 'a\"%'"),
+        "0"
+    );
+    assert_eq!(place.db.value("select count(*) from public.accounts"), "0");
+}
+
+#[test]
+fn without_its_row_a_dropped_tenant_comes_back_as_an_orphan() {
+    let place = Place::new("life_rowless");
+    place.drop("globex", "tenant_globex");
+    place.db.sql("delete from public.tenants where slug = 'globex'");
+    let plan = place.json(0, &["undrop", "globex", "--dry-run", "--json"]);
+    assert!(plan["notes"][0].as_str().is_some_and(|note| note.contains("repair")), "{plan}");
+    place.expect(0, &["undrop", "globex", "--yes"]);
+    let list = place.json(0, &["tenants", "--json"]);
+    let globex =
+        list["tenants"].as_array().expect("tenants").iter().find(|t| t["slug"] == "tenant_globex").expect("it");
+    assert_eq!(globex["state"], "orphan_schema");
+    place.expect(0, &["repair", "tenant_globex", "--yes"]);
+    assert_eq!(place.row("globex"), "globex|active");
+}

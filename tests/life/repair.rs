@@ -1,0 +1,115 @@
+//! Orphans both ways and locks left behind: each has its repair, one by one; and a name whose schema is there already is
+//! never taken again in silence.
+
+use serde_json::Value;
+
+use super::Place;
+
+fn offers(place: &Place) -> Vec<String> {
+    let list = place.json(0, &["repair", "--json"]);
+    let text = |offer: &Value, field: &str| offer[field].as_str().unwrap_or("-").to_owned();
+    let all = list["repairs"].as_array().expect("a list");
+    all.iter()
+        .map(|offer| format!("{} {} {}", text(offer, "tenant"), text(offer, "state"), text(offer, "by")))
+        .collect()
+}
+
+#[test]
+fn a_schema_without_a_row_is_adopted_or_dropped() {
+    let place = Place::new("life_orphan");
+    assert!(offers(&place).is_empty());
+    place.db.sql("create schema tenant_blue_fox; create schema \"tenant_ODD\"; create schema tenant_old");
+    assert_eq!(
+        offers(&place),
+        [
+            "tenant_ODD orphan_schema adopt",
+            "tenant_ODD orphan_schema drop",
+            "tenant_blue_fox orphan_schema adopt",
+            "tenant_blue_fox orphan_schema drop",
+            "tenant_old orphan_schema adopt",
+            "tenant_old orphan_schema drop"
+        ]
+    );
+    // Without a row there is no status to write.
+    assert!(place.words(5, &["suspend", "tenant_old", "--yes"]).contains("no row"));
+    place.expect(0, &["repair", "tenant_blue_fox", "--yes"]);
+    assert_eq!(place.row("blue-fox"), "blue-fox|active");
+    assert_eq!(place.db.value("select schema_name from public.tenants where slug = 'blue-fox'"), "tenant_blue_fox");
+    assert!(place.words(5, &["repair", "tenant_ODD", "--yes"]).contains("no slug leads to this schema"));
+    // An orphan has no status that would have to be suspended first.
+    place.drop("tenant_old", "tenant_old");
+    place.expect(0, &["undrop", "tenant_old", "--yes"]);
+    let trash = place.drop("tenant_old", "tenant_old");
+    place.expect(0, &["purge", "tenant_old", "--confirm", &trash, "--yes"]);
+    assert_eq!(offers(&place), ["tenant_ODD orphan_schema adopt", "tenant_ODD orphan_schema drop"]);
+}
+
+#[test]
+fn a_row_without_a_schema_is_removed_or_gets_one() {
+    let place = Place::new("life_missing");
+    place.db.sql("drop schema tenant_acme cascade; drop schema tenant_hooli cascade");
+    assert_eq!(
+        offers(&place),
+        [
+            "acme missing_schema forget",
+            "acme missing_schema make",
+            "hooli missing_schema forget",
+            "hooli missing_schema make"
+        ]
+    );
+    assert!(place.words(5, &["repair", "acme", "--yes"]).contains("forget or make"));
+    // There is nothing to drop, which is no error.
+    assert!(place.words(0, &["drop", "hooli", "--confirm", "tenant_hooli", "--yes"]).contains("no schema to drop"));
+    place.expect(0, &["repair", "acme", "--by", "make", "--yes"]);
+    assert_eq!(place.schemas(), "tenant_acme,tenant_globex");
+    place.expect(0, &["repair", "hooli", "--by", "forget", "--yes"]);
+    assert_eq!(place.db.value("select count(*) from public.tenants"), "2");
+    assert_eq!(place.audit("repair").pop().expect("a line").1["row"]["slug"], "hooli");
+    assert!(place.words(0, &["repair", "acme", "--yes"]).contains("nothing of it can be repaired"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_left_behind_is_taken_away_where_nobody_holds_it() {
+    let place = Place::new("life_lock");
+    place.db.sql("insert into tenant_acme.schema_migrations values (-1, now(), null), (5, now(), 'x')");
+    assert_eq!(offers(&place), ["acme locked unlock"]);
+    // Somebody is at work in the schema.
+    let holder = place.db.connect().await;
+    holder.batch_execute("begin; select * from tenant_acme.users").await.expect("held");
+    assert!(place.words(5, &["repair", "acme", "--yes"]).contains("1 session uses it"));
+    holder.batch_execute("rollback").await.expect("let go");
+    assert!(place.words(5, &["repair", "acme"]).contains("make sure that no migration runs there"));
+    place.expect(0, &["repair", "acme", "--yes"]);
+    assert_eq!(place.db.value("select string_agg(id::text, ',') from tenant_acme.schema_migrations"), "5");
+    assert_eq!(place.audit("repair").pop().expect("a line").2["locks"], 1);
+    // Liquibase's and Knex's own lock tables are unlocked as those tools would.
+    place.db.sql(
+        "drop table tenant_globex.schema_migrations; \
+         create table tenant_globex.knex_migrations (id serial primary key, name varchar(255), batch int, migration_time timestamptz); \
+         create table tenant_globex.knex_migrations_lock (index serial primary key, is_locked int); \
+         insert into tenant_globex.knex_migrations_lock (is_locked) values (1)",
+    );
+    assert_eq!(offers(&place), ["globex locked unlock"]);
+    place.expect(0, &["repair", "globex", "--by", "unlock", "--yes"]);
+    assert_eq!(place.db.value("select is_locked from tenant_globex.knex_migrations_lock"), "0");
+    assert!(offers(&place).is_empty());
+}
+
+#[test]
+fn a_name_whose_schema_is_there_is_refused_with_the_choice() {
+    let place = Place::new("life_again");
+    // The row was deleted by hand, the schema stays: Boundary itself would hand the old data to the new tenant.
+    place.db.sql("delete from public.tenants where slug = 'globex'");
+    let words = place.words(5, &["provision", "globex", "--name", "Globex", "--yes"]);
+    assert!(
+        words.contains("tenant_globex")
+            && words.contains("repair tenant_globex")
+            && words.contains("drop tenant_globex"),
+        "{words}"
+    );
+    // One in the trash does not hold its name, but its row does.
+    place.drop("hooli", "tenant_hooli");
+    let words = place.words(5, &["provision", "hooli", "--name", "Hooli", "--yes"]);
+    assert!(words.contains("undrop hooli") && words.contains("purge hooli"), "{words}");
+    assert_eq!(place.db.value("select count(*) from tenant_globex.users"), "2");
+}
