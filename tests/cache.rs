@@ -30,7 +30,7 @@ async fn pass(
     tenants: Vec<CacheIds>,
     split: Option<usize>,
 ) -> Result<CacheCounts, CacheError> {
-    let cache = Cache { url: url.to_owned().into(), keys: Vec::new() };
+    let cache = Cache::new(url.to_owned().into());
     let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
     let split = split.map(|index| tenants[index].key.clone());
     let (progress, _) = watch::channel(CacheProgress::default());
@@ -181,7 +181,7 @@ async fn a_server_that_goes_or_stops_in_the_middle_ends_the_pass_with_words() {
         let mut server = own_redis(RedisOptions { tcp_port: Some(0), ..RedisOptions::default() });
         let url = format!("redis://127.0.0.1:{}/0", server.server.port());
         fill(&url, (0..200_000).map(|n| format!("tenant:1:{n}").into_bytes()));
-        let cache = Cache { url: url.into(), keys: Vec::new() };
+        let cache = Cache::new(url.into());
         let (progress, seen) = watch::channel(CacheProgress::default());
         let tenants: Arc<[CacheIds]> = vec![ids("1", "acme")].into();
         let running =

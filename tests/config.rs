@@ -203,7 +203,10 @@ fn every_option_arrives() {
             command = ["rails", "db:migrate"]
             allow = ["20240101000000:extension"]
             [database.cache]
-            url = "redis://localhost"
+            url = "rediss-sentinel://a,b/0?master=m"
+            ca = "ca.pem"
+            cert = "client.pem"
+            key = "~/client.key"
             keys = ["tenant:{id}:*"]
             [database.jobs]
             parallel = 64
@@ -234,7 +237,10 @@ fn every_option_arrives() {
         (migrations.allow[0].version.as_str(), migrations.allow[0].rule.as_str()),
         ("20240101000000", "extension")
     );
-    assert_eq!(database.cache.as_ref().expect("a cache").keys, ["tenant:{id}:*"]);
+    let cache = database.cache.as_ref().expect("a cache");
+    assert_eq!((cache.keys.as_slice(), &cache.ca), (&["tenant:{id}:*".to_owned()][..], &Some(room.path("ca.pem"))));
+    let client = cache.client.as_ref().expect("a certificate");
+    assert_eq!((&client.0, client.1.ends_with("client.key")), (&room.path("client.pem"), true));
     let jobs = &database.jobs;
     assert_eq!((jobs.parallel, jobs.canary, jobs.batches.len(), jobs.max_failures), (64, 0, 0, 1));
     assert_eq!((jobs.lock_timeout, jobs.statement_timeout), (Duration::from_millis(250), Duration::from_secs(3_600)));
@@ -297,6 +303,14 @@ fn mistakes_name_file_place_option_and_what_is_allowed() {
             "config.toml:3:12: database[1].jobs.parallel: must be a whole number from 1 to 64",
         ),
         (
+            "[[database]]\n[database.cache]\nurl = 'redis://h'\nca = 'x'",
+            "config.toml:4:6: database[1].cache.url: must start with rediss:// or rediss-sentinel://",
+        ),
+        (
+            "[[database]]\n[database.cache]\nurl = 'rediss://h'\ncert = 'x'",
+            "config.toml:4:8: database[1].cache.key: is missing: cert needs it",
+        ),
+        (
             "[[database]]\n[[database]]\nname = 'b'\n[database.jobs]\nbatches = [1, 0]",
             "config.toml:5:15: database[2].jobs.batches",
         ),
@@ -343,12 +357,12 @@ fn mistakes_name_file_place_option_and_what_is_allowed() {
             "database[1].url: the connection parameter \"schema\" is not one of libpq's (Prisma's own",
         ),
         (
-            "[[database]]\nurl = 'postgresql://u@h1,h2/x'",
-            "database[1].url: the connection parameter \"host\" is not supported yet: name one host",
+            "[[database]]\nurl = 'postgresql://u@h1:1,h2:2,h3/x?port=1,2'",
+            "database[1].url: the connection parameter \"port\" has an impossible value; allowed: one, or one for each host",
         ),
         (
             "[[database]]\nurl = 'service=eu'",
-            "database[1].url: the connection parameter \"service\" is not supported yet",
+            "database[1].url: the service \"eu\" (PGSERVICE, or service= in the connection string): it is not in ",
         ),
         ("[ui]\nmouse = true\nmouse = false", "config.toml:3:1: not TOML: duplicate key"),
         ("[ui", "config.toml:1:"),
@@ -384,8 +398,9 @@ fn a_password_needs_a_file_that_others_cannot_read() {
     let room = Room::new();
     let with = format!("[[database]]\nurl = 'postgresql://ops:{}@localhost/app'", MARKER.replace('!', "%21"));
     let cache = format!("[[database]]\n[database.cache]\nurl = 'redis://:{MARKER}@h'");
+    let key = format!("[[database]]\nurl = 'host=localhost sslpassword={MARKER}'");
     let without = "[[database]]\nurl = 'postgresql://ops:${PW}@localhost/app'";
-    for (text, secret) in [(with.as_str(), true), (cache.as_str(), true), (without, false)] {
+    for (text, secret) in [(with.as_str(), true), (cache.as_str(), true), (key.as_str(), true), (without, false)] {
         let mut request = room.request(&[("PW", MARKER)]);
         let path = room.write("c.toml", text);
         request.config = Some(path.clone());

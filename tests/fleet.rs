@@ -260,7 +260,10 @@ async fn cache_keys_are_counted_and_a_dead_cache_disturbs_nothing() {
     }
     let with = |url: String| {
         let mut config = config(&home, home.database.url());
-        config.cache = Some(config::Cache { url: SecretString::from(url), keys: vec!["tenant:{slug}:*".to_owned()] });
+        config.cache = Some(config::Cache {
+            keys: vec!["tenant:{slug}:*".to_owned()],
+            ..config::Cache::new(SecretString::from(url))
+        });
         target(config)
     };
     let options = ReadOptions { cache: true, ..ReadOptions::default() };

@@ -17,6 +17,7 @@ mod fleet;
 mod frames;
 mod guard;
 mod hijack;
+mod hosts;
 mod imports;
 mod jobs;
 mod keys;

@@ -15,6 +15,9 @@ use tenantui::postgres::session::{LinkErrorKind, Patience, Reader, Target, conne
 
 use crate::support::{left_out, own_pg, setting, tcp};
 
+mod cache;
+mod client;
+
 /// Programs of a server that can TLS: the one under test, else an installed one (the wheel's is built without).
 fn programs() -> Option<PostgresPrograms> {
     let mut candidates = vec![find_postgres().unwrap_or_else(|error| panic!("{error}")).bin];
@@ -54,8 +57,12 @@ impl Authority {
         let mut params = CertificateParams::new(names).expect("params");
         params.distinguished_name.push(DnType::CommonName, common_name);
         let key = KeyPair::generate().expect("a key");
+        (self.sign(&params, &key), key.serialize_pem())
+    }
+
+    fn sign(&self, params: &CertificateParams, key: &KeyPair) -> String {
         let issuer = Issuer::from_params(&self.params, &self.key);
-        (params.signed_by(&key, &issuer).expect("signed").pem(), key.serialize_pem())
+        params.signed_by(key, &issuer).expect("signed").pem()
     }
 }
 
@@ -67,26 +74,35 @@ struct Bench {
 
 impl Bench {
     fn new(certificate: &(String, String)) -> Option<Self> {
+        let hba = [
+            "hostnossl all nossl 127.0.0.1/32 trust",
+            "host all secret 127.0.0.1/32 scram-sha-256",
+            "host all old 127.0.0.1/32 md5",
+            "host all postgres 127.0.0.1/32 trust",
+        ];
+        Self::with(certificate, &hba, None)
+    }
+
+    /// With these lines for TCP in `pg_hba.conf`, and the authority whose clients' certificates are taken.
+    fn with(certificate: &(String, String), hba: &[&str], clients: Option<&Authority>) -> Option<Self> {
         let programs = programs()?;
         let home = Home::new().unwrap_or_else(|error| panic!("{error}"));
         let folder = home.make_folder("tls").unwrap_or_else(|error| panic!("{error}"));
         write(&home, &folder, certificate);
         let file = |name: &str| folder.join(name).display().to_string();
-        let options = PostgresOptions {
-            settings: vec![
-                setting("ssl", "on"),
-                setting("ssl_cert_file", &file("server.crt")),
-                setting("ssl_key_file", &file("server.key")),
-            ],
-            hba: vec![
-                "local all all trust".to_owned(),
-                "hostnossl all nossl 127.0.0.1/32 trust".to_owned(),
-                "host all secret 127.0.0.1/32 scram-sha-256".to_owned(),
-                "host all old 127.0.0.1/32 md5".to_owned(),
-                "host all postgres 127.0.0.1/32 trust".to_owned(),
-            ],
-            ..tcp()
-        };
+        let mut settings = vec![
+            setting("ssl", "on"),
+            setting("ssl_cert_file", &file("server.crt")),
+            setting("ssl_key_file", &file("server.key")),
+        ];
+        if let Some(clients) = clients {
+            let path = folder.join("clients.crt");
+            fs::write(&path, &clients.pem).expect("written");
+            home.give(&path).unwrap_or_else(|error| panic!("{error}"));
+            settings.push(setting("ssl_ca_file", &file("clients.crt")));
+        }
+        let hba = std::iter::once("local all all trust").chain(hba.iter().copied()).map(str::to_owned).collect();
+        let options = PostgresOptions { settings, hba, ..tcp() };
         let server = PostgresServer::start(&home, "pg", &programs, &options).unwrap_or_else(|error| panic!("{error}"));
         Some(Self { server, folder, home })
     }

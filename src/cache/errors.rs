@@ -10,6 +10,17 @@ use crate::text::{self, Untrusted};
 pub(super) enum Trouble {
     /// The URL cannot be read.
     Url(String),
+    /// A file of the configuration: certificates, a key.
+    Files(String),
+    /// The TLS handshake.
+    Tls(String),
+    /// No sentinel leads to the master.
+    Sentinel {
+        /// The master's name.
+        master: String,
+        /// What each of them said.
+        said: String,
+    },
     /// Nobody listens there.
     Absent(String),
     /// No answer in time.
@@ -45,6 +56,8 @@ impl From<RedisError> for Trouble {
         }
         if matches!(code, "NOAUTH" | "WRONGPASS") || words.contains("NOAUTH") || words.contains("WRONGPASS") {
             Self::Login(words)
+        } else if ["certificate", "fatal alert", "TLS", "corrupt message"].iter().any(|word| words.contains(word)) {
+            Self::Tls(words)
         } else if error.is_cluster_error() {
             Self::Cluster
         } else if error.is_timeout() {
@@ -66,6 +79,24 @@ fn words(error: &RedisError) -> String {
 }
 
 impl Trouble {
+    /// What went wrong, without where.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Url(why)
+            | Self::Files(why)
+            | Self::Tls(why)
+            | Self::Absent(why)
+            | Self::Gone(why)
+            | Self::Denied(why)
+            | Self::NotReady(why)
+            | Self::Other(why) => why.clone(),
+            Self::Login(why) => format!("the login was refused ({why})"),
+            Self::Slow => "no answer in time".to_owned(),
+            Self::Cluster => "a node of a cluster".to_owned(),
+            Self::Sentinel { master, said } => format!("no way to the master {master}: {said}"),
+        }
+    }
+
     /// The error for the operator: what failed, why, what to do.
     pub(super) fn into_error(self, address: &str, at: CacheProgress) -> CacheError {
         let seen = match (at.seen, at.of) {
@@ -77,8 +108,17 @@ impl Trouble {
         };
         let message = match self {
             Self::Url(why) => {
-                format!("the cache's url cannot be read: {why}; write redis://host:port/db, rediss:// or unix:///path")
+                format!(
+                    "the cache's url cannot be read: {why}; write redis://host:port/db, rediss://, unix:///path or redis-sentinel://host:port,host:port/db?master=NAME"
+                )
             }
+            Self::Files(why) => format!("the files of [database.cache] cannot be used: {why}"),
+            Self::Tls(why) => format!(
+                "TLS with the cache at {address} failed: {why}; check that its certificate names that host and is of the authority in [database.cache] ca (else of the system's), and cert and key where it asks for them"
+            ),
+            Self::Sentinel { master, said } => format!(
+                "the sentinels {address} lead to no master \"{master}\": {said}; check the hosts, the name and the login (sentinel_user, sentinel_password) in [database.cache] url"
+            ),
             Self::Absent(why) => {
                 format!("no cache server at {address}: {why}; check [database.cache] url and that it runs")
             }

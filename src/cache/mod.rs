@@ -6,18 +6,19 @@ mod pass;
 mod pattern;
 pub mod queues;
 mod unlink;
+mod sentinel;
+mod server;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client};
-use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 
 use self::errors::Trouble;
 use self::pattern::{Matcher, Pattern};
 pub use self::unlink::{Unlinked, unlink};
+use self::server::Connected;
 use crate::config;
 use crate::model::tenant::TenantKey;
 use crate::text::Untrusted;
@@ -77,8 +78,12 @@ pub async fn count(
     progress: watch::Sender<CacheProgress>,
 ) -> Result<CacheCounts, CacheError> {
     let matcher = Matcher::new(read_patterns(patterns)?, &tenants);
-    let (mut connection, address) = open(cache).await?;
+    let Connected { mut connection, address } = server::connect(cache).await?;
     let failed = |(trouble, at): (Trouble, CacheProgress)| trouble.into_error(&address, at);
+    let start = CacheProgress::default();
+    if is_cluster_node(&mut connection).await.map_err(|trouble| failed((trouble, start)))? {
+        return Err(failed((Trouble::Cluster, start)));
+    }
     let split = prefixes_of.as_ref().and_then(|key| tenants.iter().position(|ids| &ids.key == key));
     let split = split.and_then(|index| u32::try_from(index).ok());
     let tally = pass::walk(&mut connection, &matcher, split, &progress).await.map_err(failed)?;
@@ -114,19 +119,6 @@ fn read_patterns(patterns: &[String]) -> Result<Vec<Pattern>, CacheError> {
             })
         })
         .collect()
-}
-
-async fn connect(client: &Client) -> Result<MultiplexedConnection, Trouble> {
-    let settings = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(pass::CONNECT_DEADLINE))
-        .set_response_timeout(Some(pass::COMMAND_DEADLINE));
-    // The outer limit holds for the whole: name, socket, TLS and login.
-    match tokio::time::timeout(pass::CONNECT_DEADLINE, client.get_multiplexed_async_connection_with_config(&settings))
-        .await
-    {
-        Ok(connection) => connection.map_err(Trouble::from),
-        Err(_) => Err(Trouble::Slow),
-    }
 }
 
 /// A node of a cluster walks its own keys only: its counts would be quietly too low.

@@ -3,13 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use redis::Client;
 use redis::aio::MultiplexedConnection;
-use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 use super::errors::Trouble;
-use super::{CacheError, CacheIds, CacheProgress, connect, is_cluster_node, pass};
+use super::server::{self, Connected};
+use super::{CacheError, CacheIds, CacheProgress, is_cluster_node, pass};
 use crate::config;
 use crate::layout::Queues;
 use crate::text::Untrusted;
@@ -51,10 +50,8 @@ pub struct QueueLength {
 /// When Redis is absent, slow beyond its deadline, refuses us, or goes away.
 pub async fn waiting(cache: &config::Cache, rule: &Queues, ids: &CacheIds) -> Result<Waiting, CacheError> {
     let none = CacheProgress::default();
-    let client = Client::open(cache.url.expose_secret()).map_err(|error| Trouble::from(error).into_error("", none))?;
-    let address = client.get_connection_info().addr().to_string();
+    let Connected { mut connection, address } = server::connect(cache).await?;
     let look = async {
-        let mut connection = connect(&client).await?;
         if is_cluster_node(&mut connection).await? {
             return Err(Trouble::Cluster);
         }

@@ -1,9 +1,11 @@
 //! libpq's connection strings: URLs and `key=value` lists, with libpq's environment variables filling in what they
 //! leave out. Every key that libpq has is either followed or refused with a word of why; none is ignored in silence.
-//! This module parses and checks; it connects to nothing and reads no file.
+//! This module parses and checks; it connects to nothing, and reads no file but the service file.
 
+mod hosts;
 mod params;
 mod parse;
+mod service;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -13,17 +15,24 @@ use secrecy::SecretString;
 
 use super::surroundings::{NotUnicode, Surroundings};
 
+pub use hosts::{Place, SessionAttrs};
 pub use parse::Params;
 
 /// A connection string, parsed and checked.
 #[derive(Debug, Clone)]
 pub struct Conninfo {
-    /// Where the server is.
+    /// Where the server is; of several, the first.
     pub host: Host,
-    /// The address to use instead of looking the host up.
+    /// The address to use instead of looking the host up; of several, the first's.
     pub hostaddr: Option<IpAddr>,
-    /// The port.
+    /// The port; of several, the first's.
     pub port: u16,
+    /// Further servers, tried after the first in this order.
+    pub others: Vec<Place>,
+    /// What a server has to be.
+    pub session_attrs: SessionAttrs,
+    /// The servers are tried in an order that differs from one connection to the next.
+    pub load_balance: bool,
     /// The role.
     pub user: String,
     /// The database.
@@ -38,6 +47,14 @@ pub struct Conninfo {
     pub sslmode: SslMode,
     /// Certificates to trust; `None`: libpq's default file where it is there, else the system's.
     pub sslrootcert: Option<RootCert>,
+    /// The certificate with which to log in; `None`: libpq's default file where it is there.
+    pub sslcert: Option<PathBuf>,
+    /// Its private key; `None`: libpq's default file.
+    pub sslkey: Option<PathBuf>,
+    /// The password of the private key's file.
+    pub sslpassword: Option<SecretString>,
+    /// Whether a certificate is sent to a server that asks for one (`sslcertmode`).
+    pub send_certificate: bool,
     /// Start TLS without asking first (PostgreSQL 17 and later).
     pub direct_tls: bool,
     /// Whether the host's name is sent in the TLS handshake.
@@ -48,7 +65,7 @@ pub struct Conninfo {
     pub tls_max: Option<TlsVersion>,
     /// Channel binding of SCRAM.
     pub channel_binding: ChannelBinding,
-    /// Limit for the whole of connecting; `None`: none.
+    /// Limit for the whole of connecting to one of the hosts; `None`: none.
     pub connect_timeout: Option<Duration>,
     /// TCP keepalive.
     pub keepalives: Keepalives,
@@ -189,6 +206,14 @@ pub enum ConninfoError {
         /// Why, or what to do instead.
         why: &'static str,
     },
+    /// A service that cannot be followed.
+    #[error("the service \"{name}\" (PGSERVICE, or service= in the connection string): {why}")]
+    Service {
+        /// Its name.
+        name: String,
+        /// File and line, and what is wrong there.
+        why: String,
+    },
     /// There is no user to log in as.
     #[error("no user is given, and the name of this account is unknown; set user= in the connection string, or PGUSER")]
     NoUser,
@@ -207,27 +232,35 @@ impl Conninfo {
         params::check(&params, around)
     }
 
-    /// Whether the server is on this machine, as far as the connection string says: a forwarded port looks local too.
-    #[must_use]
-    pub fn is_local(&self) -> bool {
-        self.host.is_local() && self.hostaddr.is_none_or(|address| address.to_canonical().is_loopback())
+    /// The servers, in the order of the connection string.
+    fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        let first = Place { host: self.host.clone(), hostaddr: self.hostaddr, port: self.port };
+        std::iter::once(first).chain(self.others.iter().cloned())
     }
 
-    /// `user@host:port/dbname`, or with the socket's folder for the host. Never the password.
+    /// The same for each of the servers alone, in the order of the connection string.
+    #[must_use]
+    pub fn each(&self) -> Vec<Self> {
+        let alone = |Place { host, hostaddr, port }| Self { host, hostaddr, port, others: Vec::new(), ..self.clone() };
+        self.places().map(alone).collect()
+    }
+
+    /// Whether all servers are on this machine, as far as the connection string says: a forwarded port looks local too.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.places().all(|place| place.is_local())
+    }
+
+    /// `user@host:port/dbname`, or with the socket's folder for the host; hosts with commas between. Never the password.
     #[must_use]
     pub fn address(&self) -> String {
         format!("{}@{}/{}", self.user, self.place(), self.dbname)
     }
 
-    /// `host:port`, or the socket's folder with the port.
+    /// `host:port`, or the socket's folder with the port; hosts with commas between.
     #[must_use]
     pub fn place(&self) -> String {
-        match &self.host {
-            Host::Tcp(name) if name.contains(':') => format!("[{name}]:{}", self.port),
-            Host::Tcp(name) => format!("{name}:{}", self.port),
-            Host::Unix(folder) => format!("{}:{}", folder.display(), self.port),
-            Host::DefaultSocket => format!("local socket:{}", self.port),
-        }
+        self.places().map(|place| place.words()).collect::<Vec<_>>().join(",")
     }
 }
 
@@ -283,6 +316,8 @@ mod tests {
             ("hostaddr=10.0.0.1", SslMode::VerifyFull),
             ("host=localhost hostaddr=10.0.0.1", SslMode::VerifyFull),
             ("host=localhost sslrootcert=system", SslMode::VerifyFull),
+            ("host=localhost,127.0.0.1", SslMode::Prefer),
+            ("host=localhost,db.example", SslMode::VerifyFull),
         ] {
             assert_eq!(parsed(text, &[]).sslmode, mode, "{text}");
         }
@@ -294,15 +329,15 @@ mod tests {
         for (text, key) in [
             ("sslmode=allow", "sslmode=allow"),
             ("sslmode=bogus", "sslmode"),
-            ("sslcert=x", "sslcert"),
             ("options='-c x=y'", "options"),
-            ("service=x", "service"),
-            ("host=a,b", "host"),
+            ("sslcertmode=require", "sslcertmode"),
+            ("service=x", "x"),
+            ("load_balance_hosts=yes", "load_balance_hosts"),
             ("port=0", "port"),
             ("port=5432,5433", "port"),
             ("requirepeer=postgres", "requirepeer"),
             ("require_auth=scram-sha-256", "require_auth"),
-            ("target_session_attrs=read-write", "target_session_attrs"),
+            ("target_session_attrs=writable", "target_session_attrs"),
             ("gssencmode=require", "gssencmode"),
             ("client_encoding=LATIN1", "client_encoding"),
             ("sslrootcert=system sslmode=require", "sslmode"),

@@ -216,10 +216,22 @@ pub struct Allow {
 /// `[database.cache]`.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    /// `redis://`, `rediss://` or `unix://`, possibly with a password.
+    /// `redis://`, `rediss://`, `unix://`, `redis-sentinel://` or `rediss-sentinel://`, possibly with a password.
     pub url: SecretString,
+    /// `ca`: the authority of the server's certificate, as a PEM file; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// `cert` and `key`: the certificate with which to log in and its private key, as PEM files.
+    pub client: Option<(PathBuf, PathBuf)>,
     /// Patterns with `{id}`, `{slug}`, `{schema}`; empty: the layout's.
     pub keys: Vec<String>,
+}
+
+impl Cache {
+    /// A cache with the default of every other option.
+    #[must_use]
+    pub const fn new(url: SecretString) -> Self {
+        Self { url, ca: None, client: None, keys: Vec::new() }
+    }
 }
 
 /// `[database.jobs]`.

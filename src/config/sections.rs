@@ -1,6 +1,8 @@
 //! The sections of the file, option by option. The file `config.example.toml` says the same in words; a test holds
 //! that neither has an option that the other lacks.
 
+mod cache;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use super::conninfo::{Conninfo, Params};
 use super::document::{Section, Text, parse_duration};
 use super::error::ConfigError;
 use super::{
-    Allow, Cache, CommandPassword, Database, Jobs, LayoutChoice, LedgerTable, Migrations, Pooler, TenantsOverride, Ui,
+    Allow, CommandPassword, Database, Jobs, LayoutChoice, LedgerTable, Migrations, Pooler, TenantsOverride, Ui,
 };
 use crate::model::environment::Environment;
 use crate::model::ident::{Ident, QualifiedName, SchemaName};
@@ -97,7 +99,7 @@ pub(super) fn database(section: &mut Section<'_>) -> Result<Found, ConfigError> 
     database.tenants = tenants(&mut section.table("tenants")?)?;
     database.migrations = migrations(&mut section.table("migrations")?)?;
     let mut cache_section = section.table("cache")?;
-    let (cache, cache_literal) = cache(&mut cache_section)?;
+    let (cache, cache_literal) = cache::read(&mut cache_section)?;
     database.cache = cache;
     database.jobs = jobs(&mut section.table("jobs")?)?;
     section.finish()?;
@@ -316,34 +318,8 @@ fn folder(section: &mut Section<'_>, key: &'static str) -> Result<Option<PathBuf
     }
 }
 
+/// Where a password stands in plain text: the option and the place.
 type Literal = Option<(&'static str, usize)>;
-
-fn cache(section: &mut Section<'_>) -> Result<(Option<Cache>, Literal), ConfigError> {
-    if !section.is_there() {
-        return Ok((None, None));
-    }
-    let Some(url) = section.text("url")? else {
-        return Err(section.wrong(
-            "url",
-            section.start,
-            "is missing; allowed: redis://, rediss:// or unix:// and what follows",
-        ));
-    };
-    let schemes = ["redis://", "rediss://", "unix://", "redis+unix://", "valkey://", "valkeys://"];
-    if !schemes.iter().any(|scheme| url.value.starts_with(scheme)) {
-        return Err(section.wrong("url", url.at, "must start with redis://, rediss:// or unix://"));
-    }
-    let mut keys = Vec::new();
-    for text in section.list("keys")?.unwrap_or_default() {
-        if !["{id}", "{slug}", "{schema}"].iter().any(|name| text.value.contains(name)) {
-            return Err(section.wrong("keys", text.at, "each pattern must contain {id}, {slug} or {schema}"));
-        }
-        keys.push(text.value);
-    }
-    section.finish()?;
-    let literal = cache_password(&without_variables(url.raw)).then_some(("cache.url", url.at));
-    Ok((Some(Cache { url: SecretString::from(url.value), keys }), literal))
-}
 
 /// The pause between two batches, as the file and the command write it: `30s`.
 ///
@@ -386,7 +362,7 @@ fn without_variables(raw: &str) -> String {
 fn has_literal_password(raw: &str) -> bool {
     let text = without_variables(raw);
     match Params::parse(&text) {
-        Ok(params) => params.get("password").is_some(),
+        Ok(params) => params.get("password").or(params.get("sslpassword")).is_some(),
         // It makes sense only with its variables: judged by its looks, rather too strictly.
         Err(_) => text.contains("password") || user_info(&text).is_some_and(|login| login.contains(':')),
     }
@@ -395,17 +371,6 @@ fn has_literal_password(raw: &str) -> bool {
 fn user_info(url: &str) -> Option<&str> {
     let rest = url.split_once("://")?.1;
     rest[..rest.find(['/', '?']).unwrap_or(rest.len())].rsplit_once('@').map(|(login, _)| login)
-}
-
-fn cache_password(text: &str) -> bool {
-    let in_login = user_info(text).and_then(|login| login.split_once(':')).is_some_and(|(_, word)| !word.is_empty());
-    let in_query = text.split_once('?').is_some_and(|(_, query)| {
-        query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .any(|(key, value)| key.starts_with("pass") && !value.is_empty())
-    });
-    in_login || in_query
 }
 
 #[cfg(test)]
@@ -419,6 +384,7 @@ mod tests {
             "postgresql://h/db?password=secret",
             "host=h password=secret",
             "host=h password='a b'",
+            "host=h sslkey=k sslpassword=secret",
             "postgresql://ops:pre${REST}@h/db",
             "postgresql://ops:$$@h/db",
             "postgresql://ops:secret@${HOST}/db",
@@ -429,12 +395,6 @@ mod tests {
             ["", "${URL}", "postgresql://ops:${PW}@h/db", "postgresql://ops@h/db", "host=h password=${PW}", "host=h"]
         {
             assert!(!has_literal_password(text), "{text}");
-        }
-        for text in ["redis://:secret@h", "rediss://u:secret@h/0", "unix:///s?pass=secret"] {
-            assert!(cache_password(text), "{text}");
-        }
-        for text in ["redis://h:6379/0", "redis://user@h", "redis://u:@h", "unix:///s?db=1"] {
-            assert!(!cache_password(text), "{text}");
         }
     }
 

@@ -136,7 +136,7 @@ impl Demo {
                 shared_path: Some(self.shared.clone()),
                 ..config::Migrations::default()
             },
-            cache: Some(config::Cache { url: SecretString::from(self.cache_url()), keys: Vec::new() }),
+            cache: Some(config::Cache::new(SecretString::from(self.cache_url()))),
             jobs: config::Jobs::default(),
         };
         let ui = config::Ui { theme: "default".to_owned(), refresh: Duration::from_secs(5), mouse: false };

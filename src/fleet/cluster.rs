@@ -113,6 +113,7 @@ mod tests {
 
     fn facts(identifier: Option<&str>, database_oid: u32) -> ServerFacts {
         ServerFacts {
+            host: 0,
             version: "15.20".to_owned(),
             version_num: 150_020,
             user: "ops".into(),

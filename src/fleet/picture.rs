@@ -377,7 +377,10 @@ impl Picture {
         DatabaseView {
             name: Arc::clone(&config.name),
             environment: config.environment,
-            address: self.target.address.clone(),
+            address: match &self.facts {
+                Some(facts) => self.target.address_of(facts.host),
+                None => self.target.address.clone(),
+            },
             user: self.facts.as_ref().map_or_else(Untrusted::default, |facts| facts.user.clone()),
             layout: self.layout.as_ref().map(|layout| Untrusted::new(&*layout.name)),
             tool: self.tool(),

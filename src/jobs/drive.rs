@@ -245,6 +245,7 @@ impl Step<'_, '_> {
             version: self.row.version.raw(),
             extra: self.shared.search_path_extra,
             application_name: &self.name,
+            host: session.facts.host,
             encrypted: session.facts.tls,
         };
         environment::order(&place).await

@@ -17,29 +17,40 @@ use super::session::ServerMessage;
 use super::tls::{self, Check};
 use super::wire::{self, Endpoint, Tls, Wire, WireError};
 use super::words;
-use crate::config::conninfo::{ChannelBinding, Conninfo, SslMode};
+use crate::config::conninfo::{ChannelBinding, Conninfo, Host, SslMode};
 use crate::text::Untrusted;
 
 /// How many notices may wait to be taken.
 const MESSAGES: usize = 256;
 /// How long the refusal of a handshake may take to be told.
-const NO_LIMIT: Duration = Duration::from_secs(60 * 60);
+pub(super) const NO_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// Asks the operator for a password; `None` where there is nobody to ask.
 pub type Prompt = Arc<dyn Fn(&str) -> Option<SecretString> + Send + Sync>;
 
 /// Everything about a server that does not change between two connections.
 pub(super) struct Server {
+    /// With all of its hosts.
     pub conninfo: Conninfo,
+    /// One for each host, at least one.
+    pub hosts: Vec<HostServer>,
     pub home: Option<PathBuf>,
     pub password_command: Option<Vec<String>>,
-    pub tls: Option<(Tls, Check)>,
     pub kept: Mutex<Kept>,
     pub prompt: Option<Prompt>,
 }
 
+/// One of the hosts.
+pub(super) struct HostServer {
+    /// With this host alone.
+    pub conninfo: Conninfo,
+    pub tls: Option<(Tls, Check)>,
+}
+
 /// A connection, logged in.
 pub(super) struct Opened {
+    /// Which of the hosts.
+    pub host: usize,
     pub client: Client,
     pub cancel: Cancel,
     pub life: Life,
@@ -85,26 +96,30 @@ impl Life {
 }
 
 impl Server {
-    /// Opens a connection under this name.
-    pub(super) async fn open(&self, application_name: &str) -> Result<Opened, LinkError> {
-        let password = self.password(&mut *self.kept.lock().await).await?;
-        let refused = match self.try_open(application_name, &password).await {
-            Ok(opened) => return Ok(opened),
+    /// Opens a connection to one of the hosts under this name.
+    pub(super) async fn open_host(&self, host: usize, application_name: &str) -> Result<Opened, LinkError> {
+        let one = self.host(host);
+        let password = self.password(one, &mut *self.kept.lock().await).await?;
+        let refused = match one.try_open(application_name, &password).await {
+            Ok(opened) => return Ok(Opened { host, ..opened }),
             Err(refused) => refused,
         };
         let again = match (&refused.again, &password.origin) {
-            (Again::WrongPassword, Origin::Command { fresh: false }) => self.run_command_again(&password).await?,
+            (Again::WrongPassword, Origin::Command { fresh: false }) => self.run_command_again(one, &password).await?,
             (Again::NoPassword, _) => self.ask().await,
             (Again::WrongPassword | Again::No, _) => None,
         };
         match again {
-            Some(password) => self.try_open(application_name, &password).await.map_err(|refused| refused.error),
+            Some(password) => {
+                let opened = one.try_open(application_name, &password).await.map_err(|refused| refused.error)?;
+                Ok(Opened { host, ..opened })
+            }
             None => Err(refused.error),
         }
     }
 
     /// A command's password may be short-lived: what it printed for an earlier login may be stale by now.
-    async fn run_command_again(&self, stale: &Password) -> Result<Option<Password>, LinkError> {
+    async fn run_command_again(&self, one: &HostServer, stale: &Password) -> Result<Option<Password>, LinkError> {
         let mut kept = self.kept.lock().await;
         let same = match (&kept.command, &stale.secret) {
             (Some(kept), Some(stale)) => password::exposed(kept) == password::exposed(stale),
@@ -113,18 +128,24 @@ impl Server {
         if same {
             kept.command = None;
         }
-        self.password(&mut kept).await.map(Some)
+        self.password(one, &mut kept).await.map(Some)
     }
 
-    /// The password of the next login; nobody is asked for one.
-    pub(super) async fn known_password(&self) -> Result<Option<SecretString>, LinkError> {
-        Ok(self.password(&mut *self.kept.lock().await).await?.secret)
+    /// One of the hosts; an index that is none is the first's.
+    pub(super) fn host(&self, index: usize) -> &HostServer {
+        self.hosts.get(index).unwrap_or(&self.hosts[0])
     }
 
-    async fn password(&self, kept: &mut Kept) -> Result<Password, LinkError> {
-        let passfile = super::passfile::path(&self.conninfo, self.home.as_deref());
-        password::obtain(kept, self.password_command.as_deref(), &self.conninfo, passfile).await.map_err(|error| {
-            words::link_error(&self.conninfo, LinkErrorKind::Refused, &error.to_string(), "Run it by hand to see why")
+    /// The password of the next login there; nobody is asked for one.
+    pub(super) async fn known_password(&self, host: usize) -> Result<Option<SecretString>, LinkError> {
+        Ok(self.password(self.host(host), &mut *self.kept.lock().await).await?.secret)
+    }
+
+    async fn password(&self, one: &HostServer, kept: &mut Kept) -> Result<Password, LinkError> {
+        let conninfo = &one.conninfo;
+        let passfile = super::passfile::path(conninfo, self.home.as_deref());
+        password::obtain(kept, self.password_command.as_deref(), conninfo, passfile).await.map_err(|error| {
+            words::link_error(conninfo, LinkErrorKind::Refused, &error.to_string(), "Run it by hand to see why")
         })
     }
 
@@ -141,7 +162,9 @@ impl Server {
         kept.typed = tokio::task::spawn_blocking(move || prompt(&question)).await.ok().flatten();
         kept.typed.clone().map(typed)
     }
+}
 
+impl HostServer {
     async fn try_open(&self, application_name: &str, password: &Password) -> Result<Opened, Refusal> {
         let limit = self.conninfo.connect_timeout.unwrap_or(NO_LIMIT);
         match tokio::time::timeout(limit, self.negotiate(application_name, password)).await {
@@ -208,7 +231,7 @@ impl Server {
         let cancel = Cancel::of(&client, place, conninfo.keepalives, tls).await.map_err(refused)?;
         let mut warnings = self.warnings(encrypted);
         warnings.extend(password.ignored.clone());
-        Ok(Opened { client, cancel, life, messages, tls: encrypted, warnings })
+        Ok(Opened { host: 0, client, cancel, life, messages, tls: encrypted, warnings })
     }
 
     /// The library's configuration. The stream is ready when it gets it: it is told to start TLS at once, and the
@@ -329,15 +352,22 @@ pub(super) fn server(
     home: Option<PathBuf>,
     password_command: Option<Vec<String>>,
 ) -> Result<Server, LinkError> {
-    use crate::config::conninfo::Host;
-    let wants_tls =
-        conninfo.sslmode != SslMode::Disable && (matches!(conninfo.host, Host::Tcp(_)) || conninfo.hostaddr.is_some());
-    let tls = if wants_tls {
+    let each = conninfo.each();
+    let wants_tls = |one: &Conninfo| {
+        one.sslmode != SslMode::Disable && (matches!(one.host, Host::Tcp(_)) || one.hostaddr.is_some())
+    };
+    let made = if each.iter().any(wants_tls) {
         let made = tls::connector(&conninfo, home.as_deref())
             .map_err(|error| words::link_error(&conninfo, LinkErrorKind::Refused, &error.to_string(), ""))?;
         Some(made)
     } else {
         None
     };
-    Ok(Server { conninfo, home, password_command, tls, kept: Mutex::new(Kept::default()), prompt: None })
+    let host = |one: Conninfo| {
+        let made = made.as_ref().filter(|_| wants_tls(&one));
+        let tls = made.map(|(tls, check)| (Tls { name: tls::name(&one), ..tls.clone() }, *check));
+        HostServer { conninfo: one, tls }
+    };
+    let hosts = each.into_iter().map(host).collect();
+    Ok(Server { conninfo, hosts, home, password_command, kept: Mutex::new(Kept::default()), prompt: None })
 }

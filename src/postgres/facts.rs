@@ -17,6 +17,8 @@ pub const SUPERUSER: &str = "the role is a superuser";
 /// What a session turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerFacts {
+    /// Which of the connection string's hosts, from 0.
+    pub host: usize,
     /// `server_version`, as `15.20`.
     pub version: String,
     /// `server_version_num`, as 150020.
@@ -105,7 +107,8 @@ pub(super) fn row_lists(messages: &[SimpleQueryMessage]) -> Vec<Vec<TextRow>> {
     lists
 }
 
-async fn first_row(client: &Client, sql: &str) -> Result<Option<TextRow>, tokio_postgres::Error> {
+/// The first row of one statement's answer.
+pub(super) async fn first_row(client: &Client, sql: &str) -> Result<Option<TextRow>, tokio_postgres::Error> {
     let messages = client.simple_query(sql).await?;
     Ok(row_lists(&messages).into_iter().next().and_then(|rows| rows.into_iter().next()))
 }
@@ -118,7 +121,7 @@ pub(super) async fn backend_pid(client: &Client) -> Result<Option<i32>, tokio_po
 
 /// Asks for the facts, within the time that connecting may take.
 pub(super) async fn ask_in_time(target: &Target, opened: &Opened) -> Result<ServerFacts, LinkError> {
-    let conninfo = &target.server.conninfo;
+    let conninfo = &target.server.host(opened.host).conninfo;
     let limit = conninfo.connect_timeout.unwrap_or(Patience::Background.limit());
     let (words, hint) = match tokio::time::timeout(limit, ask(opened)).await {
         Ok(Ok((mut facts, pid))) => {
@@ -203,6 +206,7 @@ async fn ask(opened: &Opened) -> Result<(ServerFacts, i32), FactsError> {
     let system_identifier = one("the system identifier", system, true);
     let timeline = one("the timeline", timeline, !standby);
     let facts = ServerFacts {
+        host: opened.host,
         version: text(1).split_whitespace().next().unwrap_or_default().to_owned(),
         version_num,
         user: Untrusted::new(text(3)),

@@ -7,6 +7,8 @@
 pub mod bind;
 mod cancel;
 pub mod catalog;
+mod choose;
+mod clientcert;
 mod connect;
 pub mod detail;
 mod errors;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tokio_postgres::Client;
-
 use super::connect::{Opened, Server};
 use super::facts;
 
 /// How long the search for signs of a transaction pool may take: behind an exhausted pool every question waits.
 const DEADLINE: Duration = Duration::from_secs(2);
+/// Their `application_name`.
+const PROBE: &str = concat!("tenantui/", env!("CARGO_PKG_VERSION"), " probe");
 /// Further connections that are opened to catch the first one's server process.
 const PROBES: usize = 4;
 
@@ -64,23 +64,23 @@ pub(super) enum Finding {
 
 /// Looks for signs that a pooler does not keep sessions; `first_pid` is what the first statement saw.
 pub(super) async fn probe(server: &Server, opened: &Opened, first_pid: i32) -> Finding {
-    match tokio::time::timeout(DEADLINE, look(server, &opened.client, first_pid)).await {
+    match tokio::time::timeout(DEADLINE, look(server, opened, first_pid)).await {
         Ok(finding) => finding,
         Err(_) => Finding::Unknown(format!("the probe had no answer within {} s", DEADLINE.as_secs())),
     }
 }
 
-async fn look(server: &Server, ours: &Client, first_pid: i32) -> Finding {
+async fn look(server: &Server, first: &Opened, first_pid: i32) -> Finding {
     const MOVED: &str = "two statements of one session ran in two processes of the server";
     const SHARED: &str = "another session got this session's process of the server";
     let mut others = Vec::new();
     for _ in 0..PROBES {
-        match facts::backend_pid(ours).await {
+        match facts::backend_pid(&first.client).await {
             Ok(Some(pid)) if pid == first_pid => {}
             Ok(_) => return Finding::NotSession(MOVED),
             Err(error) => return Finding::Unknown(super::words::library_words(&error)),
         }
-        let other = match server.open(concat!("tenantui/", env!("CARGO_PKG_VERSION"), " probe")).await {
+        let other = match server.open_host(first.host, PROBE).await {
             Ok(other) => other,
             Err(error) => return Finding::Unknown(error.to_string()),
         };

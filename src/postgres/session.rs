@@ -118,14 +118,14 @@ impl Reader {
         } else {
             Some(settings::prelude(&settings))
         };
-        let Opened { client, cancel, life, .. } = opened;
+        let Opened { host, client, cancel, life, .. } = opened;
         Ok(Self {
             client,
             cancel,
             life,
             facts,
             patience,
-            address: target.address.clone(),
+            address: target.address_of(host),
             prelude,
             unfinished: AtomicBool::new(false),
         })
@@ -311,7 +311,7 @@ async fn make(
             opened.life.cut();
             let words = "logged in, and then no answer to its settings";
             Err(words::link_error(
-                &target.server.conninfo,
+                &target.server.host(opened.host).conninfo,
                 LinkErrorKind::Unreachable,
                 words,
                 "Is the way there slow or stalled?",

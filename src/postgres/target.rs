@@ -70,19 +70,31 @@ impl Target {
         self.server.open(&reader_name(&self.server)).await.map(drop)
     }
 
-    /// The password that the next login would use, for a program that is to log in by itself. After a session was
+    /// The password that the next login at this host ([`ServerFacts::host`](super::session::ServerFacts)) would use, for a program that is to log in by itself. After a session was
     /// opened it is one that the server has taken.
     ///
     /// # Errors
     /// When the password command fails.
-    pub async fn password(&self) -> Result<Option<SecretString>, LinkError> {
-        self.server.known_password().await
+    pub async fn password(&self, host: usize) -> Result<Option<SecretString>, LinkError> {
+        self.server.known_password(host).await
     }
 
-    /// The connection string as it is understood.
+    /// The connection string as it is understood, with all of its hosts.
     #[must_use]
     pub fn conninfo(&self) -> &Conninfo {
         &self.server.conninfo
+    }
+
+    /// The same with one of its hosts alone ([`ServerFacts::host`](super::session::ServerFacts)).
+    #[must_use]
+    pub fn conninfo_of(&self, host: usize) -> &Conninfo {
+        &self.server.host(host).conninfo
+    }
+
+    /// As [`Self::address`], with this host alone.
+    #[must_use]
+    pub fn address_of(&self, host: usize) -> Untrusted {
+        Untrusted::new(self.conninfo_of(host).address())
     }
 }
 

@@ -13,6 +13,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::clientcert::{self, ClientCertError};
 use super::wire::Tls;
 use crate::config::conninfo::{Conninfo, Host, RootCert, SslMode, TlsVersion};
 
@@ -38,6 +39,10 @@ pub(super) enum TlsError {
         "the system has no trusted certificates; install them (Debian: ca-certificates) or set sslrootcert to a file"
     )]
     NoSystemStore,
+    #[error(transparent)]
+    ClientCertificate(#[from] ClientCertError),
+    #[error("the client's certificate (sslcert) and its private key (sslkey) cannot be used together: {0}")]
+    Pair(rustls::Error),
     #[error("TLS cannot be set up: {0}")]
     Library(#[from] rustls::Error),
     #[error("TLS cannot be set up: {0}")]
@@ -71,20 +76,28 @@ pub(super) fn connector(conninfo: &Conninfo, home: Option<&Path>) -> Result<(Tls
         Check::Authority => Arc::new(AnyName(trusting(root, &provider)?)),
         Check::Name => Arc::new(trusting(root, &provider)?),
     };
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions(conninfo))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match clientcert::load(conninfo, home)? {
+        Some((chain, key)) => config.with_client_auth_cert(chain, key).map_err(TlsError::Pair)?,
+        None => config.with_no_client_auth(),
+    };
     config.enable_sni = conninfo.sslsni;
     if conninfo.direct_tls {
         config.alpn_protocols = vec![b"postgresql".to_vec()];
     }
-    let name = match &conninfo.host {
+    let connector = MakeRustlsConnect::new(config);
+    Ok((Tls { connector, name: name(conninfo), direct: conninfo.direct_tls }, check))
+}
+
+/// The name that the server's certificate has to have.
+pub(super) fn name(conninfo: &Conninfo) -> String {
+    match &conninfo.host {
         Host::Tcp(name) => name.trim_end_matches('.').to_owned(),
         Host::Unix(_) | Host::DefaultSocket => "localhost".to_owned(),
-    };
-    Ok((Tls { connector: MakeRustlsConnect::new(config), name, direct: conninfo.direct_tls }, check))
+    }
 }
 
 fn versions(conninfo: &Conninfo) -> Vec<&'static rustls::SupportedProtocolVersion> {

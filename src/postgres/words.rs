@@ -151,6 +151,9 @@ fn of_handshake(conninfo: &Conninfo, error: &io::Error) -> LinkError {
     };
     let (words, hint) = match cause {
         rustls::Error::InvalidCertificate(problem) => certificate_words(conninfo, problem),
+        rustls::Error::AlertReceived(alert) if conninfo.sslcert.is_some() => {
+            (format!("the server ended the TLS handshake: {alert:?}"), CLIENT_CERTIFICATE.to_owned())
+        }
         other => (
             format!("the TLS handshake failed: {other}"),
             "tenantui speaks TLS 1.2 and 1.3; check the server's ssl_min_protocol_version and its certificate"
@@ -231,9 +234,16 @@ pub(super) fn of_login(conninfo: &Conninfo, error: &Error, origin: &Origin, igno
         };
         return link_error(conninfo, LinkErrorKind::Refused, &words, hint);
     }
+    // With TLS 1.3 the server judges our certificate after the handshake.
+    if words.contains("received fatal alert") {
+        return link_error(conninfo, LinkErrorKind::Refused, &words, CLIENT_CERTIFICATE);
+    }
     let words = if error.is_closed() { "the server closed the connection during the login".to_owned() } else { words };
     link_error(conninfo, LinkErrorKind::Unreachable, &words, "")
 }
+
+const CLIENT_CERTIFICATE: &str = "Does the server trust the authority of the client's certificate (sslcert) and is it \
+     still valid? See the server's log and its ssl_ca_file";
 
 /// Whether the library stopped because the server wants a password and there is none.
 pub(super) fn needs_password(error: &Error) -> bool {
@@ -252,6 +262,15 @@ fn of_server(conninfo: &Conninfo, error: &DbError, origin: &Origin, ignored: Opt
 fn judge(conninfo: &Conninfo, code: &str, message: &str, origin: &Origin) -> (LinkErrorKind, String) {
     use LinkErrorKind::{Refused, Unreachable};
     match code {
+        "28000" if message.contains("client certificate") => (
+            Refused,
+            "Name a certificate by sslcert and its private key by sslkey (libpq's places: ~/.postgresql/postgresql.crt and .key)"
+                .to_owned(),
+        ),
+        "28000" if message.starts_with("certificate authentication") => (
+            Refused,
+            format!("The certificate's common name has to be {}, or pg_ident.conf has to map it", conninfo.user),
+        ),
         "28P01" => (Refused, format!("The password for role {} is wrong: {origin}", conninfo.user)),
         "28000" => (
             Refused,

@@ -5,7 +5,7 @@ use tenantui::demo::servers::PostgresOptions;
 use tenantui::model::job::JobState;
 
 use super::stage::Stage;
-use crate::support::{own_pg, tcp};
+use crate::support::{own_pg, pg, tcp};
 
 const MARKER: &str = "s3cret/M@rker";
 const ENCODED: &str = "s3cret%2FM%40rker";
@@ -39,4 +39,19 @@ async fn the_password_is_in_the_environment_and_nowhere_else() {
     assert!(url(&stage.read("t000.environ")).contains(ENCODED));
     assert!(!stage.read("t000.cmdline").contains("s3cret"));
     assert!(!log.iter().any(|line| line.contains("s3cret")), "{log:#?}");
+}
+
+#[tokio::test]
+async fn of_several_hosts_the_command_is_sent_to_the_one_in_use() {
+    let db = pg().database("drive");
+    let url = format!("postgresql://postgres:unused@127.0.0.1:1,127.0.0.1:{}/{}?sslmode=disable", db.port, db.name);
+    let port = db.port;
+    let stage = Stage::at(db, &url, 1, "tells").await;
+    let job = stage.order(|_| {}).await;
+    let (view, log) = stage.go_on(job, false).await;
+    assert_eq!((view.state, view.done), (JobState::Done, 1), "{log:#?}");
+    let around = stage.read("t000.environ");
+    assert!(around.lines().any(|line| line == format!("PGPORT={port}")), "{around}");
+    assert!(around.lines().any(|line| line == "PGHOST=127.0.0.1"), "{around}");
+    assert!(around.contains(&format!("DATABASE_URL=postgresql://postgres@127.0.0.1:{port}/")), "{around}");
 }

@@ -166,7 +166,7 @@ async fn examine(session: &Session, database: &Arc<config::Database>) -> Examina
         Ok(reader) => {
             let took = Timestamp::now().duration_since(asked).as_millis();
             let facts = reader.facts();
-            let line = format!("PostgreSQL {} as {} in {took} ms", facts.version, target.address.safe());
+            let line = format!("PostgreSQL {} as {} in {took} ms", facts.version, target.address_of(facts.host).safe());
             found.add("link", Verdict::Ok, line, None);
             server_checks::examine(&target, &reader, &mut found).await;
             privileges(&reader, &mut found).await;

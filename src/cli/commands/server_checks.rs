@@ -102,6 +102,7 @@ mod tests {
 
     fn facts(version_num: u32, pooling: Pooling) -> ServerFacts {
         ServerFacts {
+            host: 0,
             version: format!("{}.1", version_num / 10_000),
             version_num,
             user: "ops".into(),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{
-    ChannelBinding, Conninfo, ConninfoError, Host, Keepalives, Params, RootCert, SslMode, Surroundings, TlsVersion,
+    ChannelBinding, Conninfo, ConninfoError, Keepalives, Params, RootCert, SessionAttrs, SslMode, Surroundings,
+    TlsVersion, hosts, service,
 };
 
 /// The default limit for connecting. libpq has none, which would let a dead host hold the dashboard for minutes.
@@ -20,7 +21,6 @@ const VARIABLES: &[(&str, &str)] = &[
     ("PGDATABASE", "dbname"),
     ("PGUSER", "user"),
     ("PGPASSFILE", "passfile"),
-    ("PGSERVICE", "service"),
     ("PGAPPNAME", "application_name"),
     ("PGSSLMODE", "sslmode"),
     ("PGSSLROOTCERT", "sslrootcert"),
@@ -61,6 +61,11 @@ const FOLLOWED: &[&str] = &[
     "tcp_user_timeout",
     "sslmode",
     "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslpassword",
+    "service",
+    "servicefile",
     "sslnegotiation",
     "sslsni",
     "ssl_min_protocol_version",
@@ -82,11 +87,6 @@ const FOLLOWED: &[&str] = &[
 
 /// Keys that are refused whatever their value: key, whether it may come, why.
 const REFUSED: &[(&str, bool, &str)] = &[
-    ("service", true, "write the service's host, port, user and database into the connection string"),
-    ("servicefile", true, "write the service's host, port, user and database into the connection string"),
-    ("sslcert", true, "log in with a password, the pass file or password_command instead of a client certificate"),
-    ("sslkey", true, "log in with a password, the pass file or password_command instead of a client certificate"),
-    ("sslpassword", true, "log in with a password, the pass file or password_command instead of a client certificate"),
     ("sslcrl", true, "lists of revoked certificates are not read"),
     ("sslcrldir", true, "lists of revoked certificates are not read"),
     ("requirepeer", true, "the account of the server's process is not checked"),
@@ -121,17 +121,13 @@ fn hint(key: &str) -> &'static str {
 /// Checks the keys, fills in from the environment, and makes the whole.
 pub(super) fn check(given: &Params, around: &Surroundings) -> Result<Conninfo, ConninfoError> {
     for key in given.keys() {
-        if let Some((_, yet, why)) = REFUSED.iter().find(|(name, _, _)| *name == key) {
-            if given.get(key).is_some() {
-                return Err(ConninfoError::Unsupported { key: key.to_owned(), yet: *yet, why });
-            }
-        } else if key.starts_with("oauth_") {
-            return Err(ConninfoError::Unsupported { key: key.to_owned(), yet: true, why: "OAuth is not spoken" });
-        } else if !FOLLOWED.contains(&key) {
-            return Err(ConninfoError::UnknownKey { key: key.to_owned(), hint: hint(key) });
+        if given.get(key).is_some() || !REFUSED.iter().any(|(name, _, _)| *name == key) {
+            accept(key)?;
         }
     }
     let mut all = given.clone();
+    let mut warnings = Vec::new();
+    service::fill(&mut all, around, &mut warnings, accept)?;
     for (variable, key) in VARIABLES {
         if all.get(key).is_none()
             && let Some(value) = around.non_empty(variable)?
@@ -142,12 +138,25 @@ pub(super) fn check(given: &Params, around: &Surroundings) -> Result<Conninfo, C
             all.set(key, value);
         }
     }
-    let mut warnings = Vec::new();
     if around.non_empty("PGOPTIONS")?.is_some() {
         warnings.push("PGOPTIONS is not followed: connection poolers refuse options".to_owned());
     }
     refuse_what_would_matter(&all)?;
     assemble(&all, around, warnings)
+}
+
+/// Whether the key is one that is followed.
+fn accept(key: &str) -> Result<(), ConninfoError> {
+    if let Some((_, yet, why)) = REFUSED.iter().find(|(name, _, _)| *name == key) {
+        return Err(ConninfoError::Unsupported { key: key.to_owned(), yet: *yet, why });
+    }
+    if key.starts_with("oauth_") {
+        return Err(ConninfoError::Unsupported { key: key.to_owned(), yet: true, why: "OAuth is not spoken" });
+    }
+    if FOLLOWED.contains(&key) {
+        return Ok(());
+    }
+    Err(ConninfoError::UnknownKey { key: key.to_owned(), hint: hint(key) })
 }
 
 /// Keys whose harmless values are accepted, and the others refused.
@@ -161,24 +170,13 @@ fn refuse_what_would_matter(all: &Params) -> Result<(), ConninfoError> {
     only("sslcertmode", &["disable", "allow"])?;
     only("gssencmode", &["disable", "prefer"])?;
     only("gssdelegation", &["0"])?;
-    only("target_session_attrs", &["any"])?;
-    only("load_balance_hosts", &["disable"])?;
     only("min_protocol_version", &["3.0"])?;
     only("max_protocol_version", &["3.0", "3.2", "latest"])?;
     only("replication", &["false", "off", "no", "0"])?;
-    for key in ["host", "hostaddr", "port"] {
-        if all.get(key).is_some_and(|value| value.contains(',')) {
-            return Err(ConninfoError::Unsupported {
-                key: key.to_owned(),
-                yet: true,
-                why: "name one host; each server of a fleet is a [[database]] of its own",
-            });
-        }
-    }
     Ok(())
 }
 
-fn bad<T>(key: &str, allowed: &str) -> Result<T, ConninfoError> {
+pub(super) fn bad<T>(key: &str, allowed: &str) -> Result<T, ConninfoError> {
     Err(ConninfoError::BadValue { key: key.to_owned(), allowed: allowed.to_owned() })
 }
 
@@ -205,28 +203,7 @@ fn flag(all: &Params, key: &str) -> Result<bool, ConninfoError> {
 }
 
 fn assemble(all: &Params, around: &Surroundings, warnings: Vec<String>) -> Result<Conninfo, ConninfoError> {
-    let hostaddr = match all.get("hostaddr").map(str::parse) {
-        None => None,
-        Some(Ok(address)) => Some(address),
-        Some(Err(_)) => return bad("hostaddr", "a numeric IPv4 or IPv6 address"),
-    };
-    let host = match all.get("host") {
-        Some(path) if path.starts_with('/') => Host::Unix(PathBuf::from(path)),
-        Some(name) if name.starts_with('@') => {
-            return Err(ConninfoError::Unsupported {
-                key: "host".to_owned(),
-                yet: true,
-                why: "abstract Unix sockets cannot be reached; use a socket's folder",
-            });
-        }
-        Some(name) => Host::Tcp(name.to_owned()),
-        None => hostaddr.map_or(Host::DefaultSocket, |address: std::net::IpAddr| Host::Tcp(address.to_string())),
-    };
-    let port = match all.get("port").map(|port| port.trim().parse::<u16>()) {
-        None => 5432,
-        Some(Ok(port)) if port > 0 => port,
-        Some(_) => return bad("port", "1 to 65535"),
-    };
+    let (first, others) = hosts::places(all)?;
     let user = all.get("user").map(str::to_owned).or_else(|| around.user.clone()).ok_or(ConninfoError::NoUser)?;
     let dbname = all.get("dbname").unwrap_or(&user).to_owned();
     let root = match all.get("sslrootcert") {
@@ -234,8 +211,8 @@ fn assemble(all: &Params, around: &Surroundings, warnings: Vec<String>) -> Resul
         Some("system") => Some(RootCert::System),
         Some(path) => Some(RootCert::File(PathBuf::from(path))),
     };
-    let reached = hostaddr.map_or_else(|| host.clone(), |address| Host::Tcp(address.to_string()));
-    let sslmode = ssl_mode(all, host.is_local() && reached.is_local(), root.as_ref())?;
+    let local = std::iter::once(&first).chain(&others).all(hosts::Place::is_local);
+    let sslmode = ssl_mode(all, local, root.as_ref())?;
     let direct_tls = match all.get("sslnegotiation") {
         None | Some("postgres") => false,
         Some("direct") if matches!(sslmode, SslMode::Disable | SslMode::Prefer) => {
@@ -250,9 +227,12 @@ fn assemble(all: &Params, around: &Surroundings, warnings: Vec<String>) -> Resul
         return bad("ssl_min_protocol_version", "not above ssl_max_protocol_version");
     }
     Ok(Conninfo {
-        host,
-        hostaddr,
-        port,
+        host: first.host,
+        hostaddr: first.hostaddr,
+        port: first.port,
+        others,
+        session_attrs: SessionAttrs::of(all)?,
+        load_balance: hosts::load_balance(all)?,
         user,
         dbname,
         password: all.get("password").map(SecretString::from),
@@ -260,6 +240,10 @@ fn assemble(all: &Params, around: &Surroundings, warnings: Vec<String>) -> Resul
         passfile: all.get("passfile").map(PathBuf::from),
         sslmode,
         sslrootcert: root,
+        sslcert: all.get("sslcert").map(PathBuf::from),
+        sslkey: all.get("sslkey").map(PathBuf::from),
+        sslpassword: all.get("sslpassword").map(SecretString::from),
+        send_certificate: all.get("sslcertmode") != Some("disable"),
         direct_tls,
         sslsni: flag(all, "sslsni")?,
         tls_min,

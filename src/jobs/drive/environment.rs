@@ -20,6 +20,8 @@ pub(super) struct Place<'p, 'a> {
     /// Schemas behind the tenant's in the search path.
     pub(super) extra: &'p [SchemaName],
     pub(super) application_name: &'p str,
+    /// Which of the connection string's hosts our own session is at: the command has to go to the same one.
+    pub(super) host: usize,
     /// Our own session to that server is encrypted.
     pub(super) encrypted: bool,
 }
@@ -27,8 +29,8 @@ pub(super) struct Place<'p, 'a> {
 /// The order of the command. The password is asked for only now: it may be one that does not live long.
 pub(super) async fn order(place: &Place<'_, '_>) -> Result<Order, OrderError> {
     let Place { drive, tenant, .. } = place;
-    let conninfo = drive.target.conninfo();
-    let password = drive.target.password().await?;
+    let conninfo = drive.target.conninfo_of(place.host);
+    let password = drive.target.password(place.host).await?;
     let password = password.as_ref().map(|secret| secret.expose_secret());
     // `public` in the path makes several tools take its ledger for the tenant's.
     let extra = place.extra.iter().filter(|schema| schema.raw() != "public");
@@ -119,6 +121,8 @@ fn libpq(place: &Place<'_, '_>, address: &Address<'_>) -> Vec<(String, String)> 
         Some(RootCert::System) => variables.push(("PGSSLROOTCERT", "system".to_owned())),
         None => {}
     }
+    let files = [("PGSSLCERT", &conninfo.sslcert), ("PGSSLKEY", &conninfo.sslkey)];
+    variables.extend(files.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?.display().to_string()))));
     variables.extend(conninfo.connect_timeout.map(|limit| ("PGCONNECT_TIMEOUT", limit.as_secs().max(2).to_string())));
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
