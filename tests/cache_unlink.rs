@@ -21,7 +21,7 @@ fn ids(id: &str, slug: &str) -> CacheIds {
 }
 
 async fn remove(url: &str, patterns: &[&str], tenants: &[CacheIds], index: usize) -> Result<Unlinked, CacheError> {
-    let cache = Cache { url: url.to_owned().into(), keys: Vec::new() };
+    let cache = Cache::new(url.to_owned().into());
     let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
     let tenants: Arc<[CacheIds]> = tenants.to_vec().into();
     let key = tenants[index].key.clone();
@@ -68,7 +68,7 @@ async fn all_keys_of_one_tenant_go_and_none_of_another_in_pieces_that_are_told()
         "tenant:globex:a",
     ]);
     set(&url, others.clone());
-    let cache = Cache { url: url.clone().into(), keys: Vec::new() };
+    let cache = Cache::new(url.clone().into());
     let patterns: Vec<String> = BOUNDARY.iter().map(|pattern| (*pattern).to_owned()).collect();
     let mut told = Vec::new();
     let key = tenants[0].key.clone();

@@ -5,9 +5,9 @@ mod errors;
 mod pass;
 mod pattern;
 pub mod queues;
-mod unlink;
 mod sentinel;
 mod server;
+mod unlink;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use tokio::sync::watch;
 
 use self::errors::Trouble;
 use self::pattern::{Matcher, Pattern};
-pub use self::unlink::{Unlinked, unlink};
 use self::server::Connected;
+pub use self::unlink::{Unlinked, unlink};
 use crate::config;
 use crate::model::tenant::TenantKey;
 use crate::text::Untrusted;
@@ -78,12 +78,8 @@ pub async fn count(
     progress: watch::Sender<CacheProgress>,
 ) -> Result<CacheCounts, CacheError> {
     let matcher = Matcher::new(read_patterns(patterns)?, &tenants);
-    let Connected { mut connection, address } = server::connect(cache).await?;
+    let (mut connection, address) = open(cache).await?;
     let failed = |(trouble, at): (Trouble, CacheProgress)| trouble.into_error(&address, at);
-    let start = CacheProgress::default();
-    if is_cluster_node(&mut connection).await.map_err(|trouble| failed((trouble, start)))? {
-        return Err(failed((Trouble::Cluster, start)));
-    }
     let split = prefixes_of.as_ref().and_then(|key| tenants.iter().position(|ids| &ids.key == key));
     let split = split.and_then(|index| u32::try_from(index).ok());
     let tally = pass::walk(&mut connection, &matcher, split, &progress).await.map_err(failed)?;
@@ -92,15 +88,12 @@ pub async fn count(
 
 /// A connection to a server that holds all keys, and its address for messages.
 async fn open(cache: &config::Cache) -> Result<(MultiplexedConnection, String), CacheError> {
-    let start = CacheProgress::default();
-    let client = Client::open(cache.url.expose_secret()).map_err(|error| Trouble::from(error).into_error("", start))?;
-    let address = client.get_connection_info().addr().to_string();
-    let failed = |trouble: Trouble| trouble.into_error(&address, start);
-    let mut connection = connect(&client).await.map_err(failed)?;
-    if is_cluster_node(&mut connection).await.map_err(failed)? {
-        return Err(failed(Trouble::Cluster));
+    let Connected { mut connection, address } = server::connect(cache).await?;
+    match is_cluster_node(&mut connection).await {
+        Ok(false) => Ok((connection, address)),
+        Ok(true) => Err(Trouble::Cluster.into_error(&address, CacheProgress::default())),
+        Err(trouble) => Err(trouble.into_error(&address, CacheProgress::default())),
     }
-    Ok((connection, address))
 }
 
 fn read_patterns(patterns: &[String]) -> Result<Vec<Pattern>, CacheError> {
