@@ -1,11 +1,13 @@
 //! The dashboard's flows as key scripts through `App`: what an operator types, and what comes of it.
 
 mod audit;
+mod cache;
 mod control;
 pub mod desk;
 mod jobs;
 mod lost_link;
 mod rollout;
+mod several;
 mod walks;
 
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 mod alone;
 mod cache;
+mod cache_flush;
 mod cache_unlink;
 mod cli;
 mod cli_audit;
@@ -42,6 +43,7 @@ mod registry;
 mod rehearse;
 mod replay;
 mod rollback;
+mod several;
 mod shared;
 mod standby;
 mod support;

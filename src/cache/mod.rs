@@ -2,9 +2,11 @@
 //! KEYS, never a pass per tenant. Whatever Redis does, the rest is undisturbed.
 
 mod errors;
+mod input;
 mod pass;
 mod pattern;
 pub mod queues;
+mod sample;
 mod sentinel;
 mod server;
 mod unlink;
@@ -16,11 +18,12 @@ use redis::aio::MultiplexedConnection;
 use tokio::sync::watch;
 
 use self::errors::Trouble;
+pub use self::input::CacheInput;
 use self::pattern::{Matcher, Pattern};
 use self::server::Connected;
 pub use self::unlink::{Unlinked, unlink};
 use crate::config;
-use crate::model::tenant::TenantKey;
+use crate::model::tenant::{KeySample, TenantKey};
 use crate::text::Untrusted;
 
 /// What identifies a tenant in cache keys.
@@ -43,6 +46,8 @@ pub struct CacheCounts {
     pub per_tenant: HashMap<TenantKey, u64>,
     /// Keys per tenant and prefix, for the tenants asked for.
     pub by_prefix: HashMap<TenantKey, Vec<(Untrusted, u64)>>,
+    /// Some keys of those tenants, by prefix and key.
+    pub sample: HashMap<TenantKey, Vec<KeySample>>,
     /// Keys in all, others' included.
     pub keys: u64,
 }
@@ -82,8 +87,10 @@ pub async fn count(
     let failed = |(trouble, at): (Trouble, CacheProgress)| trouble.into_error(&address, at);
     let split = prefixes_of.as_ref().and_then(|key| tenants.iter().position(|ids| &ids.key == key));
     let split = split.and_then(|index| u32::try_from(index).ok());
-    let tally = pass::walk(&mut connection, &matcher, split, &progress).await.map_err(failed)?;
-    Ok(counts(&matcher, &tenants, tally, prefixes_of))
+    let mut tally = pass::walk(&mut connection, &matcher, split, &progress).await.map_err(failed)?;
+    let sample = sample::look(&mut connection, &std::mem::take(&mut tally.sample)).await;
+    let sample = prefixes_of.iter().map(|key| (key.clone(), sample.clone())).collect();
+    Ok(CacheCounts { sample, ..counts(&matcher, &tenants, tally, prefixes_of) })
 }
 
 /// A connection to a server that holds all keys, and its address for messages.
@@ -141,5 +148,5 @@ fn counts(matcher: &Matcher, tenants: &[CacheIds], tally: pass::Tally, split: Op
         prefixes.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         by_prefix.insert(key, prefixes);
     }
-    CacheCounts { per_tenant, by_prefix, keys: tally.keys }
+    CacheCounts { per_tenant, by_prefix, sample: HashMap::new(), keys: tally.keys }
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::CacheProgress;
 use super::errors::Trouble;
 use super::pattern::Matcher;
+use super::sample;
 
 /// How long a command may take.
 pub(super) const COMMAND_DEADLINE: Duration = Duration::from_millis(500);
@@ -30,6 +31,8 @@ const SLOW_FLOOR: Duration = Duration::from_millis(3);
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 /// Prefixes of one tenant that are told apart.
 const MAX_PREFIXES: usize = 1_000;
+/// Keys longer than this are no use to a reader.
+const MAX_SAMPLE_BYTES: usize = 4_096;
 
 /// What a pass found.
 #[derive(Debug, Default)]
@@ -40,6 +43,8 @@ pub(super) struct Tally {
     pub(super) keys: u64,
     /// Keys of the chosen tenant by prefix.
     pub(super) prefixes: HashMap<Vec<u8>, u64>,
+    /// Some of that tenant's keys, each with its prefix.
+    pub(super) sample: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Walks the whole database once. `split`: the tenant (its index) whose keys are also told apart by prefix.
@@ -152,23 +157,27 @@ impl<'a> Counter<'a> {
                 *count += 1;
             }
             if self.split.is_some_and(|tenant| self.matcher.tenants_of(found.slot).contains(&tenant)) {
-                self.split_off(key.get(found.rest..).unwrap_or_default());
+                self.split_off(&key, found.rest);
             }
         }
         self.lately = now;
     }
 
     /// Counts the part after the tenant's own up to its first colon; without one, the keys themselves.
-    fn split_off(&mut self, rest: &[u8]) {
+    fn split_off(&mut self, key: &[u8], rest: usize) {
+        let rest = key.get(rest..).unwrap_or_default();
         let prefix = match rest.iter().position(|byte| *byte == b':') {
             Some(colon) => &rest[..=colon],
             None => &[],
         };
-        if let Some(count) = self.tally.prefixes.get_mut(prefix) {
-            *count += 1;
-        } else {
-            let label = if self.tally.prefixes.len() < MAX_PREFIXES { prefix } else { b"..." };
-            *self.tally.prefixes.entry(label.to_vec()).or_insert(0) += 1;
+        let known = self.tally.prefixes.contains_key(prefix) || self.tally.prefixes.len() < MAX_PREFIXES;
+        let label = if known { prefix } else { b"..." };
+        let count = self.tally.prefixes.entry(label.to_vec()).or_insert(0);
+        *count += 1;
+        // SCAN walks by hash: the first keys that it meets are as good a sample as any.
+        let (of_prefix, in_all) = sample::LIMIT;
+        if *count <= of_prefix as u64 && self.tally.sample.len() < in_all && key.len() <= MAX_SAMPLE_BYTES {
+            self.tally.sample.push((label.to_vec(), key.to_vec()));
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The command line: commands, flags and their help. Only what works is offered here.
 
+mod cache;
 mod life;
 mod tenants;
 mod undo;
 
 use std::path::PathBuf;
 
+pub use cache::Cache;
 pub use life::{Bring, Mend, Remove, Rename, Way, Withdraw};
 pub use tenants::{SortBy, Tenants};
 pub use undo::Undo;
@@ -91,6 +93,8 @@ pub enum Command {
     Tenants(Tenants),
     /// Show one tenant: tables, migrations, cache, problems
     Tenant(Tenant),
+    /// Show a tenant's cache keys by prefix; --flush removes them
+    Cache(Cache),
     /// List the migrations, and how many tenants stand at each version
     Migrations(Migrations),
     /// Make a tenant: registry row, schema, migrations, status

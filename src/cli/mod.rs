@@ -140,6 +140,7 @@ where
                 | Command::Undrop(_)
                 | Command::Purge(_)
                 | Command::Repair(_)
+                | Command::Cache(args::Cache { flush: true, .. })
         )
     );
     let work = command(&session, arguments.command.as_ref());
@@ -155,6 +156,7 @@ async fn command(session: &Session, command: Option<&Command>) -> Outcome<Status
         None => commands::tenants::run(session, &Tenants::default()).await,
         Some(Command::Tenants(arguments)) => commands::tenants::run(session, arguments).await,
         Some(Command::Tenant(arguments)) => commands::tenant::run(session, arguments).await,
+        Some(Command::Cache(arguments)) => commands::cache::run(session, arguments).await,
         Some(Command::Migrations(arguments)) => commands::migrations::run(session, arguments).await,
         Some(Command::Provision(arguments)) => commands::provision::run(session, arguments).await,
         Some(Command::Migrate(arguments)) => commands::migrate::run(session, arguments).await,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use super::database::Message;
-use crate::cache::{self, CacheCounts, CacheIds, CacheProgress};
+use crate::cache::{self, CacheCounts, CacheInput, CacheProgress};
 use crate::config;
 use crate::model::fleet::CacheView;
 use crate::model::tenant::TenantKey;
@@ -18,15 +18,6 @@ const EVERY: Duration = Duration::from_secs(300);
 const RETRY: Duration = Duration::from_secs(30);
 /// A face sees progress this often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
-
-/// What a pass counts for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CacheInput {
-    /// The patterns of keys.
-    pub patterns: Vec<String>,
-    /// The tenants.
-    pub tenants: Arc<[CacheIds]>,
-}
 
 /// What the counter is told by.
 #[derive(Debug)]

@@ -9,13 +9,12 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::FleetError;
-use super::cache::CacheInput;
 use super::cluster::{Memory, Timelines};
 use super::picture::Picture;
 use super::publish::Update;
 use super::read::{self, Counts, Scope};
 use super::session::Session;
-use crate::cache::CacheCounts;
+use crate::cache::{CacheCounts, CacheInput};
 use crate::model::fleet::CacheView;
 use crate::model::server::Back;
 use crate::model::tenant::{Tenant, TenantKey};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::JobContext;
-use super::cache::CacheInput;
 use super::cluster::Memory;
 use super::judge::{self, Facts};
 use super::live::Live;
@@ -14,7 +13,7 @@ use super::pulse::Pulse;
 use super::reference::Reference;
 use super::seen::Seen;
 use super::trash;
-use crate::cache::{CacheCounts, CacheIds};
+use crate::cache::{CacheCounts, CacheInput};
 use crate::config;
 use crate::jobs::init::InitStatus;
 use crate::layout::{Layout, TakenNames};
@@ -266,20 +265,8 @@ impl Picture {
     /// What cache keys are counted for.
     #[must_use]
     pub fn cache_input(&self) -> CacheInput {
-        let configured = self.config().cache.as_ref().map(|cache| cache.keys.clone()).filter(|keys| !keys.is_empty());
-        let by_layout = || self.layout.as_ref().map(|layout| layout.cache_keys.clone()).unwrap_or_default();
-        let tenants = self.base.iter().filter(|tenant| tenant.state != TenantState::OrphanSchema);
-        CacheInput {
-            patterns: configured.unwrap_or_else(by_layout),
-            tenants: tenants
-                .map(|tenant| CacheIds {
-                    key: tenant.key.clone(),
-                    id: tenant.id.as_ref().map(|id| id.raw().to_owned()),
-                    slug: tenant.slug.raw().to_owned(),
-                    schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
-                })
-                .collect(),
-        }
+        let by_layout = self.layout.as_ref().map(|layout| &layout.cache_keys[..]).unwrap_or_default();
+        CacheInput::of(self.config().cache.as_ref(), by_layout, &self.base)
     }
 
     fn reference(&self, seen: &Seen) -> Reference<'_> {

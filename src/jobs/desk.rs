@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 
 use super::errands::{Clerk, How, Turn};
+use super::flush::Flushes;
 use super::service::ServiceCommand;
 use super::watch as watching;
 use super::worker::{self, RunOptions, Stop};
@@ -26,6 +27,7 @@ pub(super) async fn run(target: Target, mut commands: mpsc::Receiver<ServiceComm
     let mut orders = Errands::default();
     let mut controls = Errands::default();
     let mut runs = Runs::new();
+    let mut flushes = Flushes::default();
     let asked = loop {
         orders.begin(&clerk);
         controls.begin(&clerk);
@@ -36,6 +38,8 @@ pub(super) async fn run(target: Target, mut commands: mpsc::Receiver<ServiceComm
                 Some(ServiceCommand::Stop(stop)) => break stop,
                 // In the order in which they came: an order behind the `init` that it needs.
                 Some(command @ (ServiceCommand::Init | ServiceCommand::Order { .. })) => orders.waiting.push_back(command),
+                Some(ServiceCommand::Flush(order)) => flushes.begin(&clerk, *order),
+                Some(ServiceCommand::StopFlush) => flushes.stop(),
                 Some(command) => {
                     if let ServiceCommand::Cancel(job) | ServiceCommand::Pause(job) = &command {
                         runs.forget(*job);
@@ -45,10 +49,14 @@ pub(super) async fn run(target: Target, mut commands: mpsc::Receiver<ServiceComm
             },
             ended = orders.ended() => runs.take(&clerk, ended).await,
             ended = controls.ended() => runs.take(&clerk, ended).await,
+            ended = flushes.ended() => if let Err(error) = ended {
+                clerk.failed(&error).await;
+            },
             (job, ended) = runs.ended() => clerk.panicked(job, ended).await,
         }
         watch.nudge();
     };
+    flushes.stop();
     orders.waiting.clear();
     controls.waiting.clear();
     runs.stop(&clerk, asked, &mut commands).await;
@@ -56,6 +64,15 @@ pub(super) async fn run(target: Target, mut commands: mpsc::Receiver<ServiceComm
         if errands.now.is_some() && tokio::time::timeout(LAST_ERRAND, errands.ended()).await.is_err() {
             tracing::warn!("the process ends before an errand was done");
         }
+    }
+    let last_flush = async {
+        while flushes.is_busy() {
+            flushes.ended().await.map_err(drop)?
+        }
+        Ok::<_, ()>(())
+    };
+    if !matches!(tokio::time::timeout(LAST_ERRAND, last_flush).await, Ok(Ok(()))) {
+        tracing::warn!("the process ends before a removal of cache keys was told and recorded");
     }
     // Its end is what a face waits for (`commands.closed()`).
     drop(commands);

@@ -84,8 +84,8 @@ impl Clerk {
             ServiceCommand::ReadOutcomes(job) => self.outcomes(job).await,
             ServiceCommand::ReadAudit(filter) => self.audit(filter).await,
             ServiceCommand::PlanLife(request) => self.plan_life(&request).await,
-            // The desk ends with it.
-            ServiceCommand::Stop(_) => {}
+            // The desk ends with the one, and keeps the others beside its errands: they may take long.
+            ServiceCommand::Stop(_) | ServiceCommand::Flush(_) | ServiceCommand::StopFlush => {}
         }
         None
     }

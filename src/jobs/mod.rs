@@ -17,6 +17,7 @@ pub mod durations;
 mod errands;
 pub mod failures;
 mod finish;
+pub mod flush;
 mod gate;
 pub mod init;
 mod lane;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::flush::FlushOrder;
 use super::life::plan::LifeRequest;
 use super::worker::Stop;
 use crate::layout::{CheckedName, Layout};
@@ -53,6 +54,10 @@ pub enum ServiceCommand {
         /// The operator's words.
         note: String,
     },
+    /// Removes the cache keys of a tenant.
+    Flush(Box<FlushOrder>),
+    /// Stops that.
+    StopFlush,
     /// Reads a job's results back.
     ReadOutcomes(JobId),
     /// Reads what operators did.

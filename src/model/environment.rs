@@ -34,6 +34,16 @@ impl Environment {
         }
     }
 
+    /// The most careful of these.
+    #[must_use]
+    pub fn strictest(all: impl IntoIterator<Item = Self>) -> Option<Self> {
+        all.into_iter().min_by_key(|environment| match environment {
+            Self::Production => 0,
+            Self::Staging => 1,
+            Self::Development => 2,
+        })
+    }
+
     /// Whether the dashboard starts with the write lock closed.
     #[must_use]
     pub const fn is_protected(self) -> bool {

@@ -7,8 +7,9 @@ use std::fmt;
 pub use outcome::{FailedStatement, Outcome, StepFailure, TenantOutcome};
 
 use super::audit::{AuditFilter, AuditLine};
+use super::flush::FlushState;
 use super::life::{LifeKind, LifePlan, LifeStep};
-use super::tenant::DatabaseName;
+use super::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
 
 /// The number of a job, unique in its database.
@@ -348,6 +349,15 @@ pub enum JobEvent {
         message: Untrusted,
         /// The `tenantui` schema is missing there: offer `init`.
         needs_init: bool,
+    },
+    /// The removal of a tenant's cache keys goes on, or has ended.
+    Flush {
+        /// Whose.
+        tenant: TenantKey,
+        /// Its slug.
+        slug: Untrusted,
+        /// Where it stands.
+        state: FlushState,
     },
     /// `init` was carried out.
     Initialised {

@@ -6,6 +6,7 @@ pub mod environment;
 pub mod export;
 pub mod filter;
 pub mod fleet;
+pub mod flush;
 pub mod ident;
 pub mod job;
 pub mod job_words;

@@ -278,6 +278,44 @@ pub struct HealthFact {
     pub problem: Option<Untrusted>,
 }
 
+/// One cache key of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySample {
+    /// Its prefix, as the counts have it.
+    pub prefix: Untrusted,
+    /// The key.
+    pub key: Untrusted,
+    /// What it holds: `string`, `hash`...; `None` where the server does not say.
+    pub kind: Option<Untrusted>,
+    /// How long it lives; `None` where the server does not say.
+    pub ttl: Option<Ttl>,
+}
+
+/// How long a cache key lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ttl {
+    /// Until somebody removes it.
+    Never,
+    /// Seconds, begun ones counted.
+    Seconds(u64),
+}
+
+impl Ttl {
+    /// `for good`, `41s`, `3h`.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Self::Never => "for good".to_owned(),
+            Self::Seconds(seconds) => match seconds {
+                0..=119 => format!("{seconds}s"),
+                120..=7_199 => format!("{}m", seconds / 60),
+                7_200..=172_799 => format!("{}h", seconds / 3_600),
+                _ => format!("{}d", seconds / 86_400),
+            },
+        }
+    }
+}
+
 /// What is read of the one tenant that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantDetail {
@@ -295,6 +333,8 @@ pub struct TenantDetail {
     pub migrations: Vec<MigrationDetail>,
     /// Cache keys by prefix (the part after the tenant's own), most first.
     pub cache_by_prefix: Vec<(Untrusted, u64)>,
+    /// Some of its cache keys, by prefix.
+    pub cache_sample: Vec<KeySample>,
     /// Members.
     pub members: Vec<Member>,
     /// How it is, by what its layout knows.

@@ -345,6 +345,8 @@ fn service_words(command: &ServiceCommand) -> String {
         ServiceCommand::RetryWhenFree { job, schema } => format!("retrying {schema} in job {job}"),
         ServiceCommand::Pause(job) => format!("pausing job {job}"),
         ServiceCommand::Skip { job, schema, .. } => format!("skipping {schema} in job {job}"),
+        ServiceCommand::Flush(order) => format!("flushing the cache of {}", order.slug.safe()),
+        ServiceCommand::StopFlush => "stopping the flush of a cache".to_owned(),
         ServiceCommand::ReadAudit(_) => "reading the audit".to_owned(),
         ServiceCommand::PlanLife(request) => format!("planning to {}", request.kind.word()),
         ServiceCommand::Stop(_) => "stopping".to_owned(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tenantui::jobs::flush::FlushOrder;
 use tenantui::jobs::service::Order;
 use tenantui::migrations::folder::{Finding, MigrationFile};
 use tenantui::migrations::plan::{Direction, Estimate, LeftOut, Plan, PlanOptions, Refusal, TenantPlan};
@@ -11,10 +12,11 @@ use tenantui::model::environment::Environment;
 use tenantui::model::ident::SchemaName;
 use tenantui::model::job::{JobId, JobState, JobView, Outcome, TenantOutcome, Waits};
 use tenantui::model::ledger::{Tool, Version};
-use tenantui::model::tenant::TenantKey;
+use tenantui::model::tenant::{TenantKey, TenantState};
 use tenantui::tui::dialogs::{
-    Confirm, ConfirmInput, Dialog, DialogAction, DialogInput, DialogOutcome, FailureCard, Migrate, MigrateInput,
-    NewTenant, NewTenantInput, OfferInit, Quit, Skip, SkipInput, Sql, StopJob, WriteLock,
+    Confirm, ConfirmInput, Dialog, DialogAction, DialogInput, DialogOutcome, FailureCard, FleetPart, FlushCache,
+    FlushInput, Migrate, MigrateFleet, MigrateFleetInput, MigrateInput, NewTenant, NewTenantInput, OfferInit,
+    PartOrder, Quit, Skip, SkipInput, Sql, StopJob, WriteLock,
 };
 use tenantui::tui::theme::Theme;
 use uuid::Uuid;
@@ -545,4 +547,63 @@ fn dialogs_fit() {
             assert!(rows.iter().all(|row| row.trim().chars().count() <= most), "{shown}");
         }
     }
+}
+
+#[test]
+fn flushing_a_cache_wants_the_tenants_name() {
+    let tenant = sample::tenant("acme", Some(0), TenantState::Behind);
+    let order = FlushOrder {
+        tenant: tenant.key.clone(),
+        slug: tenant.slug.clone(),
+        schema: None,
+        layout: Arc::new(layout()),
+        tenants: Vec::new(),
+    };
+    let patterns = ["tenant:{id}:*", "tenant:{slug}:*", "tenant:{schema}:*", "tenant:{slug}", "*:tenant:{id}:*"];
+    let input = FlushInput {
+        environment: Environment::Production,
+        keys: Some(2_104),
+        patterns: patterns.map(str::to_owned).to_vec(),
+        order,
+    };
+    let mut dialog = Dialog::FlushCache(Box::new(FlushCache::new(input)));
+    check("flush_cache", &dialog);
+    typed(&mut dialog, "acm");
+    assert!(stays(&press(&mut dialog, KeyCode::Enter)), "half a name removes nothing");
+    check("flush_cache_half", &dialog);
+    typed(&mut dialog, "e");
+    check("flush_cache_typed", &dialog);
+    let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it flushes") };
+    assert!(matches!(&actions[..], [DialogAction::Flush(order)] if order.slug.raw() == "acme"));
+}
+
+#[test]
+fn migrating_in_several_databases_names_each() {
+    let part = |name: &str, environment, order| FleetPart { database: name.into(), environment, order };
+    let order = |tenants: usize, shared: bool| {
+        Ok(PartOrder {
+            plan: Arc::new(plan(tenants)),
+            shared: shared.then(|| (Arc::new(plan(1)), Uuid::nil())),
+            layout: Arc::new(layout()),
+            key: Uuid::nil(),
+        })
+    };
+    let parts = vec![
+        part("eu-1", Environment::Production, order(120, true)),
+        part("a-long-name-of-a-database", Environment::Staging, order(60, false)),
+        part("asia", Environment::Production, Err("there is no link to asia; r tries again now".to_owned())),
+    ];
+    let mut dialog =
+        Dialog::MigrateFleet(Box::new(MigrateFleet::new(MigrateFleetInput { set: "182 marked".to_owned(), parts })));
+    check("migrate_fleet", &dialog);
+    assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused");
+    typed(&mut dialog, "migrate 180 production");
+    check("migrate_fleet_typed", &dialog);
+    let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it starts") };
+    let of = |action: &DialogAction| match action {
+        DialogAction::Order { database, first, .. } => (database.to_string(), first.is_some()),
+        other => panic!("{other:?}"),
+    };
+    let orders: Vec<_> = actions.iter().map(of).collect();
+    assert_eq!(orders, [("eu-1".to_owned(), true), ("a-long-name-of-a-database".to_owned(), false)]);
 }

@@ -17,8 +17,8 @@ use tenantui::model::ledger::{AppliedSet, LedgerReading, LedgerState, Tool, Vers
 use tenantui::model::link::LinkState;
 use tenantui::model::server::ServerRole;
 use tenantui::model::tenant::{
-    DatabaseName, FailedStep, MigrationDetail, MigrationState, TableDetail, Tenant, TenantDetail, TenantKey,
-    TenantState,
+    DatabaseName, FailedStep, KeySample, MigrationDetail, MigrationState, TableDetail, Tenant, TenantDetail, TenantKey,
+    TenantState, Ttl,
 };
 use tenantui::model::times::{StepTime, StepTimes};
 use tenantui::text::Untrusted;
@@ -286,6 +286,22 @@ pub fn layout() -> Layout {
     }
 }
 
+/// Keys of the three prefixes; the server says nothing of the last.
+fn cache_sample() -> Vec<KeySample> {
+    let key = |prefix: &str, rest: &str, kind: Option<&str>, ttl: Option<Ttl>| KeySample {
+        prefix: prefix.into(),
+        key: format!("tenant:acme:{prefix}{rest}").into(),
+        kind: kind.map(Into::into),
+        ttl,
+    };
+    vec![
+        key("cart:", "1", Some("hash"), Some(Ttl::Never)),
+        key("rate:", "api", None, None),
+        key("session:", "71b2", Some("string"), Some(Ttl::Seconds(900))),
+        key("session:", "9c\u{1b}[2J", Some("string"), Some(Ttl::Seconds(41))),
+    ]
+}
+
 /// What was read of an open tenant.
 pub fn detail(of: &Tenant) -> TenantDetail {
     let table = |name: &str, total: u64, rows: u64, dead: u8| TableDetail {
@@ -322,6 +338,7 @@ pub fn detail(of: &Tenant) -> TenantDetail {
             })
             .collect(),
         cache_by_prefix: vec![("session:".into(), 1_800), ("cart:".into(), 190), ("rate:".into(), 11)],
+        cache_sample: cache_sample(),
         members: Vec::new(),
         health: Vec::new(),
         objects_outside: Vec::new(),

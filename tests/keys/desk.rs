@@ -240,9 +240,39 @@ pub struct Desk {
 impl Desk {
     /// A dashboard of this size over database `eu-1`, with nothing read yet.
     pub fn blank(environment: Environment, size: (u16, u16)) -> Self {
-        let config = config::Database::new("eu-1".into(), environment, String::new().into());
+        Self::over(&[("eu-1", environment)], size)
+    }
+
+    /// A dashboard over `eu-1` and `us-1`, each with the same six tenants and the same folder.
+    pub fn two(first: Environment, second: Environment) -> Self {
+        let mut desk = Self::over(&[("eu-1", first), ("us-1", second)], (80, 24));
+        let mut picture = snapshot(first);
+        let us: DatabaseName = "us-1".into();
+        picture.databases.push(database("us-1", second));
+        let theirs: Vec<_> = picture
+            .tenants
+            .iter()
+            .map(|tenant| {
+                Arc::new(Tenant {
+                    key: TenantKey::row(&us, &format!("id-{}", tenant.slug.raw())),
+                    ..Tenant::clone(tenant)
+                })
+            })
+            .collect();
+        picture.tenants.extend(theirs);
+        desk.event(Event::Snapshot(Arc::new(picture)));
+        desk.event(Event::Contexts(Arc::new(vec![context(), JobContext { database: us, ..context() }])));
+        desk.draw();
+        desk
+    }
+
+    fn over(databases: &[(&str, Environment)], size: (u16, u16)) -> Self {
+        let config = |(name, environment): &(&str, Environment)| {
+            let config = config::Database::new((*name).into(), *environment, String::new().into());
+            (Arc::new(config), "ops@db1".into())
+        };
         let app = App::new(AppInput {
-            databases: vec![(Arc::new(config), "ops@db1".into())],
+            databases: databases.iter().map(config).collect(),
             refresh: Duration::from_secs(5),
             keymap: Keymap::embedded().expect("keymap"),
             theme: Theme::default(),

@@ -1,5 +1,6 @@
 //! `migrate`: choose, plan, ask, order, run, tell; the shared schema before the tenants.
 
+use super::across::Across;
 use super::choose::{self, Aim, Wanted};
 use super::plan::counted;
 use super::planned::{self, busy, live_job, name};
@@ -40,29 +41,23 @@ pub async fn run(session: &Session, arguments: &Migrate) -> Outcome<Status> {
     Ok(status)
 }
 
-/// Plans, asks, orders and runs, one database after the other.
+/// Plans, asks, orders and runs, one database after the other; what fails in one does not keep the others from it.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn carry_out(session: &Session, arguments: &Migrate) -> Outcome<(Status, Results)> {
     let mut results = Results::default();
-    let mut status = Status::Done;
-    for aim in aims(session, arguments).await? {
-        match one_database(session, arguments, aim, &mut results).await {
-            Ok(next) => status = status.and(next),
-            Err(failure) if results.tenants.is_empty() => return Err(failure),
-            Err(failure) => {
-                // What was done before is told all the same.
-                output::note(&failure.message);
-                status = status.and(failure.status);
-                break;
-            }
-        }
+    let aims = aims(session, arguments).await?;
+    let mut across = Across::new(aims.len());
+    for aim in aims {
+        let name = aim.target.config.name.clone();
+        let came = one_database(session, arguments, aim, &mut results).await;
+        across.take(&name, came, !results.tenants.is_empty())?;
         if session.signals.first().is_some() {
             break;
         }
     }
-    Ok((status, results))
+    Ok((across.status(), results))
 }
 
 fn wanted<'a>(session: &Session, arguments: &'a Migrate) -> Wanted<'a> {

@@ -1,7 +1,9 @@
 //! One file per command.
 
+mod across;
 pub mod audit;
 mod bench;
+pub mod cache;
 mod choose;
 pub mod config;
 pub mod demo;

@@ -1,5 +1,6 @@
 //! `rollback` and `redo`: undo the newest migrations of tenants, or undo them and apply them again.
 
+use super::across::Across;
 use super::choose::{Aim, Wanted};
 use super::migrate::no_folder;
 use super::plan::counted;
@@ -8,7 +9,7 @@ use super::running::Results;
 use super::writing;
 use crate::cli::args::Undo;
 use crate::cli::exit::{Failure, Outcome, Status};
-use crate::cli::output::{self, Style};
+use crate::cli::output::Style;
 use crate::cli::session::Session;
 use crate::fleet::Sizes;
 use crate::jobs::service::{Order, RollbackOrder};
@@ -39,24 +40,16 @@ pub async fn run(session: &Session, arguments: &Undo, direction: Direction) -> O
         return planned::dry_run(&aims, style, |aim| make_plan(aim, arguments, direction), planned::runs);
     }
     let mut results = Results::default();
-    let mut status = Status::Done;
+    let mut across = Across::new(aims.len());
     for aim in &aims {
-        match one_database(session, arguments, direction, aim, &mut results).await {
-            Ok(next) => status = status.and(next),
-            Err(failure) if results.tenants.is_empty() => return Err(failure),
-            Err(failure) => {
-                // What was done before is told all the same.
-                output::note(&failure.message);
-                status = status.and(failure.status);
-                break;
-            }
-        }
+        let came = one_database(session, arguments, direction, aim, &mut results).await;
+        across.take(&aim.target.config.name, came, !results.tenants.is_empty())?;
         if session.signals.first().is_some() {
             break;
         }
     }
     results.print(style)?;
-    Ok(status)
+    Ok(across.status())
 }
 
 fn make_plan(aim: &Aim, arguments: &Undo, direction: Direction) -> Outcome<Plan> {

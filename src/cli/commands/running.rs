@@ -238,6 +238,7 @@ async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) {
             JobEvent::Rejected { message, .. } => say(message.raw()),
             JobEvent::Outcomes { .. }
             | JobEvent::Audit { .. }
+            | JobEvent::Flush { .. }
             | JobEvent::Initialised { .. }
             | JobEvent::LifePlanned(_) => {}
         }

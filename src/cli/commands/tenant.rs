@@ -167,7 +167,7 @@ pub async fn run(session: &Session, arguments: &args::Tenant) -> Outcome<Status>
 }
 
 /// By slug, else by schema.
-fn named(tenants: &[Arc<Tenant>], word: &str) -> Vec<Arc<Tenant>> {
+pub(super) fn named(tenants: &[Arc<Tenant>], word: &str) -> Vec<Arc<Tenant>> {
     let by_slug: Vec<_> = tenants.iter().filter(|tenant| tenant.slug.raw() == word).cloned().collect();
     if !by_slug.is_empty() {
         return by_slug;

@@ -94,6 +94,7 @@ impl App {
             Action::Continue => self.open_continue(),
             Action::PauseJob => self.open_pause(),
             Action::StopJob => self.open_stop(),
+            Action::FlushCache => self.open_flush(),
             Action::ToShell => return vec![Command::Suspend],
             Action::Quit => return self.leave(),
         }

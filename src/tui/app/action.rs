@@ -68,6 +68,7 @@ pub enum Action {
     Continue,
     PauseJob,
     StopJob,
+    FlushCache,
     ToShell,
     Quit,
 }

@@ -94,6 +94,44 @@ fn single(key: &TenantKey, words: String) -> Selection {
     Selection { database: key.database.clone(), keys: vec![key.clone()], words, shown: None }
 }
 
+/// Whom `M` is about, in one database after the other.
+///
+/// # Errors
+/// When nobody; or marks of several databases of which some are hidden: which of them is meant is asked for one only.
+pub fn selections(state: &State) -> Result<Vec<Selection>, String> {
+    let marks = &state.tenants.marks;
+    let mut databases: Vec<&DatabaseName> = marks.iter().map(|key| &key.database).collect();
+    databases.dedup();
+    if state.screen != Screen::Tenants || databases.len() < 2 {
+        return Ok(vec![selection(state)?]);
+    }
+    if state.tenants.marks_hidden > 0 {
+        return Err(format!(
+            "{} of the marked tenants are hidden, and they are of several databases; Esc shows all, u unmarks",
+            state.tenants.marks_hidden
+        ));
+    }
+    let order = |name: &DatabaseName| state.latest.databases.iter().position(|view| view.name == *name);
+    databases.sort_by_key(|name| order(name));
+    let words = format!("{} marked", marks.len());
+    let of = |database: &DatabaseName| Selection {
+        database: database.clone(),
+        keys: marks.iter().filter(|key| key.database == *database).cloned().collect(),
+        words: words.clone(),
+        shown: None,
+    };
+    Ok(databases.into_iter().map(of).collect())
+}
+
+/// Whether tenants of this database can be migrated now.
+///
+/// # Errors
+/// Why not, and what to do.
+pub fn migratable(state: &State, database: &str) -> Result<(), String> {
+    may_write(state, database)?;
+    plannable(state, database)
+}
+
 fn marked(state: &State) -> Result<Selection, String> {
     let marks = &state.tenants.marks;
     let keys: Vec<TenantKey> = marks.iter().cloned().collect();
@@ -159,9 +197,10 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
         Action::WriteLock => write_lock(state),
         Action::NewTenant => new_tenant(state),
         Action::Migrate => {
-            let selection = selection(state)?;
-            may_write(state, &selection.database)?;
-            plannable(state, &selection.database)
+            let refusals: Option<Vec<String>> =
+                selections(state)?.iter().map(|selection| migratable(state, &selection.database).err()).collect();
+            // One of several that can be migrated is enough.
+            refusals.and_then(|refusals| refusals.into_iter().next()).map_or(Ok(()), Err)
         }
         Action::Rename => super::life::allowed(state, LifeKind::Rename),
         Action::Suspend => super::life::allowed(state, LifeKind::Suspend),
@@ -175,6 +214,7 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
             super::control::job_action(state, action)
         }
         Action::Skip | Action::RetryWhenFree => super::control::tenant_action(state, action),
+        Action::FlushCache => super::flush::allowed(state),
         Action::AuditHere => super::audit::here(state).map(drop),
         Action::Inspect | Action::SetTarget => on_row(state, action),
         Action::ExportCsv | Action::ExportJson | Action::CopyRow | Action::CopyName => {

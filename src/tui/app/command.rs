@@ -46,8 +46,10 @@ impl Command {
                 | ServiceCommand::RetryWhenFree { .. }
                 | ServiceCommand::Pause(_)
                 | ServiceCommand::Skip { .. }
+                | ServiceCommand::Flush(_)
                 | ServiceCommand::Cancel(_) => true,
-                ServiceCommand::ReadOutcomes(_)
+                ServiceCommand::StopFlush
+                | ServiceCommand::ReadOutcomes(_)
                 | ServiceCommand::ReadAudit(_)
                 | ServiceCommand::PlanLife(_)
                 | ServiceCommand::Stop(_) => false,

@@ -13,6 +13,7 @@ pub mod control;
 pub mod derive;
 pub mod event;
 pub mod filter;
+pub mod flush;
 mod hints;
 pub mod keymap;
 mod keys;
@@ -26,6 +27,7 @@ mod parts;
 mod picture;
 mod prompts;
 mod results;
+mod several;
 pub mod state;
 mod table;
 mod told;
@@ -105,8 +107,10 @@ pub struct App {
     /// Databases initialised in this session; the picture learns it later.
     initialised: BTreeSet<DatabaseName>,
     waiting_for_init: Option<Pending>,
-    sent_order: Option<Pending>,
-    after_shared: Option<AfterShared>,
+    /// By database.
+    sent_orders: BTreeMap<DatabaseName, Pending>,
+    /// By database.
+    after_shared: BTreeMap<DatabaseName, AfterShared>,
     expected_tenant: Option<(DatabaseName, String)>,
     touched: BTreeSet<TenantKey>,
     touched_since: Option<Duration>,
@@ -157,6 +161,7 @@ impl App {
             refresh: Some(input.refresh),
             only_database: None,
             targets: BTreeMap::new(),
+            flush: None,
             stopping: false,
         };
         let mut app = Self {
@@ -170,8 +175,8 @@ impl App {
             dialog_drawn: true,
             initialised: BTreeSet::new(),
             waiting_for_init: None,
-            sent_order: None,
-            after_shared: None,
+            sent_orders: BTreeMap::new(),
+            after_shared: BTreeMap::new(),
             expected_tenant: None,
             touched: BTreeSet::new(),
             touched_since: None,
@@ -403,8 +408,10 @@ impl App {
 
     /// Why what a dialog decided cannot be done now.
     fn refused(&self, actions: &[DialogAction]) -> Option<String> {
-        let database = actions.iter().find_map(DialogAction::writes_to)?;
-        let why = allowed::may_write(&self.state, database).err()?;
+        let databases: Vec<&DatabaseName> = actions.iter().filter_map(DialogAction::writes_to).collect();
+        let whys = databases.iter().map(|name| allowed::may_write(&self.state, name).err());
+        // Where one of several can be written, the others' reasons are told with their orders.
+        let why = whys.collect::<Option<Vec<String>>>()?.into_iter().next()?;
         let ordered = actions.iter().any(|action| matches!(action, DialogAction::Order { .. }));
         Some(format!("{}: {why}", if ordered { "nothing was ordered" } else { "not done" }))
     }

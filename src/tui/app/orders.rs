@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::allowed::{may_write, selection};
+use super::allowed::{Selection, may_write, selections};
 use super::command::Command;
 use super::state::{Level, State};
 use super::{App, clock};
@@ -52,19 +52,9 @@ impl App {
             self.say(Level::Info, "writes are locked; running jobs go on");
             return;
         }
-        let strictest = self
-            .state
-            .latest
-            .databases
-            .iter()
-            .filter(|view| !view.read_only)
-            .map(|view| view.environment)
-            .min_by_key(|environment| match environment {
-                Environment::Production => 0,
-                Environment::Staging => 1,
-                Environment::Development => 2,
-            })
-            .unwrap_or(Environment::Production);
+        let writable = self.state.latest.databases.iter().filter(|view| !view.read_only);
+        let strictest =
+            Environment::strictest(writable.map(|view| view.environment)).unwrap_or(Environment::Production);
         self.open_dialog(Dialog::WriteLock(Box::new(WriteLock::new(strictest))));
     }
 
@@ -95,12 +85,20 @@ impl App {
         self.open_dialog(Dialog::NewTenant(Box::new(NewTenant::new(input))));
     }
 
-    /// `M`: the plan over the frozen set.
+    /// `M`: the plan over the frozen set; of several databases a plan for each.
     pub(super) fn open_migrate(&mut self) {
-        let selection = match selection(&self.state) {
-            Ok(selection) => selection,
-            Err(why) => return self.say(Level::Warning, why),
-        };
+        match selections(&self.state) {
+            Ok(mut selections) if selections.len() == 1 => {
+                if let Some(selection) = selections.pop() {
+                    self.open_migrate_in(selection);
+                }
+            }
+            Ok(selections) => self.open_migrate_fleet(selections),
+            Err(why) => self.say(Level::Warning, why),
+        }
+    }
+
+    fn open_migrate_in(&mut self, selection: Selection) {
         let whole = match self.plan_of(&selection.database, &selection.keys) {
             Ok(plan) => plan,
             Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
@@ -131,7 +129,7 @@ impl App {
         self.open_dialog(Dialog::Migrate(Box::new(Migrate::new(input))));
     }
 
-    fn plan_of(&self, database: &DatabaseName, keys: &[TenantKey]) -> Result<Plan, String> {
+    pub(super) fn plan_of(&self, database: &DatabaseName, keys: &[TenantKey]) -> Result<Plan, String> {
         let context = self.state.context(database).ok_or("the migrations are not read yet")?;
         let folder = context.folder.as_ref().ok_or("no migration folder is configured")?;
         let wanted: std::collections::HashSet<&TenantKey> = keys.iter().collect();
@@ -149,7 +147,7 @@ impl App {
     }
 
     /// The plan of the shared schema, where it is behind.
-    fn shared_plan(&self, database: &DatabaseName) -> Result<Option<Plan>, String> {
+    pub(super) fn shared_plan(&self, database: &DatabaseName) -> Result<Option<Plan>, String> {
         let Some(shared) = self.state.context(database).and_then(|context| context.shared.as_ref()) else {
             return Ok(None);
         };
@@ -184,7 +182,7 @@ impl App {
                 match first {
                     Some(first) => self.order_first(*first, pending),
                     None => {
-                        self.after_shared = None;
+                        self.after_shared.remove(&pending.database);
                         self.order(pending)
                     }
                 }
@@ -239,6 +237,14 @@ impl App {
                 }
                 Vec::new()
             }
+            DialogAction::Flush(order) => {
+                let said = format!("removing the cache keys of {}", order.slug.safe());
+                let database = order.tenant.database.clone();
+                self.service(&database, ServiceCommand::Flush(order), &said)
+            }
+            DialogAction::StopFlush(database) => {
+                vec![Command::Service { database, command: ServiceCommand::StopFlush }]
+            }
             DialogAction::Copy(text) => vec![Command::Copy(text)],
             DialogAction::Quit => vec![Command::Quit(0)],
         }
@@ -283,21 +289,23 @@ impl App {
         let command = ServiceCommand::Order { idempotency_key: pending.key, order: pending.order.clone() };
         let database = pending.database.clone();
         let newest = self.state.jobs.jobs.iter().filter(|job| job.database == database).map(|job| job.id).max();
-        self.sent_order = Some(Pending { newest, ..pending });
+        self.sent_orders.insert(database.clone(), Pending { newest, ..pending });
         self.service(&database, command, &words)
     }
 
     /// The shared schema's job; the tenants' is ordered when that one has gone well.
     fn order_first(&mut self, (order, key): (Order, Uuid), then: Pending) -> Vec<Command> {
         let first = Pending { database: then.database.clone(), order: Box::new(order), key, newest: None };
-        self.after_shared = Some(AfterShared { job: None, then });
+        self.after_shared.insert(then.database.clone(), AfterShared { job: None, then });
         self.order(first)
     }
 
     /// The shared schema's job stands: the tenants' job is ordered, or is not.
     pub(super) fn shared_stands(&mut self, job: &JobView) -> Vec<Command> {
-        let is_it = |after: &mut AfterShared| after.then.database == job.database && after.job == Some(job.id);
-        let Some(after) = self.after_shared.take_if(is_it) else { return Vec::new() };
+        if self.after_shared.get(&job.database).is_none_or(|after| after.job != Some(job.id)) {
+            return Vec::new();
+        }
+        let Some(after) = self.after_shared.remove(&job.database) else { return Vec::new() };
         if job.state == JobState::Done && job.failed + job.blocked == 0 {
             return self.order(after.then);
         }
@@ -319,7 +327,7 @@ impl App {
             && let Some(pending) = self.waiting_for_init.take()
         {
             self.expected_tenant = None;
-            self.after_shared = None;
+            self.after_shared.remove(&pending.database);
             let text = format!(
                 "nothing was ordered: jobs keep their record in the schema tenantui, which {} does not have",
                 pending.database

@@ -82,6 +82,8 @@ pub struct State {
     pub only_database: Option<DatabaseName>,
     /// Set by `t` on the Migrations screen, per database; else the newest.
     pub targets: BTreeMap<DatabaseName, Version>,
+    /// The removal of a tenant's cache keys that is under way, or was the last.
+    pub flush: Option<super::flush::Flush>,
     /// The process is stopping: running steps finish.
     pub stopping: bool,
 }

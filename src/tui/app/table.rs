@@ -238,6 +238,14 @@ pub const ACTIONS: &[ActionInfo] = &[
     .writes()
     .on(&[Tenant, Jobs, JobResult])
     .footer(&[(Jobs, 3, "stop")]),
+    reads(
+        Action::FlushCache,
+        "flush-cache",
+        "flush cache",
+        "Removes the cache keys of the open tenant; again: stops that.",
+    )
+    .writes()
+    .on(&[Tenant]),
     reads(Action::ToShell, "to-shell", "to the shell", "Back to the shell; `fg` comes back."),
     reads(Action::Quit, "quit", "quit", "Leaves; asks only if a job runs here."),
 ];

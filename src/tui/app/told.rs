@@ -47,6 +47,7 @@ impl App {
                 Vec::new()
             }
             JobEvent::LifePlanned(plan) => self.life_planned(*plan),
+            JobEvent::Flush { tenant, slug, state } => self.flush_told(tenant, slug, state),
             JobEvent::Rejected { database, message, needs_init } => self.rejected(&database, &message, needs_init),
             JobEvent::Initialised { database } => {
                 self.initialised.insert(database.clone());
@@ -65,12 +66,12 @@ impl App {
     pub(super) fn rejected(&mut self, database: &DatabaseName, message: &Untrusted, needs_init: bool) -> Vec<Command> {
         self.say(Level::Error, message.safe().to_string());
         self.life_failed(database, message);
-        let sent = self.sent_order.take_if(|sent| sent.database == *database);
+        let sent = self.sent_orders.remove(database);
         if sent.is_some() {
             self.expected_tenant = None;
         }
         if !needs_init {
-            self.after_shared.take_if(|after| after.then.database == *database && after.job.is_none());
+            self.after_shared.retain(|name, after| name != database || after.job.is_some());
         }
         if needs_init {
             self.initialised.remove(database);
@@ -85,8 +86,9 @@ impl App {
 
     pub(super) fn job_told(&mut self, job: JobView) -> Vec<Command> {
         let before = self.state.job(&(job.database.clone(), job.id)).map(|known| known.state);
-        let ours = self.sent_order.take_if(|sent| sent.database == job.database && Some(job.id) > sent.newest);
-        if let (Some(sent), Some(after)) = (&ours, &mut self.after_shared)
+        let newer = self.sent_orders.get(&job.database).is_some_and(|sent| Some(job.id) > sent.newest);
+        let ours = if newer { self.sent_orders.remove(&job.database) } else { None };
+        if let (Some(sent), Some(after)) = (&ours, self.after_shared.get_mut(&job.database))
             && after.job.is_none()
             && sent.key != after.then.key
         {

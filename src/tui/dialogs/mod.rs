@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::theme::Theme;
 use crate::config::Jobs;
+use crate::jobs::flush::FlushOrder;
 use crate::jobs::life::plan::LifeRequest;
 use crate::jobs::service::Order;
 use crate::layout::{Layout, TakenNames};
@@ -22,9 +23,11 @@ use crate::text::Untrusted;
 
 mod confirm;
 mod failure_card;
+mod flush_cache;
 mod life;
 mod life_view;
 mod migrate;
+mod migrate_fleet;
 mod migrate_view;
 mod new_tenant;
 mod new_tenant_view;
@@ -38,8 +41,10 @@ mod write_lock;
 
 pub use confirm::Confirm;
 pub use failure_card::FailureCard;
+pub use flush_cache::{FlushCache, FlushInput};
 pub use life::{Life, LifeInput};
 pub use migrate::Migrate;
+pub use migrate_fleet::{FleetPart, MigrateFleet, MigrateFleetInput, PartOrder};
 pub use new_tenant::NewTenant;
 pub use offer_init::OfferInit;
 pub use quit::Quit;
@@ -145,6 +150,10 @@ pub enum DialogAction {
     },
     /// Ask about going on with a job: a card does.
     AskContinue(DatabaseName, JobId),
+    /// Remove a tenant's cache keys.
+    Flush(Box<FlushOrder>),
+    /// Stop that.
+    StopFlush(DatabaseName),
     /// Copy text.
     Copy(String),
     /// Leave.
@@ -167,7 +176,9 @@ impl DialogAction {
             | Self::AskSkip { database, .. }
             | Self::AskRetryWhenFree { database, .. }
             | Self::AskContinue(database, _) => Some(database),
-            Self::OpenWrites(_) | Self::PlanLife(_) | Self::Copy(_) | Self::Quit => None,
+            Self::Flush(order) => Some(&order.tenant.database),
+            // What stops a write needs no open lock.
+            Self::OpenWrites(_) | Self::PlanLife(_) | Self::StopFlush(_) | Self::Copy(_) | Self::Quit => None,
         }
     }
 }
@@ -240,6 +251,8 @@ pub enum Dialog {
     NewTenant(Box<NewTenant>),
     /// The plan of a migration.
     Migrate(Box<Migrate>),
+    /// The plans of a migration in several databases.
+    MigrateFleet(Box<MigrateFleet>),
     /// Offers to make the `tenantui` schema.
     OfferInit(Box<OfferInit>),
     /// Stops a job.
@@ -256,6 +269,8 @@ pub enum Dialog {
     Skip(Box<Skip>),
     /// Does something to a tenant as a whole.
     Life(Box<Life>),
+    /// Removes a tenant's cache keys.
+    FlushCache(Box<FlushCache>),
 }
 
 impl Dialog {
@@ -265,6 +280,7 @@ impl Dialog {
             Self::WriteLock(dialog) => dialog.handle(input),
             Self::NewTenant(dialog) => dialog.handle(input),
             Self::Migrate(dialog) => dialog.handle(input),
+            Self::MigrateFleet(dialog) => dialog.handle(input),
             Self::OfferInit(dialog) => dialog.handle(input),
             Self::StopJob(dialog) => dialog.handle(input),
             Self::Quit(dialog) => dialog.handle(input),
@@ -273,6 +289,7 @@ impl Dialog {
             Self::Confirm(dialog) => dialog.handle(input),
             Self::Skip(dialog) => dialog.handle(input),
             Self::Life(dialog) => dialog.handle(input),
+            Self::FlushCache(dialog) => dialog.handle(input),
         }
     }
 
@@ -288,7 +305,9 @@ impl Dialog {
             Self::Confirm(dialog) => dialog.input.action.writes_to(),
             Self::Skip(dialog) => Some(&dialog.job().database),
             Self::Life(dialog) => Some(&dialog.input.database),
-            Self::WriteLock(_) | Self::Quit(_) | Self::Sql(_) => None,
+            Self::FlushCache(dialog) => Some(dialog.database()),
+            // Each of its orders is looked at when it is given.
+            Self::MigrateFleet(_) | Self::WriteLock(_) | Self::Quit(_) | Self::Sql(_) => None,
         }
     }
 
@@ -298,6 +317,7 @@ impl Dialog {
             Self::WriteLock(dialog) => dialog.draw(frame, area, theme),
             Self::NewTenant(dialog) => dialog.draw(frame, area, off, theme),
             Self::Migrate(dialog) => dialog.draw(frame, area, off, theme),
+            Self::MigrateFleet(dialog) => dialog.draw(frame, area, theme),
             Self::OfferInit(dialog) => dialog.draw(frame, area, off, theme),
             Self::StopJob(dialog) => dialog.draw(frame, area, off, theme),
             Self::Quit(dialog) => dialog.draw(frame, area, theme),
@@ -306,6 +326,7 @@ impl Dialog {
             Self::Confirm(dialog) => dialog.draw(frame, area, off, theme),
             Self::Skip(dialog) => dialog.draw(frame, area, off, theme),
             Self::Life(dialog) => dialog.draw(frame, area, off, theme),
+            Self::FlushCache(dialog) => dialog.draw(frame, area, off, theme),
         }
     }
 }

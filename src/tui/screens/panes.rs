@@ -8,10 +8,12 @@ use ratatui::style::Style;
 use super::format::{job_style, job_time, seconds_between, state_style, version_width};
 use super::header::stale;
 use crate::model::fleet::CacheView;
+use crate::model::flush::FlushState;
 use crate::model::job::JobView;
 use crate::model::job_words;
-use crate::model::tenant::{MigrationDetail, MigrationState, TableDetail, TenantDetail, TenantState};
+use crate::model::tenant::{MigrationDetail, MigrationState, TableDetail, TenantDetail, TenantState, Ttl};
 use crate::text::{Untrusted, grouped, human_bytes, rough_time, short_age, short_count};
+use crate::tui::app::flush;
 use crate::tui::app::state::{State, TableColumn, TenantScreen, TenantTab};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, styled};
@@ -253,7 +255,7 @@ fn cache(
         }
         CacheView::Counted { at, keys, recounting } => {
             let again = if *recounting { ", counting again" } else { "" };
-            format!("counted {} ago{again}; {} keys in the cache in all", age(at), grouped(*keys))
+            format!("counted {} ago{again}; {} keys in the cache in all; F flushes", age(at), grouped(*keys))
         }
         CacheView::Failed { why, last_good } => {
             for line in wrap(
@@ -269,6 +271,7 @@ fn cache(
     let list = detail.map(|detail| detail.cache_by_prefix.as_slice()).unwrap_or_default();
     if !list.is_empty() {
         prefixes(buf, pane, list, open);
+        few_keys(buf, pane, detail, open);
     } else if lines.is_empty() {
         let keys = state.snapshot.tenant(&open.key).and_then(|tenant| tenant.cache_keys);
         lines.push(match keys {
@@ -283,7 +286,38 @@ fn cache(
     for (index, (text, style)) in lines.iter().enumerate() {
         put_safe(buf, pane.area, 3, from + columns(index), pane.area.width.saturating_sub(4), text, *style, theme);
     }
-    note
+    match flush::running(state, &open.key.database).map(|flush| &flush.state) {
+        Some(FlushState::Running { removed }) => {
+            format!("flushing: {} keys removed so far; F stops it", grouped(*removed))
+        }
+        Some(FlushState::Done { .. } | FlushState::Stopped { .. } | FlushState::Failed { .. }) | None => note,
+    }
+}
+
+/// A few keys of the prefix under the cursor, where there is room below the prefixes.
+fn few_keys(buf: &mut Buffer, pane: &Pane<'_>, detail: Option<&TenantDetail>, open: &TenantScreen) {
+    let Some(detail) = detail else { return };
+    let Some((prefix, _)) = detail.cache_by_prefix.get(open.cache.at) else { return };
+    let few: Vec<_> = detail.cache_sample.iter().filter(|one| one.prefix == *prefix).collect();
+    let top = columns(detail.cache_by_prefix.len()) + 2;
+    // The heading, and one key at least.
+    let Some(room) = pane.area.height.checked_sub(top + 1).filter(|room| *room > 0) else { return };
+    if few.is_empty() {
+        return;
+    }
+    let all = [
+        Column::wide("A FEW OF ITS KEYS", 20, 2).up_to(70),
+        Column::fixed("TYPE", 8),
+        Column::fixed("LIVES", 10).at_right(),
+    ];
+    let placed = table::place(&all, MARKS, pane.area.width.saturating_sub(1));
+    table::heading(buf, pane.area, top, &all, &placed, pane.theme.heading);
+    for (y, one) in (top..).zip(few.iter().take(usize::from(room))) {
+        let kind: String = one.kind.as_ref().map_or_else(|| "?".to_owned(), |kind| kind.safe().into());
+        let lives = one.ttl.map_or_else(|| "?".to_owned(), Ttl::words);
+        let key: String = one.key.safe().into();
+        pane.row(buf, y, (&all, &placed), &[cell(key), cell(kind), cell(lives)], false);
+    }
 }
 
 fn prefixes(buf: &mut Buffer, pane: &Pane<'_>, list: &[(Untrusted, u64)], open: &TenantScreen) {

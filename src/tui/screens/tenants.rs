@@ -114,7 +114,7 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
     }];
     if state.several_databases() {
         out.push(Shown {
-            column: Column::wide(title(TenantColumn::Database), 6, 1).up_to(16).droppable(2),
+            column: Column::wide(title(TenantColumn::Database), 9, 1).up_to(16).droppable(2),
             value: |tenant, _| cell(crate::text::sanitise(&tenant.key.database)),
         });
     }

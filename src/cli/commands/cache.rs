@@ -1,0 +1,252 @@
+//! `cache SLUG`: the keys of one tenant by prefix, a few of them with type and time, and their removal.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::tenant::named;
+use super::writing::only_one;
+use crate::cache::{CacheInput, Unlinked};
+use crate::cli::args;
+use crate::cli::exit::{Failure, Outcome, Status};
+use crate::cli::output::{self, Cell, Style, Table};
+use crate::cli::session::{self, Session};
+use crate::fleet::{ReadOptions, Reading};
+use crate::jobs::flush::{self, FlushEnd, FlushOrder};
+use crate::model::export::{Row, raw};
+use crate::model::fleet::CacheView;
+use crate::model::tenant::{KeySample, Tenant, TenantDetail, TenantState, Ttl};
+use crate::postgres::session::Target;
+use crate::text::{self, grouped};
+
+#[derive(Serialize)]
+struct Document {
+    database: String,
+    tenant: String,
+    schema: Option<String>,
+    keys: u64,
+    by_prefix: BTreeMap<String, u64>,
+    sample: Vec<SampleRow>,
+    keys_in_all: u64,
+}
+
+#[derive(Serialize)]
+struct SampleRow {
+    prefix: String,
+    key: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    /// Whether it ends by itself; null where the server does not say.
+    expires: Option<bool>,
+    ttl_seconds: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct PrefixRow {
+    prefix: String,
+    keys: u64,
+}
+
+#[derive(Serialize)]
+struct Removed {
+    database: String,
+    tenant: String,
+    removed: u64,
+    /// Keys that another row shares.
+    kept: u64,
+    stopped: bool,
+}
+
+impl Row for PrefixRow {
+    const COLUMNS: &'static [&'static str] = &["prefix", "keys"];
+}
+
+impl Row for Removed {
+    const COLUMNS: &'static [&'static str] = &["database", "tenant", "removed", "kept", "stopped"];
+}
+
+impl From<&KeySample> for SampleRow {
+    fn from(sample: &KeySample) -> Self {
+        Self {
+            prefix: sample.prefix.raw().to_owned(),
+            key: sample.key.raw().to_owned(),
+            kind: raw(sample.kind.as_ref()),
+            expires: sample.ttl.map(|ttl| ttl != Ttl::Never),
+            ttl_seconds: sample.ttl.and_then(|ttl| match ttl {
+                Ttl::Never => None,
+                Ttl::Seconds(seconds) => Some(seconds),
+            }),
+        }
+    }
+}
+
+/// Shows the cache keys of one tenant, or removes them.
+///
+/// # Errors
+/// Exit 1 where there is none of that name or the cache does not answer, 2 where several databases have one or no cache
+/// is configured, 3 without a link, 5 where the removal is not confirmed or the database is read-only.
+pub async fn run(session: &Session, arguments: &args::Cache) -> Outcome<Status> {
+    let options = ReadOptions { cache: true, detail_of: Some(arguments.slug.clone()), ..ReadOptions::default() };
+    let reads = session.read(&options).await;
+    let mut found = Vec::new();
+    for (target, reading) in reads.iter().filter_map(|read| read.reading.as_ref().ok()) {
+        let matches = named(&reading.snapshot.tenants, &arguments.slug);
+        found.extend(matches.into_iter().map(|tenant| (tenant, target, reading)));
+    }
+    let down = session::tell_down(&reads);
+    if found.is_empty() && down != Status::Done {
+        return Err(Failure::new(down, format!("\"{}\" was not found in the databases that answer", arguments.slug)));
+    }
+    let (tenant, target, reading) = only_one(&arguments.slug, found, |(tenant, ..)| tenant)?;
+    let database = &target.config.name;
+    let in_all = match reading.snapshot.databases.first().map(|view| &view.cache) {
+        None | Some(CacheView::NotConfigured) => {
+            let words = format!("no cache is configured for {database}; set url in its [database.cache]");
+            return Err(Failure::usage(words));
+        }
+        Some(CacheView::Failed { why, .. }) => return Err(Failure::failed(why.raw())),
+        Some(CacheView::Counting { .. }) => 0,
+        Some(CacheView::Counted { keys, .. }) => *keys,
+    };
+    if arguments.flush {
+        return remove(session, arguments, &tenant, (target, reading)).await.map(|status| down.and(status));
+    }
+    let detail = reading.snapshot.detail.as_ref().filter(|detail| detail.key == tenant.key);
+    show(arguments, &tenant, detail.map(|detail| &**detail), in_all)?;
+    Ok(down)
+}
+
+fn show(arguments: &args::Cache, tenant: &Tenant, detail: Option<&TenantDetail>, in_all: u64) -> Outcome<()> {
+    let prefixes = detail.map(|detail| detail.cache_by_prefix.as_slice()).unwrap_or_default();
+    let sample = detail.map(|detail| detail.cache_sample.as_slice()).unwrap_or_default();
+    match Style::from(arguments.format) {
+        Style::Json => output::json(&Document {
+            database: tenant.key.database.to_string(),
+            tenant: tenant.slug.raw().to_owned(),
+            schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
+            keys: tenant.cache_keys.unwrap_or(0),
+            by_prefix: prefixes.iter().map(|(prefix, keys)| (prefix.raw().to_owned(), *keys)).collect(),
+            sample: sample.iter().map(SampleRow::from).collect(),
+            keys_in_all: in_all,
+        }),
+        Style::Csv => {
+            let rows = prefixes.iter().map(|(prefix, keys)| PrefixRow { prefix: prefix.raw().to_owned(), keys: *keys });
+            output::data(&Table::of(rows).csv()?)
+        }
+        Style::Text => output::data(&page(tenant, prefixes, sample, in_all)),
+    }
+}
+
+fn page(tenant: &Tenant, prefixes: &[(text::Untrusted, u64)], sample: &[KeySample], in_all: u64) -> String {
+    let keys = tenant.cache_keys.unwrap_or(0);
+    let mut out = format!("{}: {} of {} keys\n", tenant.slug.safe(), grouped(keys), grouped(in_all));
+    let name = |prefix: &text::Untrusted| {
+        if prefix.is_empty() { Cell::from("(the key itself)") } else { Cell::from(prefix) }
+    };
+    let mut counts = Table::new(&["prefix", "keys"]);
+    for (prefix, keys) in prefixes {
+        counts.row(vec![name(prefix), (*keys).into()]);
+    }
+    let mut keys = Table::new(&["a few of them", "type", "lives"]);
+    for one in sample {
+        keys.row(vec![Cell::from(&one.key), one.kind.as_ref().into(), one.ttl.map(Ttl::words).into()]);
+    }
+    for table in [counts, keys] {
+        if !table.is_empty() {
+            out.push('\n');
+            out.push_str(&table.text());
+        }
+    }
+    out
+}
+
+/// `--flush`.
+async fn remove(
+    session: &Session,
+    arguments: &args::Cache,
+    tenant: &Arc<Tenant>,
+    (target, reading): (&Target, &Reading),
+) -> Outcome<Status> {
+    let slug = tenant.slug.raw();
+    if tenant.state == TenantState::OrphanSchema {
+        return Err(Failure::failed(format!("no row of the registry is {slug}: no key of the cache is its own")));
+    }
+    plan(tenant, target, reading);
+    if arguments.dry_run {
+        return Ok(Status::Done);
+    }
+    if target.config.read_only {
+        let words = format!("{} is read-only (read_only in its configuration, or --read-only)", target.config.name);
+        return Err(Failure::refused(words));
+    }
+    if let Some(why) = &reading.context.read_only_why {
+        return Err(Failure::refused(format!("{} is read-only: {}", target.config.name, why.safe())));
+    }
+    if arguments.confirm.as_deref() != Some(slug) {
+        let words = format!("nothing was removed: confirm it with --confirm {slug}");
+        return Err(Failure::refused(words));
+    }
+    let order = FlushOrder {
+        tenant: tenant.key.clone(),
+        slug: tenant.slug.clone(),
+        schema: tenant.schema.as_ref().map(|schema| schema.raw().into()),
+        layout: Arc::clone(&reading.context.layout),
+        tenants: reading.snapshot.tenants.clone(),
+    };
+    let (stop, stopped) = watch::channel(false);
+    let mut told = 0;
+    let work = flush::run(target, &order, stopped, |now: Unlinked| {
+        if now.deleted >= told + PROGRESS {
+            told = now.deleted;
+            output::note(format!("{} keys removed", grouped(now.deleted)));
+        }
+    });
+    tokio::pin!(work);
+    let (ended, signal) = tokio::select! {
+        ended = &mut work => (ended, None),
+        number = session.signals.wait(1) => {
+            stop.send_replace(true);
+            (work.await, Some(number))
+        }
+    };
+    let (done, stopped) = match ended? {
+        FlushEnd::Done(done) => (done, false),
+        FlushEnd::Stopped(done) => (done, true),
+    };
+    let row = Removed {
+        database: target.config.name.to_string(),
+        tenant: slug.to_owned(),
+        removed: done.deleted,
+        kept: done.shared,
+        stopped,
+    };
+    match Style::from(arguments.format) {
+        Style::Json => output::json(&row)?,
+        Style::Csv => output::data(&Table::of([row]).csv()?)?,
+        Style::Text => output::data(&format!("{}\n", words(&row)))?,
+    }
+    Ok(signal.filter(|_| stopped).map_or(Status::Done, Status::Signal))
+}
+
+/// A line of progress for so many keys.
+const PROGRESS: u64 = 10_000;
+
+fn words(row: &Removed) -> String {
+    let kept =
+        if row.kept == 0 { String::new() } else { format!(", {} kept that another row shares", grouped(row.kept)) };
+    let stopped = if row.stopped { ", stopped: the same command removes the rest" } else { "" };
+    format!("{}: {} keys removed{kept}{stopped}", text::sanitise(&row.tenant), grouped(row.removed))
+}
+
+fn plan(tenant: &Tenant, target: &Target, reading: &Reading) {
+    let patterns = CacheInput::of(target.config.cache.as_ref(), &reading.context.layout.cache_keys, []).patterns;
+    output::note(format!(
+        "flush: removes the {} cache keys of {} in {} ({}); keys that another tenant has a claim to stay",
+        grouped(tenant.cache_keys.unwrap_or(0)),
+        tenant.slug.safe(),
+        target.config.name,
+        patterns.join(" ")
+    ));
+}

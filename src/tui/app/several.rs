@@ -1,0 +1,64 @@
+//! One order over tenants of several databases: a plan and a job for each.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::App;
+use super::allowed::{Selection, migratable};
+use super::state::Level;
+use crate::tui::dialogs::{Dialog, FleetPart, MigrateFleet, MigrateFleetInput, PartOrder};
+
+impl App {
+    /// `M` over marks of several databases.
+    pub(super) fn open_migrate_fleet(&mut self, selections: Vec<Selection>) {
+        let set = selections.first().map(|selection| selection.words.clone()).unwrap_or_default();
+        let parts: Vec<FleetPart> = selections
+            .iter()
+            .map(|selection| FleetPart {
+                database: selection.database.clone(),
+                environment: self.state.environment(&selection.database),
+                order: self.part(selection),
+            })
+            .collect();
+        if parts.iter().all(|part| part.order.is_err()) {
+            let whys: Vec<String> = parts
+                .iter()
+                .filter_map(|part| Some(format!("{}: {}", part.database, part.order.as_ref().err()?)))
+                .collect();
+            return self.say(Level::Warning, format!("nothing to order: {}", whys.join("; ")));
+        }
+        self.open_dialog(Dialog::MigrateFleet(Box::new(MigrateFleet::new(MigrateFleetInput { set, parts }))));
+    }
+
+    /// What is ordered in one of them, or why nothing is.
+    fn part(&self, selection: &Selection) -> Result<PartOrder, String> {
+        let database = &selection.database;
+        migratable(&self.state, database)?;
+        let view = self.state.latest.database(database);
+        if view.and_then(|view| view.initialised) == Some(false) && !self.initialised.contains(database) {
+            return Err("it has no schema tenantui yet; M on one of its tenants offers to make it".to_owned());
+        }
+        let plan = self.plan_of(database, &selection.keys)?;
+        if !plan.refusals.is_empty() {
+            return Err("a file is refused; M on one of its tenants shows which".to_owned());
+        }
+        if plan.tenants.is_empty() {
+            return Err(match plan.left_out.len() {
+                0 => "nothing is pending".to_owned(),
+                count => format!("all {count} are left out; M on one of them says why"),
+            });
+        }
+        let shared = self.shared_plan(database)?;
+        if shared.as_ref().is_some_and(|plan| !plan.refusals.is_empty() || plan.tenants.is_empty()) {
+            return Err("the shared schema cannot be migrated first; M on one of its tenants shows why".to_owned());
+        }
+        let context = self.state.context(database).ok_or("its layout is not known yet")?;
+        Ok(PartOrder {
+            plan: Arc::new(plan),
+            shared: shared.map(|plan| (Arc::new(plan), Uuid::new_v4())),
+            layout: Arc::clone(&context.layout),
+            key: Uuid::new_v4(),
+        })
+    }
+}

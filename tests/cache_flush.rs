@@ -1,0 +1,209 @@
+//! The cache keys of one tenant as an operator sees and removes them: by the command, and by the service of a dashboard.
+//! Every form of key that Boundary writes is counted, and no key of another tenant is ever removed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenantui::config::surroundings::Surroundings;
+use tenantui::config::{Cache, Database};
+use tenantui::fleet::{self, ReadOptions};
+use tenantui::jobs::flush::FlushOrder;
+use tenantui::jobs::service::{self, ServiceCommand};
+use tenantui::model::environment::Environment;
+use tenantui::model::flush::FlushState;
+use tenantui::model::job::JobEvent;
+use tenantui::postgres::session::Target;
+use tokio::sync::mpsc;
+
+use crate::cli::text;
+use crate::cli_fleet::Fleet;
+use crate::support::redis;
+
+fn connect(url: &str) -> redis::Connection {
+    redis::Client::open(url).and_then(|client| client.get_connection()).expect("a connection")
+}
+
+fn left(url: &str) -> Vec<String> {
+    let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut connect(url)).expect("keys");
+    keys.sort();
+    keys
+}
+
+/// A fleet with a cache, and the cache's URL.
+fn with_cache() -> (Fleet, String) {
+    let fleet = Fleet::new();
+    let cache = redis().database();
+    let block = fleet.block("eu-1", &fleet.database.url());
+    fleet.configure(&format!("{block}[database.cache]\nurl = \"{cache}\"\n"));
+    (fleet, cache)
+}
+
+/// The keys of a tenant in every form: by id, slug and schema, with and without a namespace, and its row's own.
+fn forms(id: &str, slug: &str, schema: &str) -> Vec<String> {
+    let mut keys = vec![format!("tenant:{slug}"), format!("shop:tenant:{slug}")];
+    for name in [id, slug, schema] {
+        keys.extend([format!("tenant:{name}:cart:1"), format!("shop:eu:tenant:{name}:session:2")]);
+    }
+    keys
+}
+
+#[test]
+fn the_command_counts_every_form_shows_a_few_and_removes_only_the_tenants_own() {
+    let (fleet, cache) = with_cache();
+    let id = fleet.database.value("select id from tenants where slug = 'acme'");
+    let own = forms(&id, "acme", "tenant_acme");
+    let mut others =
+        forms(&fleet.database.value("select id from tenants where slug = 'beta-two'"), "beta-two", "tenant_beta_two");
+    others.extend(["queue:mail", "tenant:acmee:x", "tenant:*:x", "tenant:acm?:x"].map(str::to_owned));
+    let mut connection = connect(&cache);
+    for key in own.iter().chain(&others) {
+        redis::cmd("SET").arg(key).arg("x").exec(&mut connection).expect("set");
+    }
+    redis::cmd("EXPIRE").arg("tenant:acme:cart:1").arg(600).exec(&mut connection).expect("set");
+    redis::cmd("DEL").arg("tenant:tenant_acme:cart:1").exec(&mut connection).expect("gone");
+    redis::cmd("HSET").arg(&["tenant:tenant_acme:cart:1", "a", "b"]).exec(&mut connection).expect("set");
+    others.sort();
+
+    let shown = fleet.json(0, &["cache", "acme", "--json"]);
+    assert_eq!((shown["database"].as_str(), shown["tenant"].as_str()), (Some("eu-1"), Some("acme")));
+    assert_eq!(
+        (shown["keys"].as_u64(), shown["keys_in_all"].as_u64()),
+        (Some(8), Some((own.len() + others.len()) as u64))
+    );
+    assert_eq!(shown["by_prefix"], serde_json::json!({"": 2, "cart:": 3, "session:": 3}));
+    let sample = |key: &str| {
+        let found = shown["sample"].as_array().expect("a list").iter().find(|one| one["key"] == key);
+        found.unwrap_or_else(|| panic!("{key}: {shown}")).clone()
+    };
+    let expiring = sample("tenant:acme:cart:1");
+    assert_eq!((expiring["type"].as_str(), expiring["expires"].as_bool()), (Some("string"), Some(true)));
+    assert!((1..=600).contains(&expiring["ttl_seconds"].as_u64().expect("seconds")));
+    let hash = sample("tenant:tenant_acme:cart:1");
+    assert_eq!((hash["type"].as_str(), hash["expires"].as_bool()), (Some("hash"), Some(false)));
+    assert!(hash["ttl_seconds"].is_null());
+    let page = text(&fleet.expect(0, &["cache", "tenant_acme"]).stdout);
+    assert!(page.contains("acme: 8 of 20 keys") && page.contains("for good"), "{page}");
+    let csv = text(&fleet.expect(0, &["cache", "acme", "--csv"]).stdout);
+    assert!(csv.starts_with("prefix,keys\n") && csv.contains("cart:,3"), "{csv}");
+
+    // Nothing goes without the right word, nor where nothing may be written.
+    for (arguments, code, why) in [
+        (&["cache", "acme", "--flush"][..], 5, "--confirm acme"),
+        (&["cache", "acme", "--flush", "--confirm", "acme-corp"], 5, "--confirm acme"),
+        (&["--read-only", "cache", "acme", "--flush", "--confirm", "acme"], 5, "read-only"),
+        (&["cache", "acme", "--confirm", "acme"], 2, "--flush"),
+        (&["cache", "nobody", "--flush", "--confirm", "nobody"], 1, "no tenant"),
+    ] {
+        let told = text(&fleet.expect(code, arguments).stderr);
+        assert!(told.contains(why), "{arguments:?}: {told}");
+    }
+    let told = text(&fleet.expect(0, &["cache", "acme", "--flush", "--dry-run"]).stderr);
+    assert!(told.contains("8 cache keys of acme") && told.contains("*:tenant:{id}:*"), "{told}");
+    assert_eq!(left(&cache).len(), own.len() + others.len(), "nothing is gone yet");
+
+    fleet.init();
+    let removed = fleet.json(0, &["cache", "acme", "--flush", "--confirm", "acme", "--json"]);
+    assert_eq!((removed["removed"].as_u64(), removed["kept"].as_u64()), (Some(8), Some(0)));
+    assert_eq!(left(&cache), others, "and nobody else's are");
+    let audit = fleet.json(0, &["audit", "--json", "--tenant", "tenant_acme"]);
+    let rows = audit["audit"].as_array().expect("a list");
+    let outcomes: Vec<&str> =
+        rows.iter().filter(|row| row["action"] == "flush").map(|row| row["outcome"].as_str().expect("text")).collect();
+    assert_eq!(outcomes, ["done", "requested"], "newest first: {audit}");
+    assert_eq!(rows[0]["after"]["removed"].as_u64(), Some(8));
+    assert_eq!(fleet.json(0, &["cache", "acme", "--json"])["keys"].as_u64(), Some(0));
+}
+
+#[test]
+fn without_a_cache_or_with_a_dead_one_the_command_says_so_and_no_audit_is_needed() {
+    let (fleet, cache) = with_cache();
+    // Never initialised: there is no audit, and the removal does not ask for one.
+    redis::cmd("SET").arg("tenant:acme:a").arg("x").exec(&mut connect(&cache)).expect("set");
+    fleet.expect(0, &["cache", "acme", "--flush", "--confirm", "acme"]);
+    assert_eq!(left(&cache), Vec::<String>::new());
+    let block = fleet.block("eu-1", &fleet.database.url());
+    fleet.configure(&format!("{block}[database.cache]\nurl = \"redis://:hush@127.0.0.1:1/0\"\n"));
+    let told = text(&fleet.expect(1, &["cache", "acme", "--flush", "--confirm", "acme"]).stderr);
+    assert!(told.contains("no cache server at 127.0.0.1:1") && !told.contains("hush"), "{told}");
+    fleet.configure(&block);
+    let told = text(&fleet.expect(2, &["cache", "acme"]).stderr);
+    assert!(told.contains("[database.cache]"), "{told}");
+}
+
+/// The order of a removal for a tenant, and its target.
+async fn order(fleet: &Fleet, cache: &str, slug: &str) -> (Target, FlushOrder) {
+    let mut config = Database::new("eu-1".into(), Environment::Development, fleet.database.url().into());
+    config.cache = Some(Cache::new(cache.to_owned().into()));
+    let target = Target::resolve(Arc::new(config), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target");
+    let reading = fleet::read_once(&target, &ReadOptions::default()).await.expect("a reading");
+    let tenant = reading.snapshot.tenants.iter().find(|tenant| tenant.slug.raw() == slug).expect("a tenant");
+    let order = FlushOrder {
+        tenant: tenant.key.clone(),
+        slug: tenant.slug.clone(),
+        schema: tenant.schema.as_ref().map(|schema| schema.raw().into()),
+        layout: Arc::clone(&reading.context.layout),
+        tenants: reading.snapshot.tenants.clone(),
+    };
+    (target, order)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_in_the_dashboard_is_told_and_stopped_and_done_again_removes_the_rest() {
+    const KEYS: u64 = 150_000;
+    let (fleet, cache) = with_cache();
+    fleet.init();
+    let mut connection = connect(&cache);
+    let mut pipe = redis::pipe();
+    for number in 0..KEYS {
+        pipe.cmd("SET").arg(format!("tenant:acme:cart:{number}")).arg("x").ignore();
+    }
+    pipe.exec(&mut connection).expect("filled");
+    let (target, order) = order(&fleet, &cache, "acme").await;
+    let (events, mut told) = mpsc::channel(256);
+    let service = service::spawn(target, events);
+    let send = async |command| service.commands.send(command).await.expect("told");
+    let mut next = async || loop {
+        let event =
+            tokio::time::timeout(Duration::from_secs(30), told.recv()).await.expect("in time").expect("an event");
+        if let JobEvent::Flush { slug, state, .. } = event {
+            assert_eq!(slug.raw(), "acme");
+            return state;
+        }
+    };
+    send(ServiceCommand::Flush(Box::new(order.clone()))).await;
+    while !matches!(next().await, FlushState::Running { removed } if removed > 0) {}
+    // One at a time: the second is refused, the first goes on.
+    send(ServiceCommand::Flush(Box::new(order.clone()))).await;
+    loop {
+        match next().await {
+            FlushState::Running { .. } => {}
+            FlushState::Failed { why } => break assert!(why.raw().contains("being removed"), "{why:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    send(ServiceCommand::StopFlush).await;
+    let removed = loop {
+        match next().await {
+            FlushState::Running { .. } => {}
+            FlushState::Stopped { removed } => break removed,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(removed > 0 && removed < KEYS, "{removed}");
+    let there: u64 = redis::cmd("DBSIZE").query(&mut connection).expect("a number");
+    assert!(there > 0 && there <= KEYS - removed, "what was removed is removed");
+    assert_eq!(
+        fleet.database.value("select outcome from tenantui.audit where action = 'flush' order by id desc limit 1"),
+        "stopped"
+    );
+
+    send(ServiceCommand::Flush(Box::new(order))).await;
+    let done = loop {
+        match next().await {
+            FlushState::Running { .. } => {}
+            other => break other,
+        }
+    };
+    assert_eq!(done, FlushState::Done { removed: there, kept: 0 });
+    assert_eq!(redis::cmd("DBSIZE").query::<u64>(&mut connection), Ok(0));
+}

@@ -1,0 +1,105 @@
+//! A dashboard over two databases: one list, one order with a job for each, and a lost link that dims its rows alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tenantui::jobs::service::{Order, ServiceCommand};
+use tenantui::model::environment::Environment::{Development, Production, Staging};
+use tenantui::model::link::LinkState;
+use tenantui::tui::app::command::Command;
+use tenantui::tui::app::event::Event;
+use tenantui::tui::dialogs::Dialog;
+
+use super::desk::{Desk, epoch};
+
+/// How many tenants of which database were ordered, since the last call.
+fn ordered(desk: &mut Desk) -> BTreeMap<String, usize> {
+    desk.commands
+        .drain(..)
+        .filter_map(|command| match command {
+            Command::Service { database, command: ServiceCommand::Order { order, .. } } => match *order {
+                Order::Migrate(order) => {
+                    assert_eq!(order.plan.database, database, "each plan goes to its own database");
+                    Some((database.to_string(), order.plan.tenants.len()))
+                }
+                other => panic!("{other:?}"),
+            },
+            _ => None,
+        })
+        .collect()
+}
+
+fn change(desk: &mut Desk, with: impl FnOnce(&mut tenantui::model::fleet::Snapshot)) {
+    let mut picture = (*desk.app.state().latest).clone();
+    picture.revision += 1;
+    with(&mut picture);
+    desk.event(Event::Snapshot(Arc::new(picture)));
+    desk.draw();
+}
+
+#[test]
+fn one_list_with_the_database_and_a_filter_for_it() {
+    let mut desk = Desk::two(Development, Development);
+    let text = desk.text();
+    assert!(text.contains("DATABASE") && text.contains("eu-1") && text.contains("us-1"), "{text}");
+    assert_eq!(desk.shown().len(), 12);
+    desk.keys("/database:us-1<Enter>");
+    assert_eq!(desk.shown().len(), 6);
+    desk.keys("<Esc>:database us-1<Enter>");
+    assert_eq!(desk.shown().len(), 6);
+    assert!(!desk.text().contains("DATABASE"), "with one database there is nothing to tell apart: {}", desk.text());
+}
+
+#[test]
+fn one_dialog_orders_a_job_in_each_and_names_the_strictest_environment() {
+    let mut desk = Desk::two(Staging, Production);
+    desk.keys("a");
+    desk.open_writes().keys("M");
+    let Some(Dialog::MigrateFleet(_)) = &desk.app.state().dialog else { panic!("{}", desk.text()) };
+    let text = desk.text();
+    assert!(text.contains("migrate 6 production") && text.contains("Start 2 jobs"), "{text}");
+    assert!(text.contains("[PROD] Migrate in 2 databases"), "the most careful badge: {text}");
+    desk.keys("migrate 6<Enter>");
+    assert!(ordered(&mut desk).is_empty(), "half the words start nothing");
+    desk.keys(" staging<Enter>");
+    assert!(ordered(&mut desk).is_empty(), "nor does the laxer environment");
+    for _ in 0.."staging".len() {
+        desk.keys("<BS>");
+    }
+    desk.keys("production<Enter>");
+    assert_eq!(ordered(&mut desk), BTreeMap::from([("eu-1".to_owned(), 3), ("us-1".to_owned(), 3)]));
+    assert!(desk.app.state().dialog.is_none());
+}
+
+#[test]
+fn a_database_that_cannot_be_written_is_left_out_by_name() {
+    let mut desk = Desk::two(Development, Production);
+    desk.keys("aM");
+    let text = desk.text();
+    assert!(text.contains("Start 1 job ") && text.contains("off: writes are locked on us-1"), "{text}");
+    assert!(text.contains("migrate 3 development"), "what is left out does not count: {text}");
+    desk.keys("migrate 3 development<Enter>");
+    assert_eq!(ordered(&mut desk), BTreeMap::from([("eu-1".to_owned(), 3)]));
+
+    // Where none can, no dialog opens.
+    let mut desk = Desk::two(Production, Production);
+    desk.keys("aM");
+    assert!(desk.app.state().dialog.is_none() && desk.message().contains("W opens them"), "{}", desk.message());
+    // What is hidden is not ordered unseen.
+    let mut desk = Desk::two(Development, Development);
+    desk.keys("a/acme<Enter>M");
+    assert!(desk.app.state().dialog.is_none() && desk.message().contains("hidden"), "{}", desk.message());
+}
+
+#[test]
+fn a_link_that_goes_while_the_dialog_is_open_stops_its_own_order_only() {
+    let mut desk = Desk::two(Development, Development);
+    desk.keys("aM");
+    change(&mut desk, |picture| {
+        picture.databases[1].link =
+            LinkState::Lost { since: epoch(), attempt: 1, next_try: epoch(), why: "no route to host".into() };
+    });
+    desk.keys("migrate 6 development<Enter>");
+    assert_eq!(ordered(&mut desk), BTreeMap::from([("eu-1".to_owned(), 3)]));
+    assert!(desk.message().contains("nothing was ordered") && desk.message().contains("us-1"), "{}", desk.message());
+}

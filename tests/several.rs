@@ -1,0 +1,156 @@
+//! Several databases on two real servers: one list, one order over both, and what is told when one of them is gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tenantui::config::Database;
+use tenantui::config::surroundings::Surroundings;
+use tenantui::fleet::{self, Fleet as Collector, FleetCommand};
+use tenantui::model::environment::Environment;
+use tenantui::model::fleet::Snapshot;
+use tenantui::postgres::session::Target;
+
+use crate::cli::text;
+use crate::cli_fleet::{Fleet, slugs};
+use crate::support::{PgHandle, TestDatabase, own_pg, tcp};
+
+/// Two fleets of the same folder, on a shared server and on one of its own.
+struct Two {
+    here: Fleet,
+    there: Fleet,
+    server: PgHandle,
+}
+
+impl Two {
+    fn new() -> Self {
+        let server = own_pg(tcp());
+        let (here, there) = (Fleet::new(), Fleet::on(server.database("there")));
+        there.tenant("only-there", "Only There", 1);
+        let two = Self { here, there, server };
+        for database in two.databases() {
+            database.sql(
+                "update tenants set slug = slug || '-' || substr(current_database(), 1, 1) where slug = 'beta-two'",
+            );
+        }
+        two.configure("");
+        two
+    }
+
+    fn databases(&self) -> [&TestDatabase; 2] {
+        [&self.here.database, &self.there.database]
+    }
+
+    /// Both in the configuration of the first; `more` stands in the second's section.
+    fn configure(&self, more: &str) {
+        let here = self.here.block("eu-1", &self.here.database.url());
+        let there = self.here.block("us-1", &self.there.database.url());
+        let there = there.replacen("[database.migrations]", &format!("{more}\n[database.migrations]"), 1);
+        self.here.configure(&format!("{here}{there}"));
+    }
+
+    fn init(&self) {
+        self.here.expect(0, &["--database", "eu-1", "init", "--yes"]);
+        self.here.expect(0, &["--database", "us-1", "init", "--yes"]);
+    }
+}
+
+fn pairs(document: &Value, list: &str, what: &str) -> Vec<(String, String)> {
+    let word = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    document[list].as_array().expect("a list").iter().map(|row| (word(row, "database"), word(row, what))).collect()
+}
+
+#[test]
+fn one_order_goes_through_both_and_a_refusal_in_one_leaves_the_other_its_job() {
+    let two = Two::new();
+    two.init();
+    let fleet = &two.here;
+    let list = fleet.json(0, &["tenants", "database:us-1", "--json"]);
+    assert!(slugs(&list).contains(&"only-there") && slugs(&list).iter().all(|slug| !slug.ends_with("-c")));
+
+    // One of them may never be written: the other is migrated all the same, and the exit says that it is a part.
+    two.configure("read_only = true");
+    let output = fleet.expect(4, &["migrate", "--all", "--yes", "--json"]);
+    let told = text(&output.stderr);
+    assert!(told.contains("us-1: us-1 is read-only"), "{told}");
+    let done = crate::cli::json(&output);
+    let (jobs, tenants) = (pairs(&done, "jobs", "state"), pairs(&done, "tenants", "tenant"));
+    assert_eq!(jobs, [("eu-1".to_owned(), "done".to_owned())]);
+    assert!(tenants.contains(&("eu-1".to_owned(), "acme".to_owned())), "{tenants:?}");
+    let version = "select max(id) from tenant_acme.schema_migrations";
+    assert_eq!(two.here.database.value(version), "20260301000000");
+    assert_eq!(two.there.database.value(version), "20260201000000", "never written");
+
+    // Both, one job each; in each a row without a schema is left out.
+    two.configure("");
+    two.here.file("20260401000000-more", "create table more (id int);");
+    let done = crate::cli::json(&fleet.expect(4, &["migrate", "--all", "--yes", "--json"]));
+    let names: Vec<String> = pairs(&done, "jobs", "state").into_iter().map(|(database, _)| database).collect();
+    assert_eq!(names, ["eu-1", "us-1"]);
+    for database in two.databases() {
+        assert_eq!(database.value(version), "20260401000000");
+    }
+    // A name that only one of them has is enough; one that both have is asked about.
+    fleet.expect(0, &["tenant", "only-there"]);
+    let told = text(&fleet.expect(2, &["migrate", "acme", "--yes"]).stderr);
+    assert!(told.contains("--database") && told.contains("eu-1") && told.contains("us-1"), "{told}");
+}
+
+#[test]
+fn with_one_server_stopped_the_rest_is_printed_and_told() {
+    let mut two = Two::new();
+    two.init();
+    two.server.server.stop(true);
+    let fleet = &two.here;
+    let document = fleet.json(3, &["tenants", "--json"]);
+    assert_eq!(pairs(&document, "tenants", "slug").iter().filter(|(database, _)| database == "eu-1").count(), 4);
+    assert!(document["databases"][0]["error"].is_null() && document["databases"][1]["error"].is_string(), "{document}");
+    for command in [&["jobs"][..], &["migrations"], &["audit"], &["doctor"]] {
+        let output = fleet.run(command);
+        let shown = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert_ne!(output.status.code(), Some(0), "{command:?}");
+        assert!(shown.contains("us-1"), "{command:?}: {shown}");
+    }
+    // What a name means is not guessed while one is down; the one that answers can be named.
+    let told = text(&fleet.expect(3, &["migrate", "--all", "--yes"]).stderr);
+    assert!(told.contains("--database NAME leaves the others out"), "{told}");
+    fleet.expect(4, &["--database", "eu-1", "migrate", "--all", "--yes"]);
+}
+
+fn target(name: &str, url: String) -> Target {
+    let config = Database::new(name.into(), Environment::Production, url.into());
+    Target::resolve(Arc::new(config), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target")
+}
+
+async fn until(fleet: &mut Collector, what: &str, condition: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+    let wait = fleet.snapshots.wait_for(|snapshot| condition(snapshot));
+    match tokio::time::timeout(Duration::from_secs(60), wait).await {
+        Ok(snapshot) => Arc::clone(&snapshot.expect("a collector")),
+        Err(_) => panic!("waited in vain for {what}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_link_is_its_databases_alone() {
+    let mut two = tokio::task::block_in_place(Two::new);
+    let targets = vec![target("eu-1", two.here.database.url()), target("us-1", two.there.database.url())];
+    let mut collector = fleet::spawn(targets, Duration::from_millis(500));
+    let read = |snapshot: &Snapshot| snapshot.databases.iter().all(|view| view.taken_at.is_some());
+    let before = until(&mut collector, "both", read).await;
+    let of = |snapshot: &Snapshot, name: &str| {
+        snapshot.tenants.iter().filter(|tenant| &*tenant.key.database == name).count()
+    };
+    assert_eq!((of(&before, "eu-1"), of(&before, "us-1")), (4, 5));
+    tokio::task::block_in_place(|| two.server.server.stop(true));
+    collector.commands.send(FleetCommand::Refresh).await.expect("told");
+    until(&mut collector, "the lost link", |snapshot| !snapshot.databases[1].link.is_up()).await;
+    // The other goes on being read: a change there is seen, and what was known of the lost one stays.
+    tokio::task::block_in_place(|| two.here.tenant("newcomer", "New", 1));
+    collector.commands.send(FleetCommand::Refresh).await.expect("told");
+    let after = until(&mut collector, "the newcomer", |snapshot| of(snapshot, "eu-1") == 5).await;
+    assert!(after.databases[0].link.is_up() && !after.databases[1].link.is_up());
+    assert_eq!(of(&after, "us-1"), 5, "its rows are kept");
+    let home = &two.server.home;
+    tokio::task::block_in_place(|| two.server.server.start_again(home)).expect("started");
+    until(&mut collector, "the link's return", |snapshot| snapshot.databases[1].link.is_up()).await;
+}
