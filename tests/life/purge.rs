@@ -158,6 +158,27 @@ fn killed_in_the_middle_it_goes_on_where_it_was() {
 }
 
 #[test]
+fn once_another_worker_has_it_nothing_more_is_removed() {
+    let place = Place::new("life_taken");
+    tables(&place, "tenant_globex", 600);
+    let trash = place.drop("globex", "tenant_globex");
+    let parts = "select count(*) from tenantui.audit where action = 'purge' and outcome = 'part'";
+    let parts = || -> u64 { place.db.value(parts).parse().expect("a number") };
+    let config = place.config().display().to_string();
+    let purge = ["--config", &config, "purge", "globex", "--confirm", "tenant_globex", "--yes"];
+    let victim = Victim::start(place.home(), &purge, &[], &Aim::default());
+    wait_until(Duration::from_secs(60), "a part of the purge", || parts() >= 1);
+    place.db.sql("update tenantui.job set attempt = attempt + 1 where kind = 'purge'");
+    let taken_at = parts();
+    let end = victim.wait(Duration::from_secs(60));
+    assert_ne!(end.code, Some(0), "{}", end.err);
+    // One transaction may have been past its fence.
+    assert!(parts() <= taken_at + 1, "{} parts, and {taken_at} when it was taken over", parts());
+    assert_eq!(place.db.value(&format!("select count(*) from pg_namespace where nspname = '{trash}'")), "1");
+    assert_eq!(place.db.value("select state from tenantui.job where kind = 'purge'"), "running", "it is the other's");
+}
+
+#[test]
 fn cache_keys_go_behind_the_schema_and_before_the_row() {
     let place = Place::new("life_cache");
     let url = redis().database();

@@ -58,6 +58,9 @@ pub struct Victim {
     started: Instant,
 }
 
+/// The variable that takes a safeguard out of a debug build.
+const SABOTAGE: &str = "TENANTUI_TEST_SABOTAGE";
+
 impl Victim {
     /// Starts the program with nothing of this machine's around it; from then on `aim` points at it. Its output goes to
     /// files in this folder.
@@ -73,6 +76,8 @@ impl Victim {
             .env("LANG", "C.UTF-8")
             .env("TZ", "UTC")
             .env("USER", "faults")
+            // A safeguard that is taken out of the tests' own process is taken out of the program, too.
+            .envs(std::env::var(SABOTAGE).map(|word| (SABOTAGE, word)))
             .envs(variables.iter().copied())
             .args(arguments)
             .current_dir(home)
