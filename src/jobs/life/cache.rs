@@ -7,29 +7,23 @@ use serde_json::json;
 use tokio_postgres::Client;
 
 use super::params::KeysRef;
-use super::run::{Life, LifeRow};
-use super::tx::{self, Said, failed};
+use super::run::Life;
+use super::tx::{self, Said, Work, failed};
 use crate::cache::{CacheIds, unlink};
-use crate::jobs::shared::Shared;
 use crate::migrations::apply::step::{BEGIN, StepEnd};
 use crate::model::ident::Ident;
 use crate::model::job::LogMark;
 use crate::model::tenant::{DatabaseName, TenantKey};
 
 /// Removes them, then says so in the record.
-pub(super) async fn remove(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-) -> Result<StepEnd, StepEnd> {
+pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
+    let Work { client, shared, life, .. } = *work;
     let keys = life.params.keys.as_ref().ok_or_else(|| failed("the job's record names no cache keys"))?;
     let Some(config) = &life.target.config.cache else {
         return Err(failed("no cache is configured here: run the job where it is"));
     };
     // The fence is looked at before anything is removed; the transaction that records it looks again.
-    drop_transaction(client, tx::open(client, shared, life, row, false).await?).await?;
+    drop_transaction(client, tx::open(work, false).await?).await?;
     let database = Arc::clone(&life.target.config.name);
     let own = TenantKey { database: Arc::clone(&database), local: life.key.as_str().into() };
     let tenants: Arc<[CacheIds]> = everybody(client, life, keys, &database, &own).await?.into();
@@ -37,9 +31,9 @@ pub(super) async fn remove(
     let removed = removed.map_err(|error| failed(error.to_string()))?;
     let text = format!("{} cache keys removed", removed.deleted);
     shared.reports.line(LogMark::Note, &life.slug, text).await;
-    let tx = tx::open(client, shared, life, row, false).await?;
+    let tx = tx::open(work, false).await?;
     let said = Said { before: None, after: json!({ "keys": removed.deleted, "kept_for_others": removed.shared }) };
-    tx::done(client, shared, life, row, tries, tx, said).await
+    tx::done(work, tx, said).await
 }
 
 async fn drop_transaction(client: &Client, tx: tx::Tx) -> Result<(), StepEnd> {

@@ -5,10 +5,10 @@
 use serde_json::json;
 use tokio_postgres::Client;
 
-use super::run::{Life, LifeRow};
+use super::run::Life;
 use super::schema::{confirmed, in_trash};
 use super::turn::Went;
-use super::tx::{self, Said, failed};
+use super::tx::{self, Said, Work, failed};
 use crate::jobs::shared::Shared;
 use crate::migrations::apply::step::StepEnd;
 use crate::postgres::bind::bind;
@@ -55,15 +55,8 @@ struct Root {
 }
 
 /// The next transaction of it.
-pub(super) async fn next(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-    learned: &mut Learned,
-) -> Went {
-    match try_next(client, shared, life, row, tries, learned).await {
+pub(super) async fn next(work: &Work<'_>, learned: &mut Learned) -> Went {
+    match try_next(work, learned).await {
         Ok(went) => went,
         Err(end) => {
             // Whatever stood in the way: what is left is looked at again.
@@ -73,14 +66,8 @@ pub(super) async fn next(
     }
 }
 
-async fn try_next(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-    learned: &mut Learned,
-) -> Result<Went, StepEnd> {
+async fn try_next(work: &Work<'_>, learned: &mut Learned) -> Result<Went, StepEnd> {
+    let Work { client, shared, life, .. } = *work;
     in_trash(life)?;
     if learned.left.is_empty() {
         learned.left = roots(client, shared, life).await?;
@@ -90,13 +77,13 @@ async fn try_next(
         learned.capacity = number(&tx::ask(client, CAPACITY).await?)?;
     }
     if learned.left.is_empty() {
-        return last(client, shared, life, row, tries).await.map(Went::Ended);
+        return last(work).await.map(Went::Ended);
     }
     let budget = learned.budget();
     let batch = take(&mut learned.left, budget);
     let (statements, count) =
         if batch.is_empty() { parts(client, learned, budget).await? } else { (drops(&batch), batch.len() as u64) };
-    let tx = tx::open(client, shared, life, row, false).await?;
+    let tx = tx::open(work, false).await?;
     tx::same_schema(client, life).await?;
     let tables: Vec<&str> = batch.iter().filter(|root| root.is_table).map(|root| root.identity.as_str()).collect();
     if !tables.is_empty() {
@@ -112,7 +99,7 @@ async fn try_next(
     let objects = batch.iter().map(|root| root.objects).sum::<u64>();
     learned.heed(held, objects.max(count));
     let said = Said { before: None, after: json!({ "step": "objects", "objects": count, "locks": held }) };
-    match tx::part(client, shared, life, tx, &said).await? {
+    match tx::part(work, tx, &said).await? {
         StepEnd::Done { .. } => {
             learned.gone += count;
             Ok(Went::More(format!(
@@ -236,15 +223,10 @@ fn number(rows: &[Vec<TextRow>]) -> Result<u64, StepEnd> {
 }
 
 /// The schema is empty: it goes, and the step is done. Where it is gone already, somebody else removed it.
-async fn last(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-) -> Result<StepEnd, StepEnd> {
+async fn last(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
+    let Work { client, life, .. } = *work;
     let schema = life.schema().map_err(failed)?;
-    let tx = tx::open(client, shared, life, row, false).await?;
+    let tx = tx::open(work, false).await?;
     let there = format!(
         "SELECT n.nspname FROM pg_catalog.pg_namespace AS n WHERE n.oid = {}::oid",
         life.schema_oid.unwrap_or_default()
@@ -259,7 +241,7 @@ async fn last(
         before: Some(json!({ "schema": schema.raw(), "original": life.original() })),
         after: json!({ "dependants": life.params.dependants, "gone_before": gone }),
     };
-    tx::done(client, shared, life, row, tries, tx, said).await
+    tx::done(work, tx, said).await
 }
 
 #[cfg(test)]

@@ -5,26 +5,19 @@
 use serde_json::json;
 use tokio_postgres::Client;
 
-use super::run::{Life, LifeRow};
-use super::tx::{self, Said, failed};
-use crate::jobs::shared::Shared;
+use super::tx::{self, Said, Work, failed};
 use crate::migrations::apply::step::StepEnd;
 use crate::model::ident::{Ident, literal};
 use crate::postgres::session::TextRow;
 
 /// Ends the sessions of the role.
-pub(super) async fn end_sessions(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-) -> Result<StepEnd, StepEnd> {
+pub(super) async fn end_sessions(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
+    let Work { client, life, .. } = *work;
     let role = life.role().map_err(failed)?;
-    let tx = tx::open(client, shared, life, row, false).await?;
+    let tx = tx::open(work, false).await?;
     let ended = terminate(client, &role).await?;
     let said = Said { before: None, after: json!({ "role": role.raw(), "sessions": ended }) };
-    tx::done(client, shared, life, row, tries, tx, said).await
+    tx::done(work, tx, said).await
 }
 
 /// How many there were.
@@ -38,15 +31,10 @@ async fn terminate(client: &Client, role: &Ident) -> Result<usize, StepEnd> {
 }
 
 /// Removes the role.
-pub(super) async fn remove(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-) -> Result<StepEnd, StepEnd> {
+pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
+    let Work { client, life, .. } = *work;
     let role = life.role().map_err(failed)?;
-    let tx = tx::open(client, shared, life, row, true).await?;
+    let tx = tx::open(work, true).await?;
     let there = format!("SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = {}::name", literal(role.raw()));
     let oid = tx::ask(client, &there).await?.iter().flatten().next().and_then(|row| row.parse::<u32>(0).ok().flatten());
     let mut revoked = Vec::new();
@@ -63,7 +51,7 @@ pub(super) async fn remove(
         before: Some(json!({ "role": role.raw(), "there": oid.is_some() })),
         after: json!({ "sessions": ended, "revoked": revoked }),
     };
-    tx::done(client, shared, life, row, tries, tx, said).await
+    tx::done(work, tx, said).await
 }
 
 /// What has to be taken from the role before it can go: default privileges, and grants on the database and on schemas

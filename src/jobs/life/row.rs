@@ -4,12 +4,11 @@ use serde_json::{Value as Json, json};
 use tokio_postgres::Client;
 
 use super::params::Write;
-use super::run::{Life, LifeRow};
-use super::tx::{self, Said, failed};
+use super::run::Life;
+use super::tx::{self, Said, Work, failed};
 use crate::jobs::maker;
 use crate::jobs::params::{RegistryRef, Value};
 use crate::jobs::preflight::{taken_names, taken_sql};
-use crate::jobs::shared::Shared;
 use crate::layout::CheckedName;
 use crate::migrations::apply::step::StepEnd;
 use crate::model::ident::{Ident, IdentError, literal};
@@ -97,28 +96,18 @@ fn value(write: &Write) -> String {
 }
 
 /// Name or status.
-pub(super) async fn write(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-) -> Result<StepEnd, StepEnd> {
-    let tx = tx::open(client, shared, life, row, false).await?;
+pub(super) async fn write(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
+    let Work { client, life, .. } = *work;
+    let tx = tx::open(work, false).await?;
     let (before, after) = set(client, life, &life.params.write).await?;
     let said = Said { before: Some(json!({ "row": before })), after: json!({ "row": after }) };
-    tx::done(client, shared, life, row, tries, tx, said).await
+    tx::done(work, tx, said).await
 }
 
 /// Removes the row. A schema of its name must not exist: of that, the row is all that says whose it is.
-pub(super) async fn forget(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-) -> Result<StepEnd, StepEnd> {
-    let tx = tx::open(client, shared, life, row, false).await?;
+pub(super) async fn forget(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
+    let Work { client, life, .. } = *work;
+    let tx = tx::open(work, false).await?;
     let there =
         format!("SELECT 1 FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {}::name", literal(life.original()));
     if tx::ask(client, &there).await?.iter().flatten().next().is_some() {
@@ -132,18 +121,13 @@ pub(super) async fn forget(
         0 => None,
         _ => Some(json!({ "row": only(&deleted)? })),
     };
-    tx::done(client, shared, life, row, tries, tx, Said { before, after: json!({}) }).await
+    tx::done(work, tx, Said { before, after: json!({}) }).await
 }
 
 /// Writes a row for a schema that has none.
-pub(super) async fn adopt(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-) -> Result<StepEnd, StepEnd> {
-    let tx = tx::open(client, shared, life, row, false).await?;
+pub(super) async fn adopt(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
+    let Work { client, life, .. } = *work;
+    let tx = tx::open(work, false).await?;
     tx::same_schema(client, life).await?;
     let registry = registry(life)?;
     let table = registry.table().map_err(wrong)?;
@@ -161,5 +145,5 @@ pub(super) async fn adopt(
     let rows = tx::ask(client, &insert).await?;
     let id = rows.iter().flatten().next().and_then(|row| row.text(0)).map(str::to_owned);
     let said = Said { before: None, after: json!({ "slug": slug, "id": id }) };
-    tx::done(client, shared, life, row, tries, tx, said).await
+    tx::done(work, tx, said).await
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 use tokio_postgres::Client;
 
-use super::run::{Life, LifeRow};
-use super::tx::{self, Said, failed};
+use super::run::Life;
+use super::tx::{self, Said, Work, failed};
 use super::{facts, plan, row as registry, trash as trashed};
 use crate::jobs::shared::Shared;
 use crate::migrations::apply::step::StepEnd;
@@ -53,14 +53,9 @@ async fn free(client: &Client, name: &SchemaName) -> Result<(), StepEnd> {
 }
 
 /// Renames the schema into the trash, and writes the status.
-pub(super) async fn trash(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-) -> Result<StepEnd, StepEnd> {
-    let tx = tx::open(client, shared, life, row, false).await?;
+pub(super) async fn trash(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
+    let Work { client, shared, life, .. } = *work;
+    let tx = tx::open(work, false).await?;
     tx::same_schema(client, life).await?;
     let schema = life.schema().map_err(failed)?;
     unused(client, life).await?;
@@ -80,18 +75,13 @@ pub(super) async fn trash(
         })),
         after: json!({ "schema": to.raw(), "oid": life.schema_oid, "row": after }),
     };
-    tx::done(client, shared, life, row, tries, tx, said).await
+    tx::done(work, tx, said).await
 }
 
 /// Renames the schema back, and writes the status that its row had.
-pub(super) async fn restore(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-) -> Result<StepEnd, StepEnd> {
-    let tx = tx::open(client, shared, life, row, false).await?;
+pub(super) async fn restore(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
+    let Work { client, life, .. } = *work;
+    let tx = tx::open(work, false).await?;
     tx::same_schema(client, life).await?;
     in_trash(life)?;
     in_time(client, life).await?;
@@ -108,7 +98,7 @@ pub(super) async fn restore(
             after: json!({ "schema": to.raw(), "row": after }),
         }
     };
-    tx::done(client, shared, life, row, tries, tx, said).await
+    tx::done(work, tx, said).await
 }
 
 /// Only a schema in the trash is touched: its name says so, whatever else the record says.
@@ -142,30 +132,20 @@ async fn in_time(client: &Client, life: &Life<'_>) -> Result<(), StepEnd> {
 }
 
 /// Creates the missing schema of a row.
-pub(super) async fn make(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-) -> Result<StepEnd, StepEnd> {
-    let tx = tx::open(client, shared, life, row, false).await?;
+pub(super) async fn make(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
+    let Work { client, life, .. } = *work;
+    let tx = tx::open(work, false).await?;
     let schema = life.schema().map_err(failed)?;
     free(client, &schema).await?;
     tx::ask(client, &format!("CREATE SCHEMA {}", schema.quoted())).await?;
     let said = Said { before: None, after: json!({ "schema": schema.raw() }) };
-    tx::done(client, shared, life, row, tries, tx, said).await
+    tx::done(work, tx, said).await
 }
 
 /// Takes away what a migration tool left behind.
-pub(super) async fn unlock(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-) -> Result<StepEnd, StepEnd> {
-    let tx = tx::open(client, shared, life, row, false).await?;
+pub(super) async fn unlock(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
+    let Work { client, life, .. } = *work;
+    let tx = tx::open(work, false).await?;
     tx::same_schema(client, life).await?;
     let schema = life.schema().map_err(failed)?;
     unused(client, life).await?;
@@ -176,5 +156,5 @@ pub(super) async fn unlock(
     let rows = tx::ask(client, &format!("{sql} RETURNING 1")).await?;
     let count = rows.iter().flatten().count();
     let said = Said { before: Some(Json::from(count)), after: json!({ "tool": tool.word(), "locks": count }) };
-    tx::done(client, shared, life, row, tries, tx, said).await
+    tx::done(work, tx, said).await
 }

@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use tokio_postgres::Client;
-
 use super::run::{Life, LifeRow};
+use super::tx::Work;
 use super::{cache, objects, role, row, schema};
 use crate::jobs::attempt::{MAX_TRIES, NO_TURN, TURN, pause, turn_pause};
 use crate::jobs::decide::{self, Question};
@@ -112,9 +111,9 @@ async fn once(
         }
     };
     let unfinished = Unfinished::of(session);
-    let tries = count.tries;
-    let work = shared.cancellable(session, step(&session.client, shared, life, row, tries, &mut count.purge));
-    let (Ended { end, cancelled }, blockers) = watcher.during(pid, shared.limits.lock, work).await;
+    let work = Work { client: &session.client, shared, life, row, tries: count.tries };
+    let step = shared.cancellable(session, step(&work, &mut count.purge));
+    let (Ended { end, cancelled }, blockers) = watcher.during(pid, shared.limits.lock, step).await;
     unfinished.over();
     if let Went::Ended(end) = &end {
         match end {
@@ -130,26 +129,19 @@ async fn once(
     Ok((end, blockers))
 }
 
-async fn step(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-    learned: &mut objects::Learned,
-) -> Went {
-    let end = match row.step {
-        LifeStep::Name | LifeStep::Status => row::write(client, shared, life, row, tries).await,
-        LifeStep::Forget => row::forget(client, shared, life, row, tries).await,
-        LifeStep::Adopt => row::adopt(client, shared, life, row, tries).await,
-        LifeStep::Trash => schema::trash(client, shared, life, row, tries).await,
-        LifeStep::Restore => schema::restore(client, shared, life, row, tries).await,
-        LifeStep::Make => schema::make(client, shared, life, row, tries).await,
-        LifeStep::Unlock => schema::unlock(client, shared, life, row, tries).await,
-        LifeStep::Sessions => role::end_sessions(client, shared, life, row, tries).await,
-        LifeStep::Role => role::remove(client, shared, life, row, tries).await,
-        LifeStep::Keys => cache::remove(client, shared, life, row, tries).await,
-        LifeStep::Objects => return objects::next(client, shared, life, row, tries, learned).await,
+async fn step(work: &Work<'_>, learned: &mut objects::Learned) -> Went {
+    let end = match work.row.step {
+        LifeStep::Name | LifeStep::Status => row::write(work).await,
+        LifeStep::Forget => row::forget(work).await,
+        LifeStep::Adopt => row::adopt(work).await,
+        LifeStep::Trash => schema::trash(work).await,
+        LifeStep::Restore => schema::restore(work).await,
+        LifeStep::Make => schema::make(work).await,
+        LifeStep::Unlock => schema::unlock(work).await,
+        LifeStep::Sessions => role::end_sessions(work).await,
+        LifeStep::Role => role::remove(work).await,
+        LifeStep::Keys => cache::remove(work).await,
+        LifeStep::Objects => return objects::next(work, learned).await,
     };
     Went::Ended(end.unwrap_or_else(|end| end))
 }

@@ -17,6 +17,17 @@ use crate::migrations::apply::wire::{self, Trouble};
 use crate::model::ident::literal;
 use crate::postgres::session::TextRow;
 
+/// One try of a step: whose, on which session.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub(super) client: &'a Client,
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) life: &'a Life<'a>,
+    pub(super) row: &'a LifeRow,
+    /// How often it was tried, this time included.
+    pub(super) tries: u32,
+}
+
 /// An open transaction.
 pub(super) struct Tx {
     pub(super) xid: String,
@@ -53,27 +64,16 @@ pub(super) async fn work(client: &Client, shared: &Shared<'_>, sql: &str) -> Res
 
 /// BEGIN, limits, fence, and the locks of the tenant: of its schema now and as it was, so that no migration and no
 /// making of that name runs meanwhile. `turn`: also the lock of what all share.
-pub(super) async fn open(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    turn: bool,
-) -> Result<Tx, StepEnd> {
+pub(super) async fn open(work: &Work<'_>, turn: bool) -> Result<Tx, StepEnd> {
     let started = Instant::now();
-    match begin(client, shared, life, row, turn).await {
+    match begin(work, turn).await {
         Ok(xid) => Ok(Tx { xid, started }),
-        Err(end) => Err(step::left(client, end).await),
+        Err(end) => Err(step::left(work.client, end).await),
     }
 }
 
-async fn begin(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    turn: bool,
-) -> Result<String, StepEnd> {
+async fn begin(work: &Work<'_>, turn: bool) -> Result<String, StepEnd> {
+    let Work { client, shared, life, row, .. } = *work;
     let names = [
         keys::tenant(&life.name),
         keys::tenant(life.original()),
@@ -153,15 +153,8 @@ fn audit_sql(shared: &Shared<'_>, life: &Life<'_>, said: &Said, outcome: &str) -
 }
 
 /// The step is done: its row, the audit's, COMMIT.
-pub(super) async fn done(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    row: &LifeRow,
-    tries: u32,
-    tx: Tx,
-    mut said: Said,
-) -> Result<StepEnd, StepEnd> {
+pub(super) async fn done(work: &Work<'_>, tx: Tx, mut said: Said) -> Result<StepEnd, StepEnd> {
+    let Work { client, shared, life, row, tries } = *work;
     if let Value::Object(after) = &mut said.after {
         after.insert("step".to_owned(), json!(row.step.word()));
     }
@@ -176,13 +169,8 @@ pub(super) async fn done(
 }
 
 /// A part of the step is done: the audit's row, COMMIT.
-pub(super) async fn part(
-    client: &Client,
-    shared: &Shared<'_>,
-    life: &Life<'_>,
-    tx: Tx,
-    said: &Said,
-) -> Result<StepEnd, StepEnd> {
+pub(super) async fn part(work: &Work<'_>, tx: Tx, said: &Said) -> Result<StepEnd, StepEnd> {
+    let Work { client, shared, life, .. } = *work;
     let sql = format!("{} {}", durable_sql(true), audit_sql(shared, life, said, "part"));
     ask(client, &sql).await?;
     Ok(step::commit(client, tx.xid, tx.started).await)
