@@ -18,7 +18,7 @@ pub(super) const COMMAND_DEADLINE: Duration = Duration::from_millis(500);
 /// How long connecting may take, TLS and login included.
 pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 /// Wait before an unanswered SCAN is asked once more: its cursor stays good.
-pub(super) const SECOND_TRY: Duration = Duration::from_millis(250);
+const SECOND_TRY: Duration = Duration::from_millis(250);
 /// Keys a SCAN looks at, at most and at least.
 const COUNT: (u32, u32) = (500, 50);
 /// Answers that tell how fast the server is when nobody disturbs it.
@@ -69,21 +69,8 @@ pub(super) async fn walk(
     let mut pace = Pace::default();
     let mut cursor = 0_u64;
     loop {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor);
-        if let Some(glob) = &narrow {
-            scan.arg("MATCH").arg(glob.as_slice());
-        }
-        scan.arg("COUNT").arg(pace.count);
         let started = Instant::now();
-        let answer = match command::<(u64, Vec<Vec<u8>>)>(connection, &scan).await {
-            Err(Trouble::Slow) => {
-                tokio::time::sleep(SECOND_TRY).await;
-                command(connection, &scan).await
-            }
-            other => other,
-        };
-        let (next, keys) = answer.map_err(|trouble| (trouble, at))?;
+        let (next, keys) = scan(connection, cursor, narrow.as_deref(), &pace).await.map_err(|trouble| (trouble, at))?;
         let took = started.elapsed();
         counter.take(keys);
         at.seen = match (narrow.is_some(), of) {
@@ -182,6 +169,36 @@ impl<'a> Counter<'a> {
     }
 }
 
+/// One piece of a walk over all keys: the next cursor, and the keys that were seen.
+pub(super) async fn scan(
+    connection: &mut MultiplexedConnection,
+    cursor: u64,
+    narrow: Option<&[u8]>,
+    pace: &Pace,
+) -> Result<(u64, Vec<Vec<u8>>), Trouble> {
+    let mut scan = redis::cmd("SCAN");
+    scan.arg(cursor);
+    if let Some(glob) = narrow {
+        scan.arg("MATCH").arg(glob);
+    }
+    scan.arg("COUNT").arg(pace.count);
+    again(connection, &scan).await
+}
+
+/// A command, asked once more where no answer came: a cursor stays good, and what is removed is removed.
+pub(super) async fn again<T: redis::FromRedisValue>(
+    connection: &mut MultiplexedConnection,
+    asked: &redis::Cmd,
+) -> Result<T, Trouble> {
+    match command(connection, asked).await {
+        Err(Trouble::Slow) => {
+            tokio::time::sleep(SECOND_TRY).await;
+            command(connection, asked).await
+        }
+        other => other,
+    }
+}
+
 /// How hard the server is driven.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -198,11 +215,6 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// How many keys the next SCAN looks at.
-    pub(super) const fn count(&self) -> u32 {
-        self.count
-    }
-
     /// The pause after an answer that took so long. At most half of the time is the server's; when its answers become
     /// slower than the first ones the pauses double and the pieces halve, and both recover step by step.
     pub(super) fn after(&mut self, took: Duration) -> Duration {

@@ -81,14 +81,8 @@ async fn walk(
     let mut pace = Pace::default();
     let mut cursor = 0_u64;
     loop {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor);
-        if let Some(glob) = &narrow {
-            scan.arg("MATCH").arg(glob.as_slice());
-        }
-        scan.arg("COUNT").arg(pace.count());
         let started = Instant::now();
-        let (next, keys): (u64, Vec<Vec<u8>>) = again(connection, &scan).await?;
+        let (next, keys) = pass::scan(connection, cursor, narrow.as_deref(), &pace).await?;
         let took = started.elapsed();
         let mut own = Vec::new();
         for key in keys {
@@ -102,7 +96,7 @@ async fn walk(
         for piece in own.chunks(AT_ONCE) {
             let mut unlink = redis::cmd("UNLINK");
             unlink.arg(piece);
-            done.deleted += again::<u64>(connection, &unlink).await?;
+            done.deleted += pass::again::<u64>(connection, &unlink).await?;
             told(*done);
         }
         cursor = next;
@@ -110,19 +104,5 @@ async fn walk(
             return Ok(());
         }
         tokio::time::sleep(pace.after(took)).await;
-    }
-}
-
-/// A command, asked once more where no answer came: a cursor stays good, and what is removed is removed.
-async fn again<T: redis::FromRedisValue>(
-    connection: &mut MultiplexedConnection,
-    command: &redis::Cmd,
-) -> Result<T, Trouble> {
-    match pass::command(connection, command).await {
-        Err(Trouble::Slow) => {
-            tokio::time::sleep(pass::SECOND_TRY).await;
-            pass::command(connection, command).await
-        }
-        other => other,
     }
 }
