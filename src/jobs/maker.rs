@@ -253,16 +253,7 @@ async fn open(
         seq = maker.mark(part),
         taken = taken_sql(maker.registry.as_ref().map(|r| &r.table), maker.registry.as_ref().map(|r| &r.slug)),
     );
-    let mut answers = wire::ask_in_order(client, &[CLEAN, BEGIN, &sql], BOOKKEEPING).await;
-    let answer = answers.pop();
-    if let Some(trouble) = answers.into_iter().find_map(Result::err) {
-        return Err(StepEnd::Lost(trouble.message().clone()));
-    }
-    let rows = match answer {
-        Some(Ok(rows)) => rows,
-        Some(Err(trouble)) => return Err(ended(&trouble)),
-        None => return Err(StepEnd::Lost("no answer".into())),
-    };
+    let rows = wire::ask_behind(client, &[CLEAN, BEGIN, &sql], BOOKKEEPING).await.map_err(|trouble| ended(&trouble))?;
     let [_, fence, locks, facts, taken @ ..] = rows.as_slice() else {
         return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
     };

@@ -95,12 +95,8 @@ async fn intend(
         seq = row.seq,
         registry = tenant.registry_check.as_deref().unwrap_or("SELECT 1;"),
     );
-    let mut answers = wire::ask_in_order(&session.client, &[CLEAN, BEGIN, &checks], BOOKKEEPING).await;
-    let checked = answers.pop().unwrap_or_else(|| Err(Trouble::Lost("no answer".into())));
-    if let Some(trouble) = answers.into_iter().find_map(Result::err) {
-        return Err(Trouble::Lost(trouble.message().clone()));
-    }
-    let (inherited, over) = judge(&checked?, tenant, heed_flags);
+    let checked = wire::ask_behind(&session.client, &[CLEAN, BEGIN, &checks], BOOKKEEPING).await?;
+    let (inherited, over) = judge(&checked, tenant, heed_flags);
     if let Some(over) = over {
         return Ok(over);
     }

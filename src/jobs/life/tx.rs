@@ -91,16 +91,7 @@ async fn begin(work: &Work<'_>, turn: bool) -> Result<String, StepEnd> {
         job = shared.fence.job,
         seq = row.seq,
     );
-    let mut answers = wire::ask_in_order(client, &[CLEAN, BEGIN, &sql], BOOKKEEPING).await;
-    let answer = answers.pop();
-    if let Some(trouble) = answers.into_iter().find_map(Result::err) {
-        return Err(StepEnd::Lost(trouble.message().clone()));
-    }
-    let rows = match answer {
-        Some(Ok(rows)) => rows,
-        Some(Err(trouble)) => return Err(ended(&trouble)),
-        None => return Err(StepEnd::Lost("no answer".into())),
-    };
+    let rows = wire::ask_behind(client, &[CLEAN, BEGIN, &sql], BOOKKEEPING).await.map_err(|trouble| ended(&trouble))?;
     let [_, _, fence, locks, facts] = rows.as_slice() else {
         return Err(failed("the server's answer to the checks has an unexpected form"));
     };

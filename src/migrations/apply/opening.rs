@@ -35,19 +35,13 @@ pub async fn open(client: &Client, order: &StepOrder<'_>, anew: bool) -> Result<
     let sql = sql(order, &nonce, &path).map_err(|error| StepEnd::Failed(Fault::ours(error.to_string())))?;
     let messages = [CLEAN, BEGIN, &sql];
     let messages = if anew { &messages[..] } else { &messages[1..] };
-    let mut answers = wire::ask_in_order(client, messages, BOOKKEEPING).await;
-    let answer = answers.pop();
-    if let Some(trouble) = answers.into_iter().find_map(Result::err) {
-        return Err(StepEnd::Lost(trouble.message().clone()));
-    }
-    let rows = match answer {
-        Some(Ok(rows)) => rows,
-        Some(Err(Trouble::Server(refused))) if refused.sqlstate == "42P01" && order.ledger_expected => {
+    let rows = match wire::ask_behind(client, messages, BOOKKEEPING).await {
+        Ok(rows) => rows,
+        Err(Trouble::Server(refused)) if refused.sqlstate == "42P01" && order.ledger_expected => {
             return Err(StepEnd::LedgerIs { present: false });
         }
-        Some(Err(trouble @ Trouble::Server(_))) => return Err(classify(Fault::server(&trouble))),
-        Some(Err(Trouble::Lost(why))) => return Err(StepEnd::Lost(why)),
-        None => return Err(StepEnd::Lost(Untrusted::new("no answer"))),
+        Err(trouble @ Trouble::Server(_)) => return Err(classify(Fault::server(&trouble))),
+        Err(Trouble::Lost(why)) => return Err(StepEnd::Lost(why)),
     };
     judge(order, &rows, nonce, path)
 }

@@ -153,6 +153,20 @@ pub async fn ask_in_order(
     answers
 }
 
+/// Sends what a question needs before it (a clean session, an open transaction) and the question, at once: the answer to
+/// the last. A session on which one of the others is refused is none to work on, and counts as lost.
+///
+/// # Errors
+/// When the server refuses the question, or the session is lost.
+pub async fn ask_behind(client: &Client, messages: &[&str], patience: Duration) -> Result<Vec<Vec<TextRow>>, Trouble> {
+    let mut answers = ask_in_order(client, messages, patience).await;
+    let last = answers.pop();
+    if let Some(trouble) = answers.into_iter().find_map(Result::err) {
+        return Err(Trouble::Lost(trouble.message().clone()));
+    }
+    last.unwrap_or_else(|| Err(Trouble::Lost(Untrusted::new("no answer"))))
+}
+
 fn by_statement(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<TextRow>> {
     let mut all = Vec::new();
     let mut rows = Vec::new();
