@@ -403,7 +403,10 @@ async fn a_schema_locked_whole_by_somebody_in_the_queue_takes_no_time_either() {
     let waiting =
         tokio::spawn(async move { migration.batch_execute("alter table tenant_acme.a add column n int").await });
     wait_until_async(Duration::from_secs(10), "the migration to wait", || async {
-        db.value("select count(*) from pg_locks where not granted and mode = 'AccessExclusiveLock'") == "1"
+        db.value(
+            "select count(*) from pg_locks where not granted and mode = 'AccessExclusiveLock' \
+             and database = (select oid from pg_database where datname = current_database())",
+        ) == "1"
     })
     .await;
     let tables = detail::tables(&seen.reader, seen.tenants[0].schema_oid.expect("an oid")).await.expect("tables");
