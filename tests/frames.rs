@@ -6,6 +6,7 @@ mod dialogs;
 mod fuzz;
 mod life;
 mod sample;
+mod server;
 mod stage;
 mod wellbeing;
 

@@ -7,6 +7,7 @@ pub mod desk;
 mod jobs;
 mod lost_link;
 mod rollout;
+mod server;
 mod several;
 mod walks;
 

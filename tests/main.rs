@@ -51,5 +51,6 @@ mod terminal;
 mod tls;
 mod tool_locks;
 mod verify;
+mod vitals;
 mod watch;
 mod worker;

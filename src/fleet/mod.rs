@@ -4,7 +4,7 @@
 
 //!
 //! Each database has a task of its own with its own session ([`database`]), its cache counter another ([`cache`]), and
-//! the open tenant a third ([`detail`]); [`publish`] puts their parts together. Nothing here writes.
+//! the open tenant a third ([`detail`]); what is read only while it is looked at has a task for all ([`vitals`]). [`publish`] puts their parts together. Nothing here writes.
 
 mod cache;
 mod cluster;
@@ -22,6 +22,7 @@ mod reference;
 mod seen;
 mod session;
 mod trash;
+mod vitals;
 mod why;
 
 use std::sync::Arc;
@@ -57,6 +58,30 @@ pub enum FleetCommand {
     Every(Option<Duration>),
     /// Count the cache keys now.
     CountCache,
+    /// This is looked at, and read again and again while it is.
+    Watch(Watched),
+}
+
+/// What somebody looks at that is read only then.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Watched {
+    /// The database whose server is on the screen.
+    pub server: Option<DatabaseName>,
+}
+
+impl Watched {
+    /// The databases that it takes to answer.
+    fn databases(&self) -> impl Iterator<Item = &DatabaseName> {
+        self.server.iter()
+    }
+
+    fn is_of(&self, name: &str) -> bool {
+        self.databases().any(|database| **database == *name)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.databases().next().is_none()
+    }
 }
 
 /// A running collector.
@@ -125,13 +150,15 @@ impl JobContext {
 #[must_use]
 pub fn spawn(targets: Vec<Target>, refresh: Duration) -> Fleet {
     let parts: Vec<_> = targets.iter().map(|target| Picture::new(target.clone()).part()).collect();
-    let (snapshots, snapshots_out) = watch::channel(Arc::new(publish::assemble(&parts, None)));
+    let (snapshots, snapshots_out) = watch::channel(Arc::new(publish::assemble(&parts, publish::Beside::default())));
     let (contexts, contexts_out) = watch::channel(Arc::new(Vec::new()));
     let (updates, updates_in) = mpsc::channel(64);
     let (commands, commands_in) = mpsc::channel(64);
     let (open, open_in) = watch::channel(None);
     let (measure, measure_in) = watch::channel(0);
     let (count, count_in) = watch::channel(0);
+    let (watched, watched_in) = watch::channel(Watched::default());
+    let (every, every_in) = watch::channel(Some(refresh));
     let timelines = Timelines::default();
     let mut inboxes = Vec::new();
     let mut desks = Vec::new();
@@ -161,6 +188,14 @@ pub fn spawn(targets: Vec<Target>, refresh: Duration) -> Fleet {
             cache_input,
         }));
     }
+    tokio::spawn(vitals::run(vitals::Desk {
+        targets: desks.iter().map(|(target, _)| target.clone()).collect(),
+        watched: watched_in,
+        every: every_in,
+        asked: measure_in.clone(),
+        snapshots: snapshots_out.clone(),
+        updates: updates.clone(),
+    }));
     tokio::spawn(detail::run(detail::Desk {
         databases: desks,
         open: open_in,
@@ -170,7 +205,7 @@ pub fn spawn(targets: Vec<Target>, refresh: Duration) -> Fleet {
         updates,
     }));
     tokio::spawn(publish::publish(parts, updates_in, snapshots, contexts));
-    tokio::spawn(dispatch(commands_in, Wires { inboxes, open, measure, count }));
+    tokio::spawn(dispatch(commands_in, Wires { inboxes, open, measure, count, watched, every }));
     Fleet { snapshots: snapshots_out, contexts: contexts_out, commands }
 }
 
@@ -180,6 +215,8 @@ struct Wires {
     open: watch::Sender<Option<TenantKey>>,
     measure: watch::Sender<u64>,
     count: watch::Sender<u64>,
+    watched: watch::Sender<Watched>,
+    every: watch::Sender<Option<Duration>>,
 }
 
 /// Carries commands to the tasks until the face is gone; with it go the tasks' inboxes, and with those the tasks.
@@ -197,8 +234,14 @@ async fn dispatch(mut commands: mpsc::Receiver<FleetCommand>, wires: Wires) {
                 wires.open.send_replace(None);
             }
             FleetCommand::Changed(keys) => wires.changed(keys).await,
-            FleetCommand::Every(every) => wires.to_all(|| Message::Every(every)).await,
+            FleetCommand::Every(every) => {
+                wires.every.send_replace(every);
+                wires.to_all(|| Message::Every(every)).await;
+            }
             FleetCommand::CountCache => wires.count.send_modify(|asked| *asked += 1),
+            FleetCommand::Watch(watched) => {
+                wires.watched.send_replace(watched);
+            }
         }
     }
 }

@@ -60,7 +60,7 @@ pub async fn read(target: &Target, options: &ReadOptions) -> Result<Reading, Fle
         }
         None => None,
     };
-    let snapshot = Arc::new(publish::assemble(&[part], detail));
+    let snapshot = Arc::new(publish::assemble(&[part], publish::Beside { detail, ..publish::Beside::default() }));
     Ok(Reading { snapshot, context: context.as_ref().clone() })
 }
 

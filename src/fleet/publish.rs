@@ -9,6 +9,7 @@ use crate::model::fleet::{DatabaseView, SharedSchema, Snapshot};
 use crate::model::job::JobView;
 use crate::model::link::LinkState;
 use crate::model::tenant::{Tenant, TenantDetail};
+use crate::model::vitals::Vitals;
 
 /// One database's part of the picture.
 #[derive(Debug, Clone)]
@@ -34,6 +35,17 @@ pub enum Update {
     Waiting(usize, u32),
     /// The open tenant was read, or closed.
     Detail(Option<Arc<TenantDetail>>),
+    /// The servers that are looked at were read.
+    Vitals(Vec<Arc<Vitals>>),
+}
+
+/// What is read beside the databases' own parts, while somebody looks at it.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// The open tenant.
+    pub detail: Option<Arc<TenantDetail>>,
+    /// The servers.
+    pub vitals: Vec<Arc<Vitals>>,
 }
 
 /// Puts parts together until nobody is left to send any.
@@ -43,16 +55,16 @@ pub async fn publish(
     snapshots: watch::Sender<Arc<Snapshot>>,
     contexts: watch::Sender<Arc<Vec<JobContext>>>,
 ) {
-    let mut detail = None;
+    let mut beside = Beside::default();
     while let Some(update) = updates.recv().await {
-        place(&mut parts, &mut detail, update);
+        place(&mut parts, &mut beside, update);
         // What waits already goes into the same picture.
         while let Ok(update) = updates.try_recv() {
-            place(&mut parts, &mut detail, update);
+            place(&mut parts, &mut beside, update);
         }
         publish_contexts(&parts, &contexts);
         let last = Arc::clone(&snapshots.borrow());
-        let mut next = assemble(&parts, detail.clone());
+        let mut next = assemble(&parts, beside.clone());
         next.revision = last.revision;
         if next != *last {
             next.revision += 1;
@@ -61,7 +73,7 @@ pub async fn publish(
     }
 }
 
-fn place(parts: &mut [Part], detail: &mut Option<Arc<TenantDetail>>, update: Update) {
+fn place(parts: &mut [Part], beside: &mut Beside, update: Update) {
     match update {
         Update::Part(index, part) => {
             if let Some(slot) = parts.get_mut(index) {
@@ -73,13 +85,14 @@ fn place(parts: &mut [Part], detail: &mut Option<Arc<TenantDetail>>, update: Upd
                 part.view.link = LinkState::Slow { waiting_ms };
             }
         }
-        Update::Detail(read) => *detail = read,
+        Update::Detail(read) => beside.detail = read,
+        Update::Vitals(read) => beside.vitals = read,
     }
 }
 
 /// One picture of these parts, with revision 0.
 #[must_use]
-pub fn assemble(parts: &[Part], detail: Option<Arc<TenantDetail>>) -> Snapshot {
+pub fn assemble(parts: &[Part], beside: Beside) -> Snapshot {
     let mut jobs: Vec<JobView> = parts.iter().flat_map(|part| part.jobs.iter().cloned()).collect();
     jobs.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| b.id.cmp(&a.id)));
     Snapshot {
@@ -88,7 +101,8 @@ pub fn assemble(parts: &[Part], detail: Option<Arc<TenantDetail>>) -> Snapshot {
         tenants: parts.iter().flat_map(|part| part.tenants.iter().cloned()).collect(),
         shared: parts.iter().flat_map(|part| part.shared.clone()).collect(),
         jobs,
-        detail,
+        detail: beside.detail,
+        vitals: beside.vitals,
     }
 }
 

@@ -2,6 +2,7 @@
 //! a contract from the first release: fields may be added, never renamed or removed. Unknown is `null`, never 0.
 
 pub mod audit;
+pub mod vitals;
 
 use serde::Serialize;
 use serde_json::Value;

@@ -10,6 +10,7 @@ use super::link::LinkState;
 use super::server::{Back, ServerRole};
 use super::tenant::{DatabaseName, Tenant, TenantDetail, TenantKey};
 use super::times::StepTimes;
+use super::vitals::Vitals;
 use crate::text::Untrusted;
 
 /// Everything known now. Published whole; parts that did not change are shared with the picture before.
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub jobs: Vec<JobView>,
     /// The open tenant, where one is open and was read.
     pub detail: Option<Arc<TenantDetail>>,
+    /// Servers that were looked at, as they were last read.
+    pub vitals: Vec<Arc<Vitals>>,
 }
 
 impl Snapshot {

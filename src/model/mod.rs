@@ -16,3 +16,4 @@ pub mod link;
 pub mod server;
 pub mod tenant;
 pub mod times;
+pub mod vitals;

@@ -31,5 +31,6 @@ pub mod structure;
 pub mod survey;
 mod target;
 mod tls;
+pub mod vitals;
 mod wire;
 mod words;

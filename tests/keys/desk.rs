@@ -194,6 +194,7 @@ pub fn snapshot(environment: Environment) -> Snapshot {
         shared: Vec::new(),
         jobs: Vec::new(),
         detail: None,
+        vitals: Vec::new(),
     }
 }
 

@@ -85,6 +85,7 @@ fn picture(environment: Environment, revision: u64, tenants: &[(u16, usize, u8)]
         shared: Vec::new(),
         jobs: Vec::new(),
         detail: None,
+        vitals: Vec::new(),
     }
 }
 

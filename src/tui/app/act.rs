@@ -38,6 +38,7 @@ impl App {
             Action::Tenants => self.go(Screen::Tenants),
             Action::Migrations => self.go(Screen::Migrations),
             Action::Jobs => self.go(Screen::Jobs),
+            Action::Server => self.go(Screen::Server),
             Action::Messages => self.go(Screen::Messages),
             Action::Audit => return self.open_audit(AuditScope::All),
             Action::AuditHere => {
@@ -181,7 +182,7 @@ impl App {
                 }
                 Some(TenantTab::Tables | TenantTab::Migrations | TenantTab::Cache) | None => self.inspect(),
             },
-            Screen::JobResult | Screen::Messages | Screen::Audit => self.inspect(),
+            Screen::JobResult | Screen::Messages | Screen::Audit | Screen::Server => self.inspect(),
         }
         Vec::new()
     }
@@ -209,7 +210,7 @@ impl App {
             }
             Screen::JobResult => self.go(Screen::Jobs),
             Screen::Tenant => self.go(Screen::Tenants),
-            Screen::Migrations | Screen::Jobs => self.go(Screen::Tenants),
+            Screen::Migrations | Screen::Jobs | Screen::Server => self.go(Screen::Tenants),
             Screen::Messages | Screen::Audit => {
                 let view = self.history.back();
                 match view {

@@ -25,6 +25,7 @@ pub enum Action {
     Tenants,
     Migrations,
     Jobs,
+    Server,
     Filter,
     Palette,
     Help,

@@ -83,7 +83,7 @@ pub fn selection(state: &State) -> Result<Selection, String> {
             Ok(Selection { database: group.database.clone(), keys, words: format!("group {version}"), shown: None })
         }
         Screen::Tenants if !state.tenants.marks.is_empty() => marked(state),
-        Screen::Tenants | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => {
+        Screen::Tenants | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit | Screen::Server => {
             let tenant = state.cursor_tenant().ok_or("there is no tenant under the cursor")?;
             Ok(single(&tenant.key, tenant.slug.safe().to_string()))
         }
@@ -181,7 +181,7 @@ pub fn job_in_question(state: &State) -> Option<&JobView> {
             }
         }
         // The one of the job line, which every screen shows.
-        Screen::Tenants | Screen::Migrations | Screen::Messages | Screen::Audit => state.busiest_job(),
+        Screen::Tenants | Screen::Migrations | Screen::Messages | Screen::Audit | Screen::Server => state.busiest_job(),
     }
 }
 
@@ -241,6 +241,7 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
         | Action::Tenants
         | Action::Migrations
         | Action::Jobs
+        | Action::Server
         | Action::Filter
         | Action::Palette
         | Action::Help

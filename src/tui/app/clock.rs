@@ -47,7 +47,9 @@ pub fn header(state: &mut State) -> bool {
         Screen::Jobs => state.jobs.list.cursor.as_ref().map(|(database, _)| database.clone()),
         Screen::JobResult => state.jobs.result_of.as_ref().map(|(database, _)| database.clone()),
         Screen::Audit => state.audit.list.cursor.as_ref().map(|(database, _)| database.clone()),
-        Screen::Tenants | Screen::Messages => state.tenants.list.cursor.as_ref().map(|key| key.database.clone()),
+        Screen::Tenants | Screen::Messages | Screen::Server => {
+            state.tenants.list.cursor.as_ref().map(|key| key.database.clone())
+        }
     };
     let name = state
         .only_database
@@ -139,7 +141,9 @@ fn ticking_job(state: &State) -> bool {
             | JobState::Failed
             | JobState::Cancelled => false,
         }),
-        Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages | Screen::Audit => false,
+        Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages | Screen::Audit | Screen::Server => {
+            false
+        }
     }
 }
 

@@ -42,6 +42,7 @@ pub fn all(state: &mut State) {
     tenants(state);
     migrations(state);
     open_tenant(state);
+    super::server::derive(state);
     counters(state);
 }
 
@@ -50,6 +51,7 @@ pub fn around_tenants(state: &mut State) {
     jobs(state);
     migrations(state);
     open_tenant(state);
+    super::server::derive(state);
     counters(state);
 }
 
@@ -244,6 +246,10 @@ pub fn scroll_all(state: &mut State) {
             scroll(&mut state.jobs.result, rows, visible);
         }
         Screen::Messages => scroll(&mut state.messages_list, state.messages.len(), visible),
+        Screen::Server => {
+            let rows = super::server::rows(state);
+            scroll(&mut state.server.sessions, rows, visible);
+        }
         Screen::Audit => scroll(&mut state.audit.list, state.audit.lines.len(), visible),
         Screen::Tenant => {
             let detail = state.snapshot.detail.clone();

@@ -20,9 +20,13 @@ use crate::tui::dialogs::{Dialog, Life, LifeInput};
 fn meant(state: &State) -> Option<&Arc<Tenant>> {
     match state.screen {
         Screen::Tenant => state.open_tenant(),
-        Screen::Tenants | Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => {
-            state.cursor_tenant()
-        }
+        Screen::Tenants
+        | Screen::Migrations
+        | Screen::Jobs
+        | Screen::JobResult
+        | Screen::Messages
+        | Screen::Audit
+        | Screen::Server => state.cursor_tenant(),
     }
 }
 

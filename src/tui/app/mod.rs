@@ -27,6 +27,7 @@ mod parts;
 mod picture;
 mod prompts;
 mod results;
+pub mod server;
 mod several;
 pub mod state;
 mod table;
@@ -44,13 +45,14 @@ use self::event::{Event, Now};
 use self::keymap::{Chord, Keymap};
 use self::nav::History;
 use self::orders::{AfterShared, Pending};
+use self::server::ServerState;
 use self::state::{
     Counters, Header, JobsState, Level, List, Message, MigrationsState, Prompt, Screen, State, TenantsState, WriteLock,
 };
 use super::dialogs::{Dialog, DialogAction, DialogInput, DialogOutcome};
 use super::theme::Theme;
 use crate::config;
-use crate::fleet::FleetCommand;
+use crate::fleet::{FleetCommand, Watched};
 pub use crate::model::causes;
 use crate::model::fleet::Snapshot;
 use crate::model::job::JobId;
@@ -118,6 +120,8 @@ pub struct App {
     detail_of: Option<TenantKey>,
     cursor_rests_since: Duration,
     rests_on: Option<TenantKey>,
+    /// What the collector has been told is looked at.
+    watched_now: Watched,
     /// Jobs without a worker: when they were seen to lose it; `None` where they had none from the first.
     orphaned_since: BTreeMap<(DatabaseName, JobId), Option<jiff::Timestamp>>,
     /// Jobs that were running when last looked at.
@@ -149,6 +153,7 @@ impl App {
             migrations: MigrationsState::default(),
             jobs: JobsState::default(),
             audit: AuditState::default(),
+            server: ServerState::default(),
             messages_list: List::default(),
             prompt: Prompt::None,
             prefix: None,
@@ -183,6 +188,7 @@ impl App {
             detail_of: None,
             cursor_rests_since: Duration::ZERO,
             rests_on: None,
+            watched_now: Watched::default(),
             orphaned_since: BTreeMap::new(),
             watched: BTreeSet::new(),
             results: results::Results::default(),
@@ -299,6 +305,7 @@ impl App {
         }
         commands.extend(self.read_detail(now));
         commands.extend(self.read_results(now));
+        commands.extend(self.watch());
         commands
     }
 
@@ -325,9 +332,12 @@ impl App {
             Screen::Tenant => self.state.tenant.as_ref().map(|open| open.key.clone()),
             Screen::Tenants if self.state.size.0 >= WIDE => self.state.tenants.list.cursor.clone(),
             // Kept: coming back from another screen shows it at once.
-            Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => {
-                self.detail_of.clone()
-            }
+            Screen::Migrations
+            | Screen::Jobs
+            | Screen::JobResult
+            | Screen::Messages
+            | Screen::Audit
+            | Screen::Server => self.detail_of.clone(),
             Screen::Tenants => None,
         }
     }

@@ -70,13 +70,18 @@ pub fn view(state: &State) -> View {
             | Screen::Jobs
             | Screen::JobResult
             | Screen::Messages
-            | Screen::Audit => None,
+            | Screen::Audit
+            | Screen::Server => None,
         },
         job: match state.screen {
             Screen::JobResult => state.jobs.result_of.clone(),
-            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Jobs | Screen::Messages | Screen::Audit => {
-                None
-            }
+            Screen::Tenants
+            | Screen::Tenant
+            | Screen::Migrations
+            | Screen::Jobs
+            | Screen::Messages
+            | Screen::Audit
+            | Screen::Server => None,
         },
         audit: (state.screen == Screen::Audit).then(|| state.audit.scope.clone()),
     }
@@ -140,6 +145,7 @@ pub fn rows(state: &State) -> usize {
         Screen::JobResult => outcomes(state).len(),
         Screen::Messages => state.messages.len(),
         Screen::Audit => state.audit.lines.len(),
+        Screen::Server => super::server::rows(state),
         Screen::Tenant => {
             let Some(open) = &state.tenant else { return 0 };
             let detail = detail(state);
@@ -216,6 +222,7 @@ pub fn step(state: &mut State, step: Step) {
             let key = state.audit.lines.get(at).map(audit::key);
             put(&mut state.audit.list, at, key);
         }
+        Screen::Server => super::server::step(state, target),
         Screen::Tenant => step_tab(state, target),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::nav;
 use super::state::{Screen, State, TenantTab};
 use crate::migrations::folder::MigrationFile;
+use crate::model::export::vitals::SessionRow;
 use crate::model::export::{self, AuditRow, Job, ResultRow, Row, TenantRow};
 use crate::text::{Untrusted, json_for_terminal};
 
@@ -98,6 +99,10 @@ pub fn sheet(state: &State) -> Sheet {
         },
         Screen::Jobs => rows("jobs", state.jobs.jobs.iter().map(Job::from)),
         Screen::JobResult => results(state),
+        Screen::Server => {
+            let groups = super::server::vitals(state).map(|vitals| vitals.sessions.as_slice()).unwrap_or_default();
+            rows("sessions", groups.iter().map(SessionRow::from))
+        }
         Screen::Audit => rows("audit", state.audit.lines.iter().map(AuditRow::from)),
         Screen::Messages => Sheet {
             name: "messages",
@@ -186,6 +191,7 @@ pub fn cursor_row(state: &State) -> usize {
         Screen::JobResult => state.jobs.result.at,
         Screen::Messages => state.messages_list.at,
         Screen::Audit => state.audit.list.at,
+        Screen::Server => state.server.sessions.at,
         Screen::Tenant => state.tenant.as_ref().map_or(0, |open| match open.tab {
             TenantTab::Tables => open.tables.at,
             TenantTab::Migrations => open.migrations.at,
@@ -235,6 +241,10 @@ pub fn name_text(state: &State) -> Option<String> {
         Screen::Jobs => state.cursor_job().map(|job| job.id.to_string()),
         Screen::JobResult => nav::cursor_outcome(state).map(|outcome| safe(&outcome.slug)),
         Screen::Messages => message_text(state),
+        Screen::Server => {
+            let group = super::server::vitals(state).and_then(|vitals| vitals.sessions.get(state.server.sessions.at));
+            group.map(|group| safe(&group.role))
+        }
         Screen::Audit => super::audit::cursor_line(state).map(|line| super::audit::name(line).safe().to_string()),
     }
 }
@@ -250,7 +260,9 @@ pub fn error_text(state: &State) -> Option<String> {
     let tenant = match state.screen {
         Screen::Tenants => state.cursor_tenant(),
         Screen::Tenant => state.open_tenant(),
-        Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => None,
+        Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit | Screen::Server => {
+            None
+        }
     };
     if let Some(tenant) = tenant {
         let mut out = String::new();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::Level;
-use super::{App, derive};
+use super::{App, derive, server};
 use crate::config;
 use crate::model::fleet::{CacheView, DatabaseView, Snapshot};
 use crate::model::job::JobView;
@@ -16,7 +16,9 @@ impl App {
     /// The collector has a new picture.
     pub(super) fn picture(&mut self, snapshot: Arc<Snapshot>) {
         let first = !self.state.loaded;
-        let visible = first || derive::looks_different(&self.state.latest, &snapshot);
+        let visible = first
+            || derive::looks_different(&self.state.latest, &snapshot)
+            || server::looks_different(&self.state, &self.state.latest.vitals, &snapshot.vitals);
         if first && snapshot.databases.is_empty() {
             return;
         }

@@ -40,7 +40,12 @@ impl App {
         match self.state.screen {
             Screen::Jobs => self.state.cursor_job(),
             Screen::JobResult => self.state.jobs.result_of.as_ref().and_then(|key| self.state.job(key)),
-            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages | Screen::Audit => None,
+            Screen::Tenants
+            | Screen::Tenant
+            | Screen::Migrations
+            | Screen::Messages
+            | Screen::Audit
+            | Screen::Server => None,
         }
     }
 

@@ -13,6 +13,7 @@ pub use super::parts::{
     TablesSort, TenantColumn, TenantScreen, TenantTab, TenantsState, VersionGroup, WriteLock, Writes,
 };
 pub use super::prompts::{Menu, MenuEntry, MenuKind, MenuRun, Prefix, Prompt};
+use super::server::ServerState;
 use crate::fleet::JobContext;
 use crate::model::environment::Environment;
 use crate::model::fleet::{DatabaseView, Snapshot};
@@ -58,6 +59,8 @@ pub struct State {
     pub jobs: JobsState,
     /// `:audit`.
     pub audit: AuditState,
+    /// Screen 4.
+    pub server: ServerState,
     /// Reading position of `:messages`, newest first.
     pub messages_list: List<usize>,
     /// A text field at the bottom or a menu over the screen.
@@ -106,6 +109,8 @@ pub enum Screen {
     Messages,
     /// `:audit`: what operators did.
     Audit,
+    /// 4: is the database well?
+    Server,
 }
 
 impl Screen {
@@ -120,6 +125,7 @@ impl Screen {
             Self::JobResult => "Job results",
             Self::Messages => "Messages",
             Self::Audit => "Audit",
+            Self::Server => "Server",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The table of actions: one line each, in the order of the help. What is shown of it is made in `action`.
 
 use super::action::{Action, ActionInfo};
-use super::state::Screen::{self, Audit, JobResult, Jobs, Messages, Migrations, Tenant, Tenants};
+use super::state::Screen::{self, Audit, JobResult, Jobs, Messages, Migrations, Server, Tenant, Tenants};
 
 const fn reads(action: Action, name: &'static str, title: &'static str, help: &'static str) -> ActionInfo {
     ActionInfo { action, name, title, help, writes: false, screens: &[], footer: &[] }
@@ -51,7 +51,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         .footer(&[(Tenant, 1, "next tab")]),
     reads(Action::PreviousTab, "previous-tab", "previous tab", "The tab before.").on(&[Tenant]),
     reads(Action::Open, "open", "open", "Opens what the cursor is on.")
-        .on(&[Tenants, Tenant, Migrations, Jobs, JobResult, Messages, Audit])
+        .on(&[Tenants, Tenant, Migrations, Jobs, JobResult, Messages, Audit, Server])
         .footer(&[
             (Tenants, 0, "open"),
             (Migrations, 0, "list them"),
@@ -59,6 +59,7 @@ pub const ACTIONS: &[ActionInfo] = &[
             (JobResult, 0, "why"),
             (Messages, 0, "in full"),
             (Audit, 0, "before and after"),
+            (Server, 0, "in full"),
         ]),
     reads(Action::Back, "back", "back", "Back, close, clear the filter.").footer(&[
         (Tenant, 0, "back"),
@@ -69,6 +70,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     reads(Action::Tenants, "tenants", "Tenants", "Who is in which state?"),
     reads(Action::Migrations, "migrations", "Migrations", "How far is the fleet?"),
     reads(Action::Jobs, "jobs", "Jobs", "What runs, what failed?"),
+    reads(Action::Server, "server", "Server", "Is the database well? Sessions, locks, long transactions, autovacuum."),
     reads(
         Action::Filter,
         "filter",
@@ -87,6 +89,7 @@ pub const ACTIONS: &[ActionInfo] = &[
             (JobResult, 20, "all"),
             (Messages, 20, "all"),
             (Audit, 20, "all"),
+            (Server, 20, "all"),
         ],
     ),
     reads(Action::Help, "help", "help", "The keys of this screen; searchable, Enter runs."),
@@ -107,13 +110,13 @@ pub const ACTIONS: &[ActionInfo] = &[
         "refresh",
         "Reads everything again now; exact sizes in a tenant; tries a lost link.",
     )
-    .footer(&[(Tenants, 4, "refresh"), (Tenant, 5, "measure again"), (Audit, 2, "read again")]),
+    .footer(&[(Tenants, 4, "refresh"), (Tenant, 5, "measure again"), (Audit, 2, "read again"), (Server, 1, "read again")]),
     reads(Action::Freeze, "freeze", "freeze", "Keeps the rows as they are until it is pressed again.")
-        .footer(&[(Jobs, 7, "freeze")]),
+        .footer(&[(Jobs, 7, "freeze"), (Server, 2, "freeze")]),
     reads(Action::Slower, "slower", "refresh slower", "More time between two readings."),
     reads(Action::Faster, "faster", "refresh faster", "Less time between two readings."),
     reads(Action::CopyName, "copy-name", "copy name", "Sends the name to the terminal's clipboard.")
-        .footer(&[(Tenant, 3, "copy"), (Jobs, 8, "copy")]),
+        .footer(&[(Tenant, 3, "copy"), (Jobs, 8, "copy"), (Server, 3, "copy")]),
     reads(Action::CopyRow, "copy-row", "copy row", "Sends the row to the terminal's clipboard, columns apart by tabs."),
     reads(
         Action::CopyError,
@@ -122,7 +125,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         "Sends the error of the row, or the message, to the terminal's clipboard.",
     ),
     reads(Action::ExportCsv, "export-csv", "export CSV", "Writes the list into a CSV file in the working directory.")
-        .footer(&[(Tenant, 4, "export"), (Audit, 3, "export")]),
+        .footer(&[(Tenant, 4, "export"), (Audit, 3, "export"), (Server, 4, "export")]),
     reads(
         Action::ExportJson,
         "export-json",

@@ -168,16 +168,24 @@ impl App {
     pub(super) fn looks_at_jobs(&self) -> bool {
         match self.state.screen {
             Screen::Jobs | Screen::JobResult => true,
-            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages | Screen::Audit => false,
+            Screen::Tenants
+            | Screen::Tenant
+            | Screen::Migrations
+            | Screen::Messages
+            | Screen::Audit
+            | Screen::Server => false,
         }
     }
 
     pub(super) fn shows_log(&self) -> bool {
         match self.state.screen {
             Screen::Jobs | Screen::JobResult => true,
-            Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Messages | Screen::Audit => {
-                self.state.size.0 >= super::WIDE
-            }
+            Screen::Tenants
+            | Screen::Tenant
+            | Screen::Migrations
+            | Screen::Messages
+            | Screen::Audit
+            | Screen::Server => self.state.size.0 >= super::WIDE,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The lines at the bottom: screens and position, the busiest job, the message, the hints.
 //!
 //! ```text
-//!  1 Tenants  2 Migrations  3 Jobs                             2 marked   6/1203
+//!  1 Tenants  2 Migrations  3 Jobs  4 Server                    2 marked   6/1203
 //!  job 17 migrate 180 tenants to 0042: [######........] 61/180  1 failed  about 4 min left
 //!  a filter, message or error appears on this line                       12:04:31
 //!  Enter open  / filter  Space mark  s sort  M migrate  : all  ? help
@@ -24,8 +24,12 @@ use crate::tui::theme::Theme;
 use crate::tui::widgets::field::draw_input;
 use crate::tui::widgets::{Piece, bars, columns, piece, pieces_width, put, put_fit, put_pieces, put_right, put_safe};
 
-const SCREENS: [(&str, &str, Screen); 3] =
-    [("1", "Tenants", Screen::Tenants), ("2", "Migrations", Screen::Migrations), ("3", "Jobs", Screen::Jobs)];
+const SCREENS: [(&str, &str, Screen); 4] = [
+    ("1", "Tenants", Screen::Tenants),
+    ("2", "Migrations", Screen::Migrations),
+    ("3", "Jobs", Screen::Jobs),
+    ("4", "Server", Screen::Server),
+];
 
 /// Draws all of them.
 pub fn draw(buf: &mut Buffer, places: &Places, state: &State, theme: &Theme) {
@@ -51,7 +55,7 @@ fn screens(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) -> (u16, 
         let here = match state.screen {
             Screen::Tenant => screen == Screen::Tenants,
             Screen::JobResult => screen == Screen::Jobs,
-            Screen::Tenants | Screen::Migrations | Screen::Jobs | Screen::Messages | Screen::Audit => {
+            Screen::Tenants | Screen::Migrations | Screen::Jobs | Screen::Messages | Screen::Audit | Screen::Server => {
                 screen == state.screen
             }
         };
@@ -99,6 +103,7 @@ fn position(state: &State) -> String {
             parts.push(place(state.jobs.result.at, count));
         }
         Screen::Messages => parts.push(place(state.messages_list.at, state.messages.len())),
+        Screen::Server => parts.push(place(state.server.sessions.at, crate::tui::app::server::rows(state))),
         Screen::Audit => parts.push(place(state.audit.list.at, state.audit.lines.len())),
     }
     parts.join("   ")

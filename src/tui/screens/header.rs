@@ -84,6 +84,7 @@ fn left_side(database: &DatabaseView, state: &State, tier: Tier) -> String {
             format!("{name} > Jobs{job} > results{more}")
         }
         Screen::Messages => format!("{name} > Messages{more}"),
+        Screen::Server => format!("{name} > Server{more}"),
         Screen::Audit => format!("{name} > Audit{}{more}", super::audit::scope_words(state)),
     }
 }
@@ -182,6 +183,10 @@ pub fn counters(buf: &mut Buffer, area: Rect, state: &State, tier: Tier, theme: 
         put(buf, area, 1, 0, "Reading the fleet ...", theme.muted);
         return;
     }
+    if state.screen == Screen::Server {
+        super::server::facts(buf, area, state, theme);
+        return;
+    }
     let numbers = &state.counters;
     let target = state.header.database.as_deref().and_then(|name| state.target(name));
     let target = format!("target {}", version(target));
@@ -197,7 +202,13 @@ pub fn counters(buf: &mut Buffer, area: Rect, state: &State, tier: Tier, theme: 
                 ("unreadable", numbers.unreadable, on(numbers.unreadable, theme.error)),
             ]);
         }
-        Screen::Tenants | Screen::Tenant | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => {
+        Screen::Tenants
+        | Screen::Tenant
+        | Screen::Jobs
+        | Screen::JobResult
+        | Screen::Messages
+        | Screen::Audit
+        | Screen::Server => {
             left.push(("Tenants", numbers.tenants, theme.title));
             if tier > Tier::Small {
                 left.push(("active", numbers.active, Style::new()));

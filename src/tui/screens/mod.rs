@@ -24,6 +24,7 @@ mod migrations;
 mod notice;
 mod panes;
 mod places;
+mod server;
 mod strip;
 mod tenant;
 mod tenants;
@@ -60,6 +61,7 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
         Screen::JobResult => job_result::draw(frame, &places, state, theme),
         Screen::Messages => messages::draw(frame, &places, state, theme),
         Screen::Audit => audit::draw(frame, &places, state, theme),
+        Screen::Server => server::draw(frame, &places, state, theme),
     }
     strip::draw(frame.buffer_mut(), places.strip, state, theme);
     footer::draw(frame.buffer_mut(), &places, state, theme);
@@ -97,6 +99,7 @@ fn rows_of(places: &Places, state: &State) -> usize {
         Screen::JobResult => job_result::list_rows(places),
         Screen::Messages => messages::list_rows(places),
         Screen::Audit => audit::list_rows(places),
+        Screen::Server => server::list_rows(places),
     }
 }
 

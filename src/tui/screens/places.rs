@@ -126,7 +126,7 @@ pub fn places(area: Rect, state: &State, has_banner: bool) -> Places {
 pub const fn is_jobs_like(screen: Screen) -> bool {
     match screen {
         Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => true,
-        Screen::Tenants | Screen::Tenant | Screen::Migrations => false,
+        Screen::Tenants | Screen::Tenant | Screen::Migrations | Screen::Server => false,
     }
 }
 
