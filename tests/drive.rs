@@ -2,7 +2,7 @@
 
 mod names;
 mod secrets;
-mod stage;
+pub mod stage;
 
 use std::time::{Duration, Instant};
 

@@ -117,6 +117,12 @@ impl Fleet {
 
     /// The same in this empty database.
     pub async fn on(db: TestDatabase, tenants: usize) -> Self {
+        let url = db.url();
+        Self::at(db, &url, tenants).await
+    }
+
+    /// The same, with another way to the database.
+    pub async fn at(db: TestDatabase, url: &str, tenants: usize) -> Self {
         db.sql(REGISTRY);
         for number in 0..tenants {
             let slug = format!("t{number:03}");
@@ -127,7 +133,7 @@ impl Fleet {
             ));
         }
         let folder = TempDir::new().expect("a folder");
-        let mut config = Database::new("eu-1".into(), Environment::Development, db.url().into());
+        let mut config = Database::new("eu-1".into(), Environment::Development, url.to_owned().into());
         config.migrations.path = Some(folder.path().to_owned());
         config.migrations.tool = Some(Tool::Migratus);
         let oid = db.value("select 'public.tenants'::regclass::oid").parse().expect("an oid");
@@ -320,7 +326,7 @@ impl Fleet {
             }
             all
         });
-        let options = RunOptions { wait_after_canary: true, parallel: None, stop };
+        let options = RunOptions { wait_after_canary: true, parallel: None, shows_credentials: true, stop };
         let result = worker::run(&self.target(), job, retry, options, events).await;
         (result, collect.await.expect("collected"))
     }
@@ -340,7 +346,8 @@ impl Fleet {
         let (events, mut receiver) = mpsc::channel(256);
         let target = self.target();
         let task = tokio::spawn(async move {
-            let options = RunOptions { wait_after_canary: true, parallel: None, stop: stopped };
+            let options =
+                RunOptions { wait_after_canary: true, parallel: None, shows_credentials: true, stop: stopped };
             let drain = async { while receiver.recv().await.is_some() {} };
             tokio::join!(worker::run(&target, job, retry, options, events), drain).0
         });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tenantui::config::surroundings::Surroundings;
 use tenantui::config::{Database, LayoutChoice};
 use tenantui::layout::judge::{self, ColumnFacts, Facts, Slug, TableFacts};
+use tenantui::layout::role::{Privilege, RoleMade};
 use tenantui::layout::{Layout, Registry, file};
 use tenantui::model::environment::Environment;
 use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
@@ -442,4 +443,32 @@ fn two_possible_registries_are_told_apart_or_asked_about() {
     // Without the ledger in a tenant it is not django-tenants.
     facts.tables.pop();
     assert!(judge::fit(django, &facts, Slug::Certain).is_err());
+}
+
+#[test]
+fn roles_and_grants_are_data() {
+    let files = file::embedded().expect("sound files");
+    let role = |name: &str| files.iter().find(|file| file.name == name).and_then(|file| file.role());
+    let cloacina = role("cloacina").expect("a role");
+    assert_eq!((cloacina.rule.made, cloacina.rule.login), (RoleMade::Always, true));
+    assert_eq!(cloacina.grants.schema, [Privilege::Usage, Privilege::Create]);
+    assert_eq!((cloacina.grants.tables.as_slice(), cloacina.grants.functions.len()), ([Privilege::All].as_slice(), 0));
+    assert_eq!(cloacina.grants.default.sequences, [Privilege::All]);
+    assert_eq!(role("boundary").expect("a role").rule.made, RoleMade::Asked);
+    assert_eq!(role("brokkr"), None, "a broker's login makes its own schema");
+
+    let head = "name = \"mine\"\ntitle = \"Mine\"\n[registry]\nkind = \"scan\"\npattern = \"a%\"\n[naming]\nrule = \"plain\"\n\
+                schema = \"{slug}\"\nhyphens_become_underscores = true\n";
+    let role = "[role]\nname = \"{schema}\"\nlogin = true\nmade = \"asked\"\n";
+    for (rest, wanted) in [
+        ("[grants]\nschema = [\"usage\"]\n".to_owned(), "no [role]"),
+        ("[role]\nname = \"app\"\nlogin = true\nmade = \"asked\"\n".to_owned(), "role.name: \"app\" must hold"),
+        (format!("{role}[grants]\ntables = [\"execute\"]\n"), "grants.tables: execute is none of all, select"),
+        (format!("{role}[grants]\ntables = [\"read\"]\n"), "unknown variant `read`"),
+        (format!("{role}[grants.default]\nschemas = [\"usage\"]\n"), "schemas"),
+        (format!("{role}search_path = [\"\"]\n"), "role.search_path"),
+    ] {
+        let text = file::parse("mine.toml", &format!("{head}{rest}")).expect_err("wrong").to_string();
+        assert!(text.contains(wanted), "{rest}: {text}");
+    }
 }

@@ -300,7 +300,7 @@ fn the_demo_is_filtered_provisioned_and_migrated_by_keyboard() {
     tty.wait_for("New tenant");
     tty.type_keys("Blue Fox Ltd");
     tty.wait_for("blue-fox-ltd");
-    tty.type_keys("\t\t\t\t");
+    tty.type_keys("\t\t\t\t\t");
     tty.type_keys("\r");
     tty.wait_for("blue-fox-ltd");
     wait_until(Duration::from_secs(60), "the new tenant under the cursor", || {

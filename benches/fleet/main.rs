@@ -4,12 +4,14 @@
 //!
 //! ```text
 //! cargo bench --bench fleet                      # 10,000 tenants for reading and the dashboard, 200 for migrating
-//! cargo bench --bench fleet -- dashboard         # one part: reading, dashboard or migrating
+//! cargo bench --bench fleet -- dashboard         # one part: reading, dashboard, migrating or provisioning
 //! TENANTUI_BENCH_TENANTS=1000 cargo bench --bench fleet
+//! TENANTUI_BENCH_MADE=1000 cargo bench --bench fleet -- provisioning
 //! ```
 
 mod dashboard;
 mod migrating;
+mod provisioning;
 mod reading;
 
 use std::fs;
@@ -42,6 +44,9 @@ fn main() -> Outcome<()> {
     }
     if wanted("migrating") {
         runtime.block_on(migrating::run())?;
+    }
+    if wanted("provisioning") {
+        runtime.block_on(provisioning::run())?;
     }
     Ok(())
 }

@@ -1,14 +1,18 @@
 //! The command line: commands, flags and their help. Only what works is offered here.
 
 mod cache;
+mod import;
 mod life;
+mod provision;
 mod tenants;
 mod undo;
 
 use std::path::PathBuf;
 
 pub use cache::Cache;
+pub use import::Import;
 pub use life::{Bring, Mend, Remove, Rename, Way, Withdraw};
+pub use provision::Provision;
 pub use tenants::{SortBy, Tenants};
 pub use undo::Undo;
 
@@ -97,8 +101,10 @@ pub enum Command {
     Cache(Cache),
     /// List the migrations, and how many tenants stand at each version
     Migrations(Migrations),
-    /// Make a tenant: registry row, schema, migrations, status
+    /// Make tenants: registry row, schema, role, migrations, seed, status
     Provision(Provision),
+    /// Bring data that one customer has in public into a tenant
+    Import(Import),
     /// Apply pending migrations to tenants
     Migrate(Migrate),
     /// Undo the newest migrations of tenants, where they have down files
@@ -185,22 +191,6 @@ pub struct Consent {
     /// Print the plan, connect read-only, change nothing
     #[arg(long)]
     pub dry_run: bool,
-}
-
-/// `provision`.
-#[derive(Debug, Clone, Args)]
-pub struct Provision {
-    /// The tenant's slug
-    pub slug: String,
-    /// Its display name
-    #[arg(long)]
-    pub name: String,
-    /// Questions.
-    #[command(flatten)]
-    pub consent: Consent,
-    /// Output.
-    #[command(flatten)]
-    pub format: Format,
 }
 
 /// `migrate`.

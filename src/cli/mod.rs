@@ -158,6 +158,7 @@ async fn command(session: &Session, command: Option<&Command>) -> Outcome<Status
         Some(Command::Tenant(arguments)) => commands::tenant::run(session, arguments).await,
         Some(Command::Cache(arguments)) => commands::cache::run(session, arguments).await,
         Some(Command::Migrations(arguments)) => commands::migrations::run(session, arguments).await,
+        Some(Command::Import(arguments)) => commands::import::run(session, arguments).await,
         Some(Command::Provision(arguments)) => commands::provision::run(session, arguments).await,
         Some(Command::Migrate(arguments)) => commands::migrate::run(session, arguments).await,
         Some(Command::Rollback(arguments)) => commands::rollback::run(session, arguments, Direction::Down).await,

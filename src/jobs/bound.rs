@@ -52,7 +52,12 @@ impl PlanHash {
         self.part(&step.seq.to_string());
         self.part(step.action);
         let tenant_known = match self.kind {
-            JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse | JobKind::Life(_) => true,
+            JobKind::Migrate
+            | JobKind::Rollback
+            | JobKind::Redo
+            | JobKind::Rehearse
+            | JobKind::Import
+            | JobKind::Life(_) => true,
             // Its row, its id and its schema are what the job makes.
             JobKind::Provision => false,
         };

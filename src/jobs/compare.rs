@@ -4,6 +4,8 @@
 //! Reads on sessions of its own that wait for no lock, page by page, and stops when its time is over. The hashes of
 //! tenants that are through are taken while the others are at work: the server waits for its disk then.
 
+pub(super) mod new;
+
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -104,7 +106,7 @@ impl Ahead {
 pub(super) async fn after(claimed: &Claimed<'_>, shared: &Shared<'_>, tenants: &[TenantSteps], mut ahead: Ahead) {
     match claimed.kind {
         JobKind::Migrate | JobKind::Rollback | JobKind::Redo => {}
-        JobKind::Provision | JobKind::Rehearse | JobKind::Life(_) => return,
+        JobKind::Provision | JobKind::Rehearse | JobKind::Import | JobKind::Life(_) => return,
     }
     let done = match done(&mut ahead, claimed).await {
         Ok(done) => done,
@@ -221,15 +223,21 @@ async fn looked_at(reader: &Reader, standard: &TenantSteps, off: &[u32]) -> Resu
             if differences.is_empty() {
                 continue;
             }
-            let more = differences.len().saturating_sub(NAMED);
-            let mut words = differences.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
-            if more > 0 {
-                words.push_str(&format!(" and {more} more"));
-            }
-            odd.push(Odd { oid: *oid, words: format!("structure differs from {}: {words}", standard.slug) });
+            let words = format!("structure differs from {}: {}", standard.slug, named(differences));
+            odd.push(Odd { oid: *oid, words });
         }
     }
     Ok(odd)
+}
+
+/// The first differences, and how many more there are.
+fn named(differences: Vec<String>) -> String {
+    let more = differences.len().saturating_sub(NAMED);
+    let mut words = differences.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        words.push_str(&format!(" and {more} more"));
+    }
+    words
 }
 
 async fn tell(
@@ -262,13 +270,15 @@ async fn record(
     for odd in found {
         let Some(one) = through.iter().find(|one| one.tenant.schema_oid == odd.oid) else { continue };
         shared.reports.line(LogMark::Note, &one.tenant.slug, odd.words.clone()).await;
-        gate::ask(&session, &note_sql(shared.fence, one.tenant, &odd.words, shared.os_user)).await?;
+        let seq = one.tenant.steps.last().map_or(0, |step| step.seq);
+        let sql = note_sql(shared.fence, one.tenant.schema.raw(), seq, &odd.words, shared.os_user);
+        gate::ask(&session, &sql).await?;
     }
     Ok(())
 }
 
 /// The note on the tenant's last step, fenced, with its audit row.
-fn note_sql(fence: Fence, tenant: &TenantSteps, words: &str, os_user: &str) -> String {
+fn note_sql(fence: Fence, schema: &str, seq: i32, words: &str, os_user: &str) -> String {
     format!(
         "WITH mine AS (SELECT id FROM tenantui.job WHERE id = {job} AND attempt = {attempt} AND state = 'running' FOR KEY SHARE), \
          noted AS (UPDATE tenantui.step AS s SET note = {words} FROM mine WHERE s.job_id = mine.id AND s.seq = {seq} \
@@ -276,9 +286,8 @@ fn note_sql(fence: Fence, tenant: &TenantSteps, words: &str, os_user: &str) -> S
          SELECT {os_user}, 'compare', {schema}, job_id, pg_catalog.jsonb_build_object('differs', {words}::text), 'differs' FROM noted",
         job = fence.job,
         attempt = fence.attempt,
-        seq = tenant.steps.last().map_or(0, |step| step.seq),
         words = literal(words),
         os_user = literal(os_user),
-        schema = literal(tenant.schema.raw()),
+        schema = literal(schema),
     )
 }

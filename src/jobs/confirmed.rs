@@ -39,6 +39,7 @@ pub(super) fn planned_here(order: &Order, facts: &ServerFacts) -> Result<(), Ord
         Order::Rollback(order) => &order.layout,
         Order::Provision(order) => &order.layout,
         Order::Life(order) => &order.request.layout,
+        Order::Import(order) => &order.layout,
     };
     let Some(planned) = layout.found_on.as_ref().map(Home::planned_on) else { return Ok(()) };
     match planned.place(&Home::of(facts)).since_plan() {

@@ -140,7 +140,7 @@ pub async fn skip(target: &Target, job: JobId, schema: &str, note: &str) -> Resu
     };
     match row.text(0).and_then(JobKind::from_word) {
         Some(JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse) => {}
-        Some(JobKind::Provision | JobKind::Life(_)) | None => {
+        Some(JobKind::Provision | JobKind::Import | JobKind::Life(_)) | None => {
             return Err(gate::refused(format!("job {job} is of one tenant alone: cancel it instead")));
         }
     }

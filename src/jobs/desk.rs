@@ -151,7 +151,12 @@ impl Runs {
         let next = self.turns.iter().position(|turn| self.jobs.values().all(|running| running.job != turn.job));
         let Some(turn) = next.and_then(|next| self.turns.remove(next)) else { return };
         let (clerk, job, how) = (clerk.clone(), turn.job, turn.how.clone());
-        let options = RunOptions { wait_after_canary: true, parallel: None, stop: self.stop.subscribe() };
+        let options = RunOptions {
+            wait_after_canary: true,
+            parallel: None,
+            shows_credentials: true,
+            stop: self.stop.subscribe(),
+        };
         let task = self.tasks.spawn(async move {
             let (target, events) = (&clerk.target, clerk.events.clone());
             let run = async {

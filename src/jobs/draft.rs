@@ -1,10 +1,14 @@
 //! Orders as the rows that are inserted: a job's parameters and its steps. Pure.
 
+use std::sync::Arc;
+
 use super::bound::{PlanHash, StepIdentity};
 use super::gate;
 use super::orders::OrderError;
-use super::params::{CommandRef, FORMAT, FileRef, LeftOutRef, Pace, Params, ProvisionParams, RegistryRef, hex};
-use super::service::{MigrateOrder, ProvisionOrder, RollbackOrder};
+use super::params::{
+    CommandRef, FORMAT, FileRef, LeftOutRef, Pace, Params, ProvisionParams, RegistryRef, RoleRef, SeedRef, hex,
+};
+use super::service::{ImportOrder, MigrateOrder, ProvisionOrder, RollbackOrder};
 use crate::config;
 use crate::layout::Layout;
 use crate::migrations::folder::MigrationFile;
@@ -129,6 +133,8 @@ pub(super) fn rollback(order: &RollbackOrder, jobs: &config::Jobs) -> Result<Dra
 
 /// What there may be one live job of in a database: whatever goes through its tenants.
 const SCOPE: &str = "migrate";
+/// What there may be one live job of that makes several tenants; with a schema behind it, of one that makes that tenant.
+const PROVISION_SCOPE: &str = "provision";
 
 fn target(plan: &Plan) -> &str {
     plan.target.as_ref().map_or("", Version::raw)
@@ -162,7 +168,11 @@ fn params(plan: &Plan, tenants: &[TenantPlan], layout: &Layout, wait: bool, jobs
             ..pace(jobs)
         },
         left_out: plan.left_out.iter().map(left_out).collect(),
-        provision: None,
+        provision: Vec::new(),
+        role: None,
+        import: None,
+        seed: None,
+        siblings: Vec::new(),
         confirmed: Some(hex(&plan.sha256())),
         shared: plan.shared,
         ledger: plan.ledger.as_deref().map(str::to_owned),
@@ -229,9 +239,19 @@ fn again_steps(tenant: &TenantPlan) -> impl Iterator<Item = StepDraft> + '_ {
     files().zip(before).map(|(file, from)| step(tenant, StepAction::Migrate, from, (&file.version, file.sha256)))
 }
 
-/// Of a new tenant.
-pub(super) fn provision(order: &ProvisionOrder, jobs: &config::Jobs, provision: ProvisionParams) -> Draft {
+/// Of new tenants.
+pub(super) fn provision(
+    order: &ProvisionOrder,
+    jobs: &config::Jobs,
+    provision: Vec<ProvisionParams>,
+    command: Option<&[String]>,
+) -> Draft {
     let files = order.folder.as_ref().map(|folder| folder.files.as_slice()).unwrap_or_default();
+    let (scope, what) = match provision.as_slice() {
+        [only] => (format!("{PROVISION_SCOPE}:{}", only.schema), only.slug.clone()),
+        many => (PROVISION_SCOPE.to_owned(), format!("{} tenants", many.len())),
+    };
+    let steps = provision.iter().flat_map(|tenant| making_steps(order, tenant, command.is_some())).collect();
     let params = Params {
         format: FORMAT,
         tool: order.folder.as_ref().map(|folder| folder.tool.word().to_owned()),
@@ -240,34 +260,106 @@ pub(super) fn provision(order: &ProvisionOrder, jobs: &config::Jobs, provision: 
         registry: RegistryRef::of(&order.layout),
         pace: pace(jobs),
         left_out: Vec::new(),
-        provision: Some(provision),
+        role: role(order).filter(|_| provision.iter().any(|tenant| tenant.role.is_some())),
+        provision,
+        import: None,
+        seed: order.seed.as_deref().map(SeedRef::of),
+        siblings: order.siblings.clone(),
+        confirmed: None,
+        shared: false,
+        ledger: None,
+        command: command.map(CommandRef::of),
+        life: None,
+    };
+    Draft { kind: JobKind::Provision, scope, what, params, steps }
+}
+
+fn role(order: &ProvisionOrder) -> Option<RoleRef> {
+    order.layout.role.as_ref().map(|role| RoleRef { login: role.rule.login, grants: role.grants.clone() })
+}
+
+/// What makes one tenant, in order.
+fn making_steps(order: &ProvisionOrder, tenant: &ProvisionParams, driven: bool) -> Vec<StepDraft> {
+    let step = |action, file| StepDraft {
+        action,
+        tenant_key: None,
+        tenant_id: None,
+        slug: tenant.slug.clone(),
+        schema: tenant.schema.clone(),
+        schema_oid: None,
+        from: None,
+        file,
+    };
+    let files = order.folder.as_ref().map(|folder| folder.files.as_slice()).unwrap_or_default();
+    let file = |file: &Arc<MigrationFile>| Some((file.sha256, file.version.raw().to_owned()));
+    let mut steps = vec![step(StepAction::Row, None), step(StepAction::Schema, None)];
+    if tenant.role.is_some() {
+        steps.push(step(StepAction::Role, None));
+    }
+    if driven {
+        // One for all of them: what is run is the tool's to say.
+        steps.extend(files.last().map(|newest| step(StepAction::Command, file(newest))));
+    } else {
+        steps.extend(files.iter().map(|one| step(StepAction::Migrate, file(one))));
+    }
+    if tenant.role.is_some() {
+        steps.push(step(StepAction::Grants, None));
+    }
+    if order.seed.is_some() {
+        steps.push(step(StepAction::Seed, None));
+    }
+    steps.push(step(StepAction::Active, None));
+    steps
+}
+
+/// Of data that is brought into a tenant.
+///
+/// # Errors
+/// When the schema of the tenant is not known.
+pub(super) fn import(order: &ImportOrder, jobs: &config::Jobs) -> Result<Draft, OrderError> {
+    let tenant = &order.tenant;
+    let schema_oid = tenant.schema_oid.ok_or_else(|| gate::refused("the tenant has no schema"))?;
+    let has_row = tenant.key.local.starts_with("r:");
+    let params = Params {
+        format: FORMAT,
+        tool: None,
+        files: Vec::new(),
+        search_path_extra: extra(&order.layout),
+        registry: RegistryRef::of(&order.layout).filter(|_| has_row),
+        pace: pace(jobs),
+        left_out: Vec::new(),
+        provision: Vec::new(),
+        role: None,
+        import: Some((*order.plan).clone()),
+        seed: None,
+        siblings: Vec::new(),
         confirmed: None,
         shared: false,
         ledger: None,
         command: None,
         life: None,
     };
-    let step = |action, file| StepDraft {
-        action,
-        tenant_key: None,
-        tenant_id: None,
-        slug: order.name.slug.clone(),
-        schema: order.name.schema.raw().to_owned(),
-        schema_oid: None,
+    let step = StepDraft {
+        action: StepAction::Import,
+        tenant_key: Some(tenant.key.local.to_string()),
+        tenant_id: tenant.id.as_ref().map(|id| id.raw().to_owned()),
+        slug: tenant.slug.raw().to_owned(),
+        schema: order.schema.raw().to_owned(),
+        schema_oid: Some(schema_oid),
         from: None,
-        file,
+        file: None,
     };
-    let mut steps = vec![step(StepAction::Row, None), step(StepAction::Schema, None)];
-    steps
-        .extend(files.iter().map(|file| step(StepAction::Migrate, Some((file.sha256, file.version.raw().to_owned())))));
-    steps.push(step(StepAction::Active, None));
-    Draft {
-        kind: JobKind::Provision,
-        scope: format!("provision:{}", order.name.schema.raw()),
-        what: order.name.slug.clone(),
+    let tables = match order.plan.tables.len() {
+        1 => "1 table".to_owned(),
+        many => format!("{many} tables"),
+    };
+    Ok(Draft {
+        kind: JobKind::Import,
+        scope: format!("import:{}", order.schema.raw()),
+        what: format!("{tables} into {}", tenant.slug.raw()),
         params,
-        steps,
-    }
+        steps: vec![step],
+    })
 }
 
 fn extra(layout: &Layout) -> Vec<String> {

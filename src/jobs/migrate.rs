@@ -17,7 +17,7 @@ use crate::model::job::{JobId, Outcome, Waits};
 use crate::postgres::session::{Target, WriterSession};
 
 /// The most lanes of one job.
-const MAX_LANES: u32 = 64;
+pub(super) const MAX_LANES: u32 = 64;
 
 /// Where a migrate job runs and how.
 pub(super) struct Fleet<'a> {
@@ -159,6 +159,7 @@ async fn lane_loop(
     }
 }
 
-fn over_budget(shared: &Shared<'_>, failed: u32, max_failures: u32) {
+/// Too many tenants failed: an operator looks first.
+pub(super) fn over_budget(shared: &Shared<'_>, failed: u32, max_failures: u32) {
     shared.halt(Halt::Pause(Waits::Budget, format!("{failed} failed, the limit is {max_failures}")));
 }

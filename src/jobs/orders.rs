@@ -8,7 +8,7 @@ use super::gate;
 use super::life;
 use super::params::hex;
 use super::preflight;
-pub use super::preflight::{rehearse as rehearsable, runnable, whole};
+pub use super::preflight::{makes, rehearse as rehearsable, runnable};
 use super::service::Order;
 use super::who;
 use crate::migrations::apply::keys::JOB_CLASS;
@@ -77,9 +77,17 @@ pub async fn order(target: &Target, order: &Order, idempotency_key: Uuid) -> Res
             preflight::migrate(target, &session, &order.plan, order.plan.direction).await?;
             draft::rollback(order, &target.config.jobs)?
         }
+        Order::Import(order) => {
+            order.schema.check_tenant().map_err(|error| gate::refused(error.to_string()))?;
+            draft::import(order, &target.config.jobs)?
+        }
         Order::Provision(order) => {
-            let row = preflight::provision(target, &session, order).await?;
-            draft::provision(order, &target.config.jobs, row)
+            let tenants = preflight::provision(target, &session, order).await?;
+            let command = match &order.folder {
+                Some(folder) if preflight::drives(target, folder)? => target.config.migrations.command.as_deref(),
+                Some(_) | None => None,
+            };
+            draft::provision(order, &target.config.jobs, tenants, command)
         }
         Order::Life(order) => Box::pin(life::draft::make(target, &session, order)).await?,
     };

@@ -1,12 +1,16 @@
 //! What a job's row holds besides its steps: all that a worker in another process needs to run it later. Files are
 //! named by version and hash; their bytes are found again in the worker's own folder.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::import::ImportPlan;
 use super::life::params::LifeParams;
+use super::service::Sibling;
+use crate::layout::role::Grants;
 use crate::layout::{Layout, Registry};
 use crate::migrations::folder::MigrationFile;
 use crate::migrations::plan::Direction;
@@ -14,7 +18,7 @@ use crate::model::ident::{Ident, IdentError, QualifiedName, SchemaName, literal}
 
 /// The form of these parameters; an older program leaves jobs of a newer form alone. From 2 on, `job.plan_sha256` is
 /// over the record itself and is compared at each claim. From 3 on a job may undo, verify, or be of the shared schema.
-/// From 4 on it may be of a tenant's life.
+/// From 4 on it may make several tenants, with roles and seeds, or be of a tenant's life.
 pub const FORMAT: u32 = 4;
 
 /// A job's parameters. Immutable once ordered.
@@ -34,8 +38,21 @@ pub struct Params {
     pub pace: Pace,
     /// Tenants that the plan left out.
     pub left_out: Vec<LeftOutRef>,
-    /// The new tenant, where this is a provisioning.
-    pub provision: Option<ProvisionParams>,
+    /// The new tenants, where this is a provisioning. Before [`FORMAT`] 4 there was one, or null.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub provision: Vec<ProvisionParams>,
+    /// What the new tenants' roles may do, where they get one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleRef>,
+    /// Runs in each new tenant behind its migrations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<SeedRef>,
+    /// What is brought into a tenant from `public`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportPlan>,
+    /// Whose structure the new tenants' is compared with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub siblings: Vec<Sibling>,
     /// SHA-256 of the plan as it was confirmed, in hexadecimal; `None` where none was shown.
     #[serde(default)]
     pub confirmed: Option<String>,
@@ -56,6 +73,38 @@ pub struct Params {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 const fn is_false(value: &bool) -> bool {
     !*value
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ProvisionParams>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Many(Vec<ProvisionParams>),
+        One(Box<ProvisionParams>),
+        None(()),
+    }
+    Ok(match Form::deserialize(deserializer)? {
+        Form::Many(many) => many,
+        Form::One(one) => vec![*one],
+        Form::None(()) => Vec::new(),
+    })
+}
+
+/// A file of SQL besides the migrations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeedRef {
+    /// Where it is, on the machine on which the job was ordered.
+    pub path: PathBuf,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+impl SeedRef {
+    /// The reference of a file.
+    #[must_use]
+    pub fn of(file: &MigrationFile) -> Self {
+        Self { path: file.path.clone(), sha256: hex(&file.sha256) }
+    }
 }
 
 /// The command that was confirmed. A worker runs what is configured where it runs, never what a record says, and only
@@ -146,6 +195,27 @@ pub struct ProvisionParams {
     pub schema: String,
     /// The registry's row: every column that is written.
     pub row: Vec<RowValue>,
+    /// Its login role, where it gets one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<TenantRole>,
+}
+
+/// A tenant's role. Its password is in no record: it is made when the role is, and shown once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantRole {
+    /// Its name.
+    pub name: String,
+    /// `search_path` as it is set on it; empty: it is left alone.
+    pub search_path: Vec<String>,
+}
+
+/// What is the same of all roles of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleRef {
+    /// They may log in.
+    pub login: bool,
+    /// What they are granted.
+    pub grants: Grants,
 }
 
 /// One column of the new row.

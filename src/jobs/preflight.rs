@@ -3,16 +3,17 @@
 
 mod provision;
 
-pub(super) use provision::{allowed, others, provision, row_values, taken_names, taken_sql, time_value};
+pub(super) use provision::{
+    Allowed, allowed, others, provision, row_values, taken_like_sql, taken_names, taken_sql, time_value,
+};
 
 use super::drive;
 use super::gate::{ask, refused};
 use super::orders::OrderError;
-use crate::config::Allow;
 use crate::migrations::alone;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::folder::{Folder, MigrationFile};
-use crate::migrations::plan::{Direction, Plan};
+use crate::migrations::plan::{self, Direction, Plan, PlanOptions};
 use crate::model::ident::SchemaName;
 use crate::model::ledger::Tool;
 use crate::postgres::session::{Target, WriterSession};
@@ -53,7 +54,7 @@ pub(super) async fn migrate(
         }));
     }
     if plan.is_driven() {
-        drive::startable(target, plan)?;
+        drive::startable(target, plan.options.command.as_ref())?;
     } else {
         let scripts = plan.scripts();
         runnable(plan.tool, scripts.iter().map(AsRef::as_ref))?;
@@ -139,12 +140,17 @@ fn through_no_pooler<'a>(
     }
 }
 
-/// Whether a new tenant can get all files of a folder. Needs no connection.
+/// Whether a new tenant can get all files of a folder, from tenantui or from the tool's own command. Needs no connection
+/// to the database.
 ///
 /// # Errors
-/// When a file is refused, or this version cannot run it.
-pub fn whole(folder: &Folder, allow: &[Allow]) -> Result<(), OrderError> {
+/// When a file is refused, this version cannot run it, or the command cannot be asked to.
+pub fn makes(target: &Target, folder: &Folder) -> Result<(), OrderError> {
+    if drives(target, folder)? {
+        return drive::startable(target, target.config.migrations.command.as_ref());
+    }
     for file in &folder.files {
+        let allow = &target.config.migrations.allow;
         let lifted = |rule: &str| allow.iter().any(|a| a.version == file.version.raw() && a.rule == rule);
         if let Some(finding) = file.findings.iter().find(|finding| finding.refuses && !lifted(finding.rule)) {
             return Err(refused(format!(
@@ -158,4 +164,12 @@ pub fn whole(folder: &Folder, allow: &[Allow]) -> Result<(), OrderError> {
         }
     }
     runnable(folder.tool, folder.files.iter().map(AsRef::as_ref))
+}
+
+/// Whether a new tenant's migrations are run by the tool's own command.
+///
+/// # Errors
+/// When the tool's ledger is not written by tenantui and there is no command, or one that cannot be aimed.
+pub fn drives(target: &Target, folder: &Folder) -> Result<bool, OrderError> {
+    plan::drives(folder, &PlanOptions::from(&*target.config)).map_err(|error| refused(error.to_string()))
 }

@@ -1,33 +1,33 @@
-//! A provisioning job: row, schema, ledger, migrations and status in one transaction. A failure leaves nothing, and
-//! two operators at once make one tenant: names that would collide share a lock, and are looked at behind it.
+//! A provisioning job: each tenant's row, schema, role, ledger, migrations, seed and status in one transaction. A failure
+//! leaves nothing of that tenant, and two operators at once make one tenant: names that would collide share a lock, and
+//! are looked at behind it. Many tenants are made side by side, each by itself.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::attempt::{self, NO_TURN, TURN, pause, turn_pause};
+use futures_util::future::join_all;
+
+use super::attempt;
 use super::bound::Home;
-use super::decide::{self, Question};
+use super::drive;
 use super::gate;
 use super::lane::Lane;
-use super::maker::{self, End, Maker, MakerStep, Part};
+use super::maker::{self, Maker, MakerStep, Making, Part};
+use super::migrate::{MAX_LANES, over_budget};
 use super::orders::OrderError;
 use super::params::Params;
 use super::report::{Report, seconds};
-use super::shared::{Ended, Halt, Shared};
-use super::steps::{self, StepRow, TenantSteps};
-use super::verdict::{StepResult, Verdict};
-use crate::migrations::apply::run::Fault;
-use crate::migrations::apply::step::{Flag, StepEnd};
+use super::seed;
+use super::shared::{Halt, Shared};
+use super::steps::{StepRow, TenantSteps};
+use super::transacted::{self, Came, End, Transaction};
+use super::verdict::StepResult;
 use crate::migrations::folder::MigrationFile;
+use crate::model::ident::{SchemaName, literal};
 use crate::model::job::{JobId, LogMark, Outcome, StepAction, Waits};
-use crate::postgres::session::{Target, WriterSession};
-use crate::text::Untrusted;
-
-/// How often it is tried when another session was in the way.
-const MAX_TRIES: u32 = 8;
-/// How often its session may be lost before the job stops.
-const MAX_LOSSES: u32 = 5;
+use crate::postgres::session::{Target, TextRow, WriterSession};
 
 /// Where a provisioning job runs.
 pub(super) struct Place<'a> {
@@ -35,52 +35,117 @@ pub(super) struct Place<'a> {
     pub(super) job: JobId,
     pub(super) home: &'a Home,
     pub(super) params: &'a Params,
-    /// A migration folder is configured: the new schema gets a ledger.
-    pub(super) has_files: bool,
+    /// Tenants at a time.
+    pub(super) parallel: u32,
+    /// Somebody sees the passwords that are made.
+    pub(super) shows_credentials: bool,
 }
 
-/// Makes the tenant.
-pub(super) async fn run(
-    place: &Place<'_>,
-    shared: &Shared<'_>,
-    files: &HashMap<String, Arc<MigrationFile>>,
-) -> Result<(), OrderError> {
-    let session = gate::open(place.target, Some(place.job)).await?;
-    let Some(maker) = prepare(place, shared, files, &session).await? else { return Ok(()) };
-    drop(session);
-    let started = Instant::now();
-    let mut lane = Lane::new(place.target, place.job, place.home);
-    let made = if maker.is_in_pieces() {
-        in_pieces(place, shared, files, maker, &mut lane).await?
-    } else {
-        part(shared, &mut lane, &maker, Part::Whole).await
+/// Its files, by version.
+type Files = HashMap<String, Arc<MigrationFile>>;
+
+/// Makes the tenants that are not made yet.
+pub(super) async fn run(place: &Place<'_>, shared: &Shared<'_>, files: &Files) -> Result<(), OrderError> {
+    let making = Making {
+        target: place.target,
+        params: place.params,
+        has_ledger: place.params.tool.is_some() && place.params.command.is_none(),
+        seed: seed::of(place.params).await?.map(Arc::new),
+        shows_credentials: place.shows_credentials,
     };
-    if let Some(slug) = made {
+    let session = gate::open(place.target, Some(place.job)).await?;
+    let Open { makers, stopped } = prepare(place, &making, files, &session, None).await?;
+    drop(session);
+    if makers.is_empty() && stopped > 0 {
+        shared.halt(Halt::Pause(Waits::Trouble, "it failed before: retry it".to_owned()));
+        return Ok(());
+    }
+    let count = u32::try_from(makers.len()).unwrap_or(MAX_LANES);
+    let lanes = place.parallel.clamp(1, MAX_LANES).min(count);
+    if count > 1 {
+        shared.reports.note(format!("{count} tenants, {lanes} at a time")).await;
+    }
+    let queue = Queue { makers, next: AtomicUsize::new(0), failed: AtomicU32::new(0) };
+    join_all((0..lanes).map(|_| lane(place, &making, shared, files, &queue))).await;
+    Ok(())
+}
+
+/// Tenants to be made, and how it goes with them.
+struct Queue<'a> {
+    makers: Vec<Maker<'a>>,
+    next: AtomicUsize,
+    failed: AtomicU32,
+}
+
+/// Takes tenant after tenant until none is left or the run is halted.
+async fn lane<'p>(place: &Place<'p>, making: &Making<'p>, shared: &Shared<'_>, files: &Files, queue: &Queue<'p>) {
+    let mut lane = Lane::new(place.target, place.job, place.home);
+    while !shared.halted() {
+        let at = queue.next.fetch_add(1, Ordering::Relaxed);
+        let Some(maker) = queue.makers.get(at) else { return };
+        match one(place, making, shared, files, &mut lane, maker).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let failed = queue.failed.fetch_add(1, Ordering::Relaxed) + 1;
+                let max = place.params.pace.max_failures.max(1);
+                let left = queue.makers.len().saturating_sub(queue.next.load(Ordering::Relaxed));
+                if failed >= max && left > 0 && !shared.halted() {
+                    over_budget(shared, failed, max);
+                }
+            }
+            Err(error) => shared.halt(Halt::of(error)),
+        }
+    }
+}
+
+/// One tenant; whether it is made.
+async fn one<'p>(
+    place: &Place<'p>,
+    making: &Making<'p>,
+    shared: &Shared<'_>,
+    files: &Files,
+    lane: &mut Lane<'_>,
+    maker: &Maker<'p>,
+) -> Result<bool, OrderError> {
+    let started = Instant::now();
+    let made = if maker.is_in_pieces() {
+        in_pieces(place, making, shared, files, maker, lane).await?
+    } else {
+        part(shared, lane, maker, Part::Whole).await
+    };
+    if made {
         let text = format!("tenant made   {}", seconds(started.elapsed()));
-        shared.reports.line(LogMark::Ok, &slug, text).await;
+        shared.reports.line(LogMark::Ok, &maker.slug, text).await;
         shared.reports.send(Report::Ended(Outcome::Done)).await;
     }
-    Ok(())
+    Ok(made)
 }
 
 /// A tenant with files that run outside of a transaction: the schema, then file by file, and the registry row last, so
 /// that nobody uses a tenant that is not whole. Its progress is in the steps: what is done is not done again.
 async fn in_pieces<'p>(
     place: &Place<'p>,
+    making: &Making<'p>,
     shared: &Shared<'_>,
-    files: &HashMap<String, Arc<MigrationFile>>,
-    mut maker: Maker<'p>,
+    files: &Files,
+    begun: &Maker<'p>,
     lane: &mut Lane<'_>,
-) -> Result<Option<String>, OrderError> {
-    if !maker.is_done(Part::Schema) {
-        if part(shared, lane, &maker, Part::Schema).await.is_none() {
-            return Ok(None);
+) -> Result<bool, OrderError> {
+    let read_back;
+    let maker = if begun.is_done(Part::Schema) {
+        begun
+    } else {
+        if !part(shared, lane, begun, Part::Schema).await {
+            return Ok(false);
         }
         let (session, _) = lane.session().await?;
         // Read back: the oid, and what is done.
-        let Some(now) = prepare(place, shared, files, session).await? else { return Ok(None) };
-        maker = now;
-    }
+        let Some(now) = prepare(place, making, files, session, Some(begun.schema.raw())).await?.makers.pop() else {
+            return Ok(false);
+        };
+        read_back = now;
+        &read_back
+    };
     let Some(oid) = maker.steps.iter().find_map(|step| step.schema_oid) else {
         return Err(gate::refused("the job's record does not say which schema it made"));
     };
@@ -93,6 +158,25 @@ async fn in_pieces<'p>(
         steps: Vec::new(),
         stopped: false,
     };
+    match by_itself(shared, lane, maker, &tenant).await {
+        StepResult::Done => Ok(part(shared, lane, maker, Part::Row(oid)).await),
+        StepResult::Halted => Ok(false),
+        StepResult::Stopped(outcome) => {
+            let text = format!(
+                "schema {} is half made and has no registry row: retry the job to go on, or cancel it and remove the \
+                 schema (DROP SCHEMA {} CASCADE)",
+                maker.schema.raw(),
+                maker.schema.quoted()
+            );
+            shared.reports.line(LogMark::Note, &maker.slug, text).await;
+            shared.reports.send(Report::Ended(outcome)).await;
+            Ok(false)
+        }
+    }
+}
+
+/// The files behind the schema's transaction, or the tool's own command, each by itself.
+async fn by_itself(shared: &Shared<'_>, lane: &mut Lane<'_>, maker: &Maker<'_>, tenant: &TenantSteps) -> StepResult {
     let mut ledger_expected = true;
     let mut from = None;
     for step in &maker.steps {
@@ -102,10 +186,10 @@ async fn in_pieces<'p>(
             continue;
         }
         if !shared.may_start(true).await {
-            return Ok(None);
+            return StepResult::Halted;
         }
         let row = StepRow {
-            action: StepAction::Migrate,
+            action: step.action,
             seq: step.seq,
             version: file.version.clone(),
             from,
@@ -114,178 +198,144 @@ async fn in_pieces<'p>(
             intent: step.intent,
         };
         let started = Instant::now();
-        match attempt::run(shared, lane, &tenant, &row, &mut ledger_expected, true).await {
-            StepResult::Done => {
-                shared.reports.send(Report::Step).await;
-                let text = format!("{}   {}", maker.step_name(step.seq), seconds(started.elapsed()));
-                shared.reports.line(LogMark::Note, &maker.slug, text).await;
-            }
-            StepResult::Halted => return Ok(None),
-            StepResult::Stopped(outcome) => {
-                let text = format!(
-                    "schema {} is half made and has no registry row: retry the job to go on, or cancel it and remove the \
-                     schema (DROP SCHEMA {} CASCADE)",
-                    maker.schema.raw(),
-                    maker.schema.quoted()
-                );
-                shared.reports.line(LogMark::Note, &maker.slug, text).await;
-                shared.reports.send(Report::Ended(outcome)).await;
-                return Ok(None);
-            }
-        }
-    }
-    Ok(part(shared, lane, &maker, Part::Row(oid)).await)
-}
-
-/// One transaction of it, tried again as far as its failure allows. The slug, where it is done.
-async fn part(shared: &Shared<'_>, lane: &mut Lane<'_>, maker: &Maker<'_>, part: Part) -> Option<String> {
-    let (mut tries, mut losses, mut turn_since) = (0, 0, None::<Instant>);
-    loop {
-        if !shared.may_start(true).await {
-            return None;
-        }
-        tries += 1;
-        let (session, pid, watcher) = match lane.split().await {
-            Ok(split) => split,
-            Err(error) => return halted(shared, Halt::of(error)),
+        let result = if step.action == StepAction::Command {
+            drive::run(shared, lane, tenant, &row, true).await
+        } else {
+            attempt::run(shared, lane, tenant, &row, &mut ledger_expected, true).await
         };
-        let work = shared.cancellable(session, maker::make(&session.client, maker, shared, part, tries));
-        let (Ended { end: End { end, seq }, cancelled }, mut blockers) =
-            watcher.during(pid, shared.limits.lock, work).await;
-        if cancelled && end.is_rolled_back() {
-            shared.reports.line(LogMark::Note, &maker.slug, format!("cancelled: {}", what_is_left(part))).await;
-            return None;
+        if !matches!(result, StepResult::Done) {
+            return result;
         }
-        if !matches!(end, StepEnd::Done { .. } | StepEnd::Queued) {
-            lane.drop_session();
-            shared.reports.send(Report::StepsThrough(0)).await;
+        if maker.is_alone {
+            shared.reports.send(Report::Step).await;
+            let text = format!("{}   {}", maker.step_name(step.seq), seconds(started.elapsed()));
+            shared.reports.line(LogMark::Note, &maker.slug, text).await;
         }
-        let fault = match end {
-            StepEnd::Done { .. } | StepEnd::Already => return Some(maker.slug.clone()),
-            StepEnd::Flagged(Flag::Cancel) => return halted(shared, Halt::Cancel),
-            StepEnd::Flagged(Flag::Pause) => {
-                return halted(shared, Halt::Pause(Waits::Operator, "paused by the operator".to_owned()));
+    }
+    StepResult::Done
+}
+
+/// One transaction of it. Whether it is done.
+async fn part(shared: &Shared<'_>, lane: &mut Lane<'_>, maker: &Maker<'_>, part: Part) -> bool {
+    // Lanes of this process take their turns here; other processes are met at the locks in the transaction.
+    let _turn = if maker.takes_turns() { Some(shared.turn.lock().await) } else { None };
+    match transacted::run(shared, lane, &OnePart { shared, maker, part }).await {
+        Came::Done { here } => {
+            if here && part.makes_schema() {
+                tell_role(shared, maker).await;
             }
-            StepEnd::Fenced => return halted(shared, Halt::Fenced),
-            StepEnd::Queued if turn_since.get_or_insert_with(Instant::now).elapsed() < TURN => {
-                tries -= 1;
-                turn_pause().await;
-                continue;
-            }
-            StepEnd::Locked(fault) | StepEnd::Again(fault) if tries < MAX_TRIES => {
-                let text = format!("tried again: {}", fault.message.raw());
-                shared.reports.line(LogMark::Note, &maker.slug, text).await;
-                pause(tries.min(4)).await;
-                continue;
-            }
-            StepEnd::Lost(why) => {
-                losses += 1;
-                tries -= 1;
-                if losses >= MAX_LOSSES {
-                    return halted(shared, Halt::Lost(gate::lost(why)));
-                }
-                continue;
-            }
-            StepEnd::Unknown { xid, why, .. } => {
-                let text = format!("reply to COMMIT lost ({}); reading it back", why.raw());
-                shared.reports.line(LogMark::Note, &maker.slug, text).await;
-                // When it committed, the next round finds the step done.
-                let question = Question { fence: shared.fence, seq, xid: &xid, ledger: &shared.ledger, place: None };
-                if let Err(error) = decide::committed(lane, &question).await {
-                    return halted(shared, Halt::of(error));
-                }
-                continue;
-            }
-            StepEnd::Locked(fault) => {
-                if blockers.is_empty() {
-                    blockers = lane.watcher().holder(&shared.keys(&maker.schema)).await;
-                }
-                fault
-            }
-            StepEnd::LedgerIs { .. } => Fault::ours("the new schema is not empty"),
-            StepEnd::Blocked(why) => Fault::ours(why),
-            StepEnd::Again(fault) | StepEnd::Failed(fault) | StepEnd::Unsure(fault) => fault,
-            StepEnd::Queued => Fault::ours(NO_TURN),
-            StepEnd::Skipped => Fault::ours("the making of a tenant is not skipped"),
-            StepEnd::Escaped(fault) => Fault {
-                message: Untrusted::new(format!("DIRTY, part of the file is committed: {}", fault.message.raw())),
-                ..fault
-            },
-        };
-        return failed(shared, lane, maker, part, seq, Verdict { outcome: Outcome::Failed, fault, blockers, tries })
-            .await;
+            true
+        }
+        Came::Halted | Came::Failed => false,
     }
 }
 
-/// After a part was rolled back.
-const fn what_is_left(part: Part) -> &'static str {
-    match part {
-        Part::Whole | Part::Schema => "nothing of this tenant is left",
-        Part::Row(_) => "its schema is whole and has no registry row",
-    }
-}
-
-fn halted(shared: &Shared<'_>, why: Halt) -> Option<String> {
-    shared.halt(why);
-    None
-}
-
-async fn failed(
-    shared: &Shared<'_>,
-    lane: &mut Lane<'_>,
-    maker: &Maker<'_>,
+/// A part of a tenant, as a transaction.
+struct OnePart<'t, 's, 'm> {
+    shared: &'t Shared<'s>,
+    maker: &'t Maker<'m>,
     part: Part,
-    seq: i32,
-    verdict: Verdict,
-) -> Option<String> {
-    if let Err(error) = steps::mark_stopped(lane, shared.fence, seq, &verdict, shared.os_user).await {
-        return halted(shared, error.map_or(Halt::Fenced, Halt::of));
-    }
-    let code = verdict.fault.sqlstate.as_deref().map(|code| format!("{code} ")).unwrap_or_default();
-    let text = format!("{}   {code}{}", maker.step_name(seq), verdict.fault.message.raw());
-    shared.reports.line(LogMark::Fail, &maker.slug, text).await;
-    shared.reports.line(LogMark::Note, &maker.slug, format!("rolled back: {}", what_is_left(part))).await;
-    shared.reports.send(Report::Ended(verdict.outcome)).await;
-    None
 }
 
-/// The job's steps and parameters; `None` where all is done already.
+impl Transaction for OnePart<'_, '_, '_> {
+    async fn attempt(&self, session: &WriterSession, tries: u32) -> End {
+        maker::make(&session.client, self.maker, self.shared, self.part, tries).await
+    }
+
+    fn slug(&self) -> &str {
+        &self.maker.slug
+    }
+
+    fn schema(&self) -> &SchemaName {
+        &self.maker.schema
+    }
+
+    fn step_name(&self, seq: i32) -> String {
+        self.maker.step_name(seq)
+    }
+
+    fn left(&self) -> &'static str {
+        match self.part {
+            Part::Whole | Part::Schema => "nothing of this tenant is left",
+            Part::Row(_) => "its schema is whole and has no registry row",
+        }
+    }
+
+    fn tells_steps(&self) -> bool {
+        self.maker.is_alone
+    }
+}
+
+/// The role is there: its password is shown, once, or it is said that there is none.
+async fn tell_role(shared: &Shared<'_>, maker: &Maker<'_>) {
+    let Some(role) = &maker.role else { return };
+    if let Some(credentials) = role.credentials(&maker.slug) {
+        shared.reports.send(Report::Credentials(credentials)).await;
+    } else if let Some(words) = role.without_password() {
+        shared.reports.line(LogMark::Note, &maker.slug, words).await;
+    }
+}
+
+/// The tenants of a job that are left to be made.
+struct Open<'a> {
+    makers: Vec<Maker<'a>>,
+    /// How many failed before and were not put back.
+    stopped: usize,
+}
+
+/// Reads the job's steps, of all its tenants or of one.
 async fn prepare<'a>(
     place: &Place<'a>,
-    shared: &Shared<'_>,
-    files: &HashMap<String, Arc<MigrationFile>>,
+    making: &Making<'a>,
+    files: &Files,
     session: &WriterSession,
-) -> Result<Option<Maker<'a>>, OrderError> {
+    only: Option<&str>,
+) -> Result<Open<'a>, OrderError> {
+    let only = only.map(|schema| format!(" AND s.schema_name = {}", literal(schema))).unwrap_or_default();
     let sql = format!(
-        "SELECT s.seq, s.action, s.version, s.state, s.schema_oid FROM tenantui.step AS s WHERE s.job_id = {} ORDER BY s.seq",
+        "SELECT s.seq, s.action, s.version, s.state, s.schema_oid, s.schema_name FROM tenantui.step AS s \
+         WHERE s.job_id = {}{only} ORDER BY s.seq",
         place.job
     );
     let rows = gate::ask(session, &sql).await?;
     let rows: Vec<_> = rows.iter().flatten().collect();
-    if rows.iter().all(|row| row.text(3) == Some("done")) {
-        return Ok(None);
-    }
-    if rows.iter().any(|row| matches!(row.text(3), Some("failed" | "blocked" | "unknown"))) {
-        shared.halt(Halt::Pause(Waits::Trouble, "it failed before: retry it".to_owned()));
-        return Ok(None);
-    }
-    let mut steps = Vec::with_capacity(rows.len());
-    for row in rows {
-        let seq = row.parse(0)?.unwrap_or_default();
-        let version = row.text(2);
-        let file = version.and_then(|version| files.get(version)).cloned();
-        if version.is_some() && file.is_none() {
-            return Err(gate::refused(format!("job {} runs a file that is not in the folder", place.job)));
+    let mut open = Open { makers: Vec::new(), stopped: 0 };
+    for own in rows.chunk_by(|a, b| a.text(5) == b.text(5)) {
+        let is = |row: &&TextRow, states: &[&str]| row.text(3).is_some_and(|state| states.contains(&state));
+        if own.iter().all(|row| is(row, &["done", "skipped"])) {
+            continue;
         }
-        let state = row.text(3).unwrap_or_default();
-        steps.push(MakerStep {
-            seq,
-            action: row.text(1).unwrap_or_default().to_owned(),
-            file,
-            done: state == "done",
-            intent: state == "intent",
-            schema_oid: row.parse(4)?,
-        });
+        if own.iter().any(|row| is(row, &["failed", "blocked", "unknown"])) {
+            open.stopped += 1;
+            continue;
+        }
+        let schema = own.first().and_then(|row| row.text(5)).unwrap_or_default();
+        let provision = place.params.provision.iter().find(|tenant| tenant.schema == schema).ok_or_else(|| {
+            gate::refused(format!("the job's record has steps of {schema}, and no tenant of that schema"))
+        })?;
+        let steps: Result<Vec<MakerStep>, OrderError> =
+            own.iter().map(|row| maker_step(row, files, place.job)).collect();
+        open.makers.push(Maker::new(making, provision, steps?)?);
     }
-    maker::Maker::new(place.params, place.target, steps, place.has_files).map(Some)
+    Ok(open)
+}
+
+fn maker_step(row: &TextRow, files: &Files, job: JobId) -> Result<MakerStep, OrderError> {
+    let version = row.text(2);
+    let file = version.and_then(|version| files.get(version)).cloned();
+    if version.is_some() && file.is_none() {
+        return Err(gate::refused(format!("job {job} runs a file that is not in the folder")));
+    }
+    let action = row.text(1).and_then(StepAction::from_word).ok_or_else(|| {
+        gate::refused(format!("job {job} has a step that this program does not know: use a newer tenantui"))
+    })?;
+    let state = row.text(3).unwrap_or_default();
+    Ok(MakerStep {
+        seq: row.parse(0)?.unwrap_or_default(),
+        action,
+        file,
+        done: state == "done",
+        intent: state == "intent",
+        schema_oid: row.parse(4)?,
+    })
 }

@@ -78,7 +78,7 @@ fn audit_sql(filter: &AuditFilter) -> String {
     // A tenant is named by its schema; where an order was for it alone, by the order's scope.
     conditions.extend(filter.target.as_deref().map(literal).map(|target| {
         format!(
-            "pg_catalog.regexp_replace(a.target, '^(provision|tenant):', '') IN (SELECT {target} UNION \
+            "pg_catalog.regexp_replace(a.target, '^(provision|import|tenant):', '') IN (SELECT {target} UNION \
              SELECT s.schema_name FROM tenantui.step AS s WHERE s.slug = {target})"
         )
     }));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use crate::model::job::{JobEvent, JobView, LogLine, LogMark, Outcome};
+use crate::model::secret::Credentials;
 use crate::text::Untrusted;
 
 /// Time between two views.
@@ -34,6 +35,8 @@ pub(super) enum Report {
     StepsThrough(u32),
     /// The operator asked for a stop; the current tenants finish.
     CancelSeen,
+    /// A role was made: its password goes to the face, and nowhere else.
+    Credentials(Credentials),
 }
 
 /// A place to report to.
@@ -87,6 +90,11 @@ pub(super) async fn run(
         tokio::select! {
             report = reports.recv() => match report {
                 None => break,
+                // Nobody could make it again: a face that is slow is waited for.
+                Some(Report::Credentials(credentials)) => {
+                    let (database, job) = (numbers.view.database.clone(), numbers.view.id);
+                    let _gone = events.send(JobEvent::Credentials { database, job, credentials }).await;
+                }
                 Some(report) => dirty |= numbers.take(report, &events),
             },
             () = tokio::time::sleep_until(next), if dirty => {
@@ -132,6 +140,8 @@ impl Numbers {
                 self.view.cancel_requested = true;
                 true
             }
+            // Sent before it comes here.
+            Report::Credentials(_) => false,
             Report::Log { mark, slug, text } => {
                 let line = LogLine {
                     database: self.view.database.clone(),

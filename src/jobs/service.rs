@@ -3,18 +3,21 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::flush::FlushOrder;
+use super::import::ImportPlan;
 use super::life::plan::LifeRequest;
 use super::worker::Stop;
 use crate::layout::{CheckedName, Layout};
-use crate::migrations::folder::Folder;
+use crate::migrations::folder::{Folder, MigrationFile};
 use crate::migrations::plan::Plan;
 use crate::model::audit::AuditFilter;
+use crate::model::ident::SchemaName;
 use crate::model::job::{JobEvent, JobId};
 use crate::model::life::LifePlan;
-use crate::model::tenant::DatabaseName;
+use crate::model::tenant::{DatabaseName, Tenant, TenantState};
 use crate::postgres::session::Target;
 use crate::text::Untrusted;
 
@@ -72,7 +75,7 @@ pub enum ServiceCommand {
 /// The order of a job: frozen when the dialog opened.
 #[derive(Debug, Clone)]
 pub enum Order {
-    /// Makes a tenant.
+    /// Makes tenants.
     Provision(ProvisionOrder),
     /// Applies pending migrations; to the shared schema where the plan is of that.
     Migrate(MigrateOrder),
@@ -82,21 +85,90 @@ pub enum Order {
     Rollback(RollbackOrder),
     /// Does something to a tenant as a whole.
     Life(Box<LifeOrder>),
+    /// Brings data from `public` into a tenant.
+    Import(ImportOrder),
 }
 
-/// The order of a provisioning.
+/// The order of an import.
+#[derive(Debug, Clone)]
+pub struct ImportOrder {
+    /// The tenant.
+    pub tenant: Arc<Tenant>,
+    /// Its schema, checked.
+    pub schema: SchemaName,
+    /// The plan as it was confirmed.
+    pub plan: Arc<ImportPlan>,
+    /// The layout.
+    pub layout: Arc<Layout>,
+}
+
+/// The order of a provisioning: one tenant, or as many as are to be made together.
 #[derive(Debug, Clone)]
 pub struct ProvisionOrder {
+    /// The tenants, in the order in which they are begun. Each is made whole or not at all, by itself.
+    pub tenants: Vec<NewTenant>,
+    /// The layout.
+    pub layout: Arc<Layout>,
+    /// The tenant migrations; `None` where no folder is configured.
+    pub folder: Option<Arc<Folder>>,
+    /// Each gets a login role of its own, as the layout says.
+    pub role: bool,
+    /// Runs in each new tenant behind its migrations.
+    pub seed: Option<Arc<MigrationFile>>,
+    /// Tenants that stand where the new ones will: their structure is what the new ones' is compared with.
+    pub siblings: Vec<Sibling>,
+}
+
+/// A tenant that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTenant {
     /// Slug and schema, checked by the layout's rule.
     pub name: CheckedName,
     /// The display name.
     pub display_name: Untrusted,
     /// The plan word, where the registry has such a column.
     pub plan: Option<String>,
-    /// The layout.
-    pub layout: Arc<Layout>,
-    /// The tenant migrations; `None` where no folder is configured.
-    pub folder: Option<Arc<Folder>>,
+    /// A JSON object, where the registry has a column of settings.
+    pub settings: Option<String>,
+}
+
+/// The most tenants that new ones are compared with.
+const SIBLINGS: usize = 5;
+
+/// Tenants of this database whose structure new ones are to have: those to which nothing of these files is left to do.
+#[must_use]
+pub fn siblings(tenants: &[Arc<Tenant>], database: &DatabaseName, folder: Option<&Folder>) -> Vec<Sibling> {
+    let Some(newest) = folder.and_then(|folder| folder.files.last()) else { return Vec::new() };
+    let stands = |tenant: &&Arc<Tenant>| {
+        tenant.key.database == *database
+            && tenant.state == TenantState::Ok
+            && !tenant.deleted
+            && tenant.ledger.reading().is_some_and(|reading| reading.applied.versions.contains(&newest.version))
+    };
+    let sibling =
+        |tenant: &Arc<Tenant>| Some(Sibling { slug: tenant.slug.raw().to_owned(), schema_oid: tenant.schema_oid? });
+    tenants.iter().filter(stands).filter_map(sibling).take(SIBLINGS).collect()
+}
+
+/// Whether settings are what a registry keeps: one JSON object.
+///
+/// # Errors
+/// In words, when they are something else.
+pub fn check_settings(settings: &str) -> Result<(), String> {
+    match serde_json::from_str(settings) {
+        Ok(serde_json::Value::Object(_)) => Ok(()),
+        Ok(_) => Err("the settings are JSON, and no object: write them as {\"key\": value}".to_owned()),
+        Err(error) => Err(format!("the settings are no JSON: {error}")),
+    }
+}
+
+/// A tenant that is there already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sibling {
+    /// Its slug.
+    pub slug: String,
+    /// Its schema's oid.
+    pub schema_oid: u32,
 }
 
 /// The order of something that is done to a tenant as a whole.

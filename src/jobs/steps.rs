@@ -10,6 +10,7 @@ use super::lane::Lane;
 use super::orders::OrderError;
 use super::params::{FileRef, Params, hex};
 use super::record::{Detail, StatementDetail};
+use super::seed;
 use super::verdict::Verdict;
 use super::watcher;
 use crate::migrations::apply::ledger::Way;
@@ -72,6 +73,10 @@ impl StepRow {
             | StepAction::Command
             | StepAction::Row
             | StepAction::Schema
+            | StepAction::Role
+            | StepAction::Grants
+            | StepAction::Seed
+            | StepAction::Import
             | StepAction::Active
             | StepAction::Life(_) => Way::Up { from: self.from.as_ref() },
         }
@@ -101,6 +106,7 @@ impl StepRow {
 /// When no folder is configured, or it lacks a file, or a file changed.
 pub(super) async fn files(target: &Target, params: &Params) -> Result<HashMap<String, Arc<MigrationFile>>, OrderError> {
     drive::same_command(target, params)?;
+    seed::of(params).await?;
     let mut found = HashMap::new();
     if params.files.is_empty() {
         return Ok(found);
@@ -206,6 +212,10 @@ pub(super) async fn read(
             | StepAction::Command
             | StepAction::Row
             | StepAction::Schema
+            | StepAction::Role
+            | StepAction::Grants
+            | StepAction::Seed
+            | StepAction::Import
             | StepAction::Active
             | StepAction::Life(_) => file,
         };
@@ -345,7 +355,7 @@ pub(super) async fn mark_stopped(
          message = {message}, detail = {detail}::jsonb FROM mine WHERE s.job_id = mine.id AND s.seq = {seq} \
          RETURNING s.job_id, s.schema_name, s.version, s.action) \
          INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) SELECT {os_user}, \
-         CASE WHEN action IN ('rollback', 'rehearse') THEN action WHEN {life} THEN \
+         CASE WHEN action IN ('rollback', 'rehearse', 'import') THEN action WHEN {life} THEN \
          (SELECT j.kind FROM tenantui.job AS j WHERE j.id = job_id) ELSE 'migrate' END, schema_name, job_id, \
          pg_catalog.jsonb_build_object('version', version, 'seq', {seq}, 'sqlstate', {sqlstate}::text, 'message', {message}::text), '{state}' FROM stopped RETURNING job_id",
         mine = mine(fence),

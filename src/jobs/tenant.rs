@@ -71,6 +71,10 @@ async fn one(
         | StepAction::Rehearse
         | StepAction::Row
         | StepAction::Schema
+        | StepAction::Role
+        | StepAction::Grants
+        | StepAction::Seed
+        | StepAction::Import
         | StepAction::Active
         | StepAction::Life(_) => attempt::run(shared, lane, tenant, step, ledger_expected, first).await,
     }

@@ -15,6 +15,7 @@ use super::compare;
 use super::drive::Drive;
 use super::finish;
 use super::gate;
+use super::import;
 use super::lane::LINK_PATIENCE;
 use super::lease::{Flags, Keeper, Lease, Times};
 use super::life;
@@ -46,6 +47,8 @@ pub struct RunOptions {
     pub wait_after_canary: bool,
     /// Tenants at a time; `None`: as ordered.
     pub parallel: Option<u32>,
+    /// Somebody is there who sees the passwords of roles that are made; `false`: such a role gets none.
+    pub shows_credentials: bool,
     /// Whether the process was asked to end.
     pub stop: watch::Receiver<Stop>,
 }
@@ -271,15 +274,24 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
         JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => {
             through_tenants(claimed, &shared, through_in).await
         }
+        JobKind::Import => {
+            let (target, job, home) = (claimed.target, claimed.job, &claimed.home);
+            import::run(&import::Place { target, job, home, params }, &shared).await
+        }
         JobKind::Provision => {
             let place = provision::Place {
                 target: claimed.target,
                 job: claimed.job,
                 home: &claimed.home,
                 params,
-                has_files: params.tool.is_some(),
+                parallel: claimed.options.parallel.unwrap_or(params.pace.parallel),
+                shows_credentials: claimed.options.shows_credentials,
             };
-            provision::run(&place, &shared, files).await
+            provision::run(&place, &shared, files).await?;
+            if !shared.halted() {
+                compare::new::new_tenants(claimed, &shared, &params.siblings).await;
+            }
+            Ok(())
         }
         JobKind::Life(kind) => {
             let (target, job, home) = (claimed.target, claimed.job, &claimed.home);

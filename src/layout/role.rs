@@ -1,7 +1,7 @@
 //! The role of a tenant and what it is granted, as a layout file says it: data, with the checks of names. Nothing here
 //! writes SQL; provisioning does, from what stands here.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::NameError;
 use super::file::Wrong;
@@ -50,7 +50,7 @@ pub enum RoleNames {
 
 /// `[grants]`: what the tenant's role gets. The lists of objects are for those that exist after the migrations;
 /// `default` is for objects that the provisioning role makes in the schema later.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grants {
     /// On the tenant's schema.
@@ -66,7 +66,7 @@ pub struct Grants {
 }
 
 /// `[grants.default]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[allow(missing_docs, reason = "named like the kinds of objects")]
 pub struct DefaultGrants {
@@ -76,7 +76,7 @@ pub struct DefaultGrants {
 }
 
 /// A privilege of PostgreSQL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "PostgreSQL's words")]
 pub enum Privilege {

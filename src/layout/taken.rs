@@ -37,6 +37,25 @@ impl TakenNames {
     }
 }
 
+impl TakenNames {
+    /// What an operator can do about a name that is taken: the sentence behind [`Self::check`]'s. `None` where it is free.
+    #[must_use]
+    pub fn choice(&self, name: &CheckedName) -> Option<&'static str> {
+        if collide("key", &name.slug, &self.slugs).is_err() {
+            return Some(". Choose another key");
+        }
+        let exactly = self.schemas.iter().any(|schema| schema == name.schema.raw());
+        collide("schema", name.schema.raw(), &self.schemas).err().map(|_| {
+            if exactly {
+                ". Choose another key; or give the schema its registry row again (`tenantui repair`); or remove it, with \
+                 what is in it, and provision then"
+            } else {
+                ". Choose another key"
+            }
+        })
+    }
+}
+
 fn collide(what: &str, new: &str, existing: &[String]) -> Result<(), NameError> {
     let refuse = |why: String| Err(NameError { why: Untrusted::new(why) });
     if existing.iter().any(|name| name == new) {

@@ -14,6 +14,7 @@ pub mod ledgers;
 pub mod lens;
 pub mod lexer;
 pub mod plan;
+pub mod seed;
 pub mod split;
 pub mod standing;
 pub mod unlock;

@@ -24,6 +24,7 @@ use crate::model::times::StepTimes;
 use crate::text::Untrusted;
 
 pub use canary::Canary;
+pub use driven::drives;
 pub use estimate::Estimate;
 pub use make::plan;
 pub use shared::{SharedTarget, shared};

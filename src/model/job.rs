@@ -9,6 +9,7 @@ pub use outcome::{FailedStatement, Outcome, StepFailure, TenantOutcome};
 use super::audit::{AuditFilter, AuditLine};
 use super::flush::FlushState;
 use super::life::{LifeKind, LifePlan, LifeStep};
+use super::secret::Credentials;
 use super::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
 
@@ -25,7 +26,7 @@ impl fmt::Display for JobId {
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobKind {
-    /// Makes one tenant.
+    /// Makes tenants.
     Provision,
     /// Applies pending migrations.
     Migrate,
@@ -35,13 +36,16 @@ pub enum JobKind {
     Redo,
     /// Applies pending migrations on the canary and takes all of it back.
     Rehearse,
+    /// Brings data from the shared schema into a tenant.
+    Import,
     /// Does something to one tenant as a whole.
     Life(LifeKind),
 }
 
 impl JobKind {
     /// Every kind but those of a tenant's life, which are [`LifeKind::ALL`].
-    pub const ALL: [Self; 5] = [Self::Provision, Self::Migrate, Self::Rollback, Self::Redo, Self::Rehearse];
+    pub const ALL: [Self; 6] =
+        [Self::Provision, Self::Migrate, Self::Rollback, Self::Redo, Self::Rehearse, Self::Import];
 
     /// The word of the record, JSON and the screen.
     #[must_use]
@@ -52,6 +56,7 @@ impl JobKind {
             Self::Rollback => "rollback",
             Self::Redo => "redo",
             Self::Rehearse => "rehearse",
+            Self::Import => "import",
             Self::Life(kind) => kind.word(),
         }
     }
@@ -62,16 +67,15 @@ impl JobKind {
     pub const fn rescues_itself(self) -> bool {
         match self {
             Self::Provision | Self::Migrate | Self::Rehearse => true,
-            Self::Rollback | Self::Redo | Self::Life(_) => false,
+            Self::Rollback | Self::Redo | Self::Import | Self::Life(_) => false,
         }
     }
 
-    /// Whether it goes through tenants that are there already, so that its progress is counted in tenants; the making
-    /// of one tenant is counted in steps.
+    /// Whether it goes through the tenants that are there, of which there is one job at a time in a database.
     #[must_use]
     pub const fn goes_through_tenants(self) -> bool {
         match self {
-            Self::Provision | Self::Life(_) => false,
+            Self::Provision | Self::Import | Self::Life(_) => false,
             Self::Migrate | Self::Rollback | Self::Redo | Self::Rehearse => true,
         }
     }
@@ -99,16 +103,35 @@ pub enum StepAction {
     Row,
     /// Creates the schema of a new tenant.
     Schema,
+    /// Creates the login role of a new tenant.
+    Role,
+    /// Grants that role what the migrations made.
+    Grants,
+    /// Runs the seed in a new tenant.
+    Seed,
     /// Marks a new tenant as active.
     Active,
+    /// Brings data into a tenant.
+    Import,
     /// A step of a tenant's life.
     Life(LifeStep),
 }
 
 impl StepAction {
     /// Every action but those of a tenant's life, which are [`LifeStep::ALL`].
-    pub const ALL: [Self; 7] =
-        [Self::Migrate, Self::Rollback, Self::Rehearse, Self::Command, Self::Row, Self::Schema, Self::Active];
+    pub const ALL: [Self; 11] = [
+        Self::Migrate,
+        Self::Rollback,
+        Self::Rehearse,
+        Self::Command,
+        Self::Row,
+        Self::Schema,
+        Self::Role,
+        Self::Grants,
+        Self::Seed,
+        Self::Active,
+        Self::Import,
+    ];
 
     /// The word of the record.
     #[must_use]
@@ -120,7 +143,12 @@ impl StepAction {
             Self::Command => "command",
             Self::Row => "row",
             Self::Schema => "schema",
+            // "role" is the step of a purge that removes one.
+            Self::Role => "make-role",
+            Self::Grants => "grants",
+            Self::Seed => "seed",
             Self::Active => "active",
+            Self::Import => "import",
             Self::Life(step) => step.word(),
         }
     }
@@ -332,6 +360,15 @@ pub enum JobEvent {
         /// One line per tenant, failed first.
         outcomes: Vec<TenantOutcome>,
     },
+    /// A tenant's role was made. This is the only time that its password is told.
+    Credentials {
+        /// The database.
+        database: DatabaseName,
+        /// The job.
+        job: JobId,
+        /// What the tenant's application logs in with.
+        credentials: Credentials,
+    },
     /// What operators did, newest first: the answer to a question for it.
     Audit {
         /// The database.
@@ -366,4 +403,16 @@ pub enum JobEvent {
     },
     /// What was asked to be planned for a tenant.
     LifePlanned(Box<LifePlan>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_a_word_of_its_own() {
+        for action in StepAction::ALL.into_iter().chain(LifeStep::ALL.map(StepAction::Life)) {
+            assert_eq!(StepAction::from_word(action.word()), Some(action));
+        }
+    }
 }

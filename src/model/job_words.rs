@@ -61,13 +61,29 @@ pub const fn finished(job: &JobView) -> u32 {
     job.done.saturating_add(job.failed).saturating_add(job.blocked)
 }
 
-/// How far it is: tenants of a migration, `61/180`; steps of a provisioning, `step 3/6`.
+/// What a bar of its progress counts, done and in all: tenants; of the making of a single one its steps.
+#[must_use]
+pub const fn counted(job: &JobView) -> (u32, u32) {
+    match job.kind {
+        JobKind::Life(_) => job.steps,
+        JobKind::Provision if job.total <= 1 => job.steps,
+        JobKind::Provision
+        | JobKind::Migrate
+        | JobKind::Rollback
+        | JobKind::Redo
+        | JobKind::Rehearse
+        | JobKind::Import => (finished(job), job.total),
+    }
+}
+
+/// How far it is: tenants, `61/180`; of the making of a single one its steps, `step 3/6`.
 #[must_use]
 pub fn progress(job: &JobView) -> String {
     match job.kind {
-        JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => {
+        JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse | JobKind::Import => {
             format!("{}/{}", finished(job), job.total)
         }
+        JobKind::Provision if job.total > 1 => format!("{}/{}", finished(job), job.total),
         JobKind::Provision | JobKind::Life(_) => match (job.steps, job.state) {
             ((_, 0), _) => format!("{}/{}", finished(job), job.total),
             ((_, of), JobState::Done) => format!("{of}/{of} steps"),
@@ -167,14 +183,18 @@ mod tests {
     }
 
     #[test]
-    fn provisioning_counts_its_steps() {
-        assert_eq!(progress(&job(JobKind::Provision, JobState::Running)), "step 3/6");
-        assert_eq!(progress(&job(JobKind::Provision, JobState::Failed)), "step 3/6");
-        assert_eq!(progress(&job(JobKind::Provision, JobState::Done)), "6/6 steps");
-        let mut all = job(JobKind::Provision, JobState::Running);
+    fn provisioning_one_tenant_counts_its_steps() {
+        let one = |state| JobView { total: 1, ..job(JobKind::Provision, state) };
+        assert_eq!(progress(&one(JobState::Running)), "step 3/6");
+        assert_eq!(progress(&one(JobState::Failed)), "step 3/6");
+        assert_eq!(progress(&one(JobState::Done)), "6/6 steps");
+        assert_eq!(counted(&one(JobState::Running)), (2, 6));
+        let many = job(JobKind::Provision, JobState::Running);
+        assert_eq!((progress(&many), counted(&many)), ("61/180".into(), (61, 180)));
+        let mut all = one(JobState::Running);
         all.steps = (6, 6);
         assert_eq!(progress(&all), "step 6/6");
         all.steps = (0, 0);
-        assert_eq!(progress(&all), "61/180");
+        assert_eq!(progress(&all), "61/1");
     }
 }

@@ -181,9 +181,9 @@ fn a_tenant_is_provisioned_and_the_cursor_goes_to_it() {
     let commands = desk.writes();
     let Some(ServiceCommand::Order { order, .. }) = commands.first() else { panic!("no order:\n{}", desk.text()) };
     let Order::Provision(order) = &**order else { panic!("no provisioning") };
-    assert_eq!(order.name.slug, "blue-fox-ltd");
-    assert_eq!(order.name.schema.raw(), "tenant_blue_fox_ltd");
-    assert_eq!(order.display_name.raw(), "Blue Fox Ltd");
+    assert_eq!(order.tenants[0].name.slug, "blue-fox-ltd");
+    assert_eq!(order.tenants[0].name.schema.raw(), "tenant_blue_fox_ltd");
+    assert_eq!(order.tenants[0].display_name.raw(), "Blue Fox Ltd");
     desk.keys("/zebra<Enter>");
     desk.job(job(18, JobKind::Provision, JobState::Running, [1, 0, 0, 1]));
     desk.job(job(18, JobKind::Provision, JobState::Done, [1, 1, 0, 0]));
@@ -349,4 +349,28 @@ fn lower_case_never_writes() {
             assert!(desk.writes().is_empty(), "{key} on {screen}");
         }
     }
+}
+
+/// Passwords come while the operator does something else: they wait for that, and are shown as long as they are wanted.
+#[test]
+fn passwords_of_new_roles_wait_for_an_open_dialog() {
+    use tenantui::model::secret::{Credentials, Secret};
+    let mut desk = Desk::new(Environment::Development);
+    let credentials = |role: &str| {
+        let password = Secret::new(format!("password-of-{role}"));
+        let credentials = Credentials { tenant: role.to_owned(), role: role.to_owned(), password };
+        JobEvent::Credentials { database: "eu-1".into(), job: JobId(7), credentials }
+    };
+    desk.keys("N");
+    desk.event(Event::Job(credentials("one")));
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::NewTenant(_))), "it takes no keys from what is open");
+    desk.keys("<Esc>");
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::Credentials(_))));
+    desk.event(Event::Job(credentials("two")));
+    desk.draw();
+    let shown = desk.text();
+    assert!(shown.contains("password-of-one") && shown.contains("password-of-two"), "{shown}");
+    desk.keys("<Esc>");
+    assert!(desk.app.state().dialog.is_none());
+    assert!(!desk.app.state().messages.iter().any(|message| message.text.raw().contains("password-of")));
 }

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cli::args::{Consent, Demo, Format, Migrate, Provision, Tenants};
+use crate::cli::args::{Consent, Demo, Migrate, Provision, Tenants};
 use crate::cli::commands::{migrate, provision, tenants};
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
@@ -12,7 +12,6 @@ use crate::cli::session::{self, Session};
 use crate::cli::signals::Signals;
 use crate::cli::{Dashboard, is_screen, open};
 use crate::demo::{self, DemoOptions, Progress};
-use crate::fleet::ReadOptions;
 use crate::jobs::init;
 use crate::model::tenant::TenantState;
 
@@ -83,13 +82,10 @@ async fn show(session: &Session) -> Outcome<Status> {
     let all = Tenants { cache: true, ..Tenants::default() };
     tenants::run(session, &all).await?;
     let consent = Consent { yes: true, dry_run: false };
-    let database = session.only_database()?;
-    let (target, reading) = session::read(&database, &ReadOptions::default()).await?;
     let (slug, name) = NEW_TENANT;
-    let checked = reading.context.layout.naming.check(slug).map_err(|error| Failure::failed(error.to_string()))?;
     output::note(format!("making the tenant {slug}"));
-    let order = Provision { slug: slug.to_owned(), name: name.to_owned(), consent, format: Format::default() };
-    let (status, mut results) = provision::make(session, &target, &reading, checked, &order).await?;
+    let order = Provision { slug: Some(slug.to_owned()), name: Some(name.to_owned()), consent, ..Provision::default() };
+    let (status, mut results) = provision::one(session, &order).await?;
     if status != Status::Done {
         results.print(Style::Text)?;
         return Ok(status);

@@ -151,7 +151,10 @@ pub fn busy(job: &JobView) -> Failure {
     let worker = worker.map_or_else(String::new, |worker| format!(" by {}", worker.safe()));
     let next = match (job.state, job.kind) {
         (JobState::Paused | JobState::Queued, _)
-        | (JobState::Orphaned, JobKind::Rollback | JobKind::Redo | JobKind::Rehearse | JobKind::Life(_)) => {
+        | (
+            JobState::Orphaned,
+            JobKind::Rollback | JobKind::Redo | JobKind::Rehearse | JobKind::Import | JobKind::Life(_),
+        ) => {
             format!("`tenantui job {0} resume` goes on with it, `cancel` ends it", job.id)
         }
         (
@@ -161,6 +164,7 @@ pub fn busy(job: &JobView) -> Failure {
             | JobKind::Rollback
             | JobKind::Redo
             | JobKind::Rehearse
+            | JobKind::Import
             | JobKind::Life(_),
         ) => {
             format!("`tenantui job {} follow` watches it", job.id)

@@ -1,12 +1,14 @@
 //! Running a job in this process, and telling how it goes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::credentials;
 use crate::cli::args::Consent;
 use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
@@ -19,6 +21,8 @@ use crate::migrations::plan::LeftOut;
 use crate::model::causes::{self, Cause};
 use crate::model::export::{JobDetail, ResultRow};
 use crate::model::job::{JobEvent, JobId, JobState, JobView, LogLine, LogMark, Outcome as TenantResult, Waits};
+use crate::model::secret::Credentials;
+use crate::model::tenant::Tenant;
 use crate::postgres::session::{Patience, Reader, Target};
 use crate::text;
 
@@ -32,6 +36,17 @@ pub struct Results {
     pub jobs: Vec<JobDetail>,
     /// One line per tenant, the failed first.
     pub tenants: Vec<ResultRow>,
+    /// What the applications of new tenants log in with. Printed this once, and kept nowhere.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "credentials::all")]
+    pub credentials: Vec<Credentials>,
+}
+
+/// A job that was run here, and what it made that nobody else knows.
+pub struct Ran {
+    /// The job at its end or pause.
+    pub view: JobView,
+    /// The passwords of the roles that it made.
+    pub credentials: Vec<Credentials>,
 }
 
 impl Results {
@@ -74,10 +89,33 @@ impl Results {
         }
     }
 
+    /// Adds tenants that were there already as they were asked for.
+    pub fn add_present(&mut self, database: &str, present: &[Arc<Tenant>]) {
+        let told: BTreeSet<String> = self.tenants.iter().map(|row| row.tenant.clone()).collect();
+        for tenant in present.iter().filter(|tenant| !told.contains(tenant.slug.raw())) {
+            let version = tenant.ledger.reading().and_then(|reading| reading.applied.current.as_ref());
+            self.tenants.push(ResultRow {
+                database: database.to_owned(),
+                tenant: tenant.slug.raw().to_owned(),
+                schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
+                result: TenantResult::Done.word(),
+                version: version.map(|version| version.raw().to_owned()),
+                sqlstate: None,
+                message: Some("already provisioned".to_owned()),
+                blocker: None,
+                note: None,
+                steps_done: 0,
+                steps: 0,
+                duration_ms: None,
+            });
+        }
+    }
+
     /// Adds those of another command.
     pub fn append(&mut self, other: Self) {
         self.jobs.extend(other.jobs);
         self.tenants.extend(other.tenants);
+        self.credentials.extend(other.credentials);
     }
 
     /// Prints them.
@@ -87,9 +125,17 @@ impl Results {
     pub fn print(&self, style: Style) -> Outcome<()> {
         match style {
             Style::Json => output::json(self),
-            Style::Csv => output::data(&Table::of(self.tenants.iter().cloned()).csv()?),
+            Style::Csv if self.credentials.is_empty() => output::data(&Table::of(self.tenants.iter().cloned()).csv()?),
+            Style::Csv => output::data(&credentials::beside(&self.tenants, &self.credentials).csv()?),
             Style::Text if self.tenants.is_empty() => Ok(()),
-            Style::Text => output::data(&self.text().text()),
+            Style::Text => {
+                output::data(&self.text().text())?;
+                if self.credentials.is_empty() {
+                    return Ok(());
+                }
+                output::note("the passwords are shown this once and kept nowhere:");
+                output::data(&credentials::table(&self.credentials).text())
+            }
         }
     }
 
@@ -128,23 +174,47 @@ fn why(row: &ResultRow) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
+/// As [`run_making`], of a job that makes no tenants.
+///
+/// # Errors
+/// As there.
+pub async fn run(target: &Target, job: JobId, retry: bool, consent: Consent, signals: &Signals) -> Outcome<JobView> {
+    Ok(run_making(target, job, retry, consent, signals).await?.view)
+}
+
 /// Runs a job here, to its end, its pause or a signal; tells how it goes on standard error. After the canary the operator
 /// is asked; under `--yes` it goes on.
 ///
 /// # Errors
 /// When it cannot be claimed, or when the process was asked to end and the job could not be paused in time.
-pub async fn run(target: &Target, job: JobId, retry: bool, consent: Consent, signals: &Signals) -> Outcome<JobView> {
+pub async fn run_making(target: &Target, job: JobId, retry: bool, consent: Consent, signals: &Signals) -> Outcome<Ran> {
     let mut retry = retry;
+    let mut credentials = Vec::new();
     loop {
-        let options = RunOptions { wait_after_canary: !consent.yes, parallel: None, stop: signals.stop() };
-        let view = run_once(target, job, retry, options, signals, Told::default()).await?;
+        let options = RunOptions {
+            wait_after_canary: !consent.yes,
+            parallel: None,
+            shows_credentials: true,
+            stop: signals.stop(),
+        };
+        let view = run_once(target, job, retry, options, signals, Told::default(), &mut credentials).await;
+        let view = match view {
+            Ok(view) => view,
+            Err(broken) => {
+                // What was made is there, and nobody else knows how to get in.
+                if !credentials.is_empty() {
+                    output::data(&credentials::table(&credentials).text())?;
+                }
+                return Err(broken.into());
+            }
+        };
         retry = false;
         if view.state == JobState::Paused && signals.first().is_some() {
             output::note(format!("job {job} is paused; `tenantui job {job} resume` goes on with it"));
         }
         let waits = view.state == JobState::Paused && signals.first().is_none() && view.waits == Some(Waits::Canary);
         if !waits || consent.yes {
-            return Ok(view);
+            return Ok(Ran { view, credentials });
         }
         let question = format!("The canary is done ({} of {}). Go on with the rest?", view.done, view.total);
         if let Err(failure) = ask::confirm(&question, &target.config, consent, signals).await {
@@ -180,8 +250,11 @@ pub(super) async fn run_as_ordered(
     prefix: &str,
     signals: &Signals,
 ) -> Result<JobView, Broken> {
-    let options = RunOptions { wait_after_canary: true, parallel: None, stop: signals.stop() };
-    run_once(target, job, false, options, signals, Told { prefix: prefix.to_owned(), announce: true }).await
+    let options =
+        RunOptions { wait_after_canary: true, parallel: None, shows_credentials: false, stop: signals.stop() };
+    let told = Told { prefix: prefix.to_owned(), announce: true };
+    // Nobody sees a worker's roles: they get no passwords.
+    run_once(target, job, false, options, signals, told, &mut Vec::new()).await
 }
 
 async fn run_once(
@@ -191,6 +264,7 @@ async fn run_once(
     options: RunOptions,
     signals: &Signals,
     told: Told,
+    credentials: &mut Vec<Credentials>,
 ) -> Result<JobView, Broken> {
     let (events, heard) = mpsc::channel(1_024);
     let teller = tokio::spawn(tell(heard, told));
@@ -205,7 +279,7 @@ async fn run_once(
         }
     };
     // The worker's end closes the channel; what it said last is still told.
-    let _ = teller.await;
+    credentials.extend(teller.await.unwrap_or_default());
     result.map_err(Broken::Order)
 }
 
@@ -217,8 +291,9 @@ struct Told {
     announce: bool,
 }
 
-/// Prints log lines as they come, and the numbers now and then.
-async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) {
+/// Prints log lines as they come, and the numbers now and then. Passwords are not said beside them: they are given back.
+async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) -> Vec<Credentials> {
+    let mut made = Vec::new();
     let zone = TimeZone::system();
     let Told { prefix, mut announce } = told;
     let say = |line: &str| output::note(format!("{prefix}{line}"));
@@ -236,6 +311,7 @@ async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) {
                 }
             }
             JobEvent::Rejected { message, .. } => say(message.raw()),
+            JobEvent::Credentials { credentials, .. } => made.push(credentials),
             JobEvent::Outcomes { .. }
             | JobEvent::Audit { .. }
             | JobEvent::Flush { .. }
@@ -243,6 +319,7 @@ async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) {
             | JobEvent::LifePlanned(_) => {}
         }
     }
+    made
 }
 
 /// A line of a job's log.
@@ -336,7 +413,7 @@ mod tests {
         };
         let skipped = TenantOutcome { note: Some("moves tonight".into()), ..outcome("agora", TenantResult::Skipped) };
         let rows = [blocked, skipped].iter().map(|outcome| ResultRow::of("eu-1", outcome)).collect();
-        let table = Results { jobs: Vec::new(), tenants: rows }.text().text();
+        let table = Results { tenants: rows, ..Results::default() }.text().text();
         assert!(table.contains(&format!("lock timeout; blocked by {blocker}")), "{table}");
         assert!(table.contains("note: moves tonight"), "{table}");
     }

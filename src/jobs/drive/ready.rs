@@ -14,7 +14,6 @@ use crate::jobs::params::{CommandRef, Params};
 use crate::migrations::aim::{self, Aim, PasswordPlace};
 use crate::migrations::dialects::{Hints, LedgerScope, of_counted_apps};
 use crate::migrations::folder::Folder;
-use crate::migrations::plan::Plan;
 use crate::model::job::JobId;
 use crate::model::ledger::{Tool, Version};
 use crate::postgres::session::Target;
@@ -131,9 +130,9 @@ pub(in crate::jobs) fn same_command(target: &Target, params: &Params) -> Result<
 ///
 /// # Errors
 /// When it could not be started.
-pub(in crate::jobs) fn startable(target: &Target, plan: &Plan) -> Result<(), OrderError> {
+pub(in crate::jobs) fn startable(target: &Target, planned: Option<&Vec<String>>) -> Result<(), OrderError> {
     let migrations = &target.config.migrations;
-    if plan.options.command != migrations.command {
+    if planned != migrations.command.as_ref() {
         return Err(gate::refused("the command was configured anew since the plan was made: plan again"));
     }
     let Some(program) = migrations.command.as_ref().and_then(|command| command.first()) else {

@@ -8,8 +8,8 @@ use crate::jobs::draft::{Draft, StepDraft, pace};
 use crate::jobs::gate::{self, refused};
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{FORMAT, Params, RegistryRef, RowValue, Value};
-use crate::jobs::preflight;
-use crate::jobs::service::{LifeOrder, ProvisionOrder};
+use crate::jobs::preflight::{self, Allowed};
+use crate::jobs::service::{LifeOrder, NewTenant};
 use crate::layout::Registry;
 use crate::model::job::{JobKind, StepAction};
 use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair};
@@ -36,7 +36,11 @@ pub(in crate::jobs) async fn make(
         registry: RegistryRef::of(&order.request.layout),
         pace: pace(&target.config.jobs),
         left_out: Vec::new(),
-        provision: None,
+        provision: Vec::new(),
+        role: None,
+        seed: None,
+        import: None,
+        siblings: Vec::new(),
         confirmed: None,
         shared: false,
         ledger: None,
@@ -191,8 +195,8 @@ async fn new_row(
         .ok_or_else(|| refused("no slug leads to this schema by the layout's rule"))?;
     preflight::others(session, *oid, table, columns).await?;
     let display_name = Untrusted::new(&name.slug);
-    let order = ProvisionOrder { name, display_name, plan: None, layout: layout.clone(), folder: None };
-    let row = preflight::row_values(session, &order, *oid, columns).await?;
+    let tenant = NewTenant { name, display_name, plan: None, settings: None };
+    let row = preflight::row_values(session, layout, &tenant, *oid, columns, &mut Allowed::default()).await?;
     let _ = target;
     Ok(row)
 }

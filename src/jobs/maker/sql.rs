@@ -3,6 +3,7 @@
 use super::{Maker, Opened, Part};
 use crate::jobs::params::{RowValue, Value};
 use crate::jobs::shared::Shared;
+use crate::migrations::apply::step::durable_sql;
 use crate::model::ident::{Ident, IdentError, QualifiedName, literal};
 use crate::model::tenant::TenantKey;
 
@@ -56,8 +57,8 @@ pub(super) fn tail_sql(
     opened: &Opened,
     tries: u32,
 ) -> Result<String, IdentError> {
-    let verify = match (&maker.registry, part) {
-        (Some(registry), Part::Whole | Part::Row(_)) => {
+    let verify = match &maker.registry {
+        Some(registry) if part.makes_row() => {
             format!(
                 "SELECT 1 FROM {} WHERE {} = {}",
                 registry.table.quoted(),
@@ -65,7 +66,7 @@ pub(super) fn tail_sql(
                 literal(&maker.slug)
             )
         }
-        (Some(_), Part::Schema) | (None, _) => "SELECT 1".to_owned(),
+        Some(_) | None => "SELECT 1".to_owned(),
     };
     let key = match (&opened.id, &maker.registry) {
         (Some(id), Some(_)) => TenantKey::row(&maker.target.config.name, id),
@@ -73,28 +74,24 @@ pub(super) fn tail_sql(
         (_, None) => TenantKey::schema(&maker.target.config.name, maker.schema.raw()),
     };
     let id = opened.id.as_deref().map_or_else(|| "NULL".to_owned(), literal);
-    let (identity, outcome) = match part {
-        Part::Whole | Part::Row(_) => (format!(", tenant_id = {id}, tenant_key = {}", literal(&key.local)), "done"),
-        Part::Schema => (String::new(), "schema made"),
+    let (identity, outcome) = if part.makes_row() {
+        (format!(", tenant_id = {id}, tenant_key = {}", literal(&key.local)), "done")
+    } else {
+        (String::new(), "schema made")
     };
-    let made: Vec<String> = match part {
-        Part::Whole => maker.steps.iter().map(|step| step.seq.to_string()).collect(),
-        Part::Schema => {
-            let files = maker.in_transaction(part).map(|step| step.seq);
-            std::iter::once(maker.first("schema")).chain(files).map(|seq| seq.to_string()).collect()
-        }
-        Part::Row(_) => vec![maker.first("row").to_string(), maker.first("active").to_string()],
-    };
+    let made: Vec<String> = maker.made(part).iter().map(i32::to_string).collect();
     Ok(format!(
-        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {verify}; \
-         UPDATE tenantui.step SET schema_oid = {oid}{identity} WHERE job_id = {job}; \
+        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {verify}; {durable} \
+         UPDATE tenantui.step SET schema_oid = {oid}{identity} WHERE job_id = {job} AND schema_name = {schema}; \
          UPDATE tenantui.step SET state = 'done', attempt = {attempt}, tries = {tries}, started_at = pg_catalog.now(), \
          ended_at = pg_catalog.clock_timestamp(), sqlstate = NULL, message = NULL, detail = NULL, xid = pg_catalog.txid_current(), \
          duration_ms = CASE WHEN action = 'active' THEN \
          (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000)::bigint END \
          WHERE job_id = {job} AND seq IN ({made}); \
          INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'provision', {schema}, {job}, \
-         pg_catalog.jsonb_build_object('slug', {slug}::text, 'id', {id}::text), '{outcome}');",
+         pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('slug', {slug}::text, 'id', {id}::text, 'role', {role}::text)), '{outcome}');",
+        durable = durable_sql(true),
+        role = maker.role.as_ref().map_or_else(|| "NULL".to_owned(), |role| literal(role.name.raw())),
         attempt = shared.fence.attempt,
         oid = literal(&opened.oid),
         made = made.join(", "),

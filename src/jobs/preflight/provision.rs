@@ -1,74 +1,154 @@
 //! What is checked before the making of a tenant is recorded: privileges, names, and the registry's columns.
 
-use super::{listed, through_no_pooler, whole};
+use std::collections::HashSet;
+
+use super::{listed, makes, through_no_pooler};
 use crate::jobs::gate::{ask, refused};
 use crate::jobs::orders::OrderError;
-use crate::jobs::params::{ProvisionParams, RowValue, Value};
-use crate::jobs::service::ProvisionOrder;
-use crate::layout::{Registry, RegistryColumns, TakenNames};
+use crate::jobs::params::{ProvisionParams, RowValue, TenantRole, Value};
+use crate::jobs::service::{NewTenant, ProvisionOrder, check_settings};
+use crate::layout::naming::fold;
+use crate::layout::{Column, Layout, Registry, RegistryColumns, TakenNames};
 use crate::model::ident::{Ident, QualifiedName, literal};
 use crate::postgres::session::{Target, WriterSession};
 
-/// Checks the order of a provisioning, and decides what the new row will hold.
+/// Checks the order of a provisioning, and decides what the new rows will hold.
 pub(in crate::jobs) async fn provision(
     target: &Target,
     session: &WriterSession,
     order: &ProvisionOrder,
-) -> Result<ProvisionParams, OrderError> {
-    order.name.schema.check_tenant().map_err(|error| refused(error.to_string()))?;
+) -> Result<Vec<ProvisionParams>, OrderError> {
+    if order.tenants.is_empty() {
+        return Err(refused("no tenant is named: there is nothing to order"));
+    }
+    for tenant in &order.tenants {
+        tenant.name.schema.check_tenant().map_err(|error| refused(error.to_string()))?;
+    }
     if let Some(folder) = &order.folder {
-        whole(folder, &target.config.migrations.allow)?;
+        makes(target, folder)?;
         through_no_pooler(session, folder.files.iter().map(AsRef::as_ref))?;
     }
-    let row = match &order.layout.registry {
-        Registry::Table { table, columns, oid } => {
-            privileges(target, session, Some(table)).await?;
-            others(session, *oid, table, columns).await?;
-            let row = row_values(session, order, *oid, columns).await?;
-            free(session, order, Some((table, columns))).await?;
-            row
-        }
+    let table = match &order.layout.registry {
+        Registry::Table { table, columns, oid } => Some((table, columns, *oid)),
         Registry::Query { .. } => {
             return Err(refused(
                 "the tenants of this database come from a query: tenantui cannot know which table gets the new row",
             ));
         }
-        Registry::Scan { .. } => {
-            privileges(target, session, None).await?;
-            free(session, order, None).await?;
-            Vec::new()
-        }
+        Registry::Scan { .. } => None,
     };
-    Ok(ProvisionParams { slug: order.name.slug.clone(), schema: order.name.schema.raw().to_owned(), row })
+    privileges(target, session, table.map(|(table, ..)| table), order.role).await?;
+    if let Some((table, columns, oid)) = table {
+        others(session, oid, table, columns).await?;
+    }
+    let mut taken =
+        taken(session, table.map(|(table, ..)| table), table.map(|(_, columns, _)| &columns.slug.name)).await?;
+    let roles = roles(session, order).await?;
+    let mut allowed = Allowed::default();
+    let mut made = Vec::with_capacity(order.tenants.len());
+    for (tenant, role) in order.tenants.iter().zip(roles) {
+        let of = |error: &dyn std::fmt::Display| match order.tenants.len() {
+            1 => refused(error.to_string()),
+            _ => refused(format!("{}: {error}", tenant.name.slug)),
+        };
+        let choice = taken.choice(&tenant.name).unwrap_or_default();
+        taken.check(&tenant.name).map_err(|error| of(&format!("{error}{choice}")))?;
+        taken.slugs.push(tenant.name.slug.clone());
+        taken.schemas.push(tenant.name.schema.raw().to_owned());
+        let row = match table {
+            Some((_, columns, oid)) => row_values(session, &order.layout, tenant, oid, columns, &mut allowed)
+                .await
+                .map_err(|error| of(&error))?,
+            None => without_registry(tenant).map_err(|error| of(&error))?,
+        };
+        let schema = tenant.name.schema.raw().to_owned();
+        made.push(ProvisionParams { slug: tenant.name.slug.clone(), schema, row, role });
+    }
+    Ok(made)
 }
 
-async fn privileges(target: &Target, session: &WriterSession, table: Option<&QualifiedName>) -> Result<(), OrderError> {
+/// Where the schemas are the list of tenants, there is nowhere to keep anything of one.
+fn without_registry(tenant: &NewTenant) -> Result<Vec<RowValue>, OrderError> {
+    match (&tenant.plan, &tenant.settings) {
+        (None, None) => Ok(Vec::new()),
+        (Some(_), _) => Err(refused("this database has no registry, and so no column for a plan")),
+        (None, Some(_)) => Err(refused("this database has no registry, and so no column for settings")),
+    }
+}
+
+/// The roles that are to be made, none of which may exist. Roles are of the whole server.
+async fn roles(session: &WriterSession, order: &ProvisionOrder) -> Result<Vec<Option<TenantRole>>, OrderError> {
+    if !order.role {
+        return Ok(vec![None; order.tenants.len()]);
+    }
+    let Some(role) = &order.layout.role else {
+        return Err(refused(format!("the layout {} has no role of a tenant's own", order.layout.name)));
+    };
+    let mut roles = Vec::with_capacity(order.tenants.len());
+    for tenant in &order.tenants {
+        let name = &tenant.name;
+        let wrong = |error: crate::layout::NameError| refused(error.to_string());
+        let path = role.rule.path_of(&name.schema).map_err(wrong)?;
+        roles.push(TenantRole {
+            name: role.rule.name_of(&name.slug, &name.schema).map_err(wrong)?.raw().to_owned(),
+            search_path: path.iter().map(|schema| schema.raw().to_owned()).collect(),
+        });
+    }
+    let names: Vec<String> = roles.iter().map(|role| literal(&role.name)).collect();
+    let sql =
+        format!("SELECT r.rolname FROM pg_catalog.pg_roles AS r WHERE r.rolname IN ({}) ORDER BY 1", names.join(", "));
+    let rows = ask(session, &sql).await?;
+    let there: Vec<String> = rows.iter().flatten().filter_map(|row| row.text(0).map(str::to_owned)).collect();
+    if let Some(first) = there.first() {
+        return Err(refused(format!(
+            "the role {} exists already on this server, perhaps of a tenant that was removed or of another database; it \
+             is never given to somebody else in silence. Choose another key, or look what it owns and remove it (in each \
+             database: DROP OWNED BY {quoted}; then DROP ROLE {quoted})",
+            listed(&there),
+            quoted = Ident::new(first).map_or_else(|_| first.clone(), |name| name.quoted()),
+        )));
+    }
+    Ok(roles.into_iter().map(Some).collect())
+}
+
+async fn privileges(
+    target: &Target,
+    session: &WriterSession,
+    table: Option<&QualifiedName>,
+    role: bool,
+) -> Result<(), OrderError> {
     let insert = table.map_or_else(
         || "true".to_owned(),
         |table| format!("pg_catalog.has_table_privilege({}::regclass, 'INSERT')", literal(&table.quoted())),
     );
     let rows = ask(
         session,
-        &format!("SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'), {insert}"),
+        &format!(
+            "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'), {insert}, \
+             r.rolsuper OR r.rolcreaterole FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user"
+        ),
     )
     .await?;
     let row = rows.iter().flatten().next();
     let has = |column| row.is_some_and(|row| row.is_true(column));
     let mut missing = Vec::new();
     if !has(0) {
-        missing.push("CREATE ON DATABASE".to_owned());
+        missing.push("GRANT CREATE ON DATABASE".to_owned());
     }
     if let (false, Some(table)) = (has(1), table) {
-        missing.push(format!("INSERT ON {}", table.quoted()));
+        missing.push(format!("GRANT INSERT ON {}", table.quoted()));
+    }
+    if role && !has(2) {
+        missing.push("ALTER ROLE ... CREATEROLE".to_owned());
     }
     if missing.is_empty() {
         return Ok(());
     }
     Err(refused(format!(
-        "{} may not provision in {}: GRANT {} is missing",
+        "{} may not provision in {}: {} is missing",
         session.facts.user.raw(),
         target.config.name,
-        missing.join(" and GRANT ")
+        missing.join(" and ")
     )))
 }
 
@@ -122,28 +202,30 @@ pub(in crate::jobs) async fn others(
 /// The new row, column by column.
 pub(in crate::jobs) async fn row_values(
     session: &WriterSession,
-    order: &ProvisionOrder,
+    layout: &Layout,
+    tenant: &NewTenant,
     oid: u32,
     columns: &RegistryColumns,
+    allowed: &mut Allowed,
 ) -> Result<Vec<RowValue>, OrderError> {
     let mut row = Vec::new();
-    let mut put = |column: &crate::layout::Column, value: Value| {
+    let mut put = |column: &Column, value: Value| {
         row.push(RowValue { column: column.name.raw().to_owned(), type_name: column.type_name.clone(), value });
     };
     if let Some(id) = columns.id.as_ref().filter(|id| !id.has_default) {
         put(id, id_value(&id.type_name)?);
     }
-    put(&columns.slug, Value::Text(order.name.slug.clone()));
+    put(&columns.slug, Value::Text(tenant.name.slug.clone()));
     if let Some(name) = &columns.name {
-        put(name, Value::Text(order.display_name.raw().to_owned()));
+        put(name, Value::Text(tenant.display_name.raw().to_owned()));
     }
     if let Some(schema) = &columns.schema_name {
-        put(schema, Value::Text(order.name.schema.raw().to_owned()));
+        put(schema, Value::Text(tenant.name.schema.raw().to_owned()));
     }
     if let Some(status) = &columns.status {
-        match &order.layout.statuses.active {
+        match &layout.statuses.active {
             Some(word) => {
-                allowed(session, oid, status, word).await?;
+                allowed.check(session, oid, status, word).await?;
                 put(status, Value::Text(word.clone()));
             }
             None if status.not_null && !status.has_default => {
@@ -155,9 +237,9 @@ pub(in crate::jobs) async fn row_values(
             None => {}
         }
     }
-    match (&columns.plan, &order.plan) {
+    match (&columns.plan, &tenant.plan) {
         (Some(plan), Some(word)) => {
-            allowed(session, oid, plan, word).await?;
+            allowed.check(session, oid, plan, word).await?;
             put(plan, Value::Text(word.clone()));
         }
         (Some(plan), None) if plan.not_null && !plan.has_default => {
@@ -166,8 +248,11 @@ pub(in crate::jobs) async fn row_values(
         (None, Some(_)) => return Err(refused("this registry has no column for a plan")),
         (Some(_) | None, None) => {}
     }
-    if let Some(settings) = columns.settings.as_ref().filter(|c| c.not_null && !c.has_default) {
-        put(settings, Value::Text("{}".to_owned()));
+    match (&columns.settings, &tenant.settings) {
+        (Some(column), Some(settings)) => put(column, settings_value(column, settings)?),
+        (Some(column), None) if column.not_null && !column.has_default => put(column, Value::Text("{}".to_owned())),
+        (None, Some(_)) => return Err(refused("this registry has no column for settings")),
+        (Some(_) | None, None) => {}
     }
     if let Some(created) = columns.created_at.as_ref().filter(|c| !c.has_default) {
         put(created, time_value(created)?);
@@ -176,6 +261,16 @@ pub(in crate::jobs) async fn row_values(
         put(updated, time_value(updated)?);
     }
     Ok(row)
+}
+
+/// Settings are one JSON object, in a column of either JSON type or of text.
+fn settings_value(column: &Column, settings: &str) -> Result<Value, OrderError> {
+    check_settings(settings).map_err(refused)?;
+    let name = column.type_name.as_str();
+    if matches!(name, "json" | "jsonb" | "text") || name.starts_with("character varying") {
+        return Ok(Value::Text(settings.to_owned()));
+    }
+    Err(refused(format!("tenantui cannot write settings into column {} of type {name}", column.name.raw())))
 }
 
 fn id_value(type_name: &str) -> Result<Value, OrderError> {
@@ -190,7 +285,7 @@ fn id_value(type_name: &str) -> Result<Value, OrderError> {
     }
 }
 
-pub(in crate::jobs) fn time_value(column: &crate::layout::Column) -> Result<Value, OrderError> {
+pub(in crate::jobs) fn time_value(column: &Column) -> Result<Value, OrderError> {
     let name = column.type_name.as_str();
     if name.starts_with("timestamp") || name == "date" {
         return Ok(Value::Now);
@@ -201,11 +296,32 @@ pub(in crate::jobs) fn time_value(column: &crate::layout::Column) -> Result<Valu
     Err(refused(format!("tenantui cannot write a time of type {name} into {}", column.name.raw())))
 }
 
+/// Words that were asked for already: a thousand tenants have few.
+#[derive(Default)]
+pub(in crate::jobs) struct Allowed(HashSet<(String, String)>);
+
+impl Allowed {
+    async fn check(
+        &mut self,
+        session: &WriterSession,
+        oid: u32,
+        column: &Column,
+        word: &str,
+    ) -> Result<(), OrderError> {
+        let key = (column.name.raw().to_owned(), word.to_owned());
+        if !self.0.contains(&key) {
+            allowed(session, oid, column, word).await?;
+            self.0.insert(key);
+        }
+        Ok(())
+    }
+}
+
 /// Only words that the registry allows are written to it: the column's own checks are asked beforehand.
 pub(in crate::jobs) async fn allowed(
     session: &WriterSession,
     oid: u32,
-    column: &crate::layout::Column,
+    column: &Column,
     word: &str,
 ) -> Result<(), OrderError> {
     let name = &column.name;
@@ -237,17 +353,6 @@ pub(in crate::jobs) async fn allowed(
     Ok(())
 }
 
-/// The name is free, exactly and folded; soft-deleted rows count.
-async fn free(
-    session: &WriterSession,
-    order: &ProvisionOrder,
-    table: Option<(&QualifiedName, &RegistryColumns)>,
-) -> Result<(), OrderError> {
-    let slug = table.map(|(_, columns)| &columns.slug.name);
-    let taken = taken(session, table.map(|(table, _)| table), slug).await?;
-    taken.check(&order.name).map_err(|error| refused(error.to_string()))
-}
-
 /// Every slug of the registry and every schema of the database, as they are now.
 pub(in crate::jobs) async fn taken(
     session: &WriterSession,
@@ -265,6 +370,25 @@ pub(in crate::jobs) fn taken_sql(table: Option<&QualifiedName>, slug: Option<&Id
         (Some(_) | None, _) => "SELECT NULL::text WHERE false;".to_owned(),
     };
     format!("{slugs} SELECT n.nspname FROM pg_catalog.pg_namespace AS n;")
+}
+
+/// The same two SELECTs, of names only that may collide with this one: a plain one that folds alike, and every one with
+/// other letters than ASCII's, whose folding the server does not know.
+pub(in crate::jobs) fn taken_like_sql(registry: Option<(&QualifiedName, &Ident)>, slug: &str, schema: &str) -> String {
+    let like = |column: &str, name: &str| {
+        format!(
+            "({column} COLLATE \"C\" ~ '[^ -~]' OR pg_catalog.lower(pg_catalog.replace({column}, '-', '_') COLLATE \"C\") = {})",
+            literal(&fold(name))
+        )
+    };
+    let slugs = match registry {
+        Some((table, column)) => {
+            let column = format!("{}::text", column.quoted());
+            format!("SELECT {column} FROM {} WHERE {};", table.quoted(), like(&column, slug))
+        }
+        None => "SELECT NULL::text WHERE false;".to_owned(),
+    };
+    format!("{slugs} SELECT n.nspname FROM pg_catalog.pg_namespace AS n WHERE {};", like("n.nspname::text", schema))
 }
 
 /// What the answers to [`taken_sql`] say.

@@ -8,6 +8,14 @@ use crate::migrations::folder::Folder;
 use crate::model::ledger::Tool;
 use crate::text::Untrusted;
 
+/// Whether the tool's own command brings a new tenant to the newest version; `false` where tenantui does.
+///
+/// # Errors
+/// When neither can: why, and what to configure.
+pub fn drives(folder: &Folder, options: &PlanOptions) -> Result<bool, PlanError> {
+    check(folder, options)
+}
+
 /// Whether the configured command can do what was asked; `false` where tenantui writes the ledger itself.
 pub(super) fn check(folder: &Folder, options: &PlanOptions) -> Result<bool, PlanError> {
     let tool = folder.tool;

@@ -56,6 +56,7 @@ use crate::fleet::{FleetCommand, Watched};
 pub use crate::model::causes;
 use crate::model::fleet::Snapshot;
 use crate::model::job::JobId;
+use crate::model::secret::Credentials;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
 
@@ -127,6 +128,8 @@ pub struct App {
     /// Jobs that were running when last looked at.
     watched: BTreeSet<(DatabaseName, JobId)>,
     results: results::Results,
+    /// Passwords that nobody has seen yet.
+    credentials: Vec<Credentials>,
 }
 
 impl App {
@@ -192,6 +195,7 @@ impl App {
             orphaned_since: BTreeMap::new(),
             watched: BTreeSet::new(),
             results: results::Results::default(),
+            credentials: Vec::new(),
         };
         app.history.push(nav::view(&app.state));
         derive::all(&mut app.state);
@@ -296,6 +300,7 @@ impl App {
     /// What follows any event: the header, visible cursors, hints, what the collector should read.
     fn after(&mut self, now: Now) -> Vec<Command> {
         self.dirty |= clock::header(&mut self.state);
+        self.show_credentials();
         self.refresh_dialog_off();
         derive::scroll_all(&mut self.state);
         self.dirty |= self.refresh_hints();

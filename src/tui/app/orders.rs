@@ -9,7 +9,7 @@ use super::allowed::{Selection, may_write, selections};
 use super::command::Command;
 use super::state::{Level, State};
 use super::{App, clock};
-use crate::jobs::service::{Order, ServiceCommand};
+use crate::jobs::service::{self, Order, ServiceCommand};
 use crate::migrations::plan::{self, Plan, PlanOptions};
 use crate::model::environment::Environment;
 use crate::model::job::{JobId, JobState, JobView};
@@ -79,6 +79,13 @@ impl App {
             taken: Arc::clone(&context.taken),
             folder: context.folder.clone(),
             plans: plans.into_iter().map(|(_, plan)| plan).collect(),
+            siblings: service::siblings(&state.latest.tenants, &database, context.folder.as_deref()),
+            times: state.latest.database(&database).map(|view| Arc::clone(&view.times)).unwrap_or_default(),
+            drives: match (&context.folder, self.database_config(&database)) {
+                (Some(folder), Some(config)) => plan::drives(folder, &PlanOptions::from(&**config))
+                    .map_err(|error| Untrusted::new(error.to_string())),
+                (Some(_) | None, _) => Ok(false),
+            },
             key: Uuid::new_v4(),
             database,
         };
@@ -275,16 +282,22 @@ impl App {
             return Vec::new();
         }
         let words = match &*pending.order {
-            Order::Provision(order) => format!("ordered: new tenant {}", Untrusted::new(&order.name.slug).safe()),
+            Order::Provision(order) => {
+                let slugs: Vec<&str> = order.tenants.iter().map(|tenant| tenant.name.slug.as_str()).collect();
+                format!("ordered: new tenant {}", Untrusted::new(slugs.join(", ")).safe())
+            }
             Order::Migrate(order) => format!("ordered: migrate {} tenants", order.plan.tenants.len()),
             Order::Rehearse(order) => format!("ordered: rehearse on {} tenants", order.plan.rehearsal().len()),
+            Order::Import(order) => format!("ordered: import into {}", order.tenant.slug.safe()),
             Order::Rollback(order) => {
                 format!("ordered: {} {} tenants", order.plan.direction.verb(), order.plan.tenants.len())
             }
             Order::Life(order) => format!("ordered: {}", order.plan.head()),
         };
-        if let Order::Provision(order) = &*pending.order {
-            self.expected_tenant = Some((pending.database.clone(), order.name.slug.clone()));
+        if let Order::Provision(order) = &*pending.order
+            && let Some(first) = order.tenants.first()
+        {
+            self.expected_tenant = Some((pending.database.clone(), first.name.slug.clone()));
         }
         let command = ServiceCommand::Order { idempotency_key: pending.key, order: pending.order.clone() };
         let database = pending.database.clone();

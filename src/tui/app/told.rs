@@ -1,6 +1,7 @@
 //! What workers tell: jobs that begin, go on and end, lines of their logs, results, refused orders.
 
 use super::command::Command;
+use super::prompts::Prompt;
 use super::state::{Level, Screen};
 use super::{App, orders};
 use crate::fleet::FleetCommand;
@@ -8,6 +9,7 @@ use crate::model::job::{JobEvent, JobKind, JobState, JobView};
 use crate::model::job_words::{finished, standing_in_full};
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
+use crate::tui::dialogs::{self, Dialog};
 
 impl App {
     /// A worker tells something.
@@ -48,6 +50,10 @@ impl App {
             }
             JobEvent::LifePlanned(plan) => self.life_planned(*plan),
             JobEvent::Flush { tenant, slug, state } => self.flush_told(tenant, slug, state),
+            JobEvent::Credentials { credentials, .. } => {
+                self.credentials.push(credentials);
+                Vec::new()
+            }
             JobEvent::Rejected { database, message, needs_init } => self.rejected(&database, &message, needs_init),
             JobEvent::Initialised { database } => {
                 self.initialised.insert(database.clone());
@@ -115,6 +121,25 @@ impl App {
         let mut commands = self.job_ended(&told);
         commands.extend(self.shared_stands(&told));
         commands
+    }
+
+    /// Passwords that were made are shown as soon as nothing else is in front, and only then forgotten.
+    pub(super) fn show_credentials(&mut self) {
+        if self.credentials.is_empty() {
+            return;
+        }
+        match &mut self.state.dialog {
+            Some(Dialog::Credentials(shown)) => {
+                shown.add(std::mem::take(&mut self.credentials));
+                self.dirty = true;
+            }
+            Some(_) => {}
+            None if !matches!(self.state.prompt, Prompt::None) => {}
+            None => {
+                let made = std::mem::take(&mut self.credentials);
+                self.open_dialog(Dialog::Credentials(Box::new(dialogs::Credentials::new(made))));
+            }
+        }
     }
 
     /// A job that this dashboard watched came to its end, its pause or its stop.

@@ -12,16 +12,18 @@ use super::theme::Theme;
 use crate::config::Jobs;
 use crate::jobs::flush::FlushOrder;
 use crate::jobs::life::plan::LifeRequest;
-use crate::jobs::service::Order;
+use crate::jobs::service::{Order, Sibling};
 use crate::layout::{Layout, TakenNames};
 use crate::migrations::folder::Folder;
 use crate::migrations::plan::Plan;
 use crate::model::environment::Environment;
 use crate::model::job::{JobId, TenantOutcome};
 use crate::model::tenant::DatabaseName;
+use crate::model::times::StepTimes;
 use crate::text::Untrusted;
 
 mod confirm;
+mod credentials;
 mod failure_card;
 mod flush_cache;
 mod life;
@@ -31,6 +33,7 @@ mod migrate_fleet;
 mod migrate_view;
 mod new_tenant;
 mod new_tenant_view;
+mod new_tenant_words;
 mod offer_init;
 mod parts;
 mod quit;
@@ -40,6 +43,7 @@ mod stop_job;
 mod write_lock;
 
 pub use confirm::Confirm;
+pub use credentials::Credentials;
 pub use failure_card::FailureCard;
 pub use flush_cache::{FlushCache, FlushInput};
 pub use life::{Life, LifeInput};
@@ -221,6 +225,12 @@ pub struct NewTenantInput {
     pub folder: Option<Arc<Folder>>,
     /// Words of the plan column in use, most frequent first; empty where there is no such column.
     pub plans: Vec<Untrusted>,
+    /// Tenants that stand where the new one will: its structure is compared with theirs.
+    pub siblings: Vec<Sibling>,
+    /// How long the migrations took before.
+    pub times: Arc<StepTimes>,
+    /// Whether the tool's own command runs the migrations; or why a new tenant cannot get them.
+    pub drives: Result<bool, Untrusted>,
     /// For the order.
     pub key: Uuid,
 }
@@ -271,6 +281,8 @@ pub enum Dialog {
     Life(Box<Life>),
     /// Removes a tenant's cache keys.
     FlushCache(Box<FlushCache>),
+    /// Passwords of roles that were made.
+    Credentials(Box<Credentials>),
 }
 
 impl Dialog {
@@ -290,6 +302,7 @@ impl Dialog {
             Self::Skip(dialog) => dialog.handle(input),
             Self::Life(dialog) => dialog.handle(input),
             Self::FlushCache(dialog) => dialog.handle(input),
+            Self::Credentials(dialog) => dialog.handle(input),
         }
     }
 
@@ -307,7 +320,7 @@ impl Dialog {
             Self::Life(dialog) => Some(&dialog.input.database),
             Self::FlushCache(dialog) => Some(dialog.database()),
             // Each of its orders is looked at when it is given.
-            Self::MigrateFleet(_) | Self::WriteLock(_) | Self::Quit(_) | Self::Sql(_) => None,
+            Self::MigrateFleet(_) | Self::WriteLock(_) | Self::Quit(_) | Self::Sql(_) | Self::Credentials(_) => None,
         }
     }
 
@@ -327,6 +340,7 @@ impl Dialog {
             Self::Skip(dialog) => dialog.draw(frame, area, off, theme),
             Self::Life(dialog) => dialog.draw(frame, area, off, theme),
             Self::FlushCache(dialog) => dialog.draw(frame, area, off, theme),
+            Self::Credentials(dialog) => dialog.draw(frame, area, theme),
         }
     }
 }

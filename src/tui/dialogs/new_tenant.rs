@@ -5,11 +5,12 @@
 //! | Name       [ Blue Fox Ltd            ]   Plan [ pro v ]              |
 //! | Key        [ blue-fox                ]   from the name, editable     |
 //! | Schema     t_blue_fox                    free (10 of 63 bytes)       |
-//! | Template   0042 (target)                 42 migrations               |
+//! | Role       [x] t_blue_fox                password shown once         |
+//! | Template   0042 (newest)                 42 migrations, about 9 s    |
 //! |                                                                      |
-//! | Steps      1 registry row  2 create schema  3 migrate                |
-//! |            4 mark active                                             |
-//! | If a step fails: everything is undone                                |
+//! | Steps      1 reserve row  2 create schema  3 create role             |
+//! |            4 run 42 migrations  5 grants  6 mark active              |
+//! | If a step fails: everything is undone (one transaction)              |
 //! |                                                                      |
 //! | [ Cancel ]   Show SQL   Create tenant                                |
 //! +----------------------------------------------------------------------+
@@ -17,11 +18,10 @@
 
 use super::parts::{Scroll, Step, button_step, moved, step};
 use super::{DialogAction, DialogInput, DialogOutcome, NewTenantInput};
-use crate::jobs::service::{Order, ProvisionOrder};
+use crate::jobs::service::{self, Order, ProvisionOrder};
+use crate::layout::role::RoleMade;
 use crate::layout::{CheckedName, Registry};
-use crate::migrations::alone;
-use crate::model::ident::literal;
-use crate::text::{Untrusted, grouped};
+use crate::text::Untrusted;
 use crate::tui::widgets::field::Field;
 use crossterm::event::{KeyCode, KeyEvent};
 
@@ -31,6 +31,7 @@ pub(super) enum Stop {
     Name,
     Plan,
     Key,
+    Role,
     Cancel,
     Sql,
     Create,
@@ -57,6 +58,8 @@ pub struct NewTenant {
     pub(super) key_edited: bool,
     pub(super) plan: usize,
     pub(super) plans: Vec<Option<Untrusted>>,
+    /// The tenant gets a login role of its own.
+    pub(super) role: bool,
     pub(super) focus: Stop,
     pub(super) verdict: Verdict,
     pub(super) sql: Option<Scroll>,
@@ -67,7 +70,9 @@ impl NewTenant {
     #[must_use]
     pub fn new(input: NewTenantInput) -> Self {
         let plans = plan_choices(&input);
+        let role = input.layout.role.as_ref().is_some_and(|role| role.rule.made == RoleMade::Always);
         Self {
+            role,
             input,
             name: Field::default(),
             key: Field::default(),
@@ -85,8 +90,25 @@ impl NewTenant {
         if !self.plans.is_empty() {
             stops.push(Stop::Plan);
         }
-        stops.extend([Stop::Key, Stop::Cancel, Stop::Sql, Stop::Create]);
+        stops.push(Stop::Key);
+        if self.asks_for_role() {
+            stops.push(Stop::Role);
+        }
+        stops.extend([Stop::Cancel, Stop::Sql, Stop::Create]);
         stops
+    }
+
+    /// Whether the operator chooses if a role is made: some frameworks have one in any case, some none.
+    pub(super) fn asks_for_role(&self) -> bool {
+        self.input.layout.role.as_ref().is_some_and(|role| role.rule.made == RoleMade::Asked)
+    }
+
+    /// The role's name, where one is made and the key is free.
+    pub(super) fn role_name(&self) -> Option<Result<String, String>> {
+        let role = self.input.layout.role.as_ref()?;
+        let Verdict::Free(name) = &self.verdict else { return None };
+        let named = role.rule.name_of(&name.slug, &name.schema);
+        Some(named.map(|name| name.raw().to_owned()).map_err(|error| error.to_string()))
     }
 
     /// Takes a key or pasted text. Text goes only into fields, and confirms nothing.
@@ -101,7 +123,7 @@ impl NewTenant {
                             self.key.paste(&text);
                             self.key_edited = true;
                         }
-                        Stop::Plan | Stop::Cancel | Stop::Sql | Stop::Create => {}
+                        Stop::Plan | Stop::Role | Stop::Cancel | Stop::Sql | Stop::Create => {}
                     }
                     self.judge();
                 }
@@ -127,7 +149,7 @@ impl NewTenant {
                 KeyCode::Up => Step::Previous,
                 _ => step(key),
             },
-            Stop::Plan => step(key),
+            Stop::Plan | Stop::Role => step(key),
             Stop::Cancel | Stop::Sql | Stop::Create => button_step(key),
         };
         match what {
@@ -165,6 +187,11 @@ impl NewTenant {
                 KeyCode::Left | KeyCode::Up => self.plan = moved(self.plan, self.plans.len(), Step::Previous),
                 _ => {}
             },
+            Stop::Role => {
+                if key.code == KeyCode::Char(' ') {
+                    self.role = !self.role;
+                }
+            }
             Stop::Cancel | Stop::Sql | Stop::Create => {}
         }
         self.judge();
@@ -179,7 +206,7 @@ impl NewTenant {
             }
             Stop::Create => self.create(),
             // Enter in a field confirms that field: on to the next one.
-            Stop::Name | Stop::Plan | Stop::Key => {
+            Stop::Name | Stop::Plan | Stop::Key | Stop::Role => {
                 self.go(Step::Next);
                 DialogOutcome::Stay
             }
@@ -188,12 +215,22 @@ impl NewTenant {
 
     fn create(&self) -> DialogOutcome {
         let Verdict::Free(name) = &self.verdict else { return DialogOutcome::Stay };
-        let order = ProvisionOrder {
+        if self.off().is_some() {
+            return DialogOutcome::Stay;
+        }
+        let tenant = service::NewTenant {
             name: name.clone(),
             display_name: Untrusted::new(self.display_name()),
             plan: self.chosen_plan().map(|plan| plan.raw().to_owned()),
+            settings: None,
+        };
+        let order = ProvisionOrder {
+            tenants: vec![tenant],
             layout: self.input.layout.clone(),
             folder: self.input.folder.clone(),
+            role: self.role,
+            seed: None,
+            siblings: self.input.siblings.clone(),
         };
         DialogOutcome::Do(vec![DialogAction::Order {
             database: self.input.database.clone(),
@@ -208,7 +245,7 @@ impl NewTenant {
     }
 
     /// The name, or the key where no name was typed.
-    fn display_name(&self) -> &str {
+    pub(super) fn display_name(&self) -> &str {
         let name = self.name.value().trim();
         if name.is_empty() { self.key.value() } else { name }
     }
@@ -231,115 +268,22 @@ impl NewTenant {
                 Err(refused) => Verdict::Refused(None, refused.to_string()),
                 Ok(name) => match self.input.taken.check(&name) {
                     Ok(()) => Verdict::Free(name),
-                    Err(taken) => Verdict::Refused(Some(name), taken.to_string()),
+                    Err(taken) => {
+                        let choice = self.input.taken.choice(&name).unwrap_or_default();
+                        Verdict::Refused(Some(name), format!("{taken}{choice}"))
+                    }
                 },
             }
         };
     }
 
-    fn has_registry(&self) -> bool {
-        match &self.input.layout.registry {
-            Registry::Table { .. } => true,
-            Registry::Query { .. } | Registry::Scan { .. } => false,
-        }
-    }
-
-    /// Files that cannot run in the one transaction.
-    fn outside(&self) -> usize {
-        self.input
-            .folder
-            .as_ref()
-            .map_or(0, |folder| folder.files.iter().filter(|file| !matches!(alone::of(file), Ok(None))).count())
-    }
-
-    /// Its steps, as many to a line of `columns` as fit.
-    pub(super) fn steps(&self, columns: usize) -> Vec<String> {
-        let mut steps = Vec::new();
-        if self.has_registry() {
-            steps.push("registry row".to_owned());
-        }
-        steps.push("create schema".to_owned());
-        match self.input.folder.as_ref().map(|folder| folder.files.len()) {
-            Some(0) | None => {}
-            Some(1) => steps.push("run 1 migration".to_owned()),
-            Some(count) => steps.push(format!("run {} migrations", grouped(count as u64))),
-        }
-        if self.has_registry() && self.input.layout.statuses.active.is_some() {
-            steps.push("mark active".to_owned());
-        }
-        let mut lines: Vec<String> = Vec::new();
-        for (index, step) in steps.iter().enumerate() {
-            let step = format!("{} {step}", index + 1);
-            match lines.last_mut() {
-                Some(line) if line.len() + 2 + step.len() <= columns => {
-                    line.push_str("  ");
-                    line.push_str(&step);
-                }
-                Some(_) | None => lines.push(step),
-            }
-        }
-        lines
-    }
-
-    pub(super) fn undo(&self) -> &'static str {
-        if self.outside() == 0 {
-            "If a step fails: everything is undone (one transaction)"
-        } else {
-            "If a step fails: what exists is kept in the job, to retry or remove"
-        }
-    }
-
-    /// What will be sent, as far as it is known before it runs.
-    fn sql_text(&self) -> String {
-        let mut out =
-            String::from("-- What this will send, in one transaction. Values travel as parameters.\nbegin;\n");
-        if self.outside() > 0 {
-            out = format!(
-                "-- What this will send. {} of the files cannot run in a transaction and run alone, after it.\nbegin;\n",
-                self.outside()
-            );
-        }
-        let schema = match &self.verdict {
-            Verdict::Free(name) | Verdict::Refused(Some(name), _) => name.schema.quoted(),
-            Verdict::Empty | Verdict::Refused(None, _) => "\"...\"".to_owned(),
-        };
-        if let Registry::Table { table, columns, .. } = &self.input.layout.registry {
-            let mut row = vec![(columns.slug.name.quoted(), literal(self.key.value()))];
-            if let Some(column) = &columns.name {
-                row.push((column.name.quoted(), literal(self.display_name())));
-            }
-            if let (Some(column), Verdict::Free(name)) = (&columns.schema_name, &self.verdict) {
-                row.push((column.name.quoted(), literal(name.schema.raw())));
-            }
-            if let (Some(column), Some(status)) = (&columns.status, &self.input.layout.statuses.active) {
-                row.push((column.name.quoted(), literal(status)));
-            }
-            if let (Some(column), Some(plan)) = (&columns.plan, self.chosen_plan()) {
-                row.push((column.name.quoted(), literal(plan.raw())));
-            }
-            let (names, values): (Vec<String>, Vec<String>) = row.into_iter().unzip();
-            out.push_str(&format!(
-                "insert into {} ({})\n  values ({});\n",
-                table.quoted(),
-                names.join(", "),
-                values.join(", ")
-            ));
-        }
-        out.push_str(&format!("create schema {schema};\nset local search_path = {schema}, pg_temp;\n"));
-        if let Some(folder) = &self.input.folder {
-            for file in &folder.files {
-                out.push_str(&format!("\n-- {} {}, and its row in the ledger\n", file.version.raw(), file.name.raw()));
-                out.push_str(file.sql.trim_end());
-                out.push('\n');
-            }
-        }
-        out.push_str("\ncommit;\n");
-        out
-    }
-
     pub(super) fn off(&self) -> Option<&'static str> {
+        if self.input.drives.is_err() {
+            return Some("the migrations cannot be run");
+        }
         match &self.verdict {
             Verdict::Empty => Some("type a name first"),
+            Verdict::Free(_) if self.role && matches!(self.role_name(), Some(Err(_))) => Some("the role is refused"),
             Verdict::Free(_) => None,
             Verdict::Refused(..) => Some("the key is refused"),
         }

@@ -8,13 +8,15 @@ use ratatui::style::Style;
 use super::new_tenant::{NewTenant, Stop, Verdict};
 use super::parts::{LABEL, labelled, scroll_footer};
 use crate::model::ident::MAX_IDENT_BYTES;
-use crate::text::{grouped, sanitise};
+use crate::text::sanitise;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::{above, boxes, columns, put, put_fit, put_safe, wrap};
 
 /// Width of the two fields, brackets included.
 const FIELD: u16 = 28;
+/// Lines of a refusal.
+const REFUSAL: usize = 4;
 
 impl NewTenant {
     /// Draws it.
@@ -38,18 +40,26 @@ impl NewTenant {
         }
         let width = 74.min(area.width);
         let room = usize::from(width.saturating_sub(4));
-        let refusal = match &self.verdict {
-            Verdict::Refused(_, why) => wrap(why, room.saturating_sub(usize::from(LABEL))),
-            Verdict::Empty | Verdict::Free(_) => Vec::new(),
+        let refused = match (&self.input.drives, &self.verdict) {
+            (Err(why), _) => Some(why.safe().as_str().to_owned()),
+            (Ok(_), Verdict::Refused(_, why)) => Some(why.clone()),
+            (Ok(_), Verdict::Free(_)) if self.role => self.role_name().and_then(Result::err),
+            (Ok(_), Verdict::Empty | Verdict::Free(_)) => None,
         };
+        let refusal = refused.map(|why| wrap(&why, room.saturating_sub(usize::from(LABEL)))).unwrap_or_default();
+        let has_role = self.input.layout.role.is_some();
         let steps = self.steps(room.saturating_sub(usize::from(LABEL)));
-        let height = columns(steps.len() + refusal.len().min(3)) + 10;
+        let height = columns(steps.len() + refusal.len().min(REFUSAL) + usize::from(has_role)) + 10;
         let place = boxes::centred(area, width, height);
         let title = format!("New tenant in {}", sanitise(&self.input.database));
         let inside = boxes::draw(buf, place, environment, &title, theme);
         self.draw_fields(buf, inside, theme);
         let mut y = 3;
-        for line in refusal.iter().take(3) {
+        if has_role {
+            self.draw_role(buf, inside, y, theme);
+            y += 1;
+        }
+        for line in refusal.iter().take(REFUSAL) {
             put_safe(buf, inside, LABEL, y, inside.width, line, theme.error, theme);
             y += 1;
         }
@@ -65,7 +75,7 @@ impl NewTenant {
             Stop::Cancel => Some(0),
             Stop::Sql => Some(1),
             Stop::Create => Some(2),
-            Stop::Name | Stop::Plan | Stop::Key => None,
+            Stop::Name | Stop::Plan | Stop::Key | Stop::Role => None,
         };
         let all = [
             Button { title: "Cancel", off: None },
@@ -105,6 +115,27 @@ impl NewTenant {
         put(buf, inside, right.max(end + 2).min(LABEL + room + 2), 2, &verdict, style);
     }
 
+    /// `[x] t_blue_fox   password shown once`; what the framework always makes cannot be chosen.
+    fn draw_role(&self, buf: &mut Buffer, inside: Rect, y: u16, theme: &Theme) {
+        put(buf, inside, 0, y, "Role", theme.muted);
+        let name = match self.role_name() {
+            Some(Ok(name)) if self.role => sanitise(&name),
+            Some(Err(_)) if self.role => "-".to_owned(),
+            Some(_) | None if self.role => "a login role of its own".to_owned(),
+            Some(_) | None => "none of its own".to_owned(),
+        };
+        let mark = if self.role { "[x]" } else { "[ ]" };
+        let style = if self.focus == Stop::Role { theme.selection } else { Style::new() };
+        let x = if self.asks_for_role() { put(buf, inside, LABEL, y, mark, style) + 1 } else { LABEL };
+        let end = put_safe(buf, inside, x, y, FIELD, &name, Style::new(), theme);
+        let note = match (self.role, self.asks_for_role()) {
+            (true, _) => "its password is shown once",
+            (false, true) => "Space makes one",
+            (false, false) => "",
+        };
+        put_fit(buf, inside, (LABEL + FIELD + 2).max(end + 2), y, inside.width, note, theme.muted);
+    }
+
     fn draw_template(&self, buf: &mut Buffer, inside: Rect, y: u16, theme: &Theme) {
         let Some(folder) = &self.input.folder else {
             labelled(
@@ -123,8 +154,7 @@ impl NewTenant {
         };
         let target = format!("{} (newest)", last.version.untrusted().safe());
         let end = labelled(buf, inside, y, ("Template", &target), Style::new(), theme);
-        let count = folder.files.len();
-        let words = if count == 1 { "1 migration".to_owned() } else { format!("{} migrations", grouped(count as u64)) };
+        let words = self.migrations();
         put_fit(buf, inside, (LABEL + FIELD + 2).max(end + 2), y, inside.width, &words, Style::new());
     }
 }

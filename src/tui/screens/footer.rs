@@ -15,8 +15,8 @@ use super::format::time_of_day;
 use super::jobs::is_unknown;
 use super::places::Places;
 use crate::model::filter::Filter;
-use crate::model::job::{JobKind, JobState, JobView};
-use crate::model::job_words::{finished, progress, standing, standing_in_full};
+use crate::model::job::{JobState, JobView};
+use crate::model::job_words::{counted, progress, standing, standing_in_full};
 use crate::model::link::LinkState;
 use crate::text::{grouped, sanitise, time_left, width};
 use crate::tui::app::state::{Hint, Level, Prompt, QuickFilter, Screen, State};
@@ -128,10 +128,7 @@ pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, them
     if state.several_databases() {
         after.push(piece(format!("  in {}", sanitise(&job.database)), theme.muted));
     }
-    let (done, of) = match job.kind {
-        JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => (finished(job), job.total),
-        JobKind::Provision | JobKind::Life(_) => job.steps,
-    };
+    let (done, of) = counted(job);
     let what = format!(" job {} {} {}", job.id, job.kind.word(), job.what.safe());
     let room = usize::from(area.width).saturating_sub(pieces_width(&after) + 1);
     // The bar gets what the words leave, and the words are cut before the bar is less than useful.

@@ -17,8 +17,8 @@ use ratatui::style::Style;
 use super::format::{job_style, job_time, log_style, outcome_style, time_of_day, version};
 use super::header::stale;
 use super::places::{Places, Tier, jobs_parts};
-use crate::model::job::{JobKind, JobState, JobView, LogLine, TenantOutcome};
-use crate::model::job_words::{finished, progress, standing, standing_in_full, whose};
+use crate::model::job::{JobState, JobView, LogLine, TenantOutcome};
+use crate::model::job_words::{counted, progress, standing, standing_in_full, whose};
 use crate::text::{fit, grouped, sanitise, time_left, width};
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
@@ -148,10 +148,7 @@ pub fn state_width<'a>(jobs: impl Iterator<Item = &'a JobView>, state: &State) -
 /// `[####....] 61/180` while it is not over, `61/180` afterwards; `step 3/6` of a provisioning.
 fn progress_words(job: &JobView, room: u16) -> String {
     let numbers = progress(job);
-    let (done, of) = match job.kind {
-        JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => (finished(job), job.total),
-        JobKind::Provision | JobKind::Life(_) => job.steps,
-    };
+    let (done, of) = counted(job);
     let bar = room.saturating_sub(columns(width(&numbers)) + 1);
     match job.state {
         JobState::Queued | JobState::Running | JobState::Orphaned | JobState::Paused if bar >= 6 => {

@@ -1,0 +1,48 @@
+-- What is in a tenant's schema and in the schema that its data comes from, as one JSON text: tables with their columns,
+-- foreign keys, triggers, and what is in the source besides. A type of the schema itself is written with a dot in front.
+-- psql: \set source public  \set target tenant_acme
+WITH place AS (
+    SELECT n.oid, n.nspname, n.nspname = :'source' AS source
+    FROM pg_catalog.pg_namespace AS n WHERE n.nspname IN (:'source', :'target')
+), rel AS (
+    SELECT p.source, p.oid AS ns, p.nspname, c.oid, c.relname, c.relkind
+    FROM place AS p JOIN pg_catalog.pg_class AS c ON c.relnamespace = p.oid
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND NOT c.relispartition
+), tables AS (
+    SELECT * FROM rel WHERE relkind IN ('r', 'p')
+), columns AS (
+    SELECT t.oid AS relation, pg_catalog.json_agg(pg_catalog.json_build_object(
+        'name', a.attname,
+        'type', CASE WHEN pg_catalog.starts_with(f.type, pg_catalog.quote_ident(t.nspname) || '.')
+            THEN pg_catalog.substr(f.type, pg_catalog.length(pg_catalog.quote_ident(t.nspname)) + 1) ELSE f.type END,
+        'not_null', a.attnotnull, 'has_default', a.atthasdef OR a.attidentity <> '', 'generated', a.attgenerated <> '',
+        'sequence', (SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname)
+            FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = s.relnamespace
+            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+                AND d.refobjid = t.oid AND d.refobjsubid = a.attnum AND d.deptype IN ('a', 'i') ORDER BY s.oid LIMIT 1)
+        ) ORDER BY a.attnum) AS list
+    FROM tables AS t
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+    CROSS JOIN LATERAL (SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) AS type) AS f
+    GROUP BY t.oid
+)
+SELECT pg_catalog.json_build_object(
+    'tables', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('source', t.source, 'name', t.relname,
+        'oid', t.oid::bigint, 'parted', t.relkind = 'p' OR EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS i
+            WHERE i.inhrelid = t.oid OR i.inhparent = t.oid), 'columns', COALESCE(c.list, '[]'::json)) ORDER BY t.relname COLLATE "C"), '[]'::json)
+        FROM tables AS t LEFT JOIN columns AS c ON c.relation = t.oid),
+    'foreign_keys', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('name', k.conname, 'table', t.relname,
+        'to', o.relname, 'to_target', NOT o.source, 'deferred', k.condeferrable) ORDER BY t.relname COLLATE "C", k.conname COLLATE "C"), '[]'::json)
+        FROM tables AS t JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.oid AND k.contype = 'f' AND k.conparentid = 0
+        JOIN tables AS o ON o.oid = k.confrelid WHERE NOT t.source),
+    'triggers', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('source', t.source, 'table', t.relname,
+        'name', g.tgname, 'enabled', g.tgenabled) ORDER BY t.relname COLLATE "C", g.tgname COLLATE "C"), '[]'::json)
+        FROM tables AS t JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = t.oid AND NOT g.tgisinternal),
+    'views', (SELECT COALESCE(pg_catalog.json_agg(r.relname ORDER BY r.relname COLLATE "C"), '[]'::json)
+        FROM rel AS r WHERE r.source AND r.relkind IN ('v', 'm')),
+    'functions', (SELECT COALESCE(pg_catalog.json_agg(DISTINCT f.proname), '[]'::json) FROM place AS p
+        JOIN pg_catalog.pg_proc AS f ON f.pronamespace = p.oid WHERE p.source AND NOT EXISTS (SELECT 1
+            FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e')),
+    'taken', (SELECT COALESCE(pg_catalog.json_agg(r.relname), '[]'::json) FROM rel AS r WHERE NOT r.source)
+)::text

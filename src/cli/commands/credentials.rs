@@ -1,0 +1,49 @@
+//! Passwords of new roles, as data: they are printed once, behind everything else.
+
+use std::collections::HashMap;
+
+use serde::ser::{SerializeSeq as _, Serializer};
+use serde_json::json;
+
+use crate::cli::output::{Cell, Table};
+use crate::model::export::{ResultRow, Row as _};
+use crate::model::secret::Credentials;
+
+/// As JSON: `[{"tenant", "role", "password"}]`.
+///
+/// # Errors
+/// As the serializer.
+pub fn all<S: Serializer>(credentials: &[Credentials], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut list = serializer.serialize_seq(Some(credentials.len()))?;
+    for one in credentials {
+        let one = json!({"tenant": one.tenant, "role": one.role, "password": one.password.expose()});
+        list.serialize_element(&one)?;
+    }
+    list.end()
+}
+
+/// As a table for people.
+#[must_use]
+pub fn table(credentials: &[Credentials]) -> Table {
+    let mut table = Table::new(&["tenant", "role", "password"]);
+    for one in credentials {
+        table.row(vec![one.tenant.as_str().into(), one.role.as_str().into(), one.password.expose().into()]);
+    }
+    table
+}
+
+/// The results with two columns more.
+#[must_use]
+pub fn beside(results: &[ResultRow], credentials: &[Credentials]) -> Table {
+    let by_tenant: HashMap<&str, &Credentials> = credentials.iter().map(|one| (one.tenant.as_str(), one)).collect();
+    let heads: Vec<&str> = ResultRow::COLUMNS.iter().copied().chain(["role", "password"]).collect();
+    let mut table = Table::new(&heads);
+    for result in results {
+        let own = by_tenant.get(result.tenant.as_str());
+        let mut cells: Vec<Cell> = result.values().iter().map(Cell::from).collect();
+        cells.push(own.map(|own| own.role.as_str()).into());
+        cells.push(own.map(|own| own.password.expose()).into());
+        table.row(cells);
+    }
+    table
+}

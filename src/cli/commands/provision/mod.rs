@@ -1,0 +1,300 @@
+//! `provision`: one tenant, or those of a file; each whole or not at all, and what is there already is left alone.
+
+mod present;
+mod wanted;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use self::present::Sorted;
+use self::wanted::{Wanted, Wrong};
+use super::plan::counted;
+use super::planned::{busy, name};
+use super::running::{self, Results};
+use super::writing;
+use crate::cli::args::Provision;
+use crate::cli::ask;
+use crate::cli::exit::{Failure, Outcome, Status};
+use crate::cli::output::{self, Style};
+use crate::cli::session::{self, Session};
+use crate::fleet::{ReadOptions, Reading};
+use crate::jobs::orders;
+use crate::jobs::service::{self, NewTenant, Order, ProvisionOrder};
+use crate::layout::role::RoleMade;
+use crate::migrations::folder::MigrationFile;
+use crate::migrations::seed;
+use crate::model::job::{JobKind, JobState, JobView};
+use crate::postgres::session::Target;
+use crate::text;
+
+/// What is going to be made, as `--dry-run --json` prints it. `tenant`, `name` and `schema` are of a single one.
+#[derive(Serialize)]
+struct Plan {
+    database: String,
+    tenant: Option<String>,
+    name: Option<String>,
+    schema: Option<String>,
+    migrations: Option<Vec<String>>,
+    role: Option<String>,
+    seed: Option<String>,
+    tenants: Vec<PlannedTenant>,
+    present: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct PlannedTenant {
+    tenant: String,
+    name: String,
+    schema: String,
+    role: Option<String>,
+}
+
+/// Makes tenants.
+///
+/// # Errors
+/// Exit 2 for names that the layout refuses and files that are wrong, 3 without a link, 5 where one exists already in
+/// another form or may not be made.
+pub async fn run(session: &Session, arguments: &Provision) -> Outcome<Status> {
+    let database = session.only_database()?;
+    let asked = wanted::read(arguments)?;
+    let seed = arguments.seed.as_deref().map(seed::read).transpose().map_err(|e| Failure::usage(e.to_string()))?;
+    let (target, reading) = session::read(&database, &ReadOptions::default()).await?;
+    let mut results = Results::default();
+    let reading = match left_behind(&reading).filter(|_| !arguments.consent.dry_run) {
+        Some(job) => finish_orphan(session, arguments, &target, &reading, job, &mut results).await?,
+        None => reading,
+    };
+    let order = order(&target, &reading, arguments, &asked, seed).await?;
+    let style = Style::from(arguments.format);
+    let makes = reading.context.folder.as_ref().map_or(Ok(()), |folder| orders::makes(&target, folder));
+    let plan = plan(&target, &order)?;
+    if arguments.consent.dry_run {
+        writing::note_server(&target, &reading);
+        match style {
+            Style::Json => output::json(&plan)?,
+            Style::Text | Style::Csv => output::data(&words(&plan, &target, &order))?,
+        }
+        return Ok(makes.map(|()| Status::Done)?);
+    }
+    writing::check_server(&target, &reading)?;
+    output::note(words(&plan, &target, &order));
+    makes?;
+    let status = if order.order.tenants.is_empty() {
+        Status::Done
+    } else {
+        carry_out(session, arguments, &target, &reading, order.order, &mut results).await?
+    };
+    results.add_present(&target.config.name, &order.sorted);
+    results.print(style)?;
+    Ok(status)
+}
+
+/// An order with what needs none.
+struct Asked {
+    order: ProvisionOrder,
+    sorted: Vec<Arc<crate::model::tenant::Tenant>>,
+    /// Where the tenants are from, for messages.
+    many: bool,
+}
+
+async fn order(
+    target: &Target,
+    reading: &Reading,
+    arguments: &Provision,
+    asked: &[Wanted],
+    seed: Option<MigrationFile>,
+) -> Outcome<Asked> {
+    let context = &reading.context;
+    let mut wrong = Wrong::default();
+    let Sorted { new, present } = present::sort(target, reading, asked, &mut wrong).await?;
+    wrong.judge(arguments.from.as_deref())?;
+    let role = wants_role(arguments, reading)?;
+    let order = ProvisionOrder {
+        tenants: new,
+        layout: Arc::clone(&context.layout),
+        folder: context.folder.clone(),
+        role,
+        seed: seed.map(Arc::new),
+        siblings: service::siblings(&reading.snapshot.tenants, &target.config.name, context.folder.as_deref()),
+    };
+    Ok(Asked { order, sorted: present, many: arguments.from.is_some() })
+}
+
+/// Whether the tenants get roles: where the layout always makes them, or the operator asks for it.
+fn wants_role(arguments: &Provision, reading: &Reading) -> Outcome<bool> {
+    let layout = &reading.context.layout;
+    match &layout.role {
+        Some(role) => Ok(arguments.role || role.rule.made == RoleMade::Always),
+        None if arguments.role => Err(Failure::usage(format!(
+            "--role: the layout {} has no role of a tenant's own; write [role] and [grants] into a layout file to have one",
+            layout.name
+        ))),
+        None => Ok(false),
+    }
+}
+
+/// Orders and runs what is to be made.
+async fn carry_out(
+    session: &Session,
+    arguments: &Provision,
+    target: &Target,
+    reading: &Reading,
+    order: ProvisionOrder,
+    results: &mut Results,
+) -> Outcome<Status> {
+    writing::check_writable(target, reading)?;
+    let question = match order.tenants.as_slice() {
+        [only] => format!("Make the tenant {}?", only.name.slug),
+        many => format!("Make {}?", counted(many.len(), "tenant")),
+    };
+    ask::confirm(&question, &target.config, arguments.consent, &session.signals).await?;
+    let when_failed = if order.tenants.len() == 1 { Status::Failed } else { Status::Partly };
+    let target = with_pace(target, arguments);
+    let job = orders::order(&target, &Order::Provision(order), Uuid::new_v4()).await?;
+    let ran = running::run_making(&target, job, false, arguments.consent, &session.signals).await?;
+    output::note(running::progress_line(&ran.view));
+    results.add(&target, &ran.view).await?;
+    results.credentials.extend(ran.credentials);
+    Ok(running::status(&ran.view, &session.signals, when_failed))
+}
+
+/// The target with what the arguments say of the pace.
+fn with_pace(target: &Target, arguments: &Provision) -> Target {
+    let mut target = target.clone();
+    if arguments.parallel.is_some() || arguments.max_failures.is_some() {
+        let mut config = (*target.config).clone();
+        config.jobs.parallel = arguments.parallel.unwrap_or(config.jobs.parallel);
+        config.jobs.max_failures = arguments.max_failures.unwrap_or(config.jobs.max_failures);
+        target.config = Arc::new(config);
+    }
+    target
+}
+
+/// One tenant, for the demo without a terminal.
+///
+/// # Errors
+/// As [`run`].
+pub async fn one(session: &Session, arguments: &Provision) -> Outcome<(Status, Results)> {
+    let (target, reading) = session::read(&session.only_database()?, &ReadOptions::default()).await?;
+    let asked = order(&target, &reading, arguments, &wanted::read(arguments)?, None).await?;
+    let mut results = Results::default();
+    let status = carry_out(session, arguments, &target, &reading, asked.order, &mut results).await?;
+    Ok((status, results))
+}
+
+/// A job that makes several tenants and is not over: there is one at a time.
+fn left_behind(reading: &Reading) -> Option<&JobView> {
+    reading.snapshot.jobs.iter().find(|job| job.kind == JobKind::Provision && job.total > 1 && !job.state.is_over())
+}
+
+/// A run that was killed is finished first; what it made is there then, and is not made again.
+async fn finish_orphan(
+    session: &Session,
+    arguments: &Provision,
+    target: &Target,
+    reading: &Reading,
+    job: &JobView,
+    results: &mut Results,
+) -> Outcome<Reading> {
+    if job.state != JobState::Orphaned {
+        return Err(busy(job));
+    }
+    output::note(format!("{} was left by its worker; it is finished first", name(job)));
+    writing::check_writable(target, reading)?;
+    let question = format!("Finish job {}?", job.id);
+    ask::confirm(&question, &target.config, arguments.consent, &session.signals).await?;
+    let ran = running::run_making(target, job.id, false, arguments.consent, &session.signals).await?;
+    output::note(running::progress_line(&ran.view));
+    results.add(target, &ran.view).await?;
+    results.credentials.extend(ran.credentials);
+    if !ran.view.state.is_over() {
+        let status = running::status(&ran.view, &session.signals, Status::Partly);
+        let words = format!("{} is {}; nothing else was ordered", name(&ran.view), ran.view.state.word());
+        return Err(Failure::new(status, words));
+    }
+    Ok(session::read(&target.config, &ReadOptions::default()).await?.1)
+}
+
+fn plan(target: &Target, asked: &Asked) -> Outcome<Plan> {
+    let order = &asked.order;
+    let role = |tenant: &NewTenant| match order.layout.role.as_ref().filter(|_| order.role) {
+        Some(role) => match role.rule.name_of(&tenant.name.slug, &tenant.name.schema) {
+            Ok(name) => Ok(Some(name.raw().to_owned())),
+            Err(error) => Err(Failure::usage(error.to_string())),
+        },
+        None => Ok(None),
+    };
+    let mut tenants = Vec::with_capacity(order.tenants.len());
+    for tenant in &order.tenants {
+        tenants.push(PlannedTenant {
+            tenant: tenant.name.slug.clone(),
+            name: tenant.display_name.raw().to_owned(),
+            schema: tenant.name.schema.raw().to_owned(),
+            role: role(tenant)?,
+        });
+    }
+    let only = tenants.first().filter(|_| !asked.many);
+    Ok(Plan {
+        database: target.config.name.to_string(),
+        tenant: only.map(|tenant| tenant.tenant.clone()),
+        name: only.map(|tenant| tenant.name.clone()),
+        schema: only.map(|tenant| tenant.schema.clone()),
+        role: only.and_then(|tenant| tenant.role.clone()),
+        migrations: order
+            .folder
+            .as_ref()
+            .map(|folder| folder.files.iter().map(|file| file.version.raw().to_owned()).collect()),
+        seed: order.seed.as_ref().map(|seed| seed.path.display().to_string()),
+        tenants,
+        present: asked.sorted.iter().map(|tenant| tenant.slug.raw().to_owned()).collect(),
+    })
+}
+
+fn words(plan: &Plan, target: &Target, asked: &Asked) -> String {
+    let safe = text::sanitise;
+    let badge = target.config.environment.badge();
+    let present = match plan.present.as_slice() {
+        [] => String::new(),
+        [only] => format!("  present     {}: already provisioned, left alone\n", safe(only)),
+        many => format!("  present     {}: already provisioned, left alone\n", counted(many.len(), "tenant")),
+    };
+    let mut lines = match plan.tenants.as_slice() {
+        [] => return format!("[{badge}] {}: nothing to make\n{present}", plan.database),
+        [only] => format!(
+            "[{badge}] {}: make the tenant {}\n  name        {}\n  schema      {}\n",
+            plan.database,
+            safe(&only.tenant),
+            safe(&only.name),
+            safe(&only.schema)
+        ),
+        [first, .., last] => format!(
+            "[{badge}] {}: make {}, {} at a time\n  tenants     {} to {}\n",
+            plan.database,
+            counted(plan.tenants.len(), "tenant"),
+            target.config.jobs.parallel,
+            safe(&first.tenant),
+            safe(&last.tenant)
+        ),
+    };
+    let migrations = match &plan.migrations {
+        None => "none: no migration folder is configured".to_owned(),
+        Some(versions) => match versions.last() {
+            Some(last) => format!("{}, to {}", counted(versions.len(), "migration"), safe(last)),
+            None => "none: the folder is empty".to_owned(),
+        },
+    };
+    lines.push_str(&present);
+    lines.push_str(&format!("  migrations  {migrations}\n"));
+    if asked.order.role {
+        let role = plan.role.as_deref().map_or_else(|| "one for each tenant".to_owned(), safe);
+        lines.push_str(&format!("  role        {role}, with a password that is shown once\n"));
+    }
+    if let Some(seed) = &plan.seed {
+        lines.push_str(&format!("  seed        {}\n", safe(seed)));
+    }
+    let undone = if plan.tenants.len() == 1 { "everything is undone" } else { "everything of that tenant is undone" };
+    lines.push_str(&format!("  on failure  {undone}\n"));
+    lines
+}

@@ -1,0 +1,144 @@
+//! Which of the tenants that are asked for are there already, as they are asked for. Nothing that is there is changed.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::wanted::{Wanted, Wrong};
+use crate::cli::exit::{Outcome, Status};
+use crate::fleet::{JobContext, Reading};
+use crate::jobs::life::again;
+use crate::jobs::service::NewTenant;
+use crate::layout::{CheckedName, Registry};
+use crate::model::ident::literal;
+use crate::model::tenant::{Tenant, TenantState};
+use crate::postgres::session::{Patience, Reader, Target};
+use crate::text::Untrusted;
+
+/// The tenants that are asked for, sorted.
+#[derive(Debug, Default)]
+pub struct Sorted {
+    /// To be made, in the order of the file.
+    pub new: Vec<NewTenant>,
+    /// There as they are asked for: slug, schema, version.
+    pub present: Vec<Arc<Tenant>>,
+}
+
+/// Sorts, and says of every one what is wrong with it.
+///
+/// # Errors
+/// When the database cannot be asked about settings.
+pub async fn sort(target: &Target, reading: &Reading, wanted: &[Wanted], wrong: &mut Wrong) -> Outcome<Sorted> {
+    let context = &reading.context;
+    let by_slug: HashMap<&str, &Arc<Tenant>> =
+        reading.snapshot.tenants.iter().filter(|tenant| has_place(tenant)).map(|t| (t.slug.raw(), t)).collect();
+    let settings = differing_settings(target, context, wanted).await?;
+    let trash = reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default();
+    let again = |name: &CheckedName| {
+        again::choice(name, reading.snapshot.tenants.iter().map(AsRef::as_ref), &trash)
+            .map(|choice| format!("; {choice}"))
+    };
+    let mut sorted = Sorted::default();
+    for one in wanted {
+        let name = match context.layout.naming.check(&one.slug) {
+            Ok(name) => name,
+            Err(error) => {
+                wrong.add(one, Status::Usage, format!("\"{}\" cannot be a tenant: {error}", one.slug));
+                continue;
+            }
+        };
+        if let Some(tenant) = by_slug.get(name.slug.as_str()) {
+            let differs = settings.contains(&name.slug).then(|| "its settings are others".to_owned());
+            match difference(tenant, one, &context.layout.statuses.active).or(differs) {
+                None => sorted.present.push(Arc::clone(tenant)),
+                Some(why) => {
+                    let choice = again(&name).unwrap_or_default();
+                    let words =
+                        format!("the tenant {} exists already, and not as it is asked for: {why}{choice}", name.slug);
+                    wrong.add(one, Status::Refused, words);
+                }
+            }
+            continue;
+        }
+        if let Err(error) = context.taken.check(&name) {
+            let choice = again(&name).unwrap_or_else(|| context.taken.choice(&name).unwrap_or_default().to_owned());
+            wrong.add(one, Status::Refused, format!("{error}{choice}"));
+            continue;
+        }
+        sorted.new.push(NewTenant {
+            name,
+            display_name: Untrusted::new(one.name.trim()),
+            plan: one.plan.clone(),
+            settings: one.settings.clone(),
+        });
+    }
+    Ok(sorted)
+}
+
+/// Whether it is in the registry, or where there is none, in the list of schemas.
+fn has_place(tenant: &Tenant) -> bool {
+    tenant.state != TenantState::OrphanSchema
+}
+
+/// What of a tenant that is there is not as it is asked for.
+fn difference(tenant: &Tenant, wanted: &Wanted, active: &Option<String>) -> Option<String> {
+    let told =
+        |text: &Option<Untrusted>| text.as_ref().map_or_else(|| "none".to_owned(), |t| format!("\"{}\"", t.safe()));
+    if tenant.deleted {
+        return Some("it is deleted".to_owned());
+    }
+    match tenant.state {
+        TenantState::MissingSchema => {
+            return Some("its registry row has no schema".to_owned());
+        }
+        TenantState::Conflict => return Some("its schema is of two rows. Repair that first".to_owned()),
+        TenantState::NoAccess
+        | TenantState::OrphanSchema
+        | TenantState::UnknownTool
+        | TenantState::Dirty
+        | TenantState::Locked
+        | TenantState::NeverMigrated
+        | TenantState::Ahead
+        | TenantState::Behind
+        | TenantState::Ok
+        | TenantState::Unknown => {}
+    }
+    if tenant.tables == Some(0) {
+        return Some("its schema is there and empty. Drop the schema and its row, then provision again".to_owned());
+    }
+    if tenant.name.is_some() && tenant.name.as_ref().map(Untrusted::raw) != Some(wanted.name.trim()) {
+        return Some(format!("its name is {}", told(&tenant.name)));
+    }
+    if let (Some(status), Some(active)) = (&tenant.status, active)
+        && status.raw() != active
+    {
+        return Some(format!("it is {}", status.safe()));
+    }
+    if wanted.plan.is_some() && tenant.plan.as_ref().map(Untrusted::raw) != wanted.plan.as_deref() {
+        return Some(format!("its plan is {}", told(&tenant.plan)));
+    }
+    None
+}
+
+/// The slugs whose settings are others than those that are asked for, as JSON: neither spaces nor order count.
+async fn differing_settings(target: &Target, context: &JobContext, wanted: &[Wanted]) -> Outcome<HashSet<String>> {
+    let Registry::Table { table, columns, .. } = &context.layout.registry else { return Ok(HashSet::new()) };
+    let Some(column) = &columns.settings else { return Ok(HashSet::new()) };
+    let asked: Vec<String> = wanted
+        .iter()
+        .filter_map(|one| Some(format!("({}, {}::jsonb)", literal(&one.slug), literal(one.settings.as_deref()?))))
+        .collect();
+    if asked.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let sql = format!(
+        "SELECT v.slug FROM (VALUES {}) AS v (slug, settings) JOIN {} AS t ON t.{}::text = v.slug \
+         WHERE t.{}::text::jsonb IS DISTINCT FROM v.settings",
+        asked.join(", "),
+        table.quoted(),
+        columns.slug.name.quoted(),
+        column.name.quoted()
+    );
+    let reader = Reader::open(target, Patience::Background).await?;
+    let rows = reader.rows(&sql).await?;
+    Ok(rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect())
+}

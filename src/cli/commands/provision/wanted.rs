@@ -1,0 +1,212 @@
+//! The tenants that are asked for: one by the arguments, or those of a CSV file, line by line.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::cli::args::Provision;
+use crate::cli::exit::{Failure, Outcome, Status};
+use crate::jobs::service::check_settings;
+use crate::layout::naming::fold;
+use crate::text;
+
+/// Lines that are told before it is said how many more are wrong.
+const SHOWN: usize = 20;
+/// The most tenants that are made by one order.
+const MOST: usize = 100_000;
+
+/// A tenant that is asked for; nothing of it is checked by the layout yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its line in the file; `None`: it is of the arguments.
+    pub line: Option<u64>,
+    /// The slug.
+    pub slug: String,
+    /// The display name.
+    pub name: String,
+    /// The plan.
+    pub plan: Option<String>,
+    /// The settings.
+    pub settings: Option<String>,
+}
+
+/// What is wrong with lines of a file, or with the one tenant of the arguments.
+#[derive(Debug, Default)]
+pub struct Wrong {
+    lines: Vec<(Option<u64>, String)>,
+    status: Option<Status>,
+}
+
+impl Wrong {
+    /// One more. What a person mistyped outweighs what stands in the way.
+    pub fn add(&mut self, wanted: &Wanted, status: Status, words: impl Into<String>) {
+        self.lines.push((wanted.line, words.into()));
+        self.status = match (self.status, status) {
+            (Some(Status::Usage), _) => Some(Status::Usage),
+            (_, status) => Some(status),
+        };
+    }
+
+    /// Fails where something is wrong, with every line of it as far as they can be read by a person.
+    ///
+    /// # Errors
+    /// Exit 2 or 5, as what is wrong says.
+    pub fn judge(self, file: Option<&Path>) -> Outcome<()> {
+        let Some(status) = self.status else { return Ok(()) };
+        let Some(file) = file else {
+            let words: Vec<String> = self.lines.into_iter().map(|(_, words)| words).collect();
+            return Err(Failure::new(status, format!("nothing was done: {}", words.join("\n"))));
+        };
+        let count = self.lines.len();
+        let shown = self.lines.into_iter().take(SHOWN).map(|(line, words)| {
+            format!("{}:{}: {words}", file.display(), line.map_or_else(|| "?".to_owned(), |line| line.to_string()))
+        });
+        let mut lines: Vec<String> = shown.collect();
+        if count > SHOWN {
+            lines.push(format!("and {} more lines", count - SHOWN));
+        }
+        let what = if count == 1 { "a line of it is".to_owned() } else { format!("{count} lines of it are") };
+        lines.push(format!("nothing was done: {what} wrong; correct them and run it again"));
+        Err(Failure::new(status, lines.join("\n")))
+    }
+}
+
+/// Reads what is asked for.
+///
+/// # Errors
+/// Exit 2 for a file that cannot be read, lacks a column, has an unknown one, or has wrong lines.
+pub fn read(arguments: &Provision) -> Outcome<Vec<Wanted>> {
+    let mut wrong = Wrong::default();
+    let wanted = match &arguments.from {
+        None => vec![Wanted {
+            line: None,
+            slug: arguments.slug.clone().unwrap_or_default(),
+            name: arguments.name.clone().unwrap_or_default(),
+            plan: arguments.plan.clone(),
+            settings: arguments.settings.clone(),
+        }],
+        Some(path) => lines(path)?,
+    };
+    let mut seen: HashMap<String, u64> = HashMap::new();
+    for one in &wanted {
+        if one.name.trim().is_empty() {
+            let what = if one.line.is_some() { "the name is empty" } else { "the display name (--name) is empty" };
+            wrong.add(one, Status::Usage, what);
+        }
+        if let Some(Err(words)) = one.settings.as_deref().map(check_settings) {
+            wrong.add(one, Status::Usage, words);
+        }
+        if let Some(line) = one.line
+            && let Some(other) = seen.insert(fold(&one.slug), line)
+        {
+            wrong.add(
+                one,
+                Status::Usage,
+                format!("the key \"{}\" is on line {other} already, or one too like it", one.slug),
+            );
+        }
+    }
+    wrong.judge(arguments.from.as_deref())?;
+    Ok(wanted)
+}
+
+fn lines(path: &Path) -> Outcome<Vec<Wanted>> {
+    let shown = path.display();
+    let wrong = |words: String| Failure::usage(format!("{shown}: {words}"));
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_path(path)
+        .map_err(|error| wrong(format!("it cannot be read: {error}")))?;
+    let heads = reader.headers().map_err(|error| wrong(error.to_string()))?.clone();
+    let mut place: HashMap<&str, usize> = HashMap::new();
+    for (at, head) in heads.iter().enumerate() {
+        // What a spreadsheet puts before the first letter.
+        let head = head.trim_start_matches('\u{feff}');
+        let known = ["slug", "name", "plan", "settings"].into_iter().find(|known| known.eq_ignore_ascii_case(head));
+        let Some(known) = known else {
+            return Err(wrong(format!(
+                "its first line names a column \"{}\"; the columns are slug,name and, where the registry has them, plan \
+                 and settings",
+                text::sanitise(head)
+            )));
+        };
+        if place.insert(known, at).is_some() {
+            return Err(wrong(format!("its first line names {known} twice")));
+        }
+    }
+    if let Some(missing) = ["slug", "name"].into_iter().find(|column| !place.contains_key(column)) {
+        return Err(wrong(format!("its first line does not name {missing}: it names the columns, slug,name at least")));
+    }
+    let mut wanted = Vec::new();
+    for record in reader.records() {
+        // It says the line, and how many fields it has.
+        let record = record.map_err(|error| wrong(error.to_string()))?;
+        let field = |name: &str| place.get(name).and_then(|at| record.get(*at)).unwrap_or_default().to_owned();
+        let optional = |name: &str| Some(field(name)).filter(|text| !text.is_empty());
+        wanted.push(Wanted {
+            line: record.position().map(csv::Position::line),
+            slug: field("slug"),
+            name: field("name"),
+            plan: optional("plan"),
+            settings: optional("settings"),
+        });
+        if wanted.len() > MOST {
+            return Err(wrong(format!("it has more than {MOST} tenants: split it")));
+        }
+    }
+    if wanted.is_empty() {
+        return Err(wrong("it names no tenant: there is nothing to do".to_owned()));
+    }
+    Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(text: &str) -> Outcome<Vec<Wanted>> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("tenants.csv");
+        std::fs::write(&path, text).expect("written");
+        read(&Provision { from: Some(path), ..Provision::default() })
+    }
+
+    #[test]
+    fn a_file_is_read_line_by_line() {
+        let wanted =
+            from("\u{feff}Slug, name,settings\nacme, Acme Ltd,\"{\"\"a\"\": 1}\"\nbeta,\"Two\nlines\",\ngamma,G,\n")
+                .expect("read");
+        let lines: Vec<_> = wanted.iter().map(|one| (one.line, one.slug.as_str(), one.name.as_str())).collect();
+        assert_eq!(lines, [(Some(2), "acme", "Acme Ltd"), (Some(3), "beta", "Two\nlines"), (Some(5), "gamma", "G")]);
+        assert_eq!(wanted[0].settings.as_deref(), Some("{\"a\": 1}"));
+        assert_eq!((&wanted[0].plan, &wanted[1].settings), (&None, &None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        for (text, words) in [
+            (
+                "slug,name\nacme,\nbeta,B\nACME,A\n",
+                &["tenants.csv:2: the name is empty", "tenants.csv:4: the key \"ACME\" is on line 2"][..],
+            ),
+            (
+                "slug,name,settings\na,A,[1]\nb,B,{\n",
+                &["tenants.csv:2: the settings are JSON, and no object", "tenants.csv:3: the settings are no JSON"],
+            ),
+            ("slug,title\na,A\n", &["a column \"title\""]),
+            ("slug\na\n", &["does not name name"]),
+            ("slug,name,slug\na,A,b\n", &["names slug twice"]),
+            ("slug,name\na\n", &["line: 2"]),
+            ("slug,name\n", &["names no tenant"]),
+        ] {
+            let failure = from(text).expect_err(text);
+            assert_eq!(failure.status, Status::Usage);
+            for word in words {
+                assert!(failure.message.contains(word), "{text}: {}", failure.message);
+            }
+        }
+        let many: String = (0..30).map(|n| format!("t{n},\n")).collect();
+        let message = from(&format!("slug,name\n{many}")).expect_err("many").message;
+        assert!(message.contains("and 10 more lines") && message.contains("30 lines of it are wrong"), "{message}");
+        assert!(read(&Provision { from: Some("/nowhere/t.csv".into()), ..Provision::default() }).is_err());
+    }
+}

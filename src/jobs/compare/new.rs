@@ -1,0 +1,144 @@
+//! The template check: whether tenants that were made have the structure of their siblings at the same version. What a
+//! migration did differently in an old tenant, or what was changed there by hand, shows here first.
+
+use std::collections::HashMap;
+
+use super::{LONGEST, named, not_compared, note_sql};
+use crate::jobs::gate;
+use crate::jobs::orders::OrderError;
+use crate::jobs::service::Sibling;
+use crate::jobs::shared::Shared;
+use crate::jobs::worker::Claimed;
+use crate::migrations::apply::step::Fence;
+use crate::model::job::LogMark;
+use crate::postgres::session::{Patience, Reader, WriterSession};
+use crate::postgres::structure::{self, PAGE, Structure};
+
+/// A tenant that this run made.
+struct Made {
+    slug: String,
+    schema: String,
+    oid: u32,
+    /// Its last step, which gets the note.
+    seq: i32,
+}
+
+/// Compares and says so. Trouble on the way is said and no more.
+pub(in crate::jobs) async fn new_tenants(claimed: &Claimed<'_>, shared: &Shared<'_>, siblings: &[Sibling]) {
+    if siblings.is_empty() {
+        return;
+    }
+    let work = compared(claimed, shared, siblings);
+    tokio::select! {
+        ended = tokio::time::timeout(LONGEST, work) => match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => not_compared(shared, &error.to_string()).await,
+            Err(_) => not_compared(shared, "it took too long").await,
+        },
+        // A process that has to end does not wait for this.
+        () = shared.end_now() => {}
+    }
+}
+
+async fn compared(claimed: &Claimed<'_>, shared: &Shared<'_>, siblings: &[Sibling]) -> Result<(), OrderError> {
+    let session = gate::open(claimed.target, Some(claimed.job)).await?;
+    let made = made(&session, claimed.fence).await?;
+    if made.is_empty() {
+        return Ok(());
+    }
+    let reader = Reader::open(claimed.target, Patience::Background).await?;
+    let theirs: Vec<u32> = siblings.iter().map(|sibling| sibling.schema_oid).collect();
+    let should = structure::hashes(&reader, &theirs).await?;
+    let Some(standard) = most(siblings, &should) else {
+        not_compared(shared, "the siblings are gone").await;
+        return Ok(());
+    };
+    let mut odd = Vec::new();
+    for page in made.chunks(PAGE) {
+        let oids: Vec<u32> = page.iter().map(|one| one.oid).collect();
+        let is = structure::hashes(&reader, &oids).await?;
+        odd.extend(page.iter().filter(|one| is.get(&one.oid) != should.get(&standard.schema_oid)));
+    }
+    let found = told(shared, &reader, &session, standard, &odd).await?;
+    let text = match (made.len(), found) {
+        (1, 0) => format!("structure compared with {}: the same", standard.slug),
+        (1, _) => return Ok(()),
+        (of, 0) => format!("structures of {of} new tenants compared with {}: all the same", standard.slug),
+        (of, odd) => format!("structures of {of} new tenants compared with {}: {odd} differ", standard.slug),
+    };
+    shared.reports.note(text).await;
+    Ok(())
+}
+
+/// One of those that have the structure of most of them.
+fn most<'s>(siblings: &'s [Sibling], hashes: &HashMap<u32, String>) -> Option<&'s Sibling> {
+    let alike = |sibling: &&Sibling| {
+        let own = hashes.get(&sibling.schema_oid);
+        siblings.iter().filter(|other| hashes.get(&other.schema_oid) == own).count()
+    };
+    // The first of several that are as many: `max_by_key` would take the last.
+    siblings.iter().rev().filter(|sibling| hashes.contains_key(&sibling.schema_oid)).max_by_key(alike)
+}
+
+/// The tenants that this run made.
+async fn made(session: &WriterSession, fence: Fence) -> Result<Vec<Made>, OrderError> {
+    let sql = format!(
+        "SELECT s.slug, s.schema_name, s.schema_oid, s.seq FROM tenantui.step AS s WHERE s.job_id = {} \
+         AND s.action = 'active' AND s.state = 'done' AND s.attempt = {} ORDER BY s.seq",
+        fence.job, fence.attempt
+    );
+    let rows = gate::ask(session, &sql).await?;
+    let mut made = Vec::new();
+    for row in rows.iter().flatten() {
+        let text = |column: usize| row.text(column).unwrap_or_default().to_owned();
+        let Some(oid) = row.parse(2)? else { continue };
+        made.push(Made { slug: text(0), schema: text(1), oid, seq: row.parse(3)?.unwrap_or_default() });
+    }
+    Ok(made)
+}
+
+/// Names the differences of those whose definitions differ too: a hash may differ for nothing. How many they are.
+async fn told(
+    shared: &Shared<'_>,
+    reader: &Reader,
+    session: &WriterSession,
+    standard: &Sibling,
+    odd: &[&Made],
+) -> Result<usize, OrderError> {
+    if odd.is_empty() {
+        return Ok(0);
+    }
+    let own = [standard.schema_oid];
+    let should: Structure = structure::structures(reader, &own).await?.remove(&standard.schema_oid).unwrap_or_default();
+    let mut found = 0;
+    for page in odd.chunks(PAGE) {
+        let oids: Vec<u32> = page.iter().map(|one| one.oid).collect();
+        let structures = structure::structures(reader, &oids).await?;
+        for one in page {
+            let differences =
+                structures.get(&one.oid).map(|is| structure::differences(&should, is)).unwrap_or_default();
+            if differences.is_empty() {
+                continue;
+            }
+            found += 1;
+            let words = format!("structure differs from {}: {}", standard.slug, named(differences));
+            shared.reports.line(LogMark::Note, &one.slug, words.clone()).await;
+            gate::ask(session, &note_sql(shared.fence, &one.schema, one.seq, &words, shared.os_user)).await?;
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_structure_of_most_siblings_is_the_standard() {
+        let sibling = |slug: &str, schema_oid| Sibling { slug: slug.into(), schema_oid };
+        let siblings = [sibling("odd", 1), sibling("a", 2), sibling("b", 3), sibling("gone", 4)];
+        let hashes = [(1, "x"), (2, "y"), (3, "y")].map(|(oid, hash)| (oid, hash.to_owned())).into();
+        assert_eq!(most(&siblings, &hashes).map(|sibling| sibling.slug.as_str()), Some("a"));
+        assert_eq!(most(&siblings, &HashMap::new()), None);
+    }
+}

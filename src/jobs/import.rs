@@ -1,0 +1,174 @@
+//! An import job: data that one customer's application kept in `public` becomes a tenant's. Either its rows are copied
+//! into the tenant's own tables (the tables were made by migrations), or the tables themselves are moved into its schema.
+//! All of it in one transaction, counted before and after; a failure leaves everything where it was.
+
+mod facts;
+mod plan;
+mod transaction;
+
+use std::time::Instant;
+
+pub use self::facts::Facts;
+pub use self::plan::{How, ImportColumn, ImportOptions, ImportPlan, ImportTable, Resting, plan};
+use super::bound::Home;
+use super::gate;
+use super::lane::Lane;
+use super::orders::OrderError;
+use super::params::Params;
+use super::report::{Report, seconds};
+use super::shared::{Halt, Shared};
+use super::transacted::{self, Came, End, Transaction};
+use crate::model::ident::SchemaName;
+use crate::model::job::{JobId, LogMark, Outcome, Waits};
+use crate::postgres::session::{Patience, Reader, Target, WriterSession};
+
+/// Where the data comes from.
+pub(super) const SOURCE: &str = "public";
+
+/// How many rows a table has in both schemas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// The table.
+    pub table: String,
+    /// In `public`.
+    pub source: u64,
+    /// In the tenant; `None` where it has no such table.
+    pub target: Option<u64>,
+}
+
+/// Reads both schemas and makes the plan, with the rows as they are now. Reads only.
+///
+/// # Errors
+/// Everything that stands in the way; or when the database cannot be read.
+pub async fn read(
+    target: &Target,
+    schema: &SchemaName,
+    options: &ImportOptions,
+) -> Result<(ImportPlan, Vec<Count>), OrderError> {
+    let reader = Reader::open(target, Patience::Background).await?;
+    let facts = Facts::parse(&reader.rows(&Facts::sql(schema)).await?)?;
+    let plan = plan(&facts, options).map_err(|wrong| refused(&wrong))?;
+    if plan.how == How::Move {
+        let rows = reader.rows(&facts::outside_sql(&transaction::oids(&facts, &plan))).await?;
+        let outside = rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect();
+        transaction::depends(outside).map_err(|why| refused(&[why]))?;
+    }
+    let mut counts = Vec::with_capacity(plan.tables.len());
+    for table in &plan.tables {
+        let rows = reader.rows(&transaction::count_sql(schema, plan.how, &table.name)).await?;
+        let row = rows.first();
+        let number = |column: usize| row.and_then(|row| row.text(column)).and_then(|text| text.parse().ok());
+        counts.push(Count { table: table.name.clone(), source: number(0).unwrap_or_default(), target: number(1) });
+    }
+    let full: Vec<String> = counts.iter().filter_map(transaction::has_rows).collect();
+    if full.is_empty() { Ok((plan, counts)) } else { Err(refused(&full)) }
+}
+
+fn refused(wrong: &[String]) -> OrderError {
+    gate::refused(format!("nothing was done: {}", wrong.join("\n")))
+}
+
+/// Where an import runs.
+pub(super) struct Place<'a> {
+    pub(super) target: &'a Target,
+    pub(super) job: JobId,
+    pub(super) home: &'a Home,
+    pub(super) params: &'a Params,
+}
+
+/// The one tenant of the job.
+struct Tenant {
+    seq: i32,
+    slug: String,
+    schema: SchemaName,
+    schema_oid: u32,
+    registry_check: Option<String>,
+}
+
+/// Carries it out.
+pub(super) async fn run(place: &Place<'_>, shared: &Shared<'_>) -> Result<(), OrderError> {
+    let plan =
+        place.params.import.as_ref().ok_or_else(|| gate::refused("the job's record has no plan of an import"))?;
+    let mut lane = Lane::new(place.target, place.job, place.home);
+    let Some(tenant) = tenant(place, &mut lane, shared).await? else { return Ok(()) };
+    let started = Instant::now();
+    let work = Import { shared, plan, tenant: &tenant };
+    match transacted::run(shared, &mut lane, &work).await {
+        Came::Done { .. } => {
+            shared.reports.line(LogMark::Ok, &tenant.slug, format!("imported   {}", seconds(started.elapsed()))).await;
+            shared.reports.send(Report::Ended(Outcome::Done)).await;
+        }
+        Came::Halted | Came::Failed => {}
+    }
+    Ok(())
+}
+
+/// The import, as a transaction.
+struct Import<'t, 's> {
+    shared: &'t Shared<'s>,
+    plan: &'t ImportPlan,
+    tenant: &'t Tenant,
+}
+
+impl Transaction for Import<'_, '_> {
+    async fn attempt(&self, session: &WriterSession, tries: u32) -> End {
+        let end = transaction::run(session, self.plan, self.tenant, self.shared, tries).await;
+        End { end, seq: self.tenant.seq }
+    }
+
+    fn slug(&self) -> &str {
+        &self.tenant.slug
+    }
+
+    fn schema(&self) -> &SchemaName {
+        &self.tenant.schema
+    }
+
+    fn step_name(&self, _seq: i32) -> String {
+        match self.plan.how {
+            How::Copy => "copy".to_owned(),
+            How::Move => "move".to_owned(),
+        }
+    }
+
+    fn left(&self) -> &'static str {
+        "nothing was changed"
+    }
+
+    fn tells_steps(&self) -> bool {
+        false
+    }
+}
+
+/// The tenant, as the record has it; `None` where it is imported already, or failed and was not put back.
+async fn tenant(place: &Place<'_>, lane: &mut Lane<'_>, shared: &Shared<'_>) -> Result<Option<Tenant>, OrderError> {
+    let sql = format!(
+        "SELECT s.seq, s.slug, s.schema_name, s.schema_oid, s.tenant_id, s.tenant_key, s.state FROM tenantui.step AS s \
+         WHERE s.job_id = {} ORDER BY s.seq LIMIT 1",
+        place.job
+    );
+    let (session, _) = lane.session().await?;
+    let rows = gate::ask(session, &sql).await?;
+    let Some(row) = rows.iter().flatten().next() else {
+        return Err(gate::refused(format!("job {} has no step", place.job)));
+    };
+    match row.text(6) {
+        Some("done" | "skipped") => return Ok(None),
+        Some("failed" | "blocked" | "unknown") => {
+            shared.halt(Halt::Pause(Waits::Trouble, "it failed before: retry it".to_owned()));
+            return Ok(None);
+        }
+        Some(_) | None => {}
+    }
+    let wrong = |error: crate::model::ident::IdentError| gate::refused(format!("the job's record: {error}"));
+    let (slug, name) = (row.text(1).unwrap_or_default().to_owned(), row.text(2).unwrap_or_default());
+    let has_row = row.text(5).is_some_and(|key| key.starts_with("r:"));
+    let registry = place.params.registry.as_ref().filter(|_| has_row);
+    Ok(Some(Tenant {
+        seq: row.parse(0)?.unwrap_or_default(),
+        schema: SchemaName::tenant(name).map_err(wrong)?,
+        schema_oid: row.parse(3)?.unwrap_or_default(),
+        registry_check: registry.map(|r| r.check_sql(row.text(4), &slug, name)).transpose().map_err(wrong)?,
+        slug,
+    }))
+}

@@ -1,0 +1,104 @@
+//! What stands in both schemas, read the same way for a plan and within the transaction that carries it out.
+
+use serde::Deserialize;
+
+use super::SOURCE;
+use crate::model::ident::{SchemaName, literal};
+use crate::postgres::session::{QueryError, TextRow};
+use crate::text::Untrusted;
+
+const FACTS: &str = include_str!("../../../assets/sql/import_facts.sql");
+const OUTSIDE: &str = include_str!("../../../assets/sql/import_outside.sql");
+
+/// Both schemas.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Facts {
+    pub(super) tables: Vec<Table>,
+    /// Of the tenant's tables, to each other and to the source's.
+    pub(super) foreign_keys: Vec<ForeignKey>,
+    pub(super) triggers: Vec<Trigger>,
+    /// Views of the source.
+    pub(super) views: Vec<String>,
+    /// Functions of the source.
+    pub(super) functions: Vec<String>,
+    /// Every relation of the tenant's.
+    pub(super) taken: Vec<String>,
+}
+
+/// A table of one of the schemas.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Table {
+    /// It is of the source.
+    pub(super) source: bool,
+    pub(super) name: String,
+    pub(super) oid: u32,
+    /// It has partitions, or inherits.
+    pub(super) parted: bool,
+    pub(super) columns: Vec<Column>,
+}
+
+/// A column of it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Column {
+    pub(super) name: String,
+    /// As `format_type` has it; a type of the table's own schema begins with a dot.
+    #[serde(rename = "type")]
+    pub(super) type_name: String,
+    pub(super) not_null: bool,
+    pub(super) has_default: bool,
+    /// It is computed from others.
+    pub(super) generated: bool,
+    /// The sequence that counts it, quoted.
+    pub(super) sequence: Option<String>,
+}
+
+/// A foreign key of a tenant's table.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct ForeignKey {
+    pub(super) name: String,
+    pub(super) table: String,
+    pub(super) to: String,
+    /// It points into the tenant's own schema.
+    pub(super) to_target: bool,
+    /// It can be checked at the end already.
+    pub(super) deferred: bool,
+}
+
+/// A trigger of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Trigger {
+    pub(super) source: bool,
+    pub(super) table: String,
+    pub(super) name: String,
+    /// `O`, `A`, `R` or `D`.
+    pub(super) enabled: String,
+}
+
+impl Facts {
+    /// The one SELECT that reads them.
+    #[must_use]
+    pub fn sql(target: &SchemaName) -> String {
+        FACTS.replace(":'source'", &literal(SOURCE)).replace(":'target'", &literal(target.raw()))
+    }
+
+    /// What it answered.
+    ///
+    /// # Errors
+    /// When that has another form.
+    pub fn parse(rows: &[TextRow]) -> Result<Self, QueryError> {
+        let json = rows.first().and_then(|row| row.text(0)).unwrap_or_default();
+        serde_json::from_str(json).map_err(|error| QueryError::Unexpected { what: Untrusted::new(error.to_string()) })
+    }
+
+    /// A table of one of the schemas.
+    pub(super) fn table(&self, source: bool, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.source == source && table.name == name)
+    }
+}
+
+/// The one SELECT of what depends on tables and is not of them.
+#[must_use]
+pub(super) fn outside_sql(oids: &[u32]) -> String {
+    let oids: Vec<String> = oids.iter().map(u32::to_string).collect();
+    OUTSIDE.replace(":'oids'", &literal(&format!("{{{}}}", oids.join(","))))
+}

@@ -1,0 +1,396 @@
+//! What an import would do, and why it would not: a pure function of what stands in both schemas.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::{Column, Facts, ForeignKey, Table};
+use crate::text::Untrusted;
+
+/// How data comes into a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// Rows are copied into the tenant's own tables; the source keeps them.
+    Copy,
+    /// The tables themselves are moved: ALTER TABLE ... SET SCHEMA.
+    Move,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// How.
+    pub how: How,
+    /// Which tables; empty: those that both schemas have.
+    pub tables: Vec<String>,
+    /// Tables that are nobody's data: ledgers, the registry.
+    pub not: Vec<String>,
+}
+
+/// One table of it, in the order in which they go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportTable {
+    /// Its name in both schemas.
+    pub name: String,
+    /// The columns that are copied, with what is counted by which sequence; none where the table is moved.
+    pub columns: Vec<ImportColumn>,
+}
+
+/// A column that is copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportColumn {
+    /// Its name.
+    pub name: String,
+    /// A type of the schemas' own, by its name with a dot in front: the value goes there as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_type: Option<String>,
+    /// The tenant's sequence that counts it, quoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<String>,
+    /// The source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_sequence: Option<String>,
+}
+
+/// A foreign key or a trigger that rests while rows are copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resting {
+    /// Its table.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// How a trigger is enabled: `O`, `A` or `R`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub enabled: String,
+}
+
+/// What is going to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportPlan {
+    /// How.
+    pub how: How,
+    /// The tables.
+    pub tables: Vec<ImportTable>,
+    /// Foreign keys of tables that point at each other in a circle: checked at the end.
+    pub circles: Vec<Resting>,
+    /// Triggers of the tenant's tables that do not fire for copied rows.
+    pub triggers: Vec<Resting>,
+    /// What is not done, a line each.
+    #[serde(skip)]
+    pub notes: Vec<Untrusted>,
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// Everything that stands in the way, a line each.
+pub fn plan(facts: &Facts, options: &ImportOptions) -> Result<ImportPlan, Vec<String>> {
+    let names = chosen(facts, options)?;
+    match options.how {
+        How::Copy => copy(facts, &names),
+        How::Move => moved(facts, &names),
+    }
+}
+
+/// The tables that are meant.
+fn chosen(facts: &Facts, options: &ImportOptions) -> Result<Vec<String>, Vec<String>> {
+    if !options.tables.is_empty() {
+        let mut wrong = Vec::new();
+        for name in &options.tables {
+            if options.not.contains(name) {
+                wrong.push(format!("{name} is a ledger or the registry, and no tenant's data"));
+            } else if facts.table(true, name).is_none() {
+                wrong.push(format!("there is no table public.{name}"));
+            }
+        }
+        let names: BTreeSet<&String> = options.tables.iter().collect();
+        return if wrong.is_empty() { Ok(names.into_iter().cloned().collect()) } else { Err(wrong) };
+    }
+    if options.how == How::Move {
+        return Err(vec!["name the tables that are moved: public keeps all others".to_owned()]);
+    }
+    let both = facts.tables.iter().filter(|table| !table.source && facts.table(true, &table.name).is_some());
+    let names: Vec<String> = both.map(|t| t.name.clone()).filter(|name| !options.not.contains(name)).collect();
+    if names.is_empty() {
+        let words =
+            "the tenant has no table that public has too: migrate it first, or move the tables themselves (--move)";
+        return Err(vec![words.to_owned()]);
+    }
+    Ok(names)
+}
+
+fn copy(facts: &Facts, names: &[String]) -> Result<ImportPlan, Vec<String>> {
+    let mut wrong = Vec::new();
+    let mut tables = Vec::new();
+    for name in names {
+        let (Some(from), Some(to)) = (facts.table(true, name), facts.table(false, name)) else {
+            wrong.push(format!("the tenant has no table {name}: migrate it first"));
+            continue;
+        };
+        tables.push(ImportTable { name: name.clone(), columns: columns(from, to, &mut wrong) });
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    let (order, circles) = in_order(names, &facts.foreign_keys);
+    tables.sort_by_key(|table| order.iter().position(|name| *name == table.name));
+    let triggers = facts.triggers.iter().filter(|g| !g.source && g.enabled != "D" && names.contains(&g.table));
+    let triggers: Vec<Resting> = triggers
+        .map(|g| Resting { table: g.table.clone(), name: g.name.clone(), enabled: g.enabled.clone() })
+        .collect();
+    let notes = notes(facts, names, &triggers);
+    Ok(ImportPlan { how: How::Copy, tables, circles, triggers, notes })
+}
+
+/// The columns that are copied; what does not fit is wrong.
+fn columns(from: &Table, to: &Table, wrong: &mut Vec<String>) -> Vec<ImportColumn> {
+    let name = &to.name;
+    let find = |table: &'_ Table, column: &str| table.columns.iter().position(|own| own.name == column);
+    for column in from.columns.iter().filter(|column| find(to, &column.name).is_none()) {
+        wrong.push(format!("{name}.{} is in public and not in the tenant: its values would be lost", column.name));
+    }
+    let mut copied = Vec::new();
+    for column in &to.columns {
+        let Some(source) = find(from, &column.name).and_then(|at| from.columns.get(at)) else {
+            if column.not_null && !column.has_default && !column.generated {
+                wrong.push(format!("{name}.{} must have a value, and public has no such column", column.name));
+            }
+            continue;
+        };
+        if column.type_name != source.type_name {
+            wrong.push(format!(
+                "{name}.{} is {} in public and {} in the tenant: the types differ",
+                column.name,
+                shown(source),
+                shown(column)
+            ));
+            continue;
+        }
+        if !column.generated {
+            copied.push(ImportColumn {
+                name: column.name.clone(),
+                own_type: column.type_name.starts_with('.').then(|| column.type_name.clone()),
+                sequence: column.sequence.clone(),
+                source_sequence: source.sequence.clone().filter(|_| column.sequence.is_some()),
+            });
+        }
+    }
+    copied
+}
+
+fn shown(column: &Column) -> &str {
+    column.type_name.trim_start_matches('.')
+}
+
+/// Tables before those that point at them; and the keys that no order serves.
+fn in_order(names: &[String], keys: &[ForeignKey]) -> (Vec<String>, Vec<Resting>) {
+    let keys: Vec<&ForeignKey> = keys
+        .iter()
+        // One that points at its own table is checked when all its rows are there.
+        .filter(|key| key.to_target && key.table != key.to && names.contains(&key.table) && names.contains(&key.to))
+        .collect();
+    let mut left: Vec<&String> = names.iter().collect();
+    let mut order: Vec<String> = Vec::new();
+    let mut circles = Vec::new();
+    while !left.is_empty() {
+        let waits = |name: &String| keys.iter().any(|key| key.table == *name && !order.contains(&key.to));
+        // In a circle one has to begin.
+        let at = left.iter().position(|name| !waits(name)).unwrap_or(0);
+        let name = left.remove(at).clone();
+        let early = keys.iter().filter(|key| key.table == name && !order.contains(&key.to) && !key.deferred);
+        circles.extend(early.map(|key| Resting {
+            table: key.table.clone(),
+            name: key.name.clone(),
+            enabled: String::new(),
+        }));
+        order.push(name);
+    }
+    (order, circles)
+}
+
+fn moved(facts: &Facts, names: &[String]) -> Result<ImportPlan, Vec<String>> {
+    let mut wrong = Vec::new();
+    for name in names {
+        if facts.taken.contains(name) {
+            wrong.push(format!("the tenant has {name} already: copy the rows into it instead (without --move)"));
+        }
+        if facts.table(true, name).is_some_and(|table| table.parted) {
+            wrong.push(format!("public.{name} has partitions or inherits: such tables are not moved"));
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    let tables = names.iter().map(|name| ImportTable { name: name.clone(), columns: Vec::new() }).collect();
+    let own: Vec<String> = facts
+        .tables
+        .iter()
+        .filter(|table| table.source && names.contains(&table.name))
+        .flat_map(|table| table.columns.iter().filter(|column| column.type_name.starts_with('.')))
+        .map(|column| shown(column).to_owned())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let mut notes = vec!["grants of the moved tables stay as they are".into()];
+    if !own.is_empty() {
+        notes.push(format!("types stay in public, and the moved tables go on using them: {}", own.join(", ")).into());
+    }
+    if facts.triggers.iter().any(|trigger| trigger.source && names.contains(&trigger.table)) {
+        notes.push("triggers move with their tables; their functions stay in public".into());
+    }
+    Ok(ImportPlan { how: How::Move, tables, circles: Vec::new(), triggers: Vec::new(), notes })
+}
+
+/// What a copy leaves out.
+fn notes(facts: &Facts, names: &[String], triggers: &[Resting]) -> Vec<Untrusted> {
+    let mut notes = Vec::new();
+    if !triggers.is_empty() {
+        let names: Vec<String> = triggers.iter().map(|trigger| format!("{}.{}", trigger.table, trigger.name)).collect();
+        notes.push(format!("triggers of the tenant do not fire for the copied rows: {}", names.join(", ")).into());
+    }
+    let has = |table: &str, name: &str| {
+        facts.triggers.iter().any(|own| !own.source && own.table == table && own.name == name)
+    };
+    let missing: Vec<String> = facts
+        .triggers
+        .iter()
+        .filter(|own| own.source && names.contains(&own.table) && !has(&own.table, &own.name))
+        .map(|own| format!("{}.{}", own.table, own.name))
+        .collect();
+    for (what, list) in [("triggers", missing), ("views", facts.views.clone()), ("functions", facts.functions.clone())]
+    {
+        if !list.is_empty() {
+            let more = list.len().saturating_sub(8);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let shown: Vec<String> = list.into_iter().take(8).collect();
+            notes.push(format!("not copied, they stay in public: {what} {}{more}", shown.join(", ")).into());
+        }
+    }
+    notes.push("the rows stay in public as well: remove them there when the tenant is in use".into());
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::import::facts::Trigger;
+
+    fn column(name: &str, type_name: &str) -> Column {
+        Column {
+            name: name.into(),
+            type_name: type_name.into(),
+            not_null: false,
+            has_default: false,
+            generated: false,
+            sequence: None,
+        }
+    }
+
+    fn table(source: bool, name: &str, columns: Vec<Column>) -> Table {
+        Table { source, name: name.into(), oid: 1, parted: false, columns }
+    }
+
+    fn facts(names: &[&str], keys: &[(&str, &str)]) -> Facts {
+        let both = |name: &&str| [true, false].map(|source| table(source, name, vec![column("id", "integer")]));
+        Facts {
+            tables: names.iter().flat_map(both).collect(),
+            foreign_keys: keys
+                .iter()
+                .map(|(table, to)| ForeignKey {
+                    name: format!("{table}_{to}"),
+                    table: (*table).into(),
+                    to: (*to).into(),
+                    to_target: true,
+                    deferred: false,
+                })
+                .collect(),
+            triggers: Vec::new(),
+            views: vec!["report".into()],
+            functions: Vec::new(),
+            taken: names.iter().map(|name| (*name).into()).collect(),
+        }
+    }
+
+    fn options(how: How, tables: &[&str]) -> ImportOptions {
+        let tables = tables.iter().map(|name| (*name).to_owned()).collect();
+        ImportOptions { how, tables, not: vec!["schema_migrations".into()] }
+    }
+
+    fn order(plan: &ImportPlan) -> Vec<&str> {
+        plan.tables.iter().map(|table| table.name.as_str()).collect()
+    }
+
+    #[test]
+    fn tables_come_behind_those_that_they_point_at() {
+        let facts = facts(
+            &["a_lines", "b_orders", "c_users", "schema_migrations"],
+            &[("a_lines", "b_orders"), ("b_orders", "c_users"), ("c_users", "c_users")],
+        );
+        let plan = plan(&facts, &options(How::Copy, &[])).expect("a plan");
+        assert_eq!((order(&plan), plan.circles.len()), (vec!["c_users", "b_orders", "a_lines"], 0));
+        assert!(plan.notes.iter().any(|note| note.raw().contains("views report")), "{:?}", plan.notes);
+    }
+
+    #[test]
+    fn a_circle_is_checked_at_the_end() {
+        let plan = plan(&facts(&["a", "b", "c"], &[("a", "b"), ("b", "a"), ("c", "a")]), &options(How::Copy, &[]))
+            .expect("a plan");
+        assert_eq!(order(&plan), ["a", "b", "c"]);
+        assert_eq!(plan.circles.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["a_b"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let mut facts = facts(&["a"], &[]);
+        facts.tables[0].columns.extend([
+            column("only_here", "text"),
+            column("kind", ".mood"),
+            column("size", "integer"),
+        ]);
+        facts.tables[1].columns.extend([
+            column("kind", ".mood"),
+            column("size", "bigint"),
+            Column { not_null: true, ..column("must", "text") },
+            Column { not_null: true, has_default: true, ..column("may", "text") },
+        ]);
+        let wrong = plan(&facts, &options(How::Copy, &["a"])).expect_err("wrong");
+        assert_eq!(
+            wrong,
+            [
+                "a.only_here is in public and not in the tenant: its values would be lost",
+                "a.size is integer in public and bigint in the tenant: the types differ",
+                "a.must must have a value, and public has no such column",
+            ]
+        );
+        for (how, tables, words) in [
+            (How::Copy, &["b"][..], "there is no table public.b"),
+            (How::Copy, &["schema_migrations"], "ledger"),
+            (How::Move, &[], "name the tables"),
+            (How::Move, &["a"], "has a already"),
+        ] {
+            let wrong = plan(&facts, &options(how, tables)).expect_err(words);
+            assert!(wrong[0].contains(words), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn triggers_rest_while_rows_are_copied() {
+        let mut facts = facts(&["a"], &[]);
+        let trigger = |source, name: &str, enabled: &str| Trigger {
+            source,
+            table: "a".into(),
+            name: name.into(),
+            enabled: enabled.into(),
+        };
+        facts.triggers = vec![
+            trigger(false, "stamp", "O"),
+            trigger(false, "off", "D"),
+            trigger(true, "stamp", "O"),
+            trigger(true, "log", "O"),
+        ];
+        let plan = plan(&facts, &options(How::Copy, &[])).expect("a plan");
+        assert_eq!(plan.triggers.iter().map(|trigger| trigger.name.as_str()).collect::<Vec<_>>(), ["stamp"]);
+        assert!(plan.notes.iter().any(|note| note.raw() == "not copied, they stay in public: triggers a.log"));
+    }
+}

@@ -1,0 +1,355 @@
+//! The one transaction: the checks again, the locks, the counts, the data, the sequences, the record; COMMIT by itself.
+
+use std::time::Instant;
+
+use super::facts::{Facts, outside_sql};
+use super::plan::{How, ImportOptions, ImportPlan, ImportTable, plan as make_plan};
+use super::{Count, SOURCE, Tenant};
+use crate::jobs::shared::Shared;
+use crate::migrations::apply::guard;
+use crate::migrations::apply::keys;
+use crate::migrations::apply::run::Fault;
+use crate::migrations::apply::step::{
+    self, BEGIN, BOOKKEEPING, CLEAN, Flag, StepEnd, classify, durable_sql, fence_sql, step_done_sql,
+};
+use crate::migrations::apply::wire::{self, Trouble};
+use crate::model::ident::{Ident, SchemaName, literal};
+use crate::model::job::LogMark;
+use crate::postgres::session::{TextRow, WriterSession};
+use crate::text::grouped;
+
+/// Runs it.
+pub(super) async fn run(
+    session: &WriterSession,
+    plan: &ImportPlan,
+    tenant: &Tenant,
+    shared: &Shared<'_>,
+    tries: u32,
+) -> StepEnd {
+    let started = Instant::now();
+    let xid = match open(session, tenant, shared).await {
+        Ok(xid) => xid,
+        Err(end) => return step::left(&session.client, end).await,
+    };
+    let work = Work { session, plan, tenant, shared };
+    let counts = match work.all().await {
+        Ok(counts) => counts,
+        Err(end) => return end,
+    };
+    if let Err(trouble) = wire::ask(&session.client, &work.record_sql(&counts, tries), BOOKKEEPING).await {
+        return ended(&trouble);
+    }
+    step::commit(&session.client, xid, started).await
+}
+
+fn ended(trouble: &Trouble) -> StepEnd {
+    match trouble {
+        Trouble::Lost(why) => StepEnd::Lost(why.clone()),
+        Trouble::Server(_) => classify(Fault::server(trouble)),
+    }
+}
+
+fn failed(words: impl Into<String>) -> StepEnd {
+    StepEnd::Failed(Fault::ours(words.into()))
+}
+
+/// BEGIN, limits, fence, the tenant's lock, and whether it still is the tenant of the plan. The transaction's number.
+async fn open(session: &WriterSession, tenant: &Tenant, shared: &Shared<'_>) -> Result<String, StepEnd> {
+    let sql = format!(
+        "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({key}); \
+         SELECT pg_catalog.txid_current()::text, (SELECT n.oid::text FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {schema}::name), \
+         (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}), \
+         pg_catalog.set_config('row_security', 'off', true); {registry}",
+        limits = shared.limits.sql(),
+        fence = fence_sql(shared.fence),
+        key = keys::tenant(tenant.schema.raw()),
+        schema = literal(tenant.schema.raw()),
+        job = shared.fence.job,
+        seq = tenant.seq,
+        registry = tenant.registry_check.as_deref().unwrap_or("SELECT 1;"),
+    );
+    let rows = wire::ask_behind(&session.client, &[CLEAN, BEGIN, &sql], BOOKKEEPING)
+        .await
+        .map_err(|trouble| ended(&trouble))?;
+    let [_, fence, lock, facts, registry] = rows.as_slice() else {
+        return Err(failed("the server's answer to the checks has an unexpected form"));
+    };
+    let Some(fence) = fence.first() else { return Err(StepEnd::Fenced) };
+    if fence.is_true(0) {
+        return Err(StepEnd::Flagged(Flag::Cancel));
+    }
+    if fence.is_true(1) {
+        return Err(StepEnd::Flagged(Flag::Pause));
+    }
+    if !lock.first().is_some_and(|row| row.is_true(0)) {
+        return Err(StepEnd::Locked(Fault::ours("another tenantui session works in this schema")));
+    }
+    let text = |column: usize| facts.first().and_then(|row: &TextRow| row.text(column));
+    if text(2) == Some("done") {
+        return Err(StepEnd::Already);
+    }
+    if text(1).and_then(|oid| oid.parse().ok()) != Some(tenant.schema_oid) {
+        return Err(failed("the schema is not the one of the plan: it was dropped or made again. Make a new plan"));
+    }
+    if registry.is_empty() {
+        return Err(failed("the tenant's registry row is not as it was when the plan was made. Make a new plan"));
+    }
+    Ok(text(0).unwrap_or_default().to_owned())
+}
+
+struct Work<'w, 'a> {
+    session: &'w WriterSession,
+    plan: &'w ImportPlan,
+    tenant: &'w Tenant,
+    shared: &'w Shared<'a>,
+}
+
+impl Work<'_, '_> {
+    async fn ask(&self, sql: &str) -> Result<Vec<Vec<TextRow>>, StepEnd> {
+        let patience = self.shared.limits.patience();
+        wire::ask(&self.session.client, sql, patience).await.map_err(|trouble| ended(&trouble))
+    }
+
+    /// The data; how many rows each table has got.
+    async fn all(&self) -> Result<Vec<(String, u64)>, StepEnd> {
+        let facts = self.ask(&Facts::sql(&self.tenant.schema)).await?;
+        let facts = Facts::parse(facts.first().map(Vec::as_slice).unwrap_or_default())
+            .map_err(|error| failed(error.to_string()))?;
+        self.as_planned(&facts).await?;
+        self.ask(&self.lock_sql()).await?;
+        let before = self.counts().await?;
+        if let Some(full) = before.iter().find_map(has_rows) {
+            return Err(failed(full));
+        }
+        match self.plan.how {
+            How::Copy => self.copy().await?,
+            How::Move => self.move_over().await?,
+        }
+        let mut got = Vec::with_capacity(before.len());
+        for was in &before {
+            let there = self.count_of_target(&was.table).await?;
+            if there != was.source {
+                return Err(failed(format!(
+                    "{} had {} rows in public and has {there} in the tenant: rolled back",
+                    was.table, was.source
+                )));
+            }
+            let text = format!("{}   {} rows", was.table, grouped(there));
+            self.shared.reports.line(LogMark::Note, &self.tenant.slug, text).await;
+            got.push((was.table.clone(), there));
+        }
+        Ok(got)
+    }
+
+    /// Both schemas are as they were when the plan was confirmed.
+    async fn as_planned(&self, facts: &Facts) -> Result<(), StepEnd> {
+        let tables = self.plan.tables.iter().map(|table| table.name.clone()).collect();
+        let options = ImportOptions { how: self.plan.how, tables, not: Vec::new() };
+        let now = make_plan(facts, &options).map_err(|wrong| failed(wrong.join("; ")))?;
+        let same =
+            now.tables == self.plan.tables && now.circles == self.plan.circles && now.triggers == self.plan.triggers;
+        if !same {
+            return Err(failed("the tables are not as they were when the plan was made. Make a new plan"));
+        }
+        if self.plan.how == How::Move {
+            let rows = self.ask(&outside_sql(&oids(facts, self.plan))).await?;
+            let outside = rows.iter().flatten().filter_map(|row| row.text(0).map(str::to_owned)).collect();
+            depends(outside).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Nobody writes to the source while its rows are counted and copied, nor to the tenant's tables.
+    fn lock_sql(&self) -> String {
+        let source = SOURCE;
+        let list = |schema: &str| {
+            self.plan.tables.iter().map(|table| qualified(schema, &table.name)).collect::<Vec<_>>().join(", ")
+        };
+        match self.plan.how {
+            How::Copy => format!(
+                "LOCK TABLE {} IN SHARE MODE; LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
+                list(source),
+                list(self.tenant.schema.raw())
+            ),
+            How::Move => format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", list(source)),
+        }
+    }
+
+    async fn counts(&self) -> Result<Vec<Count>, StepEnd> {
+        let mut counts = Vec::with_capacity(self.plan.tables.len());
+        for table in &self.plan.tables {
+            let rows = self.ask(&count_sql(&self.tenant.schema, self.plan.how, &table.name)).await?;
+            let row = rows.iter().flatten().next();
+            let number = |column: usize| row.and_then(|row| row.text(column)).and_then(|text| text.parse().ok());
+            counts.push(Count { table: table.name.clone(), source: number(0).unwrap_or_default(), target: number(1) });
+        }
+        Ok(counts)
+    }
+
+    async fn count_of_target(&self, table: &str) -> Result<u64, StepEnd> {
+        let sql = format!("SELECT pg_catalog.count(*) FROM {}", qualified(self.tenant.schema.raw(), table));
+        let rows = self.ask(&sql).await?;
+        Ok(rows.iter().flatten().next().and_then(|row| row.text(0)).and_then(|n| n.parse().ok()).unwrap_or_default())
+    }
+
+    async fn copy(&self) -> Result<(), StepEnd> {
+        let schema = self.tenant.schema.raw();
+        // What checks and indexes call stands in the tenant's schema.
+        let path = literal(&guard::search_path(&self.tenant.schema, self.shared.search_path_extra));
+        let mut begin = format!("SELECT pg_catalog.set_config('search_path', {path}, true);");
+        for trigger in &self.plan.triggers {
+            let table = qualified(schema, &trigger.table);
+            begin.push_str(&format!(" ALTER TABLE {table} DISABLE TRIGGER {};", quoted(&trigger.name)));
+        }
+        for key in &self.plan.circles {
+            let table = qualified(schema, &key.table);
+            let name = quoted(&key.name);
+            begin.push_str(&format!(" ALTER TABLE {table} ALTER CONSTRAINT {name} DEFERRABLE INITIALLY DEFERRED;"));
+        }
+        self.ask(&begin).await?;
+        for table in self.plan.tables.iter().filter(|table| !table.columns.is_empty()) {
+            self.ask(&insert_sql(schema, table)).await?;
+        }
+        let mut end = "SET CONSTRAINTS ALL IMMEDIATE;".to_owned();
+        for table in &self.plan.tables {
+            end.push_str(&sequences_sql(schema, table));
+        }
+        for key in &self.plan.circles {
+            let table = qualified(schema, &key.table);
+            end.push_str(&format!(" ALTER TABLE {table} ALTER CONSTRAINT {} NOT DEFERRABLE;", quoted(&key.name)));
+        }
+        for trigger in &self.plan.triggers {
+            let how = match trigger.enabled.as_str() {
+                "A" => "ENABLE ALWAYS",
+                "R" => "ENABLE REPLICA",
+                _ => "ENABLE",
+            };
+            let table = qualified(schema, &trigger.table);
+            end.push_str(&format!(" ALTER TABLE {table} {how} TRIGGER {};", quoted(&trigger.name)));
+        }
+        self.ask(&end).await.map(|_| ())
+    }
+
+    async fn move_over(&self) -> Result<(), StepEnd> {
+        for table in &self.plan.tables {
+            let table = qualified(SOURCE, &table.name);
+            self.ask(&format!("ALTER TABLE {table} SET SCHEMA {}", self.tenant.schema.quoted())).await?;
+        }
+        Ok(())
+    }
+
+    /// The step, its note and the audit's row.
+    fn record_sql(&self, counts: &[(String, u64)], tries: u32) -> String {
+        let rows: u64 = counts.iter().map(|(_, count)| count).sum();
+        let (verb, how) = match self.plan.how {
+            How::Copy => ("copied", "copy"),
+            How::Move => ("moved", "move"),
+        };
+        let tables = if counts.len() == 1 { "1 table".to_owned() } else { format!("{} tables", counts.len()) };
+        let note = format!("{verb} {tables}, {} rows", grouped(rows));
+        let counted: serde_json::Map<String, serde_json::Value> =
+            counts.iter().map(|(table, count)| (table.clone(), (*count).into())).collect();
+        let after = serde_json::json!({"how": how, "from": SOURCE, "rows": counted}).to_string();
+        let (job, seq) = (self.shared.fence.job, self.tenant.seq);
+        format!(
+            "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {durable} {step} \
+             UPDATE tenantui.step SET note = {note} WHERE job_id = {job} AND seq = {seq}; \
+             INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'import', {schema}, \
+             {job}, {after}::jsonb, 'done');",
+            durable = durable_sql(true),
+            step = step_done_sql(self.shared.fence, seq, tries, "NULL"),
+            note = literal(&note),
+            os_user = literal(self.shared.os_user),
+            schema = literal(self.tenant.schema.raw()),
+            after = literal(&after),
+        )
+    }
+}
+
+/// `"schema"."table"`. Names of both come from the catalog.
+fn qualified(schema: &str, table: &str) -> String {
+    format!("{}.{}", quoted(schema), quoted(table))
+}
+
+fn quoted(name: &str) -> String {
+    // The catalog holds no name that is none; one that the record was given by hand is refused by the server.
+    Ident::new(name).map_or_else(|_| "\"\"".to_owned(), |name| name.quoted())
+}
+
+/// One row: the rows in the source, and in the tenant where the table is there before.
+pub(super) fn count_sql(schema: &SchemaName, how: How, table: &str) -> String {
+    let target = match how {
+        How::Copy => format!("(SELECT pg_catalog.count(*) FROM {})", qualified(schema.raw(), table)),
+        How::Move => "NULL::bigint".to_owned(),
+    };
+    format!("SELECT (SELECT pg_catalog.count(*) FROM {}), {target}", qualified(SOURCE, table))
+}
+
+/// Why a table that has rows gets none.
+pub(super) fn has_rows(count: &Count) -> Option<String> {
+    let rows = count.target.filter(|rows| *rows > 0)?;
+    Some(format!(
+        "the tenant's {} has {} rows already: nothing is mixed into what is there",
+        count.table,
+        grouped(rows)
+    ))
+}
+
+/// What must not depend on tables that are moved.
+pub(super) fn depends(outside: Vec<String>) -> Result<(), String> {
+    if outside.is_empty() {
+        return Ok(());
+    }
+    let more = outside.len().saturating_sub(8);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let shown: Vec<String> = outside.into_iter().take(8).collect();
+    Err(format!(
+        "what stays in public depends on the tables: {}{more}. Move those too, or remove them first",
+        shown.join(", ")
+    ))
+}
+
+/// The oids of the tables that are moved.
+pub(super) fn oids(facts: &Facts, plan: &ImportPlan) -> Vec<u32> {
+    plan.tables.iter().filter_map(|table| facts.table(true, &table.name)).map(|table| table.oid).collect()
+}
+
+fn insert_sql(schema: &str, table: &ImportTable) -> String {
+    let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
+    let values: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| match &column.own_type {
+            // The two schemas have a type each: by its text the value goes from one to the other.
+            Some(own) => format!("{}::text::{}{own}", quoted(&column.name), quoted(schema)),
+            None => quoted(&column.name),
+        })
+        .collect();
+    format!(
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}",
+        qualified(schema, &table.name),
+        names.join(", "),
+        values.join(", "),
+        qualified(SOURCE, &table.name)
+    )
+}
+
+/// The tenant's sequences go on where the source's are, and behind every value that was copied.
+fn sequences_sql(schema: &str, table: &ImportTable) -> String {
+    let mut sql = String::new();
+    for column in &table.columns {
+        let Some(sequence) = &column.sequence else { continue };
+        let counted = match &column.source_sequence {
+            Some(source) => format!("(SELECT CASE WHEN s.is_called THEN s.last_value END FROM {source} AS s)"),
+            None => "NULL::bigint".to_owned(),
+        };
+        sql.push_str(&format!(
+            " SELECT pg_catalog.setval({}, v.last, true) FROM (SELECT GREATEST(pg_catalog.max({})::bigint, {counted}) AS last \
+             FROM {}) AS v WHERE v.last IS NOT NULL;",
+            literal(sequence),
+            quoted(&column.name),
+            qualified(schema, &table.name)
+        ));
+    }
+    sql
+}

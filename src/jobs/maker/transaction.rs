@@ -1,0 +1,315 @@
+//! One transaction of making a tenant: the checks, the row, the schema, the files with their ledger rows, the seed, the
+//! record; COMMIT by itself.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_postgres::Client;
+
+use super::role::{create_sql as create_role_sql, grants_sql};
+use super::sql::{insert_sql, tail_sql};
+use super::{Maker, Opened, Part, words};
+use crate::jobs::params::Value;
+use crate::jobs::preflight::{taken_like_sql, taken_names};
+use crate::jobs::report::seconds;
+use crate::jobs::shared::Shared;
+use crate::jobs::transacted::End;
+use crate::layout::CheckedName;
+use crate::layout::naming::fold;
+use crate::migrations::apply::guard::{self, Guard};
+use crate::migrations::apply::keys;
+use crate::migrations::apply::ledger::Way;
+use crate::migrations::apply::run::{self, Fault, FileEnd};
+use crate::migrations::apply::step::{self, BEGIN, BOOKKEEPING, CLEAN, Flag, StepEnd, classify, fence_sql};
+use crate::migrations::apply::wire::{self, Trouble};
+use crate::migrations::folder::MigrationFile;
+use crate::model::ident::{IdentError, literal};
+use crate::model::job::{LogMark, StepAction};
+use crate::postgres::session::TextRow;
+
+/// Makes this part of the tenant, or nothing of it.
+pub(in crate::jobs) async fn make(
+    client: &Client,
+    maker: &Maker<'_>,
+    shared: &Shared<'_>,
+    part: Part,
+    tries: u32,
+) -> End {
+    let started = Instant::now();
+    let last = |end: StepEnd| End { end, seq: maker.first(StepAction::Active) };
+    let nonce = uuid::Uuid::new_v4().simple().to_string();
+    let xid = match open(client, maker, shared, part, &nonce).await {
+        Ok(xid) => xid,
+        Err(end) => return End { end: step::left(client, end).await, seq: maker.mark(part) },
+    };
+    let opened = match row_and_schema(client, maker, shared, part, xid, nonce).await {
+        Ok(opened) => opened,
+        Err(end) => return end,
+    };
+    if let Err(end) = role(client, maker, shared, part).await {
+        return end;
+    }
+    if let Err(end) = migrations(client, maker, shared, part, &opened).await {
+        return end;
+    }
+    if part.makes_row()
+        && let Err(end) = grants_and_seed(client, maker, shared, &opened).await
+    {
+        return end;
+    }
+    let tail = match tail_sql(maker, shared, part, &opened, tries) {
+        Ok(tail) => tail,
+        Err(error) => return last(StepEnd::Failed(Fault::ours(error.to_string()))),
+    };
+    match wire::ask(client, &tail, BOOKKEEPING).await {
+        Ok(rows) if maker.registry.is_none() || rows.get(1).is_some_and(|rows| rows.len() == 1) => {}
+        Ok(_) => {
+            let fault =
+                Fault::ours("the new registry row is not as it was written (a trigger or a policy?); rolled back");
+            return last(StepEnd::Failed(fault));
+        }
+        Err(trouble) => return last(ended(&trouble)),
+    }
+    let end = step::commit(client, opened.guard.xid, started).await;
+    End { end, seq: maker.mark(part) }
+}
+
+/// A step without a file is through in the open transaction.
+async fn told(maker: &Maker<'_>, shared: &Shared<'_>, action: StepAction) {
+    if maker.is_alone {
+        shared.reports.line(LogMark::Note, &maker.slug, words(action)).await;
+        maker.through(shared, maker.first(action)).await;
+    }
+}
+
+fn ended(trouble: &Trouble) -> StepEnd {
+    match trouble {
+        Trouble::Lost(why) => StepEnd::Lost(why.clone()),
+        Trouble::Server(_) => classify(Fault::server(trouble)),
+    }
+}
+
+/// BEGIN, limits, fence, the locks of the name, and behind them every name there is. Returns the transaction's number.
+async fn open(
+    client: &Client,
+    maker: &Maker<'_>,
+    shared: &Shared<'_>,
+    part: Part,
+    nonce: &str,
+) -> Result<String, StepEnd> {
+    let numbers = maker.provision.row.iter().any(|value| value.value == Value::NextNumber);
+    let registry_lock = if numbers {
+        format!(", pg_catalog.pg_try_advisory_xact_lock({})", keys::name("/registry"))
+    } else {
+        ", true".to_owned()
+    };
+    let shared_by_all = |file: &Arc<MigrationFile>| file.is_one_at_a_time();
+    let seed = maker.seed.iter().filter(|_| part.makes_row());
+    let turn = if maker.in_transaction(part).filter_map(|step| step.file.as_ref()).chain(seed).any(shared_by_all) {
+        format!("pg_catalog.pg_try_advisory_xact_lock({})", keys::shared())
+    } else {
+        "true".to_owned()
+    };
+    // Where the tool has a lock of each schema, it is kept out of the one that it may see before it is whole.
+    let tool = shared.ledger.schema_key(shared.database, &maker.schema).filter(|_| maker.has_ledger);
+    let tool = tool.map_or_else(|| "true".to_owned(), |key| format!("pg_catalog.pg_try_advisory_xact_lock({key})"));
+    let sql = format!(
+        "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({name}), pg_catalog.pg_try_advisory_xact_lock({schema_name}), \
+         pg_catalog.pg_try_advisory_xact_lock({tenant}){registry_lock}, {turn}, {tool}; \
+         SELECT pg_catalog.txid_current()::text, pg_catalog.set_config('tenantui.nonce', {nonce}, true), \
+         (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}); {taken}",
+        limits = shared.limits.sql(),
+        fence = fence_sql(shared.fence),
+        name = keys::name(&fold(&maker.slug)),
+        schema_name = keys::name(&format!("/schema/{}", fold(maker.schema.raw()))),
+        tenant = keys::tenant(maker.schema.raw()),
+        nonce = literal(nonce),
+        job = shared.fence.job,
+        seq = maker.mark(part),
+        taken = taken_like_sql(
+            maker.registry.as_ref().map(|registry| (&registry.table, &registry.slug)),
+            &maker.slug,
+            maker.schema.raw()
+        ),
+    );
+    let rows = wire::ask_behind(client, &[CLEAN, BEGIN, &sql], BOOKKEEPING).await.map_err(|trouble| ended(&trouble))?;
+    let [_, fence, locks, facts, taken @ ..] = rows.as_slice() else {
+        return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
+    };
+    let Some(fence) = fence.first() else { return Err(StepEnd::Fenced) };
+    if fence.is_true(0) {
+        return Err(StepEnd::Flagged(Flag::Cancel));
+    }
+    if fence.is_true(1) {
+        return Err(StepEnd::Flagged(Flag::Pause));
+    }
+    if !locks.first().is_some_and(|row| (0..4).all(|column| row.is_true(column))) {
+        return Err(StepEnd::Locked(Fault::ours("another tenantui session is making a tenant of this name")));
+    }
+    if !locks.first().is_some_and(|row| row.is_true(4)) {
+        return Err(StepEnd::Queued);
+    }
+    if !locks.first().is_some_and(|row| row.is_true(5)) {
+        let words = format!("the lock of {} for this schema is held: it is at work there", shared.ledger.tool());
+        return Err(StepEnd::Locked(Fault::ours(words)));
+    }
+    let facts = facts.first();
+    if facts.and_then(|row| row.text(2)) == Some("done") {
+        return Err(StepEnd::Already);
+    }
+    let name = CheckedName { slug: maker.slug.clone(), schema: maker.schema.clone() };
+    let mut taken = taken_names(taken);
+    if let Part::Row(_) = part {
+        // The schema is this job's own: whether it still is, is looked at next.
+        taken.schemas.retain(|schema| schema != maker.schema.raw());
+    }
+    if let Err(error) = taken.check(&name) {
+        return Err(StepEnd::Failed(Fault::ours(format!("{error}; nothing was made"))));
+    }
+    Ok(facts.and_then(|row| row.text(0)).unwrap_or_default().to_owned())
+}
+
+/// The row, the schema, and the search path of the files.
+async fn row_and_schema(
+    client: &Client,
+    maker: &Maker<'_>,
+    shared: &Shared<'_>,
+    part: Part,
+    xid: String,
+    nonce: String,
+) -> Result<Opened, End> {
+    let at = |action: StepAction, end: StepEnd| End { end, seq: maker.first(action) };
+    let broken = |error: IdentError| at(StepAction::Row, StepEnd::Failed(Fault::ours(error.to_string())));
+    let insert = if part.makes_row() { insert_sql(maker).map_err(broken)? } else { "SELECT NULL::text;".to_owned() };
+    let rows = wire::ask(client, &insert, BOOKKEEPING)
+        .await
+        .map_err(|trouble| at(StepAction::Row, taken_meanwhile(&trouble)))?;
+    let id = rows.iter().flatten().next().and_then(|row| row.text(0)).map(str::to_owned);
+    let path = guard::search_path(&maker.schema, shared.search_path_extra);
+    let create =
+        if part.makes_schema() { format!("CREATE SCHEMA {}", maker.schema.quoted()) } else { "SELECT 1".to_owned() };
+    let schema = format!(
+        "{create}; SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {name}::name; \
+         SELECT pg_catalog.set_config('search_path', {path}, true); SELECT pg_catalog.current_schema()::text, {settings};",
+        name = literal(maker.schema.raw()),
+        path = literal(&path),
+        settings = guard::SETTINGS_SQL,
+    );
+    let rows = wire::ask(client, &schema, BOOKKEEPING)
+        .await
+        .map_err(|trouble| at(StepAction::Schema, taken_meanwhile(&trouble)))?;
+    let text = |set: usize, column: usize| {
+        rows.get(set).and_then(|rows: &Vec<TextRow>| rows.first()).and_then(|row| row.text(column)).map(str::to_owned)
+    };
+    if text(3, 0).as_deref() != Some(maker.schema.raw()) {
+        let fault = Fault::ours("search_path does not lead to the new schema; rolled back");
+        return Err(at(StepAction::Schema, StepEnd::Failed(fault)));
+    }
+    let oid = text(1, 0).unwrap_or_default();
+    if let Part::Row(expected) = part
+        && oid != expected.to_string()
+    {
+        let words = "the schema is not the one that this job made; no registry row was written. Cancel the job";
+        return Err(at(StepAction::Row, StepEnd::Failed(Fault::ours(words))));
+    }
+    let settings = text(3, 1).unwrap_or_default();
+    if part.makes_row() {
+        told(maker, shared, StepAction::Row).await;
+    }
+    if part.makes_schema() {
+        told(maker, shared, StepAction::Schema).await;
+    }
+    let guard = Guard { xid, nonce, schema: maker.schema.clone(), path, settings };
+    Ok(Opened { guard, id, oid })
+}
+
+/// Somebody who is not tenantui took the name between the look and the write.
+fn taken_meanwhile(trouble: &Trouble) -> StepEnd {
+    match trouble {
+        // A row, a schema, a role: roles are of the whole server, and any of its databases may have made one.
+        Trouble::Server(refused) if matches!(refused.sqlstate.as_str(), "23505" | "42P06" | "42710") => {
+            let words = format!("the name was taken meanwhile: {}; nothing was made", refused.message.raw());
+            StepEnd::Failed(Fault { message: words.into(), ..Fault::server(trouble) })
+        }
+        Trouble::Server(_) | Trouble::Lost(_) => ended(trouble),
+    }
+}
+
+/// The ledger, and every file with its row; the guard after each.
+async fn migrations(
+    client: &Client,
+    maker: &Maker<'_>,
+    shared: &Shared<'_>,
+    part: Part,
+    opened: &Opened,
+) -> Result<(), End> {
+    if !maker.has_ledger || !part.makes_schema() {
+        return Ok(());
+    }
+    let fail = |seq: i32, fault: Fault| End { end: StepEnd::Failed(fault), seq };
+    let schema_seq = maker.first(StepAction::Schema);
+    let table = shared.ledger.table(&maker.schema).map_err(|error| fail(schema_seq, Fault::ours(error.to_string())))?;
+    let create = shared.ledger.create_sql(&table);
+    if let Err(trouble) = wire::ask(client, &create, BOOKKEEPING).await {
+        return Err(End { end: ended(&trouble), seq: schema_seq });
+    }
+    for step in maker.in_transaction(part) {
+        let (seq, Some(file)) = (&step.seq, &step.file) else { continue };
+        let started = Instant::now();
+        let before = shared.ledger.before_sql(&table);
+        let after = format!("{} {}", opened.guard.sql(), shared.ledger.after_sql(&table, file, Way::Up { from: None }));
+        let end = run::file(client, &before, file, file.verify.as_deref(), &after, shared.limits.patience()).await;
+        if let Some(end) = file_ended(end) {
+            return Err(End { end, seq: *seq });
+        }
+        if maker.is_alone {
+            let text = format!("migrate {}   {}", file.version.raw(), seconds(started.elapsed()));
+            shared.reports.line(LogMark::Note, &maker.slug, text).await;
+            maker.through(shared, *seq).await;
+        }
+    }
+    Ok(())
+}
+
+/// `None`: it ran.
+fn file_ended(end: FileEnd) -> Option<StepEnd> {
+    match end {
+        FileEnd::Ran => None,
+        FileEnd::Refused(fault) => Some(classify(fault)),
+        FileEnd::Escaped(fault) => Some(StepEnd::Escaped(fault)),
+        FileEnd::Lost(why) => Some(StepEnd::Lost(why)),
+    }
+}
+
+/// The tenant's role, and what it gets of all that is made later.
+async fn role(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, part: Part) -> Result<(), End> {
+    if !part.makes_schema() {
+        return Ok(());
+    }
+    let at = |end: StepEnd| End { end, seq: maker.first(StepAction::Role) };
+    let sql = match create_role_sql(maker, shared.database).await {
+        Ok(Some(sql)) => sql,
+        Ok(None) => return Ok(()),
+        Err(error) => return Err(at(StepEnd::Failed(Fault::ours(error.to_string())))),
+    };
+    // Its statements name everything in full.
+    wire::ask(client, &sql, BOOKKEEPING).await.map_err(|trouble| at(taken_meanwhile(&trouble)))?;
+    told(maker, shared, StepAction::Role).await;
+    Ok(())
+}
+
+/// What the role gets of all that is there now, and the seed.
+async fn grants_and_seed(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, opened: &Opened) -> Result<(), End> {
+    if let Some(sql) = grants_sql(maker) {
+        let at = |trouble: Trouble| End { end: ended(&trouble), seq: maker.first(StepAction::Grants) };
+        wire::ask(client, &sql, BOOKKEEPING).await.map_err(at)?;
+        told(maker, shared, StepAction::Grants).await;
+    }
+    let Some(seed) = &maker.seed else { return Ok(()) };
+    let end = run::file(client, "SELECT 1", seed, None, &opened.guard.sql(), shared.limits.patience()).await;
+    if let Some(end) = file_ended(end) {
+        return Err(End { end, seq: maker.first(StepAction::Seed) });
+    }
+    told(maker, shared, StepAction::Seed).await;
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! `provision` from the command: files of tenants, what is there already, roles and seeds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::cli::{fields, json, text};
+use crate::cli_fleet::{Fleet, slugs, tenant};
+use crate::support::{pg, program, wait_until};
+
+fn csv(fleet: &Fleet, text: &str) -> PathBuf {
+    let path = fleet.home.path().join("tenants.csv");
+    fs::write(&path, text).expect("written");
+    path
+}
+
+fn from(path: &Path, more: &[&str]) -> Vec<String> {
+    let words = ["provision", "--from", path.to_str().expect("a path")].into_iter().chain(more.iter().copied());
+    words.map(str::to_owned).collect()
+}
+
+fn run(fleet: &Fleet, code: i32, path: &Path, more: &[&str]) -> std::process::Output {
+    let words = from(path, more);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    fleet.expect(code, &words)
+}
+
+#[test]
+fn a_file_of_tenants_is_made_and_made_again_without_harm() {
+    let fleet = Fleet::new();
+    fleet.init();
+    fleet.database.sql(
+        "alter table public.tenants add column plan text check (plan in ('free', 'pro')), add column settings jsonb",
+    );
+    let path =
+        csv(&fleet, "slug,name,plan,settings\none,One Ltd,pro,\"{\"\"a\"\": 1}\"\ntwo,Two Ltd,,\nacme,ACME Corp,,\n");
+    let dry = json(&run(&fleet, 0, &path, &["--dry-run", "--json"]));
+    assert_eq!((dry["tenants"].as_array().map(Vec::len), &dry["present"]), (Some(2), &json!(["acme"])), "{dry}");
+    assert_eq!(dry["tenant"], json!(null));
+    let made = json(&run(&fleet, 0, &path, &["--yes", "--json"]));
+    assert_eq!(fields(&made), ["jobs", "tenants"]);
+    for slug in ["one", "two"] {
+        let row = tenant(&made, "tenant", slug);
+        assert_eq!((row["result"].as_str(), row["version"].as_str()), (Some("done"), Some("20260301000000")));
+    }
+    let there = tenant(&made, "tenant", "acme");
+    assert_eq!((there["result"].as_str(), there["message"].as_str()), (Some("done"), Some("already provisioned")));
+    let row = "select name || plan || (settings->>'a') from public.tenants where slug = 'one'";
+    assert_eq!(fleet.database.value(row), "One Ltdpro1");
+    // Once more: nothing is left to do, and no job is made.
+    let again = json(&run(&fleet, 0, &path, &["--yes", "--json"]));
+    assert_eq!((again["jobs"].as_array().map(Vec::len), again["tenants"].as_array().map(Vec::len)), (Some(0), Some(3)));
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "1");
+    // What is there in another form is named with its line, and nothing is done.
+    let path = csv(
+        &fleet,
+        "slug,name,plan,settings\nthree,Three,,\none,Other,,\ntwo,Two Ltd,pro,\none-more,X,,\nacme,ACME Corp,,\"{\"\"b\"\": 2}\"\n",
+    );
+    let words = text(&run(&fleet, 5, &path, &["--yes"]).stderr);
+    for wanted in [
+        "tenants.csv:3: the tenant one exists already, and not as it is asked for: its name is \"One Ltd\"",
+        "tenants.csv:4: the tenant two exists already, and not as it is asked for: its plan is none",
+        "tenants.csv:6: the tenant acme exists already, and not as it is asked for: its settings are others",
+        "3 lines of it are wrong",
+    ] {
+        assert!(words.contains(wanted), "{wanted} in {words}");
+    }
+    // Names that the layout refuses and schemas that are left over, each with its line.
+    let path = csv(&fleet, "slug,name\nBad_Slug,B\nlost,Lost\nfine,Fine\n");
+    let words = text(&run(&fleet, 2, &path, &["--yes"]).stderr);
+    assert!(words.contains("tenants.csv:2: \"Bad_Slug\" cannot be a tenant"), "{words}");
+    assert!(
+        words.contains("tenants.csv:3: the schema \"tenant_lost\" exists already") && words.contains("repair"),
+        "{words}"
+    );
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "1");
+    assert!(!slugs(&fleet.json(0, &["tenants", "--json"])).contains(&"three"));
+}
+
+#[test]
+fn one_tenant_that_is_there_as_asked_is_already_provisioned() {
+    let fleet = Fleet::new();
+    fleet.init();
+    let same = ["provision", "acme", "--name", "ACME Corp", "--yes", "--json"];
+    let there = fleet.json(0, &same);
+    assert_eq!(tenant(&there, "tenant", "acme")["message"], "already provisioned");
+    let words = text(&fleet.expect(5, &["provision", "acme", "--name", "Other", "--yes"]).stderr);
+    assert!(words.contains("its name is \"ACME Corp\""), "{words}");
+    fleet.database.sql("update public.tenants set status = 'suspended' where slug = 'acme'");
+    assert!(text(&fleet.expect(5, &same).stderr).contains("it is suspended"));
+    fleet
+        .database
+        .sql("update public.tenants set status = 'active' where slug = 'acme'; drop schema tenant_acme cascade");
+    assert!(text(&fleet.expect(5, &same).stderr).contains("its registry row has no schema"));
+    fleet.database.sql("create schema tenant_acme");
+    assert!(text(&fleet.expect(5, &same).stderr).contains("there and empty"));
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+    fleet.expect(2, &["provision", "acme"]);
+    fleet.expect(2, &["provision", "acme", "--name", "A", "--from", "x.csv"]);
+    fleet.expect(2, &["provision", "acme", "--name", "A", "--parallel", "3"]);
+}
+
+#[test]
+fn a_role_is_made_with_its_password_as_data_and_a_seed_runs() {
+    let fleet = Fleet::new();
+    fleet.init();
+    let slug = pg().role("cli").replace('_', "-");
+    let seed = fleet.home.path().join("seed.sql");
+    fs::write(&seed, "create table seeded (id int); insert into seeded values (1), (2);").expect("written");
+    let words = ["provision", &slug, "--name", "Roled", "--role", "--seed", seed.to_str().expect("a path"), "--yes"];
+    let plan = text(&fleet.expect(0, &[&words[..7], &["--dry-run"]].concat()).stdout);
+    assert!(plan.contains("with a password that is shown once") && plan.contains("seed.sql"), "{plan}");
+    let output = fleet.expect(0, &[&words[..], &["--json"]].concat());
+    let made = json(&output);
+    assert_eq!(fields(&made), ["credentials", "jobs", "tenants"]);
+    let role = format!("tenant_{}", slug.replace('-', "_"));
+    let credentials = &made["credentials"][0];
+    let password = credentials["password"].as_str().expect("a password");
+    assert_eq!(
+        (credentials["tenant"].as_str(), credentials["role"].as_str(), password.len()),
+        (Some(slug.as_str()), Some(role.as_str()), 32)
+    );
+    assert!(!text(&output.stderr).contains(password), "data goes to standard output alone");
+    assert_eq!(fleet.database.value(&format!("select count(*) from {role}.seeded")), "2");
+    // Told once: the job's results are told again, the password is not.
+    let id = made["jobs"][0]["id"].to_string();
+    let told = text(&fleet.expect(0, &["job", &id, "--json"]).stdout);
+    assert!(!told.contains(password) && !told.contains("credentials"), "{told}");
+    assert!(!text(&fleet.expect(0, &["audit", "--json"]).stdout).contains(password));
+    // The role outlives its tenant here; the name is refused until it is gone.
+    fleet.database.sql(&format!("delete from public.tenants where slug = '{slug}'; drop schema {role} cascade"));
+    let words = text(&fleet.expect(5, &words).stderr);
+    assert!(words.contains(&role) && words.contains("exists already on this server"), "{words}");
+    // A seed that a rule refuses, before anything is asked.
+    fs::write(&seed, "select 1;\ncommit;").expect("written");
+    let words = text(
+        &fleet
+            .expect(2, &["provision", "x-y", "--name", "X", "--seed", seed.to_str().expect("a path"), "--yes"])
+            .stderr,
+    );
+    assert!(words.contains("seed.sql:2:"), "{words}");
+}
+
+/// Killed in the middle, run again: what was made is there, what was left is finished, and the rest is made.
+#[test]
+fn a_killed_run_is_gone_on_with_by_the_same_command() {
+    let fleet = Fleet::new();
+    fleet.init();
+    fleet.file("20260501000000-slow", "select pg_sleep(0.1);");
+    let lines: String = (0..30).map(|n| format!("new-{n:02},New {n}\n")).collect();
+    let path = csv(&fleet, &format!("slug,name\n{lines}"));
+    let mut child = std::process::Command::new(program())
+        .env_clear()
+        .env("HOME", fleet.home.path())
+        .arg("--config")
+        .arg(fleet.home.path().join("config.toml"))
+        .args(from(&path, &["--yes", "--parallel", "2"]))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let made = || fleet.database.value("select count(*) from public.tenants where slug like 'new-%'");
+    wait_until(Duration::from_secs(30), "some tenants", || made().parse::<u32>().unwrap_or(0) >= 3);
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    let again = json(&run(&fleet, 0, &path, &["--yes", "--json"]));
+    assert_eq!((made(), again["tenants"].as_array().map(Vec::len)), ("30".into(), Some(30)), "{again}");
+    assert_eq!(again["jobs"].as_array().map(Vec::len), Some(1), "the killed one, finished: {again}");
+    let whole = "select count(*) from pg_class where relname = 'schema_migrations' and relnamespace::regnamespace::text like 'tenant_new%'";
+    assert_eq!(fleet.database.value(whole), "30");
+    assert_eq!(
+        fleet.database.value("select count(*) from tenantui.audit where action = 'provision' and outcome = 'done'"),
+        "30"
+    );
+}

@@ -1,0 +1,184 @@
+//! One customer's data comes from `public` into a tenant: copied into its tables or moved with them, counted before and
+//! after, in one transaction, with foreign keys and sequences right; or nothing at all.
+
+use serde_json::json;
+
+use crate::cli::text;
+use crate::cli_fleet::{Fleet, tenant};
+
+/// The same tables in `public` (with rows) and in the tenant: a circle of foreign keys, one that points at its own
+/// table, an identity, a serial, a generated column, an enum of each schema, a trigger that would stamp what is copied.
+const TABLES: &str = "create type {s}.mood as enum ('sad', 'happy'); \
+    create table {s}.teams (id int generated always as identity primary key, lead int, name text not null); \
+    create table {s}.people (id serial primary key, team int not null references {s}.teams, boss int references {s}.people, \
+      feels {s}.mood, half numeric generated always as (id / 2.0) stored, stamp text); \
+    alter table {s}.teams add constraint led foreign key (lead) references {s}.people; \
+    create table {s}.a_logs (person int not null references {s}.people, line text); \
+    create function {s}.stamp() returns trigger language plpgsql as $$ begin new.stamp := 'touched'; return new; end $$; \
+    create trigger stamp before insert on {s}.people for each row execute function {s}.stamp();";
+
+fn fleet() -> Fleet {
+    let fleet = Fleet::new();
+    fleet.init();
+    fleet.database.sql(&format!("{} {}", TABLES.replace("{s}", "public"), TABLES.replace("{s}", "tenant_acme")));
+    fleet.database.sql(
+        "alter table public.people disable trigger stamp; \
+         insert into public.teams (id, name) overriding system value values (7, 'seven'), (3, 'three'); \
+         insert into public.people (team, boss, feels, stamp) select 3, nullif(n - 1, 0), 'happy', 'theirs' from generate_series(1, 40) n; \
+         update public.teams set lead = 2 where id = 7; delete from public.people where id = 40; \
+         insert into public.a_logs select id, 'x' from public.people; \
+         create view public.report as select count(*) from public.people; \
+         select setval('public.teams_id_seq', 50)",
+    );
+    fleet
+}
+
+fn counts(fleet: &Fleet) -> String {
+    fleet.database.value(
+        "select (select count(*) from tenant_acme.teams) || ' ' || (select count(*) from tenant_acme.people) || ' ' \
+         || (select count(*) from tenant_acme.a_logs)",
+    )
+}
+
+const ALL: [&str; 6] = ["import", "acme", "--table", "teams,people,a_logs", "--json", "--yes"];
+
+#[test]
+fn rows_are_copied_with_keys_and_sequences_right() {
+    let fleet = fleet();
+    let dry = fleet.json(0, &["import", "acme", "--dry-run", "--json"]);
+    let rows: Vec<_> =
+        dry["tables"].as_array().expect("tables").iter().map(|t| (t["table"].clone(), t["rows"].clone())).collect();
+    assert_eq!(rows.len(), 3, "what public and the tenant both have, and no ledger: {dry}");
+    assert!(rows.contains(&(json!("people"), json!(39))) && dry["how"] == "copy", "{dry}");
+    let notes = dry["notes"].to_string();
+    for words in ["people.stamp", "views report", "functions stamp"] {
+        assert!(notes.contains(words), "{words} in {notes}");
+    }
+    assert_eq!(
+        (counts(&fleet), fleet.database.value("select count(*) from tenantui.job")),
+        ("0 0 0".into(), "0".into())
+    );
+    let refused = text(&fleet.expect(5, &["import", "acme"]).stderr);
+    assert!(refused.contains("--yes") && refused.contains("ROWS IN PUBLIC"), "{refused}");
+    let done = fleet.json(0, &ALL);
+    let row = tenant(&done, "tenant", "acme");
+    assert_eq!(
+        (row["result"].as_str(), row["note"].as_str()),
+        (Some("done"), Some("copied 3 tables, 80 rows")),
+        "{done}"
+    );
+    assert_eq!((done["jobs"][0]["kind"].as_str(), counts(&fleet)), (Some("import"), "2 39 39".into()));
+    // The same rows: nothing stamped them, and what is computed was computed.
+    let same = "select not exists (select id, team, boss, feels::text, half, stamp from public.people except \
+                select id, team, boss, feels::text, half, stamp from tenant_acme.people)";
+    assert_eq!(fleet.database.value(same), "t");
+    // The keys hold, and look as before.
+    let keys = "select string_agg(conname || condeferrable::text || convalidated::text, ' ' order by conname) from pg_constraint \
+                where connamespace = 'tenant_acme'::regnamespace and contype = 'f' and conrelid <> 'tenant_acme.notes'::regclass";
+    assert_eq!(
+        fleet.database.value(keys),
+        "a_logs_person_fkeyfalsetrue ledfalsetrue people_boss_fkeyfalsetrue people_team_fkeyfalsetrue"
+    );
+    assert!(fleet.database.try_sql("insert into tenant_acme.a_logs values (4711)").is_err());
+    // Sequences go on behind what came: behind the source's where that is further.
+    let next = "insert into tenant_acme.teams (name) values ('new') returning id";
+    assert_eq!(fleet.database.value(next), "51");
+    let next = "insert into tenant_acme.people (team) values (3) returning id || stamp";
+    assert_eq!(fleet.database.value(next), "41touched", "and the trigger fires again");
+    assert_eq!(fleet.database.value("select count(*) from public.people"), "39", "public keeps its rows");
+    let audit = "select (after->'rows'->>'people') || ' ' || (after->>'how') from tenantui.audit where action = 'import' and outcome = 'done'";
+    assert_eq!(fleet.database.value(audit), "39 copy");
+    // Once: nothing is mixed into what is there.
+    let again = text(&fleet.expect(5, &ALL).stderr);
+    assert!(again.contains("has 40 rows already") || again.contains("rows already"), "{again}");
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "1");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_every_reason() {
+    let fleet = fleet();
+    fleet.database.sql(
+        "alter table tenant_acme.people alter stamp type varchar(5); alter table public.a_logs add column extra int; \
+         insert into tenant_acme.teams (name) values ('there')",
+    );
+    let words = text(&fleet.expect(5, &["import", "acme", "--dry-run"]).stderr);
+    for wanted in [
+        "people.stamp is text in public and character varying(5) in the tenant",
+        "a_logs.extra is in public and not in the tenant",
+    ] {
+        assert!(words.contains(wanted), "{wanted} in {words}");
+    }
+    let words = text(&fleet.expect(5, &["import", "acme", "--table", "teams", "--dry-run"]).stderr);
+    assert!(words.contains("teams has 1 rows already"), "{words}");
+    let words = text(&fleet.expect(5, &["import", "acme", "--table", "schema_migrations,nowhere", "--dry-run"]).stderr);
+    assert!(words.contains("schema_migrations is a ledger") && words.contains("no table public.nowhere"), "{words}");
+    fleet.expect(1, &["import", "nobody", "--dry-run"]);
+    fleet.expect(5, &["import", "gone", "--dry-run"]);
+    fleet.expect(2, &["import", "acme", "--move", "--dry-run"]);
+}
+
+#[test]
+fn a_failure_in_the_middle_leaves_everything_where_it_was() {
+    let fleet = fleet();
+    // The last table of the order does not take its rows.
+    fleet.database.sql("alter table tenant_acme.a_logs add constraint short check (line <> 'x')");
+    let done = fleet.json(1, &ALL);
+    let row = tenant(&done, "tenant", "acme");
+    assert_eq!((row["result"].as_str(), row["sqlstate"].as_str()), (Some("failed"), Some("23514")), "{done}");
+    assert_eq!(counts(&fleet), "0 0 0");
+    assert_eq!(
+        fleet.database.value(
+            "select tgenabled from pg_trigger where tgrelid = 'tenant_acme.people'::regclass and tgname = 'stamp'"
+        ),
+        "O"
+    );
+    fleet.database.sql("alter table tenant_acme.a_logs drop constraint short");
+    let id = done["jobs"][0]["id"].to_string();
+    fleet.json(0, &["job", &id, "retry", "--yes", "--json"]);
+    assert_eq!(counts(&fleet), "2 39 39");
+}
+
+/// Between plan and run the tables changed: what was confirmed is not what would be done.
+#[test]
+fn a_plan_that_is_old_is_not_carried_out() {
+    let fleet = fleet();
+    fleet.database.sql("alter table tenant_acme.a_logs add constraint short check (line <> 'x')");
+    let done = fleet.json(1, &ALL);
+    let id = done["jobs"][0]["id"].to_string();
+    fleet.database.sql(
+        "alter table tenant_acme.a_logs drop constraint short; alter table tenant_acme.a_logs add column late int",
+    );
+    fleet.database.sql("alter table public.a_logs add column late int");
+    let late = fleet.json(4, &["job", &id, "retry", "--yes", "--json"]);
+    let row = tenant(&late, "tenant", "acme");
+    assert!(row["message"].as_str().is_some_and(|words| words.contains("Make a new plan")), "{late}");
+    assert_eq!(counts(&fleet), "0 0 0");
+}
+
+#[test]
+fn tables_are_moved_with_what_is_theirs_and_not_from_under_others() {
+    let fleet = Fleet::new();
+    fleet.init();
+    fleet.database.sql(&TABLES.replace("{s}", "public"));
+    fleet.database.sql(
+        "insert into public.teams (name) values ('a'), ('b'); insert into public.people (team) values (1), (2); \
+         insert into public.a_logs values (1, 'x'); create view public.report as select count(*) from public.people",
+    );
+    let order = ["import", "acme", "--move", "--table", "teams,people", "--yes", "--json"];
+    let words = text(&fleet.expect(5, &order).stderr);
+    assert!(words.contains("depends on the tables") && words.contains("report") && words.contains("a_logs"), "{words}");
+    fleet.database.sql("drop view public.report");
+    let order = ["import", "acme", "--move", "--table", "teams,people,a_logs", "--yes", "--json"];
+    let done = fleet.json(0, &order);
+    assert_eq!(tenant(&done, "tenant", "acme")["note"], "moved 3 tables, 5 rows", "{done}");
+    assert_eq!(counts(&fleet), "2 2 1");
+    assert_eq!(
+        fleet.database.value(
+            "select to_regclass('public.teams') is null and to_regclass('tenant_acme.people_id_seq') is not null"
+        ),
+        "t"
+    );
+    assert_eq!(fleet.database.value("insert into tenant_acme.people (team) values (1) returning id"), "3");
+    let words = text(&fleet.expect(5, &["import", "acme", "--move", "--table", "teams", "--dry-run"]).stderr);
+    assert!(words.contains("no table public.teams"), "{words}");
+}

@@ -1,0 +1,219 @@
+//! Many tenants in one job: each whole or not at all, whatever becomes of the others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenantui::jobs::service::{NewTenant, ProvisionOrder, siblings};
+use tenantui::jobs::worker::Stop;
+use tenantui::migrations::seed;
+use tenantui::model::job::{JobEvent, JobState, Outcome};
+use tenantui::model::tenant::{Tenant, TenantState};
+
+use super::{assert_nothing, order, provision, refused, tenant};
+use crate::jobs::Fleet;
+use crate::support::wait_until_async;
+
+fn many(fleet: &Fleet, count: usize) -> ProvisionOrder {
+    let tenants = (0..count).map(|number| tenant(&format!("new-{number:02}"))).collect();
+    ProvisionOrder { tenants, ..provision(fleet, "x") }
+}
+
+/// Row, schema, ledger and table of each.
+fn made(fleet: &Fleet) -> String {
+    fleet.db.value(
+        "select count(*) from public.tenants t join pg_namespace n on n.nspname = t.schema_name \
+         where t.slug like 'new-%' and to_regclass(format('%I.one', t.schema_name)) is not null \
+         and to_regclass(format('%I.schema_migrations', t.schema_name)) is not null",
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_tenants_are_made_side_by_side() {
+    let fleet = Fleet::new("many", 1).await;
+    fleet.file(1, "one", "create table one (id int)");
+    fleet.file(2, "two", "create table two (id int)");
+    let job = order(&fleet, many(&fleet, 24)).await.expect("ordered");
+    let (view, events) = fleet.run(job, false).await;
+    let view = view.expect("run");
+    assert_eq!((view.state, view.total, view.done, view.what.raw()), (JobState::Done, 24, 24, "24 tenants"));
+    assert_eq!((made(&fleet), view.steps), ("24".into(), (120, 120)));
+    // What one tenant tells step by step, many do not.
+    let lines = events.iter().filter(|event| matches!(event, JobEvent::Log(_))).count();
+    assert!(lines < 40, "{lines} lines");
+    let keys = "select count(distinct tenant_key) || ' ' || count(distinct schema_oid) from tenantui.step";
+    assert_eq!(fleet.db.value(keys), "24 24", "each has its own identity");
+    let audit = "select count(*) from tenantui.audit where action = 'provision' and outcome = 'done'";
+    assert_eq!(fleet.db.value(audit), "24");
+    // One at a time.
+    let live = order(&fleet, ProvisionOrder { tenants: vec![tenant("p"), tenant("q")], ..provision(&fleet, "x") })
+        .await
+        .expect("ordered");
+    let second = ProvisionOrder { tenants: vec![tenant("r"), tenant("s")], ..provision(&fleet, "x") };
+    let busy = order(&fleet, second).await.expect_err("busy").to_string();
+    assert!(busy.contains(&format!("job {live}")), "{busy}");
+}
+
+#[tokio::test]
+async fn one_that_fails_leaves_nothing_and_the_others_go_on() {
+    let fleet = Fleet::new("many", 0).await;
+    fleet.file(1, "one", "create table one (id int)");
+    let job = order(&fleet, many(&fleet, 6)).await.expect("ordered");
+    // Between order and run somebody takes two of the names.
+    fleet.db.sql("create schema tenant_new_01; create schema tenant_new_04");
+    let view = fleet.run(job, false).await.0.expect("run");
+    assert_eq!((view.state, view.done, view.failed), (JobState::Failed, 4, 2));
+    assert_eq!(made(&fleet), "4");
+    let outcomes = fleet.outcomes(job).await;
+    let failure = outcomes["new-01"].failure.clone().expect("a failure");
+    assert!(failure.message.raw().contains("tenant_new_01"), "{failure:?}");
+    fleet.db.sql("drop schema tenant_new_01; drop schema tenant_new_04");
+    let view = fleet.run(job, true).await.0.expect("retried");
+    assert_eq!((view.state, view.done, made(&fleet)), (JobState::Done, 6, "6".into()));
+    // Too many failures stop what is left, and a resume goes on with it.
+    let mut wanted = many(&fleet, 0);
+    wanted.tenants = (0..8).map(|number| tenant(&format!("late-{number}"))).collect();
+    let mut config = fleet.config.clone();
+    config.jobs.max_failures = 2;
+    config.jobs.parallel = 1;
+    let strict = Fleet { config, ..fleet };
+    let job = order(&strict, wanted).await.expect("ordered");
+    strict.db.sql("create schema tenant_late_0; create schema tenant_late_1");
+    let view = strict.run(job, false).await.0.expect("run");
+    assert_eq!((view.state, view.failed, view.pending), (JobState::Paused, 2, 6), "{:?}", view.reason);
+    let view = strict.run(job, false).await.0.expect("resumed");
+    assert_eq!((view.state, view.failed, view.done), (JobState::Failed, 2, 6));
+}
+
+/// A run that is killed leaves whole tenants and nothing else, and the next one makes the rest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_stopped_run_left_is_made_by_the_next() {
+    let fleet = Fleet::new("many", 0).await;
+    fleet.file(1, "one", "create table one (id int);\n--;;\nselect pg_sleep(0.05)");
+    let job = order(&fleet, many(&fleet, 20)).await.expect("ordered");
+    let run = fleet.start(job);
+    wait_until_async(Duration::from_secs(20), "some tenants", || async {
+        made(&fleet).parse::<u32>().unwrap_or(0) >= 3
+    })
+    .await;
+    run.stop.send_replace(Stop::Now);
+    let view = run.end().await.expect("paused");
+    assert_eq!(view.state, JobState::Paused);
+    let whole = made(&fleet);
+    assert_eq!(fleet.db.value("select count(*) from pg_namespace where nspname like 'tenant\\_new%'"), whole);
+    assert_eq!(fleet.db.value("select count(*) from public.tenants"), whole);
+    assert!(view.done >= 3 && view.done < 20, "{view:?}");
+    let view = fleet.run(job, false).await.0.expect("resumed");
+    assert_eq!((view.state, view.done, made(&fleet)), (JobState::Done, 20, "20".into()));
+}
+
+#[tokio::test]
+async fn numbers_that_count_up_are_given_one_after_the_other() {
+    let fleet = super::with_registry("create table public.tenants (id bigint primary key, slug text not null)", {
+        let mut columns = crate::jobs::columns();
+        columns.id = columns.id.map(|id| tenantui::layout::Column { type_name: "bigint".into(), ..id });
+        columns.name = None;
+        columns.schema_name = None;
+        columns.status = None;
+        columns.settings = None;
+        columns.created_at = None;
+        columns.updated_at = None;
+        columns.deleted_at = None;
+        columns
+    })
+    .await;
+    let job = order(&fleet, many(&fleet, 8)).await.expect("ordered");
+    assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Done);
+    assert_eq!(fleet.db.value("select string_agg(id::text, ',' order by id) from public.tenants"), "1,2,3,4,5,6,7,8");
+}
+
+#[tokio::test]
+async fn settings_and_plans_are_written_as_they_were_given() {
+    let fleet = Fleet::new("many", 0).await;
+    let with = |slug: &str, settings: &str| {
+        let tenant = NewTenant { settings: Some(settings.to_owned()), ..tenant(slug) };
+        ProvisionOrder { tenants: vec![tenant], ..provision(&fleet, slug) }
+    };
+    let job = order(&fleet, with("acme", "{\"limits\": {\"max-users\": 5}, \"it's\": 1}")).await.expect("ordered");
+    assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Done);
+    let settings = "select settings::jsonb->'limits'->>'max-users' || (settings::jsonb->>'it''s') from public.tenants";
+    assert_eq!(fleet.db.value(settings), "51");
+    for wrong in ["[1]", "{", "7"] {
+        assert!(refused(&fleet, with("beta", wrong)).await.contains("settings"), "{wrong}");
+    }
+    fleet.db.sql("alter table public.tenants drop column settings; alter table public.tenants add column settings int");
+    let mut columns = crate::jobs::columns();
+    columns.settings =
+        columns.settings.map(|column| tenantui::layout::Column { type_name: "integer".into(), ..column });
+    let layout = super::relayout(&fleet, columns);
+    let words = refused(&fleet, ProvisionOrder { layout, ..with("beta", "{}") }).await;
+    assert!(words.contains("integer"), "{words}");
+}
+
+#[tokio::test]
+async fn the_seed_is_part_of_the_transaction_and_stays_what_was_confirmed() {
+    let fleet = Fleet::new("many", 0).await;
+    fleet.file(1, "one", "create table one (id int primary key)");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("seed.sql");
+    let with = |sql: &str, slug: &str| {
+        std::fs::write(&path, sql).expect("written");
+        let seed = Some(Arc::new(seed::read(&path).expect("a seed")));
+        ProvisionOrder { seed, ..provision(&fleet, slug) }
+    };
+    let job =
+        order(&fleet, with("insert into one values (1);\ninsert into one values (2);", "acme")).await.expect("ordered");
+    let (view, events) = fleet.run(job, false).await;
+    assert_eq!(view.expect("run").state, JobState::Done);
+    assert_eq!(fleet.db.value("select count(*) from tenant_acme.one"), "2");
+    assert!(format!("{events:?}").contains("run the seed"));
+    // What fails there undoes the tenant, and says the line.
+    let job =
+        order(&fleet, with("insert into one values (1);\ninsert into one values (1);", "beta")).await.expect("ordered");
+    assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Failed);
+    assert_nothing(&fleet, "beta");
+    let failure = fleet.outcomes(job).await["beta"].failure.clone().expect("a failure");
+    assert_eq!(failure.sqlstate.as_deref(), Some("23505"));
+    // Other bytes than those that were confirmed do not run.
+    std::fs::write(&path, "drop table one").expect("written");
+    let words = fleet.run(job, true).await.0.expect_err("refused").to_string();
+    assert!(words.contains("seed.sql changed since the job was ordered"), "{words}");
+    // What leaves its schema by what it executes is caught.
+    let job = order(&fleet, with("do $$ begin execute 'se' || 't search_path = public'; end $$", "gamma"))
+        .await
+        .expect("ordered");
+    assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Failed);
+    assert_nothing(&fleet, "gamma");
+}
+
+#[tokio::test]
+async fn new_tenants_are_compared_with_their_siblings() {
+    let fleet = Fleet::new("many", 0).await;
+    fleet.file(1, "one", "create table one (id int primary key, label text not null)");
+    for slug in ["old-a", "old-b", "drifted"] {
+        let job = order(&fleet, provision(&fleet, slug)).await.expect("ordered");
+        assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Done);
+    }
+    fleet.db.sql("alter table tenant_drifted.one add column by_hand int");
+    let folder = fleet.read_folder();
+    let standing: Vec<Arc<Tenant>> = fleet
+        .tenants()
+        .into_iter()
+        .map(|tenant| Arc::new(Tenant { state: TenantState::Ok, ..(*tenant).clone() }))
+        .collect();
+    let found = siblings(&standing, &fleet.name(), Some(&folder));
+    assert_eq!(found.len(), 3, "{found:?}");
+    let with = |slug: &str| ProvisionOrder { siblings: found.clone(), ..provision(&fleet, slug) };
+    let job = order(&fleet, with("same")).await.expect("ordered");
+    let (view, events) = fleet.run(job, false).await;
+    assert_eq!(view.expect("run").state, JobState::Done);
+    assert!(format!("{events:?}").contains("structure compared with old-a: the same"), "{events:?}");
+    // The same ledger, and not the same structure: a file was changed after it was applied.
+    fleet.file(1, "one", "create table one (id int primary key, label text)");
+    let job = order(&fleet, with("other")).await.expect("ordered");
+    let view = fleet.run(job, false).await.0.expect("run");
+    assert_eq!((view.state, view.failed), (JobState::Done, 0), "it fails nothing");
+    let outcome = &fleet.outcomes(job).await["other"];
+    assert_eq!(outcome.outcome, Outcome::Done);
+    let note = outcome.note.as_ref().expect("a note").raw().to_owned();
+    assert!(note.contains("structure differs from old-a: column one.label differs"), "{note}");
+}
