@@ -3,13 +3,14 @@
 //! noisy.
 //!
 //! ```text
-//! cargo bench --bench fleet                      # 10,000 tenants for reading and the dashboard, 200 for migrating
-//! cargo bench --bench fleet -- dashboard         # one part: reading, dashboard, migrating or provisioning
+//! cargo bench --bench fleet                      # 10,000 tenants, and 200 for migrating
+//! cargo bench --bench fleet -- dashboard         # one part: reading, dashboard, life, migrating or provisioning
 //! TENANTUI_BENCH_TENANTS=1000 cargo bench --bench fleet
 //! TENANTUI_BENCH_MADE=1000 cargo bench --bench fleet -- provisioning
 //! ```
 
 mod dashboard;
+mod life;
 mod migrating;
 mod provisioning;
 mod reading;
@@ -32,7 +33,7 @@ fn main() -> Outcome<()> {
     let tenants = std::env::var("TENANTUI_BENCH_TENANTS").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000);
     let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wanted = |part: &str| asked.is_empty() || asked.iter().any(|asked| asked == part);
-    if wanted("reading") || wanted("dashboard") {
+    if wanted("reading") || wanted("dashboard") || wanted("life") {
         let demo = runtime.block_on(start(tenants))?;
         if wanted("reading") {
             runtime.block_on(reading::run(&demo, tenants))?;
@@ -40,6 +41,9 @@ fn main() -> Outcome<()> {
         }
         if wanted("dashboard") {
             dashboard::run(&config(&demo)?, tenants)?;
+        }
+        if wanted("life") {
+            runtime.block_on(life::run(&demo, tenants))?;
         }
     }
     if wanted("migrating") {
@@ -84,6 +88,14 @@ fn config(demo: &Demo) -> Outcome<PathBuf> {
             folder(&migrations.shared_path)
         ),
     )?;
+    Ok(path)
+}
+
+/// As [`config`], with the demo's cache.
+fn config_with_cache(demo: &Demo) -> Outcome<PathBuf> {
+    let path = config(demo)?;
+    let cache = format!("[database.cache]\nurl = \"{}\"\n", demo.cache_url());
+    fs::write(&path, fs::read_to_string(&path)? + &cache)?;
     Ok(path)
 }
 

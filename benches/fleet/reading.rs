@@ -120,13 +120,14 @@ async fn read_ledgers(client: &Client) -> Outcome<()> {
 }
 
 /// Looks at the locks and the memory of tenantui's sessions while they work.
-struct Watcher {
+pub struct Watcher {
     over: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<Outcome<(u64, u64)>>,
 }
 
 impl Watcher {
-    fn start(client: Client) -> Self {
+    /// Looks from now on.
+    pub fn start(client: Client) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&over);
         let task = tokio::spawn(async move {
@@ -145,7 +146,8 @@ impl Watcher {
         Self { over, task }
     }
 
-    async fn stop(self) -> Outcome<(u64, u64)> {
+    /// The most locks of a session, and the largest session in MB.
+    pub async fn stop(self) -> Outcome<(u64, u64)> {
         self.over.store(true, Ordering::Relaxed);
         self.task.await?
     }
