@@ -80,10 +80,8 @@ pub async fn run(session: &Session, arguments: &Import) -> Outcome<Status> {
     let layout = Arc::clone(&reading.context.layout);
     let order = Order::Import(ImportOrder { tenant, schema, plan: Arc::new(plan), layout });
     let job = orders::order(&target, &order, Uuid::new_v4()).await?;
-    let view = running::run(&target, job, false, arguments.consent, &session.signals).await?;
-    output::note(running::progress_line(&view));
     let mut results = Results::default();
-    results.add(&target, &view).await?;
+    let view = results.run(&target, job, false, arguments.consent, &session.signals).await?;
     results.print(style)?;
     Ok(running::status(&view, &session.signals, Status::Failed))
 }

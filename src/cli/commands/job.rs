@@ -223,11 +223,8 @@ async fn go_on(session: &Session, target: &Target, view: &JobView, retry: bool, 
     let consent = Consent { yes: arguments.yes, dry_run: false };
     let verb = if retry { "Run the failed steps of" } else { "Go on with" };
     ask::confirm(&format!("{verb} job {}?", view.id), &target.config, consent, &session.signals).await?;
-    let running::Ran { view, credentials } =
-        running::run_making(target, view.id, retry, consent, &session.signals).await?;
-    output::note(running::progress_line(&view));
-    let mut results = Results { credentials, ..Results::default() };
-    results.add(target, &view).await?;
+    let mut results = Results::default();
+    let view = results.run(target, view.id, retry, consent, &session.signals).await?;
     results.print(Style::from(arguments.format))?;
     Ok(running::status(&view, &session.signals, Status::Partly))
 }

@@ -246,10 +246,8 @@ pub(super) async fn carry_out(session: &Session, aim: &Aim, request: LifeRequest
     ask::confirm(&question, &target.config, how.consent, &session.signals).await?;
     let order = Order::Life(Box::new(LifeOrder { request, plan, typed, dependants }));
     let job = orders::order(target, &order, Uuid::new_v4()).await?;
-    let view = running::run(target, job, false, how.consent, &session.signals).await?;
-    output::note(running::progress_line(&view));
     let mut results = Results::default();
-    results.add(target, &view).await?;
+    let view = results.run(target, job, false, how.consent, &session.signals).await?;
     results.print(style)?;
     Ok(running::status(&view, &session.signals, Status::Failed))
 }

@@ -220,9 +220,7 @@ async fn finish_orphan(
     writing::check_writable(&aim.target, &aim.reading)?;
     let question = format!("Finish job {}?", job.id);
     ask::confirm(&question, &aim.target.config, arguments.consent, &session.signals).await?;
-    let view = running::run(&aim.target, job.id, false, arguments.consent, &session.signals).await?;
-    output::note(running::progress_line(&view));
-    results.add(&aim.target, &view).await?;
+    let view = results.run(&aim.target, job.id, false, arguments.consent, &session.signals).await?;
     if !view.state.is_over() {
         let status = running::status(&view, &session.signals, Status::Partly);
         return Err(Failure::new(

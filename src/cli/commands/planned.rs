@@ -93,9 +93,7 @@ pub async fn carry_out(
     writing::check_writable(&aim.target, &aim.reading)?;
     ask::confirm(question, &aim.target.config, consent, &session.signals).await?;
     let job = orders::order(&aim.target, &order, Uuid::new_v4()).await?;
-    let view = running::run(&aim.target, job, false, consent, &session.signals).await?;
-    output::note(running::progress_line(&view));
-    results.add(&aim.target, &view).await?;
+    let view = results.run(&aim.target, job, false, consent, &session.signals).await?;
     results.add_left_out(&plan.database, &plan.left_out);
     Ok(running::status(&view, &session.signals, Status::Partly).and(judged))
 }

@@ -20,7 +20,9 @@ use crate::jobs::worker::{self, RunOptions};
 use crate::migrations::plan::LeftOut;
 use crate::model::causes::{self, Cause};
 use crate::model::export::{JobDetail, ResultRow};
-use crate::model::job::{JobEvent, JobId, JobState, JobView, LogLine, LogMark, Outcome as TenantResult, Waits};
+use crate::model::job::{
+    JobEvent, JobId, JobState, JobView, LogLine, LogMark, Outcome as TenantResult, TenantOutcome, Waits,
+};
 use crate::model::secret::Credentials;
 use crate::model::tenant::Tenant;
 use crate::postgres::session::{Patience, Reader, Target};
@@ -41,26 +43,54 @@ pub struct Results {
     pub credentials: Vec<Credentials>,
 }
 
-/// A job that was run here, and what it made that nobody else knows.
-pub struct Ran {
-    /// The job at its end or pause.
-    pub view: JobView,
-    /// The passwords of the roles that it made.
-    pub credentials: Vec<Credentials>,
+/// What a run told that is not said line by line.
+#[derive(Default)]
+struct Heard {
+    /// The passwords of the roles that it made: nobody else knows them.
+    credentials: Vec<Credentials>,
+    /// The results that it read back at its end.
+    outcomes: Option<Vec<TenantOutcome>>,
 }
 
 impl Results {
+    /// Runs a job here, to its end, its pause or a signal, and adds it with its results. How it goes is told on standard
+    /// error. After the canary the operator is asked; under `--yes` it goes on.
+    ///
+    /// # Errors
+    /// When it cannot be claimed, when the process was asked to end and the job could not be paused in time, or when the
+    /// results cannot be read back.
+    pub async fn run(
+        &mut self,
+        target: &Target,
+        job: JobId,
+        retry: bool,
+        consent: Consent,
+        signals: &Signals,
+    ) -> Outcome<JobView> {
+        let (view, heard) = run(target, job, retry, consent, signals).await?;
+        self.credentials.extend(heard.credentials);
+        output::note(progress_line(&view));
+        match heard.outcomes {
+            Some(outcomes) => self.add_outcomes(&view, &outcomes),
+            None => self.add(target, &view).await?,
+        }
+        Ok(view)
+    }
+
     /// Adds a job with its results.
     ///
     /// # Errors
-    /// When they cannot be read back.
+    /// When they cannot be read.
     pub async fn add(&mut self, target: &Target, view: &JobView) -> Outcome<()> {
         let reader = Reader::open(target, Patience::Background).await?;
-        let outcomes = record::outcomes(&reader, &view.database, view.id).await?;
-        self.jobs.push(view.into());
-        causes::all(&outcomes).iter().for_each(|cause| output::note(cause_line(cause)));
-        self.tenants.extend(outcomes.iter().map(|outcome| ResultRow::of(&view.database, outcome)));
+        self.add_outcomes(view, &record::outcomes(&reader, &view.database, view.id).await?);
         Ok(())
+    }
+
+    fn add_outcomes(&mut self, view: &JobView, outcomes: &[TenantOutcome]) {
+        self.jobs.push(view.into());
+        causes::all(outcomes).iter().for_each(|cause| output::note(cause_line(cause)));
+        self.tenants.extend(outcomes.iter().map(|outcome| ResultRow::of(&view.database, outcome)));
     }
 
     /// Adds the tenants that a plan left out, as far as a job has not told of them.
@@ -174,22 +204,15 @@ fn why(row: &ResultRow) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// As [`run_making`], of a job that makes no tenants.
-///
-/// # Errors
-/// As there.
-pub async fn run(target: &Target, job: JobId, retry: bool, consent: Consent, signals: &Signals) -> Outcome<JobView> {
-    Ok(run_making(target, job, retry, consent, signals).await?.view)
-}
-
-/// Runs a job here, to its end, its pause or a signal; tells how it goes on standard error. After the canary the operator
-/// is asked; under `--yes` it goes on.
-///
-/// # Errors
-/// When it cannot be claimed, or when the process was asked to end and the job could not be paused in time.
-pub async fn run_making(target: &Target, job: JobId, retry: bool, consent: Consent, signals: &Signals) -> Outcome<Ran> {
+async fn run(
+    target: &Target,
+    job: JobId,
+    retry: bool,
+    consent: Consent,
+    signals: &Signals,
+) -> Outcome<(JobView, Heard)> {
     let mut retry = retry;
-    let mut credentials = Vec::new();
+    let mut heard = Heard::default();
     loop {
         let options = RunOptions {
             wait_after_canary: !consent.yes,
@@ -197,13 +220,13 @@ pub async fn run_making(target: &Target, job: JobId, retry: bool, consent: Conse
             shows_credentials: true,
             stop: signals.stop(),
         };
-        let view = run_once(target, job, retry, options, signals, Told::default(), &mut credentials).await;
+        let view = run_once(target, job, retry, options, signals, Told::default(), &mut heard).await;
         let view = match view {
             Ok(view) => view,
             Err(broken) => {
                 // What was made is there, and nobody else knows how to get in.
-                if !credentials.is_empty() {
-                    output::data(&credentials::table(&credentials).text())?;
+                if !heard.credentials.is_empty() {
+                    output::data(&credentials::table(&heard.credentials).text())?;
                 }
                 return Err(broken.into());
             }
@@ -214,7 +237,7 @@ pub async fn run_making(target: &Target, job: JobId, retry: bool, consent: Conse
         }
         let waits = view.state == JobState::Paused && signals.first().is_none() && view.waits == Some(Waits::Canary);
         if !waits || consent.yes {
-            return Ok(Ran { view, credentials });
+            return Ok((view, heard));
         }
         let question = format!("The canary is done ({} of {}). Go on with the rest?", view.done, view.total);
         if let Err(failure) = ask::confirm(&question, &target.config, consent, signals).await {
@@ -254,7 +277,7 @@ pub(super) async fn run_as_ordered(
         RunOptions { wait_after_canary: true, parallel: None, shows_credentials: false, stop: signals.stop() };
     let told = Told { prefix: prefix.to_owned(), announce: true };
     // Nobody sees a worker's roles: they get no passwords.
-    run_once(target, job, false, options, signals, told, &mut Vec::new()).await
+    run_once(target, job, false, options, signals, told, &mut Heard::default()).await
 }
 
 async fn run_once(
@@ -264,10 +287,10 @@ async fn run_once(
     options: RunOptions,
     signals: &Signals,
     told: Told,
-    credentials: &mut Vec<Credentials>,
+    heard: &mut Heard,
 ) -> Result<JobView, Broken> {
-    let (events, heard) = mpsc::channel(1_024);
-    let teller = tokio::spawn(tell(heard, told));
+    let (events, incoming) = mpsc::channel(1_024);
+    let teller = tokio::spawn(tell(incoming, told));
     let result = tokio::select! {
         result = worker::run(target, job, retry, options, events) => result,
         number = signals.overdue() => {
@@ -279,7 +302,9 @@ async fn run_once(
         }
     };
     // The worker's end closes the channel; what it said last is still told.
-    credentials.extend(teller.await.unwrap_or_default());
+    let told = teller.await.unwrap_or_default();
+    heard.credentials.extend(told.credentials);
+    heard.outcomes = told.outcomes;
     result.map_err(Broken::Order)
 }
 
@@ -291,9 +316,10 @@ struct Told {
     announce: bool,
 }
 
-/// Prints log lines as they come, and the numbers now and then. Passwords are not said beside them: they are given back.
-async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) -> Vec<Credentials> {
-    let mut made = Vec::new();
+/// Prints log lines as they come, and the numbers now and then. Results and passwords are not said beside them: they are
+/// given back.
+async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) -> Heard {
+    let mut heard = Heard::default();
     let zone = TimeZone::system();
     let Told { prefix, mut announce } = told;
     let say = |line: &str| output::note(format!("{prefix}{line}"));
@@ -311,15 +337,15 @@ async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) -> Vec<Credentia
                 }
             }
             JobEvent::Rejected { message, .. } => say(message.raw()),
-            JobEvent::Credentials { credentials, .. } => made.push(credentials),
-            JobEvent::Outcomes { .. }
-            | JobEvent::Audit { .. }
+            JobEvent::Credentials { credentials, .. } => heard.credentials.push(credentials),
+            JobEvent::Outcomes { outcomes, .. } => heard.outcomes = Some(outcomes),
+            JobEvent::Audit { .. }
             | JobEvent::Flush { .. }
             | JobEvent::Initialised { .. }
             | JobEvent::LifePlanned(_) => {}
         }
     }
-    made
+    heard
 }
 
 /// A line of a job's log.
@@ -384,7 +410,7 @@ pub fn status(view: &JobView, signals: &Signals, when_failed: Status) -> Status 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::job::{StepFailure, TenantOutcome};
+    use crate::model::job::StepFailure;
 
     #[test]
     fn who_stood_in_the_way_and_why_a_tenant_was_skipped_are_told() {

@@ -153,11 +153,8 @@ async fn carry_out(
     let when_failed = if order.tenants.len() == 1 { Status::Failed } else { Status::Partly };
     let target = with_pace(target, arguments);
     let job = orders::order(&target, &Order::Provision(order), Uuid::new_v4()).await?;
-    let ran = running::run_making(&target, job, false, arguments.consent, &session.signals).await?;
-    output::note(running::progress_line(&ran.view));
-    results.add(&target, &ran.view).await?;
-    results.credentials.extend(ran.credentials);
-    Ok(running::status(&ran.view, &session.signals, when_failed))
+    let view = results.run(&target, job, false, arguments.consent, &session.signals).await?;
+    Ok(running::status(&view, &session.signals, when_failed))
 }
 
 /// The target with what the arguments say of the pace.
@@ -205,13 +202,10 @@ async fn finish_orphan(
     writing::check_writable(target, reading)?;
     let question = format!("Finish job {}?", job.id);
     ask::confirm(&question, &target.config, arguments.consent, &session.signals).await?;
-    let ran = running::run_making(target, job.id, false, arguments.consent, &session.signals).await?;
-    output::note(running::progress_line(&ran.view));
-    results.add(target, &ran.view).await?;
-    results.credentials.extend(ran.credentials);
-    if !ran.view.state.is_over() {
-        let status = running::status(&ran.view, &session.signals, Status::Partly);
-        let words = format!("{} is {}; nothing else was ordered", name(&ran.view), ran.view.state.word());
+    let view = results.run(target, job.id, false, arguments.consent, &session.signals).await?;
+    if !view.state.is_over() {
+        let status = running::status(&view, &session.signals, Status::Partly);
+        let words = format!("{} is {}; nothing else was ordered", name(&view), view.state.word());
         return Err(Failure::new(status, words));
     }
     Ok(session::read(&target.config, &ReadOptions::default()).await?.1)
