@@ -11,7 +11,7 @@ use crate::layout::naming::fold;
 use crate::migrations::apply::keys;
 use crate::migrations::apply::run::Fault;
 use crate::migrations::apply::step::{
-    self, BEGIN, BOOKKEEPING, CLEAN, Flag, StepEnd, classify, durable_sql, fence_sql, step_done_sql,
+    self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, classify, durable_sql, fence_sql, heed_fence, step_done_sql,
 };
 use crate::migrations::apply::wire::{self, Trouble};
 use crate::model::ident::literal;
@@ -95,13 +95,7 @@ async fn begin(work: &Work<'_>, turn: bool) -> Result<String, StepEnd> {
     let [_, _, fence, locks, facts] = rows.as_slice() else {
         return Err(failed("the server's answer to the checks has an unexpected form"));
     };
-    let Some(fence) = fence.first() else { return Err(StepEnd::Fenced) };
-    if fence.is_true(0) {
-        return Err(StepEnd::Flagged(Flag::Cancel));
-    }
-    if fence.is_true(1) {
-        return Err(StepEnd::Flagged(Flag::Pause));
-    }
+    heed_fence(fence, true)?;
     if !locks.first().is_some_and(|row| row.is_true(0)) {
         return Err(StepEnd::Locked(Fault::ours("another tenantui session works on this tenant")));
     }

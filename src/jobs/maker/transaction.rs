@@ -20,7 +20,7 @@ use crate::migrations::apply::guard::{self, Guard};
 use crate::migrations::apply::keys;
 use crate::migrations::apply::ledger::Way;
 use crate::migrations::apply::run::{self, Fault, FileEnd};
-use crate::migrations::apply::step::{self, BEGIN, BOOKKEEPING, CLEAN, Flag, StepEnd, classify, fence_sql};
+use crate::migrations::apply::step::{self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, classify, fence_sql, heed_fence};
 use crate::migrations::apply::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{IdentError, literal};
@@ -136,13 +136,7 @@ async fn open(
     let [_, fence, locks, facts, taken @ ..] = rows.as_slice() else {
         return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
     };
-    let Some(fence) = fence.first() else { return Err(StepEnd::Fenced) };
-    if fence.is_true(0) {
-        return Err(StepEnd::Flagged(Flag::Cancel));
-    }
-    if fence.is_true(1) {
-        return Err(StepEnd::Flagged(Flag::Pause));
-    }
+    heed_fence(fence, true)?;
     if !locks.first().is_some_and(|row| (0..4).all(|column| row.is_true(column))) {
         return Err(StepEnd::Locked(Fault::ours("another tenantui session is making a tenant of this name")));
     }

@@ -7,7 +7,7 @@ use super::guard::{self, Guard};
 use super::keys;
 use super::ledger::Before;
 use super::run::Fault;
-use super::step::{BEGIN, BOOKKEEPING, CLEAN, Flag, StepEnd, StepOrder, classify, fence_sql};
+use super::step::{BEGIN, BOOKKEEPING, CLEAN, StepEnd, StepOrder, classify, fence_sql, heed_fence};
 use super::wire::{self, Trouble};
 use crate::model::ident::{IdentError, literal};
 use crate::postgres::session::TextRow;
@@ -87,13 +87,7 @@ fn judge(order: &StepOrder<'_>, rows: &[Vec<TextRow>], nonce: String, path: Stri
     let [_, fence, lock, facts, registry, _, ledger, _, place] = rows else {
         return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
     };
-    let Some(fence) = fence.first() else { return Err(StepEnd::Fenced) };
-    if order.heed_flags && fence.is_true(0) {
-        return Err(StepEnd::Flagged(Flag::Cancel));
-    }
-    if order.heed_flags && fence.is_true(1) {
-        return Err(StepEnd::Flagged(Flag::Pause));
-    }
+    heed_fence(fence, order.heed_flags)?;
     let (Some(lock), Some(facts), Some(place)) = (lock.first(), facts.first(), place.first()) else {
         return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks is incomplete")));
     };

@@ -10,6 +10,7 @@ use super::run::{self, Fault, FileEnd};
 use super::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{QualifiedName, SchemaName, literal};
+use crate::postgres::session::TextRow;
 use crate::sabotage::{self, Safeguard};
 use crate::text::Untrusted;
 
@@ -99,6 +100,19 @@ pub fn fence_sql(fence: Fence) -> String {
          WHERE id = {} AND attempt = {} AND state = 'running' FOR KEY SHARE;",
         fence.job, fence.attempt
     )
+}
+
+/// What the answer to [`fence_sql`] means.
+///
+/// # Errors
+/// With the end of the step: the job is another worker's, or, where flags are heeded, it was asked to stop or pause.
+pub fn heed_fence(rows: &[TextRow], heed_flags: bool) -> Result<(), StepEnd> {
+    let Some(flags) = rows.first() else { return Err(StepEnd::Fenced) };
+    match (heed_flags, flags.is_true(0), flags.is_true(1)) {
+        (true, true, _) => Err(StepEnd::Flagged(Flag::Cancel)),
+        (true, false, true) => Err(StepEnd::Flagged(Flag::Pause)),
+        (true, false, false) | (false, _, _) => Ok(()),
+    }
 }
 
 /// Everything one step needs.
