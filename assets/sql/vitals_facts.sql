@@ -13,4 +13,14 @@ SELECT current_user,
          + coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int8,
        (SELECT pg_catalog.count(*)
           FROM pg_catalog.pg_namespace n
-         WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
+         WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'),
+       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks l WHERE NOT l.fastpath),
+       pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8
+         * (pg_catalog.current_setting('max_connections')::pg_catalog.int8
+            + pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8),
+       pg_catalog.current_setting('autovacuum')::pg_catalog.bool AND pg_catalog.current_setting('track_counts')::pg_catalog.bool,
+       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.backend_type = 'autovacuum worker'),
+       pg_catalog.current_setting('autovacuum_max_workers'),
+       (SELECT pg_catalog.age(d.datfrozenxid) FROM pg_catalog.pg_database d
+         WHERE d.datname = pg_catalog.current_database()),
+       pg_catalog.current_setting('autovacuum_freeze_max_age')

@@ -3,6 +3,7 @@
 
 mod errors;
 mod input;
+mod memory;
 mod pass;
 mod pattern;
 pub mod queues;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 
 use self::errors::Trouble;
 pub use self::input::CacheInput;
+pub use self::memory::Gauge;
 use self::pattern::{Matcher, Pattern};
 use self::server::Connected;
 pub use self::unlink::{Unlinked, unlink};

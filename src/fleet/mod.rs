@@ -40,6 +40,7 @@ use crate::migrations::lens::Lens;
 use crate::migrations::plan::SharedTarget;
 use crate::model::fleet::Snapshot;
 use crate::model::tenant::{DatabaseName, TenantKey};
+use crate::model::vitals::Vitals;
 use crate::postgres::session::{LinkError, QueryError, Target};
 use crate::text::Untrusted;
 
@@ -67,12 +68,14 @@ pub enum FleetCommand {
 pub struct Watched {
     /// The database whose server is on the screen.
     pub server: Option<DatabaseName>,
+    /// The tenants on the screen whose rows per second are shown: a page of them at most.
+    pub tenants: Vec<TenantKey>,
 }
 
 impl Watched {
-    /// The databases that it takes to answer.
+    /// The databases that it takes to answer; one may come twice.
     fn databases(&self) -> impl Iterator<Item = &DatabaseName> {
-        self.server.iter()
+        self.server.iter().chain(self.tenants.iter().map(|key| &key.database))
     }
 
     fn is_of(&self, name: &str) -> bool {
@@ -304,6 +307,15 @@ pub struct Reading {
 /// When there is no link, or the registry cannot be read.
 pub async fn read_once(target: &Target, options: &ReadOptions) -> Result<Reading, FleetError> {
     once::read(target, options).await
+}
+
+/// Reads how the server of a database is, once; where `over` is given a second time so much later, for what it does per
+/// second.
+///
+/// # Errors
+/// When there is no link, or a question is not answered.
+pub async fn read_server(target: &Target, over: Option<Duration>) -> Result<Vitals, FleetError> {
+    vitals::once(target, over).await
 }
 
 /// Why a database could not be read. Its `Display` says what failed, why, and what to do next.

@@ -1,5 +1,6 @@
 //! The publisher: puts the parts of all databases together and publishes a picture when it differs from the last.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -8,8 +9,8 @@ use super::JobContext;
 use crate::model::fleet::{DatabaseView, SharedSchema, Snapshot};
 use crate::model::job::JobView;
 use crate::model::link::LinkState;
-use crate::model::tenant::{Tenant, TenantDetail};
-use crate::model::vitals::Vitals;
+use crate::model::tenant::{Tenant, TenantDetail, TenantKey};
+use crate::model::vitals::{Activity, Vitals};
 
 /// One database's part of the picture.
 #[derive(Debug, Clone)]
@@ -35,8 +36,17 @@ pub enum Update {
     Waiting(usize, u32),
     /// The open tenant was read, or closed.
     Detail(Option<Arc<TenantDetail>>),
-    /// The servers that are looked at were read.
-    Vitals(Vec<Arc<Vitals>>),
+    /// What somebody looks at was read.
+    Watched(Seen),
+}
+
+/// What was seen of what somebody looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// The servers.
+    pub vitals: Vec<Arc<Vitals>>,
+    /// What tenants do.
+    pub activity: Arc<BTreeMap<TenantKey, Activity>>,
 }
 
 /// What is read beside the databases' own parts, while somebody looks at it.
@@ -44,8 +54,8 @@ pub enum Update {
 pub struct Beside {
     /// The open tenant.
     pub detail: Option<Arc<TenantDetail>>,
-    /// The servers.
-    pub vitals: Vec<Arc<Vitals>>,
+    /// Servers and what tenants do.
+    pub seen: Seen,
 }
 
 /// Puts parts together until nobody is left to send any.
@@ -86,7 +96,7 @@ fn place(parts: &mut [Part], beside: &mut Beside, update: Update) {
             }
         }
         Update::Detail(read) => beside.detail = read,
-        Update::Vitals(read) => beside.vitals = read,
+        Update::Watched(seen) => beside.seen = seen,
     }
 }
 
@@ -102,7 +112,8 @@ pub fn assemble(parts: &[Part], beside: Beside) -> Snapshot {
         shared: parts.iter().flat_map(|part| part.shared.clone()).collect(),
         jobs,
         detail: beside.detail,
-        vitals: beside.vitals,
+        vitals: beside.seen.vitals,
+        activity: beside.seen.activity,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The current picture of the fleet: what the collector publishes and the faces draw.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::environment::Environment;
@@ -10,7 +11,7 @@ use super::link::LinkState;
 use super::server::{Back, ServerRole};
 use super::tenant::{DatabaseName, Tenant, TenantDetail, TenantKey};
 use super::times::StepTimes;
-use super::vitals::Vitals;
+use super::vitals::{Activity, Vitals};
 use crate::text::Untrusted;
 
 /// Everything known now. Published whole; parts that did not change are shared with the picture before.
@@ -30,6 +31,8 @@ pub struct Snapshot {
     pub detail: Option<Arc<TenantDetail>>,
     /// Servers that were looked at, as they were last read.
     pub vitals: Vec<Arc<Vitals>>,
+    /// What the tenants on the screen do, where that is looked at.
+    pub activity: Arc<BTreeMap<TenantKey, Activity>>,
 }
 
 impl Snapshot {

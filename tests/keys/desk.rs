@@ -195,6 +195,7 @@ pub fn snapshot(environment: Environment) -> Snapshot {
         jobs: Vec::new(),
         detail: None,
         vitals: Vec::new(),
+        activity: Arc::default(),
     }
 }
 

@@ -86,6 +86,7 @@ fn picture(environment: Environment, revision: u64, tenants: &[(u16, usize, u8)]
         jobs: Vec::new(),
         detail: None,
         vitals: Vec::new(),
+        activity: Arc::default(),
     }
 }
 

@@ -31,6 +31,8 @@ impl App {
             Action::PageUp => self.step(Step::By(-page)),
             Action::First => self.step(Step::First),
             Action::Last => self.step(Step::Last),
+            Action::NextTab if self.state.screen == Screen::Server => self.server_tab(1),
+            Action::PreviousTab if self.state.screen == Screen::Server => self.server_tab(3),
             Action::NextTab => self.tab(1),
             Action::PreviousTab => self.tab(TenantTab::ALL.len() - 1),
             Action::Open => return self.open(),
@@ -39,6 +41,7 @@ impl App {
             Action::Migrations => self.go(Screen::Migrations),
             Action::Jobs => self.go(Screen::Jobs),
             Action::Server => self.go(Screen::Server),
+            Action::NextDatabase => self.next_database(),
             Action::Messages => self.go(Screen::Messages),
             Action::Audit => return self.open_audit(AuditScope::All),
             Action::AuditHere => {
@@ -182,7 +185,8 @@ impl App {
                 }
                 Some(TenantTab::Tables | TenantTab::Migrations | TenantTab::Cache) | None => self.inspect(),
             },
-            Screen::JobResult | Screen::Messages | Screen::Audit | Screen::Server => self.inspect(),
+            Screen::Server => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
+            Screen::JobResult | Screen::Messages | Screen::Audit => self.inspect(),
         }
         Vec::new()
     }

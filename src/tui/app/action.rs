@@ -46,6 +46,7 @@ pub enum Action {
     ExportJson,
     Follow,
     Inspect,
+    NextDatabase,
     SetTarget,
     HistoryBack,
     HistoryForward,

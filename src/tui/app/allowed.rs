@@ -195,6 +195,7 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
     }
     match action {
         Action::WriteLock => write_lock(state),
+        Action::NextDatabase => super::server::next_database(state).map(drop),
         Action::NewTenant => new_tenant(state),
         Action::Migrate => {
             let refusals: Option<Vec<String>> =

@@ -47,6 +47,7 @@ pub fn header(state: &mut State) -> bool {
         Screen::Jobs => state.jobs.list.cursor.as_ref().map(|(database, _)| database.clone()),
         Screen::JobResult => state.jobs.result_of.as_ref().map(|(database, _)| database.clone()),
         Screen::Audit => state.audit.list.cursor.as_ref().map(|(database, _)| database.clone()),
+        Screen::Server if state.server.database.is_some() => state.server.database.clone(),
         Screen::Tenants | Screen::Messages | Screen::Server => {
             state.tenants.list.cursor.as_ref().map(|key| key.database.clone())
         }
@@ -84,9 +85,18 @@ fn seconds_since(state: &State, at: jiff::Timestamp) -> u64 {
     u64::try_from(state.now.wall.as_second().saturating_sub(at.as_second())).unwrap_or(0)
 }
 
-fn age(state: &State, view: &DatabaseView) -> DataAge {
+/// When what is in front was read: on the Server screen the server, elsewhere the database.
+fn taken_at(state: &State, view: &DatabaseView) -> Option<jiff::Timestamp> {
+    if state.screen == Screen::Server {
+        let vitals = state.snapshot.vitals.iter().find(|vitals| vitals.database == view.name);
+        return vitals.map(|vitals| vitals.read_at).filter(|at| *at > jiff::Timestamp::UNIX_EPOCH);
+    }
     let shown = if state.frozen { state.snapshot.database(&view.name).unwrap_or(view) } else { view };
-    let Some(taken_at) = shown.taken_at else { return DataAge::Never };
+    shown.taken_at
+}
+
+fn age(state: &State, view: &DatabaseView) -> DataAge {
+    let Some(taken_at) = taken_at(state, view) else { return DataAge::Never };
     let seconds = seconds_since(state, taken_at);
     if state.frozen {
         return DataAge::Frozen(step(seconds));
@@ -169,8 +179,7 @@ pub fn next_tick(state: &State) -> Option<Duration> {
         match &view.link {
             LinkState::Lost { .. } | LinkState::Slow { .. } => want(second),
             LinkState::Connecting | LinkState::Up { .. } | LinkState::Refused { .. } => {
-                let shown = if state.frozen { state.snapshot.database(&view.name).unwrap_or(view) } else { view };
-                if let Some(taken_at) = shown.taken_at {
+                if let Some(taken_at) = taken_at(state, view) {
                     let live = state.refresh.map_or(15, |refresh| (refresh.as_secs() * 2).max(15));
                     let seconds = seconds_since(state, taken_at);
                     want(Duration::from_secs(if seconds < live && !state.frozen {

@@ -248,7 +248,7 @@ pub fn scroll_all(state: &mut State) {
         Screen::Messages => scroll(&mut state.messages_list, state.messages.len(), visible),
         Screen::Server => {
             let rows = super::server::rows(state);
-            scroll(&mut state.server.sessions, rows, visible);
+            scroll(state.server.list_mut(), rows, visible);
         }
         Screen::Audit => scroll(&mut state.audit.list, state.audit.lines.len(), visible),
         Screen::Tenant => {

@@ -11,9 +11,11 @@ impl App {
     pub(super) fn refresh_hints(&mut self) -> bool {
         let screen = self.state.screen;
         let lost = self.state.header_database().is_some_and(|view| is_lost(&view.link));
+        let several = self.state.latest.databases.len() > 1;
         let mut found: Vec<(u8, Hint)> = ACTIONS
             .iter()
             .filter(|info| info.action != Action::Help && !(lost && info.action == Action::Refresh))
+            .filter(|info| several || info.action != Action::NextDatabase)
             .filter_map(|info| {
                 let (_, place, words) = info.footer.iter().find(|(on, _, _)| *on == screen)?;
                 let keys = self.keymap.keys_of(info.action);

@@ -204,9 +204,11 @@ impl App {
                 Some(card) => self.open_card(card),
                 None => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
             },
-            Screen::Jobs | Screen::Server => {
-                self.open_text(output::name_text(&self.state), output::row_lines(&self.state))
+            Screen::Server => {
+                let text = super::server::wrong(&self.state);
+                self.open_text(Some("What is not well".to_owned()), text);
             }
+            Screen::Jobs => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
             Screen::Messages => self.open_text(Some("message".to_owned()), output::name_text(&self.state)),
             Screen::Audit => {
                 if let Some((title, text)) =

@@ -123,6 +123,9 @@ pub struct App {
     rests_on: Option<TenantKey>,
     /// What the collector has been told is looked at.
     watched_now: Watched,
+    /// What is looked at, and since when.
+    watch_wanted: Watched,
+    watch_since: Duration,
     /// Jobs without a worker: when they were seen to lose it; `None` where they had none from the first.
     orphaned_since: BTreeMap<(DatabaseName, JobId), Option<jiff::Timestamp>>,
     /// Jobs that were running when last looked at.
@@ -192,6 +195,8 @@ impl App {
             cursor_rests_since: Duration::ZERO,
             rests_on: None,
             watched_now: Watched::default(),
+            watch_wanted: Watched::default(),
+            watch_since: Duration::ZERO,
             orphaned_since: BTreeMap::new(),
             watched: BTreeSet::new(),
             results: results::Results::default(),
@@ -355,7 +360,8 @@ impl App {
         let rest =
             (self.wanted_detail() != self.detail_of).then(|| (self.cursor_rests_since + REST).saturating_sub(now));
         let results = self.results_due().map(|due| due.saturating_sub(now));
-        [clock::next_tick(&self.state), gather, rest, results]
+        let watch = self.watch_due().map(|due| due.saturating_sub(now));
+        [clock::next_tick(&self.state), gather, rest, results, watch]
             .into_iter()
             .flatten()
             .min()

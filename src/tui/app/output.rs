@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::nav;
+use super::server::ServerTab;
 use super::state::{Screen, State, TenantTab};
 use crate::migrations::folder::MigrationFile;
-use crate::model::export::vitals::SessionRow;
+use crate::model::export::vitals::{CatalogRow, LockRow, SessionRow, TransactionRow};
 use crate::model::export::{self, AuditRow, Job, ResultRow, Row, TenantRow};
+use crate::model::vitals::Vitals;
 use crate::text::{Untrusted, json_for_terminal};
 
 /// A list as data: what it is, its columns, its rows.
@@ -100,8 +102,14 @@ pub fn sheet(state: &State) -> Sheet {
         Screen::Jobs => rows("jobs", state.jobs.jobs.iter().map(Job::from)),
         Screen::JobResult => results(state),
         Screen::Server => {
-            let groups = super::server::vitals(state).map(|vitals| vitals.sessions.as_slice()).unwrap_or_default();
-            rows("sessions", groups.iter().map(SessionRow::from))
+            let unread = Vitals::unread(&"".into());
+            let vitals = super::server::vitals(state).unwrap_or(&unread);
+            match state.server.tab {
+                ServerTab::Sessions => rows("sessions", vitals.sessions.iter().map(SessionRow::from)),
+                ServerTab::Locks => rows("locks", vitals.locks.iter().map(LockRow::from)),
+                ServerTab::Transactions => rows("transactions", vitals.transactions.iter().map(TransactionRow::from)),
+                ServerTab::Catalogs => rows("catalogs", vitals.catalogs.iter().map(CatalogRow::from)),
+            }
         }
         Screen::Audit => rows("audit", state.audit.lines.iter().map(AuditRow::from)),
         Screen::Messages => Sheet {
@@ -191,7 +199,7 @@ pub fn cursor_row(state: &State) -> usize {
         Screen::JobResult => state.jobs.result.at,
         Screen::Messages => state.messages_list.at,
         Screen::Audit => state.audit.list.at,
-        Screen::Server => state.server.sessions.at,
+        Screen::Server => state.server.list().at,
         Screen::Tenant => state.tenant.as_ref().map_or(0, |open| match open.tab {
             TenantTab::Tables => open.tables.at,
             TenantTab::Migrations => open.migrations.at,
@@ -242,8 +250,13 @@ pub fn name_text(state: &State) -> Option<String> {
         Screen::JobResult => nav::cursor_outcome(state).map(|outcome| safe(&outcome.slug)),
         Screen::Messages => message_text(state),
         Screen::Server => {
-            let group = super::server::vitals(state).and_then(|vitals| vitals.sessions.get(state.server.sessions.at));
-            group.map(|group| safe(&group.role))
+            let (vitals, at) = (super::server::vitals(state)?, state.server.list().at);
+            match state.server.tab {
+                ServerTab::Sessions => vitals.sessions.get(at).map(|group| safe(&group.role)),
+                ServerTab::Locks => vitals.locks.get(at).map(|session| session.pid.to_string()),
+                ServerTab::Transactions => vitals.transactions.get(at).map(|open| safe(&open.id)),
+                ServerTab::Catalogs => vitals.catalogs.get(at).map(|catalog| safe(&catalog.name)),
+            }
         }
         Screen::Audit => super::audit::cursor_line(state).map(|line| super::audit::name(line).safe().to_string()),
     }

@@ -18,7 +18,7 @@ impl App {
         let first = !self.state.loaded;
         let visible = first
             || derive::looks_different(&self.state.latest, &snapshot)
-            || server::looks_different(&self.state, &self.state.latest.vitals, &snapshot.vitals);
+            || server::looks_different(&self.state, &self.state.latest, &snapshot);
         if first && snapshot.databases.is_empty() {
             return;
         }

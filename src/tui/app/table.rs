@@ -46,10 +46,10 @@ pub const ACTIONS: &[ActionInfo] = &[
     reads(Action::PageUp, "page-up", "page up", "One page up."),
     reads(Action::First, "first", "first row", "The first row."),
     reads(Action::Last, "last", "last row", "The last row."),
-    reads(Action::NextTab, "next-tab", "next tab", "The next tab of a tenant.")
-        .on(&[Tenant])
-        .footer(&[(Tenant, 1, "next tab")]),
-    reads(Action::PreviousTab, "previous-tab", "previous tab", "The tab before.").on(&[Tenant]),
+    reads(Action::NextTab, "next-tab", "next tab", "The next tab of a tenant, or list of the server.")
+        .on(&[Tenant, Server])
+        .footer(&[(Tenant, 1, "next tab"), (Server, 1, "next list")]),
+    reads(Action::PreviousTab, "previous-tab", "previous tab", "The tab before.").on(&[Tenant, Server]),
     reads(Action::Open, "open", "open", "Opens what the cursor is on.")
         .on(&[Tenants, Tenant, Migrations, Jobs, JobResult, Messages, Audit, Server])
         .footer(&[
@@ -110,13 +110,13 @@ pub const ACTIONS: &[ActionInfo] = &[
         "refresh",
         "Reads everything again now; exact sizes in a tenant; tries a lost link.",
     )
-    .footer(&[(Tenants, 4, "refresh"), (Tenant, 5, "measure again"), (Audit, 2, "read again"), (Server, 1, "read again")]),
+    .footer(&[(Tenants, 4, "refresh"), (Tenant, 5, "measure again"), (Audit, 2, "read again"), (Server, 3, "read again")]),
     reads(Action::Freeze, "freeze", "freeze", "Keeps the rows as they are until it is pressed again.")
-        .footer(&[(Jobs, 7, "freeze"), (Server, 2, "freeze")]),
+        .footer(&[(Jobs, 7, "freeze"), (Server, 4, "freeze")]),
     reads(Action::Slower, "slower", "refresh slower", "More time between two readings."),
     reads(Action::Faster, "faster", "refresh faster", "Less time between two readings."),
     reads(Action::CopyName, "copy-name", "copy name", "Sends the name to the terminal's clipboard.")
-        .footer(&[(Tenant, 3, "copy"), (Jobs, 8, "copy"), (Server, 3, "copy")]),
+        .footer(&[(Tenant, 3, "copy"), (Jobs, 8, "copy"), (Server, 5, "copy")]),
     reads(Action::CopyRow, "copy-row", "copy row", "Sends the row to the terminal's clipboard, columns apart by tabs."),
     reads(
         Action::CopyError,
@@ -125,7 +125,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         "Sends the error of the row, or the message, to the terminal's clipboard.",
     ),
     reads(Action::ExportCsv, "export-csv", "export CSV", "Writes the list into a CSV file in the working directory.")
-        .footer(&[(Tenant, 4, "export"), (Audit, 3, "export"), (Server, 4, "export")]),
+        .footer(&[(Tenant, 4, "export"), (Audit, 3, "export"), (Server, 6, "export")]),
     reads(
         Action::ExportJson,
         "export-json",
@@ -135,8 +135,11 @@ pub const ACTIONS: &[ActionInfo] = &[
     reads(Action::Follow, "follow", "follow log", "The log follows its end, or stays.")
         .on(&[Jobs])
         .footer(&[(Jobs, 4, "follow")]),
-    reads(Action::Inspect, "inspect", "inspect", "The SQL of a migration; why a tenant failed; a text in full.")
-        .footer(&[(Migrations, 2, "SQL")]),
+    reads(Action::Inspect, "inspect", "inspect", "The SQL of a migration; why a tenant failed; a text in full; what is wrong with a server.")
+        .footer(&[(Migrations, 2, "SQL"), (Server, 2, "what is wrong")]),
+    reads(Action::NextDatabase, "next-database", "next database", "The server of the next database.")
+        .on(&[Server])
+        .footer(&[(Server, 2, "next database")]),
     reads(
         Action::SetTarget,
         "set-target",

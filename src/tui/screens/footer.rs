@@ -103,7 +103,7 @@ fn position(state: &State) -> String {
             parts.push(place(state.jobs.result.at, count));
         }
         Screen::Messages => parts.push(place(state.messages_list.at, state.messages.len())),
-        Screen::Server => parts.push(place(state.server.sessions.at, crate::tui::app::server::rows(state))),
+        Screen::Server => parts.push(place(state.server.list().at, crate::tui::app::server::rows(state))),
         Screen::Audit => parts.push(place(state.audit.list.at, state.audit.lines.len())),
     }
     parts.join("   ")

@@ -11,6 +11,7 @@ use super::theme::Theme;
 use super::widgets::{put, put_fit, seal};
 use places::{Places, SMALLEST, places, too_small};
 
+mod activity;
 mod audit;
 mod banner;
 mod footer;
@@ -25,6 +26,8 @@ mod notice;
 mod panes;
 mod places;
 mod server;
+mod server_gauges;
+mod server_panes;
 mod strip;
 mod tenant;
 mod tenants;
@@ -90,6 +93,12 @@ pub fn list_rows(state: &State) -> usize {
     rows_of(&places, state)
 }
 
+/// Whether the screen in front shows what each tenant of a list does: there is room for it on wide screens.
+#[must_use]
+pub fn shows_activity(state: &State) -> bool {
+    places::tier(Rect::new(0, 0, state.size.0, state.size.1)) == places::Tier::Wide
+}
+
 fn rows_of(places: &Places, state: &State) -> usize {
     match state.screen {
         Screen::Tenants => tenants::list_rows(places),
@@ -99,7 +108,7 @@ fn rows_of(places: &Places, state: &State) -> usize {
         Screen::JobResult => job_result::list_rows(places),
         Screen::Messages => messages::list_rows(places),
         Screen::Audit => audit::list_rows(places),
-        Screen::Server => server::list_rows(places),
+        Screen::Server => server::list_rows(places, state.server.tab),
     }
 }
 

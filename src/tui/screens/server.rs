@@ -1,11 +1,15 @@
 //! Screen 4: is the database well?
 //!
 //! ```text
-//!  Connections  [#####...............] 23 of 97, 3 more are reserved
-//!
-//!    ROLE            APPLICATION          STATE                SESSIONS  SINCE  DATABASE
-//!  > app             web                  idle in transaction         3     3m  app
-//!  * ops             tenantui/0.1.0       idle                        2     5s  app
+//!  2 sessions wait for locks, the longest for 12s; pid 4411 (web) is in the way     and 1 more
+//!  Connections  [######............] 31 of 97, 3 more are reserved
+//!  Lock table   [#.................] 120 of about 6,400
+//!  Per second   120 commits  4.2k rows read  40 written  99% from memory
+//!  Cache        [########..........] 120 MB of 256 MB, allkeys-lru
+//!  [Sessions 6]  Locks 3!  Transactions 1  Catalogs 14                          Tab next list
+//!    ROLE         APPLICATION      STATE               SESSIONS SINCE DATABASE
+//!  > app_rw       web              idle in transaction        3    3m app
+//!  * ops          tenantui/0.1.0.. idle                       2     - app
 //! ```
 
 use ratatui::Frame;
@@ -13,24 +17,81 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::header::stale;
-use super::places::{Places, Tier};
-use crate::model::vitals::{Facts, SessionGroup, Vitals, stepped};
-use crate::text::{grouped, sanitise, short_age};
-use crate::tui::app::server::vitals;
+use super::places::{Places, Tier, side_by_side};
+use super::{server_gauges, server_panes};
+use crate::model::vitals::{Vitals, stepped};
+use crate::text::{grouped, short_age};
+use crate::tui::app::server::{ServerTab, vitals};
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, styled};
-use crate::tui::widgets::{above, bars, below, put, put_fit, put_safe, wrap};
+use crate::tui::widgets::{Piece, above, below, piece, put_fit, put_pieces, put_right, put_safe};
 
-/// Rows above the list: the gauge and a blank.
-const GAUGES: u16 = 2;
+/// Where the parts of the screen stand.
+struct Parts {
+    /// What is not well, and how much of everything is in use.
+    gauges: Rect,
+    /// Sizes by plan.
+    plans: Option<Rect>,
+    /// The link's latency, and more of the cache.
+    link: Option<Rect>,
+    /// The titles of the lists; none on wide screens, where each has its own.
+    tabs: Option<Rect>,
+    /// The lists that are shown, in their order.
+    panes: Vec<(ServerTab, Rect)>,
+}
 
-/// Rows of the list.
+/// Lines that say what is not well.
+const fn alarm_rows(tier: Tier) -> u16 {
+    match tier {
+        Tier::Small => 1,
+        Tier::Medium => 3,
+        Tier::Wide => 4,
+    }
+}
+
+fn parts(places: &Places, tab: ServerTab) -> Parts {
+    let body = places.body;
+    match places.tier {
+        Tier::Small => Parts {
+            gauges: above(body, 5),
+            plans: None,
+            link: None,
+            tabs: Some(above(below(body, 5), 1)),
+            panes: vec![(tab, below(body, 6))],
+        },
+        Tier::Medium => {
+            let (gauges, _, plans) = side_by_side(above(body, 8), 76);
+            let rest = below(body, 10);
+            let rows = rest.height / 2;
+            let lists = match tab {
+                ServerTab::Sessions | ServerTab::Locks => [ServerTab::Sessions, ServerTab::Locks],
+                ServerTab::Transactions | ServerTab::Catalogs => [ServerTab::Transactions, ServerTab::Catalogs],
+            };
+            let panes = lists.into_iter().zip([above(rest, rows), below(rest, rows)]).collect();
+            Parts { gauges, plans: Some(plans), link: None, tabs: Some(above(below(body, 9), 1)), panes }
+        }
+        Tier::Wide => {
+            let (gauges, _, right) = side_by_side(above(body, 9), 98);
+            let (plans, _, link) = side_by_side(right, 46);
+            let rest = below(body, 10);
+            let (rows, half) = (rest.height / 2, rest.width.saturating_sub(2) / 2);
+            let mut areas = Vec::new();
+            for part in [above(rest, rows), above(below(rest, rows), rows)] {
+                let (left, _, right) = side_by_side(part, half);
+                areas.extend([below(left, 1), below(right, 1)]);
+            }
+            let panes = ServerTab::ALL.into_iter().zip(areas).collect();
+            Parts { gauges, plans: Some(plans), link: Some(link), tabs: None, panes }
+        }
+    }
+}
+
+/// Rows of each of its lists.
 #[must_use]
-pub fn list_rows(places: &Places) -> usize {
-    // A heading above it, a note below it.
-    usize::from(places.body.height.saturating_sub(GAUGES + 2))
+pub fn list_rows(places: &Places, tab: ServerTab) -> usize {
+    // A heading above each list, a note below it.
+    let rows = parts(places, tab).panes.iter().map(|(_, pane)| pane.height.saturating_sub(2)).min();
+    usize::from(rows.unwrap_or(0))
 }
 
 /// Draws it.
@@ -43,10 +104,47 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
         put_fit(buf, places.body, 3, 1, places.body.width, words, theme.muted);
         return;
     };
-    connections(buf, places.body, &vitals.facts, theme);
-    let list = below(places.body, GAUGES);
-    sessions(buf, above(list, list.height.saturating_sub(1)), vitals, state, places.tier, theme);
-    note(buf, below(list, list.height.saturating_sub(1)), vitals, theme);
+    let parts = parts(places, state.server.tab);
+    server_gauges::draw(buf, parts.gauges, alarm_rows(places.tier), vitals, theme);
+    if let Some(area) = parts.plans {
+        super::divider(buf, area, theme);
+        server_gauges::plans(buf, area, state, theme);
+    }
+    if let Some(area) = parts.link {
+        super::divider(buf, area, theme);
+        server_gauges::link(buf, area, vitals, theme);
+    }
+    if let Some(area) = parts.tabs {
+        let pieces: Vec<Piece> = ServerTab::ALL
+            .iter()
+            .flat_map(|tab| [title(*tab, vitals, state, theme), piece("  ", theme.muted)])
+            .collect();
+        let end = put_pieces(buf, area, 1, 0, &pieces);
+        if end + 14 < area.width {
+            put_right(buf, area, area.width.saturating_sub(1), 0, "Tab next list", theme.muted);
+        }
+    }
+    for (index, (tab, pane)) in parts.panes.iter().enumerate() {
+        if parts.tabs.is_none() {
+            let line = Rect { y: pane.y.saturating_sub(1), height: 1, ..*pane };
+            put_pieces(buf, line, 1, 0, &[title(*tab, vitals, state, theme)]);
+            if index % 2 == 1 {
+                super::divider(buf, Rect { y: line.y, height: pane.height + 1, ..*pane }, theme);
+            }
+        }
+        server_panes::draw(buf, *pane, *tab, vitals, state, theme);
+    }
+}
+
+/// `[Sessions 6]`; with a mark where somebody waits.
+fn title(tab: ServerTab, vitals: &Vitals, state: &State, theme: &Theme) -> Piece {
+    let waiting = tab == ServerTab::Locks && !vitals.locks.is_empty();
+    let words = format!("{} {}{}", tab.word(), grouped(tab.rows(vitals) as u64), if waiting { "!" } else { "" });
+    match (tab == state.server.tab, waiting) {
+        (true, _) => piece(format!("[{words}]"), theme.title),
+        (false, true) => piece(words, theme.warn),
+        (false, false) => piece(words, theme.muted),
+    }
 }
 
 /// The second line: what the server is.
@@ -57,76 +155,11 @@ pub fn facts(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     words.extend(vitals.facts.uptime_seconds.map(|seconds| format!("up {}", short_age(stepped(seconds)))));
     words.push(format!("schemas {}", grouped(vitals.facts.schemas)));
     words.push(format!("role {}", vitals.facts.role.safe()));
+    if vitals.facts.standby {
+        words.push("standby: vacuum is its primary's to tell".to_owned());
+    }
+    if state.header_database().is_some_and(|view| view.pooled) {
+        words.push("behind a pooler: sessions are the pooler's".to_owned());
+    }
     put_safe(buf, area, 1, 0, area.width.saturating_sub(2), &words.join("   "), Style::new(), theme);
-}
-
-fn connections(buf: &mut Buffer, area: Rect, facts: &Facts, theme: &Theme) {
-    let (used, of) = (facts.connections, facts.usable_connections());
-    let style = match used * 100 {
-        hundred if hundred >= of * 95 => theme.error,
-        hundred if hundred >= of * 80 => theme.warn,
-        _ => theme.bar,
-    };
-    let x = put(buf, area, 1, 0, "Connections", Style::new());
-    let x = put(buf, area, x + 2, 0, &bars::progress(used, of, 24), style);
-    let about = if facts.sees_all { "" } else { "at most " };
-    let words =
-        format!("{about}{} of {}, {} more are reserved", grouped(used), grouped(of), facts.reserved_connections);
-    put_fit(buf, area, x + 1, 0, area.width.saturating_sub(x + 2), &words, Style::new());
-}
-
-fn sessions(buf: &mut Buffer, area: Rect, vitals: &Vitals, state: &State, tier: Tier, theme: &Theme) {
-    let names = if tier == Tier::Small { 16 } else { 30 };
-    let all = [
-        Column::wide("ROLE", 8, 1).up_to(names),
-        Column::wide("APPLICATION", 10, 2).up_to(48),
-        Column::fixed("STATE", 19),
-        Column::fixed("SESSIONS", 8).at_right(),
-        Column::fixed("SINCE", 5).at_right(),
-        Column::wide("DATABASE", 8, 1).up_to(names),
-    ];
-    let placed = table::place(&all, MARKS, area.width.saturating_sub(1));
-    table::heading(buf, area, 0, &all, &placed, theme.heading);
-    let rows = below(area, 1);
-    let list = &state.server.sessions;
-    let stale = state.header_database().is_some_and(stale);
-    for y in 0..rows.height {
-        let at = list.top + usize::from(y);
-        let Some(group) = vitals.sessions.get(at) else { break };
-        let mark = RowMark { cursor: at == list.at, marked: group.is_own(), stale, ..RowMark::default() };
-        table::row(buf, rows, y, (&all, &placed), &cells(group, theme), mark, theme);
-    }
-}
-
-fn cells(group: &SessionGroup, theme: &Theme) -> [Cell; 6] {
-    let style = match group.state.as_ref().map(crate::text::Untrusted::raw) {
-        Some("active") => theme.ok,
-        Some("idle in transaction" | "idle in transaction (aborted)") => theme.warn,
-        Some(_) => Style::new(),
-        None => theme.muted,
-    };
-    let state = group.state.as_ref().map_or_else(|| "hidden".to_owned(), |state| sanitise(state.raw()));
-    [
-        cell(group.role.safe()),
-        cell(if group.application.is_empty() { "-".into() } else { String::from(group.application.safe()) }),
-        styled(state, style),
-        cell(grouped(group.count)),
-        cell(group.oldest_seconds.map_or_else(|| "-".to_owned(), |seconds| short_age(stepped(seconds)))),
-        styled(group.database.safe(), if group.here { Style::new() } else { theme.muted }),
-    ]
-}
-
-/// What could not be read; else what the marks mean.
-fn note(buf: &mut Buffer, area: Rect, vitals: &Vitals, theme: &Theme) {
-    let room = usize::from(area.width.saturating_sub(4));
-    match vitals.problems.first() {
-        Some(problem) => {
-            let words = wrap(problem.safe().as_str(), room).into_iter().next().unwrap_or_default();
-            put_safe(buf, area, 3, 0, area.width.saturating_sub(4), &words, theme.warn, theme);
-        }
-        None => {
-            let words = "* sessions of tenantui; SINCE is how long the oldest has been in that state";
-            put_fit(buf, area, 3, 0, area.width.saturating_sub(4), words, theme.muted);
-        }
-    }
 }

@@ -16,11 +16,11 @@ use ratatui::style::Style;
 
 use super::format::{date, version};
 use super::header::stale_line;
-use super::panes;
 use super::places::{Places, Tier, tenant_panes};
+use super::{activity, panes};
 use crate::model::ledger::LedgerState;
 use crate::model::tenant::{Tenant, TenantDetail, TenantState};
-use crate::text::grouped;
+use crate::text::{grouped, width};
 use crate::tui::app::state::{State, TenantScreen, TenantTab};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{bars, columns, pieces_width, put, put_fit, put_pieces, put_right, put_safe, wrap};
@@ -47,7 +47,7 @@ pub fn draw(frame: &mut Frame, area: Rect, places: &Places, state: &State, theme
         },
         Tier::Wide => tabs.to_vec(),
     };
-    draw_tabs(frame, places, &panes, &shown, open, theme);
+    draw_tabs(frame, places, &panes, &shown, open, state, theme);
     for (index, (tab, pane)) in shown.iter().zip(&panes).enumerate() {
         if index % 2 == 1 {
             super::divider(frame.buffer_mut(), *pane, theme);
@@ -62,15 +62,20 @@ fn draw_tabs(
     panes: &[Rect],
     shown: &[TenantTab],
     open: &TenantScreen,
+    state: &State,
     theme: &Theme,
 ) {
     let buf = frame.buffer_mut();
+    let doing = activity::words(state, &open.key, if places.tier == Tier::Small { 0 } else { 40 });
     if places.tier == Tier::Wide {
         for (tab, pane) in shown.iter().zip(panes) {
             let title = if *tab == open.tab { format!("[{}]", tab.word()) } else { format!(" {} ", tab.word()) };
             let style = if *tab == open.tab { theme.title } else { theme.muted };
             let line = Rect { y: pane.y.saturating_sub(1), height: 1, ..*pane };
             put(buf, line, 1, 0, &title, style);
+            if let Some(words) = doing.as_ref().filter(|_| *tab == TenantTab::Tables) {
+                put_right(buf, line, line.width.saturating_sub(1), 0, words, theme.bar);
+            }
         }
         return;
     }
@@ -79,9 +84,10 @@ fn draw_tabs(
     let pieces = bars::tabs(&words, chosen, theme);
     let x = 1 + columns(pieces_width(&pieces));
     put_pieces(buf, places.body, 1, 0, &pieces);
-    let hint = "Tab changes tab";
-    if x + 20 < places.body.width {
-        put_right(buf, places.body, places.body.width.saturating_sub(1), 0, hint, theme.muted);
+    // What it does says more than the hint, which the footer has as well.
+    let (hint, style) = doing.map_or_else(|| ("Tab changes tab".to_owned(), theme.muted), |words| (words, theme.bar));
+    if usize::from(x) + width(&hint) + 4 < usize::from(places.body.width) {
+        put_right(buf, places.body, places.body.width.saturating_sub(1), 0, &hint, style);
     }
 }
 

@@ -15,7 +15,7 @@ use ratatui::style::Style;
 use super::format::{behind, count, date, size, state_or_status, state_style, state_word, version, version_width};
 use super::header::stale;
 use super::places::{Places, Tier, tenants_columns};
-use super::{notice, tenants_detail};
+use super::{activity, notice, tenants_detail};
 use crate::model::fleet::CacheView;
 use crate::model::tenant::Tenant;
 use crate::tui::app::state::{State, TenantColumn};
@@ -147,6 +147,12 @@ fn columns(tier: Tier, state: &State) -> Vec<Shown> {
         let keys = title(TenantColumn::Keys);
         let width = if keys.len() > 4 { 5 } else { 4 };
         out.push(Shown { column: Column::fixed(keys, width).at_right().droppable(4), value: keys_cell });
+    }
+    if tier == Tier::Wide {
+        out.push(Shown {
+            column: Column::fixed("ROWS/S", 6).at_right().droppable(4),
+            value: |tenant, look| cell(activity::rows(look.state, &tenant.key)),
+        });
     }
     if tier == Tier::Medium {
         medium_columns(&mut out, &title, any);

@@ -15,7 +15,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{panes, tenant};
+use super::{activity, panes, tenant};
 use crate::model::tenant::Tenant;
 use crate::text::rough_time;
 use crate::tui::app::state::State;
@@ -37,6 +37,9 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
             put_safe(buf, area, 0, y, area.width, &part, Style::new(), theme);
             y += 1;
         }
+    }
+    if let Some(words) = activity::words(state, &tenant.key, 60) {
+        put_safe(buf, area, 0, y, area.width.saturating_sub(1), &words, theme.bar, theme);
     }
     y += 1;
     for line in pending(tenant, state) {

@@ -34,6 +34,23 @@ fn bar(part: u64, of: u64, width: u16, rest: char) -> String {
     out
 }
 
+/// Values over time, the newest at the right, one column each: `_..:||:._`. Nothing is blank, the highest is `|`.
+#[must_use]
+pub fn sparkline(values: &[u64], width: u16) -> String {
+    const STEPS: [char; 4] = ['_', '.', ':', '|'];
+    let shown = &values[values.len().saturating_sub(usize::from(width))..];
+    let highest = shown.iter().copied().max().unwrap_or(0);
+    let mark = |value: u64| match value {
+        0 => ' ',
+        value => {
+            let step = u128::from(value - 1) * STEPS.len() as u128 / u128::from(highest.max(1));
+            STEPS[usize::try_from(step).unwrap_or(0).min(STEPS.len() - 1)]
+        }
+    };
+    let blanks = usize::from(width) - shown.len();
+    std::iter::repeat_n(' ', blanks).chain(shown.iter().map(|value| mark(*value))).collect()
+}
+
 /// `[Tables]  Migrations  Cache  Jobs`.
 #[must_use]
 pub fn tabs(words: &[&'static str], chosen: usize, theme: &Theme) -> Vec<Piece> {
@@ -67,10 +84,20 @@ mod tests {
         assert_eq!(share(1, 1, 2), "");
     }
 
+    #[test]
+    fn a_sparkline_shows_the_newest_at_the_right() {
+        assert_eq!(sparkline(&[0, 1, 25, 50, 75, 100], 8), "   __.:|");
+        assert_eq!(sparkline(&[100, 1, 4, 4], 3), "_||");
+        assert_eq!(sparkline(&[0, 0], 3), "   ");
+        assert_eq!(sparkline(&[u64::MAX, 1], 2), "|_");
+        assert_eq!(sparkline(&[], 0), "");
+    }
+
     proptest! {
         #[test]
         fn bars_have_the_width_they_were_given(part in any::<u64>(), of in any::<u64>(), width in 3_u16..300) {
             prop_assert_eq!(progress(part, of, width).len(), usize::from(width));
+            prop_assert_eq!(sparkline(&[part, of], width).len(), usize::from(width));
         }
     }
 }

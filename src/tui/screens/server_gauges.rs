@@ -1,0 +1,216 @@
+//! The upper part of the Server screen: what is not well, what is in use and of how much, sizes by plan, the link.
+
+use std::collections::BTreeMap;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::model::vitals::{Facts, Severity, Vitals};
+use crate::text::{grouped, human_bytes, short_bytes, short_count};
+use crate::tui::app::state::State;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::table::{self, Column, cell, styled};
+use crate::tui::widgets::{bars, columns, put, put_fit, put_right, put_safe};
+
+/// Columns of a bar.
+const BAR: u16 = 20;
+
+/// What is not well in so many lines, and below it the gauges.
+pub fn draw(buf: &mut Buffer, area: Rect, alarms: u16, vitals: &Vitals, theme: &Theme) {
+    draw_alarms(buf, Rect { height: alarms.min(area.height), ..area }, vitals, theme);
+    let facts = &vitals.facts;
+    let about = if facts.sees_all { "" } else { "at most " };
+    let usable = facts.usable_connections();
+    let words = format!(
+        "{about}{} of {}, {} more are reserved",
+        grouped(facts.connections),
+        grouped(usable),
+        facts.reserved_connections
+    );
+    gauge(buf, area, alarms, ("Connections", facts.connections, usable), &words, theme);
+    let words = format!("{} of about {} locks", grouped(facts.locks_held), grouped(facts.lock_room));
+    gauge(buf, area, alarms + 1, ("Lock table", facts.locks_held, facts.lock_room), &words, theme);
+    line(buf, area, alarms + 2, "Per second", &pace(vitals), theme);
+    match &vitals.cache {
+        None => line(buf, area, alarms + 3, "Cache", "none is configured", theme),
+        Some(Err(why)) => line(buf, area, alarms + 3, "Cache", why.safe().as_str(), theme),
+        Some(Ok(cache)) => match cache.max_bytes {
+            Some(max) => {
+                let (used, policy) = (human_bytes(cache.used_bytes), cache.policy.safe());
+                let words =
+                    format!("{used} of {}, {policy}, {} evicted", human_bytes(max), short_count(cache.evicted_keys));
+                gauge(buf, area, alarms + 3, ("Cache", cache.used_bytes, max), &words, theme);
+            }
+            None => {
+                let words = format!("{} in use, no limit is set", human_bytes(cache.used_bytes));
+                line(buf, area, alarms + 3, "Cache", &words, theme);
+            }
+        },
+    }
+    line(buf, area, alarms + 4, "Autovacuum", &autovacuum(facts), theme);
+}
+
+fn draw_alarms(buf: &mut Buffer, area: Rect, vitals: &Vitals, theme: &Theme) {
+    // Of ages as they are drawn elsewhere: nothing ticks.
+    let alarms = vitals.as_shown(false).alarms();
+    let room = area.width.saturating_sub(2);
+    if alarms.is_empty() {
+        let (words, style) = match (vitals.facts.max_connections, vitals.facts.sees_all) {
+            (0, _) => ("Not known: see below.", theme.warn),
+            (_, true) => ("Nothing is wrong here.", theme.ok),
+            (_, false) => ("Nothing is wrong of what this role may see.", theme.ok),
+        };
+        put_fit(buf, area, 1, 0, room, words, style);
+        return;
+    }
+    for (y, alarm) in (0..area.height).zip(&alarms) {
+        let style = match alarm.severity {
+            Severity::Bad => theme.error,
+            Severity::Watch => theme.warn,
+        };
+        let mark = match alarm.severity {
+            Severity::Bad => "! ",
+            Severity::Watch => "",
+        };
+        let hidden = alarms.len().saturating_sub(usize::from(area.height));
+        let mut end = area.width.saturating_sub(1);
+        if y + 1 == area.height && hidden > 0 {
+            end = put_right(buf, area, end, y, &format!("and {hidden} more"), theme.muted).saturating_sub(1);
+        }
+        let words = format!("{mark}{}", alarm.words.safe());
+        put_safe(buf, area, 1, y, end.saturating_sub(1), &words, style, theme);
+    }
+}
+
+fn gauge(buf: &mut Buffer, area: Rect, y: u16, (title, used, of): (&str, u64, u64), words: &str, theme: &Theme) {
+    if y >= area.height {
+        return;
+    }
+    let style = match used.saturating_mul(100) {
+        hundred if of > 0 && hundred >= of.saturating_mul(95) => theme.error,
+        hundred if of > 0 && hundred >= of.saturating_mul(80) => theme.warn,
+        _ => theme.bar,
+    };
+    put(buf, area, 1, y, title, theme.muted);
+    let x = put(buf, area, 14, y, &bars::progress(used, of, BAR), style);
+    put_safe(buf, area, x + 1, y, area.width.saturating_sub(x + 2), words, Style::new(), theme);
+}
+
+fn line(buf: &mut Buffer, area: Rect, y: u16, title: &str, words: &str, theme: &Theme) {
+    if y >= area.height {
+        return;
+    }
+    put(buf, area, 1, y, title, theme.muted);
+    put_safe(buf, area, 14, y, area.width.saturating_sub(15), words, Style::new(), theme);
+}
+
+/// What the database does per second.
+fn pace(vitals: &Vitals) -> String {
+    let Some(pace) = vitals.pace else { return "known with the next reading".to_owned() };
+    let mut words = vec![format!("{} commits", short_count(pace.commits))];
+    if pace.rollbacks > 0 {
+        words.push(format!("{} rolled back", short_count(pace.rollbacks)));
+    }
+    words.push(format!("{} rows read", short_count(pace.rows_read)));
+    words.push(format!("{} written", short_count(pace.rows_written)));
+    words.extend(pace.hit_percent.map(|percent| format!("{percent}% from memory")));
+    words.join("  ")
+}
+
+/// What autovacuum does, and how old the oldest row is.
+pub fn autovacuum(facts: &Facts) -> String {
+    if facts.standby {
+        return "the primary's to tell".to_owned();
+    }
+    if !facts.autovacuum {
+        return "OFF".to_owned();
+    }
+    let most = grouped(facts.autovacuum_max_workers);
+    let workers = facts.autovacuum_workers.map_or_else(
+        || format!("at most {most} workers"),
+        |workers| format!("{} of {most} workers run", grouped(workers)),
+    );
+    let (age, limit) = (short_count(facts.frozen_age), short_count(facts.freeze_max_age));
+    format!("{workers}; oldest row frozen {age} transactions ago, forced at {limit}")
+}
+
+/// Tenants and their sizes by plan, the largest first.
+pub fn plans(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
+    let Some(database) = &state.header.database else { return };
+    let mut by_plan: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let (mut known, mut exact) = (false, true);
+    for tenant in state.snapshot.tenants.iter().filter(|tenant| tenant.key.database == *database) {
+        let plan = tenant.plan.as_ref().map_or("", crate::text::Untrusted::raw);
+        known |= tenant.plan.is_some();
+        exact &= tenant.size_exact;
+        let (tenants, bytes) = by_plan.entry(plan).or_default();
+        *tenants += 1;
+        *bytes += tenant.size_bytes.unwrap_or(0);
+    }
+    let mut rows: Vec<(&str, u64, u64)> =
+        by_plan.into_iter().map(|(plan, (tenants, bytes))| (plan, tenants, bytes)).collect();
+    rows.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(b.0)));
+    let largest = rows.first().map_or(0, |row| row.2);
+    let all = [
+        Column::wide(if known { "PLAN" } else { "SIZES" }, 8, 1).up_to(20),
+        Column::fixed("TENANTS", 7).at_right(),
+        Column::fixed("SIZE", 6).at_right(),
+        Column::wide("", 6, 1).up_to(14),
+    ];
+    let placed = table::place(&all, 0, area.width.saturating_sub(1));
+    table::heading(buf, area, 0, &all, &placed, theme.heading);
+    for (y, (plan, tenants, bytes)) in (1..area.height).zip(rows) {
+        let name = match (plan, known) {
+            ("", true) => "(no plan)".to_owned(),
+            ("", false) => "all".to_owned(),
+            (plan, _) => crate::text::sanitise(plan),
+        };
+        let about = if exact { "" } else { "~" };
+        let bar = placed.iter().find(|place| place.index == 3).map_or(0, |place| place.width);
+        let cells = [
+            cell(name),
+            cell(grouped(tenants)),
+            cell(format!("{about}{}", short_bytes(bytes))),
+            styled(bars::share(bytes, largest, bar), theme.bar),
+        ];
+        for place in &placed {
+            let (one, column) = (&cells[place.index], &all[place.index]);
+            let text = crate::text::fit(&one.text, usize::from(place.width));
+            let shift = if column.right { place.width.saturating_sub(columns(crate::text::width(&text))) } else { 0 };
+            put_safe(buf, area, place.x + shift, y, place.width, &text, one.style, theme);
+        }
+    }
+}
+
+/// The latency of the link over time, and more of the cache.
+pub fn link(buf: &mut Buffer, area: Rect, vitals: &Vitals, theme: &Theme) {
+    put(buf, area, 0, 0, "LINK", theme.heading);
+    let all = vitals.latencies.iter().copied();
+    let (lowest, highest) = (all.clone().min().unwrap_or(0), all.max().unwrap_or(0));
+    let words = format!(
+        "{} ms, between {lowest} and {highest} ms in the last {} readings",
+        vitals.latency_ms,
+        vitals.latencies.len()
+    );
+    put_fit(buf, area, 0, 1, area.width.saturating_sub(1), &words, Style::new());
+    let values: Vec<u64> = vitals.latencies.iter().map(|latency| u64::from(*latency)).collect();
+    let line = bars::sparkline(&values, area.width.saturating_sub(1).min(50));
+    put(buf, area, 0, 2, &line, theme.bar);
+    put(buf, area, 0, 4, "CACHE", theme.heading);
+    let lines = match &vitals.cache {
+        None => vec!["none is configured".to_owned()],
+        Some(Err(_)) => vec!["it does not answer".to_owned()],
+        Some(Ok(cache)) => vec![
+            format!("keys {}   clients {}", grouped(cache.keys), grouped(cache.clients)),
+            format!("evicted since its start {}", grouped(cache.evicted_keys)),
+            cache.max_bytes.map_or_else(
+                || "no limit of its memory is set".to_owned(),
+                |max| format!("limit {}, then {}", human_bytes(max), cache.policy.safe()),
+            ),
+        ],
+    };
+    for (y, words) in (5..area.height).zip(lines) {
+        put_safe(buf, area, 0, y, area.width.saturating_sub(1), &words, Style::new(), theme);
+    }
+}
