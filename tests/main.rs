@@ -10,6 +10,7 @@ mod cli_fleet;
 mod cli_grants;
 mod cli_provision;
 mod cli_rollout;
+mod cli_server;
 mod cli_write;
 mod config;
 mod demo;

@@ -4,6 +4,7 @@ mod cache;
 mod import;
 mod life;
 mod provision;
+mod server;
 mod tenants;
 mod undo;
 
@@ -13,6 +14,7 @@ pub use cache::Cache;
 pub use import::Import;
 pub use life::{Bring, Mend, Remove, Rename, Way, Withdraw};
 pub use provision::Provision;
+pub use server::Server;
 pub use tenants::{SortBy, Tenants};
 pub use undo::Undo;
 
@@ -133,6 +135,8 @@ pub enum Command {
     Job(Job),
     /// Show what operators did, newest first
     Audit(Audit),
+    /// Is the database well? Sessions, locks, long transactions, vacuum, cache memory
+    Server(Server),
     /// Run queued and orphaned jobs without a terminal
     Worker(Worker),
     /// Create or upgrade the schema `tenantui` (jobs, audit)

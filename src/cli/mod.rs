@@ -174,6 +174,7 @@ async fn command(session: &Session, command: Option<&Command>) -> Outcome<Status
         Some(Command::Jobs(arguments)) => commands::jobs::run(session, arguments).await,
         Some(Command::Job(arguments)) => commands::job::run(session, arguments).await,
         Some(Command::Audit(arguments)) => commands::audit::run(session, arguments).await,
+        Some(Command::Server(arguments)) => commands::server::run(session, arguments).await,
         Some(Command::Worker(arguments)) => commands::worker::run(session, *arguments).await,
         Some(Command::Init(arguments)) => commands::init::run(session, *arguments).await,
         Some(Command::Doctor(arguments)) => commands::doctor::run(session, *arguments).await,

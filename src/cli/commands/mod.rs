@@ -27,6 +27,7 @@ pub mod provision;
 pub mod repair;
 pub mod rollback;
 mod running;
+pub mod server;
 mod server_checks;
 pub mod tenant;
 pub mod tenants;
