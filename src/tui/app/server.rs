@@ -174,8 +174,11 @@ pub fn looks_different(state: &State, old: &Snapshot, new: &Snapshot) -> bool {
     }
 }
 
+/// A tenant, rows read and written per second, and the line of both.
+type Drawn<'a> = (&'a TenantKey, Option<u64>, Option<u64>, &'a [u64]);
+
 /// What is drawn of activity: a line of nothing but rest looks the same however long it is.
-fn drawn(activity: &BTreeMap<TenantKey, Activity>) -> Vec<(&TenantKey, Option<u64>, Option<u64>, &[u64])> {
+fn drawn(activity: &BTreeMap<TenantKey, Activity>) -> Vec<Drawn<'_>> {
     let line = |history: &'_ [u64]| history.iter().position(|rows| *rows > 0).unwrap_or(history.len());
     activity.iter().map(|(key, one)| (key, one.read, one.written, &one.history[line(&one.history)..])).collect()
 }
