@@ -253,8 +253,8 @@ async fn a_tenants_table_without_any_key_says_which_columns_were_looked_for() {
 async fn other_names_of_the_columns_are_understood_where_no_layout_fits() {
     let db = pg().database("other_names");
     db.sql(
-        "create table tenants(uuid uuid, subdomain text, display_name text, db_schema text, state text, tier text, inserted_at timestamptz);
-         insert into tenants values (null, 'acme', 'ACME', 't_acme', 'active', 'pro', '2026-02-09 10:00:00+00');
+        "create table tenants(uuid uuid, subdomain text, display_name text, db_schema text, state text, tier text, inserted_at timestamptz, hostname text);
+         insert into tenants values (null, 'acme', 'ACME', 't_acme', 'active', 'pro', '2026-02-09 10:00:00+00', 'shop.acme.example');
          create schema t_acme",
     );
     let config = config(&db, "postgres");
@@ -267,6 +267,7 @@ async fn other_names_of_the_columns_are_understood_where_no_layout_fits() {
     assert_eq!(text(&row.schema).as_deref(), Some("t_acme"));
     assert_eq!(text(&row.status).as_deref(), Some("active"));
     assert_eq!(text(&row.plan).as_deref(), Some("pro"));
+    assert_eq!(text(&row.domain).as_deref(), Some("shop.acme.example"));
     assert_eq!(text(&row.created_at).as_deref(), Some("2026-02-09T10:00:00Z"));
 }
 
@@ -332,8 +333,9 @@ async fn a_query_lists_tenants_and_cannot_write() {
     );
     let mut config = config(&db, "postgres");
     let query = |text: &str| Some(text.to_owned());
-    config.tenants.query =
-        query("select id, sub as slug, upper(sub) as name, born as created_at from customers -- all;");
+    config.tenants.query = query(
+        "select id, sub as slug, upper(sub) as name, born as created_at, sub || '.example' as domain from customers -- all;",
+    );
     assert_eq!(listed(&config).await, ["acme:unknown", "blue:missing_schema"]);
     let reader = open(&config).await;
     let layout = survey(&reader, &config).await.expect("a layout");
@@ -341,6 +343,7 @@ async fn a_query_lists_tenants_and_cannot_write() {
     rows.sort_by(|a, b| a.slug.cmp(&b.slug));
     assert_eq!(rows[0].created_at.as_ref().map(|at| at.raw()), Some("2026-02-09T10:00:00Z"));
     assert_eq!(rows[0].id.as_ref().map(|id| id.raw()), Some("1"));
+    assert_eq!(rows[0].domain.as_ref().map(|domain| domain.raw()), Some("acme.example"));
 
     for (bad, wanted) in [
         ("select id from customers", "need a slug"),

@@ -226,6 +226,7 @@ async fn registries_of_other_types_get_their_rows() {
         schema_name: None,
         status: None,
         plan: None,
+        domain: None,
         settings: None,
         created_at: None,
         updated_at: None,

@@ -167,6 +167,7 @@ fn table_registry(
         schema_name: pick(&own.schema_name),
         status: pick(&own.status),
         plan: pick(&own.plan),
+        domain: pick(&own.domain).filter(|column| column.name != slug.name),
         settings: pick(&own.settings),
         created_at: pick(&own.created_at),
         updated_at: pick(&own.updated_at),

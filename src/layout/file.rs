@@ -185,6 +185,7 @@ pub struct ColumnNames {
     pub schema_name: Vec<String>,
     pub status: Vec<String>,
     pub plan: Vec<String>,
+    pub domain: Vec<String>,
     pub settings: Vec<String>,
     pub created_at: Vec<String>,
     pub updated_at: Vec<String>,

@@ -131,6 +131,7 @@ pub struct RegistryColumns {
     pub schema_name: Option<Column>,
     pub status: Option<Column>,
     pub plan: Option<Column>,
+    pub domain: Option<Column>,
     pub settings: Option<Column>,
     pub created_at: Option<Column>,
     pub updated_at: Option<Column>,

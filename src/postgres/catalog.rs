@@ -283,6 +283,7 @@ impl<'a> Join<'a> {
             deleted: row.deleted,
             schema: row.schema.clone(),
             created_at: row.created_at.clone(),
+            domain: row.domain.clone(),
             state,
             problems,
             ..bare(key, schema)
@@ -353,6 +354,7 @@ fn bare(key: TenantKey, schema: Option<&SchemaRow>) -> Tenant {
         name: None,
         status: None,
         plan: None,
+        domain: None,
         deleted: false,
         schema: None,
         schema_oid: schema.map(|schema| schema.oid),

@@ -37,6 +37,8 @@ pub struct RegistryRow {
     /// RFC 3339 in UTC where the column is a timestamp (one without a zone is taken for UTC) or a date; else the
     /// text as it is.
     pub created_at: Option<Untrusted>,
+    /// The domain.
+    pub domain: Option<Untrusted>,
     /// What is wrong with the row, in words.
     pub problems: Vec<Untrusted>,
 }
@@ -110,7 +112,7 @@ fn bounded(rows: &[TextRow]) -> Result<(), RegistryError> {
     if rows.len() > MAX_ROWS { Err(RegistryError::TooMany) } else { Ok(()) }
 }
 
-/// The columns of every registry query: id, slug, name, schema, status, plan, created_at, deleted_at.
+/// The columns of every registry query: id, slug, name, schema, status, plan, created_at, deleted_at, domain.
 fn table_query(table: &QualifiedName, columns: &RegistryColumns) -> String {
     let text = |column: Option<&Column>| {
         column.map_or_else(|| "null".to_owned(), |column| format!("{}::pg_catalog.text", column.name.quoted()))
@@ -124,6 +126,7 @@ fn table_query(table: &QualifiedName, columns: &RegistryColumns) -> String {
         text(columns.plan.as_ref()),
         columns.created_at.as_ref().map_or_else(|| "null".to_owned(), time),
         text(columns.deleted_at.as_ref()),
+        text(columns.domain.as_ref()),
     ];
     format!("select {} from {} limit {}", list.join(", "), table.quoted(), MAX_ROWS + 1)
 }
@@ -161,6 +164,7 @@ fn from_table(row: &TextRow, layout: &Layout) -> RegistryRow {
         created_at: filled(row.text(6)),
         // A boolean column says it in words.
         deleted: row.text(7).is_some_and(|text| !matches!(text, "" | "false" | "0")),
+        domain: filled(row.text(8)),
     };
     fields.row(layout)
 }
@@ -175,6 +179,7 @@ struct Fields {
     plan: Option<Untrusted>,
     created_at: Option<Untrusted>,
     deleted: bool,
+    domain: Option<Untrusted>,
 }
 
 impl Fields {
@@ -205,6 +210,7 @@ impl Fields {
             plan: self.plan,
             deleted: self.deleted || says_deleted,
             created_at: self.created_at,
+            domain: self.domain,
             problems,
         }
     }
@@ -221,6 +227,7 @@ fn from_scan(row: &TextRow) -> RegistryRow {
         plan: None,
         deleted: false,
         created_at: None,
+        domain: None,
         problems: Vec::new(),
     }
 }
@@ -241,7 +248,8 @@ fn from_json(row: &TextRow, layout: &Layout) -> Result<RegistryRow, RegistryErro
     if !object.contains_key("slug") && !object.contains_key("schema_name") {
         return Err(RegistryError::BadQuery {
             why: Untrusted::new(
-                "its columns need a slug (and may have id, name, schema_name, status, plan, created_at, deleted_at): \
+                "its columns need a slug (and may have id, name, schema_name, status, plan, created_at, deleted_at, \
+                 domain): \
                  rename them with AS",
             ),
         });
@@ -256,6 +264,7 @@ fn from_json(row: &TextRow, layout: &Layout) -> Result<RegistryRow, RegistryErro
         plan: text("plan"),
         created_at: text("created_at").map(|time| moment(&time)),
         deleted: text("deleted_at").is_some_and(|text| !matches!(text.raw(), "false" | "0")),
+        domain: text("domain"),
     };
     Ok(fields.row(layout))
 }

@@ -123,6 +123,7 @@ impl Stage {
             name: None,
             status: Some("active".into()),
             plan: None,
+            domain: None,
             deleted: false,
             schema: Some(schema.into()),
             schema_oid: Some(oid),

@@ -194,6 +194,7 @@ mod tests {
             name: Some("Name \u{202e}".into()),
             status: Some("active".into()),
             plan: None,
+            domain: None,
             deleted: false,
             schema: Some(format!("tenant_{slug}").into()),
             schema_oid: Some(1),

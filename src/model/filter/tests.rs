@@ -36,6 +36,7 @@ fn tenant() -> Tenant {
         size_bytes: Some(310 * 1_024 * 1_024),
         size_exact: false,
         cache_keys: None,
+        domain: None,
         created_at: None,
         changed: Arc::default(),
         failed_step: None,
