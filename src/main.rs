@@ -18,7 +18,7 @@ const EVENTS: usize = 1_024;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let keymap = match keymap() {
+    let keymap = match keymap(&arguments) {
         Ok(keymap) => keymap,
         Err(message) => return cli::refuse(&message),
     };
@@ -27,8 +27,8 @@ fn main() -> ExitCode {
 }
 
 /// The embedded keys, with what the user's file changes.
-fn keymap() -> Result<Keymap, String> {
-    let keymap = match cli::user_file("keymap.toml")? {
+fn keymap(arguments: &Arguments) -> Result<Keymap, String> {
+    let keymap = match cli::keymap_file(&arguments.connection)? {
         Some((text, file)) => Keymap::with_user(&text, &file),
         None => Keymap::embedded(),
     };
@@ -39,6 +39,7 @@ fn keymap() -> Result<Keymap, String> {
 fn key_lines(keymap: &Keymap) -> Vec<KeyLine> {
     let line = |info: &tenantui::tui::app::action::ActionInfo| KeyLine {
         keys: keymap.keys_of(info.action),
+        section: info.action.section(),
         name: info.name,
         help: info.help,
         writes: info.writes,

@@ -131,6 +131,56 @@ fn a_wrong_configuration_is_exit_2_with_its_place_and_without_its_secret() {
 }
 
 #[test]
+fn saved_filters_count_in_commands_and_a_mistake_says_where() {
+    let home = home();
+    let file = home.path().join("config.toml");
+    let link = "[[database]]\nname = \"eu-1\"\nurl = \"postgresql://ops@127.0.0.1:1/d?connect_timeout=1\"\n";
+    fs::write(&file, format!("[ui.filters]\nunpaid = \"plan:free age>30d\"\n{link}")).expect("written");
+    let run = |arguments: &[&str]| {
+        let output = tenantui(home.path()).arg("--config").arg(&file).args(arguments).output().expect("runs");
+        (output.status.code(), text(&output.stderr))
+    };
+    let (status, words) = run(&["tenants", "acme :big"]);
+    assert_eq!(status, Some(2), "{words}");
+    assert!(words.contains("at 6: there is no saved filter big; the saved ones are unpaid"), "{words}");
+    for command in [&["migrate", "--filter", ":big", "--dry-run"][..], &["rollback", "--filter", "!:big", "--yes"]] {
+        let (status, words) = run(command);
+        assert!(status == Some(2) && words.contains("there is no saved filter big"), "{words}");
+    }
+    // One that is saved is understood: only the link is missing.
+    for command in [&["tenants", "acme :unpaid"][..], &["migrate", "--filter", "!:unpaid", "--dry-run"]] {
+        let (status, words) = run(command);
+        assert_eq!(status, Some(3), "{words}");
+    }
+    let (status, words) = run(&["tenants", "plan:free behind>many"]);
+    assert!(status == Some(2) && words.contains("at 11: behind is compared with a number"), "{words}");
+}
+
+#[test]
+fn the_configuration_names_the_key_map_and_a_conflict_is_refused_with_both_names_and_the_line() {
+    let home = home();
+    let (config, keys) = (home.path().join("config.toml"), home.path().join("mine.toml"));
+    fs::write(&config, "[ui]\nkeymap = \"mine.toml\"\n[[database]]\nname = \"eu-1\"\n").expect("written");
+    fs::write(&keys, "[keys]\nrefresh = [\"ctrl-r\"]\n").expect("written");
+    let run = || tenantui(home.path()).arg("--config").arg(&config).args(["keys", "--json"]).output().expect("runs");
+    let list = json(&run());
+    let key = list["keys"].as_array().expect("keys").iter().find(|key| key["action"] == "refresh").expect("refresh");
+    assert_eq!(key["keys"], serde_json::json!(["ctrl-r"]));
+    assert_eq!(key["section"], "Reading");
+    fs::write(&keys, "[keys]\nrefresh = [\"ctrl-r\"]\nsort = [\"M\"]\n").expect("written");
+    let refused = run();
+    let words = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{words}");
+    assert!(words.contains("mine.toml: line 3") && words.contains("sort") && words.contains("migrate"), "{words}");
+    // Without a file of that name in the configuration, the one in the configuration's folder counts.
+    let folder = home.path().join(".config/tenantui");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("keymap.toml"), "[keys]\nrefresh = [\"ctrl-t\"]\n").expect("written");
+    let list = json(&tenantui(home.path()).args(["keys", "--json"]).output().expect("runs"));
+    assert!(list["keys"].as_array().expect("keys").iter().any(|key| key["keys"] == serde_json::json!(["ctrl-t"])));
+}
+
+#[test]
 fn no_link_is_exit_3_and_names_host_port_user_and_database() {
     let home = home();
     let url = "postgresql://ops:sesame@127.0.0.1:1/shop?sslmode=disable";
@@ -190,7 +240,12 @@ fn the_key_table_of_the_readme_is_current() {
     let home = home();
     let keys = json(&tenantui(home.path()).args(["keys", "--json"]).output().expect("runs"));
     let mut table = String::from("\n\n| Keys | Action | Does | Writes |\n|---|---|---|---|\n");
+    let mut section = "";
     for key in keys["keys"].as_array().expect("a list") {
+        if key["section"] != section {
+            section = key["section"].as_str().expect("a section");
+            table.push_str(&format!("| **{section}** | | | |\n"));
+        }
         let list = key["keys"].as_array().expect("keys").iter().filter_map(Value::as_str);
         let list: Vec<String> = list.map(|key| format!("`{}`", key.replace('|', "\\|"))).collect();
         let writes = if key["writes"] == true { "yes" } else { "" };

@@ -291,11 +291,24 @@ fn the_environment_follows_the_host() {
 #[test]
 fn mistakes_name_file_place_option_and_what_is_allowed() {
     for (text, expected) in [
-        ("[ui]\ntheem = 'x'", "config.toml:2:1: ui.theem: unknown option; allowed here: mouse, refresh, theme"),
+        (
+            "[ui]\ntheem = 'x'",
+            "config.toml:2:1: ui.theem: unknown option; allowed here: filters, keymap, mouse, refresh, theme",
+        ),
         ("[ui]\nrefresh = 5", "config.toml:2:11: ui.refresh: must be a duration in quotes"),
         ("[ui]\nrefresh = '5m'", "config.toml:2:11: ui.refresh: must be a whole number with its unit: ms, s, min or h"),
         ("[ui]\nmouse = 'yes'", "config.toml:2:9: ui.mouse: must be true or false, without quotes"),
         ("[ui]\ntheme = 'neon'", "ui.theme: impossible value; allowed: default, mono, high-contrast, or a file"),
+        ("[ui]\nkeymap = './none.toml'", "config.toml:2:10: ui.keymap: there is no such file"),
+        (
+            "[ui.filters]\nbig = 'size>1XB'",
+            "config.toml:2:7: ui.filters.big: at 1: size is compared with a number, as in size>1GB",
+        ),
+        (
+            "[ui.filters]\nBig = 'size>1GB'",
+            "config.toml:2:7: ui.filters.Big: the name of a filter is a lower case letter",
+        ),
+        ("[ui.filters]\nbig = 3", "config.toml:2:7: ui.filters.big: must be a string, in quotes"),
         ("ui = 3", "config.toml:1:6: ui: must be a table, [ui]"),
         ("[database]\nname = 'x'", "config.toml:1:1: database: must be written [[database]]"),
         (
@@ -450,6 +463,7 @@ fn the_template_is_right_as_it_stands_and_uncommented() {
     fs::create_dir_all(room.path("migrations")).expect("folder");
     fs::create_dir_all(room.path("migrations-shared")).expect("folder");
     fs::create_dir_all(room.path("verify")).expect("folder");
+    room.write("keymap.toml", "");
     let as_is = room.load(template()).expect("as it stands");
     // What is not commented out is the default: a database with nothing but a name is the same.
     let bare = room.load("[[database]]\nname = 'eu-1'\nurl = 'postgresql://ops@localhost:5432/app'").expect("bare");
@@ -481,7 +495,8 @@ fn the_template_lacks_no_option() {
         let shown = error(&format!("{header}\nno_such_option = 1"));
         let allowed = shown.split("allowed here: ").nth(1).unwrap_or_else(|| panic!("{shown}"));
         for option in allowed.split(", ") {
-            let is_table = full.contains(&format!("[database.{option}]"));
+            let is_table =
+                full.contains(&format!("[database.{option}]")) || full.contains(&format!("[{section}.{option}]"));
             assert!(is_table || full.contains(&format!("\n{option} = ")), "{section}: {option} is not in the template");
         }
     }

@@ -75,6 +75,8 @@ fn tenants_filtered_and_nothing_found() {
     scene("tenants_filter_typing", |stage| stage.keys("/ a c"));
     scene("tenants_filter_kept", |stage| stage.keys("/ a c Enter"));
     scene("tenants_nothing_found", |stage| stage.keys("/ q q q q Enter"));
+    scene("tenants_filter_one", |stage| stage.keys("/ a c m e"));
+    scene("tenants_zoom", |stage| stage.keys("z"));
     scene("tenants_filter_wrong", |stage| stage.keys("/ p l a n > p"));
     scene("tenants_filter_fields", |stage| stage.keys("/ b e h i n d > 1 Enter"));
 }
@@ -347,6 +349,7 @@ fn jobs_normal_paused_stale_and_empty() {
         stage.keys("3 j");
         stage.event(Event::Job(JobEvent::Outcomes { database: eu1(), job: JobId(16), outcomes: outcomes() }));
     });
+    scene("jobs_zoom_wrap", |stage| stage.keys("3 z w"));
     scene("jobs_link_lost", |stage| {
         stage.keys("3");
         lose_link(stage);
@@ -390,7 +393,13 @@ fn job_results_and_messages() {
 #[test]
 fn menus() {
     scene("palette", |stage| stage.keys(": m i g"));
+    scene("palette_all", |stage| stage.keys(":"));
+    scene("palette_saved", |stage| stage.keys(": l a g"));
+    scene("palette_off", |stage| stage.keys(": s e t - t"));
+    scene("palette_wrong", |stage| stage.keys(": f i l t e r Space b e h i n d > x"));
     scene("help", |stage| stage.keys("?"));
+    scene("help_end", |stage| stage.keys(&format!("? {}", "Down ".repeat(60))));
+    scene("help_search", |stage| stage.keys("? c o p y"));
     scene("prefix", |stage| stage.keys("y"));
 }
 

@@ -20,7 +20,7 @@ pub use undo::Undo;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::filter::Filter;
+use crate::model::filter::FilterText;
 use crate::model::tenant::TenantState;
 
 /// The exit statuses, for `--help` and the man page.
@@ -217,7 +217,7 @@ pub struct Migrate {
     pub rehearse: bool,
     /// Every tenant that fits this filter, written as for `tenants`: 'plan:pro behind>2'
     #[arg(long, value_name = "FILTER", value_parser = filter)]
-    pub filter: Option<Filter>,
+    pub filter: Option<FilterText>,
     /// Up to and including this version
     #[arg(long, value_name = "VERSION", conflicts_with = "only")]
     pub to: Option<String>,
@@ -384,8 +384,8 @@ pub enum ConfigAction {
     },
 }
 
-fn filter(text: &str) -> Result<Filter, String> {
-    Filter::parse(text).map_err(|error| error.to_string())
+fn filter(text: &str) -> Result<FilterText, String> {
+    FilterText::parse(text).map_err(|error| error.to_string())
 }
 
 fn state(word: &str) -> Result<TenantState, String> {

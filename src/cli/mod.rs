@@ -47,16 +47,19 @@ pub fn refuse(message: &str) -> ExitCode {
     ExitCode::from(Status::Usage.code())
 }
 
-/// A file of the user's configuration folder with its path, where there is one.
+/// The user's key map with its path: the file that the configuration names, else `keymap.toml` of the configuration's
+/// folder, where it is there.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn user_file(name: &str) -> Result<Option<(String, String)>, String> {
-    let Some(folder) = Surroundings::process().config_dir else { return Ok(None) };
-    let path = folder.join("tenantui").join(name);
+pub fn keymap_file(connection: &args::Connection) -> Result<Option<(String, String)>, String> {
+    let named = session::keymap_file(connection);
+    let is_named = named.is_some();
+    let beside = || Surroundings::process().config_dir.map(|folder| folder.join("tenantui").join("keymap.toml"));
+    let Some(path) = named.or_else(beside) else { return Ok(None) };
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(Some((text, path.display().to_string()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => Ok(None),
         Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
     }
 }

@@ -15,6 +15,7 @@ use crate::config::LoadRequest;
 use crate::config::surroundings::Surroundings;
 use crate::config::{self, Config};
 use crate::fleet::{self, ReadOptions, Reading};
+use crate::model::filter::{Filter, FilterText};
 use crate::postgres::session::{Prompt, Target};
 
 /// A command's surroundings.
@@ -66,6 +67,15 @@ impl Session {
         }
     }
 
+    /// The filter that a command line wrote, with the saved ones that it names.
+    ///
+    /// # Errors
+    /// Exit 2 where it names one that there is not.
+    pub fn filter(&self, written: Option<&FilterText>) -> Outcome<Option<Filter>> {
+        let filter = written.map(|written| written.with(&self.config.ui.filters)).transpose();
+        filter.map_err(|error| Failure::usage(format!("the filter: {error}")))
+    }
+
     /// Whether names of databases have to be told apart.
     #[must_use]
     pub fn has_several(&self) -> bool {
@@ -96,6 +106,11 @@ pub fn load(connection: &Connection) -> Outcome<Config> {
 /// Exit 2 where no file can be looked for.
 pub fn source(connection: &Connection) -> Outcome<Option<PathBuf>> {
     config::path(&request(connection)).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// The key map that the configuration names.
+pub(super) fn keymap_file(connection: &Connection) -> Option<PathBuf> {
+    config::keymap_file(&request(connection))
 }
 
 fn request(connection: &Connection) -> LoadRequest {

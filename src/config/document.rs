@@ -198,6 +198,12 @@ impl<'a> Section<'a> {
         Ok(Text { value, raw, at })
     }
 
+    /// Every option of a table whose names are the operator's own: strings, substituted.
+    pub(super) fn named_texts(&self) -> Result<Vec<(&'a str, Text<'a>)>, ConfigError> {
+        let all = self.table.into_iter().flat_map(|table| table.iter());
+        all.map(|(name, value)| Ok((name.get_ref().as_ref(), self.string(name.get_ref(), value)?))).collect()
+    }
+
     /// A list of strings, substituted.
     pub(super) fn list(&mut self, key: &'static str) -> Result<Option<Vec<Text<'a>>>, ConfigError> {
         let Some(value) = self.take(key) else { return Ok(None) };

@@ -139,6 +139,13 @@ fn from_file(path: &Path, around: &Surroundings) -> Result<Config, ConfigError> 
     Ok(Config { ui, databases, source: Source::File(path.to_owned()) })
 }
 
+/// The key map that the configuration names. A configuration that is wrong names none: what loads it says why.
+#[must_use]
+pub fn keymap_file(request: &LoadRequest) -> Option<PathBuf> {
+    let file = path(request).ok()??;
+    ui_of_file(&file, &request.around).ok()?.keymap
+}
+
 /// With `--url` the file's databases do not count, right or wrong.
 fn ui_of_file(path: &Path, around: &Surroundings) -> Result<Ui, ConfigError> {
     let document = Document::read(path)?;

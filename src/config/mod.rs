@@ -15,12 +15,13 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::model::environment::Environment;
+use crate::model::filter::SavedFilters;
 use crate::model::ident::{Ident, QualifiedName, SchemaName};
 use crate::model::ledger::Tool;
 use crate::model::tenant::DatabaseName;
 
 pub use error::{ConfigError, Place};
-pub use load::{LoadRequest, load, path, template};
+pub use load::{LoadRequest, keymap_file, load, path, template};
 pub use sections::pause;
 
 /// The whole configuration, validated.
@@ -58,11 +59,21 @@ pub struct Ui {
     pub refresh: Duration,
     /// Whether the mouse is captured.
     pub mouse: bool,
+    /// The operator's keys, as a file; `None`: `keymap.toml` of the configuration's folder, where it is there.
+    pub keymap: Option<PathBuf>,
+    /// `[ui.filters]`: filters with a name.
+    pub filters: SavedFilters,
 }
 
 impl Default for Ui {
     fn default() -> Self {
-        Self { theme: "default".to_owned(), refresh: Duration::from_secs(5), mouse: false }
+        Self {
+            theme: "default".to_owned(),
+            refresh: Duration::from_secs(5),
+            mouse: false,
+            keymap: None,
+            filters: SavedFilters::default(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! that neither has an option that the other lacks.
 
 mod cache;
+mod filters;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,8 +54,10 @@ pub(super) fn ui(section: &mut Section<'_>) -> Result<Ui, ConfigError> {
     };
     let refresh = section.duration("refresh", REFRESH)?.unwrap_or(default.refresh);
     let mouse = section.boolean("mouse")?.unwrap_or(default.mouse);
+    let keymap = filters::keymap(section)?;
+    let filters = filters::read(&mut section.table("filters")?)?;
     section.finish()?;
-    Ok(Ui { theme, refresh, mouse })
+    Ok(Ui { theme, refresh, mouse, keymap, filters })
 }
 
 fn is_path(text: &str) -> bool {

@@ -1,14 +1,23 @@
 //! The filter language of both faces: words that a tenant's names have to hold, and tests of its fields, as in
-//! `plan:pro behind>2 !state:dirty acme`. All terms have to hold; `!` turns one round.
+//! `plan:pro behind>2 !state:dirty acme`. All terms have to hold; `!` turns one round; `:name` stands for a filter that
+//! the configuration saved under that name.
 //!
 //! What is not known fits neither a test nor its opposite: a set that is migrated is never guessed. How a word fits is
 //! the face's business (the dashboard matches fuzzily, the command by substring); fields mean the same in both.
 
-use super::tenant::{Tenant, TenantState};
+mod fields;
+mod parse;
+mod print;
+mod units;
+
+use std::collections::BTreeMap;
+
+use self::fields::Test;
+use super::tenant::Tenant;
 use crate::text::sanitise;
 
 /// Fields and what they are compared with, for errors, help and the README.
-pub const FIELDS: [(&str, &str); 17] = [
+pub const FIELDS: [(&str, &str); 20] = [
     ("state", "a state: ok, behind, never_migrated, ahead, dirty, locked, ..."),
     ("status", "the registry's word: active, suspended, ..."),
     ("plan", "the registry's plan"),
@@ -20,107 +29,132 @@ pub const FIELDS: [(&str, &str); 17] = [
     ("name", "its display name"),
     ("schema", "its schema"),
     ("id", "its id in the registry"),
+    ("domain", "its domain in the registry"),
     ("failed", "yes or no: whether its last job step failed"),
+    ("deleted", "yes or no: whether the registry has it as deleted"),
     ("behind", "pending migrations: behind>2"),
     ("applied", "applied migrations"),
     ("tables", "tables"),
     ("size", "bytes: size>1GB"),
-    ("keys", "cache keys: keys>0"),
+    ("keys", "cache keys: keys>=1k"),
+    ("age", "time since it was made: age>30d, age<=12h"),
 ];
 
-/// A filter that was understood.
+/// A filter as it was written: understood, but saved filters that it names are not put in yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilterText {
+    terms: Vec<(Spot, Term)>,
+}
+
+/// A filter that can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
-    /// Tests of fields.
     tests: Vec<Test>,
-    /// Words, as they were typed: with the signs of the face that matches them.
-    words: Vec<String>,
+    words: Vec<Word>,
 }
 
-/// Why a filter was not understood. Its `Display` names the field and what is allowed.
+/// A word that the names have to hold, or must not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Word {
+    /// It must not.
+    pub negated: bool,
+    /// The word, with the signs of the face that matches it: `^start`, `'exact`, `end$`.
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Term {
+    Word(Word),
+    Test(Test),
+    Saved { negated: bool, name: String },
+}
+
+/// Where a term stands: its first character, counted from 0, and how many it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Spot {
+    at: usize,
+    length: usize,
+}
+
+/// Why a filter was not understood. Its `Display` names the place, the field and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct FilterError(String);
+#[error("at {}: {what}", at + 1)]
+pub struct FilterError {
+    /// The first character of the term, counted from 0.
+    pub at: usize,
+    /// How many characters it has.
+    pub length: usize,
+    /// What is wrong and what is allowed.
+    pub what: String,
+}
 
-/// One field, one comparison.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Test {
-    negated: bool,
-    what: What,
+/// The filters that the configuration saved, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SavedFilters {
+    by_name: BTreeMap<String, Saved>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum What {
-    State(Vec<TenantState>),
-    /// One of these texts; `*` stands for anything.
-    Text(TextField, Vec<String>),
-    /// One of these versions; `None`: no version at all.
-    Version(Vec<Option<String>>),
-    Failed(bool),
-    Number(NumberField, Compare, u64),
+struct Saved {
+    text: String,
+    filter: Filter,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TextField {
-    Status,
-    Plan,
-    Database,
-    Tool,
-    Owner,
-    Slug,
-    Name,
-    Schema,
-    Id,
-}
+/// The longest name of a saved filter, in characters.
+const NAME: usize = 40;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NumberField {
-    Behind,
-    Applied,
-    Tables,
-    Size,
-    Keys,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compare {
-    Is,
-    Over,
-    AtLeast,
-    Under,
-    AtMost,
-}
-
-impl Compare {
-    const fn holds(self, value: u64, limit: u64) -> bool {
-        match self {
-            Self::Is => value == limit,
-            Self::Over => value > limit,
-            Self::AtLeast => value >= limit,
-            Self::Under => value < limit,
-            Self::AtMost => value <= limit,
-        }
-    }
-}
-
-impl Filter {
-    /// Reads a filter. Terms are parted by spaces; a value with spaces stands in double quotes.
+impl FilterText {
+    /// Reads a filter. Terms are parted by spaces; a value or a word with spaces stands in double quotes.
     ///
     /// # Errors
     /// When a field is unknown, or its value is none that it can have.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        let mut filter = Self::default();
-        for term in terms(text) {
-            let (negated, rest) = term.strip_prefix('!').map_or((false, term.as_str()), |rest| (true, rest));
-            match split(rest) {
-                Some((field, sign, value)) => {
-                    filter.tests.push(Test { negated, what: what(field, sign, value)? });
+        parse::filter(text)
+    }
+
+    /// Puts the saved filters in that it names.
+    ///
+    /// # Errors
+    /// When it names one that there is not, or turns one round that has words.
+    pub fn with(&self, saved: &SavedFilters) -> Result<Filter, FilterError> {
+        let mut filter = Filter::default();
+        for (spot, term) in &self.terms {
+            match term {
+                Term::Word(word) => filter.words.push(word.clone()),
+                Term::Test(test) => filter.tests.push(test.clone()),
+                Term::Saved { negated, name } => {
+                    let found = saved.by_name.get(name).ok_or_else(|| spot.error(saved.unknown(name)))?;
+                    if !negated {
+                        filter.tests.extend(found.filter.tests.iter().cloned());
+                        filter.words.extend(found.filter.words.iter().cloned());
+                    } else if found.filter.words.is_empty() {
+                        filter.tests.push(Test::none_of(found.filter.tests.clone()));
+                    } else {
+                        // How a word fits depends on the face; the opposite of several would differ with it.
+                        return Err(spot.error(format!("!:{name} cannot be: the filter has words, not only fields")));
+                    }
                 }
-                None => filter.words.push(term.replace('"', "")),
             }
         }
-        filter.words.retain(|word| !word.is_empty());
         Ok(filter)
+    }
+}
+
+impl Filter {
+    /// Reads a filter that names no saved one.
+    ///
+    /// # Errors
+    /// As [`FilterText::parse`] and [`FilterText::with`].
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        Self::parse_with(text, &SavedFilters::default())
+    }
+
+    /// Reads a filter that may name saved ones.
+    ///
+    /// # Errors
+    /// As [`FilterText::parse`] and [`FilterText::with`].
+    pub fn parse_with(text: &str, saved: &SavedFilters) -> Result<Self, FilterError> {
+        FilterText::parse(text)?.with(saved)
     }
 
     /// Whether it lets every tenant through.
@@ -129,262 +163,91 @@ impl Filter {
         self.tests.is_empty() && self.words.is_empty()
     }
 
-    /// The words, joined: what a face matches by its own rule.
+    /// The words: what a face matches by its own rule.
     #[must_use]
-    pub fn words(&self) -> String {
-        self.words.join(" ")
+    pub fn words(&self) -> &[Word] {
+        &self.words
     }
 
-    /// Whether the tests of fields hold; the words are left to the face.
+    /// Whether every tenant that fits this filter's fields fits the other's too: this one has all its tests.
     #[must_use]
-    pub fn fields_fit(&self, tenant: &Tenant) -> bool {
-        self.tests.iter().all(|test| test.what.holds(tenant).is_some_and(|holds| holds != test.negated))
+    pub fn has_fields_of(&self, other: &Self) -> bool {
+        self.tests.starts_with(&other.tests)
     }
 
-    /// Whether all of it holds, with words as parts of slug, name, schema or id.
+    /// Whether the tests of fields hold at a time; the words are left to the face.
     #[must_use]
-    pub fn fits(&self, tenant: &Tenant) -> bool {
-        let names = [Some(&tenant.slug), tenant.name.as_ref(), tenant.schema.as_ref(), tenant.id.as_ref()];
+    pub fn fields_fit(&self, tenant: &Tenant, now: jiff::Timestamp) -> bool {
+        self.tests.iter().all(|test| test.holds(tenant, now) == Some(true))
+    }
+
+    /// Whether all of it holds, with words as parts of slug, name, schema, id or domain.
+    #[must_use]
+    pub fn fits(&self, tenant: &Tenant, now: jiff::Timestamp) -> bool {
+        let names = [
+            Some(&tenant.slug),
+            tenant.name.as_ref(),
+            tenant.schema.as_ref(),
+            tenant.id.as_ref(),
+            tenant.domain.as_ref(),
+        ];
         let names: Vec<String> = names.into_iter().flatten().map(|text| text.raw().to_lowercase()).collect();
-        let word_fits = |word: &String| {
-            let (negated, part) = word.strip_prefix('!').map_or((false, word.as_str()), |part| (true, part));
-            let part = part.to_lowercase();
-            names.iter().any(|name| name.contains(&part)) != negated
+        let word_fits = |word: &Word| {
+            let part = word.text.to_lowercase();
+            names.iter().any(|name| name.contains(&part)) != word.negated
         };
-        self.words.iter().all(word_fits) && self.fields_fit(tenant)
+        self.words.iter().all(word_fits) && self.fields_fit(tenant, now)
     }
 }
 
-/// The terms: parted by white space outside of double quotes.
-fn terms(text: &str) -> Vec<String> {
-    let mut terms = Vec::new();
-    let (mut term, mut quoted) = (String::new(), false);
-    for character in text.chars() {
-        quoted ^= character == '"';
-        if character.is_whitespace() && !quoted {
-            terms.push(std::mem::take(&mut term));
+impl SavedFilters {
+    /// Adds one.
+    ///
+    /// # Errors
+    /// When the name is none that can be typed after `:`, or the filter is not understood, or names another saved one.
+    pub fn add(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+        if name.is_empty()
+            || name.len() > NAME
+            || !name.starts_with(|c: char| c.is_ascii_lowercase())
+            || !name.chars().all(good)
+        {
+            return Err(format!(
+                "the name of a filter is a lower case letter, then letters, digits, - and _, {NAME} at most"
+            ));
+        }
+        let written = FilterText::parse(text).map_err(|error| error.to_string())?;
+        if written.terms.iter().any(|(_, term)| matches!(term, Term::Saved { .. })) {
+            return Err("a saved filter cannot name another one; write out what it stands for".to_owned());
+        }
+        let filter = written.with(&Self::default()).map_err(|error| error.to_string())?;
+        if filter.is_empty() {
+            return Err("the filter is empty: it would show every tenant".to_owned());
+        }
+        self.by_name.insert(name.to_owned(), Saved { text: text.trim().to_owned(), filter });
+        Ok(())
+    }
+
+    /// Names and filters as they were written, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.by_name.iter().map(|(name, saved)| (name.as_str(), saved.text.as_str()))
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+        let known = if names.is_empty() {
+            "none is saved; [ui.filters] of the configuration saves them".to_owned()
         } else {
-            term.push(character);
-        }
-    }
-    terms.push(term);
-    terms.retain(|term| !term.is_empty());
-    terms
-}
-
-/// A term with a field: letters, a sign, a value. Any other one is a word.
-fn split(term: &str) -> Option<(&str, &str, &str)> {
-    let end = term.find(|character: char| !character.is_ascii_alphabetic() && character != '_')?;
-    let (field, rest) = term.split_at(end);
-    let sign = [">=", "<=", ">", "<", ":", "="].into_iter().find(|sign| rest.starts_with(sign))?;
-    (!field.is_empty()).then(|| (field, sign, &rest[sign.len()..]))
-}
-
-fn what(field: &str, sign: &str, value: &str) -> Result<What, FilterError> {
-    let name = field.to_ascii_lowercase();
-    let value = value.replace('"', "");
-    let number = match name.as_str() {
-        "behind" | "pending" => Some(NumberField::Behind),
-        "applied" => Some(NumberField::Applied),
-        "tables" => Some(NumberField::Tables),
-        "size" => Some(NumberField::Size),
-        "keys" => Some(NumberField::Keys),
-        _ => None,
-    };
-    if let Some(field) = number {
-        return number_test(&name, field, sign, &value);
-    }
-    let is = matches!(sign, ":" | "=");
-    let text = match name.as_str() {
-        "status" => Some(TextField::Status),
-        "plan" => Some(TextField::Plan),
-        "database" => Some(TextField::Database),
-        "tool" => Some(TextField::Tool),
-        "owner" => Some(TextField::Owner),
-        "slug" | "tenant" => Some(TextField::Slug),
-        "name" => Some(TextField::Name),
-        "schema" => Some(TextField::Schema),
-        "id" => Some(TextField::Id),
-        "state" | "version" | "failed" => None,
-        _ => return Err(unknown(field)),
-    };
-    if !is {
-        return Err(FilterError(format!("{name} is compared with `:` only, as in {name}:{}", example(&name))));
-    }
-    let values: Vec<&str> = value.split(',').filter(|value| !value.is_empty()).collect();
-    if values.is_empty() {
-        return Err(FilterError(format!("{name} wants a value, as in {name}:{}", example(&name))));
-    }
-    if let Some(field) = text {
-        return Ok(What::Text(field, values.into_iter().map(str::to_lowercase).collect()));
-    }
-    match name.as_str() {
-        "state" => values.into_iter().map(state).collect::<Result<_, _>>().map(What::State),
-        "version" => {
-            let version = |value: &str| (!value.eq_ignore_ascii_case("none")).then(|| value.to_owned());
-            Ok(What::Version(values.into_iter().map(version).collect()))
-        }
-        _ => match values.as_slice() {
-            ["yes"] => Ok(What::Failed(true)),
-            ["no"] => Ok(What::Failed(false)),
-            _ => Err(FilterError(format!("failed is yes or no, not \"{}\"", sanitise(&value)))),
-        },
+            format!("the saved ones are {}", names.join(", "))
+        };
+        format!("there is no saved filter {}; {known}", sanitise(name))
     }
 }
 
-const fn example(field: &str) -> &'static str {
-    match field.as_bytes() {
-        b"state" => "behind",
-        b"status" => "active",
-        b"plan" => "pro",
-        b"version" => "0039",
-        b"database" => "eu-1",
-        b"failed" => "yes",
-        _ => "acme",
+impl Spot {
+    fn error(self, what: impl Into<String>) -> FilterError {
+        FilterError { at: self.at, length: self.length, what: what.into() }
     }
-}
-
-fn unknown(field: &str) -> FilterError {
-    let fields: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
-    FilterError(format!("there is no field {}; the fields are {}", sanitise(field), fields.join(", ")))
-}
-
-fn state(word: &str) -> Result<TenantState, FilterError> {
-    let known = |state: &TenantState| *state != TenantState::Unknown;
-    TenantState::from_word(&word.to_ascii_lowercase()).filter(known).ok_or_else(|| {
-        let words: Vec<&str> = TenantState::ALL.into_iter().filter(known).map(TenantState::word).collect();
-        FilterError(format!("there is no state {}; the states are {}", sanitise(word), words.join(", ")))
-    })
-}
-
-fn number_test(name: &str, field: NumberField, sign: &str, value: &str) -> Result<What, FilterError> {
-    let compare = match sign {
-        ">" => Compare::Over,
-        ">=" => Compare::AtLeast,
-        "<" => Compare::Under,
-        "<=" => Compare::AtMost,
-        _ => Compare::Is,
-    };
-    let limit = match field {
-        NumberField::Size => bytes(value),
-        NumberField::Behind | NumberField::Applied | NumberField::Tables | NumberField::Keys => count(value),
-    };
-    let example = if field == NumberField::Size { "1GB" } else { "2" };
-    limit.map(|limit| What::Number(field, compare, limit)).ok_or_else(|| {
-        let shown = sanitise(value);
-        FilterError(format!("{name} is compared with a number, as in {name}>{example}, not with \"{shown}\""))
-    })
-}
-
-/// `12`, `2k`, `1.5M`: in thousands.
-fn count(text: &str) -> Option<u64> {
-    let (number, unit) = number_and_unit(text)?;
-    let factor = match unit.to_ascii_lowercase().as_str() {
-        "" => 1,
-        "k" => 1_000,
-        "m" => 1_000_u64.pow(2),
-        _ => return None,
-    };
-    times(number, factor)
-}
-
-/// `1048576`, `500MB`, `1.5G`: in steps of 1024, as sizes are shown.
-fn bytes(text: &str) -> Option<u64> {
-    let (number, unit) = number_and_unit(text)?;
-    let unit = unit.to_ascii_lowercase();
-    let power = match unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit) {
-        "" => 0,
-        "k" => 1,
-        "m" => 2,
-        "g" => 3,
-        "t" => 4,
-        _ => return None,
-    };
-    times(number, 1_024_u64.pow(power))
-}
-
-fn number_and_unit(text: &str) -> Option<(f64, &str)> {
-    let end = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    number.parse::<f64>().ok().map(|number| (number, unit))
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "checked")]
-fn times(number: f64, factor: u64) -> Option<u64> {
-    let product = (number * factor as f64).round();
-    // Up to 2^53 every whole number is exact; nothing that is counted here is larger.
-    (0.0..=9_007_199_254_740_992.0).contains(&product).then_some(product as u64)
-}
-
-impl What {
-    /// Whether it holds; `None` where that is not known.
-    fn holds(&self, tenant: &Tenant) -> Option<bool> {
-        match self {
-            Self::State(states) => (tenant.state != TenantState::Unknown).then(|| states.contains(&tenant.state)),
-            Self::Text(field, wanted) => {
-                let value = field.of(tenant)?;
-                // A column that is empty for this tenant is a fact: it is not the value asked for.
-                let value = value.map(str::to_lowercase);
-                Some(value.is_some_and(|value| wanted.iter().any(|pattern| like(pattern, &value))))
-            }
-            Self::Version(wanted) => match tenant.version() {
-                Some(version) => {
-                    Some(wanted.iter().any(|wanted| wanted.as_deref().is_some_and(|w| like(w, version.raw()))))
-                }
-                // Without a version a tenant has none only where its ledger is known to be absent or empty.
-                None => (tenant.applied == Some(0)).then(|| wanted.contains(&None)),
-            },
-            Self::Failed(wanted) => Some(tenant.failed_step.is_some() == *wanted),
-            Self::Number(field, compare, limit) => field.of(tenant).map(|value| compare.holds(value, *limit)),
-        }
-    }
-}
-
-impl TextField {
-    /// The text; `None` in it where there is none, `None` altogether where it is not known.
-    fn of(self, tenant: &Tenant) -> Option<Option<&str>> {
-        match self {
-            Self::Status => Some(tenant.status.as_ref().map(|text| text.raw())),
-            Self::Plan => Some(tenant.plan.as_ref().map(|text| text.raw())),
-            Self::Database => Some(Some(&*tenant.key.database)),
-            Self::Tool => match tenant.ledger.reading() {
-                Some(reading) => Some(Some(reading.tool.word())),
-                None => (tenant.applied == Some(0)).then_some(None),
-            },
-            Self::Owner => Some(tenant.owner.as_ref().map(|text| text.raw())),
-            Self::Slug => Some(Some(tenant.slug.raw())),
-            Self::Name => Some(tenant.name.as_ref().map(|text| text.raw())),
-            Self::Schema => Some(tenant.schema.as_ref().map(|text| text.raw())),
-            Self::Id => Some(tenant.id.as_ref().map(|text| text.raw())),
-        }
-    }
-}
-
-impl NumberField {
-    fn of(self, tenant: &Tenant) -> Option<u64> {
-        match self {
-            Self::Behind => tenant.pending_count().map(|count| count as u64),
-            Self::Applied => tenant.applied.map(u64::from),
-            Self::Tables => tenant.tables.map(u64::from),
-            Self::Size => tenant.size_bytes,
-            Self::Keys => tenant.cache_keys,
-        }
-    }
-}
-
-/// Whether a text is like a pattern in which `*` stands for anything.
-fn like(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut left) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        match left.find(part) {
-            Some(at) => left = &left[at + part.len()..],
-            None => return false,
-        }
-    }
-    left.ends_with(last)
 }
 
 #[cfg(test)]

@@ -86,6 +86,7 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
         databases: input.databases,
         refresh: input.ui.refresh,
         keymap: input.keymap,
+        filters: input.ui.filters,
         theme,
         ascii: input.ascii,
         size: (columns, rows),

@@ -13,16 +13,26 @@ use tenantui::jobs::service::ServiceCommand;
 use tenantui::layout::TakenNames;
 use tenantui::model::audit::AuditFilter;
 use tenantui::model::environment::Environment;
+use tenantui::model::filter::SavedFilters;
 use tenantui::model::fleet::Snapshot;
 use tenantui::model::job::JobEvent;
 use tenantui::model::tenant::Tenant;
 use tenantui::tui::app::command::Command;
 use tenantui::tui::app::event::{Event, Now};
 use tenantui::tui::app::keymap::Keymap;
+use tenantui::tui::app::state::Screen;
 use tenantui::tui::app::{App, AppInput};
 use tenantui::tui::theme::Theme;
 
 use super::sample::{at, database, detail, eu1, folder, jobs, layout, log, tenants};
+
+/// The saved filters of the configuration.
+pub fn filters() -> SavedFilters {
+    let mut filters = SavedFilters::default();
+    filters.add("lagging", "behind>1 !status:suspended").expect("a filter");
+    filters.add("big", "size>1GB").expect("a filter");
+    filters
+}
 
 /// A dashboard on a stage: events go in, frames come out.
 pub struct Stage {
@@ -52,6 +62,7 @@ impl Stage {
             databases: vec![(Arc::new(config), "saas@db1".into())],
             refresh: Duration::from_secs(5),
             keymap: Keymap::embedded().expect("the embedded keys"),
+            filters: filters(),
             theme: Theme::read(theme, true).expect("a theme"),
             ascii: true,
             size,
@@ -102,7 +113,10 @@ impl Stage {
 
     /// Opens the tenant and delivers what was read of it.
     pub fn open(&mut self, slug: &str) {
-        self.keys(&format!("/ {} Enter Enter", slug.chars().map(String::from).collect::<Vec<_>>().join(" ")));
+        self.keys(&format!("/ {} Enter", slug.chars().map(String::from).collect::<Vec<_>>().join(" ")));
+        if self.app.state().screen == Screen::Tenants {
+            self.keys("Enter");
+        }
         let tenant = self.snapshot.tenants.iter().find(|tenant| tenant.slug.raw() == slug).expect("the tenant");
         self.snapshot.detail = Some(Arc::new(detail(tenant)));
         self.show();

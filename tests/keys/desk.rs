@@ -12,6 +12,7 @@ use tenantui::jobs::service::ServiceCommand;
 use tenantui::layout::{About, Column, Layout, NameRule, Naming, Registry, RegistryColumns, Statuses, TakenNames};
 use tenantui::migrations::folder::Folder;
 use tenantui::model::environment::Environment;
+use tenantui::model::filter::SavedFilters;
 use tenantui::model::fleet::{CacheView, DatabaseView, FileView, Snapshot};
 use tenantui::model::ident::{Ident, QualifiedName, SchemaName};
 use tenantui::model::job::{JobEvent, JobId, JobKind, JobState, JobView};
@@ -27,6 +28,14 @@ use tenantui::tui::theme::Theme;
 
 /// Versions of the fleet's files, oldest first.
 pub const FILES: [&str; 4] = ["20260101000000", "20260102000000", "20260103000000", "20260104000000"];
+
+/// The saved filters of the configuration.
+pub fn filters() -> SavedFilters {
+    let mut filters = SavedFilters::default();
+    filters.add("lagging", "behind>1 !status:suspended").expect("a filter");
+    filters.add("big", "size>1GB").expect("a filter");
+    filters
+}
 
 /// The moment at which scripts begin.
 pub fn epoch() -> jiff::Timestamp {
@@ -271,6 +280,10 @@ impl Desk {
     }
 
     fn over(databases: &[(&str, Environment)], size: (u16, u16)) -> Self {
+        Self::with_keys(databases, size, Keymap::embedded().expect("keymap"))
+    }
+
+    fn with_keys(databases: &[(&str, Environment)], size: (u16, u16), keymap: Keymap) -> Self {
         let config = |(name, environment): &(&str, Environment)| {
             let config = config::Database::new((*name).into(), *environment, String::new().into());
             (Arc::new(config), "ops@db1".into())
@@ -278,7 +291,8 @@ impl Desk {
         let app = App::new(AppInput {
             databases: databases.iter().map(config).collect(),
             refresh: Duration::from_secs(5),
-            keymap: Keymap::embedded().expect("keymap"),
+            keymap,
+            filters: filters(),
             theme: Theme::default(),
             ascii: true,
             size,
@@ -293,7 +307,17 @@ impl Desk {
 
     /// A dashboard that has read the six tenants and their folder.
     pub fn new(environment: Environment) -> Self {
-        let mut desk = Self::blank(environment, (80, 24));
+        Self::blank(environment, (80, 24)).read(environment)
+    }
+
+    /// As [`Self::new`], with keys of the operator's own.
+    pub fn rebound(environment: Environment, keymap: &str) -> Self {
+        let keymap = Keymap::with_user(keymap, "keymap.toml").expect("keymap");
+        Self::with_keys(&[("eu-1", environment)], (80, 24), keymap).read(environment)
+    }
+
+    fn read(self, environment: Environment) -> Self {
+        let mut desk = self;
         desk.event(Event::Snapshot(Arc::new(snapshot(environment))));
         desk.event(Event::Contexts(Arc::new(vec![context()])));
         desk.draw();

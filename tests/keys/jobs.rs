@@ -111,7 +111,7 @@ fn the_set_is_frozen_when_the_dialog_opens() {
 #[test]
 fn hidden_marks_are_asked_about_first() {
     let mut desk = Desk::new(Environment::Development);
-    desk.keys(":behind<Enter>a:everything<Enter>/acme<Enter>M");
+    desk.keys(":behind<Enter>a:everything<Enter>/acme<Enter><Esc>M");
     assert!(desk.text().contains('2') && desk.text().contains('1'), "{}", desk.text());
     desk.keys("<Enter>");
     assert!(desk.app.state().dialog.is_none(), "Cancel is focused");
@@ -184,7 +184,7 @@ fn a_tenant_is_provisioned_and_the_cursor_goes_to_it() {
     assert_eq!(order.tenants[0].name.slug, "blue-fox-ltd");
     assert_eq!(order.tenants[0].name.schema.raw(), "tenant_blue_fox_ltd");
     assert_eq!(order.tenants[0].display_name.raw(), "Blue Fox Ltd");
-    desk.keys("/zebra<Enter>");
+    desk.keys("/zebra<Enter><Esc>");
     desk.job(job(18, JobKind::Provision, JobState::Running, [1, 0, 0, 1]));
     desk.job(job(18, JobKind::Provision, JobState::Done, [1, 1, 0, 0]));
     let refreshed = |command: &Command| matches!(command, Command::Fleet(FleetCommand::Refresh));

@@ -30,7 +30,7 @@ fn fields_and_words_filter_together() {
     let mut desk = Desk::new(Environment::Development);
     desk.keys("/behind>1 ac<Enter>");
     assert_eq!(desk.shown(), ["acme"]);
-    desk.keys("<Esc>/!state:ok !version:none<Enter>");
+    desk.keys("<Esc><Esc>/!state:ok !version:none<Enter>");
     assert_eq!(desk.shown(), ["acme", "acorn"]);
     desk.keys("<Esc>/!acme behind>0<Enter>");
     assert_eq!(desk.shown(), ["acorn", "alba"]);

@@ -158,7 +158,7 @@ async fn every_operation_goes_from_keys_to_the_database() {
     // Repair: a row without a schema has two ways.
     place.db.sql("drop schema tenant_hooli cascade");
     real.look().await;
-    real.keys("/hooli<Enter>").await;
+    real.keys("/hooli<Enter><Esc>").await;
     real.keys(":repair<Enter>").await;
     assert!(real.text().contains("forget:") && real.text().contains("make:"), "{}", real.text());
     real.keys("j<Enter>").await;
@@ -171,7 +171,7 @@ async fn dependants_are_marked_one_by_one_and_one_of_several_in_the_trash_is_cho
     let place = Place::new("life_marks");
     place.db.sql("create schema reports; create view reports.a as select * from tenant_globex.users; create view reports.b as select * from tenant_globex.users");
     let mut real = Real::new(&place, Environment::Development).await;
-    real.keys("/globex<Enter>").await;
+    real.keys("/globex<Enter><Esc>").await;
     real.keys("D").await;
     real.keys("tenant_globex<Enter>").await;
     assert!(real.text().contains("2 not marked yet"), "{}", real.text());
@@ -210,7 +210,7 @@ async fn with_writes_closed_nothing_opens_and_a_dialog_that_is_open_does_nothing
         );
     }
     real.desk.open_writes();
-    real.keys("/globex<Enter>").await;
+    real.keys("/globex<Enter><Esc>").await;
     real.keys("D").await;
     assert!(matches!(real.desk.app.state().dialog, Some(Dialog::Life(_))));
     // The lock closes while the dialog is open.

@@ -3,16 +3,16 @@
 use clap::{Args, ValueEnum};
 
 use super::{Format, filter, state};
-use crate::model::filter::Filter;
+use crate::model::filter::FilterText;
 use crate::model::tenant::TenantState;
 
 /// `tenants`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Tenants {
-    /// Only tenants that fit: words of slug, name, schema or id, and fields such as state:behind plan:pro behind>2
-    /// size>1GB !status:suspended
+    /// Only tenants that fit: words of slug, name, schema, id or domain, and fields such as state:behind plan:pro
+    /// behind>2 size>1GB age>30d !status:suspended; :NAME is a saved filter of the configuration
     #[arg(value_parser = filter)]
-    pub filter: Option<Filter>,
+    pub filter: Option<FilterText>,
     /// Only tenants in these states
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
     pub state: Vec<TenantState>,

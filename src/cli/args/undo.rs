@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Consent, Format, filter, state};
-use crate::model::filter::Filter;
+use crate::model::filter::FilterText;
 use crate::model::tenant::TenantState;
 
 /// `rollback` and `redo`.
@@ -20,7 +20,7 @@ pub struct Undo {
     pub state: Vec<TenantState>,
     /// Every tenant that fits this filter, written as for `tenants`: 'plan:pro version:0042'
     #[arg(long, value_name = "FILTER", value_parser = filter)]
-    pub filter: Option<Filter>,
+    pub filter: Option<FilterText>,
     /// How many migrations of each tenant, the newest first; 1 unless given
     #[arg(long, value_name = "N", conflicts_with = "to", value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: Option<u32>,

@@ -13,7 +13,7 @@ use crate::model::times::StepTimes;
 use crate::postgres::session::Target;
 
 /// What the command line named.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Wanted<'a> {
     /// Slugs or schemas.
     pub slugs: &'a [String],
@@ -22,7 +22,7 @@ pub struct Wanted<'a> {
     /// Those in these states.
     pub state: &'a [TenantState],
     /// Those that fit.
-    pub filter: Option<&'a Filter>,
+    pub filter: Option<Filter>,
     /// Whether sizes are needed: filters ask for them, and the smallest go first.
     pub sizes: Sizes,
     /// What is done to them, in one word: `migrated`.
@@ -112,10 +112,11 @@ impl Wanted<'_> {
     /// `--all`, `--state` and `--filter`: never the deleted, never orphans.
     fn by_set(&self, reading: &Reading) -> Vec<Arc<Tenant>> {
         let tenants = reading.snapshot.tenants.iter();
+        let now = jiff::Timestamp::now();
         tenants
             .filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema)
             .filter(|tenant| self.state.is_empty() || self.state.contains(&tenant.state))
-            .filter(|tenant| self.filter.is_none_or(|filter| filter.fits(tenant)))
+            .filter(|tenant| self.filter.as_ref().is_none_or(|filter| filter.fits(tenant, now)))
             .cloned()
             .collect()
     }

@@ -16,6 +16,7 @@ struct Document<'a> {
 
 #[derive(serde::Serialize)]
 struct Key<'a> {
+    section: &'static str,
     keys: &'a [String],
     action: &'static str,
     help: &'static str,
@@ -31,7 +32,13 @@ pub fn keys(lines: &[KeyLine], arguments: Keys) -> Outcome<Status> {
         Style::Json => output::json(&Document {
             keys: lines
                 .iter()
-                .map(|line| Key { keys: &line.keys, action: line.name, help: line.help, writes: line.writes })
+                .map(|line| Key {
+                    section: line.section,
+                    keys: &line.keys,
+                    action: line.name,
+                    help: line.help,
+                    writes: line.writes,
+                })
                 .collect(),
         })?,
         Style::Csv => output::data(&keymap::table(lines).csv()?)?,
@@ -112,13 +119,19 @@ mod tests {
 
     #[test]
     fn the_man_page_names_every_command_and_key() {
-        let keys =
-            [KeyLine { keys: vec!["M".into()], name: "migrate", help: "migrate the marked tenants", writes: true }];
+        let keys = [KeyLine {
+            section: "Tenants",
+            keys: vec!["M".into()],
+            name: "migrate",
+            help: "migrate the marked tenants",
+            writes: true,
+        }];
         let page = page(&keys).expect("a page");
         for command in Arguments::command().get_subcommands() {
             assert!(page.contains(&format!(".SS tenantui {}\n", command.get_name())), "{}", command.get_name());
         }
         assert!(page.contains("\\fBM\\fR\nmigrate the marked tenants"), "{page}");
+        assert!(page.contains(".SS Tenants\n"), "{page}");
         assert!(page.contains("128+n"), "{page}");
     }
 }

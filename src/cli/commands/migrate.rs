@@ -25,7 +25,7 @@ use crate::model::ledger::Version;
 /// Exit 1 for an unknown tenant, 2 without a target, 3 without a link, 5 where it is refused.
 pub async fn run(session: &Session, arguments: &Migrate) -> Outcome<Status> {
     if !arguments.shared {
-        wanted(session, arguments).check()?;
+        wanted(session, arguments)?.check()?;
     }
     let style = Style::from(arguments.format);
     if arguments.consent.dry_run {
@@ -60,15 +60,15 @@ pub async fn carry_out(session: &Session, arguments: &Migrate) -> Outcome<(Statu
     Ok((across.status(), results))
 }
 
-fn wanted<'a>(session: &Session, arguments: &'a Migrate) -> Wanted<'a> {
-    Wanted {
+fn wanted<'a>(session: &Session, arguments: &'a Migrate) -> Outcome<Wanted<'a>> {
+    Ok(Wanted {
         slugs: &arguments.slugs,
         all: arguments.all,
         state: &arguments.state,
-        filter: arguments.filter.as_ref(),
+        filter: session.filter(arguments.filter.as_ref())?,
         sizes: sizes(session, arguments),
         done: "migrated",
-    }
+    })
 }
 
 /// Filters may ask for sizes, and canaries that are not named are the smallest. Nothing else of a plan depends on them.
@@ -84,7 +84,7 @@ fn sizes(session: &Session, arguments: &Migrate) -> Sizes {
 
 async fn aims(session: &Session, arguments: &Migrate) -> Outcome<Vec<Aim>> {
     if !arguments.shared {
-        let aims = wanted(session, arguments).choose(session).await?;
+        let aims = wanted(session, arguments)?.choose(session).await?;
         if let Some(name) = arguments.canary_tenants.iter().find(|name| !aims.iter().any(|aim| aim.has(name))) {
             let name = crate::text::sanitise(name);
             return Err(Failure::usage(format!("canary \"{name}\" is not among the tenants chosen; name one that is")));
@@ -228,5 +228,5 @@ async fn finish_orphan(
             format!("{} is {}; nothing else was planned", name(&view), view.state.word()),
         ));
     }
-    wanted(session, arguments).again(aim).await
+    wanted(session, arguments)?.again(aim).await
 }

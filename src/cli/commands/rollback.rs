@@ -29,7 +29,7 @@ pub async fn run(session: &Session, arguments: &Undo, direction: Direction) -> O
         slugs: &arguments.slugs,
         all: arguments.all,
         state: &arguments.state,
-        filter: arguments.filter.as_ref(),
+        filter: session.filter(arguments.filter.as_ref())?,
         sizes: Sizes::Always,
         done,
     };

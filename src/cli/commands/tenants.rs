@@ -11,6 +11,7 @@ use crate::cli::output::{self, Cell, Style, Table};
 use crate::cli::session::{self, Read, Session};
 use crate::fleet::ReadOptions;
 use crate::model::export::{Database, Shared, TenantRow};
+use crate::model::filter::Filter;
 use crate::model::tenant::{Tenant, TenantState};
 use crate::text;
 
@@ -26,10 +27,11 @@ struct Document {
 /// # Errors
 /// When the output cannot be written.
 pub async fn run(session: &Session, arguments: &Tenants) -> Outcome<Status> {
+    let filter = session.filter(arguments.filter.as_ref())?;
     let options = ReadOptions { exact: arguments.exact, cache: arguments.cache, ..ReadOptions::default() };
     let reads = session.read(&options).await;
     let status = session::tell_down(&reads);
-    let tenants = select(&reads, arguments);
+    let tenants = select(&reads, arguments, filter.as_ref());
     match Style::from(arguments.format) {
         Style::Json => output::json(&document(&reads, &tenants))?,
         Style::Csv => output::data(&Table::of(tenants.iter().map(|tenant| TenantRow::from(&**tenant))).csv()?)?,
@@ -41,11 +43,12 @@ pub async fn run(session: &Session, arguments: &Tenants) -> Outcome<Status> {
     Ok(status)
 }
 
-fn select(reads: &[Read], arguments: &Tenants) -> Vec<Arc<Tenant>> {
+fn select(reads: &[Read], arguments: &Tenants, filter: Option<&Filter>) -> Vec<Arc<Tenant>> {
+    let now = jiff::Timestamp::now();
     let readings = reads.iter().filter_map(|read| read.reading.as_ref().ok());
     let mut tenants: Vec<Arc<Tenant>> = readings
         .flat_map(|(_, reading)| reading.snapshot.tenants.iter())
-        .filter(|tenant| is_wanted(tenant, arguments))
+        .filter(|tenant| is_wanted(tenant, arguments) && filter.is_none_or(|filter| filter.fits(tenant, now)))
         .cloned()
         .collect();
     if let Some(column) = arguments.sort {
@@ -61,8 +64,7 @@ fn is_wanted(tenant: &Tenant, arguments: &Tenants) -> bool {
     let state = arguments.state.is_empty() || arguments.state.contains(&tenant.state);
     let status =
         arguments.status.as_deref().is_none_or(|status| tenant.status.as_ref().is_some_and(|s| s.raw() == status));
-    let filter = arguments.filter.as_ref().is_none_or(|filter| filter.fits(tenant));
-    state && status && filter
+    state && status
 }
 
 /// Text ascending, numbers largest first, the unknown last.
@@ -181,6 +183,7 @@ fn summary(reads: &[Read], tenants: &[Arc<Tenant>]) {
 mod tests {
     use super::*;
     use crate::cli::args::{Arguments, Command};
+    use crate::model::filter::SavedFilters;
     use crate::model::ledger::LedgerState;
     use crate::model::tenant::{DatabaseName, TenantKey};
     use clap::Parser as _;
@@ -243,12 +246,15 @@ mod tests {
     #[test]
     fn filters_narrow() {
         let wanted = |line: &[&str]| is_wanted(&tenant("acme", None), &arguments(line));
-        assert!(wanted(&["tenantui", "tenants", "CME"]));
         assert!(wanted(&["tenantui", "tenants", "--state", "ok,behind", "--status", "active"]));
         assert!(!wanted(&["tenantui", "tenants", "--status", "suspended"]));
-        assert!(!wanted(&["tenantui", "tenants", "zzz"]));
-        assert!(wanted(&["tenantui", "tenants", "acm status:active tables>2"]));
-        assert!(!wanted(&["tenantui", "tenants", "acm !status:active"]));
+        let fits = |filter: &str| {
+            let line = arguments(&["tenantui", "tenants", filter]);
+            let filter = line.filter.expect("a filter").with(&SavedFilters::default()).expect("no saved one");
+            filter.fits(&tenant("acme", None), jiff::Timestamp::UNIX_EPOCH)
+        };
+        assert!(fits("CME") && fits("acm status:active tables>2"));
+        assert!(!fits("zzz") && !fits("acm !status:active"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::allowed::allowed;
 use super::audit::AuditScope;
 use super::command::Command;
 use super::nav::{self, Step, View};
+use super::output::Form;
 use super::state::{Level, MenuKind, Prompt, QuickFilter, Screen, TenantTab};
 use super::{App, derive, menu, output};
 use crate::model::job::JobId;
@@ -65,8 +66,11 @@ impl App {
             Action::CopyName => return self.copy(output::name_text(&self.state)),
             Action::CopyRow => return self.copy(output::row_text(&self.state)),
             Action::CopyError => return self.copy(output::error_text(&self.state)),
-            Action::ExportCsv => return self.export(true),
-            Action::ExportJson => return self.export(false),
+            Action::ExportCsv => return self.export(Form::Csv),
+            Action::ExportJson => return self.export(Form::Json),
+            Action::ExportText => return self.export(Form::Text),
+            Action::Wrap => self.state.jobs.wrap = !self.state.jobs.wrap,
+            Action::Zoom => self.state.zoom = !self.state.zoom,
             Action::Follow => {
                 self.state.jobs.follow = !self.state.jobs.follow;
                 self.state.jobs.log_back = 0;
@@ -183,7 +187,14 @@ impl App {
                         return self.open_job(key);
                     }
                 }
-                Some(TenantTab::Tables | TenantTab::Migrations | TenantTab::Cache) | None => self.inspect(),
+                Some(TenantTab::Tables | TenantTab::Cache) => {
+                    let card = self.state.open_tenant().cloned().and_then(|tenant| self.failure_card(&tenant));
+                    match card {
+                        Some(card) => self.open_card(card),
+                        None => self.inspect(),
+                    }
+                }
+                Some(TenantTab::Migrations) | None => self.inspect(),
             },
             Screen::Server => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
             Screen::JobResult | Screen::Messages | Screen::Audit => self.inspect(),
@@ -232,6 +243,14 @@ impl App {
     pub(super) fn quick(&mut self, quick: Option<QuickFilter>) {
         self.state.tenants.quick = quick;
         self.state.tenants.filter.clear();
+        derive::tenants(&mut self.state);
+        self.go(Screen::Tenants);
+    }
+
+    /// Shows the tenants that fit a filter.
+    pub(super) fn filter_by(&mut self, filter: &str) {
+        self.state.tenants.quick = None;
+        filter.clone_into(&mut self.state.tenants.filter);
         derive::tenants(&mut self.state);
         self.go(Screen::Tenants);
     }

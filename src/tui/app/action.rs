@@ -2,9 +2,8 @@
 //! `tenantui keys` are made from it. Keys stand in `assets/keymap.toml`; whether an action is allowed now, in
 //! `allowed`.
 
-use super::keymap::{Keymap, KeymapError};
 use super::state::Screen;
-pub use super::table::ACTIONS;
+pub use super::table::{ACTIONS, SECTIONS};
 
 /// Everything an operator can do with a key or by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,7 +43,10 @@ pub enum Action {
     CopyError,
     ExportCsv,
     ExportJson,
+    ExportText,
     Follow,
+    Wrap,
+    Zoom,
     Inspect,
     NextDatabase,
     SetTarget,
@@ -64,13 +66,13 @@ pub enum Action {
     Undrop,
     Purge,
     Repair,
+    FlushCache,
     Retry,
     RetryWhenFree,
     Skip,
     Continue,
     PauseJob,
     StopJob,
-    FlushCache,
     ToShell,
     Quit,
 }
@@ -108,6 +110,14 @@ impl Action {
         ACTIONS.iter().find(|info| info.name == name).map(|info| info.action)
     }
 
+    /// The section of the help in which it stands.
+    #[must_use]
+    pub fn section(self) -> &'static str {
+        // Sections are made of neighbours: the last one that begins at it or before it.
+        let begun = SECTIONS.iter().rev().find(|(first, _)| *first as usize <= self as usize);
+        begun.map_or("", |(_, title)| title)
+    }
+
     /// Whether it means something on this screen.
     #[must_use]
     pub fn applies_to(self, screen: Screen) -> bool {
@@ -131,25 +141,10 @@ pub fn scope_words(info: &ActionInfo) -> String {
     info.screens.iter().map(|screen| screen.word()).collect::<Vec<_>>().join(", ")
 }
 
-/// The key table of the README: Markdown, one line for each action.
-///
-/// # Errors
-/// When the embedded keymap is wrong, which a test excludes.
-pub fn key_table_markdown() -> Result<String, KeymapError> {
-    let keymap = Keymap::embedded()?;
-    let mut out = String::from("| Keys | `:` name | What it does | Where |\n|---|---|---|---|\n");
-    for info in ACTIONS {
-        let keys: Vec<String> = keymap.keys_of(info.action).iter().map(|keys| format!("`{keys}`")).collect();
-        let keys = keys.join(", ").replace('|', "\\|");
-        let writes = if info.writes { " **Writes.**" } else { "" };
-        out.push_str(&format!("| {keys} | {} | {}{writes} | {} |\n", info.name, info.help, scope_words(info)));
-    }
-    Ok(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::app::keymap::Keymap;
 
     #[test]
     fn the_table_has_a_line_for_each_action_in_order() {
@@ -171,11 +166,12 @@ mod tests {
     }
 
     #[test]
-    fn the_key_table_names_every_action() {
-        let table = key_table_markdown().expect("table");
-        for info in ACTIONS {
-            assert!(table.contains(&format!("| {} |", info.name)), "{}", info.name);
+    fn every_action_stands_in_a_section_and_every_section_has_some() {
+        for (_, title) in SECTIONS {
+            let count = ACTIONS.iter().filter(|info| info.action.section() == *title).count();
+            assert!(count > 1, "{title}: {count}");
         }
-        assert!(table.contains("`g g`"), "{table}");
+        assert!(ACTIONS.iter().all(|info| !info.action.section().is_empty()));
+        assert_eq!(Action::Filter.section(), "Views and finding");
     }
 }

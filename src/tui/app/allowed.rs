@@ -23,10 +23,17 @@ pub fn may_write(state: &State, database: &str) -> Result<(), String> {
         return Err(format!("{database} is read-only: {}", why.safe()));
     }
     if !view.link.is_up() {
-        return Err(format!("there is no link to {database}; writes are off until it is back (r tries again now)"));
+        return Err(format!(
+            "there is no link to {database}; writes are off until it is back ({} tries again now)",
+            state.key(Action::Refresh)
+        ));
     }
     if view.environment.is_protected() && state.lock.open_until.is_none_or(|until| state.now.elapsed >= until) {
-        return Err(format!("writes are locked on {database} ({}); W opens them", view.environment));
+        return Err(format!(
+            "writes are locked on {database} ({}); {} opens them",
+            view.environment,
+            state.key(Action::WriteLock)
+        ));
     }
     Ok(())
 }
@@ -107,8 +114,10 @@ pub fn selections(state: &State) -> Result<Vec<Selection>, String> {
     }
     if state.tenants.marks_hidden > 0 {
         return Err(format!(
-            "{} of the marked tenants are hidden, and they are of several databases; Esc shows all, u unmarks",
-            state.tenants.marks_hidden
+            "{} of the marked tenants are hidden, and they are of several databases; {} shows all, {} unmarks",
+            state.tenants.marks_hidden,
+            state.key(Action::Back),
+            state.key(Action::UnmarkAll)
         ));
     }
     let order = |name: &DatabaseName| state.latest.databases.iter().position(|view| view.name == *name);
@@ -139,9 +148,10 @@ fn marked(state: &State) -> Result<Selection, String> {
         return Err("nothing is marked".to_owned());
     };
     if keys.iter().any(|key| key.database != database) {
-        return Err(
-            "the marked tenants are of several databases; a job has one: `:database NAME` shows one, u unmarks".into(),
-        );
+        return Err(format!(
+            "the marked tenants are of several databases; a job has one: `:database NAME` shows one, {} unmarks",
+            state.key(Action::UnmarkAll)
+        ));
     }
     let hidden = state.tenants.marks_hidden;
     // All that a filter shows is better known by the filter.
@@ -218,12 +228,9 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
         Action::FlushCache => super::flush::allowed(state),
         Action::AuditHere => super::audit::here(state).map(drop),
         Action::Inspect | Action::SetTarget => on_row(state, action),
-        Action::ExportCsv | Action::ExportJson | Action::CopyRow | Action::CopyName => {
-            if has_rows(state) {
-                Ok(())
-            } else {
-                Err("there is nothing in this list".to_owned())
-            }
+        Action::Zoom => zoom(state),
+        Action::ExportCsv | Action::ExportJson | Action::ExportText | Action::CopyRow | Action::CopyName => {
+            if has_rows(state) { Ok(()) } else { Err("there is nothing in this list".to_owned()) }
         }
         Action::HistoryBack
         | Action::HistoryForward
@@ -258,10 +265,19 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
         | Action::Faster
         | Action::CopyError
         | Action::Follow
+        | Action::Wrap
         | Action::Messages
         | Action::Audit
         | Action::ToShell
         | Action::Quit => Ok(()),
+    }
+}
+
+fn zoom(state: &State) -> Result<(), String> {
+    if state.zoom || crate::tui::screens::has_panes(state) {
+        Ok(())
+    } else {
+        Err("only one pane is shown here; a larger terminal shows several".to_owned())
     }
 }
 

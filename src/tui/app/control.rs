@@ -274,7 +274,7 @@ impl App {
             | JobState::Failed
             | JobState::Cancelled => "Nobody runs it: it is paused at once.".to_owned(),
         });
-        lines.push("C goes on with it, here or in any other tenantui.".to_owned());
+        lines.push(format!("{} goes on with it, here or in any other tenantui.", self.state.key(Action::Continue)));
         let action = DialogAction::Pause(job.database.clone(), job.id);
         self.confirm(&job, (format!("Pause job {}", job.id), lines, "Pause"), action, None);
     }

@@ -64,7 +64,14 @@ pub fn same_tenants(old: &Snapshot, new: &Snapshot) -> bool {
 
 /// The rows of the Tenants screen.
 pub fn tenants(state: &mut State) {
-    state.tenants.shown = filter::shown(state);
+    filter::find(state);
+    hidden_marks(state);
+    settle_tenants(state);
+}
+
+/// The rows of the Tenants screen, where nothing but the text of the filter changed.
+pub fn filtered(state: &mut State) {
+    filter::search(state);
     hidden_marks(state);
     settle_tenants(state);
 }

@@ -1,33 +1,52 @@
-//! Which tenants a filter shows, best first. Words are fuzzy over slug, name, schema, id and database; fzf's signs work
-//! (`'exact`, `^start`, `end$`, `!not`), and all are needed. Tests of fields (`plan:pro`) are those of `model::filter`.
+//! Which tenants a filter shows, best first. Words are fuzzy over slug, name, schema, id, domain and database; fzf's
+//! signs work (`'exact`, `^start`, `end$`, `!not`), and all are needed. Tests of fields (`plan:pro`) are those of
+//! `model::filter`.
+//!
+//! While one types, the order is kept and only tenants that matched before are looked at again, where what was typed can
+//! only leave some of them out.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::state::{QuickFilter, Sort, State, TenantColumn};
-use crate::model::filter::Filter;
+use crate::model::filter::{Filter, Word};
 use crate::model::ledger::Version;
 use crate::model::tenant::{Tenant, TenantState};
 
-/// Matches texts against what was typed.
+/// Matches texts against what was typed. It is kept while one types: its memory is set up once.
+#[derive(Debug, Clone)]
 pub struct Fuzzy {
     matcher: Matcher,
     words: Vec<Pattern>,
     buffer: Vec<char>,
 }
 
+impl Default for Fuzzy {
+    fn default() -> Self {
+        Self { matcher: Matcher::new(Config::DEFAULT), words: Vec::new(), buffer: Vec::new() }
+    }
+}
+
 impl Fuzzy {
     /// For this input; empty input matches everything.
     #[must_use]
     pub fn new(typed: &str) -> Self {
-        let words = typed
-            .split_whitespace()
-            .map(|word| Pattern::parse(word, CaseMatching::Ignore, Normalization::Smart))
-            .collect();
-        Self { matcher: Matcher::new(Config::DEFAULT), words, buffer: Vec::new() }
+        let mut fuzzy = Self::default();
+        fuzzy.look_for(typed);
+        fuzzy
+    }
+
+    /// For this input from now on.
+    pub fn look_for(&mut self, typed: &str) {
+        self.words = typed.split_whitespace().map(pattern).collect();
+    }
+
+    /// For these words of a filter from now on.
+    fn look_for_words(&mut self, words: &[Word]) {
+        self.words = words.iter().map(|word| pattern(&sign(word))).collect();
     }
 
     /// The score of something with several fields: each word has to match one of them (and a `!word` all of them).
@@ -54,48 +73,103 @@ impl Fuzzy {
     }
 }
 
-/// Positions of the tenants to show, in order.
-#[must_use]
-pub fn shown(state: &State) -> Vec<usize> {
+fn pattern(word: &str) -> Pattern {
+    Pattern::parse(word, CaseMatching::Ignore, Normalization::Smart)
+}
+
+/// A word as the matcher reads it: spaces are part of it, and `!` is one only where the filter has one.
+fn sign(word: &Word) -> String {
+    let text = word.text.split(char::is_whitespace).collect::<Vec<_>>().join("\\ ");
+    match (word.negated, text.starts_with('!')) {
+        (true, _) => format!("!{text}"),
+        (false, true) => format!("\\{text}"),
+        (false, false) => text,
+    }
+}
+
+/// What is kept between two keys of a filter.
+#[derive(Debug, Clone, Default)]
+pub struct Finder {
+    fuzzy: Fuzzy,
+    /// Positions of the tenants that the words and fields are asked of, in order.
+    all: Vec<usize>,
+    /// The last filter that was understood, and which of `all` fitted it, in their order.
+    last: Option<(Filter, Vec<usize>)>,
+}
+
+/// Finds the tenants to show, anew: the picture, the order, the quick filter or the marks changed.
+pub fn find(state: &mut State) {
     let tenants = &state.snapshot.tenants;
-    let filter = &state.tenants;
-    let mut shown: Vec<usize> = tenants
+    let mut all: Vec<usize> = tenants
         .iter()
         .enumerate()
         .filter(|(_, tenant)| {
             state.only_database.as_ref().is_none_or(|only| *only == tenant.key.database)
-                && filter.quick.as_ref().is_none_or(|quick| quick_matches(quick, tenant, state))
+                && state.tenants.quick.as_ref().is_none_or(|quick| quick_matches(quick, tenant, state))
         })
         .map(|(index, _)| index)
         .collect();
-    if filter.filter.trim().is_empty() {
-        sort(&mut shown, tenants, filter.sort);
-        return shown;
-    }
-    // What is not understood shows nothing, and the message line says why: a part of a filter is another set.
-    let Ok(wanted) = Filter::parse(&filter.filter) else { return Vec::new() };
-    shown.retain(|index| wanted.fields_fit(&tenants[*index]));
-    let mut fuzzy = Fuzzy::new(&wanted.words());
-    let mut scores = std::collections::HashMap::new();
-    shown.retain(|index| {
-        let tenant = &tenants[*index];
-        let fields = [
-            Some(tenant.slug.raw()),
-            tenant.name.as_ref().map(|text| text.raw()),
-            tenant.schema.as_ref().map(|text| text.raw()),
-            tenant.id.as_ref().map(|text| text.raw()),
-            Some(&*tenant.key.database),
-        ];
-        let score = fuzzy.score(fields.into_iter().flatten());
-        if let Some(score) = score {
-            scores.insert(*index, score);
+    sort(&mut all, tenants, state.tenants.sort);
+    state.tenants.finder.all = all;
+    state.tenants.finder.last = None;
+    search(state);
+}
+
+/// Finds the tenants to show where only the text of the filter changed since.
+pub fn search(state: &mut State) {
+    let mut finder = std::mem::take(&mut state.tenants.finder);
+    state.tenants.shown = finder.search(state);
+    state.tenants.finder = finder;
+}
+
+impl Finder {
+    fn search(&mut self, state: &State) -> Vec<usize> {
+        let text = &state.tenants.filter;
+        if text.trim().is_empty() {
+            self.last = None;
+            return self.all.clone();
         }
-        score.is_some()
-    });
-    sort(&mut shown, tenants, filter.sort);
-    // A stable sort: the chosen order stays among those that match equally well.
-    shown.sort_by_key(|index| std::cmp::Reverse(scores.get(index).copied()));
-    shown
+        // What is not understood shows nothing, and the message line says why: a part of a filter is another set.
+        let Ok(wanted) = Filter::parse_with(text, &state.filters) else { return Vec::new() };
+        let last = self.last.take();
+        let among = match &last {
+            Some((filter, fitted)) if narrows(filter, &wanted) => fitted,
+            Some(_) | None => &self.all,
+        };
+        self.fuzzy.look_for_words(wanted.words());
+        let mut found: Vec<(u32, usize)> = Vec::with_capacity(among.len());
+        for index in among {
+            let Some(tenant) = state.snapshot.tenants.get(*index) else { continue };
+            if !wanted.fields_fit(tenant, state.now.wall) {
+                continue;
+            }
+            let fields = [
+                Some(tenant.slug.raw()),
+                tenant.name.as_ref().map(|text| text.raw()),
+                tenant.schema.as_ref().map(|text| text.raw()),
+                tenant.id.as_ref().map(|text| text.raw()),
+                tenant.domain.as_ref().map(|text| text.raw()),
+                Some(&*tenant.key.database),
+            ];
+            if let Some(score) = self.fuzzy.score(fields.into_iter().flatten()) {
+                found.push((score, *index));
+            }
+        }
+        self.last = Some((wanted, found.iter().map(|(_, index)| *index).collect()));
+        // A stable sort: the chosen order stays among those that match equally well.
+        found.sort_by_key(|(score, _)| Reverse(*score));
+        found.into_iter().map(|(_, index)| index).collect()
+    }
+}
+
+/// Whether whoever fits the new filter fitted the old one: nothing but letters were added to its words, or terms.
+fn narrows(old: &Filter, new: &Filter) -> bool {
+    // Of a word with signs, a longer one may match more: `!ab` lets through what `!a` did not.
+    let plain =
+        |word: &Word| !word.negated && word.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let longer =
+        |(old, new): (&Word, &Word)| old == new || (plain(old) && plain(new) && new.text.starts_with(&old.text));
+    new.has_fields_of(old) && new.words().len() >= old.words().len() && old.words().iter().zip(new.words()).all(longer)
 }
 
 /// Sorts positions by a column. The keys are taken out first: ten thousand tenants lie far apart in memory, and a
@@ -184,6 +258,48 @@ mod tests {
         assert!(fuzzy.score(["acme-corp", "us-1"].into_iter()).is_none());
         assert!(Fuzzy::new("").score_one("anything").is_some());
         assert!(Fuzzy::new("!acme").score(["acme", "eu-1"].into_iter()).is_none());
+    }
+
+    #[test]
+    fn only_what_leaves_tenants_out_is_narrowed() {
+        let narrow = |old: &str, new: &str| {
+            narrows(&Filter::parse(old).expect("a filter"), &Filter::parse(new).expect("a filter"))
+        };
+        for (old, new) in [
+            ("a", "ac"),
+            ("ac", "ac me"),
+            ("ac", "ac plan:pro"),
+            ("plan:pro a", "plan:pro ab"),
+            ("!x a", "!x ab"),
+            ("", "a"),
+        ] {
+            assert!(narrow(old, new), "{old} to {new}");
+        }
+        for (old, new) in [
+            ("ac", "a"),
+            ("!a", "!ab"),
+            ("^a", "^ab"),
+            ("a$", "ab$"),
+            ("ab", "b ab"),
+            ("plan:pr", "plan:pro"),
+            ("behind>1 a", "behind>0 a"),
+            ("a", "a|b"),
+        ] {
+            assert!(!narrow(old, new), "{old} to {new}");
+        }
+    }
+
+    #[test]
+    fn quotes_keep_spaces_and_signs_in_a_word() {
+        let scores = |filter: &str, text: &str| {
+            let mut fuzzy = Fuzzy::default();
+            fuzzy.look_for_words(Filter::parse(filter).expect("a filter").words());
+            fuzzy.score_one(text).is_some()
+        };
+        assert!(scores("\"'blue fox\"", "a blue fox ltd") && !scores("\"'blue fox\"", "blue red fox"));
+        assert!(scores("'blue 'fox", "blue red fox"));
+        assert!(scores("\"!now\"", "act !now") && !scores("\"!now\"", "later"));
+        assert!(scores("!now", "later") && !scores("!now", "now"));
     }
 
     #[test]

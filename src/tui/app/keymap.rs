@@ -184,6 +184,27 @@ impl Keymap {
     }
 }
 
+/// The first key of each action, for hints and messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyNames {
+    by_action: BTreeMap<Action, String>,
+}
+
+impl KeyNames {
+    /// Of a keymap.
+    #[must_use]
+    pub fn of(keymap: &Keymap) -> Self {
+        let first = |action: Action| keymap.keys_of(action).into_iter().next();
+        Self { by_action: ACTIONS.iter().filter_map(|info| Some((info.action, first(info.action)?))).collect() }
+    }
+
+    /// The key of an action as it is shown: `W`, `g g`; `:name` where it has none.
+    #[must_use]
+    pub fn of_action(&self, action: Action) -> String {
+        self.by_action.get(&action).map_or_else(|| format!(":{}", action.info().name), Clone::clone)
+    }
+}
+
 struct Origin {
     file: String,
     line: usize,

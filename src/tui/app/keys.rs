@@ -6,7 +6,7 @@ use tui_input::{Input, InputRequest};
 use super::command::Command;
 use super::keymap::{Chord, Lookup};
 use super::nav::{self, Step};
-use super::state::{Level, Menu, MenuRun, Prefix, Prompt};
+use super::state::{Level, Menu, MenuEntry, MenuRun, Prefix, Prompt};
 use super::{App, derive, menu};
 use crate::model::filter::Filter;
 use crate::tui::dialogs::{Dialog, DialogInput};
@@ -81,12 +81,16 @@ impl App {
 
     fn filter_key(&mut self, mut input: Input, key: KeyEvent) -> Vec<Command> {
         match key.code {
-            KeyCode::Enter if Filter::parse(input.value()).is_ok() => return Vec::new(),
-            // It stays open: what was typed is there to be corrected, and the line says what is wrong with it.
-            KeyCode::Enter => {}
+            KeyCode::Enter => match Filter::parse_with(input.value(), &self.state.filters) {
+                // The one that is left is the one that was looked for.
+                Ok(filter) if !filter.is_empty() && self.state.tenants.shown.len() == 1 => return self.open(),
+                Ok(_) => return Vec::new(),
+                // It stays open: the line says what is wrong, and the cursor stands behind it to correct it.
+                Err(error) => input = input.with_cursor(error.at + error.length),
+            },
             KeyCode::Esc => {
                 self.state.tenants.filter.clear();
-                derive::tenants(&mut self.state);
+                derive::filtered(&mut self.state);
                 return Vec::new();
             }
             KeyCode::Down => nav::step(&mut self.state, Step::By(1)),
@@ -107,7 +111,7 @@ impl App {
         self.state.tenants.list.cursor = None;
         self.state.tenants.list.at = 0;
         self.state.tenants.list.top = 0;
-        derive::tenants(&mut self.state);
+        derive::filtered(&mut self.state);
     }
 
     fn menu_key(&mut self, mut menu: Box<Menu>, key: KeyEvent) -> Vec<Command> {
@@ -120,7 +124,7 @@ impl App {
                     self.say(Level::Warning, format!("nothing is called `{typed}`"));
                     return Vec::new();
                 };
-                return self.run_entry(&entry.run.clone());
+                return self.run_entry(&entry.clone());
             }
             KeyCode::Down | KeyCode::Tab => menu.at = (menu.at + 1).min(last),
             KeyCode::Up | KeyCode::BackTab => menu.at = menu.at.saturating_sub(1),
@@ -137,23 +141,32 @@ impl App {
         Vec::new()
     }
 
-    fn run_entry(&mut self, run: &MenuRun) -> Vec<Command> {
-        match run {
-            MenuRun::Action(action) => self.run(*action),
+    fn run_entry(&mut self, entry: &MenuEntry) -> Vec<Command> {
+        if let MenuRun::Action(action) = entry.run {
+            // Whether it can be done is asked again: the menu may have been open for a while.
+            return self.run(action);
+        }
+        if let Some(why) = &entry.disabled {
+            self.say(Level::Warning, format!("{}: {why}", entry.title));
+            return Vec::new();
+        }
+        match &entry.run {
+            MenuRun::Action(_) => {}
             MenuRun::Quick(quick) => {
                 self.quick(quick.clone());
-                Vec::new()
             }
             MenuRun::Tenant(key) => {
                 self.open_tenant(key);
-                Vec::new()
             }
+            MenuRun::Filter(filter) => self.filter_by(filter),
+            MenuRun::Sort(column) => self.sort_by(*column),
+            MenuRun::Job(job) => return self.open_job(job.clone()),
             MenuRun::Database(database) => {
                 self.state.only_database.clone_from(database);
                 derive::all(&mut self.state);
-                Vec::new()
             }
         }
+        Vec::new()
     }
 
     fn plain_key(&mut self, key: KeyEvent) -> Vec<Command> {

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::action::Action;
 use super::command::Command;
 use super::nav::Step;
+use super::output::Form;
 use super::state::{Level, Screen, TableColumn, TenantColumn, TenantTab};
 use super::{App, derive, output};
 use crate::fleet::FleetCommand;
@@ -71,6 +73,10 @@ impl App {
         if column == TenantColumn::Database && !self.state.several_databases() {
             column = next(&TenantColumn::ALL, column);
         }
+        self.sort_by(column);
+    }
+
+    pub(super) fn sort_by(&mut self, column: TenantColumn) {
         self.state.tenants.sort.column = column;
         // Numbers are asked for because of the large ones.
         self.state.tenants.sort.descending =
@@ -138,7 +144,10 @@ impl App {
         self.state.refresh = next.map(Duration::from_secs);
         match next {
             Some(seconds) => self.say(Level::Info, format!("refresh every {seconds} s")),
-            None => self.say(Level::Info, "no refresh until `r`, or `+`"),
+            None => {
+                let (again, faster) = (self.state.key(Action::Refresh), self.state.key(Action::Faster));
+                self.say(Level::Info, format!("no refresh until `{again}`, or `{faster}`"));
+            }
         }
         vec![Command::Fleet(FleetCommand::Every(self.state.refresh))]
     }
@@ -153,13 +162,12 @@ impl App {
         }
     }
 
-    pub(super) fn export(&mut self, csv: bool) -> Vec<Command> {
+    pub(super) fn export(&mut self, form: Form) -> Vec<Command> {
         let sheet = output::sheet(&self.state);
-        let content = if csv { sheet.csv() } else { Ok(sheet.json()) };
-        match content {
+        match form.of(&sheet) {
             Ok(content) => {
-                let ending = if csv { "csv" } else { "json" };
-                vec![Command::Export { name: output::file_name(&sheet, self.state.now.wall, ending), content }]
+                let name = output::file_name(&sheet, self.state.now.wall, form.ending());
+                vec![Command::Export { name, content }]
             }
             Err(why) => {
                 self.say(Level::Error, format!("nothing was exported: {why}"));
@@ -168,16 +176,9 @@ impl App {
         }
     }
 
-    /// `i`: the SQL of a migration, why a tenant failed, a text in full.
+    /// `i`: the SQL of a migration, why a step failed, every value of a row in full. Enter says why a tenant failed.
     pub(super) fn inspect(&mut self) {
         match self.state.screen {
-            Screen::Tenants => {
-                let card = self.state.cursor_tenant().cloned().and_then(|tenant| self.failure_card(&tenant));
-                match card {
-                    Some(card) => self.open_card(card),
-                    None => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
-                }
-            }
             Screen::Migrations => {
                 let Some(group) = self.state.cursor_group() else { return };
                 if let Some(version) = group.version.clone() {
@@ -191,24 +192,18 @@ impl App {
                 let database = open.key.database.clone();
                 match migration {
                     Some(version) => self.open_sql(&database, &version),
-                    None => {
-                        let card = self.state.open_tenant().cloned().and_then(|tenant| self.failure_card(&tenant));
-                        match card {
-                            Some(card) => self.open_card(card),
-                            None => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
-                        }
-                    }
+                    None => self.open_row(),
                 }
             }
             Screen::JobResult => match self.result_card() {
                 Some(card) => self.open_card(card),
-                None => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
+                None => self.open_row(),
             },
             Screen::Server => {
                 let text = super::server::wrong(&self.state);
                 self.open_text(Some("What is not well".to_owned()), text);
             }
-            Screen::Jobs => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
+            Screen::Tenants | Screen::Jobs => self.open_row(),
             Screen::Messages => self.open_text(Some("message".to_owned()), output::name_text(&self.state)),
             Screen::Audit => {
                 if let Some((title, text)) =
@@ -218,6 +213,11 @@ impl App {
                 }
             }
         }
+    }
+
+    /// Every value of the row under the cursor, in full.
+    fn open_row(&mut self) {
+        self.open_text(output::name_text(&self.state), output::row_lines(&self.state));
     }
 
     pub(super) fn open_text(&mut self, title: Option<String>, text: Option<String>) {
@@ -253,7 +253,10 @@ impl App {
             self.say(Level::Info, "target: the newest");
         } else {
             self.state.targets.insert(group.database, version);
-            self.say(Level::Info, format!("target: {shown}; t here again: the newest"));
+            self.say(
+                Level::Info,
+                format!("target: {shown}; {} here again: the newest", self.state.key(Action::SetTarget)),
+            );
         }
         derive::migrations(&mut self.state);
     }

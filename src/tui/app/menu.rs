@@ -2,21 +2,29 @@
 
 use tui_input::Input;
 
-use super::action::{ACTIONS, Action, ActionInfo};
+use super::action::{ACTIONS, Action, ActionInfo, SECTIONS};
 use super::allowed::allowed;
 use super::filter::Fuzzy;
 use super::keymap::Keymap;
-use super::state::{Menu, MenuEntry, MenuKind, MenuRun, QuickFilter, State};
+use super::state::{Menu, MenuEntry, MenuKind, MenuRun, QuickFilter, State, TenantColumn};
+use crate::model::filter::Filter;
+use crate::model::job::JobView;
 use crate::model::tenant::TenantState;
 use crate::text::Untrusted;
 
 /// Tenants that the palette offers at most.
 const TENANTS_OFFERED: usize = 20;
 
+/// Jobs that the palette offers at most.
+const JOBS_OFFERED: usize = 20;
+
+/// The section of what moves the cursor.
+const MOVING: &str = SECTIONS[0].1;
+
 /// A menu with nothing typed yet.
 #[must_use]
 pub fn open(kind: MenuKind, state: &State, keymap: &Keymap) -> Menu {
-    let mut menu = Menu { kind, input: Input::default(), entries: Vec::new(), at: 0 };
+    let mut menu = Menu { kind, input: Input::default(), fuzzy: Fuzzy::default(), entries: Vec::new(), at: 0 };
     search(&mut menu, state, keymap);
     menu
 }
@@ -25,8 +33,8 @@ pub fn open(kind: MenuKind, state: &State, keymap: &Keymap) -> Menu {
 pub fn search(menu: &mut Menu, state: &State, keymap: &Keymap) {
     let typed = menu.input.value().trim().to_owned();
     menu.entries = match menu.kind {
-        MenuKind::Help => help(&typed, state, keymap),
-        MenuKind::Palette => palette(&typed, state, keymap),
+        MenuKind::Help => help(&typed, &mut menu.fuzzy, state, keymap),
+        MenuKind::Palette => palette(&typed, &mut menu.fuzzy, state, keymap),
     };
     menu.at = 0;
 }
@@ -37,14 +45,15 @@ fn entry(info: &ActionInfo, state: &State, keymap: &Keymap) -> MenuEntry {
         title: info.title.to_owned(),
         keys: keymap.keys_of(info.action).join(", "),
         help: info.help.to_owned(),
+        section: info.action.section(),
         writes: info.writes,
         disabled: allowed(state, info.action).err(),
         run: MenuRun::Action(info.action),
     }
 }
 
-fn help(typed: &str, state: &State, keymap: &Keymap) -> Vec<MenuEntry> {
-    let mut fuzzy = Fuzzy::new(typed);
+fn help(typed: &str, fuzzy: &mut Fuzzy, state: &State, keymap: &Keymap) -> Vec<MenuEntry> {
+    fuzzy.look_for(typed);
     let mut entries: Vec<((u8, u32), MenuEntry)> = ACTIONS
         .iter()
         .filter(|info| info.action.applies_to(state.screen))
@@ -65,6 +74,7 @@ fn named(name: &str, title: &str, run: MenuRun) -> MenuEntry {
         title: title.to_owned(),
         keys: String::new(),
         help: String::new(),
+        section: "",
         writes: false,
         disabled: None,
         run,
@@ -101,6 +111,42 @@ fn filters(state: &State) -> Vec<MenuEntry> {
     entries
 }
 
+/// The configuration's filters, by their names; and any other, where `filter TEXT` was typed.
+fn written_filters(typed: &str, state: &State) -> Vec<MenuEntry> {
+    let saved = state
+        .filters
+        .iter()
+        .map(|(name, text)| named(name, &format!("saved filter: {text}"), MenuRun::Filter(format!(":{name}"))));
+    let mut entries: Vec<MenuEntry> = saved.collect();
+    if let Some(text) = typed.strip_prefix("filter ").map(str::trim).filter(|text| !text.is_empty()) {
+        let mut entry = named(typed, "tenants that fit it", MenuRun::Filter(text.to_owned()));
+        entry.disabled = Filter::parse_with(text, &state.filters).err().map(|error| error.to_string());
+        entries.push(entry);
+    }
+    entries
+}
+
+/// What takes an argument and is too much to be listed without one: `sort size`, `job 17`.
+fn with_arguments(typed: &str, state: &State) -> Vec<MenuEntry> {
+    let mut entries = Vec::new();
+    if typed.starts_with("sort") {
+        for column in TenantColumn::ALL {
+            let word = column.word().to_lowercase();
+            entries.push(named(&format!("sort {word}"), &format!("sort the tenants by {word}"), MenuRun::Sort(column)));
+        }
+    }
+    let number = typed.strip_prefix("job").unwrap_or(typed).trim();
+    if typed.starts_with("job ") || (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())) {
+        let fits = |job: &&JobView| number.is_empty() || job.id.to_string().starts_with(number);
+        for job in state.jobs.jobs.iter().filter(fits).take(JOBS_OFFERED) {
+            let key = (job.database.clone(), job.id);
+            let title = format!("results of {} {}, {}", job.kind.word(), job.what.safe(), job.state.word());
+            entries.push(named(&format!("job {}", job.id), &title, MenuRun::Job(key)));
+        }
+    }
+    entries
+}
+
 fn databases(state: &State) -> Vec<MenuEntry> {
     if state.latest.databases.len() < 2 {
         return Vec::new();
@@ -113,47 +159,51 @@ fn databases(state: &State) -> Vec<MenuEntry> {
     entries
 }
 
-fn palette(typed: &str, state: &State, keymap: &Keymap) -> Vec<MenuEntry> {
+fn palette(typed: &str, fuzzy: &mut Fuzzy, state: &State, keymap: &Keymap) -> Vec<MenuEntry> {
     if let Some(wanted) = typed.strip_prefix("tenant ") {
-        return tenants(wanted.trim(), state).into_iter().map(|(_, entry)| entry).collect();
+        return tenants(wanted.trim(), fuzzy, state).into_iter().map(|(_, entry)| entry).collect();
     }
     let everything = ACTIONS
         .iter()
-        .filter(|info| offered(info.action, state))
+        .filter(|info| offered(info.action))
         .map(|info| entry(info, state, keymap))
         .chain(filters(state))
+        .chain(written_filters(typed, state))
+        .chain(with_arguments(typed, state))
         .chain(databases(state));
-    let mut fuzzy = Fuzzy::new(typed);
-    let mut found: Vec<((u8, u32), MenuEntry)> = everything
+    fuzzy.look_for(typed);
+    let mut found: Vec<((u8, bool, u32), MenuEntry)> = everything
         .filter_map(|entry| {
             let score = fuzzy.score([entry.name.as_str(), entry.title.as_str()].into_iter())?;
-            Some(((rank(typed, &entry.name), score), entry))
+            Some(((rank(typed, &entry.name), works_here(&entry, state), score), entry))
         })
         .collect();
     if !typed.is_empty() {
-        found.extend(tenants(typed, state).into_iter().map(|(score, entry)| {
+        found.extend(tenants(typed, fuzzy, state).into_iter().map(|(score, entry)| {
             let slug = entry.name.strip_prefix("tenant ").unwrap_or(&entry.name);
             // A tenant of exactly this name comes before actions that only resemble it.
             let rank = if slug.eq_ignore_ascii_case(typed) { 3 } else { 0 };
-            ((rank, score), entry)
+            ((rank, true, score), entry)
         }));
     }
     found.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
     found.into_iter().map(|(_, entry)| entry).collect()
 }
 
-/// Moving about by name makes no sense; the rest is offered, also where it works on another screen only.
-fn offered(action: Action, state: &State) -> bool {
-    match action {
-        Action::Down
-        | Action::Up
-        | Action::HalfPageDown
-        | Action::HalfPageUp
-        | Action::PageDown
-        | Action::PageUp
-        | Action::Open
-        | Action::Palette => false,
-        other => other.applies_to(state.screen) || other.info().writes,
+/// Moving about by name makes no sense; the rest is offered, also what works on another screen only: it says so.
+fn offered(action: Action) -> bool {
+    action.section() != MOVING && action != Action::Palette
+}
+
+fn works_here(entry: &MenuEntry, state: &State) -> bool {
+    match &entry.run {
+        MenuRun::Action(action) => action.applies_to(state.screen),
+        MenuRun::Quick(_)
+        | MenuRun::Tenant(_)
+        | MenuRun::Database(_)
+        | MenuRun::Filter(_)
+        | MenuRun::Sort(_)
+        | MenuRun::Job(_) => true,
     }
 }
 
@@ -169,8 +219,8 @@ fn rank(typed: &str, name: &str) -> u8 {
     }
 }
 
-fn tenants(typed: &str, state: &State) -> Vec<(u32, MenuEntry)> {
-    let mut fuzzy = Fuzzy::new(typed);
+fn tenants(typed: &str, fuzzy: &mut Fuzzy, state: &State) -> Vec<(u32, MenuEntry)> {
+    fuzzy.look_for(typed);
     let mut found: Vec<(bool, u32, usize)> = state
         .snapshot
         .tenants
@@ -181,6 +231,7 @@ fn tenants(typed: &str, state: &State) -> Vec<(u32, MenuEntry)> {
                 Some(tenant.slug.raw()),
                 tenant.name.as_ref().map(|n| n.raw()),
                 tenant.schema.as_ref().map(|s| s.raw()),
+                tenant.domain.as_ref().map(|d| d.raw()),
             ];
             let score = fuzzy.score(fields.into_iter().flatten())?;
             Some((tenant.slug.raw().eq_ignore_ascii_case(typed), score, index))

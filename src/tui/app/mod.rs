@@ -47,13 +47,15 @@ use self::nav::History;
 use self::orders::{AfterShared, Pending};
 use self::server::ServerState;
 use self::state::{
-    Counters, Header, JobsState, Level, List, Message, MigrationsState, Prompt, Screen, State, TenantsState, WriteLock,
+    Counters, Header, JobsState, KeyNames, Level, List, Message, MigrationsState, Prompt, Screen, State, TenantsState,
+    WriteLock,
 };
 use super::dialogs::{Dialog, DialogAction, DialogInput, DialogOutcome};
 use super::theme::Theme;
 use crate::config;
 use crate::fleet::{FleetCommand, Watched};
 pub use crate::model::causes;
+use crate::model::filter::SavedFilters;
 use crate::model::fleet::Snapshot;
 use crate::model::job::JobId;
 use crate::model::secret::Credentials;
@@ -84,6 +86,8 @@ pub struct AppInput {
     pub refresh: Duration,
     /// The keys.
     pub keymap: Keymap,
+    /// The configuration's saved filters.
+    pub filters: SavedFilters,
     /// The colours.
     pub theme: Theme,
     /// Draw with ASCII only.
@@ -170,6 +174,9 @@ impl App {
             hints: Vec::new(),
             lock: WriteLock::default(),
             refresh: Some(input.refresh),
+            filters: input.filters,
+            zoom: false,
+            keys: KeyNames::of(&input.keymap),
             only_database: None,
             targets: BTreeMap::new(),
             flush: None,

@@ -11,7 +11,7 @@ use crate::migrations::folder::MigrationFile;
 use crate::model::export::vitals::{CatalogRow, LockRow, SessionRow, TransactionRow};
 use crate::model::export::{self, AuditRow, Job, ResultRow, Row, TenantRow};
 use crate::model::vitals::Vitals;
-use crate::text::{Untrusted, json_for_terminal};
+use crate::text::{Untrusted, json_for_terminal, width};
 
 /// A list as data: what it is, its columns, its rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +24,60 @@ pub struct Sheet {
     pub rows: Vec<Vec<Value>>,
 }
 
+/// The form in which a list leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// With a heading, for spreadsheets.
+    Csv,
+    /// The command's contract.
+    Json,
+    /// A table to read.
+    Text,
+}
+
+impl Form {
+    /// The sheet in this form.
+    ///
+    /// # Errors
+    /// When a writer refuses, in words.
+    pub fn of(self, sheet: &Sheet) -> Result<String, String> {
+        match self {
+            Self::Csv => sheet.csv(),
+            Self::Json => Ok(sheet.json()),
+            Self::Text => Ok(sheet.text()),
+        }
+    }
+
+    /// The ending of its file's name.
+    #[must_use]
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Text => "txt",
+        }
+    }
+}
+
 impl Sheet {
+    /// The sheet as a table with a heading, columns aligned; unknown is `-`. Unsafe characters are visible escapes.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let heading = self.columns.iter().map(|column| column.to_uppercase()).collect();
+        let shown = |value: &Value| if value.is_null() { "-".to_owned() } else { cell(value) };
+        let rows = self.rows.iter().map(|row| row.iter().map(shown).collect::<Vec<_>>());
+        let lines: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
+        let widest = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| width(cell)).max();
+        let widths: Vec<usize> = (0..self.columns.len()).map(|column| widest(column).unwrap_or(0)).collect();
+        let mut text = String::new();
+        for line in &lines {
+            let cells = line.iter().zip(&widths).map(|(cell, of)| format!("{cell}{}", " ".repeat(of - width(cell))));
+            text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
     /// The sheet as JSON: a list of objects; unknown is null. Unsafe characters are escaped, values unchanged.
     #[must_use]
     pub fn json(&self) -> String {

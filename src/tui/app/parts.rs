@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::filter::Finder;
 use super::state::List;
 use crate::model::job::{JobId, JobView, LogLine, TenantOutcome};
 use crate::model::ledger::Version;
@@ -28,6 +29,8 @@ pub struct TenantsState {
     pub filter: String,
     /// The quick filter.
     pub quick: Option<QuickFilter>,
+    /// What finding keeps between two keys.
+    pub finder: Finder,
 }
 
 /// The order of the tenants.
@@ -244,6 +247,8 @@ pub struct JobsState {
     pub log_dropped: u64,
     /// The log follows its end.
     pub follow: bool,
+    /// Long lines of the log go on in the next row.
+    pub wrap: bool,
     /// Where it does not follow: lines of the shown job's log below the window.
     pub log_back: usize,
     /// Results that were read, one per tenant, failed first.
@@ -262,6 +267,7 @@ impl Default for JobsState {
             log: VecDeque::new(),
             log_dropped: 0,
             follow: true,
+            wrap: false,
             log_back: 0,
             outcomes: BTreeMap::new(),
             result_of: None,

@@ -3,7 +3,9 @@
 use tui_input::Input;
 
 use super::action::Action;
-use super::parts::QuickFilter;
+use super::filter::Fuzzy;
+use super::parts::{QuickFilter, TenantColumn};
+use crate::model::job::JobId;
 use crate::model::tenant::{DatabaseName, TenantKey};
 
 /// A text field at the bottom, or a menu over the screen.
@@ -12,7 +14,7 @@ pub enum Prompt {
     /// None.
     #[default]
     None,
-    /// `/`: the tenants' filter, or the help's search.
+    /// `/`: the tenants' filter.
     Filter(Input),
     /// `:` or `?`.
     Menu(Box<Menu>),
@@ -25,6 +27,8 @@ pub struct Menu {
     pub kind: MenuKind,
     /// What was typed.
     pub input: Input,
+    /// Matches it.
+    pub fuzzy: Fuzzy,
     /// What matches, best first.
     pub entries: Vec<MenuEntry>,
     /// The chosen one.
@@ -51,6 +55,8 @@ pub struct MenuEntry {
     pub keys: String,
     /// A line of help.
     pub help: String,
+    /// The section of the help in which it stands; empty for what is no action.
+    pub section: &'static str,
     /// It writes.
     pub writes: bool,
     /// Why it cannot be done now.
@@ -70,6 +76,12 @@ pub enum MenuRun {
     Tenant(TenantKey),
     /// Shows only this database; `None`: all.
     Database(Option<DatabaseName>),
+    /// Shows the tenants that fit a filter, as written.
+    Filter(String),
+    /// Sorts the tenants.
+    Sort(TenantColumn),
+    /// Opens the results of a job.
+    Job((DatabaseName, JobId)),
 }
 
 /// A prefix key that was typed.

@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::action::Action;
 use super::audit::AuditState;
 use super::event::Now;
+pub use super::keymap::KeyNames;
 pub use super::parts::{
     Counters, DataAge, Header, Hint, JobsState, Level, Message, MigrationsState, QuickFilter, Sort, TableColumn,
     TablesSort, TenantColumn, TenantScreen, TenantTab, TenantsState, VersionGroup, WriteLock, Writes,
@@ -16,6 +18,7 @@ pub use super::prompts::{Menu, MenuEntry, MenuKind, MenuRun, Prefix, Prompt};
 use super::server::ServerState;
 use crate::fleet::JobContext;
 use crate::model::environment::Environment;
+use crate::model::filter::SavedFilters;
 use crate::model::fleet::{DatabaseView, Snapshot};
 use crate::model::job::{JobId, JobView, LogLine};
 use crate::model::ledger::Version;
@@ -81,6 +84,12 @@ pub struct State {
     pub lock: WriteLock,
     /// Time between two readings; `None`: stopped.
     pub refresh: Option<Duration>,
+    /// The configuration's saved filters.
+    pub filters: SavedFilters,
+    /// A pane of several fills the screen.
+    pub zoom: bool,
+    /// The keys of actions, as they are shown.
+    pub keys: KeyNames,
     /// Only this database is shown, where one was chosen by `:database NAME`.
     pub only_database: Option<DatabaseName>,
     /// Set by `t` on the Migrations screen, per database; else the newest.
@@ -148,6 +157,12 @@ impl<K> Default for List<K> {
 }
 
 impl State {
+    /// The key of an action as it is shown: `W`, `g g`; `:name` where it has none.
+    #[must_use]
+    pub fn key(&self, action: Action) -> String {
+        self.keys.of_action(action)
+    }
+
     /// A tenant of the picture that is shown.
     #[must_use]
     pub fn shown_tenant(&self, row: usize) -> Option<&Arc<Tenant>> {

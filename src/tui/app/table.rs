@@ -75,24 +75,28 @@ pub const ACTIONS: &[ActionInfo] = &[
         Action::Filter,
         "filter",
         "filter",
-        "Filters the tenants while you type: name, slug, schema, id, database, and fields: plan:pro behind>2 !state:dirty. \
-         Enter keeps it, Esc clears it.",
+        "Filters the tenants while you type: name, slug, schema, id, domain, database, and fields: plan:pro behind>2 \
+         !state:dirty. Enter keeps it and opens the only one left, Esc clears it.",
     )
     .on(&[Tenants])
     .footer(&[(Tenants, 1, "filter")]),
-    reads(Action::Palette, "palette", "all", "All actions and views by name; `:tenant NAME` opens a tenant.").footer(
-        &[
-            (Tenants, 20, "all"),
-            (Tenant, 20, "all"),
-            (Migrations, 20, "all"),
-            (Jobs, 20, "all"),
-            (JobResult, 20, "all"),
-            (Messages, 20, "all"),
-            (Audit, 20, "all"),
-            (Server, 20, "all"),
-        ],
-    ),
-    reads(Action::Help, "help", "help", "The keys of this screen; searchable, Enter runs."),
+    reads(
+        Action::Palette,
+        "palette",
+        "all",
+        "All actions, views and saved filters by name; `:tenant NAME`, `:job N`, `:filter TEXT`, `:sort COLUMN`.",
+    )
+    .footer(&[
+        (Tenants, 20, "all"),
+        (Tenant, 20, "all"),
+        (Migrations, 20, "all"),
+        (Jobs, 20, "all"),
+        (JobResult, 20, "all"),
+        (Messages, 20, "all"),
+        (Audit, 20, "all"),
+        (Server, 20, "all"),
+    ]),
+    reads(Action::Help, "help", "help", "What can be done on this screen, searched while you type; Enter does it."),
     reads(Action::Mark, "mark", "mark", "Marks the tenant, or unmarks it.")
         .on(&[Tenants])
         .footer(&[(Tenants, 2, "mark")]),
@@ -110,13 +114,21 @@ pub const ACTIONS: &[ActionInfo] = &[
         "refresh",
         "Reads everything again now; exact sizes in a tenant; tries a lost link.",
     )
-    .footer(&[(Tenants, 4, "refresh"), (Tenant, 5, "measure again"), (Audit, 2, "read again"), (Server, 3, "read again")]),
+    .footer(&[
+        (Tenants, 4, "refresh"),
+        (Tenant, 5, "measure again"),
+        (Audit, 2, "read again"),
+        (Server, 3, "read again"),
+    ]),
     reads(Action::Freeze, "freeze", "freeze", "Keeps the rows as they are until it is pressed again.")
         .footer(&[(Jobs, 7, "freeze"), (Server, 4, "freeze")]),
     reads(Action::Slower, "slower", "refresh slower", "More time between two readings."),
     reads(Action::Faster, "faster", "refresh faster", "Less time between two readings."),
-    reads(Action::CopyName, "copy-name", "copy name", "Sends the name to the terminal's clipboard.")
-        .footer(&[(Tenant, 3, "copy"), (Jobs, 8, "copy"), (Server, 5, "copy")]),
+    reads(Action::CopyName, "copy-name", "copy name", "Sends the name to the terminal's clipboard.").footer(&[
+        (Tenant, 3, "copy"),
+        (Jobs, 8, "copy"),
+        (Server, 5, "copy"),
+    ]),
     reads(Action::CopyRow, "copy-row", "copy row", "Sends the row to the terminal's clipboard, columns apart by tabs."),
     reads(
         Action::CopyError,
@@ -132,11 +144,25 @@ pub const ACTIONS: &[ActionInfo] = &[
         "export JSON",
         "Writes the list into a JSON file in the working directory.",
     ),
+    reads(
+        Action::ExportText,
+        "export-text",
+        "export text",
+        "Writes the list into a text file in the working directory, as a table.",
+    ),
     reads(Action::Follow, "follow", "follow log", "The log follows its end, or stays.")
         .on(&[Jobs])
         .footer(&[(Jobs, 4, "follow")]),
-    reads(Action::Inspect, "inspect", "inspect", "The SQL of a migration; why a tenant failed; a text in full; what is wrong with a server.")
-        .footer(&[(Migrations, 2, "SQL"), (Server, 2, "what is wrong")]),
+    reads(Action::Wrap, "wrap", "wrap log", "Long lines of the log go on below, or are cut.").on(&[Jobs]),
+    reads(Action::Zoom, "zoom", "zoom pane", "The pane in use fills the screen; again: all panes.")
+        .on(&[Tenants, Tenant, Migrations, Jobs]),
+    reads(
+        Action::Inspect,
+        "inspect",
+        "inspect",
+        "The SQL of a migration; why a step failed; every value of a row in full; what is wrong with a server.",
+    )
+    .footer(&[(Migrations, 2, "SQL"), (Server, 2, "what is wrong")]),
     reads(Action::NextDatabase, "next-database", "next database", "The server of the next database.")
         .on(&[Server])
         .footer(&[(Server, 2, "next database")]),
@@ -206,6 +232,14 @@ pub const ACTIONS: &[ActionInfo] = &[
     )
     .writes()
     .on(&[Tenants, Tenant]),
+    reads(
+        Action::FlushCache,
+        "flush-cache",
+        "flush cache",
+        "Removes the cache keys of the open tenant; again: stops that.",
+    )
+    .writes()
+    .on(&[Tenant]),
     reads(Action::Retry, "retry", "retry failed", "Runs the failed steps of the job again.")
         .writes()
         .on(&[Tenant, Jobs, JobResult])
@@ -244,14 +278,19 @@ pub const ACTIONS: &[ActionInfo] = &[
     .writes()
     .on(&[Tenant, Jobs, JobResult])
     .footer(&[(Jobs, 3, "stop")]),
-    reads(
-        Action::FlushCache,
-        "flush-cache",
-        "flush cache",
-        "Removes the cache keys of the open tenant; again: stops that.",
-    )
-    .writes()
-    .on(&[Tenant]),
     reads(Action::ToShell, "to-shell", "to the shell", "Back to the shell; `fg` comes back."),
     reads(Action::Quit, "quit", "quit", "Leaves; asks only if a job runs here."),
+];
+
+/// The sections of the help: the action that begins each, and its title.
+pub const SECTIONS: &[(Action, &str)] = &[
+    (Action::Down, "Moving"),
+    (Action::Tenants, "Views and finding"),
+    (Action::Mark, "Marks and order"),
+    (Action::Refresh, "Reading"),
+    (Action::CopyName, "Taking with you"),
+    (Action::Follow, "Looking closer"),
+    (Action::WriteLock, "Tenants"),
+    (Action::Retry, "Jobs"),
+    (Action::ToShell, "Leaving"),
 ];

@@ -1,5 +1,6 @@
 //! What workers tell: jobs that begin, go on and end, lines of their logs, results, refused orders.
 
+use super::action::Action;
 use super::command::Command;
 use super::prompts::Prompt;
 use super::state::{Level, Screen};
@@ -184,7 +185,8 @@ impl App {
             self.orphaned_since.insert(key, seen);
             let worker = job.worker.as_ref().map(|worker| format!(" ({})", worker.safe())).unwrap_or_default();
             let through = format!("{} of {} through", finished(&job), job.total);
-            self.say(Level::Warning, format!("job {} lost its worker{worker}: {through}; C goes on here", job.id));
+            let key = self.state.key(Action::Continue);
+            self.say(Level::Warning, format!("job {} lost its worker{worker}: {through}; {key} goes on here", job.id));
         }
         let running = self.state.jobs.jobs.iter().filter(|job| job.state == JobState::Running);
         self.watched = running.map(|job| (job.database.clone(), job.id)).collect();

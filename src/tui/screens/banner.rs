@@ -13,6 +13,7 @@ use crate::model::job_words::progress;
 use crate::model::link::LinkState;
 use crate::model::server::ServerRole;
 use crate::text::{Untrusted, sanitise};
+use crate::tui::app::action::Action;
 use crate::tui::app::state::{State, Writes};
 use crate::tui::theme::Theme;
 
@@ -115,7 +116,9 @@ fn orphan(state: &State, theme: &Theme) -> Option<(String, Style)> {
     let orphan =
         state.jobs.jobs.iter().find(|job| job.state == JobState::Orphaned && Some((&job.database, job.id)) != shown)?;
     let worker = orphan.worker.as_ref().map(|worker| format!(" ({})", worker.safe())).unwrap_or_default();
-    let words = format!("job {} lost its worker{worker} at {}: 3, then C goes on here", orphan.id, progress(orphan));
+    let (jobs, on) = (state.key(Action::Jobs), state.key(Action::Continue));
+    let words =
+        format!("job {} lost its worker{worker} at {}: {jobs}, then {on} goes on here", orphan.id, progress(orphan));
     Some((words, theme.warn))
 }
 

@@ -19,16 +19,17 @@ use crate::model::job::{JobState, JobView};
 use crate::model::job_words::{counted, progress, standing, standing_in_full};
 use crate::model::link::LinkState;
 use crate::text::{grouped, sanitise, time_left, width};
+use crate::tui::app::action::Action;
 use crate::tui::app::state::{Hint, Level, Prompt, QuickFilter, Screen, State};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::field::draw_input;
 use crate::tui::widgets::{Piece, bars, columns, piece, pieces_width, put, put_fit, put_pieces, put_right, put_safe};
 
-const SCREENS: [(&str, &str, Screen); 4] = [
-    ("1", "Tenants", Screen::Tenants),
-    ("2", "Migrations", Screen::Migrations),
-    ("3", "Jobs", Screen::Jobs),
-    ("4", "Server", Screen::Server),
+const SCREENS: [(Action, &str, Screen); 4] = [
+    (Action::Tenants, "Tenants", Screen::Tenants),
+    (Action::Migrations, "Migrations", Screen::Migrations),
+    (Action::Jobs, "Jobs", Screen::Jobs),
+    (Action::Server, "Server", Screen::Server),
 ];
 
 /// Draws all of them.
@@ -51,7 +52,7 @@ pub fn draw(buf: &mut Buffer, places: &Places, state: &State, theme: &Theme) {
 /// Draws screens and position; returns the free columns between them.
 fn screens(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) -> (u16, u16) {
     let mut x = 1;
-    for (key, word, screen) in SCREENS {
+    for (action, word, screen) in SCREENS {
         let here = match state.screen {
             Screen::Tenant => screen == Screen::Tenants,
             Screen::JobResult => screen == Screen::Jobs,
@@ -60,7 +61,7 @@ fn screens(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) -> (u16, 
             }
         };
         let style = if here { theme.title } else { theme.muted };
-        x = put(buf, area, x, 0, key, theme.key);
+        x = put(buf, area, x, 0, &sanitise(&state.key(action)), theme.key);
         x = put(buf, area, x + 1, 0, word, style) + 2;
     }
     let right = position(state);
@@ -92,9 +93,10 @@ fn position(state: &State) -> String {
         Screen::Migrations => parts.push(place(state.migrations.list.at, state.migrations.groups.len())),
         Screen::Jobs => {
             parts.push(if state.jobs.follow {
-                "following log (f)".to_owned()
+                format!("following log ({})", state.key(Action::Follow))
             } else {
-                format!("log {} lines back (f follows)", grouped(state.jobs.log_back as u64))
+                let key = state.key(Action::Follow);
+                format!("log {} lines back ({key} follows)", grouped(state.jobs.log_back as u64))
             });
             parts.push(place(state.jobs.list.at, state.jobs.jobs.len()));
         }
@@ -105,6 +107,9 @@ fn position(state: &State) -> String {
         Screen::Messages => parts.push(place(state.messages_list.at, state.messages.len())),
         Screen::Server => parts.push(place(state.server.list().at, crate::tui::app::server::rows(state))),
         Screen::Audit => parts.push(place(state.audit.list.at, state.audit.lines.len())),
+    }
+    if state.zoom && super::has_panes(state) {
+        parts.insert(0, format!("zoomed ({})", state.key(Action::Zoom)));
     }
     parts.join("   ")
 }
@@ -124,7 +129,7 @@ pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, them
     if job.blocked > 0 {
         after.push(piece(format!("  {} blocked", job.blocked), theme.warn));
     }
-    after.extend(job_state(job, area.width >= 100, theme));
+    after.extend(job_state(job, area.width >= 100, state, theme));
     if state.several_databases() {
         after.push(piece(format!("  in {}", sanitise(&job.database)), theme.muted));
     }
@@ -139,10 +144,14 @@ pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, them
     put_pieces(buf, area, x, 0, &after);
 }
 
-fn job_state(job: &JobView, roomy: bool, theme: &Theme) -> Vec<Piece> {
+fn job_state(job: &JobView, roomy: bool, state: &State, theme: &Theme) -> Vec<Piece> {
+    let goes_on = || piece(format!("  {} goes on", state.key(Action::Continue)), theme.key);
     match job.state {
         JobState::Running if job.cancel_requested && !job.stop_now => {
-            vec![piece("  stopping", theme.warn), piece("  X stops now", theme.key)]
+            vec![
+                piece("  stopping", theme.warn),
+                piece(format!("  {} stops now", state.key(Action::StopJob)), theme.key),
+            ]
         }
         JobState::Running if job.stop_now || job.pause_requested => {
             vec![piece(format!("  {}", standing(job)), theme.warn)]
@@ -164,10 +173,10 @@ fn job_state(job: &JobView, roomy: bool, theme: &Theme) -> Vec<Piece> {
         }
         JobState::Paused => {
             let words = if roomy { standing_in_full(job) } else { standing(job) };
-            vec![piece(format!("  {}", crate::text::fit(&words, 60)), theme.warn), piece("  C goes on", theme.key)]
+            vec![piece(format!("  {}", crate::text::fit(&words, 60)), theme.warn), goes_on()]
         }
         JobState::Orphaned => {
-            vec![piece("  orphaned: its worker is gone", theme.warn), piece("  C goes on", theme.key)]
+            vec![piece("  orphaned: its worker is gone", theme.warn), goes_on()]
         }
         JobState::Queued => vec![piece("  queued", theme.muted)],
         JobState::Done | JobState::Failed | JobState::Cancelled => {
@@ -180,9 +189,9 @@ fn job_state(job: &JobView, roomy: bool, theme: &Theme) -> Vec<Piece> {
 fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     if let Prompt::Filter(input) = &state.prompt {
         let x = put(buf, area, 1, 0, "/", theme.key);
-        if let Err(error) = Filter::parse(input.value()) {
+        if let Err(error) = Filter::parse_with(input.value(), &state.filters) {
             // What is wrong needs more room than what is typed, of which the end is shown.
-            let room = area.width.saturating_sub(x + 2) / 3;
+            let room = columns(width(&sanitise(input.value())) + 1).min(area.width.saturating_sub(x + 2) / 3);
             draw_input(buf, area, (x, 0, room), input, true, theme);
             let words = error.to_string();
             let rest = area.width.saturating_sub(x + room + 2);
@@ -190,7 +199,9 @@ fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
             return;
         }
         draw_input(buf, area, (x, 0, area.width.saturating_sub(x + 30).max(20)), input, true, theme);
-        let count = format!("{} found  Enter keep  Esc clear", grouped(state.tenants.shown.len() as u64));
+        let found = state.tenants.shown.len();
+        let enter = if found == 1 && !input.value().trim().is_empty() { "opens it" } else { "keeps" };
+        let count = format!("{} found  Enter {enter}  Esc clears", grouped(found as u64));
         put_right(buf, area, area.width.saturating_sub(1), 0, &count, theme.muted);
         return;
     }
@@ -227,7 +238,8 @@ fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     {
         let x = put(buf, area, 1, 0, "filter ", theme.muted);
         let x = put_safe(buf, area, x, 0, area.width.saturating_sub(24), &words, theme.accent, theme);
-        put_fit(buf, area, x + 3, 0, area.width, "Esc clears it", theme.muted);
+        let clears = format!("{} clears it", state.key(Action::Back));
+        put_fit(buf, area, x + 3, 0, area.width, &clears, theme.muted);
     }
 }
 
@@ -255,15 +267,15 @@ pub fn filter_words(state: &State) -> Option<String> {
 
 /// Draws the hints between two columns: from the left, as many as fit, `? help` always.
 fn hints(buf: &mut Buffer, area: Rect, from: u16, to: u16, state: &State, theme: &Theme) {
-    let help = Hint { key: "?".to_owned(), title: "help".to_owned(), enabled: true };
-    let all = Hint { key: ":".to_owned(), title: "all".to_owned(), enabled: true };
+    let hint = |action: Action, title: &str| Hint { key: state.key(action), title: title.to_owned(), enabled: true };
+    let (help, all) = (hint(Action::Help, "help"), hint(Action::Palette, "all"));
     let mut shown: Vec<&Hint> = Vec::new();
     let cost = |hint: &Hint| width(&hint.key) + 1 + width(&hint.title) + 2;
     let mut left = usize::from(to.saturating_sub(from)).saturating_sub(cost(&help));
     let last = [&all, &help];
     let (last, kept) = if cost(&all) < left { (&last[..], cost(&all)) } else { (&last[1..], 0) };
     left = left.saturating_sub(kept);
-    for hint in state.hints.iter().filter(|hint| hint.key != "?" && hint.key != ":") {
+    for hint in state.hints.iter().filter(|hint| hint.key != help.key && hint.key != all.key) {
         if cost(hint) > left {
             break;
         }

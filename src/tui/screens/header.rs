@@ -15,6 +15,7 @@ use crate::model::environment::Environment;
 use crate::model::fleet::DatabaseView;
 use crate::model::link::LinkState;
 use crate::text::{clock, fit, grouped, short_age, width};
+use crate::tui::app::action::Action;
 use crate::tui::app::state::{DataAge, Screen, State, Writes};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{Piece, columns, piece, pieces_width, put, put_fit, put_pieces, put_safe, style_row};
@@ -90,7 +91,7 @@ fn left_side(database: &DatabaseView, state: &State, tier: Tier) -> String {
 }
 
 fn right_side(database: &DatabaseView, state: &State, tier: Tier, theme: &Theme) -> Vec<Piece> {
-    let mut out = vec![writes(database, &state.header.writes, tier, theme), piece("   ", Style::new())];
+    let mut out = vec![writes(database, state, tier, theme), piece("   ", Style::new())];
     out.push(link(&database.link, state, theme));
     let age = age(state, tier);
     if !age.is_empty() {
@@ -100,7 +101,8 @@ fn right_side(database: &DatabaseView, state: &State, tier: Tier, theme: &Theme)
     out
 }
 
-fn writes(database: &DatabaseView, writes: &Writes, tier: Tier, theme: &Theme) -> Piece {
+fn writes(database: &DatabaseView, state: &State, tier: Tier, theme: &Theme) -> Piece {
+    let writes = &state.header.writes;
     // What kind of server it is says more than that nothing is written to it; the banner says the rest.
     if let (Writes::ReadOnly(_), Some((word, dangerous))) = (writes, super::banner::word(database)) {
         let words = if tier == Tier::Small { word.to_owned() } else { format!("{word}: READ-ONLY") };
@@ -114,7 +116,9 @@ fn writes(database: &DatabaseView, writes: &Writes, tier: Tier, theme: &Theme) -
             piece(format!("READ-ONLY: {}", why.safe().fit(room)), theme.warn)
         }
         (Writes::Locked, Tier::Small | Tier::Medium) => piece("READ-ONLY", theme.accent),
-        (Writes::Locked, Tier::Wide) => piece("READ-ONLY (W opens writes)", theme.accent),
+        (Writes::Locked, Tier::Wide) => {
+            piece(format!("READ-ONLY ({} opens writes)", state.key(Action::WriteLock)), theme.accent)
+        }
         (Writes::Open(None), _) => piece("WRITES ON", theme.writes),
         (Writes::Open(Some(seconds)), _) => piece(format!("WRITES ON {} left", clock(*seconds)), theme.writes),
     }
@@ -166,7 +170,10 @@ pub fn stale_line(state: &State) -> Option<String> {
     let known = database.taken_at.map(|at| time_of_day(at, state));
     Some(match (&database.link, known) {
         (LinkState::Refused { .. }, Some(at)) => {
-            format!("Showing what was known at {at}. The server refuses us; r tries again.")
+            format!(
+                "Showing what was known at {at}. The server refuses us; {} tries again.",
+                state.key(Action::Refresh)
+            )
         }
         (_, Some(at)) => format!("Showing what was known at {at}. Writes are off until the link is back."),
         (_, None) => "Nothing is known yet. Writes are off until the link is back.".to_owned(),

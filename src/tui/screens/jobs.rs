@@ -44,7 +44,7 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
         super::divider(buf, results, theme);
         draw_results(buf, results, state, theme);
     }
-    if places.tier == Tier::Wide {
+    if places.tier == Tier::Wide && !places.zoom {
         super::divider(buf, parts.log, theme);
     }
     draw_log(buf, parts.log, state, theme);
@@ -204,9 +204,10 @@ fn draw_log(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let key = (job.database.clone(), job.id);
     let lines: Vec<&LogLine> = state.log_of(Some(&key)).collect();
     let visible = usize::from(rows.height);
-    let back = if state.jobs.follow { 0 } else { state.jobs.log_back.min(lines.len().saturating_sub(visible)) };
+    // Nobody knows how many rows the first lines take where they go on below.
+    let least = if state.jobs.wrap { 1 } else { visible };
+    let back = if state.jobs.follow { 0 } else { state.jobs.log_back.min(lines.len().saturating_sub(least)) };
     let end = lines.len() - back.min(lines.len());
-    let start = end.saturating_sub(visible);
     if lines.is_empty() {
         match state.jobs.outcomes.get(&key) {
             Some(outcomes) if !outcomes.is_empty() => draw_outcomes(buf, rows, job, outcomes, theme),
@@ -216,13 +217,52 @@ fn draw_log(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
             }
         }
     }
-    for (y, line) in (0..rows.height).zip(&lines[start..end]) {
-        log_line(buf, rows, y, line, state, theme);
-    }
+    draw_lines(buf, rows, &lines[..end], state, theme);
     if state.jobs.log_dropped > 0 && rows.height > 1 {
         let words = format!("{} lines were dropped", grouped(state.jobs.log_dropped));
         put_right(buf, area, area.width.saturating_sub(3), 0, &format!(" {words} "), theme.warn);
     }
+}
+
+/// Draws the last lines that fit; a long one goes on below where that is asked for.
+fn draw_lines(buf: &mut Buffer, area: Rect, lines: &[&LogLine], state: &State, theme: &Theme) {
+    let mut left = usize::from(area.height);
+    let mut shown: Vec<(&LogLine, Vec<String>)> = Vec::new();
+    for line in lines.iter().rev() {
+        if left == 0 {
+            break;
+        }
+        let text = line.text.safe();
+        let room = usize::from(area.width.saturating_sub(text_column(line) + 1)).max(10);
+        let mut parts = if state.jobs.wrap { wrap(text.as_str(), room) } else { vec![String::from(text)] };
+        if parts.is_empty() {
+            parts.push(String::new());
+        }
+        // Of one that is higher than what is left, the end is shown.
+        parts.drain(..parts.len().saturating_sub(left));
+        left -= parts.len();
+        shown.push((line, parts));
+    }
+    let mut y = 0;
+    for (line, parts) in shown.into_iter().rev() {
+        for (place, part) in parts.iter().enumerate() {
+            if place == 0 {
+                log_line(buf, area, y, (line, part), state, theme);
+            } else {
+                let x = text_column(line);
+                let style = log_style(line.mark, theme);
+                put_safe(buf, area, x, y, area.width.saturating_sub(x + 1), part, style, theme);
+            }
+            y += 1;
+        }
+    }
+}
+
+/// The column at which the text of a line begins, behind its time, mark and tenant.
+fn text_column(line: &LogLine) -> u16 {
+    const TENANT: u16 = 16;
+    let tenant = line.tenant.as_ref().map(|tenant| columns(width(tenant.safe().fit(24).as_str())).max(14) + 1);
+    TENANT + tenant.unwrap_or(0)
 }
 
 /// What a job of another process did, where its lines were seen there: its results, failed first.
@@ -246,19 +286,18 @@ fn draw_outcomes(buf: &mut Buffer, area: Rect, job: &JobView, outcomes: &[Tenant
     }
 }
 
-/// Draws one line of a log.
-pub fn log_line(buf: &mut Buffer, area: Rect, y: u16, line: &LogLine, state: &State, theme: &Theme) {
+/// Draws one line of a log, with as much of its text as is given.
+pub fn log_line(buf: &mut Buffer, area: Rect, y: u16, line: (&LogLine, &str), state: &State, theme: &Theme) {
+    let (line, text) = line;
     let style = log_style(line.mark, theme);
     let x = put(buf, area, 1, y, &time_of_day(line.at, state), theme.muted);
     put(buf, area, x + 1, y, line.mark.word(), style);
-    let mut x = x + 7;
     if let Some(tenant) = &line.tenant {
-        let name = tenant.safe().fit(24);
-        let end = put_safe(buf, area, x, y, 24, name.as_str(), Style::new(), theme);
-        x = end.max(x + 14) + 1;
+        put_safe(buf, area, x + 7, y, 24, tenant.safe().fit(24).as_str(), Style::new(), theme);
     }
+    let x = text_column(line);
     let room = area.width.saturating_sub(x + 1);
-    put_safe(buf, area, x, y, room, line.text.safe().as_str(), style, theme);
+    put_safe(buf, area, x, y, room, text, style, theme);
 }
 
 /// The results of the chosen job, failed first, beside its log.

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! +-Help: Tenants-----------------------------------------------------------+
-//! | / mig_                                                        2 of 48   |
+//! | / _                                                           1/48      |
 //! |                                                                         |
-//! | > M        migrate            Migrates the marked tenants, else ...     |
-//! |   2        migrations         How far is the fleet?                     |
+//! | Moving                                                                  |
+//! | > j, Down  down               The next row.                             |
+//! |   k, Up    up                 The row before.                           |
 //! |                                                                         |
-//! | Migrates the marked tenants, else the one under the cursor.             |
+//! | The next row.                                                           |
 //! | Enter does it   Esc back                                                |
 //! +-------------------------------------------------------------------------+
 //! ```
@@ -20,11 +21,14 @@ use crate::text::{sanitise, width};
 use crate::tui::app::state::{Menu, MenuEntry, MenuKind, State};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::field::draw_input;
-use crate::tui::widgets::{below, boxes, columns, put, put_fit, put_right, put_safe, restyle_row};
+use crate::tui::widgets::{below, boxes, columns, put, put_fit, put_right, put_safe, restyle_row, wrap};
 
 /// Columns of the keys and of the name.
 const KEYS: u16 = 10;
 const NAME: u16 = 20;
+
+/// Rows of the line of help below the list.
+const HELP_ROWS: u16 = 2;
 
 /// Draws it over the screen.
 pub fn draw(buf: &mut Buffer, area: Rect, menu: &Menu, state: &State, theme: &Theme) {
@@ -42,24 +46,55 @@ pub fn draw(buf: &mut Buffer, area: Rect, menu: &Menu, state: &State, theme: &Th
         count => format!("{}/{count}", menu.at + 1),
     };
     put_right(buf, inside, inside.width, 0, &count, theme.muted);
-    let rows = inside.height.saturating_sub(5);
+    let rows = inside.height.saturating_sub(4 + HELP_ROWS);
     let list = Rect { height: rows, ..below(inside, 2) };
-    let top = (menu.at + 1).saturating_sub(usize::from(rows));
-    for (y, entry) in (0..rows).zip(menu.entries.iter().skip(top)) {
-        let here = top + usize::from(y) == menu.at;
-        draw_entry(buf, list, y, entry, here, theme);
+    let lines = lines(menu);
+    let chosen = lines.iter().position(|line| matches!(line, Line::Entry(at) if *at == menu.at)).unwrap_or(0);
+    // The heading of the first section stays in sight with its first entry.
+    let top = if menu.at == 0 { 0 } else { (chosen + 1).saturating_sub(usize::from(rows)) };
+    for (y, line) in (0..rows).zip(lines.iter().skip(top)) {
+        match line {
+            Line::Heading(title) => {
+                put_fit(buf, list, 0, y, list.width, title, theme.heading);
+            }
+            Line::Entry(at) => draw_entry(buf, list, y, &menu.entries[*at], *at == menu.at, theme),
+        }
     }
     let last = inside.height.saturating_sub(1);
     if let Some(entry) = menu.entries.get(menu.at) {
         let (words, style) = match &entry.disabled {
             Some(why) => (format!("Not now: {}", sanitise(why)), theme.warn),
+            None if entry.help.is_empty() => (sanitise(&entry.title), Style::new()),
             None => (sanitise(&entry.help), Style::new()),
         };
-        put_safe(buf, inside, 0, last.saturating_sub(1), inside.width, &words, style, theme);
+        for (y, part) in (last.saturating_sub(HELP_ROWS)..last).zip(wrap(&words, usize::from(inside.width))) {
+            put_safe(buf, inside, 0, y, inside.width, &part, style, theme);
+        }
     } else {
         put(buf, inside, 2, 2, "Nothing has this name.", theme.muted);
     }
     put_fit(buf, inside, 0, last, inside.width, "Enter does it   Up Down choose   Esc back", theme.muted);
+}
+
+/// A row of the list.
+enum Line {
+    Heading(&'static str),
+    Entry(usize),
+}
+
+/// The rows: in the help, sections have headings; what was searched is in the order of how well it fits.
+fn lines(menu: &Menu) -> Vec<Line> {
+    let grouped = menu.kind == MenuKind::Help && menu.input.value().trim().is_empty();
+    let mut lines = Vec::with_capacity(menu.entries.len() + 10);
+    let mut section = "";
+    for (at, entry) in menu.entries.iter().enumerate() {
+        if grouped && entry.section != section {
+            section = entry.section;
+            lines.push(Line::Heading(section));
+        }
+        lines.push(Line::Entry(at));
+    }
+    lines
 }
 
 fn draw_entry(buf: &mut Buffer, area: Rect, y: u16, entry: &MenuEntry, here: bool, theme: &Theme) {

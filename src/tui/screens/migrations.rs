@@ -45,6 +45,9 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
         put(buf, below(parts.list, 2), 3, 0, "No tenant and no migration file is known yet.", theme.muted);
         return;
     };
+    if places.zoom {
+        return;
+    }
     match places.tier {
         Tier::Small => draw_names(buf, parts.group, group, state, theme),
         Tier::Medium | Tier::Wide => {

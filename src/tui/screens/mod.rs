@@ -99,6 +99,12 @@ pub fn shows_activity(state: &State) -> bool {
     places::tier(Rect::new(0, 0, state.size.0, state.size.1)) == places::Tier::Wide
 }
 
+/// Whether the screen in front shows more than one pane, so that one of them can fill it.
+#[must_use]
+pub fn has_panes(state: &State) -> bool {
+    places::has_panes(Rect::new(0, 0, state.size.0, state.size.1), state)
+}
+
 fn rows_of(places: &Places, state: &State) -> usize {
     match state.screen {
         Screen::Tenants => tenants::list_rows(places),

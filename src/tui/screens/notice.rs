@@ -18,6 +18,7 @@ use super::footer::filter_words;
 use crate::model::fleet::DatabaseView;
 use crate::model::link::LinkState;
 use crate::text::sanitise;
+use crate::tui::app::action::Action;
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{columns, put_fit, put_safe, wrap};
@@ -62,16 +63,17 @@ fn draw_lines(buf: &mut Buffer, area: Rect, lines: &[Line], theme: &Theme) {
 }
 
 fn of_database(database: &DatabaseView, state: &State, theme: &Theme) -> Vec<Line> {
+    let again = state.key(Action::Refresh);
     let name = sanitise(&database.name);
     let address = database.address.safe();
     match &database.link {
-        LinkState::Refused { why } => refused(&name, why, theme),
+        LinkState::Refused { why } => refused(&name, why, &again, theme),
         LinkState::Lost { why, .. } => vec![
             Line(format!("There is no link to {name}"), theme.error),
             Line(String::new(), Style::new()),
             Line(why.safe().into(), theme.error),
             Line(String::new(), Style::new()),
-            Line(format!("Tried: {address}. It is tried again by itself; r tries now."), Style::new()),
+            Line(format!("Tried: {address}. It is tried again by itself; {again} tries now."), Style::new()),
         ],
         LinkState::Connecting => plain(&format!("Connecting to {name} ({address}) ..."), &[], theme),
         LinkState::Up { .. } | LinkState::Slow { .. } => {
@@ -82,7 +84,7 @@ fn of_database(database: &DatabaseView, state: &State, theme: &Theme) -> Vec<Lin
                     Line(error.safe().into(), theme.error),
                     Line(String::new(), Style::new()),
                     Line(
-                        "tenantui doctor says what was looked for and what to write. r tries again.".to_owned(),
+                        format!("tenantui doctor says what was looked for and what to write. {again} tries again."),
                         Style::new(),
                     ),
                 ]
@@ -101,7 +103,7 @@ fn of_database(database: &DatabaseView, state: &State, theme: &Theme) -> Vec<Lin
 }
 
 /// Wrong password or wrong TLS: no loop, a card with the line to fix.
-fn refused(name: &str, why: &crate::text::Untrusted, theme: &Theme) -> Vec<Line> {
+fn refused(name: &str, why: &crate::text::Untrusted, again: &str, theme: &Theme) -> Vec<Line> {
     let fix = super::banner::line_to_fix(why);
     vec![
         Line(format!("The server refuses the connection to {name}"), theme.error),
@@ -112,7 +114,7 @@ fn refused(name: &str, why: &crate::text::Untrusted, theme: &Theme) -> Vec<Line>
         Line(format!("    [[database]]  name = \"{name}\""), theme.accent),
         Line(format!("    {fix}"), theme.accent),
         Line(String::new(), Style::new()),
-        Line("Nothing is tried by itself, so that no account is locked. r tries again.".to_owned(), Style::new()),
+        Line(format!("Nothing is tried by itself, so that no account is locked. {again} tries again."), Style::new()),
     ]
 }
 
@@ -147,5 +149,6 @@ pub fn nothing_found(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme)
     let words = filter_words(state).unwrap_or_default();
     let text = format!("No tenant matches {words}");
     put_safe(buf, area, 3, 1, area.width.saturating_sub(4), &text, theme.title, theme);
-    put_fit(buf, area, 3, 2, area.width.saturating_sub(4), "Esc clears the filter.", theme.muted);
+    let clears = format!("{} clears the filter.", state.key(Action::Back));
+    put_fit(buf, area, 3, 2, area.width.saturating_sub(4), &clears, theme.muted);
 }

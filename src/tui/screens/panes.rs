@@ -13,6 +13,7 @@ use crate::model::job::JobView;
 use crate::model::job_words;
 use crate::model::tenant::{MigrationDetail, MigrationState, TableDetail, TenantDetail, TenantState, Ttl};
 use crate::text::{Untrusted, grouped, human_bytes, rough_time, short_age, short_count};
+use crate::tui::app::action::Action;
 use crate::tui::app::flush;
 use crate::tui::app::state::{State, TableColumn, TenantScreen, TenantTab};
 use crate::tui::theme::Theme;
@@ -143,7 +144,7 @@ fn tables_note(detail: &TenantDetail, state: &State) -> String {
     let replica = state.latest.database(&detail.key.database).is_some_and(|view| view.server.replica().is_some());
     // A standby keeps no counters of live and dead rows: nothing is shown that only looks like one.
     let dead = if replica { "; DEAD% is the primary's to tell" } else { "" };
-    format!("{tables}{total}, exact, {age} old{dead}{locked}; r measures again")
+    format!("{tables}{total}, exact, {age} old{dead}{locked}; {} measures again", state.key(Action::Refresh))
 }
 
 /// The tables of a tenant that is not open, largest first, for the wide Tenants screen.

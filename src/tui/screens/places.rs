@@ -40,6 +40,8 @@ pub const STRIP_ROWS: u16 = 5;
 pub struct Places {
     /// How much fits.
     pub tier: Tier,
+    /// One pane fills the body.
+    pub zoom: bool,
     /// The environment bar.
     pub header: Rect,
     /// The second line; empty on the Jobs screens.
@@ -99,7 +101,8 @@ pub fn places(area: Rect, state: &State, has_banner: bool) -> Places {
         top += 1;
     }
     let wide = tier == Tier::Wide;
-    let strip_rows = if wide && !jobs_like { STRIP_ROWS } else { 0 };
+    let zoom = state.zoom && has_panes(area, state);
+    let strip_rows = if wide && !jobs_like && !zoom { STRIP_ROWS } else { 0 };
     let own_lines = match (wide, jobs_like) {
         (true, true) => 3,
         (true, false) => 2,
@@ -109,6 +112,7 @@ pub fn places(area: Rect, state: &State, has_banner: bool) -> Places {
     let body = above(below(area, top), bottom.saturating_sub(top + strip_rows));
     Places {
         tier,
+        zoom,
         header: row(area, 0),
         line2,
         banner: if blank || has_banner { banner } else { empty },
@@ -118,6 +122,17 @@ pub fn places(area: Rect, state: &State, has_banner: bool) -> Places {
         job: if wide && !jobs_like { empty } else { row(area, area.height - 3) },
         message: row(area, area.height - 2),
         hints: row(area, area.height - 1),
+    }
+}
+
+/// Whether the screen in front has more than one pane in this area.
+#[must_use]
+pub const fn has_panes(area: Rect, state: &State) -> bool {
+    match state.screen {
+        Screen::Tenants => matches!(tier(area), Tier::Wide),
+        Screen::Tenant => !matches!(tier(area), Tier::Small),
+        Screen::Migrations | Screen::Jobs => true,
+        Screen::JobResult | Screen::Messages | Screen::Server | Screen::Audit => false,
     }
 }
 
@@ -142,6 +157,7 @@ pub fn side_by_side(area: Rect, left: u16) -> (Rect, u16, Rect) {
 pub fn tenants_columns(places: &Places) -> (Rect, Option<Rect>) {
     match places.tier {
         Tier::Small | Tier::Medium => (places.body, None),
+        Tier::Wide if places.zoom => (places.body, None),
         Tier::Wide => {
             let (left, _, right) = side_by_side(places.body, 91);
             (left, Some(right))
@@ -156,6 +172,7 @@ pub fn tenant_panes(places: &Places) -> Vec<Rect> {
     let half = body.width.saturating_sub(2) / 2;
     match places.tier {
         Tier::Small => vec![below(body, 1)],
+        Tier::Medium | Tier::Wide if places.zoom => vec![below(body, 1)],
         Tier::Medium => {
             let (left, _, right) = side_by_side(below(body, 1), half);
             vec![left, right]
@@ -187,6 +204,9 @@ pub struct MigrationsParts {
 #[must_use]
 pub fn migrations_parts(places: &Places) -> MigrationsParts {
     let body = places.body;
+    if places.zoom {
+        return MigrationsParts { list: body, group: above(body, 0), sql: None };
+    }
     match places.tier {
         Tier::Small => {
             let rows = body.height.saturating_sub(3);
@@ -221,6 +241,10 @@ pub fn jobs_parts(places: &Places, jobs: usize) -> JobsParts {
     let body = places.body;
     let wanted = u16::try_from(jobs).unwrap_or(u16::MAX).max(3).saturating_add(1);
     let list_rows = wanted.min((body.height / 3).max(4)).min(body.height);
+    if places.zoom {
+        // The log is what one wants more of; the row above it says whose it is.
+        return JobsParts { list: above(body, 2), results: None, log: below(body, 2) };
+    }
     match places.tier {
         Tier::Small => JobsParts { list: above(body, list_rows), results: None, log: below(body, list_rows) },
         Tier::Medium => {

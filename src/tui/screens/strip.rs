@@ -50,7 +50,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let rows = usize::from(log.height);
     let lines: Vec<&LogLine> = state.log_of(None).collect();
     for (y, line) in (0..log.height).zip(&lines[lines.len().saturating_sub(rows)..]) {
-        log_line(buf, log, y, line, state, theme);
+        log_line(buf, log, y, (line, line.text.safe().as_str()), state, theme);
     }
 }
 

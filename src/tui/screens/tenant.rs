@@ -41,6 +41,7 @@ pub fn draw(frame: &mut Frame, area: Rect, places: &Places, state: &State, theme
     let tabs = [TenantTab::Tables, TenantTab::Migrations, TenantTab::Cache, TenantTab::Jobs];
     let shown: Vec<TenantTab> = match places.tier {
         Tier::Small => vec![open.tab],
+        Tier::Medium | Tier::Wide if places.zoom => vec![open.tab],
         Tier::Medium => match open.tab {
             TenantTab::Tables | TenantTab::Migrations => vec![TenantTab::Tables, TenantTab::Migrations],
             TenantTab::Cache | TenantTab::Jobs => vec![TenantTab::Cache, TenantTab::Jobs],
@@ -67,7 +68,7 @@ fn draw_tabs(
 ) {
     let buf = frame.buffer_mut();
     let doing = activity::words(state, &open.key, if places.tier == Tier::Small { 0 } else { 40 });
-    if places.tier == Tier::Wide {
+    if places.tier == Tier::Wide && !places.zoom {
         for (tab, pane) in shown.iter().zip(panes) {
             let title = if *tab == open.tab { format!("[{}]", tab.word()) } else { format!(" {} ", tab.word()) };
             let style = if *tab == open.tab { theme.title } else { theme.muted };

@@ -48,7 +48,9 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
         return;
     }
     let (list, detail) = tenants_columns(places);
-    draw_list(frame, list, places.tier, state, theme);
+    // All of a wide screen has room for the columns that the detail would have told.
+    let tier = if places.zoom { Tier::Medium } else { places.tier };
+    draw_list(frame, list, tier, state, theme);
     if let Some(detail) = detail {
         super::divider(frame.buffer_mut(), detail, theme);
         tenants_detail::draw(frame, detail, state, theme);
