@@ -141,16 +141,16 @@ fn its_age_is_that_of_its_own_reading() {
 }
 
 #[test]
-fn n_goes_to_the_server_of_the_next_database() {
+fn the_server_of_the_next_database_is_one_key_away() {
     let mut desk = Desk::two(Environment::Development, Environment::Production);
     desk.keys("4");
-    desk.keys("n");
+    desk.keys(">");
     assert!(desk.text().contains("us-1 > Server"), "{}", desk.text());
-    desk.keys("n");
+    desk.keys(">");
     let names = |name: &str| Some(DatabaseName::from(name));
     assert_eq!(watched(&desk), [names("eu-1"), names("us-1"), names("eu-1")]);
     let mut one = Desk::new(Environment::Production);
-    one.keys("4n");
+    one.keys("4>");
     assert!(one.message().contains("there is one database only"), "{}", one.message());
 }
 
