@@ -88,10 +88,61 @@ impl FrameBackend {
         }
         let mut frame = Vec::with_capacity(self.bytes.len() + 32);
         put(&mut frame, BeginSynchronizedUpdate);
-        frame.append(&mut self.bytes);
+        short_colours(&self.bytes, &mut frame);
+        self.bytes.clear();
         put(&mut frame, EndSynchronizedUpdate);
         Some(frame)
     }
+}
+
+/// Writes the 16 colours as every terminal knows them: `ESC [31m`, where crossterm writes `ESC [38;5;1m`, which only
+/// terminals of 256 colours understand, and which is longer.
+fn short_colours(bytes: &[u8], into: &mut Vec<u8>) {
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(2).position(|pair| pair == b"\x1b[") {
+        let (before, sequence) = rest.split_at(at + 2);
+        into.extend_from_slice(before);
+        let end = sequence.iter().position(|byte| (0x40..0x7f).contains(byte)).unwrap_or(sequence.len());
+        let (parameters, after) = sequence.split_at(end);
+        match after.first() {
+            Some(b'm') => {
+                let parameters = String::from_utf8_lossy(parameters);
+                into.extend_from_slice(short_parameters(&parameters).as_bytes());
+            }
+            Some(_) | None => into.extend_from_slice(parameters),
+        }
+        rest = after;
+    }
+    into.extend_from_slice(rest);
+}
+
+fn short_parameters(parameters: &str) -> String {
+    let parts: Vec<&str> = parameters.split(';').collect();
+    let mut out: Vec<String> = Vec::with_capacity(parts.len());
+    let mut rest = parts.as_slice();
+    while let [first, more @ ..] = rest {
+        rest = more;
+        let base = match *first {
+            "38" => Some(30),
+            "48" => Some(40),
+            _ => None,
+        };
+        if let (Some(base), ["5", index, beyond @ ..]) = (base, more)
+            && let Ok(index @ 0..16) = index.parse::<u8>()
+        {
+            out.push((base + if index < 8 { index } else { index - 8 + 60 }).to_string());
+            rest = beyond;
+        } else if let (Some(_), ["5", index, beyond @ ..]) = (base, more) {
+            out.extend([*first, "5", index].map(str::to_owned));
+            rest = beyond;
+        } else if let (Some(_), ["2", r, g, b, beyond @ ..]) = (base, more) {
+            out.extend([*first, "2", r, g, b].map(str::to_owned));
+            rest = beyond;
+        } else {
+            out.push((*first).to_owned());
+        }
+    }
+    out.join(";")
 }
 
 impl Backend for FrameBackend {
@@ -198,6 +249,20 @@ mod tests {
                 .expect("draws");
             assert_eq!(terminal.backend_mut().take_frame().is_some(), round == 0);
         }
+    }
+
+    #[test]
+    fn the_16_colours_are_written_as_every_terminal_knows_them() {
+        let short = |bytes: &[u8]| {
+            let mut out = Vec::new();
+            short_colours(bytes, &mut out);
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(short(b"\x1b[2;3H\x1b[38;5;1mred\x1b[39m"), "\x1b[2;3H\x1b[31mred\x1b[39m");
+        assert_eq!(short(b"\x1b[38;5;9;48;5;12;1mx"), "\x1b[91;104;1mx");
+        assert_eq!(short(b"\x1b[38;5;74;48;2;5;5;1mx"), "\x1b[38;5;74;48;2;5;5;1mx");
+        assert_eq!(short(b"38;5;1m \xe6\x97\xa5"), "38;5;1m \u{65e5}");
+        assert_eq!(short(b"\x1b[?2026h\x1b[0m"), "\x1b[?2026h\x1b[0m");
     }
 
     #[test]

@@ -1,12 +1,20 @@
 //! Colours by meaning. Nothing may depend on colour alone: whatever a role colours has a word or a mark as well.
 //!
 //! A theme is a TOML file of roles; the embedded ones are in `assets/themes`. A user's file names only what it changes.
+//! A colour that the terminal cannot show becomes the next one of its list, else the nearest that there is.
+
+mod depth;
+#[cfg(test)]
+mod tests;
+
+pub use depth::Depth;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::model::environment::Environment;
 use crate::text::sanitise;
@@ -15,8 +23,11 @@ const DEFAULT: &str = include_str!("../../assets/themes/default.toml");
 const MONO: &str = include_str!("../../assets/themes/mono.toml");
 const HIGH_CONTRAST: &str = include_str!("../../assets/themes/high-contrast.toml");
 
+/// The names of the embedded themes.
+pub const EMBEDDED: [&str; 3] = ["default", "mono", "high-contrast"];
+
 /// The roles in the order of [`Theme::slot`], for messages.
-const ROLES: [&str; 20] = [
+pub const ROLES: [&str; 20] = [
     "ok",
     "warn",
     "error",
@@ -94,16 +105,54 @@ impl TryFrom<String> for Colour {
 
     fn try_from(text: String) -> Result<Self, String> {
         text.parse().map(Self).map_err(|_| {
-            format!("\"{text}\" is not a colour; allowed are the 16 names (\"red\", \"light-red\"...), \"#rrggbb\" and \"0\" to \"255\"")
+            let shown = sanitise(&text);
+            format!("\"{shown}\" is not a colour; allowed are the 16 names (\"red\", \"light-red\"...), \"#rrggbb\" and \"0\" to \"255\"")
         })
+    }
+}
+
+/// A colour, or several: the first that the terminal can show.
+#[derive(Debug, Clone, Default)]
+struct Choice(Vec<Color>);
+
+impl<'de> Deserialize<'de> for Choice {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+        impl<'de> serde::de::Visitor<'de> for OneOrMany {
+            type Value = Choice;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a colour, or a list of colours of which the first that can be shown counts")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Choice, E> {
+                Colour::try_from(text.to_owned()).map(|colour| Choice(vec![colour.0])).map_err(E::custom)
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Choice, A::Error> {
+                let mut colours = Vec::new();
+                while let Some(Colour(colour)) = list.next_element()? {
+                    colours.push(colour);
+                }
+                Ok(Choice(colours))
+            }
+        }
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+impl Choice {
+    fn shown(&self, depth: Depth) -> Option<Color> {
+        let whole = self.0.iter().copied().find(|colour| depth.shows(*colour));
+        whole.or_else(|| self.0.last().and_then(|colour| depth.nearest(*colour)))
     }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RoleStyle {
-    fg: Option<Colour>,
-    bg: Option<Colour>,
+    fg: Choice,
+    bg: Choice,
     bold: bool,
     dim: bool,
     reverse: bool,
@@ -111,15 +160,16 @@ struct RoleStyle {
 }
 
 impl RoleStyle {
-    fn style(&self, colours: bool) -> Style {
+    fn style(&self, depth: Depth) -> Style {
         let mut style = Style::new();
-        style.fg = self.fg.filter(|_| colours).map(|colour| colour.0);
-        style.bg = self.bg.filter(|_| colours).map(|colour| colour.0);
+        style.fg = self.fg.shown(depth);
+        style.bg = self.bg.shown(depth);
+        let lost_ground = !self.bg.0.is_empty() && style.bg.is_none();
         for (on, modifier) in [
             (self.bold, Modifier::BOLD),
             (self.dim, Modifier::DIM),
             // A background is gone without colours; what it said has to be said by reversing.
-            (self.reverse || (!colours && self.bg.is_some()), Modifier::REVERSED),
+            (self.reverse || lost_ground, Modifier::REVERSED),
             (self.underline, Modifier::UNDERLINED),
         ] {
             if on {
@@ -130,31 +180,41 @@ impl RoleStyle {
     }
 }
 
+/// The roles that a text names, each with its line.
+fn roles(text: &str) -> Result<BTreeMap<String, (usize, RoleStyle)>, String> {
+    let line = |at: usize| text.get(..at).map_or(0, |before| before.matches('\n').count() + 1);
+    let roles: BTreeMap<Spanned<String>, RoleStyle> = toml::from_str(text).map_err(|error| {
+        let place = error.span().map(|span| format!("line {}: ", line(span.start))).unwrap_or_default();
+        format!("{place}{}", sanitise(error.message()))
+    })?;
+    Ok(roles.into_iter().map(|(role, style)| (role.get_ref().clone(), (line(role.span().start), style))).collect())
+}
+
 impl Theme {
-    /// The theme of a name (`default`, `mono`, `high-contrast`) or of a file; without colours where `NO_COLOR` is set.
+    /// The theme of a name ([`EMBEDDED`]) or of a file, in the colours that the terminal says it has.
     ///
     /// # Errors
     /// When there is no such theme, or the file does not parse: what failed, why, what to do.
     pub fn load(name: &str) -> Result<Self, String> {
-        let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self::read(name, colours)
+        Self::read(name, Depth::of(|name| std::env::var(name).ok()))
     }
 
     /// As [`Self::load`], with the choice of colours made by the caller.
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub fn read(name: &str, colours: bool) -> Result<Self, String> {
+    pub fn read(name: &str, depth: Depth) -> Result<Self, String> {
         match name {
-            "default" | "" => Self::parse(DEFAULT, colours),
-            "mono" => Self::parse(MONO, colours),
-            "high-contrast" => Self::parse(HIGH_CONTRAST, colours),
+            "default" | "" => Self::parse(DEFAULT, depth),
+            "mono" => Self::parse(MONO, depth),
+            "high-contrast" => Self::parse(HIGH_CONTRAST, depth),
             file => {
                 let shown = sanitise(file);
                 let text = std::fs::read_to_string(Path::new(file)).map_err(|error| {
-                    format!("ui.theme: \"{shown}\" is neither default, mono, high-contrast nor a file that can be read ({error})")
+                    let names = EMBEDDED.join(", ");
+                    format!("ui.theme: \"{shown}\" is neither {names} nor a file that can be read ({error})")
                 })?;
-                Self::parse(&text, colours).map_err(|why| format!("ui.theme: {shown}: {why}"))
+                Self::parse(&text, depth).map_err(|why| format!("ui.theme: {shown}: {why}"))
             }
         }
     }
@@ -162,20 +222,32 @@ impl Theme {
     /// A theme of its text: the default, and the roles that the text names.
     ///
     /// # Errors
-    /// With line and column, when the text is not a theme.
-    pub fn parse(text: &str, colours: bool) -> Result<Self, String> {
+    /// With the line, when the text is not a theme.
+    pub fn parse(text: &str, depth: Depth) -> Result<Self, String> {
         let mut theme = Self::default();
         for layer in [DEFAULT, text] {
-            let roles: BTreeMap<String, RoleStyle> =
-                toml::from_str(layer).map_err(|error| sanitise(&error.to_string()).replace("\\n", "; "))?;
-            for (role, style) in roles {
+            for (role, (line, style)) in roles(layer)? {
                 let Some(slot) = theme.slot(&role) else {
-                    return Err(format!("\"{}\" is not a role; roles are: {}", sanitise(&role), ROLES.join(", ")));
+                    let all = ROLES.join(", ");
+                    return Err(format!("line {line}: \"{}\" is not a role; roles are: {all}", sanitise(&role)));
                 };
-                *slot = style.style(colours);
+                *slot = style.style(depth);
             }
         }
         Ok(theme)
+    }
+
+    /// Gives a role of [`ROLES`] another style; what is no role is left alone.
+    pub fn set(&mut self, role: &str, style: Style) {
+        if let Some(slot) = self.slot(role) {
+            *slot = style;
+        }
+    }
+
+    /// The style of a role of [`ROLES`].
+    #[must_use]
+    pub fn style_of(&self, role: &str) -> Option<Style> {
+        self.clone().slot(role).copied()
     }
 
     fn slot(&mut self, role: &str) -> Option<&mut Style> {
@@ -212,63 +284,5 @@ impl Theme {
             Environment::Staging => self.staging,
             Environment::Development => self.development,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_embedded_themes_name_every_role() {
-        for text in [DEFAULT, MONO, HIGH_CONTRAST] {
-            let roles: BTreeMap<String, RoleStyle> = toml::from_str(text).expect("a theme");
-            assert_eq!(roles.len(), ROLES.len());
-            for role in ROLES {
-                assert!(roles.contains_key(role), "{role}");
-            }
-            Theme::parse(text, true).expect("a theme");
-        }
-    }
-
-    #[test]
-    fn without_colours_only_modifiers_are_left() {
-        for name in ["default", "mono", "high-contrast"] {
-            let mut theme = Theme::read(name, false).expect("a theme");
-            for role in ROLES {
-                let style = *theme.slot(role).expect("a role");
-                assert_eq!((style.fg, style.bg), (None, None), "{name}: {role}");
-            }
-            assert!(theme.cursor.add_modifier.contains(Modifier::REVERSED), "{name}");
-        }
-    }
-
-    #[test]
-    fn mono_has_no_colours_even_where_they_are_possible() {
-        let mut theme = Theme::read("mono", true).expect("a theme");
-        for role in ROLES {
-            let style = *theme.slot(role).expect("a role");
-            assert_eq!((style.fg, style.bg), (None, None), "{role}");
-        }
-    }
-
-    #[test]
-    fn a_users_file_changes_only_what_it_names() {
-        let own = Theme::parse("ok = { fg = \"#00ff00\", bold = true }", true).expect("a theme");
-        let default = Theme::read("default", true).expect("a theme");
-        assert_eq!(own.ok.fg, Some(Color::Rgb(0, 255, 0)));
-        assert_eq!(own.error, default.error);
-    }
-
-    #[test]
-    fn errors_name_the_place_and_what_is_allowed() {
-        let unknown = Theme::parse("okay = {}", true).expect_err("no role");
-        assert!(unknown.contains("okay") && unknown.contains("roles are: ok, warn"), "{unknown}");
-        let colour = Theme::parse("ok = { fg = \"greenish\" }", true).expect_err("no colour");
-        assert!(colour.contains("line 1"), "{colour}");
-        let key = Theme::parse("ok = { fgg = \"green\" }", true).expect_err("no key");
-        assert!(key.contains("fgg"), "{key}");
-        let file = Theme::read("no/such/file\u{1b}.toml", true).expect_err("no file");
-        assert!(file.contains("no/such/file\\e.toml") && file.contains("mono"), "{file}");
     }
 }

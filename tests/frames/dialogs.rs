@@ -19,7 +19,7 @@ use tenantui::tui::dialogs::{
     FlushCache, FlushInput, Migrate, MigrateFleet, MigrateFleetInput, MigrateInput, NewTenant, NewTenantInput,
     OfferInit, PartOrder, Quit, Skip, SkipInput, Sql, StopJob, WriteLock,
 };
-use tenantui::tui::theme::Theme;
+use tenantui::tui::theme::{Depth, Theme};
 use uuid::Uuid;
 
 use super::sample::{self, SIZES, eu1, folder, jobs, layout, outcomes};
@@ -28,7 +28,7 @@ use crate::support::picture::Picture;
 
 /// A dialog on an empty screen.
 fn frame(dialog: &Dialog, size: (u16, u16)) -> ratatui::buffer::Buffer {
-    let theme = Theme::read("default", true).expect("a theme");
+    let theme = Theme::read("default", Depth::True).expect("a theme");
     let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(size.0, size.1)).expect("a terminal");
     terminal.draw(|frame| dialog.draw(frame, frame.area(), None, &theme)).expect("a frame");
     terminal.backend().buffer().clone()
@@ -553,7 +553,7 @@ fn a_confirmation_that_is_off_says_why() {
         ("off_card", card(waiting(), outcomes()[0].clone(), 1)),
         ("off_migrate", migrate_of(plan(180), None, Environment::Production)),
     ] {
-        let theme = Theme::read("default", true).expect("a theme");
+        let theme = Theme::read("default", Depth::True).expect("a theme");
         let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(80, 24)).expect("a terminal");
         terminal.draw(|frame| dialog.draw(frame, frame.area(), Some("no link"), &theme)).expect("a frame");
         let shown = text(terminal.backend().buffer());

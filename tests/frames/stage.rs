@@ -22,7 +22,7 @@ use tenantui::tui::app::event::{Event, Now};
 use tenantui::tui::app::keymap::Keymap;
 use tenantui::tui::app::state::Screen;
 use tenantui::tui::app::{App, AppInput};
-use tenantui::tui::theme::Theme;
+use tenantui::tui::theme::{Depth, Theme};
 
 use super::sample::{at, database, detail, eu1, folder, jobs, layout, log, tenants};
 
@@ -63,8 +63,8 @@ impl Stage {
             refresh: Duration::from_secs(5),
             keymap: Keymap::embedded().expect("the embedded keys"),
             filters: filters(),
-            theme: Theme::read(theme, true).expect("a theme"),
-            ascii: true,
+            theme: Theme::read(theme, Depth::True).expect("a theme"),
+            ascii: false,
             size,
             now: Now { wall: at(0), elapsed: Duration::ZERO },
             zone: jiff::tz::TimeZone::UTC,

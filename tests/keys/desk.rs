@@ -294,7 +294,7 @@ impl Desk {
             keymap,
             filters: filters(),
             theme: Theme::default(),
-            ascii: true,
+            ascii: false,
             size,
             zone: jiff::tz::TimeZone::UTC,
             now: Now { wall: epoch(), elapsed: Duration::ZERO },

@@ -78,7 +78,7 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
     if let Some(dialog) = &state.dialog {
         dialog.draw(frame, area, state.dialog_off.as_deref(), theme);
     }
-    seal(frame.buffer_mut());
+    seal(frame.buffer_mut(), state.ascii);
 }
 
 /// How many rows of the list of the current screen are visible at `state.size`; 0 where nothing fits.

@@ -231,13 +231,21 @@ pub const fn slice(area: Rect, x: u16, width: u16) -> Rect {
     Rect { x: area.x + x, y: area.y, width: if width > rest { rest } else { width }, height: area.height }
 }
 
-/// The second wall: no cell of a finished frame holds a character that must not reach a terminal.
-pub fn seal(buf: &mut Buffer) {
-    for cell in &mut buf.content {
-        let symbol = cell.symbol();
+/// The second wall: no cell of a finished frame holds a character that must not reach a terminal; with `ascii`, none
+/// that a terminal without UTF-8 would show as something else. `?` stands in its place.
+pub fn seal(buf: &mut Buffer, ascii: bool) {
+    let columns = usize::from(buf.area.width).max(1);
+    for at in 0..buf.content.len() {
+        let symbol = buf.content[at].symbol();
         let plain = symbol.len() == 1 && symbol.as_bytes().iter().all(|byte| (0x20..0x7f).contains(byte));
-        if !plain && symbol.chars().any(is_unsafe) {
-            cell.set_symbol("?");
+        if plain || !(ascii || symbol.chars().any(is_unsafe)) {
+            continue;
+        }
+        let wide = symbol.width() > 1 && at % columns + 1 < columns;
+        buf.content[at].set_symbol("?");
+        if wide {
+            // Its second half: two columns stay two columns.
+            buf.content[at + 1].set_symbol("?");
         }
     }
 }
@@ -272,7 +280,7 @@ mod tests {
 
     #[test]
     fn escapes_have_their_own_style() {
-        let theme = Theme::read("default", true).expect("a theme");
+        let theme = Theme::read("default", crate::tui::theme::Depth::True).expect("a theme");
         let mut buf = Buffer::empty(Rect::new(0, 0, 20, 1));
         let area = buf.area;
         put_safe(&mut buf, area, 0, 0, 20, "a\\u{202e}b\\ec", Style::new(), &theme);
@@ -288,8 +296,19 @@ mod tests {
         buf[(0, 0)].set_symbol("\u{1b}");
         buf[(1, 0)].set_symbol("\u{202e}");
         buf[(2, 0)].set_symbol("é");
-        seal(&mut buf);
+        seal(&mut buf, false);
         assert_eq!(row(&buf, 0), "??é");
+        seal(&mut buf, true);
+        assert_eq!(row(&buf, 0), "???");
+    }
+
+    #[test]
+    fn without_utf8_a_wide_character_keeps_its_columns() {
+        let mut buf = Buffer::empty(Rect::new(0, 0, 6, 1));
+        let area = buf.area;
+        put(&mut buf, area, 0, 0, "日x本é", Style::new());
+        seal(&mut buf, true);
+        assert_eq!(row(&buf, 0), "??x???");
     }
 
     #[test]
