@@ -17,6 +17,7 @@ use tenantui::tui::app::event::{Event, Now};
 use tenantui::tui::app::keymap::Keymap;
 use tenantui::tui::app::{App, AppInput};
 use tenantui::tui::frame::FrameBackend;
+use tenantui::tui::kept::KeptView;
 use tenantui::tui::theme::Theme;
 
 #[allow(dead_code, reason = "the tests use all of it")]
@@ -117,6 +118,8 @@ fn main() -> ExitCode {
                 filters: desk::filters(),
                 theme: Theme::default(),
                 ascii: true,
+                kept: KeptView::default(),
+                welcome: false,
                 size: (columns, rows),
                 zone: jiff::tz::TimeZone::UTC,
                 now: Now { wall: desk::epoch(), elapsed: Duration::ZERO },

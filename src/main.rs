@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use tenantui::cli::args::Arguments;
-use tenantui::cli::exit::Status;
+use tenantui::cli::exit::{Failure, Outcome, Status};
 use tenantui::cli::keymap::KeyLine;
 use tenantui::cli::{self, Dashboard};
+use tenantui::config::surroundings::state_folder;
 use tenantui::tui::app::action::ACTIONS;
 use tenantui::tui::app::keymap::Keymap;
-use tenantui::tui::run::{self, RunInput};
+use tenantui::tui::run::{self, RunError, RunInput};
 use tenantui::{fleet, jobs};
 use tokio::sync::mpsc;
 
@@ -47,12 +48,16 @@ fn key_lines(keymap: &Keymap) -> Vec<KeyLine> {
     ACTIONS.iter().map(line).collect()
 }
 
-async fn open(dashboard: Dashboard, keymap: Keymap) -> Result<Status, String> {
-    let Dashboard { config, targets, ascii } = dashboard;
+async fn open(dashboard: Dashboard, keymap: Keymap) -> Outcome<Status> {
+    let Dashboard { config, targets, look } = dashboard;
     let (events, job_events) = mpsc::channel(EVENTS);
     let databases = targets.iter().map(|target| (target.config.clone(), target.address.clone())).collect();
     let services = targets.iter().map(|target| jobs::service::spawn(target.clone(), events.clone())).collect();
     let fleet = fleet::spawn(targets, config.ui.refresh);
-    let input = RunInput { databases, ui: config.ui, keymap, ascii, fleet, services, job_events };
-    run::run(input).await.map(|exit| Status::Dashboard(exit.code)).map_err(|error| error.to_string())
+    let (ui, ascii, keep, state_folder) = (config.ui, look.ascii, look.keep, state_folder());
+    let input = RunInput { databases, ui, keymap, ascii, state_folder, keep, fleet, services, job_events };
+    run::run(input).await.map(|exit| Status::Dashboard(exit.code)).map_err(|error| match error {
+        RunError::Theme(why) => Failure::usage(why),
+        RunError::Terminal(_) => Failure::failed(error.to_string()),
+    })
 }

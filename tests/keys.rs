@@ -2,11 +2,13 @@
 
 mod audit;
 mod cache;
+mod comfort;
 mod control;
 pub mod desk;
 mod finding;
 mod jobs;
 mod lost_link;
+mod mouse;
 mod rollout;
 mod server;
 mod several;
@@ -282,7 +284,7 @@ fn tabs_go_round_and_lists_keep_their_place() {
 fn lists_are_exported_as_shown_and_the_message_names_the_file() {
     let mut desk = Desk::new(Environment::Production);
     desk.keys(":behind<Enter>e");
-    assert!(desk.app.state().prefix.as_ref().is_some_and(|prefix| prefix.choices.len() == 3));
+    assert!(desk.app.state().prefix.as_ref().is_some_and(|prefix| prefix.choices.len() == 4));
     desk.keys("c");
     let Some(Command::Export { name, content }) = desk.commands.pop() else { panic!("no export") };
     assert_eq!(name, "tenantui-tenants-20260214-103000.csv");

@@ -1,5 +1,6 @@
 //! The real program in a real (pseudo) terminal: what it shows, and that the terminal comes back whole on every way out.
 
+mod comfort;
 mod jobs;
 
 use std::io::{Read, Write};
@@ -53,7 +54,7 @@ impl Tty {
         command.env("TERM", "xterm-256color");
         command.env("XDG_CONFIG_HOME", folder.path());
         command.env("HOME", folder.path());
-        for name in ["NO_COLOR", "TMUX", "STY", "DATABASE_URL", "TENANTUI_CONFIG"] {
+        for name in ["NO_COLOR", "COLORTERM", "XDG_STATE_HOME", "TMUX", "STY", "DATABASE_URL", "TENANTUI_CONFIG"] {
             command.env_remove(name);
         }
         for (name, value) in variables {

@@ -67,6 +67,9 @@ pub struct Connection {
     /// Draw the dashboard with ASCII only (so it is where the locale is not UTF-8)
     #[arg(long, global = true)]
     pub ascii: bool,
+    /// Let the dashboard use the mouse
+    #[arg(long, global = true)]
+    pub mouse: bool,
 }
 
 /// How data is printed.

@@ -7,13 +7,13 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use directories::ProjectDirs;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::exit::{Failure, Outcome};
+use crate::config::surroundings::state_folder;
 use crate::text;
 
 /// The variable that asks for a log, with a filter such as `info` or `tenantui=debug`.
@@ -48,9 +48,7 @@ pub fn start() -> Outcome<()> {
 }
 
 fn open() -> Outcome<(PathBuf, fs::File)> {
-    let folder = ProjectDirs::from("", "", "tenantui")
-        .and_then(|dirs| dirs.state_dir().map(PathBuf::from))
-        .ok_or_else(|| Failure::failed("there is no folder for the log: HOME is not set"))?;
+    let folder = state_folder().ok_or_else(|| Failure::failed("there is no folder for the log: HOME is not set"))?;
     let path = folder.join("tenantui.log");
     let failed = |error: io::Error| Failure::failed(format!("the log {} cannot be written: {error}", path.display()));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;

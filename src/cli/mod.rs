@@ -36,8 +36,25 @@ pub struct Dashboard {
     pub config: Config,
     /// One per database, in the order of the configuration.
     pub targets: Vec<Target>,
+    /// How it is drawn, and what it keeps.
+    pub look: Look,
+}
+
+/// What the command line says of the dashboard.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
     /// Draw with ASCII only.
     pub ascii: bool,
+    /// Use the mouse, whatever the configuration says.
+    pub mouse: bool,
+    /// Keep how the fleet was looked at; a demo leaves no trace.
+    pub keep: bool,
+}
+
+impl Look {
+    fn of(connection: &args::Connection) -> Self {
+        Self { ascii: connection.ascii || !is_utf8(), mouse: connection.mouse, keep: true }
+    }
 }
 
 /// Ends the program for a mistake that was found before the command line could be carried out.
@@ -64,11 +81,10 @@ pub fn keymap_file(connection: &args::Connection) -> Result<Option<(String, Stri
     }
 }
 
-/// Carries out what the command line says. `dashboard` opens the dashboard and returns when it is closed; its error is
-/// for the operator.
+/// Carries out what the command line says. `dashboard` opens the dashboard and returns when it is closed.
 pub fn run<F>(arguments: Arguments, keys: &[KeyLine], dashboard: F) -> ExitCode
 where
-    F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
+    F: AsyncFnOnce(Dashboard) -> Outcome<Status>,
 {
     let ended = start(arguments, keys, dashboard);
     let status = match ended {
@@ -85,7 +101,7 @@ where
 
 fn start<F>(arguments: Arguments, keys: &[KeyLine], dashboard: F) -> Outcome<Status>
 where
-    F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
+    F: AsyncFnOnce(Dashboard) -> Outcome<Status>,
 {
     logging::start()?;
     let runtime = threads(arguments.command.as_ref())
@@ -109,7 +125,7 @@ fn threads(command: Option<&Command>) -> tokio::runtime::Builder {
 
 async fn dispatch<F>(arguments: Arguments, keys: &[KeyLine], dashboard: F) -> Outcome<Status>
 where
-    F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
+    F: AsyncFnOnce(Dashboard) -> Outcome<Status>,
 {
     let connection = &arguments.connection;
     match arguments.command {
@@ -117,10 +133,12 @@ where
         Some(Command::Keys(arguments)) => return commands::manual::keys(keys, arguments),
         Some(Command::Completions { shell }) => return commands::manual::completions(shell),
         Some(Command::Man) => return commands::manual::man(keys),
-        Some(Command::Demo(options)) => return commands::demo::run(options, connection.ascii, dashboard).await,
+        Some(Command::Demo(options)) => {
+            return commands::demo::run(options, Look { keep: false, ..Look::of(connection) }, dashboard).await;
+        }
         None if is_screen() => {
             let session = Session::open(connection, Signals::listen()?)?;
-            return open(session, connection.ascii, dashboard).await;
+            return open(session, Look::of(connection), dashboard).await;
         }
         _ => {}
     }
@@ -206,9 +224,9 @@ fn is_utf8() -> bool {
 }
 
 /// Opens the dashboard. Passwords are asked for before the screen is taken.
-async fn open<F>(session: Session, ascii: bool, dashboard: F) -> Outcome<Status>
+async fn open<F>(session: Session, look: Look, dashboard: F) -> Outcome<Status>
 where
-    F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
+    F: AsyncFnOnce(Dashboard) -> Outcome<Status>,
 {
     let mut targets = Vec::new();
     for database in &session.databases {
@@ -222,6 +240,8 @@ where
             let _ = target.log_in().await;
         }
     }
-    let ready = Dashboard { config: session.config, targets, ascii: ascii || !is_utf8() };
-    dashboard(ready).await.map_err(Failure::failed)
+    let mut config = session.config;
+    config.ui.mouse |= look.mouse;
+    let ready = Dashboard { config, targets, look };
+    dashboard(ready).await
 }

@@ -14,6 +14,14 @@ pub struct NotUnicode {
     pub name: String,
 }
 
+/// The folder of what is kept between runs: the log, what the dashboard keeps. `None` where there is no home.
+#[must_use]
+pub fn state_folder() -> Option<PathBuf> {
+    let dirs = directories::ProjectDirs::from("", "", "tenantui")?;
+    // Only Linux has a place of its own for it.
+    Some(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned())
+}
+
 /// Environment, home and configuration folders.
 #[derive(Clone)]
 pub struct Surroundings {

@@ -16,6 +16,7 @@ use super::app::command::Command;
 use super::app::event::{Event, Now};
 use super::frame::{FrameBackend, clipboard_bytes};
 use super::signals::{Signals, Told};
+use super::state_folder::StateFolder;
 use super::terminal::{self, Screen, Writer};
 use crate::fleet::FleetCommand;
 use crate::jobs::service::{Service, ServiceCommand};
@@ -61,6 +62,8 @@ pub(super) struct Face {
     pub(super) fleet: mpsc::Sender<FleetCommand>,
     pub(super) services: Vec<Service>,
     pub(super) exported_to: mpsc::UnboundedSender<Result<PathBuf, String>>,
+    /// Where dumps of the screen go.
+    pub(super) state_folder: Option<StateFolder>,
     pub(super) test_panic: Option<String>,
 }
 
@@ -139,7 +142,11 @@ impl Face {
                 self.update(Event::Paste(text))
             }
             TerminalEvent::Resize(_, _) => self.resized(),
-            TerminalEvent::Mouse(_) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => None,
+            TerminalEvent::Mouse(mouse) => {
+                self.urgent = true;
+                self.update(Event::Mouse(mouse))
+            }
+            TerminalEvent::FocusGained | TerminalEvent::FocusLost => None,
         }
     }
 
@@ -207,6 +214,7 @@ impl Face {
                     let _ = told.send(export(&name, &content));
                 });
             }
+            Command::DumpScreen { name } => self.dump(name),
             Command::Suspend => {
                 return self
                     .suspend()
@@ -215,6 +223,25 @@ impl Face {
             Command::Quit(code) => return Ok(Some(code)),
         }
         Ok(None)
+    }
+
+    /// Writes what the screen shows, as it would be drawn now.
+    fn dump(&self, name: String) {
+        let told = self.exported_to.clone();
+        let frame = self.terminal.size().and_then(|size| {
+            let mut paper = Terminal::new(FrameBackend::new(size.width, size.height))?;
+            Ok(paper.draw(|frame| self.app.draw(frame))?.buffer.clone())
+        });
+        let folder = self.state_folder.clone();
+        tokio::task::spawn_blocking(move || {
+            let written = match (folder, frame) {
+                (None, _) => Err("there is no folder for it: HOME is not set".to_owned()),
+                (_, Err(error)) => Err(error.to_string()),
+                (Some(folder), Ok(frame)) => folder.dump(&name, &frame),
+            };
+            // Nobody listens where the dashboard has ended meanwhile; the file is there all the same.
+            let _ = told.send(written);
+        });
     }
 
     /// Back to the shell; returns when the shell brings us back.

@@ -21,7 +21,9 @@ use super::app::keymap::Keymap;
 use super::app::{App, AppInput};
 use super::face::{DATA_FRAME, Face, now, size};
 use super::frame::FrameBackend;
+use super::memory::Memory;
 use super::signals::{Signals, Told};
+use super::state_folder::StateFolder;
 use super::terminal::{self, Screen, Vanished, Watchdog, Writer, Written};
 use super::theme::Theme;
 use crate::config;
@@ -43,6 +45,10 @@ pub struct RunInput {
     pub keymap: Keymap,
     /// Draw with ASCII only.
     pub ascii: bool,
+    /// The folder for what is kept between runs and for dumps of the screen.
+    pub state_folder: Option<PathBuf>,
+    /// Keep how the fleet was looked at: not for a demo, which leaves no trace.
+    pub keep: bool,
     /// The collector.
     pub fleet: Fleet,
     /// One job service per database.
@@ -81,6 +87,8 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
     let signals = Signals::listen()?;
     let screen = Screen::enter(input.ui.mouse)?;
     let (columns, rows) = size();
+    let state_folder = input.state_folder.map(StateFolder::new);
+    let memory = Memory::of(state_folder.as_ref(), input.keep, &input.databases);
     let app = App::new(AppInput {
         zone: jiff::tz::TimeZone::system(),
         databases: input.databases,
@@ -91,6 +99,8 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
         ascii: input.ascii,
         size: (columns, rows),
         now: now(begun),
+        kept: memory.view,
+        welcome: memory.welcome,
     });
     let (told, written) = mpsc::unbounded_channel();
     let (exported_to, exported) = mpsc::unbounded_channel();
@@ -107,8 +117,12 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
         fleet: input.fleet.commands,
         services: input.services,
         exported_to,
+        state_folder,
         test_panic: test_panic(),
     };
+    if let Some(words) = memory.broken {
+        face.update(Event::Note(words));
+    }
     // The first frame waits for nobody.
     face.draw()?;
     let (gone, vanished) = mpsc::unbounded_channel();
@@ -128,13 +142,17 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
     }
     let ended = face.go(&mut sources).await;
     face.screen.leave();
+    let kept = face.keep(memory.fleet.as_deref());
     // The jobs are given their time whatever ended the loop; reading the terminal is over.
-    let Sources { signals, vanished, .. } = sources;
+    let Sources { signals, vanished, jobs, .. } = sources;
     let hurry = match &ended {
         Ok(ended) => *ended == Ended::Vanished,
         Err(_) => true,
     };
     face.end_services(signals, vanished, hurry).await;
+    if !hurry {
+        face.say_farewell(jobs, kept);
+    }
     drop(watchdog);
     Ok(Exit { code: ended?.code() })
 }

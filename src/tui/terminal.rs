@@ -12,8 +12,8 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crossterm::cursor::{Hide, Show};
-use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
-use crossterm::style::ResetColor;
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste};
+use crossterm::style::{Print, ResetColor};
 use crossterm::terminal::{
     Clear, ClearType as CrosstermClear, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
 };
@@ -130,11 +130,15 @@ impl Drop for Screen {
     }
 }
 
+/// Clicks and the wheel, in the form that has no limit of columns; nothing for a mouse that only moves, which would keep
+/// a slow link busy.
+const CLICKS: &str = "\u{1b}[?1000h\u{1b}[?1006h";
+
 fn enter_sequence(bytes: &mut Vec<u8>, mouse: bool) {
     put(bytes, EnterAlternateScreen);
     put(bytes, EnableBracketedPaste);
     if mouse {
-        put(bytes, EnableMouseCapture);
+        put(bytes, Print(CLICKS));
     }
     put(bytes, Hide);
     put(bytes, Clear(CrosstermClear::All));

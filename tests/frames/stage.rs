@@ -22,6 +22,7 @@ use tenantui::tui::app::event::{Event, Now};
 use tenantui::tui::app::keymap::Keymap;
 use tenantui::tui::app::state::Screen;
 use tenantui::tui::app::{App, AppInput};
+use tenantui::tui::kept::KeptView;
 use tenantui::tui::theme::{Depth, Theme};
 
 use super::sample::{at, database, detail, eu1, folder, jobs, layout, log, tenants};
@@ -45,6 +46,26 @@ pub struct Stage {
 impl Stage {
     /// A dashboard that has heard nothing yet.
     pub fn silent(size: (u16, u16), environment: Environment, theme: &str) -> Self {
+        Self::begin(size, environment, theme, (false, false))
+    }
+
+    /// The first run on the sample fleet.
+    pub fn first(size: (u16, u16)) -> Self {
+        let mut stage = Self::begin(size, Environment::Production, "default", (true, false));
+        stage.snapshot.tenants = tenants(193).into_iter().map(Arc::new).collect();
+        stage.show();
+        stage
+    }
+
+    /// A dashboard with these tenants on a terminal without UTF-8.
+    pub fn without_utf8(size: (u16, u16), tenants: Vec<Tenant>) -> Self {
+        let mut stage = Self::begin(size, Environment::Production, "default", (false, true));
+        stage.snapshot.tenants = tenants.into_iter().map(Arc::new).collect();
+        stage.show();
+        stage
+    }
+
+    fn begin(size: (u16, u16), environment: Environment, theme: &str, (welcome, ascii): (bool, bool)) -> Self {
         let config = config::Database {
             name: eu1(),
             environment,
@@ -64,7 +85,9 @@ impl Stage {
             keymap: Keymap::embedded().expect("the embedded keys"),
             filters: filters(),
             theme: Theme::read(theme, Depth::True).expect("a theme"),
-            ascii: false,
+            ascii,
+            kept: KeptView::default(),
+            welcome,
             size,
             now: Now { wall: at(0), elapsed: Duration::ZERO },
             zone: jiff::tz::TimeZone::UTC,
@@ -149,6 +172,14 @@ impl Stage {
             };
             self.event(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
         }
+    }
+
+    /// The frame in another theme.
+    pub fn frame_in(&self, theme: &Theme) -> Buffer {
+        let (columns, rows) = self.app.state().size;
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
+        terminal.draw(|frame| tenantui::tui::screens::draw(frame, self.app.state(), theme)).expect("a frame");
+        terminal.backend().buffer().clone()
     }
 
     /// The frame.

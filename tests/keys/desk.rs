@@ -24,6 +24,7 @@ use tenantui::tui::app::command::Command;
 use tenantui::tui::app::event::{Event, Now};
 use tenantui::tui::app::keymap::Keymap;
 use tenantui::tui::app::{App, AppInput};
+use tenantui::tui::kept::KeptView;
 use tenantui::tui::theme::Theme;
 
 /// Versions of the fleet's files, oldest first.
@@ -279,11 +280,35 @@ impl Desk {
         desk
     }
 
+    /// As [`Self::new`], on a terminal of this size.
+    pub fn sized(environment: Environment, size: (u16, u16)) -> Self {
+        Self::blank(environment, size).read(environment)
+    }
+
+    /// The next run, which has heard nothing yet.
+    pub fn again(kept: KeptView, welcome: bool) -> Self {
+        Self::begin(
+            &[("eu-1", Environment::Production)],
+            (80, 24),
+            Keymap::embedded().expect("keymap"),
+            (kept, welcome),
+        )
+    }
+
     fn over(databases: &[(&str, Environment)], size: (u16, u16)) -> Self {
         Self::with_keys(databases, size, Keymap::embedded().expect("keymap"))
     }
 
     fn with_keys(databases: &[(&str, Environment)], size: (u16, u16), keymap: Keymap) -> Self {
+        Self::begin(databases, size, keymap, (KeptView::default(), false))
+    }
+
+    fn begin(
+        databases: &[(&str, Environment)],
+        size: (u16, u16),
+        keymap: Keymap,
+        (kept, welcome): (KeptView, bool),
+    ) -> Self {
         let config = |(name, environment): &(&str, Environment)| {
             let config = config::Database::new((*name).into(), *environment, String::new().into());
             (Arc::new(config), "ops@db1".into())
@@ -295,6 +320,8 @@ impl Desk {
             filters: filters(),
             theme: Theme::default(),
             ascii: false,
+            kept,
+            welcome,
             size,
             zone: jiff::tz::TimeZone::UTC,
             now: Now { wall: epoch(), elapsed: Duration::ZERO },

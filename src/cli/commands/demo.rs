@@ -10,7 +10,7 @@ use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
 use crate::cli::session::{self, Session};
 use crate::cli::signals::Signals;
-use crate::cli::{Dashboard, is_screen, open};
+use crate::cli::{Dashboard, Look, is_screen, open};
 use crate::demo::{self, DemoOptions, Progress};
 use crate::jobs::init;
 use crate::model::tenant::TenantState;
@@ -22,20 +22,20 @@ const NEW_TENANT: (&str, &str) = ("harbour-lights", "Harbour Lights Ltd");
 ///
 /// # Errors
 /// Exit 1 where there are no server programs or a step fails.
-pub async fn run<F>(arguments: Demo, ascii: bool, dashboard: F) -> Outcome<Status>
+pub async fn run<F>(arguments: Demo, look: Look, dashboard: F) -> Outcome<Status>
 where
-    F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
+    F: AsyncFnOnce(Dashboard) -> Outcome<Status>,
 {
     let signals = Signals::listen()?;
     tokio::select! {
         number = signals.wait(1), if !is_screen() => Ok(Status::Signal(number)),
-        ended = live(arguments, ascii, signals.clone(), dashboard) => ended,
+        ended = live(arguments, look, signals.clone(), dashboard) => ended,
     }
 }
 
-async fn live<F>(arguments: Demo, ascii: bool, signals: Signals, dashboard: F) -> Outcome<Status>
+async fn live<F>(arguments: Demo, look: Look, signals: Signals, dashboard: F) -> Outcome<Status>
 where
-    F: AsyncFnOnce(Dashboard) -> Result<Status, String>,
+    F: AsyncFnOnce(Dashboard) -> Outcome<Status>,
 {
     let options = DemoOptions { tenants: arguments.tenants };
     let told = Mutex::new(None);
@@ -50,7 +50,7 @@ where
         // The demo is prepared for jobs: its first order should not begin with a question.
         init::run(&session::target(database).await?).await?;
     }
-    let ended = if is_screen() { open(session, ascii, dashboard).await } else { show(&session).await };
+    let ended = if is_screen() { open(session, look, dashboard).await } else { show(&session).await };
     // The servers end and their folder goes when the demo is dropped; not before the last session.
     drop(demo);
     ended

@@ -59,6 +59,7 @@ impl App {
             Action::UnmarkAll => self.unmark_all(),
             Action::Sort => self.sort(),
             Action::ReverseSort => self.reverse_sort(),
+            Action::Columns => self.open_columns(),
             Action::Refresh => return self.refresh(),
             Action::Freeze => self.freeze(),
             Action::Slower => return self.rate(1),
@@ -71,6 +72,7 @@ impl App {
             Action::ExportText => return self.export(Form::Text),
             Action::Wrap => self.state.jobs.wrap = !self.state.jobs.wrap,
             Action::Zoom => self.state.zoom = !self.state.zoom,
+            Action::DumpScreen => return vec![Command::DumpScreen { name: output::dump_name(&self.state) }],
             Action::Follow => {
                 self.state.jobs.follow = !self.state.jobs.follow;
                 self.state.jobs.log_back = 0;

@@ -258,6 +258,8 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
         | Action::MarkAll
         | Action::UnmarkAll
         | Action::Sort
+        | Action::Columns
+        | Action::DumpScreen
         | Action::ReverseSort
         | Action::Refresh
         | Action::Freeze

@@ -25,6 +25,11 @@ pub enum Command {
         /// What goes into it.
         content: String,
     },
+    /// Write what the screen shows into a file of the state folder.
+    DumpScreen {
+        /// The file's name: letters, digits, `-` and `.` only.
+        name: String,
+    },
     /// Ring the bell.
     Bell,
     /// Leave the screen and stop (ctrl-z).
@@ -54,7 +59,13 @@ impl Command {
                 | ServiceCommand::PlanLife(_)
                 | ServiceCommand::Stop(_) => false,
             },
-            Self::Fleet(_) | Self::Copy(_) | Self::Export { .. } | Self::Bell | Self::Suspend | Self::Quit(_) => false,
+            Self::Fleet(_)
+            | Self::Copy(_)
+            | Self::Export { .. }
+            | Self::DumpScreen { .. }
+            | Self::Bell
+            | Self::Suspend
+            | Self::Quit(_) => false,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::fleet::JobContext;
 use crate::model::fleet::Snapshot;
@@ -24,6 +24,10 @@ pub struct Now {
 pub enum Event {
     /// A key was pressed (or repeats).
     Key(KeyEvent),
+    /// The mouse was pressed, or its wheel turned.
+    Mouse(MouseEvent),
+    /// Something to say that no key asked for.
+    Note(String),
     /// Text was pasted: goes into fields only, never confirms.
     Paste(String),
     /// The terminal has a new size.

@@ -202,6 +202,8 @@ fn keys<'a>(shown: &[usize], tenants: &'a [Arc<Tenant>], column: TenantColumn) -
         TenantColumn::Status => Keys::Text(all().map(|tenant| tenant.status.as_ref().map(|s| s.raw())).collect()),
         TenantColumn::Created => Keys::Text(all().map(|tenant| tenant.created_at.as_ref().map(|c| c.raw())).collect()),
         TenantColumn::Database => Keys::Text(all().map(|tenant| Some(&*tenant.key.database)).collect()),
+        TenantColumn::Plan => Keys::Text(all().map(|tenant| tenant.plan.as_ref().map(|plan| plan.raw())).collect()),
+        TenantColumn::Owner => Keys::Text(all().map(|tenant| tenant.owner.as_ref().map(|owner| owner.raw())).collect()),
         TenantColumn::State => Keys::Number(all().map(|tenant| Some(tenant.state as u64)).collect()),
         TenantColumn::Behind => Keys::Number(all().map(|tenant| tenant.pending_count().map(|n| n as u64)).collect()),
         TenantColumn::Size => Keys::Number(all().map(|tenant| tenant.size_bytes).collect()),

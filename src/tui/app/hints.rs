@@ -3,6 +3,7 @@
 use super::App;
 use super::action::{ACTIONS, Action};
 use super::allowed::allowed;
+use super::keymap::Keymap;
 use super::state::Hint;
 use crate::model::link::LinkState;
 
@@ -54,4 +55,35 @@ const fn is_lost(link: &LinkState) -> bool {
         LinkState::Lost { .. } | LinkState::Refused { .. } => true,
         LinkState::Connecting | LinkState::Up { .. } | LinkState::Slow { .. } => false,
     }
+}
+
+/// The five lines of a first run, with the keys as they are.
+pub(super) fn welcome(keymap: &Keymap) -> Vec<String> {
+    let key = |action: Action| {
+        let first = keymap.keys_of(action).into_iter().next();
+        first.unwrap_or_else(|| format!(":{}", action.info().name))
+    };
+    let two = |one: Action, other: Action| format!("{} {}", key(one), key(other));
+    vec![
+        format!(
+            "{} or the arrows move, {} opens, {} goes back; {} {} are screens.",
+            two(Action::Down, Action::Up),
+            key(Action::Open),
+            key(Action::Back),
+            two(Action::Tenants, Action::Migrations),
+            key(Action::Jobs)
+        ),
+        format!(
+            "{} filters the tenants while you type; {} finds everything by its name.",
+            key(Action::Filter),
+            key(Action::Palette)
+        ),
+        format!("{} lists the keys of the screen in front, and runs what you choose.", key(Action::Help)),
+        "Lower case never writes. Capitals open a dialog with the plan first.".to_owned(),
+        format!(
+            "Production and staging are read-only until {} opens writes. {} leaves.",
+            key(Action::WriteLock),
+            key(Action::Quit)
+        ),
+    ]
 }

@@ -56,7 +56,15 @@ impl Chord {
         Some(Self { code, ctrl: key.modifiers.contains(KeyModifiers::CONTROL) })
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// The key event of this chord.
+    #[must_use]
+    pub const fn event(self) -> KeyEvent {
+        KeyEvent::new(self.code, if self.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE })
+    }
+
+    /// The chord that a keymap writes so; `None` where it is no key.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (ctrl, rest) = text.strip_prefix("ctrl-").map_or((false, text), |rest| (true, rest));
         if let Some((_, code)) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(rest)) {
             return Some(Self { code: *code, ctrl });

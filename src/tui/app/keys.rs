@@ -31,11 +31,13 @@ impl App {
         if self.state.dialog.is_some() {
             return self.dialog_input(DialogInput::Key(key));
         }
-        // An error stays until a key: this one, which does its work all the same.
+        // An error stays until a key, and so does the welcome: this one, which does its work all the same.
         self.state.message = None;
+        self.state.welcome = None;
         match std::mem::take(&mut self.state.prompt) {
             Prompt::Filter(input) => self.filter_key(input, key),
             Prompt::Menu(menu) => self.menu_key(menu, key),
+            Prompt::Columns(at) => self.columns_key(at, key),
             Prompt::None => self.plain_key(key),
         }
     }
@@ -64,6 +66,7 @@ impl App {
         let line: String = text.chars().map(|c| if crate::text::is_unsafe(c) { ' ' } else { c }).collect();
         match std::mem::take(&mut self.state.prompt) {
             Prompt::None => {}
+            Prompt::Columns(at) => self.state.prompt = Prompt::Columns(at),
             Prompt::Filter(mut input) => {
                 insert(&mut input, line.trim());
                 self.filter_changed(&input);
@@ -114,7 +117,7 @@ impl App {
         derive::filtered(&mut self.state);
     }
 
-    fn menu_key(&mut self, mut menu: Box<Menu>, key: KeyEvent) -> Vec<Command> {
+    pub(super) fn menu_key(&mut self, mut menu: Box<Menu>, key: KeyEvent) -> Vec<Command> {
         let last = menu.entries.len().saturating_sub(1);
         match key.code {
             KeyCode::Esc => return Vec::new(),

@@ -8,7 +8,7 @@ use super::action::Action;
 use super::command::Command;
 use super::nav::Step;
 use super::output::Form;
-use super::state::{Level, Screen, TableColumn, TenantColumn, TenantTab};
+use super::state::{Level, Screen, Sort, TableColumn, TablesSort, TenantColumn, TenantTab};
 use super::{App, derive, output};
 use crate::fleet::FleetCommand;
 use crate::model::tenant::{DatabaseName, TenantKey};
@@ -63,25 +63,31 @@ impl App {
 
     pub(super) fn sort(&mut self) {
         if self.state.screen == Screen::Tenant {
-            if let Some(open) = &mut self.state.tenant {
-                open.tables_sort.column = next(&TableColumn::ALL, open.tables_sort.column);
-                open.tables_sort.descending = open.tables_sort.column != TableColumn::Table;
-            }
-            return derive::open_tenant(&mut self.state);
+            let by = self.state.tenant.as_ref().map(|open| open.tables_sort.column);
+            return self.sort_tables_by(by.map_or(TableColumn::Table, |column| next(&TableColumn::ALL, column)));
         }
-        let mut column = next(&TenantColumn::ALL, self.state.tenants.sort.column);
-        if column == TenantColumn::Database && !self.state.several_databases() {
+        // An order by what cannot be seen would look like none.
+        let shown = crate::tui::screens::shown_columns(&self.state);
+        let mut column = self.state.tenants.sort.column;
+        for _ in TenantColumn::ALL {
             column = next(&TenantColumn::ALL, column);
+            if shown.contains(&column) {
+                break;
+            }
         }
         self.sort_by(column);
     }
 
     pub(super) fn sort_by(&mut self, column: TenantColumn) {
-        self.state.tenants.sort.column = column;
-        // Numbers are asked for because of the large ones.
-        self.state.tenants.sort.descending =
-            matches!(column, TenantColumn::Behind | TenantColumn::Size | TenantColumn::Keys);
+        self.state.tenants.sort = Sort { column, descending: column.largest_first() };
         derive::tenants(&mut self.state);
+    }
+
+    pub(super) fn sort_tables_by(&mut self, column: TableColumn) {
+        if let Some(open) = &mut self.state.tenant {
+            open.tables_sort = TablesSort { column, descending: column != TableColumn::Table };
+        }
+        derive::open_tenant(&mut self.state);
     }
 
     pub(super) fn reverse_sort(&mut self) {

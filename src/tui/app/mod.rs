@@ -8,10 +8,12 @@ pub mod action;
 pub mod allowed;
 pub mod audit;
 pub mod clock;
+mod columns;
 pub mod command;
 pub mod control;
 pub mod derive;
 pub mod event;
+mod farewell;
 pub mod filter;
 pub mod flush;
 mod hints;
@@ -20,6 +22,7 @@ mod keys;
 mod life;
 mod lists;
 pub mod menu;
+mod mouse;
 pub mod nav;
 mod orders;
 pub mod output;
@@ -51,6 +54,7 @@ use self::state::{
     WriteLock,
 };
 use super::dialogs::{Dialog, DialogAction, DialogInput, DialogOutcome};
+use super::kept::KeptView;
 use super::theme::Theme;
 use crate::config;
 use crate::fleet::{FleetCommand, Watched};
@@ -98,6 +102,10 @@ pub struct AppInput {
     pub now: Now,
     /// The time zone of times of day: the system's; fixed in tests.
     pub zone: jiff::tz::TimeZone,
+    /// How this fleet was looked at the last time.
+    pub kept: KeptView,
+    /// It is the first run: begin with five lines of help.
+    pub welcome: bool,
 }
 
 /// The dashboard.
@@ -137,6 +145,10 @@ pub struct App {
     results: results::Results,
     /// Passwords that nobody has seen yet.
     credentials: Vec<Credentials>,
+    /// Jobs that were ordered here.
+    ordered: BTreeSet<(DatabaseName, JobId)>,
+    /// Orders of any kind that were given here.
+    written: usize,
 }
 
 impl App {
@@ -150,7 +162,7 @@ impl App {
             zone: input.zone,
             size: input.size,
             ascii: input.ascii,
-            screen: Screen::Tenants,
+            screen: input.kept.screen(),
             latest: Arc::clone(&snapshot),
             snapshot,
             frozen: false,
@@ -158,7 +170,7 @@ impl App {
             contexts: Arc::default(),
             header: Header::default(),
             counters: Counters::default(),
-            tenants: TenantsState::default(),
+            tenants: TenantsState { sort: input.kept.sort(), columns: input.kept.columns(), ..TenantsState::default() },
             tenant: None,
             migrations: MigrationsState::default(),
             jobs: JobsState::default(),
@@ -167,6 +179,7 @@ impl App {
             messages_list: List::default(),
             prompt: Prompt::None,
             prefix: None,
+            welcome: input.welcome.then(|| hints::welcome(&input.keymap)),
             message: None,
             messages: VecDeque::new(),
             dialog: None,
@@ -208,6 +221,8 @@ impl App {
             watched: BTreeSet::new(),
             results: results::Results::default(),
             credentials: Vec::new(),
+            ordered: BTreeSet::new(),
+            written: 0,
         };
         app.history.push(nav::view(&app.state));
         derive::all(&mut app.state);
@@ -260,6 +275,11 @@ impl App {
         self.dirty |= clock::advance(&mut self.state, now);
         let mut commands = match event {
             Event::Key(key) => self.key(key),
+            Event::Mouse(mouse) => self.mouse(mouse),
+            Event::Note(words) => {
+                self.say(Level::Warning, words);
+                Vec::new()
+            }
             Event::Paste(text) => self.paste(text),
             Event::Resize { columns, rows } => {
                 self.dirty |= self.state.size != (columns, rows);
@@ -306,7 +326,15 @@ impl App {
             Event::Clock => Vec::new(),
         };
         commands.extend(self.after(now));
+        self.written += commands.iter().filter(|command| command.writes()).count();
         commands
+    }
+
+    /// What is kept of how this fleet was looked at.
+    #[must_use]
+    pub fn kept(&self) -> KeptView {
+        let tenants = &self.state.tenants;
+        KeptView::of(self.state.screen, tenants.sort, &tenants.columns, self.state.now.wall)
     }
 
     /// What follows any event: the header, visible cursors, hints, what the collector should read.

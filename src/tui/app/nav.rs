@@ -178,6 +178,29 @@ pub fn cursor_outcome(state: &State) -> Option<&TenantOutcome> {
     outcomes(state).get(state.jobs.result.at)
 }
 
+/// Where the cursor of the list in front is, and its first visible row.
+#[must_use]
+pub fn place(state: &State) -> (usize, usize) {
+    fn of<K>(list: &List<K>) -> (usize, usize) {
+        (list.at, list.top)
+    }
+    match state.screen {
+        Screen::Tenants => of(&state.tenants.list),
+        Screen::Migrations => of(&state.migrations.list),
+        Screen::Jobs => of(&state.jobs.list),
+        Screen::JobResult => of(&state.jobs.result),
+        Screen::Messages => of(&state.messages_list),
+        Screen::Audit => of(&state.audit.list),
+        Screen::Server => of(state.server.list()),
+        Screen::Tenant => state.tenant.as_ref().map_or((0, 0), |open| match open.tab {
+            TenantTab::Tables => of(&open.tables),
+            TenantTab::Migrations => of(&open.migrations),
+            TenantTab::Cache => of(&open.cache),
+            TenantTab::Jobs => of(&open.jobs),
+        }),
+    }
+}
+
 /// Moves the cursor of the list in front.
 pub fn step(state: &mut State, step: Step) {
     let rows = rows(state);

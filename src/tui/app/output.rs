@@ -366,6 +366,14 @@ pub fn file_name(sheet: &Sheet, at: jiff::Timestamp, ending: &str) -> String {
     let time = at.strftime("%Y%m%d-%H%M%S");
     format!("tenantui-{}-{time}.{ending}", sheet.name)
 }
+
+/// The name of a dump of the screen: `screen-tenants-20260214-103000.250.txt`.
+#[must_use]
+pub fn dump_name(state: &State) -> String {
+    let screen = state.screen.word().to_ascii_lowercase().replace(' ', "-");
+    format!("screen-{screen}-{}.txt", state.now.wall.strftime("%Y%m%d-%H%M%S%.3f"))
+}
+
 /// A migration to read: its text, and below it what undoes it where there is such a part.
 #[must_use]
 pub fn file_text(file: &MigrationFile) -> String {

@@ -25,6 +25,8 @@ pub struct TenantsState {
     pub range_from: Option<TenantKey>,
     /// The order.
     pub sort: Sort,
+    /// The columns that the operator chose.
+    pub columns: ColumnChoice,
     /// The text filter, as typed; empty for none.
     pub filter: String,
     /// The quick filter.
@@ -48,8 +50,17 @@ impl Default for Sort {
     }
 }
 
+/// What differs from the columns that a screen of this size has by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ColumnChoice {
+    /// Shown wherever there is room, before those that come by themselves.
+    pub asked: BTreeSet<TenantColumn>,
+    /// Never shown.
+    pub hidden: BTreeSet<TenantColumn>,
+}
+
 /// Columns of the Tenants screen that can be sorted by. Unknown values always come last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the words of the columns say it")]
 pub enum TenantColumn {
     Tenant,
@@ -62,11 +73,13 @@ pub enum TenantColumn {
     Status,
     Created,
     Database,
+    Plan,
+    Owner,
 }
 
 impl TenantColumn {
     /// Every column, in the order in which `s` goes through them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Tenant,
         Self::Schema,
         Self::State,
@@ -77,7 +90,32 @@ impl TenantColumn {
         Self::Status,
         Self::Created,
         Self::Database,
+        Self::Plan,
+        Self::Owner,
     ];
+
+    /// Of numbers and dates the large and the new ones are asked for first.
+    #[must_use]
+    pub const fn largest_first(self) -> bool {
+        match self {
+            Self::Behind | Self::Size | Self::Keys => true,
+            Self::Tenant
+            | Self::Schema
+            | Self::State
+            | Self::Version
+            | Self::Status
+            | Self::Created
+            | Self::Database
+            | Self::Plan
+            | Self::Owner => false,
+        }
+    }
+
+    /// The column of a heading.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|column| column.word().eq_ignore_ascii_case(word))
+    }
 
     /// Its heading, and its word in messages.
     #[must_use]
@@ -93,6 +131,8 @@ impl TenantColumn {
             Self::Status => "STATUS",
             Self::Created => "CREATED",
             Self::Database => "DATABASE",
+            Self::Plan => "PLAN",
+            Self::Owner => "OWNER",
         }
     }
 }
@@ -201,6 +241,12 @@ impl TableColumn {
             Self::Rows => "ROWS~",
             Self::Dead => "DEAD%",
         }
+    }
+
+    /// The column of a heading.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|column| column.word().eq_ignore_ascii_case(word))
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Prompt {
     Filter(Input),
     /// `:` or `?`.
     Menu(Box<Menu>),
+    /// The column chooser: which line of it.
+    Columns(usize),
 }
 
 /// The palette, or the help of the screen.

@@ -11,8 +11,8 @@ use super::audit::AuditState;
 use super::event::Now;
 pub use super::keymap::KeyNames;
 pub use super::parts::{
-    Counters, DataAge, Header, Hint, JobsState, Level, Message, MigrationsState, QuickFilter, Sort, TableColumn,
-    TablesSort, TenantColumn, TenantScreen, TenantTab, TenantsState, VersionGroup, WriteLock, Writes,
+    ColumnChoice, Counters, DataAge, Header, Hint, JobsState, Level, Message, MigrationsState, QuickFilter, Sort,
+    TableColumn, TablesSort, TenantColumn, TenantScreen, TenantTab, TenantsState, VersionGroup, WriteLock, Writes,
 };
 pub use super::prompts::{Menu, MenuEntry, MenuKind, MenuRun, Prefix, Prompt};
 use super::server::ServerState;
@@ -70,6 +70,8 @@ pub struct State {
     pub prompt: Prompt,
     /// The keys typed of a prefix, and what may follow: (key, title).
     pub prefix: Option<Prefix>,
+    /// What a first run begins with, until a key: five lines of help.
+    pub welcome: Option<Vec<String>>,
     /// The message line.
     pub message: Option<Message>,
     /// Every message, oldest first, at most 500.

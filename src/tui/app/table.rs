@@ -96,7 +96,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         (Audit, 20, "all"),
         (Server, 20, "all"),
     ]),
-    reads(Action::Help, "help", "help", "What can be done on this screen, searched while you type; Enter does it."),
+    reads(Action::Help, "help", "help", "What can be done on this screen, searched while you type; Enter does it. With the mouse on, Shift selects text."),
     reads(Action::Mark, "mark", "mark", "Marks the tenant, or unmarks it.")
         .on(&[Tenants])
         .footer(&[(Tenants, 2, "mark")]),
@@ -108,6 +108,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         .on(&[Tenants, Tenant])
         .footer(&[(Tenants, 3, "sort"), (Tenant, 6, "sort")]),
     reads(Action::ReverseSort, "reverse-sort", "reverse order", "Turns the order round.").on(&[Tenants, Tenant]),
+    reads(Action::Columns, "columns", "columns", "Chooses the columns of the tenants; kept between runs.").on(&[Tenants]),
     reads(
         Action::Refresh,
         "refresh",
@@ -149,6 +150,12 @@ pub const ACTIONS: &[ActionInfo] = &[
         "export-text",
         "export text",
         "Writes the list into a text file in the working directory, as a table.",
+    ),
+    reads(
+        Action::DumpScreen,
+        "dump-screen",
+        "screen to a file",
+        "Writes what the screen shows, as text, into a file of the state folder, and says which.",
     ),
     reads(Action::Follow, "follow", "follow log", "The log follows its end, or stays.")
         .on(&[Jobs])

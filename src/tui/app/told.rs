@@ -101,6 +101,9 @@ impl App {
         {
             after.job = Some(job.id);
         }
+        if ours.is_some() {
+            self.ordered.insert((job.database.clone(), job.id));
+        }
         // Who comes to the list of jobs next looks for what was just ordered.
         if ours.is_some() && !self.looks_at_jobs() {
             self.state.jobs.list.cursor = Some((job.database.clone(), job.id));

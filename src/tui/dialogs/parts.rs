@@ -147,6 +147,9 @@ pub fn scrolled(top: usize, count: usize, key: KeyEvent) -> usize {
         KeyCode::Char('u') if control => top.saturating_sub(10),
         KeyCode::Down | KeyCode::Char('j') => (top + 1).min(last),
         KeyCode::Up | KeyCode::Char('k') => top.saturating_sub(1),
+        // A notch of the wheel.
+        KeyCode::PageDown if key.modifiers.contains(KeyModifiers::SHIFT) => (top + 3).min(last),
+        KeyCode::PageUp if key.modifiers.contains(KeyModifiers::SHIFT) => top.saturating_sub(3),
         KeyCode::PageDown | KeyCode::Char(' ') => (top + 15).min(last),
         KeyCode::PageUp => top.saturating_sub(15),
         KeyCode::Home | KeyCode::Char('g') => 0,

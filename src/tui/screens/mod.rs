@@ -2,11 +2,12 @@
 //! Drawing is a pure function of the state: no I/O, no clock, nothing remembered.
 
 pub use self::footer::filter_words;
+pub use self::tenants::ColumnState;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::app::state::{Prompt, Screen, State};
+use super::app::state::{Prompt, Screen, State, TenantColumn};
 use super::theme::Theme;
 use super::widgets::{put, put_fit, seal};
 use places::{Places, SMALLEST, places, too_small};
@@ -14,6 +15,7 @@ use places::{Places, SMALLEST, places, too_small};
 mod activity;
 mod audit;
 mod banner;
+mod columns;
 mod footer;
 mod format;
 mod header;
@@ -32,6 +34,7 @@ mod strip;
 mod tenant;
 mod tenants;
 mod tenants_detail;
+mod welcome;
 mod wellbeing;
 
 /// Draws everything: header, the screen, job line, message line, hints, menus, the dialog.
@@ -68,12 +71,17 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
     }
     strip::draw(frame.buffer_mut(), places.strip, state, theme);
     footer::draw(frame.buffer_mut(), &places, state, theme);
-    if matches!(state.prompt, Prompt::Menu(_)) || state.dialog.is_some() {
+    if let Some(lines) = &state.welcome {
+        welcome::draw(frame.buffer_mut(), places.body, lines, theme);
+    }
+    if matches!(state.prompt, Prompt::Menu(_) | Prompt::Columns(_)) || state.dialog.is_some() {
         // What is behind steps back.
         frame.buffer_mut().set_style(area, theme.stale);
     }
-    if let Prompt::Menu(menu) = &state.prompt {
-        menu::draw(frame.buffer_mut(), area, menu, state, theme);
+    match &state.prompt {
+        Prompt::Menu(menu) => menu::draw(frame.buffer_mut(), area, menu, state, theme),
+        Prompt::Columns(at) => columns::draw(frame.buffer_mut(), area, *at, state, theme),
+        Prompt::Filter(_) | Prompt::None => {}
     }
     if let Some(dialog) = &state.dialog {
         dialog.draw(frame, area, state.dialog_off.as_deref(), theme);
@@ -103,6 +111,21 @@ pub fn shows_activity(state: &State) -> bool {
 #[must_use]
 pub fn has_panes(state: &State) -> bool {
     places::has_panes(Rect::new(0, 0, state.size.0, state.size.1), state)
+}
+
+/// What there is to say of each column of the Tenants screen at `state.size`, in the order of the screen.
+#[must_use]
+pub fn tenant_columns(state: &State) -> Vec<(TenantColumn, ColumnState)> {
+    let area = Rect::new(0, 0, state.size.0.max(SMALLEST.0), state.size.1.max(SMALLEST.1));
+    let places = places(area, state, false);
+    TenantColumn::ALL.into_iter().map(|column| (column, tenants::column_state(column, &places, state))).collect()
+}
+
+/// The columns of the Tenants screen that can be seen at `state.size`.
+#[must_use]
+pub fn shown_columns(state: &State) -> Vec<TenantColumn> {
+    let all = tenant_columns(state).into_iter();
+    all.filter(|(_, at)| *at == ColumnState::Shown).map(|(column, _)| column).collect()
 }
 
 fn rows_of(places: &Places, state: &State) -> usize {

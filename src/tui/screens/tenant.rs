@@ -174,6 +174,10 @@ pub fn detail<'a>(tenant: &Tenant, state: &'a State) -> Option<&'a TenantDetail>
 
 /// Why it is in its state: as it was found out, else what is known without having opened it.
 fn why(tenant: &Tenant, detail: Option<&TenantDetail>) -> Option<String> {
+    if tenant.state == TenantState::Ok && tenant.failed_step.is_none() {
+        // It says so already.
+        return None;
+    }
     if let Some(detail) = detail.filter(|detail| !detail.why.is_empty()) {
         return Some(detail.why.safe().into());
     }

@@ -25,8 +25,38 @@ use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, style
 
 /// A column, and what it shows.
 struct Shown {
+    /// `None`: what cannot be chosen, for it is known only where there is room.
+    which: Option<TenantColumn>,
     column: Column,
     value: fn(&Tenant, &Look<'_>) -> Cell,
+}
+
+/// Why a column is on the screen, or is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnState {
+    /// It is there.
+    Shown,
+    /// It was asked for or would come by itself, and there is no room for it.
+    NoRoom,
+    /// It was hidden, or comes only where there is more room.
+    Hidden,
+    /// This fleet has nothing to show in it.
+    Absent,
+}
+
+/// What there is to say of a column on a screen of this size.
+#[must_use]
+pub fn column_state(column: TenantColumn, places: &Places, state: &State) -> ColumnState {
+    let there = present(places.tier, state);
+    if !there.iter().any(|shown| shown.which == Some(column)) {
+        return ColumnState::Absent;
+    }
+    let (kept, placed) = placed(tenants_columns(places).0, places.tier, state);
+    match kept.iter().position(|shown| shown.which == Some(column)) {
+        None => ColumnState::Hidden,
+        Some(index) if placed.iter().any(|place| place.index == index) => ColumnState::Shown,
+        Some(_) => ColumnState::NoRoom,
+    }
 }
 
 /// What values of a row depend on besides the tenant.
@@ -58,10 +88,8 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
 }
 
 fn draw_list(frame: &mut Frame, area: Rect, tier: Tier, state: &State, theme: &Theme) {
-    let columns = columns(tier, state);
+    let (columns, placed) = placed(area, tier, state);
     let all: Vec<Column> = columns.iter().map(|shown| shown.column.clone()).collect();
-    let room = if tier == Tier::Wide { area.width.saturating_sub(1) } else { area.width };
-    let placed = table::place(&all, MARKS, room);
     let buf = frame.buffer_mut();
     table::heading(buf, area, 0, &all, &placed, theme.heading);
     let rows = below(area, 1);
@@ -91,81 +119,148 @@ fn active_word(state: &State) -> String {
     layout.and_then(|layout| layout.statuses.active.clone()).unwrap_or_else(|| "active".to_owned())
 }
 
-fn columns(tier: Tier, state: &State) -> Vec<Shown> {
-    let small = tier == Tier::Small;
+/// The columns that are wanted, and the places of those that fit.
+fn placed(area: Rect, tier: Tier, state: &State) -> (Vec<Shown>, Vec<table::Placed>) {
+    let columns = chosen(tier, state);
+    let all: Vec<Column> = columns.iter().map(|shown| shown.column.clone()).collect();
+    let room = if tier == Tier::Wide { area.width.saturating_sub(1) } else { area.width };
+    let placed = table::place(&all, MARKS, room);
+    (columns, placed)
+}
+
+/// Those that come by themselves on a screen of this size, without the hidden ones, and those that were asked for.
+fn chosen(tier: Tier, state: &State) -> Vec<Shown> {
+    let choice = &state.tenants.columns;
+    let mut columns = present(tier, state);
+    let asked = |shown: &Shown| shown.which.is_some_and(|which| choice.asked.contains(&which));
+    columns.retain(|shown| {
+        asked(shown)
+            || shown.which.is_none_or(|which| {
+                which == TenantColumn::Tenant || (by_itself(which, tier) && !choice.hidden.contains(&which))
+            })
+    });
+    for shown in &mut columns {
+        // What was asked for stays longer than what came by itself.
+        if asked(shown) {
+            shown.column.drop = shown.column.drop.min(1);
+        }
+    }
+    columns
+}
+
+const fn by_itself(column: TenantColumn, tier: Tier) -> bool {
+    match (column, tier) {
+        (TenantColumn::Status | TenantColumn::Plan | TenantColumn::Owner, Tier::Small | Tier::Wide)
+        | (TenantColumn::Created, Tier::Small) => false,
+        (
+            TenantColumn::Status
+            | TenantColumn::Plan
+            | TenantColumn::Owner
+            | TenantColumn::Created
+            | TenantColumn::Tenant
+            | TenantColumn::Database
+            | TenantColumn::Schema
+            | TenantColumn::State
+            | TenantColumn::Version
+            | TenantColumn::Behind
+            | TenantColumn::Size
+            | TenantColumn::Keys,
+            Tier::Small | Tier::Medium | Tier::Wide,
+        ) => true,
+    }
+}
+
+/// Every column that this fleet has something for, in the order of the screen.
+fn present(tier: Tier, state: &State) -> Vec<Shown> {
     let tenants = &state.snapshot.tenants;
     let any = |has: fn(&Tenant) -> bool| tenants.iter().any(|tenant| has(tenant));
-    let sorted_by_version = state.tenants.sort.column == TenantColumn::Version;
-    let behind_width = if state.tenants.sort.column == TenantColumn::Behind { 7 } else { 6 };
-    let least = if sorted_by_version { 8 } else { 7 };
-    let versions = version_width(tenants.iter().filter_map(|tenant| tenant.version()), least, 20);
-    let slugs = slug_width(tenants);
-    let words = tenants.iter().map(|tenant| state_word(tenant.state).len()).max().unwrap_or(0).clamp(9, 14);
-    let title = |column: TenantColumn| -> String {
-        let sort = state.tenants.sort;
-        let mark = match (sort.column == column, sort.descending) {
-            (true, true) => "v",
-            (true, false) => "^",
-            (false, _) => "",
-        };
-        format!("{}{mark}", column.word())
-    };
     let mut out = vec![Shown {
-        column: Column::wide(title(TenantColumn::Tenant), 12, 1_000).up_to(slugs.max(20)),
+        which: Some(TenantColumn::Tenant),
+        column: Column::wide(title(TenantColumn::Tenant, state), 12, 1_000).up_to(slug_width(tenants).max(20)),
         value: |tenant, _| cell(tenant.slug.safe()),
     }];
     if state.several_databases() {
         out.push(Shown {
-            column: Column::wide(title(TenantColumn::Database), 9, 1).up_to(16).droppable(2),
+            which: Some(TenantColumn::Database),
+            column: Column::wide(title(TenantColumn::Database, state), 9, 1).up_to(16).droppable(2),
             value: |tenant, _| cell(crate::text::sanitise(&tenant.key.database)),
         });
     }
     out.push(Shown {
-        column: Column::wide(title(TenantColumn::Schema), 10, 1).droppable(1),
+        which: Some(TenantColumn::Schema),
+        column: Column::wide(title(TenantColumn::Schema, state), 10, 1).droppable(1),
         value: |tenant, _| tenant.schema.as_ref().map_or_else(|| cell("-"), |schema| cell(schema.safe())),
     });
-    out.push(Shown {
-        column: Column::fixed(title(TenantColumn::State), u16::try_from(words).unwrap_or(14)),
-        value: if small || !any(|tenant| tenant.status.is_some()) || tier == Tier::Wide {
-            one_word
-        } else {
-            state_cell
-        },
-    });
-    out.push(Shown {
-        column: Column::fixed(title(TenantColumn::Version), versions).at_right(),
-        value: |tenant, _| cell(version(tenant.version())),
-    });
-    out.push(Shown {
-        column: Column::fixed(title(TenantColumn::Behind), behind_width).at_right(),
-        value: |tenant, _| cell(behind(tenant)),
-    });
-    out.push(Shown {
-        column: Column::fixed(title(TenantColumn::Size), 6).at_right().droppable(3),
-        value: |tenant, _| cell(size(tenant)),
-    });
-    let cached = state.latest.databases.iter().any(|database| database.cache != CacheView::NotConfigured);
-    if cached {
-        let keys = title(TenantColumn::Keys);
-        let width = if keys.len() > 4 { 5 } else { 4 };
-        out.push(Shown { column: Column::fixed(keys, width).at_right().droppable(4), value: keys_cell });
-    }
-    if tier == Tier::Wide {
+    standing_columns(&mut out, tier, state);
+    registry_columns(&mut out, &|column| title(column, state), any);
+    if any(|tenant| tenant.created_at.is_some()) {
         out.push(Shown {
-            column: Column::fixed("ROWS/S", 6).at_right().droppable(4),
-            value: |tenant, look| cell(activity::rows(look.state, &tenant.key)),
-        });
-    }
-    if tier == Tier::Medium {
-        medium_columns(&mut out, &title, any);
-    }
-    if tier != Tier::Small && any(|tenant| tenant.created_at.is_some()) {
-        out.push(Shown {
-            column: Column::fixed(title(TenantColumn::Created), 10).droppable(5),
+            which: Some(TenantColumn::Created),
+            column: Column::fixed(title(TenantColumn::Created, state), 10).droppable(5),
             value: |tenant, _| cell(date(tenant.created_at.as_ref())),
         });
     }
     out
+}
+
+/// A heading, with the mark of the order.
+fn title(column: TenantColumn, state: &State) -> String {
+    let sort = state.tenants.sort;
+    let mark = match (sort.column == column, sort.descending) {
+        (true, true) => "v",
+        (true, false) => "^",
+        (false, _) => "",
+    };
+    format!("{}{mark}", column.word())
+}
+
+/// State, version, distance, size, keys.
+fn standing_columns(out: &mut Vec<Shown>, tier: Tier, state: &State) {
+    let tenants = &state.snapshot.tenants;
+    let (sort, choice) = (state.tenants.sort.column, &state.tenants.columns);
+    let words = tenants.iter().map(|tenant| state_word(tenant.state).len()).max().unwrap_or(0).clamp(9, 14);
+    let least = if sort == TenantColumn::Version { 8 } else { 7 };
+    let versions = version_width(tenants.iter().filter_map(|tenant| tenant.version()), least, 20);
+    let hidden = choice.hidden.contains(&TenantColumn::Status);
+    let status = (by_itself(TenantColumn::Status, tier) && !hidden) || choice.asked.contains(&TenantColumn::Status);
+    let status = status && tenants.iter().any(|tenant| tenant.status.is_some());
+    out.push(Shown {
+        which: Some(TenantColumn::State),
+        column: Column::fixed(title(TenantColumn::State, state), u16::try_from(words).unwrap_or(14)),
+        // Where the status has no column of its own, the state gives way to it.
+        value: if status { state_cell } else { one_word },
+    });
+    out.push(Shown {
+        which: Some(TenantColumn::Version),
+        column: Column::fixed(title(TenantColumn::Version, state), versions).at_right(),
+        value: |tenant, _| cell(version(tenant.version())),
+    });
+    out.push(Shown {
+        which: Some(TenantColumn::Behind),
+        column: Column::fixed(title(TenantColumn::Behind, state), if sort == TenantColumn::Behind { 7 } else { 6 })
+            .at_right(),
+        value: |tenant, _| cell(behind(tenant)),
+    });
+    out.push(Shown {
+        which: Some(TenantColumn::Size),
+        column: Column::fixed(title(TenantColumn::Size, state), 6).at_right().droppable(3),
+        value: |tenant, _| cell(size(tenant)),
+    });
+    if state.latest.databases.iter().any(|database| database.cache != CacheView::NotConfigured) {
+        let width = if sort == TenantColumn::Keys { 5 } else { 4 };
+        out.push(Shown {
+            which: Some(TenantColumn::Keys),
+            column: Column::fixed(title(TenantColumn::Keys, state), width).at_right().droppable(4),
+            value: keys_cell,
+        });
+    }
+    if tier == Tier::Wide {
+        out.push(Shown {
+            which: None,
+            column: Column::fixed("ROWS/S", 6).at_right().droppable(4),
+            value: |tenant, look| cell(activity::rows(look.state, &tenant.key)),
+        });
+    }
 }
 
 /// What the slugs need: they come first, the schema gets the rest.
@@ -176,13 +271,14 @@ fn slug_width(tenants: &[std::sync::Arc<Tenant>]) -> u16 {
 }
 
 /// Status, plan and owner, where the registry and the role give them.
-fn medium_columns(
+fn registry_columns(
     out: &mut Vec<Shown>,
     title: &dyn Fn(TenantColumn) -> String,
     any: impl Fn(fn(&Tenant) -> bool) -> bool,
 ) {
     if any(|tenant| tenant.status.is_some()) {
         out.push(Shown {
+            which: Some(TenantColumn::Status),
             column: Column::fixed(title(TenantColumn::Status), 9).droppable(6),
             value: |tenant, look| {
                 let word: String = tenant.status.as_ref().map_or_else(|| "-".to_owned(), |status| status.safe().into());
@@ -193,13 +289,15 @@ fn medium_columns(
     }
     if any(|tenant| tenant.plan.is_some()) {
         out.push(Shown {
-            column: Column::fixed("PLAN", 8).droppable(7),
+            which: Some(TenantColumn::Plan),
+            column: Column::fixed(title(TenantColumn::Plan), 8).droppable(7),
             value: |tenant, _| tenant.plan.as_ref().map_or_else(|| cell("-"), |plan| cell(plan.safe())),
         });
     }
     if any(|tenant| tenant.owner.is_some()) {
         out.push(Shown {
-            column: Column::wide("OWNER", 8, 1).up_to(20).droppable(8),
+            which: Some(TenantColumn::Owner),
+            column: Column::wide(title(TenantColumn::Owner), 8, 1).up_to(20).droppable(8),
             value: |tenant, _| tenant.owner.as_ref().map_or_else(|| cell("-"), |owner| cell(owner.safe())),
         });
     }

@@ -1,0 +1,129 @@
+//! Columns, what is kept, dumps, the first help and the last line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenantui::model::environment::Environment;
+use tenantui::model::job::{JobKind, JobState};
+use tenantui::tui::app::command::Command;
+use tenantui::tui::app::event::Event;
+use tenantui::tui::app::state::{Screen, TenantColumn};
+use tenantui::tui::kept::KeptView;
+
+use super::desk::{Desk, snapshot};
+
+/// The first line of the list.
+fn headings(desk: &Desk) -> String {
+    desk.text().lines().find(|line| line.contains("TENANT")).expect("headings").to_owned()
+}
+
+#[test]
+fn columns_are_hidden_and_asked_for_and_come_back() {
+    let mut desk = Desk::new(Environment::Production);
+    assert!(headings(&desk).contains("SCHEMA") && !headings(&desk).contains("CREATED"));
+    desk.keys("c");
+    assert!(desk.text().contains("[x] SCHEMA") && desk.text().contains("always"), "{}", desk.text());
+    desk.keys("j<Space>");
+    assert!(desk.text().contains("[ ] SCHEMA    hidden"), "{}", desk.text());
+    desk.keys("<Esc>");
+    assert!(!headings(&desk).contains("SCHEMA"), "{}", headings(&desk));
+    // By name, too; on another screen there is nothing to choose.
+    desk.keys(":columns<Enter>j<Space><Esc>");
+    assert!(headings(&desk).contains("SCHEMA"), "{}", headings(&desk));
+    desk.keys("c<Space>");
+    assert!(desk.message().contains("always shown"), "{}", desk.message());
+    desk.keys("j<Space>u<Esc>");
+    assert!(headings(&desk).contains("SCHEMA"), "`u` takes every choice back: {}", headings(&desk));
+    desk.keys("2c");
+    assert!(!desk.text().contains("[x]"), "{}", desk.text());
+}
+
+#[test]
+fn an_order_is_never_by_a_column_that_cannot_be_seen() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.keys("s");
+    assert_eq!(desk.app.state().tenants.sort.column, TenantColumn::Schema);
+    desk.keys("cj<Space><Esc>");
+    assert_eq!(desk.app.state().tenants.sort.column, TenantColumn::Tenant);
+    for _ in 0..20 {
+        desk.keys("s");
+        let column = desk.app.state().tenants.sort.column;
+        assert!(headings(&desk).contains(column.word()), "{column:?} in {}", headings(&desk));
+    }
+}
+
+#[test]
+fn what_is_kept_is_how_the_next_run_begins() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.keys("sss" /* version */).keys("Scj<Space><Esc>3");
+    let kept = desk.app.kept();
+    let mut next = Desk::again(kept.clone(), false);
+    next.event(Event::Snapshot(Arc::new(snapshot(Environment::Production))));
+    next.draw();
+    assert_eq!(next.app.state().screen, Screen::Jobs);
+    next.keys("1");
+    assert_eq!(next.app.state().tenants.sort, desk.app.state().tenants.sort);
+    assert_eq!(
+        headings(&next),
+        headings(&{
+            desk.keys("1");
+            desk
+        })
+    );
+    assert_eq!((next.app.kept().hide, kept.hide.as_slice()), (vec!["schema".to_owned()], &["schema".to_owned()][..]));
+}
+
+#[test]
+fn an_open_tenant_is_not_where_one_begins() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.keys("<Enter>");
+    assert_eq!(desk.app.state().screen, Screen::Tenant);
+    assert_eq!(Desk::again(desk.app.kept(), false).app.state().screen, Screen::Tenants);
+}
+
+#[test]
+fn the_first_help_goes_with_the_first_key_which_does_its_work() {
+    let mut desk = Desk::again(KeptView::default(), true);
+    desk.event(Event::Snapshot(Arc::new(snapshot(Environment::Production))));
+    desk.draw();
+    assert!(desk.text().contains("Welcome to tenantui") && desk.text().contains("W opens writes"), "{}", desk.text());
+    desk.event(Event::Clock);
+    assert!(desk.app.state().welcome.is_some(), "time alone does not close it");
+    desk.keys("2");
+    assert_eq!(desk.app.state().screen, Screen::Migrations);
+    assert!(!desk.text().contains("Welcome"), "{}", desk.text());
+}
+
+#[test]
+fn a_dump_is_asked_for_by_keys_and_its_path_is_said() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.keys("es");
+    let dumped = |command: &Command| match command {
+        Command::DumpScreen { name } => Some(name.clone()),
+        _ => None,
+    };
+    let name = desk.commands.iter().find_map(dumped).expect("a dump");
+    assert_eq!(name, "screen-tenants-20260214-103000.000.txt");
+    assert!(desk.writes().is_empty());
+    desk.event(Event::Exported(Ok("/home/ana/.local/state/tenantui/x.txt".into())));
+    assert!(desk.message().contains("/home/ana/.local/state/tenantui/x.txt"), "{}", desk.message());
+}
+
+#[test]
+fn the_last_line_says_what_became_of_the_orders() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.wait(Duration::from_secs(754));
+    assert_eq!(desk.app.farewell(), "12m on eu-1; nothing was written");
+    desk.open_writes().keys("jM");
+    desk.keys("migrate 1<Enter>");
+    assert!(!desk.writes().is_empty(), "{}", desk.text());
+    assert_eq!(desk.app.farewell(), "12m on eu-1; one order was given");
+    let mut job = super::desk::job(41, JobKind::Migrate, JobState::Running, [3, 1, 0, 0]);
+    desk.job(job.clone());
+    job.state = JobState::Paused;
+    desk.job(job.clone());
+    assert_eq!(desk.app.farewell(), "12m on eu-1; 1 job ordered: 41 paused at 1/3; to go on: tenantui job 41 resume");
+    (job.state, job.done) = (JobState::Done, 3);
+    desk.job(job);
+    assert_eq!(desk.app.farewell(), "12m on eu-1; 1 job ordered: 41 done");
+}

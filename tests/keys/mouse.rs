@@ -1,0 +1,205 @@
+//! The mouse: what can be clicked, and that a click confirms nothing that keys would not.
+
+use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use tenantui::jobs::service::{Order, ServiceCommand};
+use tenantui::model::environment::Environment;
+use tenantui::tui::app::event::Event;
+use tenantui::tui::app::server::ServerTab;
+use tenantui::tui::app::state::{Prompt, QuickFilter, Screen, TenantColumn, TenantTab};
+use tenantui::tui::dialogs::Dialog;
+
+use super::desk::Desk;
+
+fn event(desk: &mut Desk, kind: MouseEventKind, (column, row): (u16, u16)) {
+    desk.event(Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+    desk.draw();
+}
+
+/// Where a text stands on the screen.
+fn find(desk: &Desk, text: &str) -> (u16, u16) {
+    let screen = desk.text();
+    let found = screen.lines().enumerate().find_map(|(y, line)| Some((line.find(text)?, y)));
+    let (x, y) = found.unwrap_or_else(|| panic!("no `{text}` in\n{screen}"));
+    (u16::try_from(x).expect("small"), u16::try_from(y).expect("small"))
+}
+
+/// Clicks on the middle of a text.
+fn click(desk: &mut Desk, text: &str) {
+    let (x, y) = find(desk, text);
+    let half = u16::try_from(text.len() / 2).expect("small");
+    event(desk, MouseEventKind::Down(MouseButton::Left), (x + half, y));
+}
+
+#[test]
+fn a_click_puts_the_cursor_on_a_row_and_another_opens_it() {
+    let mut desk = Desk::new(Environment::Production);
+    click(&mut desk, "agora");
+    assert_eq!((desk.cursor().as_str(), desk.app.state().screen), ("agora", Screen::Tenants));
+    click(&mut desk, "agora");
+    assert_eq!(desk.app.state().screen, Screen::Tenant);
+    // The tabs, and back with the other button.
+    click(&mut desk, "Cache");
+    assert_eq!(desk.app.state().tenant.as_ref().expect("open").tab, TenantTab::Cache);
+    event(&mut desk, MouseEventKind::Down(MouseButton::Right), (5, 5));
+    assert_eq!(desk.app.state().screen, Screen::Tenants);
+    // Below the list there is nothing.
+    let before = desk.cursor();
+    event(&mut desk, MouseEventKind::Down(MouseButton::Left), (5, 18));
+    assert_eq!(desk.cursor(), before);
+}
+
+#[test]
+fn headings_sort_and_turn_round() {
+    let mut desk = Desk::new(Environment::Production);
+    click(&mut desk, "SIZE");
+    let sort = desk.app.state().tenants.sort;
+    assert_eq!((sort.column, sort.descending), (TenantColumn::Size, true));
+    click(&mut desk, "SIZE");
+    assert!(!desk.app.state().tenants.sort.descending);
+    click(&mut desk, "TENANT");
+    assert_eq!(desk.app.state().tenants.sort.column, TenantColumn::Tenant);
+}
+
+#[test]
+fn the_wheel_moves_and_stays_inside() {
+    let mut desk = Desk::new(Environment::Production);
+    event(&mut desk, MouseEventKind::ScrollDown, (5, 5));
+    assert_eq!(desk.app.state().tenants.list.at, 3);
+    event(&mut desk, MouseEventKind::ScrollDown, (5, 5));
+    event(&mut desk, MouseEventKind::ScrollDown, (5, 5));
+    assert_eq!(desk.app.state().tenants.list.at, 5);
+    event(&mut desk, MouseEventKind::ScrollUp, (5, 5));
+    assert_eq!(desk.app.state().tenants.list.at, 2);
+    event(&mut desk, MouseEventKind::Moved, (9, 9));
+    assert_eq!(desk.app.state().tenants.list.at, 2);
+}
+
+#[test]
+fn the_screens_line_the_hints_and_the_counters_are_keys() {
+    let mut desk = Desk::new(Environment::Production);
+    click(&mut desk, "2 Migrations");
+    assert_eq!(desk.app.state().screen, Screen::Migrations);
+    click(&mut desk, "3 Jobs");
+    assert_eq!(desk.app.state().screen, Screen::Jobs);
+    click(&mut desk, "4 Server");
+    assert_eq!(desk.app.state().screen, Screen::Server);
+    click(&mut desk, "1 Tenants");
+    click(&mut desk, "behind 3");
+    assert!(matches!(desk.app.state().tenants.quick, Some(QuickFilter::State(_))), "{}", desk.text());
+    assert_eq!(desk.shown(), ["acme", "acorn"]);
+    event(&mut desk, MouseEventKind::Down(MouseButton::Right), (5, 5));
+    assert_eq!(desk.shown().len(), 6);
+    click(&mut desk, "Space mark");
+    assert_eq!(desk.app.state().tenants.marks.len(), 1);
+    click(&mut desk, "/ filter");
+    assert!(matches!(desk.app.state().prompt, Prompt::Filter(_)));
+    desk.keys("ac");
+    click(&mut desk, "acorn");
+    assert!(matches!(desk.app.state().prompt, Prompt::None), "a click keeps the filter as Enter does");
+    assert_eq!((desk.cursor().as_str(), desk.app.state().tenants.filter.as_str()), ("acorn", "ac"));
+}
+
+#[test]
+fn menus_are_clicked() {
+    let mut desk = Desk::new(Environment::Production);
+    click(&mut desk, "? help");
+    assert!(matches!(desk.app.state().prompt, Prompt::Menu(_)), "{}", desk.text());
+    desk.keys("<Esc>:migrations");
+    click(&mut desk, "How far is the fleet?");
+    assert_eq!(desk.app.state().screen, Screen::Migrations, "{}", desk.text());
+    desk.keys("1c");
+    click(&mut desk, "[x] SCHEMA");
+    assert!(desk.text().contains("[ ] SCHEMA"), "{}", desk.text());
+    click(&mut desk, "Esc back");
+    assert!(matches!(desk.app.state().prompt, Prompt::None));
+}
+
+#[test]
+fn buttons_are_pressed_where_keys_could() {
+    let mut desk = Desk::new(Environment::Staging);
+    desk.keys("W");
+    click(&mut desk, "Cancel");
+    assert!(desk.app.state().dialog.is_none());
+    desk.keys("W");
+    let (x, y) = find(&desk, "Cancel");
+    let row = desk.text().lines().nth(usize::from(y)).expect("a row").to_owned();
+    let at = row.rfind("Open writes").expect("the button");
+    assert!(u16::try_from(at).expect("small") > x);
+    event(&mut desk, MouseEventKind::Down(MouseButton::Left), (u16::try_from(at).expect("small") + 3, y));
+    assert!(desk.app.state().lock.open_until.is_some(), "{}", desk.text());
+}
+
+#[test]
+fn a_click_confirms_nothing_without_the_typed_words() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.open_writes();
+    desk.keys("aM");
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))), "{}", desk.text());
+    desk.writes();
+    for words in ["", "migrate"] {
+        desk.keys(words);
+        // All over the screen, buttons included; what closes the dialog opens it again.
+        for (x, y) in (0..24).flat_map(|y| (0..80).step_by(5).map(move |x| (x, y))) {
+            event(&mut desk, MouseEventKind::Down(MouseButton::Left), (x, y));
+            if !matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))) {
+                desk.keys("<Esc>M").keys(words);
+            }
+        }
+        // A rehearsal leaves nothing and asks for no words, of keys neither.
+        let starts = |command: &ServiceCommand| match command {
+            ServiceCommand::Order { order, .. } => !matches!(**order, Order::Rehearse(_)),
+            _ => true,
+        };
+        assert!(!desk.writes().iter().any(starts), "after `{words}`");
+    }
+    desk.keys("<Esc><Esc>M");
+    // With the words it is the same as Enter.
+    desk.keys("migrate 3");
+    click(&mut desk, "Start");
+    assert_eq!(desk.writes().len(), 1, "{}", desk.text());
+}
+
+#[test]
+fn what_is_clicked_before_a_dialog_is_seen_does_not_count() {
+    let mut desk = Desk::new(Environment::Staging);
+    desk.keys("W");
+    let (x, y) = find(&desk, "Cancel");
+    desk.keys("<Esc>");
+    desk.press(crossterm::event::KeyCode::Char('W'), KeyModifiers::SHIFT);
+    for at in (0..80).map(|x| (x, y)).chain([(x, y)]) {
+        desk.event(Event::Mouse(MouseEvent {
+            kind: MouseEventKind::Down(MouseButton::Left),
+            column: at.0,
+            row: at.1,
+            modifiers: KeyModifiers::NONE,
+        }));
+    }
+    assert!(desk.app.state().dialog.is_some() && desk.app.state().lock.open_until.is_none());
+}
+
+#[test]
+fn no_click_anywhere_breaks_anything() {
+    for size in [(80, 24), (120, 40), (60, 16), (20, 5), (0, 0)] {
+        let mut desk = Desk::sized(Environment::Production, size);
+        for screen in ["1", "2", "3", ":audit<Enter>", ":messages<Enter>", "1<Enter>"] {
+            desk.keys(screen);
+            for (x, y) in (0..size.1 + 2).step_by(2).flat_map(|y| (0..size.0 + 2).step_by(13).map(move |x| (x, y))) {
+                event(&mut desk, MouseEventKind::Down(MouseButton::Left), (x, y));
+                desk.keys("<Esc>");
+            }
+        }
+        assert!(desk.writes().is_empty());
+    }
+}
+
+#[test]
+fn the_lists_of_the_server_are_clicked() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.keys("4");
+    desk.event(Event::Snapshot(super::next(|snapshot| {
+        snapshot.vitals = vec![std::sync::Arc::new(super::server::vitals(Vec::new()))];
+    })));
+    desk.draw();
+    click(&mut desk, "Transactions");
+    assert_eq!(desk.app.state().server.tab, ServerTab::Transactions, "{}", desk.text());
+}
