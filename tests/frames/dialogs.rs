@@ -24,25 +24,22 @@ use uuid::Uuid;
 
 use super::sample::{self, SIZES, eu1, folder, jobs, layout, outcomes};
 use super::stage::text;
-use crate::support::picture::Picture;
+use super::styles;
 
 /// A dialog on an empty screen.
-fn frame(dialog: &Dialog, size: (u16, u16)) -> ratatui::buffer::Buffer {
-    let theme = Theme::read("default", Depth::True).expect("a theme");
+fn frame(dialog: &Dialog, size: (u16, u16), theme: &Theme) -> ratatui::buffer::Buffer {
     let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(size.0, size.1)).expect("a terminal");
-    terminal.draw(|frame| dialog.draw(frame, frame.area(), None, &theme)).expect("a frame");
+    terminal.draw(|frame| dialog.draw(frame, frame.area(), None, theme)).expect("a frame");
     terminal.backend().buffer().clone()
 }
 
 pub fn check(name: &str, dialog: &Dialog) {
-    for size in SIZES {
-        let buffer = frame(dialog, size);
+    let theme = Theme::read("default", Depth::True).expect("a theme");
+    let both = SIZES.map(|size| (frame(dialog, size, &theme), frame(dialog, size, &styles::second())));
+    styles::check(&format!("dialog_{name}"), &both);
+    for (size, (buffer, _)) in SIZES.into_iter().zip(both) {
         let name = format!("dialog_{name}_{}x{}", size.0, size.1);
-        if let Some(folder) = std::env::var_os("TENANTUI_PICTURES") {
-            std::fs::create_dir_all(&folder).expect("a folder");
-            let file = std::path::Path::new(&folder).join(format!("{name}.svg"));
-            std::fs::write(file, Picture::from(&buffer).svg()).expect("a picture");
-        }
+        styles::pictures(&name, |theme| frame(dialog, size, theme));
         insta::with_settings!({snapshot_path => "../snapshots"}, {
             insta::assert_snapshot!(name, text(&buffer));
         });
@@ -618,7 +615,7 @@ fn dialogs_fit() {
     ];
     for dialog in all {
         for (size, most) in [((80, 24), 80), ((200, 50), 100)] {
-            let shown = text(&frame(&dialog, size));
+            let shown = text(&frame(&dialog, size, &styles::second()));
             let rows: Vec<&str> = shown.lines().filter(|line| !line.trim().is_empty()).collect();
             assert!(rows.len() <= 20, "{shown}");
             assert!(rows.iter().all(|row| row.trim().chars().count() <= most), "{shown}");

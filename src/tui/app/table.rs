@@ -96,7 +96,12 @@ pub const ACTIONS: &[ActionInfo] = &[
         (Audit, 20, "all"),
         (Server, 20, "all"),
     ]),
-    reads(Action::Help, "help", "help", "What can be done on this screen, searched while you type; Enter does it. With the mouse on, Shift selects text."),
+    reads(
+        Action::Help,
+        "help",
+        "help",
+        "What can be done on this screen, searched while you type; Enter does it. With the mouse on, Shift selects text.",
+    ),
     reads(Action::Mark, "mark", "mark", "Marks the tenant, or unmarks it.")
         .on(&[Tenants])
         .footer(&[(Tenants, 2, "mark")]),
@@ -108,7 +113,8 @@ pub const ACTIONS: &[ActionInfo] = &[
         .on(&[Tenants, Tenant])
         .footer(&[(Tenants, 3, "sort"), (Tenant, 6, "sort")]),
     reads(Action::ReverseSort, "reverse-sort", "reverse order", "Turns the order round.").on(&[Tenants, Tenant]),
-    reads(Action::Columns, "columns", "columns", "Chooses the columns of the tenants; kept between runs.").on(&[Tenants]),
+    reads(Action::Columns, "columns", "columns", "Chooses the columns of the tenants; kept between runs.")
+        .on(&[Tenants]),
     reads(
         Action::Refresh,
         "refresh",
