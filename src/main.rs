@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use tenantui::cli::args::Arguments;
 use tenantui::cli::exit::{Failure, Outcome, Status};
 use tenantui::cli::keymap::KeyLine;
 use tenantui::cli::{self, Dashboard};
@@ -18,7 +16,10 @@ use tokio::sync::mpsc;
 const EVENTS: usize = 1_024;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match cli::arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let keymap = match keymap(&arguments) {
         Ok(keymap) => keymap,
         Err(message) => return cli::refuse(&message),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::sabotage::{self, Safeguard};
 
@@ -119,11 +119,22 @@ pub fn is_unsafe(character: char) -> bool {
     )
 }
 
+/// Whether a character stands on the one before it: a combining mark, or one with no cell of its own (some vowels and
+/// finals of Hangul are letters without one).
 fn is_mark(character: char) -> bool {
-    matches!(
-        character.general_category(),
-        GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark | GeneralCategory::SpacingMark
-    )
+    !character.is_ascii()
+        && (character.width() == Some(0)
+            || matches!(
+                character.general_category(),
+                GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark | GeneralCategory::SpacingMark
+            ))
+}
+
+/// Whether terminals do not agree on a character's columns: variation selectors and the skin tones of emoji, which only
+/// change how the one before looks, and the few letters that are wider than two.
+fn has_no_certain_width(character: char) -> bool {
+    matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{1f3fb}'..='\u{1f3ff}')
+        || character.width().is_some_and(|columns| columns > 2)
 }
 
 /// Makes any text safe, as [`Untrusted::safe`] does, for the few places that hold a plain string.
@@ -135,7 +146,7 @@ pub fn sanitise(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut marks = 0;
     for character in text.chars() {
-        if is_mark(character) {
+        if is_mark(character) && !is_unsafe(character) && !has_no_certain_width(character) {
             marks += 1;
             if marks > MAX_MARKS {
                 continue;
@@ -152,7 +163,9 @@ pub fn sanitise(text: &str) -> String {
                 '\r' => out.push_str("\\r"),
                 '\t' => out.push_str("\\t"),
                 '\u{1b}' => out.push_str("\\e"),
-                other if is_unsafe(other) => out.push_str(&format!("\\u{{{:x}}}", u32::from(other))),
+                other if is_unsafe(other) || has_no_certain_width(other) => {
+                    out.push_str(&format!("\\u{{{:x}}}", u32::from(other)))
+                }
                 other => out.push(other),
             }
         }
@@ -160,10 +173,28 @@ pub fn sanitise(text: &str) -> String {
     out
 }
 
-/// Columns on a terminal of text that is safe.
+/// Columns on a terminal of text that is safe: those of its characters. Terminals do not agree on more.
 #[must_use]
 pub fn width(text: &str) -> usize {
-    text.graphemes(true).map(|grapheme| grapheme.width().min(2)).sum()
+    text.chars().map(|character| character.width().unwrap_or(0)).sum()
+}
+
+/// Safe text in pieces that are drawn as one, each with its columns: graphemes; where one is wider than two columns, or
+/// terminals do not agree on its width (some syllables of Indian scripts, of Khmer), its characters with their marks.
+pub fn cells(text: &str) -> impl Iterator<Item = (&str, usize)> {
+    text.graphemes(true).flat_map(|grapheme| {
+        let columns = width(grapheme);
+        let whole = columns <= 2 && columns == UnicodeWidthStr::width(grapheme);
+        let mut rest = grapheme;
+        std::iter::from_fn(move || {
+            let mut characters = rest.char_indices().skip(1);
+            let begins = |at: &(usize, char)| !whole && at.1.width() != Some(0);
+            let end = characters.find(begins).map_or(rest.len(), |(index, _)| index);
+            let (cell, after) = rest.split_at(end);
+            rest = after;
+            (!cell.is_empty()).then(|| (cell, width(cell)))
+        })
+    })
 }
 
 /// Cuts text to `columns` columns at a grapheme's edge; what is cut ends in `..`.
@@ -176,7 +207,7 @@ pub fn fit(text: &str, columns: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
     for grapheme in text.graphemes(true) {
-        let cells = grapheme.width().min(2);
+        let cells = width(grapheme);
         if used + cells + dots > columns {
             break;
         }
@@ -326,6 +357,19 @@ mod tests {
     fn marks_are_capped_and_never_lack_a_base() {
         assert_eq!(Untrusted::new(format!("a{}", "\u{301}".repeat(200))).safe().as_str(), "a\u{301}\u{301}");
         assert_eq!(Untrusted::new("\u{301}a").safe().as_str(), "\u{25cc}\u{301}a");
+    }
+
+    #[test]
+    fn what_terminals_do_not_agree_on_is_shown_as_an_escape_or_cut_apart() {
+        assert_eq!(sanitise("\u{2764}\u{fe0f}"), "\u{2764}\\u{fe0f}");
+        assert_eq!(sanitise("\u{1f44d}\u{1f3fd}"), "\u{1f44d}\\u{1f3fd}");
+        // Vowels of Hangul are letters without a cell: no more of them than marks.
+        assert_eq!(sanitise(&format!("\u{1112}{}", "\u{1161}".repeat(50))), "\u{1112}\u{1161}\u{1161}");
+        let pieces: Vec<(&str, usize)> = cells("\u{1780}\u{17d2}\u{1780}e\u{301}\u{65e5}\u{ac9}").collect();
+        assert_eq!(
+            pieces,
+            [("\u{1780}\u{17d2}", 1), ("\u{1780}", 1), ("e\u{301}", 1), ("\u{65e5}", 2), ("\u{ac9}", 1)]
+        );
     }
 
     #[test]

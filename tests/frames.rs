@@ -10,6 +10,7 @@ mod sample;
 mod server;
 mod stage;
 mod styles;
+mod untrusted;
 mod wellbeing;
 
 use std::sync::Arc;

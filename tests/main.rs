@@ -53,6 +53,7 @@ mod support;
 mod terminal;
 mod tls;
 mod tool_locks;
+mod untrusted;
 mod verify;
 mod vitals;
 mod watch;

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod keymap;
 mod logging;
 pub mod output;
+mod panics;
 pub mod session;
 pub mod signals;
 mod since;
@@ -17,6 +18,8 @@ pub mod systemd;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
+
+use clap::Parser as _;
 
 use self::args::{Arguments, Command, Tenants};
 use self::exit::{Failure, Outcome, Status};
@@ -28,6 +31,7 @@ use crate::config::surroundings::Surroundings;
 use crate::migrations::plan::Direction;
 use crate::model::life::LifeKind;
 use crate::postgres::session::Target;
+use crate::text;
 
 /// A dashboard ready to be opened: the passwords are asked, the terminal is there.
 #[derive(Debug)]
@@ -62,6 +66,25 @@ impl Look {
 pub fn refuse(message: &str) -> ExitCode {
     output::note(format!("tenantui: {message}"));
     ExitCode::from(Status::Usage.code())
+}
+
+/// The command line, read. Prepares the program's last words too: what a panic says has passed the choke point.
+///
+/// # Errors
+/// With the exit status, where it is wrong or only asks for help; everything is said then.
+pub fn arguments() -> Result<Arguments, ExitCode> {
+    panics::speak_safely();
+    let error = match Arguments::try_parse() {
+        Ok(arguments) => return Ok(arguments),
+        Err(error) => error,
+    };
+    let odd = |argument: std::ffi::OsString| argument.to_string_lossy().chars().any(text::is_unsafe);
+    if std::env::args_os().any(odd) {
+        // What is said of a wrong argument repeats it, and a script may have it from anywhere.
+        output::note(error.render().to_string());
+        return Err(ExitCode::from(Status::Usage.code()));
+    }
+    error.exit()
 }
 
 /// The user's key map with its path: the file that the configuration names, else `keymap.toml` of the configuration's

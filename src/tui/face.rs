@@ -17,7 +17,8 @@ use super::app::event::{Event, Now};
 use super::frame::{FrameBackend, clipboard_bytes};
 use super::signals::{Signals, Told};
 use super::state_folder::StateFolder;
-use super::terminal::{self, Screen, Writer};
+use super::terminal::{self, Screen};
+use super::writer::{self, Writer};
 use crate::fleet::FleetCommand;
 use crate::jobs::service::{Service, ServiceCommand};
 use crate::jobs::worker::Stop;
@@ -249,11 +250,10 @@ impl Face {
         self.screen.leave();
         for job in self.running() {
             // Said on the shell's own screen, which the operator now has before them.
-            let _ = writeln!(
-                io::stderr(),
+            writer::say(format!(
                 "tenantui: job {job} stands still while this process is stopped; after about a minute another worker may \
                  take it over (fg goes on)"
-            );
+            ));
         }
         // The whole group, as the terminal itself would: a wrapper such as cargo has to stop too, or the shell
         // would not come back.
@@ -279,7 +279,12 @@ impl Face {
         jobs.filter(|job| job.mine && job.state == JobState::Running).map(|job| job.id).collect()
     }
 
-    /// Running steps finish within the grace, or are cancelled after it; their job is paused. Who does not want to wait
+    /// Tells the services to end after the steps that run.
+    pub(super) async fn stop_services(&self) {
+        stop(&self.services, Stop::AfterStep).await;
+    }
+
+    /// Running steps, told to be the last, finish within the grace, or are cancelled after it; their job is paused. Who does not want to wait
     /// sends another signal. `hurry`: the terminal is gone.
     pub(super) async fn end_services(
         &mut self,
@@ -290,12 +295,11 @@ impl Face {
         let running = !self.running().is_empty();
         if running && !hurry {
             // A terminal that is gone cannot be told.
-            let _ = writeln!(
-                io::stderr(),
+            writer::say(format!(
                 "tenantui: running steps may finish within {} s, then they are cancelled; the job is paused and can be \
                  continued. Another signal (ctrl-c) cancels them now",
                 GRACE.as_secs()
-            );
+            ));
         }
         let services = &self.services;
         let ended = async {
@@ -305,7 +309,6 @@ impl Face {
         };
         tokio::pin!(ended);
         let grace = if running { GRACE } else { IDLE_GRACE };
-        stop(services, Stop::AfterStep).await;
         if !hurry {
             tokio::select! {
                 () = &mut ended => return,

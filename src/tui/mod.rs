@@ -18,3 +18,4 @@ mod state_folder;
 pub mod terminal;
 pub mod theme;
 pub mod widgets;
+mod writer;

@@ -24,8 +24,9 @@ use super::frame::FrameBackend;
 use super::memory::Memory;
 use super::signals::{Signals, Told};
 use super::state_folder::StateFolder;
-use super::terminal::{self, Screen, Vanished, Watchdog, Writer, Written};
+use super::terminal::{self, Screen, Vanished, Watchdog};
 use super::theme::Theme;
+use super::writer::{Writer, Written};
 use crate::config;
 use crate::fleet::{Fleet, JobContext};
 use crate::jobs::service::{Service, ServiceCommand};
@@ -108,7 +109,7 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
         begun,
         app,
         terminal: Terminal::new(FrameBackend::new(columns, rows))?,
-        writer: Writer::start(told)?,
+        writer: Writer::start(screen.active(), told)?,
         outbox: Vec::new(),
         last_frame: None,
         urgent: true,
@@ -141,6 +142,8 @@ pub async fn run(input: RunInput) -> Result<Exit, RunError> {
         face.resized();
     }
     let ended = face.go(&mut sources).await;
+    // First: a terminal that takes nothing holds up its own way back, and nothing else.
+    face.stop_services().await;
     face.screen.leave();
     let kept = face.keep(memory.fleet.as_deref());
     // The jobs are given their time whatever ended the loop; reading the terminal is over.
@@ -232,7 +235,7 @@ impl Face {
                 Some(()) = sources.vanished.recv() => return Ok(Ended::Vanished),
                 Some(written) = sources.written.recv() => match written {
                     Written::Done => self.arrived(&mut sources.events).await,
-                    Written::Gone(_) => return Ok(Ended::Vanished),
+                    Written::Gone => return Ok(Ended::Vanished),
                 },
                 event = next_event(&mut sources.events) => match event {
                     Some(Ok(event)) => self.terminal_event(event),

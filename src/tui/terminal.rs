@@ -1,13 +1,9 @@
-//! The terminal itself: raw mode, the alternate screen and their way back, the thread that writes frames, the watchdog
-//! for a terminal that vanishes.
-//!
-//! A frame is made in memory and written by a thread of its own, one at a time: a slow link drops frames and never
-//! holds up a key. Must not know what is drawn.
+//! The terminal itself: raw mode, the alternate screen and their way back, the watchdog for a terminal that vanishes.
+//! Must not know what is drawn.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -17,12 +13,9 @@ use crossterm::style::{Print, ResetColor};
 use crossterm::terminal::{
     Clear, ClearType as CrosstermClear, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
 };
-use tokio::sync::mpsc;
 
 use super::frame::put;
-
-/// How long leaving waits for a terminal that does not take bytes.
-const LEAVE_WAITS: Duration = Duration::from_millis(800);
+use super::writer::{LEAVE_WAITS, within, write_now};
 
 /// Whether the dashboard can be shown here.
 ///
@@ -44,7 +37,7 @@ pub fn usable() -> Result<(), &'static str> {
 /// What has to be put back, shared with the panic hook.
 #[derive(Debug)]
 struct Held {
-    active: AtomicBool,
+    active: Arc<AtomicBool>,
     mouse: bool,
     thread: ThreadId,
 }
@@ -55,8 +48,9 @@ impl Held {
         if self.active.swap(false, Ordering::SeqCst) {
             let mut bytes = Vec::new();
             leave_sequence(&mut bytes, self.mouse);
+            let write = move || write_now(&mut io::stdout().lock(), &bytes);
             // Without the terminal there is nothing to put back and nobody to tell.
-            let _ = write_within(bytes, LEAVE_WAITS);
+            let _ = within(LEAVE_WAITS, write);
             let _ = crossterm::terminal::disable_raw_mode();
         }
     }
@@ -75,7 +69,7 @@ impl Screen {
     /// # Errors
     /// When the terminal refuses.
     pub fn enter(mouse: bool) -> io::Result<Self> {
-        let held = Arc::new(Held { active: AtomicBool::new(false), mouse, thread: std::thread::current().id() });
+        let held = Arc::new(Held { active: Arc::default(), mouse, thread: std::thread::current().id() });
         let screen = Self { held };
         screen.take()?;
         screen.hook_panics();
@@ -105,6 +99,12 @@ impl Screen {
     /// Puts the terminal back.
     pub fn leave(&self) {
         self.held.restore();
+    }
+
+    /// Whether we have the terminal now: nothing but the way back is written once we do not.
+    #[must_use]
+    pub fn active(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.held.active)
     }
 
     fn hook_panics(&self) {
@@ -153,78 +153,6 @@ fn leave_sequence(bytes: &mut Vec<u8>, mouse: bool) {
     put(bytes, ResetColor);
     put(bytes, Show);
     put(bytes, LeaveAlternateScreen);
-}
-
-/// Writes from a thread, so that a terminal that takes nothing cannot hold us for ever.
-fn write_within(bytes: Vec<u8>, patience: Duration) -> io::Result<()> {
-    let (sender, receiver) = sync_channel(1);
-    std::thread::Builder::new().name("leave".to_owned()).spawn(move || {
-        let mut out = io::stdout().lock();
-        let written = out.write_all(&bytes).and_then(|()| out.flush());
-        // Nobody may be waiting any more.
-        let _ = sender.send(written);
-    })?;
-    receiver.recv_timeout(patience).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-}
-
-/// The thread that writes to the terminal: one piece at a time.
-#[derive(Debug)]
-pub struct Writer {
-    pieces: SyncSender<Vec<u8>>,
-    in_flight: bool,
-}
-
-/// What became of a piece.
-#[derive(Debug)]
-pub enum Written {
-    /// The terminal took it.
-    Done,
-    /// The terminal is gone.
-    Gone(io::Error),
-}
-
-impl Writer {
-    /// Starts the thread; what becomes of each piece is told through `told`.
-    ///
-    /// # Errors
-    /// When no thread can be started.
-    pub fn start(told: mpsc::UnboundedSender<Written>) -> io::Result<Self> {
-        let (pieces, receiver): (SyncSender<Vec<u8>>, Receiver<Vec<u8>>) = sync_channel(1);
-        std::thread::Builder::new().name("screen".to_owned()).spawn(move || {
-            for piece in receiver {
-                let mut out = io::stdout().lock();
-                let outcome = match out.write_all(&piece).and_then(|()| out.flush()) {
-                    Ok(()) => Written::Done,
-                    Err(error) => Written::Gone(error),
-                };
-                drop(out);
-                if told.send(outcome).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { pieces, in_flight: false })
-    }
-
-    /// Whether the terminal still works on the last piece.
-    #[must_use]
-    pub const fn is_busy(&self) -> bool {
-        self.in_flight
-    }
-
-    /// Sends a piece. Whether it was taken: not while another one is in flight.
-    pub fn send(&mut self, piece: Vec<u8>) -> bool {
-        if self.in_flight || self.pieces.try_send(piece).is_err() {
-            return false;
-        }
-        self.in_flight = true;
-        true
-    }
-
-    /// The piece in flight has arrived.
-    pub const fn arrived(&mut self) {
-        self.in_flight = false;
-    }
 }
 
 /// Watches for a terminal that vanishes without a signal: closed SSH under sudo, a killed tmux. crossterm would

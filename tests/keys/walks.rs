@@ -15,6 +15,7 @@ use tenantui::tui::app::command::Command;
 use tenantui::tui::app::event::Event;
 
 use super::desk::{Desk, context, database, job, tenant};
+use crate::faults::{Dice, count, report};
 
 /// Something that happens.
 #[derive(Debug, Clone)]
@@ -153,4 +154,94 @@ proptest! {
         desk.draw();
         desk.keys("jkG");
     }
+}
+
+/// Keys for walks that go on for long: what opens, chooses, types and confirms.
+const STEPS: [&str; 44] = [
+    "j",
+    "k",
+    "<Down>",
+    "<Up>",
+    "<Enter>",
+    "<Enter>",
+    "<Enter>",
+    "<Enter>",
+    "<Tab>",
+    "<Tab>",
+    "<Tab>",
+    "<S-Tab>",
+    "<Esc>",
+    "<Space>",
+    "a",
+    "v",
+    "u",
+    "1",
+    "2",
+    "3",
+    "M",
+    "M",
+    "N",
+    "D",
+    "U",
+    "R",
+    "X",
+    "P",
+    "C",
+    "T",
+    "K",
+    "F",
+    "W",
+    "/ac<Enter>",
+    ":suspend<Enter>",
+    ":purge<Enter>",
+    ":repair<Enter>",
+    ":rename<Enter>",
+    ":drop<Enter>",
+    "acme",
+    "migrate 2",
+    "tenant_acme",
+    "y",
+    "i",
+];
+
+/// Walks of 25 steps, one after the other in the same dashboard, so that each begins somewhere else. Whether any wrote
+/// without leave, by number; and how many dialogs were opened.
+fn walks(dice: &mut Dice, environment: Environment, number: usize) -> (usize, usize) {
+    let mut desk = Desk::new(environment);
+    let (mut writes, mut dialogs) = (0, 0);
+    for _ in 0..number {
+        let mut script = Vec::new();
+        for _ in 0..25 {
+            let step = STEPS[dice.below(STEPS.len())];
+            script.push(step);
+            // No picture is made, but the dashboard believes that it was seen: dialogs take nothing before.
+            desk.keys_ahead(step);
+            desk.app.frame_made();
+            desk.app.frame_shown();
+            dialogs += usize::from(desk.app.state().dialog.is_some());
+        }
+        let locked = desk.app.state().lock.open_until.is_none();
+        let commands = std::mem::take(&mut desk.commands);
+        let writing: Vec<&Command> = commands.iter().filter(|command| command.writes()).collect();
+        assert!(environment != Environment::Production || locked, "nothing of it opens the lock: {script:?}");
+        assert!(environment != Environment::Production || writing.is_empty(), "{script:?} led to {writing:?}");
+        writes += writing.len();
+    }
+    (writes, dialogs)
+}
+
+/// `TENANTUI_FAULTS_APP_WALKS=10000` takes ten thousand; the seed that is printed repeats them.
+#[test]
+fn many_walks_with_the_lock_closed_write_nothing_and_with_it_open_they_would() {
+    let number = count("app_walks", 500);
+    let mut dice = Dice::new("walks through the dashboard");
+    let (writes, dialogs) = walks(&mut dice, Environment::Production, number);
+    assert_eq!(writes, 0);
+    assert!(dialogs > number, "{dialogs} steps in dialogs");
+    let (writes, _) = walks(&mut dice, Environment::Development, number / 5);
+    assert!(writes > 0, "the same walks write where writing is allowed");
+    report(
+        "walks with the lock closed",
+        &format!("{number}, {dialogs} steps within dialogs: 0 writes ({writes} with it open)"),
+    );
 }

@@ -9,10 +9,12 @@
 
 #![allow(dead_code, reason = "each test module uses its part of the harness")]
 
+pub mod hostile;
 pub mod picture;
 pub mod proxy;
 pub mod relay;
 pub mod standby;
+pub mod tty;
 pub mod victim;
 
 use std::future::Future;

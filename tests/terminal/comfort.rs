@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{NOBODY, PATIENCE, Tty};
+use super::NOBODY;
+use crate::support::tty::{PATIENCE, Tty};
 use crate::support::wait_until;
 
 /// A run in this home.

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{PATIENCE, Tty};
+use super::slow::fill;
 use crate::cli_fleet::Fleet;
+use crate::support::tty::{PATIENCE, STUCK, Tty};
 use crate::support::wait_until;
 use crate::worker::{asleep, job, orphan, whole};
 
@@ -174,4 +175,20 @@ fn ctrl_z_says_that_the_job_stands_still_and_fg_goes_on_with_it() {
     tty.type_keys("q");
     assert_eq!(tty.exit_code(PATIENCE), 0);
     tty.assert_restored(&modes);
+}
+
+/// A terminal that takes nothing (a connection that hangs) holds up neither the step nor its end: what would be said on
+/// the screen that is given back is given up.
+#[test]
+fn a_terminal_that_takes_nothing_does_not_hold_up_the_end() {
+    let fleet = paused(3);
+    let (mut tty, _) = running(&fleet, None, &[]);
+    tty.pace(STUCK);
+    tty.resize(200, 50);
+    fill(&mut tty);
+    let begun = Instant::now();
+    tty.signal("TERM");
+    assert_eq!(tty.exit_code(PATIENCE), 143);
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert_waits(&fleet, 1);
 }

@@ -60,25 +60,40 @@ pub fn header(state: &mut State) -> bool {
         .or_else(|| state.latest.databases.first().map(|database| database.name.clone()));
     state.header.database = name;
     let (latency, age, writes) = match state.header_database() {
-        None => (None, DataAge::Never, Writes::Locked),
-        Some(view) => (
-            latency(before.latency_ms.filter(|_| before.database == state.header.database), &view.link),
-            age(state, view),
-            writes(state, view),
-        ),
+        None => ((None, None), DataAge::Never, Writes::Locked),
+        Some(view) => {
+            let shown = before.latency_ms.filter(|_| before.database == state.header.database);
+            let since = before.latency_differs_since;
+            (latency(shown, since, state.now.elapsed, &view.link), age(state, view), writes(state, view))
+        }
     };
-    state.header.latency_ms = latency;
+    (state.header.latency_ms, state.header.latency_differs_since) = latency;
     state.header.age = age;
     state.header.writes = writes;
+    // Not to be seen.
+    let before = Header { latency_differs_since: state.header.latency_differs_since, ..before };
     state.header != before
 }
 
-/// A latency that wavers is not redrawn: only one that doubled or halved, and that by 5 ms at least.
-fn latency(shown: Option<u32>, link: &LinkState) -> Option<u32> {
-    let LinkState::Up { latency_ms } = link else { return None };
-    let Some(shown) = shown else { return Some(*latency_ms) };
+/// How long a latency has to be another one before it is shown.
+const LASTING: Duration = Duration::from_secs(10);
+
+/// The latency to show, and since when it has been another one. One that wavers is not redrawn: only one that doubled or
+/// halved, by 5 ms at least, and stayed so. A busy machine is slow for a moment all the time.
+fn latency(
+    shown: Option<u32>,
+    since: Option<Duration>,
+    now: Duration,
+    link: &LinkState,
+) -> (Option<u32>, Option<Duration>) {
+    let LinkState::Up { latency_ms } = link else { return (None, None) };
+    let Some(shown) = shown else { return (Some(*latency_ms), None) };
     let (low, high) = (shown.min(*latency_ms), shown.max(*latency_ms));
-    Some(if high - low >= 5 && high >= low * 2 { *latency_ms } else { shown })
+    if high - low < 5 || high < low * 2 {
+        return (Some(shown), None);
+    }
+    let since = since.unwrap_or(now);
+    if now.saturating_sub(since) < LASTING { (Some(shown), Some(since)) } else { (Some(*latency_ms), None) }
 }
 
 fn seconds_since(state: &State, at: jiff::Timestamp) -> u64 {
@@ -211,9 +226,13 @@ mod tests {
     #[test]
     fn a_wavering_latency_stays() {
         let up = |latency_ms| LinkState::Up { latency_ms };
-        assert_eq!(latency(Some(12), &up(14)), Some(12));
-        assert_eq!(latency(Some(1), &up(3)), Some(1));
-        assert_eq!(latency(Some(12), &up(40)), Some(40));
-        assert_eq!(latency(Some(12), &LinkState::Connecting), None);
+        let at = Duration::from_secs;
+        assert_eq!(latency(None, None, at(7), &up(3)), (Some(3), None), "the first is shown at once");
+        assert_eq!(latency(Some(12), Some(at(1)), at(60), &up(14)), (Some(12), None));
+        assert_eq!(latency(Some(1), None, at(60), &up(3)), (Some(1), None));
+        assert_eq!(latency(Some(12), None, at(60), &up(40)), (Some(12), Some(at(60))), "not for a moment");
+        assert_eq!(latency(Some(12), Some(at(60)), at(69), &up(90)), (Some(12), Some(at(60))));
+        assert_eq!(latency(Some(12), Some(at(60)), at(70), &up(40)), (Some(40), None));
+        assert_eq!(latency(Some(12), None, at(60), &LinkState::Connecting), (None, None));
     }
 }

@@ -329,6 +329,8 @@ pub struct Header {
     pub database: Option<DatabaseName>,
     /// Its latency as shown: changes only when it really changes, so that an idle screen stays still.
     pub latency_ms: Option<u32>,
+    /// Since when the latency has been another one than the one that is shown, on the clock of the dashboard.
+    pub latency_differs_since: Option<Duration>,
     /// The age of the data, in steps.
     pub age: DataAge,
     /// Writing there.

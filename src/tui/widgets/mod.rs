@@ -10,7 +10,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::Theme;
-use crate::text::{fit, is_unsafe, width};
+use crate::text::{cells, fit, is_unsafe, width};
 
 pub mod bars;
 pub mod boxes;
@@ -51,8 +51,8 @@ pub fn put(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Styl
         return x;
     }
     let mut at = x;
-    for grapheme in text.graphemes(true) {
-        let cells = columns(grapheme.width().min(2));
+    for (symbol, cells) in cells(text) {
+        let cells = columns(cells);
         if at.saturating_add(cells) > area.width {
             break;
         }
@@ -62,7 +62,7 @@ pub fn put(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Styl
         }
         let (left, top) = (area.x + at, area.y + y);
         if let Some(cell) = buf.cell_mut(Position::new(left, top)) {
-            cell.set_symbol(grapheme).set_style(style);
+            cell.set_symbol(symbol).set_style(style);
         }
         if cells == 2
             && let Some(cell) = buf.cell_mut(Position::new(left + 1, top))

@@ -1,0 +1,197 @@
+//! The flows of an operator's day in the real program against real servers: to find a tenant, to see why it is behind, to
+//! deal with a migration that failed, to drop a tenant and bring it back, to lose the link. Provisioning and a rollout
+//! with a canary are in the test of the demo.
+
+use std::time::Duration;
+
+use super::bytes::{configure, dashboard};
+use super::exports;
+use crate::cli_fleet::Fleet;
+use crate::support::tty::{PATIENCE, Tty};
+use crate::support::{own_pg, tcp, wait_until};
+
+/// What was sent to the terminal's clipboard last.
+pub fn clipboard(tty: &Tty) -> Option<String> {
+    use std::io::Read as _;
+    let bytes = tty.bytes();
+    let at = bytes.windows(7).rposition(|part| part == b"\x1b]52;c;")? + 7;
+    let rest = &bytes[at..];
+    let end = rest.iter().position(|byte| *byte == 0x1b || *byte == 7)?;
+    let mut text = String::new();
+    Decoder { digits: &rest[..end] }.take(1 << 20).read_to_string(&mut text).expect("UTF-8");
+    Some(text)
+}
+
+/// Base64, as OSC 52 has it.
+struct Decoder<'a> {
+    digits: &'a [u8],
+}
+
+impl std::io::Read for Decoder<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let mut written = 0;
+        while out.len() - written >= 3 && !self.digits.is_empty() {
+            let (four, rest) = self.digits.split_at(self.digits.len().min(4));
+            self.digits = rest;
+            let value = |digit: &u8| match digit {
+                b'A'..=b'Z' => u32::from(digit - b'A'),
+                b'a'..=b'z' => u32::from(digit - b'a') + 26,
+                b'0'..=b'9' => u32::from(digit - b'0') + 52,
+                b'+' => 62,
+                b'/' => 63,
+                _ => 0,
+            };
+            let word = four.iter().fold(0, |sum, digit| sum << 6 | value(digit));
+            let padding = four.iter().filter(|digit| **digit == b'=').count();
+            out[written..written + 3].copy_from_slice(&word.to_be_bytes()[1..]);
+            written += 3 - padding;
+        }
+        Ok(written)
+    }
+}
+
+fn esc(tty: &mut Tty) {
+    tty.type_keys("\u{1b}");
+    // With what follows it, it would be a key with Alt.
+    tty.wait_until_quiet(Duration::from_millis(150));
+}
+
+#[test]
+fn found_read_failed_and_reported() {
+    let fleet = Fleet::new();
+    fleet.init();
+    fleet.file("20260501000000-again", "alter table notes add column author text;");
+    configure(&fleet, "development");
+    let mut tty = dashboard(&fleet, 80, 24, &[]);
+    // 1: from anywhere, by what is known of it.
+    tty.type_keys("/acm\r");
+    tty.wait_for("1/1");
+    esc(&mut tty);
+    tty.type_keys("2");
+    tty.wait_for("> Migrations");
+    tty.type_keys(":acme\r");
+    tty.wait_for("Tenants > acme");
+    esc(&mut tty);
+    // 2: why it is behind, and what it lacks.
+    tty.type_keys("1:behind\r");
+    tty.wait_for("filter");
+    tty.type_keys("/acme\r");
+    tty.wait_for("1/1");
+    tty.type_keys("\r");
+    tty.wait_for("2 behind");
+    tty.wait_for("Why:");
+    tty.type_keys("\t");
+    tty.wait_for("pending");
+    tty.type_keys("Gi");
+    tty.wait_for("alter table notes add column author text;");
+    esc(&mut tty);
+    // 6: it fails, with one message; the card says why; the report is copied.
+    tty.type_keys("M");
+    tty.wait_for("Migrate");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.type_keys("\t\t\t\t\r");
+    tty.wait_for("1 failed");
+    tty.type_keys("1");
+    tty.wait_for("failed 1");
+    tty.type_keys("\r");
+    tty.wait_for("What next");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    assert!(tty.text().contains("42701"), "{}", tty.text());
+    tty.type_keys("y");
+    wait_until(PATIENCE, "a report", || clipboard(&tty).is_some_and(|text| text.contains("42701")));
+    let report = clipboard(&tty).expect("copied");
+    assert!(report.contains("acme") && report.contains("20260501000000"), "{report}");
+    // The file is mended; R on the card tries again.
+    fleet.file("20260501000000-again", "alter table notes add column again text;");
+    tty.type_keys("K");
+    tty.wait_for("Skip");
+    tty.type_keys("mended by hand");
+    tty.type_keys("\r");
+    wait_until(PATIENCE, "the decision", || {
+        fleet.database.value("select count(*) from tenantui.audit where action like '%skip%'") != "0"
+    });
+    tty.type_keys("q");
+    assert_eq!(tty.exit_code(PATIENCE), 0);
+}
+
+#[test]
+fn suspended_dropped_brought_back_and_purged() {
+    let fleet = Fleet::new();
+    fleet.init();
+    configure(&fleet, "production");
+    let status = |fleet: &Fleet| fleet.database.value("select status from public.tenants where slug = 'beta-two'");
+    let is_there = |fleet: &Fleet, schema: &str| {
+        fleet.database.value(&format!("select count(*) from pg_namespace where nspname like '{schema}'")) == "1"
+    };
+    let mut tty = dashboard(&fleet, 100, 30, &[]);
+    tty.type_keys("/beta-two\r");
+    tty.wait_for("1/1");
+    tty.type_keys("D");
+    tty.wait_for("W opens them");
+    tty.type_keys("W");
+    tty.wait_for("production");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.type_keys("production\r");
+    tty.wait_for("WRITES ON");
+    // Not before it is suspended.
+    tty.type_keys("D");
+    tty.wait_for("suspend");
+    esc(&mut tty);
+    tty.type_keys(":suspend\r");
+    tty.wait_for("write the status: suspended");
+    assert!(!tty.text().contains('\u{202e}'), "the name is shown harmlessly");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.type_keys("\t\t\r");
+    wait_until(PATIENCE, "the status", || status(&fleet) == "suspended");
+    tty.wait_for("suspend done");
+    tty.type_keys("D");
+    tty.wait_for("Type the schema name");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.type_keys("tenant_beta\r");
+    tty.wait_for("does not match");
+    tty.type_keys("_two\r");
+    wait_until(PATIENCE, "the trash", || is_there(&fleet, "zz_dropped_%_tenant_beta_two"));
+    tty.wait_for("drop done");
+    assert_eq!(status(&fleet), "deleted");
+    tty.wait_until_quiet(Duration::from_millis(1_500));
+    tty.type_keys("U");
+    tty.wait_for("Restore");
+    tty.wait_until_quiet(Duration::from_millis(500));
+    tty.type_keys("\t\t\r");
+    wait_until(PATIENCE, "the tenant", || is_there(&fleet, "tenant_beta_two"));
+    tty.wait_for("undrop done");
+    assert_eq!(status(&fleet), "suspended");
+    tty.type_keys("q");
+    assert_eq!(tty.exit_code(PATIENCE), 0);
+}
+
+#[test]
+fn a_lost_link_leaves_the_screen_and_comes_back() {
+    let mut pg = own_pg(tcp());
+    let fleet = Fleet::on(pg.database("flows"));
+    fleet.init();
+    configure(&fleet, "development");
+    // These servers do not wait for their disk.
+    fleet.database.sql("checkpoint");
+    let mut tty = dashboard(&fleet, 100, 30, &[]);
+    pg.server.stop(true);
+    tty.wait_for("LINK LOST");
+    tty.wait_for("Showing what was known");
+    // What reads only what is known goes on; what would write says why not.
+    tty.type_keys("/acme\r");
+    tty.wait_for("1/1");
+    let folder = tty.folder.path().to_owned();
+    tty.type_keys("ec");
+    wait_until(PATIENCE, "the export", || exports(&folder) == 1);
+    tty.type_keys("M");
+    tty.wait_for("no link");
+    esc(&mut tty);
+    pg.server.start_again(&pg.home).expect("started");
+    tty.wait_for("back after");
+    tty.wait_for("link ok");
+    tty.type_keys("M");
+    tty.wait_for("Migrate");
+    esc(&mut tty);
+    tty.type_keys("q");
+    assert_eq!(tty.exit_code(PATIENCE), 0);
+}
