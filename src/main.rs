@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use tenantui::cli::args::Arguments;
 use tenantui::cli::exit::{Failure, Outcome, Status};
 use tenantui::cli::keymap::KeyLine;
 use tenantui::cli::{self, Dashboard};

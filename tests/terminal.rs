@@ -159,6 +159,8 @@ fn the_demo_is_filtered_provisioned_and_migrated_by_keyboard() {
     tty.wait_for(" ok ");
     tty.type_keys("N");
     tty.wait_for("New tenant");
+    // What is typed before the dialog can be read is not for it.
+    tty.wait_until_quiet(Duration::from_millis(300));
     tty.type_keys("Blue Fox Ltd");
     tty.wait_for("blue-fox-ltd");
     tty.type_keys("\t\t\t\t\t");
@@ -167,8 +169,12 @@ fn the_demo_is_filtered_provisioned_and_migrated_by_keyboard() {
     wait_until(Duration::from_secs(60), "the new tenant under the cursor", || {
         tty.text().lines().any(|line| line.contains('>') && line.contains("blue-fox-l"))
     });
-    tty.type_keys("/blufox\r");
+    tty.type_keys("/blufox");
     wait_until(PATIENCE, "one tenant", || tty.text().contains("1/1"));
+    tty.type_keys("\r");
+    tty.wait_for("Tenants > blue-fox-ltd");
+    tty.type_keys("\u{1b}");
+    wait_until(PATIENCE, "the list of one", || tty.text().contains("1/1") && !tty.text().contains("> Tenants >"));
     tty.type_keys("\u{1b}");
     // Esc and what follows would be one key with Alt, if they came together.
     wait_until(PATIENCE, "all tenants again", || !tty.text().contains("1/1"));

@@ -1,7 +1,7 @@
 //! How the servers are at this moment, and what the tenants on the screen do: read only while somebody looks, on sessions
 //! of its own that are closed when nobody does. An idle dashboard asks nothing of all this.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -84,6 +84,16 @@ fn is_first(watched: &Watched, seen: &Seen) -> bool {
         || watched.tenants.iter().any(|key| seen.activity.get(key).is_none_or(|one| one.read.is_none()))
 }
 
+/// The tenants of one database that are looked at.
+#[derive(Default)]
+struct Looked {
+    /// With their schemas' oids.
+    schemas: Vec<(TenantKey, u32)>,
+    /// What their ledgers are called. The fleet's own reading of those is no activity of a tenant, and would move every
+    /// idle screen.
+    ledgers: BTreeSet<Arc<str>>,
+}
+
 impl Desk {
     /// One look at everything that is looked at.
     async fn look(&self, watched: &Watched, places: &mut HashMap<DatabaseName, Place>, before: &Seen) -> Seen {
@@ -97,13 +107,13 @@ impl Desk {
         let mut activity: BTreeMap<TenantKey, Activity> = BTreeMap::new();
         for target in &self.targets {
             let name = &target.config.name;
-            let tenants = self.schemas(watched, name);
-            if tenants.is_empty() {
+            let looked = self.schemas(watched, name);
+            if looked.schemas.is_empty() {
                 continue;
             }
             let Some(place) = self.place(places, name) else { continue };
             let standby = self.snapshots.borrow().database(name).is_some_and(|view| view.server.replica().is_some());
-            match rows(place, &tenants, &before.activity, standby).await {
+            match rows(place, &looked, &before.activity, standby).await {
                 Ok(read) => activity.extend(read),
                 // Their column says that nothing is known of them.
                 Err(error) => tracing::warn!("{name}: what tenants do could not be read: {error}"),
@@ -116,19 +126,19 @@ impl Desk {
     }
 
     /// The tenants of a database that are looked at and have a schema.
-    fn schemas(&self, watched: &Watched, database: &DatabaseName) -> Vec<(TenantKey, u32)> {
+    fn schemas(&self, watched: &Watched, database: &DatabaseName) -> Looked {
         let snapshot = self.snapshots.borrow();
-        let wanted = watched.tenants.iter().filter(|key| key.database == *database);
-        if wanted.clone().next().is_none() {
-            return Vec::new();
+        let wanted: HashSet<&TenantKey> = watched.tenants.iter().filter(|key| key.database == *database).collect();
+        let mut looked = Looked::default();
+        if wanted.is_empty() {
+            return looked;
         }
-        let oids: HashMap<&TenantKey, u32> = snapshot
-            .tenants
-            .iter()
-            .filter(|tenant| tenant.key.database == *database)
-            .filter_map(|tenant| Some((&tenant.key, tenant.schema_oid?)))
-            .collect();
-        wanted.filter_map(|key| Some((key.clone(), *oids.get(key)?))).collect()
+        for tenant in snapshot.tenants.iter().filter(|tenant| wanted.contains(&tenant.key)) {
+            let Some(oid) = tenant.schema_oid else { continue };
+            looked.schemas.push((tenant.key.clone(), oid));
+            looked.ledgers.extend(tenant.ledger.reading().map(|ledger| Arc::clone(&ledger.table)));
+        }
+        looked
     }
 
     /// The place of a database whose link is up. Where it is not, the database's own task is at it.
@@ -229,16 +239,17 @@ async fn of_server(
 /// What these tenants do, from their counters now and those of the reading before.
 async fn rows(
     place: &mut Place,
-    tenants: &[(TenantKey, u32)],
+    looked: &Looked,
     known: &BTreeMap<TenantKey, Activity>,
     standby: bool,
 ) -> Result<BTreeMap<TenantKey, Activity>, QueryError> {
-    let oids: Vec<u32> = tenants.iter().map(|(_, oid)| *oid).collect();
-    let read: HashMap<u32, Rows> = vitals::activity(place.session.reader().await?, &oids).await?.into_iter().collect();
+    let oids: Vec<u32> = looked.schemas.iter().map(|(_, oid)| *oid).collect();
+    let reader = place.session.reader().await?;
+    let read: HashMap<u32, Rows> = vitals::activity(reader, &oids, &looked.ledgers).await?.into_iter().collect();
     let now = Instant::now();
     let mut counters = HashMap::new();
     let mut activity = BTreeMap::new();
-    for (key, oid) in tenants {
+    for (key, oid) in &looked.schemas {
         // A schema without tables has no counters, and does nothing.
         let rows = read.get(oid).copied().unwrap_or_default();
         let before = place.rows.get(key);

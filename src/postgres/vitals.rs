@@ -1,7 +1,10 @@
 //! Reads how a server is at this moment: a handful of statements in one message, bounded in rows, and none that looks at
 //! relations of tenants.
 
-use super::bind::{bind, oid_array};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::bind::{bind, oid_array, text_array};
 use super::session::{QueryError, Reader, TextRow};
 use crate::model::vitals::{
     Catalog, Facts, LockSession, LockWait, OpenTransaction, Rows, SessionGroup, Totals, TransactionKind, Vitals, tree,
@@ -234,15 +237,21 @@ fn catalogs(vitals: &mut Vitals, rows: &[TextRow]) -> Result<(), QueryError> {
     Ok(())
 }
 
-/// Rows read and written in these schemas since the statistics were reset, by their oids. A schema without tables is absent.
+/// Rows read and written in these schemas since the statistics were reset, by their oids. A schema without tables is
+/// absent. Tables of the names `ledgers` do not count.
 ///
 /// # Errors
 /// When the catalog cannot be read or the link breaks.
-pub async fn activity(reader: &Reader, schemas: &[u32]) -> Result<Vec<(u32, Rows)>, QueryError> {
+pub async fn activity(
+    reader: &Reader,
+    schemas: &[u32],
+    ledgers: &BTreeSet<Arc<str>>,
+) -> Result<Vec<(u32, Rows)>, QueryError> {
     if schemas.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = reader.rows(&bind(ACTIVITY, &[("oids", &oid_array(schemas))])).await?;
+    let values = [("oids", oid_array(schemas)), ("ledgers", text_array(ledgers))];
+    let rows = reader.rows(&bind(ACTIVITY, &values.each_ref().map(|(name, value)| (*name, value.as_str())))).await?;
     let one = |row: &TextRow| -> Result<Option<(u32, Rows)>, QueryError> {
         let Some(oid) = row.parse(0)? else { return Ok(None) };
         Ok(Some((oid, Rows { read: number(row, 1)?.unwrap_or(0), written: number(row, 2)?.unwrap_or(0) })))

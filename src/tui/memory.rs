@@ -1,7 +1,6 @@
 //! The dashboard's beginning and end: how the fleet was looked at the last time, what is kept of this time, and the line
 //! that is left on the terminal.
 
-use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -10,6 +9,7 @@ use super::app::event::Event;
 use super::face::Face;
 use super::kept::{KeptView, fleet_key};
 use super::state_folder::StateFolder;
+use super::writer;
 use crate::config;
 use crate::model::job::JobEvent;
 use crate::text::{Untrusted, sanitise};
@@ -70,10 +70,9 @@ impl Face {
                 let _ = self.app.update(super::face::now(self.begun), Event::Job(event));
             }
         }
-        // A terminal that is gone cannot be told.
         if let Err(why) = kept {
-            let _ = writeln!(io::stderr(), "tenantui: how you looked at the fleet is not kept: {}", sanitise(&why));
+            writer::say(format!("tenantui: how you looked at the fleet is not kept: {}", sanitise(&why)));
         }
-        let _ = writeln!(io::stderr(), "tenantui: {}", self.app.farewell());
+        writer::say(format!("tenantui: {}", self.app.farewell()));
     }
 }

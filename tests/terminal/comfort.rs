@@ -114,7 +114,7 @@ fn a_terminal_has_no_more_colours_than_it_says() {
         tty.wait_for_screen();
         tty.type_keys("q");
         tty.exit_code(PATIENCE);
-        let bytes = tty.output.lock().expect("not poisoned").clone();
+        let bytes = tty.bytes();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         (text.contains("8;2;"), text.contains("8;5;"), text.contains("\u{1b}[97") || text.contains("\u{1b}[30;"))
     };

@@ -59,10 +59,12 @@ fn the_readmes_pictures_show_a_fleet_a_plan_and_its_job() {
     tty.wait_until_quiet(Duration::from_millis(500));
     picture(&tty, "screenshot");
     tty.type_keys("\r");
-    tty.wait_for("Why:");
+    tty.wait_for("exact");
     tty.wait_until_quiet(Duration::from_millis(700));
     picture(&tty, "tenant");
     tty.resize(200, 50);
+    // A key that comes with a change of size may wait for the next one.
+    tty.wait_for("every 5s");
     tty.type_keys("\u{1b}");
     tty.wait_for("TENANT");
     tty.wait_for("/60");

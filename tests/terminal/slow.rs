@@ -102,7 +102,8 @@ fn leaving_waits_for_no_frame_and_gives_the_terminal_back() {
         tty.wait_for("data live");
         tty.pace(STUCK);
         fill(&mut tty);
-        tty.pace(BAUD_9600);
+        // A pseudo-terminal lets its writer wait until 4 kB were read: at 9,600 baud that is all the time that leaving has.
+        tty.pace(12 * BAUD_9600);
         let begun = Instant::now();
         tty.type_keys("q");
         assert_eq!(tty.exit_code(PATIENCE), 0);

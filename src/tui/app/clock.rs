@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::event::Now;
-use super::state::{DataAge, Level, Screen, State, Writes};
+use super::state::{DataAge, Header, Level, Screen, State, Writes};
 use crate::model::fleet::DatabaseView;
 use crate::model::job::JobState;
 use crate::model::link::LinkState;
