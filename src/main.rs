@@ -7,7 +7,7 @@ use tenantui::cli::exit::{Failure, Outcome, Status};
 use tenantui::cli::keymap::KeyLine;
 use tenantui::cli::{self, Dashboard};
 use tenantui::config::surroundings::state_folder;
-use tenantui::tui::app::action::ACTIONS;
+use tenantui::tui::app::action::{ACTIONS, ActionInfo};
 use tenantui::tui::app::keymap::Keymap;
 use tenantui::tui::run::{self, RunError, RunInput};
 use tenantui::{fleet, jobs};
@@ -31,21 +31,16 @@ fn main() -> ExitCode {
 
 /// The embedded keys, with what the user's file changes.
 fn keymap(arguments: &Arguments) -> Result<Keymap, String> {
-    let keymap = match cli::keymap_file(&arguments.connection)? {
-        Some((text, file)) => Keymap::with_user(&text, &file),
-        None => Keymap::embedded(),
-    };
-    keymap.map_err(|error| error.to_string())
+    let user = cli::keymap_file(&arguments.connection)?;
+    user.map_or_else(Keymap::embedded, |(text, file)| Keymap::with_user(&text, &file))
+        .map_err(|error| error.to_string())
 }
 
 /// The dashboard's table of actions, for `keys`, the man page and the README.
 fn key_lines(keymap: &Keymap) -> Vec<KeyLine> {
-    let line = |info: &tenantui::tui::app::action::ActionInfo| KeyLine {
-        keys: keymap.keys_of(info.action),
-        section: info.action.section(),
-        name: info.name,
-        help: info.help,
-        writes: info.writes,
+    let line = |info: &ActionInfo| {
+        let (keys, section) = (keymap.keys_of(info.action), info.action.section());
+        KeyLine { keys, section, name: info.name, help: info.help, writes: info.writes }
     };
     ACTIONS.iter().map(line).collect()
 }
