@@ -65,6 +65,8 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// The SQLSTATE with which a standby cancels a read that is in the way of its replay.
 const RECOVERY_CONFLICT: &str = "40001";
+/// How long the replay is left alone before the second try.
+const AFTER_CONFLICT: Duration = Duration::from_millis(200);
 /// The SQLSTATE of a lock that was not to be had in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
@@ -154,6 +156,8 @@ impl Reader {
                     // The message may have opened a transaction of its own.
                     self.leave_transaction().await;
                 }
+                // The replay that cancelled it is behind and waits for nobody now.
+                tokio::time::sleep(AFTER_CONFLICT).await;
                 self.ask(sql, limit).await
             }
             answer => answer,

@@ -145,8 +145,12 @@ fn the_death_of_the_shell_lets_the_step_finish_and_pauses_the_job() {
 fn a_panic_of_the_jobs_worker_leaves_the_dashboard_whole_and_says_what_became_of_the_job() {
     let fleet = paused(60);
     let (mut tty, _) = running(&fleet, None, &[("TENANTUI_TEST_PANIC", "job")]);
-    tty.wait_for("the worker of job 1 failed");
     tty.wait_for("orphaned");
+    // The message line may show by now what follows from it.
+    tty.type_keys(":messages\r");
+    tty.wait_for("the worker of job 1 failed");
+    tty.type_keys("\u{1b}");
+    tty.wait_for("> Jobs");
     assert!(tty.screen().screen().alternate_screen());
     // Its session is cut: the server does not finish what nobody waits for.
     wait_until(Duration::from_secs(20), "the end of the step", || !asleep(&fleet));
