@@ -6,7 +6,7 @@ use super::bound::{PlanHash, StepIdentity};
 use super::gate;
 use super::orders::OrderError;
 use super::params::{
-    CommandRef, FORMAT, FileRef, LeftOutRef, Pace, Params, ProvisionParams, RegistryRef, RoleRef, SeedRef, hex,
+    CommandRef, FileRef, LeftOutRef, Pace, Params, ProvisionParams, RegistryRef, RoleRef, SeedRef, hex,
 };
 use super::service::{ImportOrder, MigrateOrder, ProvisionOrder, RollbackOrder};
 use crate::config;
@@ -152,13 +152,17 @@ fn params(plan: &Plan, tenants: &[TenantPlan], layout: &Layout, wait: bool, jobs
     let runs =
         |file: &MigrationFile| tenants.iter().any(|tenant| tenant.files.iter().any(|f| f.version == file.version));
     Params {
-        format: FORMAT,
         tool: Some(plan.tool.word().to_owned()),
         files: files.iter().filter(|file| runs(file)).map(|file| FileRef::of(file, plan.direction)).collect(),
         // The shared schema has nothing behind it.
         search_path_extra: if plan.shared { Vec::new() } else { extra(layout) },
         registry: RegistryRef::of(layout).filter(|_| !plan.shared),
-        pace: Pace {
+        left_out: plan.left_out.iter().map(left_out).collect(),
+        confirmed: Some(hex(&plan.sha256())),
+        shared: plan.shared,
+        ledger: plan.ledger.as_deref().map(str::to_owned),
+        command: plan.options.command.as_deref().map(CommandRef::of),
+        ..Params::of(Pace {
             parallel: plan.options.parallel,
             canary: u32::try_from(plan.canary).unwrap_or(0),
             batches: plan.options.batches.clone(),
@@ -166,18 +170,7 @@ fn params(plan: &Plan, tenants: &[TenantPlan], layout: &Layout, wait: bool, jobs
             max_failures: plan.options.max_failures,
             wait_after_canary: wait,
             ..pace(jobs)
-        },
-        left_out: plan.left_out.iter().map(left_out).collect(),
-        provision: Vec::new(),
-        role: None,
-        import: None,
-        seed: None,
-        siblings: Vec::new(),
-        confirmed: Some(hex(&plan.sha256())),
-        shared: plan.shared,
-        ledger: plan.ledger.as_deref().map(str::to_owned),
-        command: plan.options.command.as_deref().map(CommandRef::of),
-        life: None,
+        })
     }
 }
 
@@ -253,23 +246,16 @@ pub(super) fn provision(
     };
     let steps = provision.iter().flat_map(|tenant| making_steps(order, tenant, command.is_some())).collect();
     let params = Params {
-        format: FORMAT,
         tool: order.folder.as_ref().map(|folder| folder.tool.word().to_owned()),
         files: files.iter().map(|file| FileRef::of(file, Direction::Up)).collect(),
         search_path_extra: extra(&order.layout),
         registry: RegistryRef::of(&order.layout),
-        pace: pace(jobs),
-        left_out: Vec::new(),
         role: role(order).filter(|_| provision.iter().any(|tenant| tenant.role.is_some())),
         provision,
-        import: None,
         seed: order.seed.as_deref().map(SeedRef::of),
         siblings: order.siblings.clone(),
-        confirmed: None,
-        shared: false,
-        ledger: None,
         command: command.map(CommandRef::of),
-        life: None,
+        ..Params::of(pace(jobs))
     };
     Draft { kind: JobKind::Provision, scope, what, params, steps }
 }
@@ -321,23 +307,10 @@ pub(super) fn import(order: &ImportOrder, jobs: &config::Jobs) -> Result<Draft, 
     let schema_oid = tenant.schema_oid.ok_or_else(|| gate::refused("the tenant has no schema"))?;
     let has_row = tenant.key.local.starts_with("r:");
     let params = Params {
-        format: FORMAT,
-        tool: None,
-        files: Vec::new(),
         search_path_extra: extra(&order.layout),
         registry: RegistryRef::of(&order.layout).filter(|_| has_row),
-        pace: pace(jobs),
-        left_out: Vec::new(),
-        provision: Vec::new(),
-        role: None,
         import: Some((*order.plan).clone()),
-        seed: None,
-        siblings: Vec::new(),
-        confirmed: None,
-        shared: false,
-        ledger: None,
-        command: None,
-        life: None,
+        ..Params::of(pace(jobs))
     };
     let step = StepDraft {
         action: StepAction::Import,

@@ -329,6 +329,29 @@ impl CommandRef {
 }
 
 impl Params {
+    /// The parameters of a job of this pace, which says by name whatever else it has.
+    pub(super) const fn of(pace: Pace) -> Self {
+        Self {
+            format: FORMAT,
+            tool: None,
+            files: Vec::new(),
+            search_path_extra: Vec::new(),
+            registry: None,
+            pace,
+            left_out: Vec::new(),
+            provision: Vec::new(),
+            role: None,
+            seed: None,
+            import: None,
+            siblings: Vec::new(),
+            confirmed: None,
+            shared: false,
+            ledger: None,
+            command: None,
+            life: None,
+        }
+    }
+
     /// The JSON of the row.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use super::writes;
 use crate::jobs::draft::{Draft, StepDraft, pace};
 use crate::jobs::gate::{self, refused};
 use crate::jobs::orders::OrderError;
-use crate::jobs::params::{FORMAT, Params, RegistryRef, RowValue, Value};
+use crate::jobs::params::{Params, RegistryRef, RowValue, Value};
 use crate::jobs::preflight::{self, Allowed};
 use crate::jobs::service::{LifeOrder, NewTenant};
 use crate::layout::Registry;
@@ -29,23 +29,9 @@ pub(in crate::jobs) async fn make(
     let life = params(target, session, order, &now).await?;
     check_words(session, order, &life).await?;
     let params = Params {
-        format: FORMAT,
-        tool: None,
-        files: Vec::new(),
-        search_path_extra: Vec::new(),
         registry: RegistryRef::of(&order.request.layout),
-        pace: pace(&target.config.jobs),
-        left_out: Vec::new(),
-        provision: Vec::new(),
-        role: None,
-        seed: None,
-        import: None,
-        siblings: Vec::new(),
-        confirmed: None,
-        shared: false,
-        ledger: None,
-        command: None,
         life: Some(Box::new(life)),
+        ..Params::of(pace(&target.config.jobs))
     };
     let text = |name: &Option<Untrusted>| name.as_ref().map(|name| name.raw().to_owned());
     let schema = text(&now.schema).unwrap_or_else(|| now.tenant.slug.raw().to_owned());
