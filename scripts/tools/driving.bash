@@ -14,8 +14,32 @@ project() {
 in_each_tenant() {
     local slug
     for slug in "${slugs[@]}"; do
-        PGOPTIONS="-c search_path=tenant_$slug" DATABASE_URL=$(plain)"?sslmode=disable&options=-c%20search_path%3Dtenant_$slug" "$@"
+        PGOPTIONS="-c search_path=tenant_$slug" TENANTUI_SCHEMA=tenant_$slug \
+            DATABASE_URL=$(plain)"?sslmode=disable&options=-c%20search_path%3Dtenant_$slug" "$@"
     done
+}
+
+# recognised TOOL FOLDER VERSION APPLIED PENDING: what the tool made is told by its catalog and the folder's names, with
+# no word of the tool in the configuration.
+recognised() {
+    local tool=$1 folder=$2 slug
+    printf '[[database]]\nname = "test"\nurl = "%s?sslmode=disable"\n[database.migrations]\npath = "%s"\n%s\n' \
+        "$(plain)" "$folder" "${more:-}" >"$home/config.toml"
+    chmod 600 "$home/config.toml"
+    expect "the tool" "$tool" "$(psql -XAtq -d "$database" -v document="$(tui tenants --json)" <<<"SELECT (:'document')::json #>> '{databases,0,tool}'")"
+    for slug in "${slugs[@]}"; do
+        expect "$slug, by $tool" behind "$(field "$slug" state)"
+        expect "$slug, its version by $tool" "$3" "$(field "$slug" version)"
+        expect "$slug, applied by $tool" "$4" "$(field "$slug" applied)"
+        expect "$slug, pending for $tool" "$5" "$(field "$slug" pending)"
+    done
+}
+
+# Where node looks for the packages of the program NAME: beside the project's files.
+node_modules_of() {
+    local program
+    program=$(command -v "$1")
+    ln -s "${program%/.bin/"$1"}" node_modules
 }
 
 # The database's address without any aim.
@@ -48,7 +72,8 @@ caught() {
     echo "$said"
     [ "$status" != 0 ] || { echo "$1: it was not caught"; exit 1; }
     grep -q "$2" <<<"$said" || { echo "$1: caught, but not in these words: $2"; exit 1; }
-    expect "$1: tenants that were tried" 1 "$(query "SELECT count(*) FROM tenantui.step WHERE state NOT IN ('pending', 'done')")"
+    expect "$1: tenants that were tried" 1 "$(query "SELECT count(*) FROM tenantui.step
+        WHERE state NOT IN ('pending', 'done') AND job_id = (SELECT max(id) FROM tenantui.job)")"
     expect "$1: the job" paused "$(query 'SELECT state FROM tenantui.job ORDER BY id DESC LIMIT 1')"
     # Its place is needed for the next.
     tui job "$(query 'SELECT max(id) FROM tenantui.job')" cancel --yes
