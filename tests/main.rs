@@ -31,6 +31,7 @@ mod ledger_events;
 mod ledger_fleet;
 mod ledger_rows;
 mod ledger_runs;
+mod ledger_shapes;
 mod ledgers;
 mod life;
 mod link;

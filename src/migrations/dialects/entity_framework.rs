@@ -15,10 +15,11 @@ use crate::postgres::session::{QueryError, TextRow};
 
 pub(super) static DIALECT: Dialect = Dialect {
     tool: Tool::EntityFramework,
-    shapes: &[Shape::exactly(
-        &["__EFMigrationsHistory"],
-        &[("MigrationId", "varchar*"), ("ProductVersion", "varchar*")],
-    )],
+    shapes: &[
+        Shape::exactly(&["__EFMigrationsHistory"], &[("MigrationId", "varchar*"), ("ProductVersion", "varchar*")]),
+        // Where the application has all its names in snake_case.
+        Shape::exactly(&["__EFMigrationsHistory"], &[("migration_id", "varchar*"), ("product_version", "varchar*")]),
+    ],
     order: Order::Text,
     zeros_are_equal: false,
     gap: Gap::Applied,
@@ -29,8 +30,11 @@ pub(super) static DIALECT: Dialect = Dialect {
     writing: None,
 };
 
+/// The migration, by whichever column the ledger has.
+const ID: &str = "coalesce(to_jsonb(l) ->> 'MigrationId', to_jsonb(l) ->> 'migration_id')";
+
 fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
-    format!("SELECT string_agg(\"MigrationId\", '{SEPARATOR}') FROM {ledger}")
+    format!("SELECT string_agg({ID}, '{SEPARATOR}') FROM {ledger} l")
 }
 
 fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
@@ -38,7 +42,7 @@ fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError
 }
 
 fn history(ledger: &str) -> String {
-    format!("SELECT \"MigrationId\", NULL, NULL, false, NULL FROM {ledger} ORDER BY \"MigrationId\" COLLATE \"C\"")
+    format!("SELECT {ID}, NULL, NULL, false, NULL FROM {ledger} l ORDER BY {ID} COLLATE \"C\"")
 }
 
 /// `20250101120000_CreateUsers.cs`; the designer's part beside it is the same migration.

@@ -17,7 +17,11 @@ pub(super) static DIALECT: Dialect = Dialect {
     order: Order::AsListed,
     zeros_are_equal: false,
     gap: Gap::Applied,
-    companion: Some(&Shape::exactly(&["knex_migrations_lock"], &[("index", "int4"), ("is_locked", "int4")])),
+    // Before 0.16 the lock had no index.
+    companion: Some(&Shape {
+        optional: &["index"],
+        ..Shape::exactly(&["knex_migrations_lock"], &[("is_locked", "int4")])
+    }),
     lock: ToolLock::Row,
     reading: Reading { sql, parse, history, checksum: None, position_only: false },
     files: Some(FileRules::not_run(1, classify)),

@@ -10,10 +10,14 @@ use crate::postgres::session::{QueryError, TextRow};
 
 pub(super) static DIALECT: Dialect = Dialect {
     tool: Tool::Laravel,
-    shapes: &[Shape {
-        optional: &["migrated_at"],
-        ..Shape::exactly(&["migrations"], &[("id", "int"), ("migration", "varchar*"), ("batch", "int4")])
-    }],
+    shapes: &[
+        Shape {
+            optional: &["migrated_at"],
+            ..Shape::exactly(&["migrations"], &[("id", "int"), ("migration", "varchar*"), ("batch", "int4")])
+        },
+        // Before 5.4.
+        Shape::exactly(&["migrations"], &[("migration", "varchar*"), ("batch", "int4")]),
+    ],
     order: Order::AsListed,
     zeros_are_equal: false,
     gap: Gap::Applied,

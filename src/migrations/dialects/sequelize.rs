@@ -10,7 +10,11 @@ use crate::postgres::session::{QueryError, TextRow};
 
 pub(super) static DIALECT: Dialect = Dialect {
     tool: Tool::Sequelize,
-    shapes: &[Shape::exactly(&["SequelizeMeta"], &[("name", "varchar*")])],
+    // The times are there after `db:migrate:schema:timestamps:add`.
+    shapes: &[Shape {
+        optional: &["createdAt", "updatedAt"],
+        ..Shape::exactly(&["SequelizeMeta"], &[("name", "varchar*")])
+    }],
     order: Order::Text,
     zeros_are_equal: false,
     gap: Gap::Applied,
@@ -30,7 +34,7 @@ fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError
 }
 
 fn history(ledger: &str) -> String {
-    format!("SELECT name, NULL, NULL, false, NULL FROM {ledger} ORDER BY name COLLATE \"C\"")
+    format!("SELECT name, NULL, to_jsonb(l) ->> 'createdAt', false, NULL FROM {ledger} l ORDER BY name COLLATE \"C\"")
 }
 
 fn classify(path: &str) -> Class {

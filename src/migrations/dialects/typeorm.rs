@@ -14,7 +14,11 @@ use crate::postgres::session::{QueryError, TextRow};
 
 pub(super) static DIALECT: Dialect = Dialect {
     tool: Tool::TypeOrm,
-    shapes: &[Shape::exactly(&["migrations"], &[("id", "int"), ("timestamp", "int8"), ("name", "varchar*")])],
+    shapes: &[
+        Shape::exactly(&["migrations"], &[("id", "int"), ("timestamp", "int8"), ("name", "varchar*")]),
+        // Before 0.2.
+        Shape::exactly(&["migrations"], &[("timestamp", "int8"), ("name", "varchar*")]),
+    ],
     order: Order::AsListed,
     zeros_are_equal: false,
     gap: Gap::Applied,
@@ -28,8 +32,11 @@ pub(super) static DIALECT: Dialect = Dialect {
 /// Digits at the end of a class: milliseconds.
 const STAMP: usize = 13;
 
+/// In which order they came; the oldest ledgers have no id.
+const PLACE: &str = "l.\"timestamp\", (to_jsonb(l) ->> 'id')::bigint, l.name";
+
 fn sql(LedgerTables { ledger, .. }: &LedgerTables<'_>) -> String {
-    format!("SELECT string_agg(name, '{SEPARATOR}' ORDER BY \"timestamp\", id) FROM {ledger}")
+    format!("SELECT string_agg(name, '{SEPARATOR}' ORDER BY {PLACE}) FROM {ledger} l")
 }
 
 fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError> {
@@ -37,7 +44,7 @@ fn parse(rows: &[TextRow], interner: &mut Interner) -> Result<Parsed, QueryError
 }
 
 fn history(ledger: &str) -> String {
-    format!("SELECT name, NULL, NULL, false, NULL FROM {ledger} ORDER BY \"timestamp\", id")
+    format!("SELECT name, NULL, NULL, false, NULL FROM {ledger} l ORDER BY {PLACE}")
 }
 
 /// `1735732800000-CreateUsers.ts`.

@@ -15,10 +15,14 @@ use crate::text::Untrusted;
 
 pub(super) static DIALECT: Dialect = Dialect {
     tool: Tool::Yoyo,
-    shapes: &[Shape::at_least(
-        &["_yoyo_migration"],
-        &[("migration_hash", "varchar*"), ("migration_id", "varchar*"), ("applied_at_utc", "timestamp*")],
-    )],
+    shapes: &[
+        Shape::at_least(
+            &["_yoyo_migration"],
+            &[("migration_hash", "varchar*"), ("migration_id", "varchar*"), ("applied_at_utc", "timestamp*")],
+        ),
+        // Before 6.0; yoyo makes the other of it with its next run.
+        Shape::exactly(&["_yoyo_migration"], &[("id", "varchar*"), ("ctime", "timestamp*")]),
+    ],
     order: Order::AsListed,
     zeros_are_equal: false,
     gap: Gap::ByGraph,
@@ -29,13 +33,17 @@ pub(super) static DIALECT: Dialect = Dialect {
     writing: None,
 };
 
+/// The migration's name and time, by whichever columns the ledger has.
+const ID: &str = "coalesce(j ->> 'migration_id', j ->> 'id')";
+const AT: &str = "coalesce(j ->> 'applied_at_utc', j ->> 'ctime')::timestamp";
+
 fn sql(tables: &LedgerTables<'_>) -> String {
     let lock = tables.companion.map_or_else(
         || "NULL".to_owned(),
         |lock| format!("(SELECT concat(l.pid, '{FIELD}', l.ctime) FROM {lock} l LIMIT 1)"),
     );
     format!(
-        "SELECT string_agg(migration_id, '{SEPARATOR}' ORDER BY applied_at_utc, migration_id), {lock} FROM {}",
+        "SELECT string_agg({ID}, '{SEPARATOR}' ORDER BY {AT}, {ID}), {lock} FROM {} m, to_jsonb(m) AS j",
         tables.ledger
     )
 }
@@ -60,9 +68,7 @@ fn locked(lock: &str) -> Untrusted {
 }
 
 fn history(ledger: &str) -> String {
-    format!(
-        "SELECT migration_id, NULL, applied_at_utc, false, NULL FROM {ledger} ORDER BY applied_at_utc, migration_id"
-    )
+    format!("SELECT {ID}, NULL, {AT}, false, NULL FROM {ledger} m, to_jsonb(m) AS j ORDER BY {AT}, {ID}")
 }
 
 fn classify(path: &str) -> Class {
