@@ -15,6 +15,7 @@ pub mod lens;
 pub mod lexer;
 pub mod plan;
 pub mod seed;
+pub mod sequence;
 pub mod split;
 pub mod standing;
 pub mod unlock;

@@ -1,7 +1,6 @@
 //! `migrations`: the files, and how many tenants stand at each version.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -11,7 +10,7 @@ use crate::cli::exit::{Outcome, Status};
 use crate::cli::output::{self, Style, Table};
 use crate::cli::session::{self, Session};
 use crate::fleet::ReadOptions;
-use crate::migrations::dialects::{Order, dialect};
+use crate::migrations::sequence::Sequence;
 use crate::model::export::{Database, raw};
 use crate::model::fleet::Snapshot;
 use crate::model::ledger::Version;
@@ -101,9 +100,13 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
     }
     let has_files = database.files.is_some();
     let name = database.name.to_string();
+    // Newest first.
+    let files = database.files.iter().flat_map(|files| files.iter()).map(|file| &file.version);
+    let sequence = Sequence::new(database.tool, files, snapshot.tenants.iter().map(|tenant| &tenant.ledger));
+    let mut versions: Vec<(Version, Counts)> = versions.into_iter().collect();
+    versions.sort_by(|(a, _), (b, _)| sequence.compare(b, a));
     let mut rows: Vec<Row> = versions
         .into_iter()
-        .rev()
         .map(|(version, counts)| Row {
             mean_seconds: database.times.of(&version).map(StepTime::seconds),
             runs: database.times.of(&version).map_or(0, |time| time.runs),
@@ -118,14 +121,6 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
             notes: counts.notes.iter().map(|note| note.raw().to_owned()).collect(),
         })
         .collect();
-    if database.tool.is_some_and(|tool| dialect(tool).order == Order::AsListed) {
-        // Names that say nothing about the order: as the files come, and what is no file is newer.
-        let files = database.files.iter().flat_map(|files| files.iter());
-        let places: HashMap<String, usize> =
-            files.enumerate().map(|(at, file)| (file.version.raw().to_owned(), at)).collect();
-        let place = |row: &Row| row.version.as_ref().and_then(|version| places.get(version)).copied();
-        rows.sort_by_key(|row| Reverse(place(row).unwrap_or(usize::MAX)));
-    }
     if without > 0 {
         rows.push(Row {
             database: name,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{counts_for_versions, settle};
+use crate::migrations::sequence::Sequence;
 use crate::model::fleet::{DatabaseView, FileView, Snapshot};
 use crate::model::ledger::Version;
 use crate::text::{Untrusted, grouped};
@@ -24,7 +25,7 @@ pub fn migrations(state: &mut State) {
 /// The groups of one database, newest first, those without a version last.
 fn of_database(state: &State, database: &DatabaseView) -> Vec<VersionGroup> {
     let files = database.files.as_deref().unwrap_or_default();
-    // Files in the order of their folder (which is not always that of the versions), the rest before them.
+    // Files in the order of their folder, which is not always that of the versions.
     let place: BTreeMap<&Version, usize> =
         files.iter().enumerate().map(|(place, file)| (&file.version, place)).collect();
     let mut by_version: HashMap<Option<&Version>, Vec<usize>> = HashMap::new();
@@ -77,10 +78,13 @@ fn of_database(state: &State, database: &DatabaseView) -> Vec<VersionGroup> {
             }
         })
         .collect();
-    groups.sort_by(|a, b| {
-        let key =
-            |group: &VersionGroup| group.version.as_ref().map(|version| (place.get(version).copied(), version.clone()));
-        key(b).cmp(&key(a))
+    let ledgers = state.snapshot.tenants.iter().filter(|tenant| tenant.key.database == database.name);
+    let ledgers = ledgers.filter(|tenant| counts_for_versions(tenant)).map(|tenant| &tenant.ledger);
+    let sequence = Sequence::new(database.tool, files.iter().map(|file| &file.version), ledgers);
+    groups.sort_by(|a, b| match (&a.version, &b.version) {
+        (Some(a), Some(b)) => sequence.compare(b, a),
+        // Without a version: last.
+        (a, b) => b.is_some().cmp(&a.is_some()),
     });
     groups
 }
