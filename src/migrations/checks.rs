@@ -4,6 +4,8 @@
 //! any more, and `allow` lifts one rule for one old file. Warned is what is legal and may hurt. What hides from a scan
 //! (a function's body, text that is executed) the guard after a step catches.
 
+mod do_block;
+mod outside;
 mod rules;
 mod weight;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Findings, weight};
+use super::{Findings, do_block, outside, weight};
 use crate::migrations::lexer::{Kind, Token};
 
 /// Judges the statements of one file, in order.
@@ -186,13 +186,17 @@ impl Judge {
         }
         let words = Words { tokens };
         self.statements += 1;
+        if let Some(body) = do_block::body(&words) {
+            return self.block(&body, findings);
+        }
         transaction_control(&words, findings);
         session(&words, findings);
         copy(&words, findings);
         extension(&words, findings);
-        shared_object(&words, findings);
+        outside::shared_object(&words, findings);
+        outside::owner(&words, findings);
         if self.transactional {
-            not_in_a_transaction(&words, findings);
+            outside::not_in_a_transaction(&words, findings);
         }
         self.objects(&words, findings);
         weight::statement(&words, &self.made, findings);
@@ -211,6 +215,20 @@ impl Judge {
         }
     }
 
+    /// What a DO block runs, as if it stood in the file: only the block's own words are no transaction control.
+    fn block(&mut self, body: &do_block::Body, findings: &mut Findings) {
+        for tokens in do_block::statements(body, findings) {
+            let words = Words { tokens: &tokens };
+            do_block::transaction_control(&words, findings);
+            session(&words, findings);
+            extension(&words, findings);
+            outside::shared_object(&words, findings);
+            outside::owner(&words, findings);
+            self.objects(&words, findings);
+            weight::statement(&words, &self.made, findings);
+        }
+    }
+
     fn objects(&mut self, words: &Words<'_, '_>, findings: &mut Findings) {
         let line = words.line();
         if words.begins(&["CREATE"]) {
@@ -224,7 +242,7 @@ impl Judge {
         } else if words.begins(&["TRUNCATE"]) {
             findings.warn("truncate", line, "deletes all rows of a table");
         } else if words.begins(&["GRANT"]) || words.begins(&["REVOKE"]) {
-            if !grants_shared(words) {
+            if !outside::grants_shared(words) {
                 findings.warn("grant", line, "changes privileges");
             }
         } else if words.begins(&["ALTER", "DEFAULT", "PRIVILEGES"]) {
@@ -338,71 +356,4 @@ fn extension(words: &Words<'_, '_>, findings: &mut Findings) {
         let message = "an extension belongs to the whole database: change it once, not for each tenant";
         findings.refuse("extension", words.line(), message);
     }
-}
-
-fn not_in_a_transaction(words: &Words<'_, '_>, findings: &mut Findings) {
-    let line = words.line();
-    let concurrently = words.has(&["CONCURRENTLY"])
-        && !words.begins(&["REFRESH"])
-        && (words.has(&["INDEX"]) || words.begins(&["REINDEX"]) || words.has(&["DETACH", "PARTITION"]));
-    if concurrently {
-        let message = "CONCURRENTLY does not work inside a transaction: put it alone into a file that is marked to run \
-                       without one (Migratus: -- :disable-transaction as the first line)";
-        findings.refuse("concurrently", line, message);
-        return;
-    }
-    let words_only_outside = [
-        &["VACUUM"][..],
-        &["CREATE", "DATABASE"],
-        &["DROP", "DATABASE"],
-        &["CREATE", "TABLESPACE"],
-        &["DROP", "TABLESPACE"],
-        &["ALTER", "SYSTEM"],
-        &["CREATE", "SUBSCRIPTION"],
-        &["DROP", "SUBSCRIPTION"],
-        &["REINDEX", "DATABASE"],
-        &["REINDEX", "SCHEMA"],
-        &["REINDEX", "SYSTEM"],
-    ];
-    let alone = words.begins(&["CLUSTER"]) && words.tokens.len() == 1;
-    if let Some(found) = words_only_outside.into_iter().find(|keywords| words.begins(keywords)) {
-        let mut message = format!("{} does not work inside a transaction", found.join(" "));
-        if found == ["VACUUM"] {
-            message.push_str(": put it alone into a file that is marked to run without one");
-        }
-        findings.refuse("non-transactional", line, &message);
-    } else if alone {
-        findings.refuse("non-transactional", line, "CLUSTER of all tables does not work inside a transaction");
-    }
-}
-
-/// What the rule `shared-object` says last: two sessions that change one row of the catalog fail (XX000, 23505).
-const IN_TURN: &str = "once for each tenant, one tenant at a time";
-
-fn shared_object(words: &Words<'_, '_>, findings: &mut Findings) {
-    let line = words.line();
-    let objects = ["ROLE", "USER", "GROUP", "DATABASE", "TABLESPACE", "PUBLICATION"];
-    let changes = ["CREATE", "ALTER", "DROP"].into_iter().any(|verb| words.begins(&[verb]));
-    if changes && objects.into_iter().any(|object| words.at(1, &[object])) && !words.at(2, &["MAPPING"]) {
-        let message = format!("changes what the whole server or database shares, {IN_TURN}");
-        findings.warn("shared-object", line, &message);
-    } else if words.begins(&["CREATE", "EXTENSION"]) && words.has(&["SCHEMA"]) {
-        let message = format!("makes an extension, which belongs to the whole database, {IN_TURN}");
-        findings.warn("shared-object", line, &message);
-    } else if words.begins(&["ALTER", "DEFAULT", "PRIVILEGES"]) {
-        let message = format!("changes what a role's later objects grant in the whole database, {IN_TURN}");
-        findings.warn("shared-object", line, &message);
-    } else if (words.begins(&["GRANT"]) || words.begins(&["REVOKE"])) && grants_shared(words) {
-        let message = format!("changes privileges of what all tenants share, {IN_TURN}");
-        findings.warn("shared-object", line, &message);
-    }
-}
-
-/// Whether a GRANT or REVOKE is not of the tenant's own tables, sequences, functions or types: of a role, or of an
-/// object that all share. A schema is written out, and so never the tenant's own.
-fn grants_shared(words: &Words<'_, '_>) -> bool {
-    let Some(on) = words.find(&["ON"]) else { return true };
-    let shared = ["DATABASE", "SCHEMA", "TABLESPACE", "LANGUAGE", "FOREIGN", "PARAMETER", "LARGE"];
-    let all = words.at(on + 1, &["ALL"]);
-    all || shared.into_iter().any(|object| words.at(on + 1, &[object]))
 }

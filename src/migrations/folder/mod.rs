@@ -209,6 +209,8 @@ impl Folder {
 #[cfg(test)]
 mod code_tests;
 #[cfg(test)]
+mod sample_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tool_tests;
