@@ -8,6 +8,7 @@ mod fuzz;
 mod life;
 mod sample;
 mod server;
+mod shared;
 mod stage;
 mod styles;
 mod untrusted;

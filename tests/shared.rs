@@ -87,6 +87,22 @@ fn tenants_wait_for_the_shared_schema() {
     assert_eq!(applied(&fleet), "20260101000000,20260115000000");
 }
 
+/// Where the tenants lack nothing it is said what does, and nothing is written.
+#[test]
+fn what_only_the_shared_schema_lacks_is_told() {
+    let fleet = fleet();
+    fleet.expect(0, &["migrate", "--shared", "--yes"]);
+    fleet.expect(0, &["migrate", "acme", "--yes"]);
+    fs::write(shared_folder(&fleet).join("20260116000000-more.up.sql"), "select 1").expect("a file");
+    let words = "the shared schema lacks 1 migration: `tenantui migrate --shared` applies them";
+    for way in [["migrate", "acme", "--dry-run"], ["migrate", "acme", "--yes"]] {
+        let output = fleet.expect(0, &way);
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(said.contains("nothing is pending") && said.contains(words), "{way:?}: {said}");
+    }
+    assert_eq!(applied(&fleet), "20260101000000,20260115000000");
+}
+
 #[test]
 fn no_tenant_is_touched_where_the_shared_schema_fails() {
     let fleet = fleet();

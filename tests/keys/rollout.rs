@@ -131,6 +131,28 @@ fn the_shared_schema_goes_first_and_the_tenants_follow() {
     assert!(desk.writes().is_empty(), "and once only");
 }
 
+/// The tenants lack nothing, and what they share does: `M` offers that by itself.
+#[test]
+fn the_shared_schema_is_offered_where_nothing_else_is_pending() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys("/state:ok<Enter>M");
+    assert!(desk.app.state().dialog.is_none(), "{}", desk.text());
+    assert!(desk.message().contains("nothing is pending: 1 of 1 up to date"), "{}", desk.message());
+    let mut desk = with_shared(Environment::Production);
+    desk.open_writes().keys("/state:ok<Enter>M");
+    let text = desk.text();
+    assert!(text.contains("public, shared by all") && text.contains("1 of 1 up to date"), "{text}");
+    assert!(!text.contains("Canary"), "it is one target: {text}");
+    assert!(desk.writes().is_empty());
+    desk.keys("migrate 1<Enter>");
+    let writes = desk.writes();
+    let Order::Migrate(of) = order(&writes) else { panic!("no migration") };
+    assert!(of.plan.shared && !of.wait_after_canary && writes.len() == 1, "{writes:?}");
+    assert_eq!(of.plan.tenants.iter().map(|target| target.files.len()).collect::<Vec<_>>(), [4]);
+    desk.job(job(40, JobKind::Migrate, JobState::Done, [1, 1, 0, 0]));
+    assert!(desk.writes().is_empty(), "no tenant's job follows");
+}
+
 #[test]
 fn no_tenant_is_touched_where_the_shared_schema_failed() {
     let mut desk = with_shared(Environment::Development);

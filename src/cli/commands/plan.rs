@@ -171,7 +171,11 @@ pub fn words(plan: &Plan, database: &config::Database, all: bool) -> String {
     }
     if let Some(behind @ 1..) = plan.shared_behind {
         let migrations = counted(behind as usize, "migration");
-        lines.push(format!("  first     the shared schema, which lacks {migrations}"));
+        lines.push(if plan.tenants.is_empty() {
+            format!("  shared    the shared schema lacks {migrations}: `tenantui migrate --shared` applies them")
+        } else {
+            format!("  first     the shared schema, which lacks {migrations}")
+        });
     }
     lines.extend(plan.warnings.iter().map(|warning| format!("  warning   {}", warning.safe())));
     for refusal in &plan.refusals {

@@ -22,6 +22,7 @@ mod keys;
 mod life;
 mod lists;
 pub mod menu;
+mod migrating;
 mod mouse;
 pub mod nav;
 mod orders;

@@ -5,19 +5,17 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::allowed::{Selection, may_write, selections};
+use super::allowed::may_write;
 use super::command::Command;
 use super::state::{Level, State};
 use super::{App, clock};
 use crate::jobs::service::{self, Order, ServiceCommand};
-use crate::migrations::plan::{self, Plan, PlanOptions};
+use crate::migrations::plan::{self, PlanOptions};
 use crate::model::environment::Environment;
 use crate::model::job::{JobId, JobState, JobView};
-use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
+use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
-use crate::tui::dialogs::{
-    Dialog, DialogAction, Migrate, MigrateInput, NewTenant, NewTenantInput, OfferInit, Quit, WriteLock,
-};
+use crate::tui::dialogs::{Dialog, DialogAction, NewTenant, NewTenantInput, OfferInit, Quit, WriteLock};
 
 /// Plan words that the form offers at most.
 const PLANS: usize = 50;
@@ -90,79 +88,6 @@ impl App {
             database,
         };
         self.open_dialog(Dialog::NewTenant(Box::new(NewTenant::new(input))));
-    }
-
-    /// `M`: the plan over the frozen set; of several databases a plan for each.
-    pub(super) fn open_migrate(&mut self) {
-        match selections(&self.state) {
-            Ok(mut selections) if selections.len() == 1 => {
-                if let Some(selection) = selections.pop() {
-                    self.open_migrate_in(selection);
-                }
-            }
-            Ok(selections) => self.open_migrate_fleet(selections),
-            Err(why) => self.say(Level::Warning, why),
-        }
-    }
-
-    fn open_migrate_in(&mut self, selection: Selection) {
-        let whole = match self.plan_of(&selection.database, &selection.keys) {
-            Ok(plan) => plan,
-            Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
-        };
-        let shown = match selection.shown.map(|keys| self.plan_of(&selection.database, &keys)).transpose() {
-            Ok(shown) => shown,
-            Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
-        };
-        if whole.tenants.is_empty() && whole.left_out.is_empty() && whole.refusals.is_empty() {
-            let text = format!("nothing is pending: {} of {} up to date", whole.up_to_date, selection.keys.len());
-            return self.say(Level::Info, text);
-        }
-        let Some(context) = self.state.context(&selection.database) else { return };
-        let input = MigrateInput {
-            environment: self.state.environment(&selection.database),
-            shared: match self.shared_plan(&selection.database) {
-                Ok(shared) => shared.map(|plan| (Arc::new(plan), Uuid::new_v4())),
-                Err(why) => return self.say(Level::Error, format!("no plan of the shared schema was made: {why}")),
-            },
-            set: selection.words,
-            plan: Arc::new(whole),
-            shown: shown.map(Arc::new),
-            layout: Arc::clone(&context.layout),
-            jobs: self.database_config(&selection.database).map(|config| config.jobs.clone()).unwrap_or_default(),
-            key: Uuid::new_v4(),
-            database: selection.database,
-        };
-        self.open_dialog(Dialog::Migrate(Box::new(Migrate::new(input))));
-    }
-
-    pub(super) fn plan_of(&self, database: &DatabaseName, keys: &[TenantKey]) -> Result<Plan, String> {
-        let context = self.state.context(database).ok_or("the migrations are not read yet")?;
-        let folder = context.folder.as_ref().ok_or("no migration folder is configured")?;
-        let wanted: std::collections::HashSet<&TenantKey> = keys.iter().collect();
-        // The latest picture, also where rows are frozen: what is planned is what is there.
-        let tenants: Vec<Arc<Tenant>> =
-            self.state.latest.tenants.iter().filter(|tenant| wanted.contains(&tenant.key)).cloned().collect();
-        let mut options = match self.database_config(database) {
-            Some(config) => PlanOptions::from(&**config),
-            None => return Err(format!("{database} is not configured")),
-        };
-        options.to = self.state.targets.get(database).cloned();
-        let plan = plan::plan(database, &tenants, folder, options).map_err(|error| error.to_string())?;
-        let times = self.state.latest.database(database).map(|view| Arc::clone(&view.times)).unwrap_or_default();
-        Ok(plan.with_times(&times))
-    }
-
-    /// The plan of the shared schema, where it is behind.
-    pub(super) fn shared_plan(&self, database: &DatabaseName) -> Result<Option<Plan>, String> {
-        let Some(shared) = self.state.context(database).and_then(|context| context.shared.as_ref()) else {
-            return Ok(None);
-        };
-        if shared.behind().unwrap_or(0) == 0 {
-            return Ok(None);
-        }
-        let Some(config) = self.database_config(database) else { return Ok(None) };
-        plan::shared(database, shared, PlanOptions::from(&**config)).map(Some).map_err(|error| error.to_string())
     }
 
     /// `q`: asks only if a job runs here.

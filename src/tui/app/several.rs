@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::App;
+use super::action::Action;
 use super::allowed::{Selection, migratable};
 use super::state::Level;
 use crate::tui::dialogs::{Dialog, FleetPart, MigrateFleet, MigrateFleetInput, PartOrder};
@@ -44,7 +45,12 @@ impl App {
             return Err("a file is refused; M on one of its tenants shows which".to_owned());
         }
         if plan.tenants.is_empty() {
+            let is_behind = self.shared_plan(database)?.is_some();
             return Err(match plan.left_out.len() {
+                0 if is_behind => format!(
+                    "only the shared schema is behind; {} on one of its tenants alone offers to migrate it",
+                    self.state.key(Action::Migrate)
+                ),
                 0 => "nothing is pending".to_owned(),
                 count => format!("all {count} are left out; M on one of them says why"),
             });

@@ -6,15 +6,15 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::migrate::{Migrate, Stop};
+use super::migrate_words::{left_out_line, shared_line, steps, target_line, then_line};
 use super::parts::{LABEL, Scroll, labelled, position, scroll_footer};
 use crate::migrations::alone;
-use crate::migrations::plan::Plan;
-use crate::text::{duration, fit, grouped, time_left};
+use crate::text::{duration, grouped, time_left};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::{above, boxes, columns, put, put_safe};
 
-const WIDTH: u16 = 80;
+pub(super) const WIDTH: u16 = 80;
 
 /// The most refusals and the most warnings that the plan's page names; the dry run has them all.
 const NAMED: usize = 3;
@@ -144,10 +144,7 @@ impl Migrate {
     fn plan_lines(&self, theme: &Theme) -> Vec<Line> {
         let plan = &self.plan;
         let plain = Style::new();
-        let mut lines = vec![
-            Line { label: "Tenants", value: self.tenants_line(), style: plain },
-            Line { label: "Target", value: target_line(plan), style: plain },
-        ];
+        let mut lines = vec![self.set_line(), Line { label: "Target", value: target_line(plan), style: plain }];
         if let Some((shared, _)) = &self.input.shared {
             let style = if self.shared_is_refused() { theme.error } else { theme.warn };
             lines.push(Line { label: "Shared", value: shared_line(shared), style });
@@ -175,13 +172,27 @@ impl Migrate {
             let value = format!("and {} more: see Plan", plan.warnings.len() - NAMED);
             lines.push(Line { label: "", value, style: theme.warn });
         }
-        lines.push(Line { label: "Canary", value: self.canary_line(), style: plain });
+        if !plan.shared {
+            lines.push(Line { label: "Canary", value: self.canary_line(), style: plain });
+        }
         if plan.tenants.len() > 1 {
             lines.push(Line { label: "Then", value: then_line(plan), style: plain });
         }
         lines.push(Line { label: "Timeouts", value: self.timeouts_line(), style: plain });
         lines.push(Line { label: "Time", value: self.time_line(), style: plain });
         lines
+    }
+
+    /// Who is migrated: the tenants, or what all of them share.
+    fn set_line(&self) -> Line {
+        if self.plan.shared {
+            let who = self.plan.tenants.first().map(|target| &target.slug);
+            let who = who.or_else(|| self.plan.left_out.first().map(|left| &left.slug));
+            let name: String = who.map_or_else(|| "-".to_owned(), |slug| slug.safe().into());
+            let value = format!("{name}, shared by all  ({})", crate::text::sanitise(&self.input.set));
+            return Line { label: "Schema", value, style: Style::new() };
+        }
+        Line { label: "Tenants", value: self.tenants_line(), style: Style::new() }
     }
 
     fn tenants_line(&self) -> String {
@@ -230,6 +241,12 @@ impl Migrate {
             "-- In each tenant each file is one transaction: its statements, its row in the ledger, the job's step.\n\
              -- The search path is set to the tenant's schema, for that transaction only.\n",
         );
+        if self.plan.shared {
+            out = String::from(
+                "-- Each file is one transaction: its statements, its row in the ledger, the job's step.\n\
+                 -- The search path is set to the shared schema, for that transaction only.\n",
+            );
+        }
         let shared = self.input.shared.iter().flat_map(|(plan, _)| plan.files());
         for file in shared {
             out.push_str(&format!(
@@ -315,70 +332,4 @@ impl Migrate {
         let place = position(top, count, rows);
         scroll_footer(buf, inside, rows, "j k scroll  y copy all  Esc back to the plan", &place, theme);
     }
-}
-
-fn steps(count: usize) -> String {
-    if count == 1 { "1 step".to_owned() } else { format!("{} steps", grouped(count as u64)) }
-}
-
-fn target_line(plan: &Plan) -> String {
-    let target: String =
-        plan.target.as_ref().map_or_else(|| "-".to_owned(), |version| version.untrusted().safe().into());
-    let counts = plan.tenants.iter().map(|tenant| tenant.files.len());
-    let (Some(fewest), Some(most)) = (counts.clone().min(), counts.max()) else {
-        return format!("{target}  (no steps)");
-    };
-    let how = if fewest == most { steps(most) } else { format!("{fewest} to {}", steps(most)) };
-    let names: Vec<String> = plan.files().iter().map(|file| file.name.safe().into()).collect();
-    fit(&format!("{target}  ({how}: {})", names.join(", ")), usize::from(WIDTH - 4 - LABEL))
-}
-
-/// `public is 2 behind: it is migrated first`; or why it cannot be.
-fn shared_line(plan: &Plan) -> String {
-    if let Some(refusal) = plan.refusals.first() {
-        let (version, finding) = (refusal.file.version.untrusted().safe(), &refusal.finding);
-        return format!("{version} line {} is refused: {}", finding.line, finding.message.safe());
-    }
-    match (plan.tenants.first(), plan.left_out.first()) {
-        (Some(shared), _) => format!("{} is {} behind: it is migrated first", shared.slug.safe(), shared.files.len()),
-        (None, Some(left)) => format!("{} cannot be migrated: {}", left.slug.safe(), left.why.safe()),
-        (None, None) => "up to date".to_owned(),
-    }
-}
-
-fn left_out_line(plan: &Plan) -> String {
-    let first: Vec<String> =
-        plan.left_out.iter().take(2).map(|left| format!("{}: {}", left.slug.safe(), left.why.safe())).collect();
-    let more = plan.left_out.len().saturating_sub(first.len());
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    format!("{}  {}{more}", plan.left_out.len(), first.join("; "))
-}
-
-fn then_line(plan: &Plan) -> String {
-    let rest = plan.tenants.len().saturating_sub(plan.canary);
-    let mut sizes: Vec<String> = Vec::new();
-    let mut covered = 0;
-    for size in &plan.options.batches {
-        if covered >= rest {
-            break;
-        }
-        let size = usize::try_from(*size).unwrap_or(usize::MAX).min(rest - covered);
-        covered += size;
-        sizes.push(size.to_string());
-    }
-    if covered < rest {
-        sizes.push("rest".to_owned());
-    }
-    let batches =
-        if sizes.len() == 1 { "all in one batch".to_owned() } else { format!("batches {}", sizes.join(", ")) };
-    let failures = plan.options.max_failures;
-    let words = if failures == 1 { "failure" } else { "failures" };
-    let gaps = sizes.len() + usize::from(plan.canary > 0);
-    let pause = match plan.options.pause {
-        pause if pause.is_zero() || gaps < 2 => String::new(),
-        pause => format!(", {} apart", duration(pause)),
-    };
-    // With a pause the line is full.
-    let gap = if pause.is_empty() { "    " } else { "  " };
-    format!("{batches}{pause}{gap}at once {}{gap}stop after {failures} {words}", plan.options.parallel)
 }

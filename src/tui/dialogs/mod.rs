@@ -31,6 +31,7 @@ mod life_view;
 mod migrate;
 mod migrate_fleet;
 mod migrate_view;
+mod migrate_words;
 mod new_tenant;
 mod new_tenant_view;
 mod new_tenant_words;

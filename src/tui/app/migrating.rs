@@ -1,0 +1,110 @@
+//! `M`: what is planned over which tenants, and what all of them share.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::App;
+use super::allowed::{Selection, selections};
+use super::state::Level;
+use crate::migrations::plan::{self, Plan, PlanOptions};
+use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
+use crate::tui::dialogs::{Dialog, Migrate, MigrateInput};
+
+impl App {
+    /// `M`: the plan over the frozen set; of several databases a plan for each.
+    pub(super) fn open_migrate(&mut self) {
+        match selections(&self.state) {
+            Ok(mut selections) if selections.len() == 1 => {
+                if let Some(selection) = selections.pop() {
+                    self.open_migrate_in(selection);
+                }
+            }
+            Ok(selections) => self.open_migrate_fleet(selections),
+            Err(why) => self.say(Level::Warning, why),
+        }
+    }
+
+    fn open_migrate_in(&mut self, selection: Selection) {
+        let whole = match self.plan_of(&selection.database, &selection.keys) {
+            Ok(plan) => plan,
+            Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
+        };
+        let shown = match selection.shown.map(|keys| self.plan_of(&selection.database, &keys)).transpose() {
+            Ok(shown) => shown,
+            Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
+        };
+        if whole.tenants.is_empty() && whole.left_out.is_empty() && whole.refusals.is_empty() {
+            return self.open_shared_alone(selection.database, (whole.up_to_date, selection.keys.len()));
+        }
+        let Some(context) = self.state.context(&selection.database) else { return };
+        let input = MigrateInput {
+            environment: self.state.environment(&selection.database),
+            shared: match self.shared_plan(&selection.database) {
+                Ok(shared) => shared.map(|plan| (Arc::new(plan), Uuid::new_v4())),
+                Err(why) => return self.say(Level::Error, format!("no plan of the shared schema was made: {why}")),
+            },
+            set: selection.words,
+            plan: Arc::new(whole),
+            shown: shown.map(Arc::new),
+            layout: Arc::clone(&context.layout),
+            jobs: self.database_config(&selection.database).map(|config| config.jobs.clone()).unwrap_or_default(),
+            key: Uuid::new_v4(),
+            database: selection.database,
+        };
+        self.open_dialog(Dialog::Migrate(Box::new(Migrate::new(input))));
+    }
+
+    /// Nothing is pending in the tenants: where the shared schema is behind it is offered by itself.
+    fn open_shared_alone(&mut self, database: DatabaseName, (up_to_date, of): (usize, usize)) {
+        let plan = match self.shared_plan(&database) {
+            Ok(plan) => plan,
+            Err(why) => return self.say(Level::Error, format!("no plan of the shared schema was made: {why}")),
+        };
+        let words = format!("{up_to_date} of {of} up to date");
+        let (Some(plan), Some(context)) = (plan, self.state.context(&database)) else {
+            return self.say(Level::Info, format!("nothing is pending: {words}"));
+        };
+        let input = MigrateInput {
+            environment: self.state.environment(&database),
+            shared: None,
+            set: format!("tenants: {words}"),
+            plan: Arc::new(plan),
+            shown: None,
+            layout: Arc::clone(&context.layout),
+            jobs: self.database_config(&database).map(|config| config.jobs.clone()).unwrap_or_default(),
+            key: Uuid::new_v4(),
+            database,
+        };
+        self.open_dialog(Dialog::Migrate(Box::new(Migrate::new(input))));
+    }
+
+    pub(super) fn plan_of(&self, database: &DatabaseName, keys: &[TenantKey]) -> Result<Plan, String> {
+        let context = self.state.context(database).ok_or("the migrations are not read yet")?;
+        let folder = context.folder.as_ref().ok_or("no migration folder is configured")?;
+        let wanted: std::collections::HashSet<&TenantKey> = keys.iter().collect();
+        // The latest picture, also where rows are frozen: what is planned is what is there.
+        let tenants: Vec<Arc<Tenant>> =
+            self.state.latest.tenants.iter().filter(|tenant| wanted.contains(&tenant.key)).cloned().collect();
+        let mut options = match self.database_config(database) {
+            Some(config) => PlanOptions::from(&**config),
+            None => return Err(format!("{database} is not configured")),
+        };
+        options.to = self.state.targets.get(database).cloned();
+        let plan = plan::plan(database, &tenants, folder, options).map_err(|error| error.to_string())?;
+        let times = self.state.latest.database(database).map(|view| Arc::clone(&view.times)).unwrap_or_default();
+        Ok(plan.with_times(&times))
+    }
+
+    /// The plan of the shared schema, where it is behind.
+    pub(super) fn shared_plan(&self, database: &DatabaseName) -> Result<Option<Plan>, String> {
+        let Some(shared) = self.state.context(database).and_then(|context| context.shared.as_ref()) else {
+            return Ok(None);
+        };
+        if shared.behind().unwrap_or(0) == 0 {
+            return Ok(None);
+        }
+        let Some(config) = self.database_config(database) else { return Ok(None) };
+        plan::shared(database, shared, PlanOptions::from(&**config)).map(Some).map_err(|error| error.to_string())
+    }
+}
