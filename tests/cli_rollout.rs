@@ -50,6 +50,30 @@ fn canaries_are_named_and_must_be_among_the_chosen() {
     assert!(words.contains("cannot be a canary") && words.contains("nothing is pending there"), "{words}");
 }
 
+/// The same options in both directions, and the worker follows them: the canary alone, then batches with a pause.
+#[test]
+fn a_rollback_is_rolled_out_as_a_migration_is() {
+    let fleet = larger();
+    fleet.downs();
+    fleet.expect(0, &["migrate", "north", "south", "west", "--yes", "--canary", "0"]);
+    let words = text(&fleet.expect(2, &["rollback", "north", "--canary-tenants", "acme", "--dry-run"]).stderr);
+    assert!(words.contains("acme") && words.contains("not among the tenants chosen"), "{words}");
+    let order = ["north", "south", "west", "--canary-tenants", "west", "--batches", "1", "--pause", "1s"];
+    for (command, kind) in [("rollback", "rollback"), ("redo", "redo")] {
+        let plan =
+            fleet.json(0, &[&[command], order.as_slice(), &["--dry-run", "--json"]].concat())["plans"][0].clone();
+        assert_eq!((&plan["canary"], &plan["tenants"][0]["tenant"]), (&json!(1), &json!("west")), "{command}");
+        let said = text(&fleet.expect(0, &[&[command], order.as_slice(), &["--yes"]].concat()).stderr);
+        let at = |part: &str| said.find(part).unwrap_or_else(|| panic!("{command}: no {part:?} in {said}"));
+        assert!(at("canary: west") < at("batch 1: 1 tenant"), "{said}");
+        assert!(at("batch 1: 1 tenant") < at("batch 2: 1 tenant"), "{said}");
+        assert_eq!(said.matches("pausing 1 s before the next batch").count(), 2, "{said}");
+        let pace = "select params #>> '{pace,batches}' || ' ' || (params #>> '{pace,pause_ms}') from tenantui.job order by id desc limit 1";
+        assert_eq!(fleet.database.value(pace), "[1] 1000", "{command}");
+        assert_eq!(fleet.database.value("select kind from tenantui.job order by id desc limit 1"), kind);
+    }
+}
+
 #[test]
 fn the_time_is_unknown_until_the_versions_have_run() {
     let fleet = larger();

@@ -289,7 +289,8 @@ impl CommandFleet {
         std::fs::write(self.folder().join(format!("{name}.down.sql")), sql).expect("a file");
     }
 
-    fn downs(&self) {
+    /// What undoes each of the three.
+    pub fn downs(&self) {
         self.down("20260101000000-create-notes", "drop table notes");
         self.down("20260201000000-add-author", "alter table notes drop column author");
         self.down("20260301000000-index-author", "drop index notes_author");

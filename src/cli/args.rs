@@ -4,6 +4,7 @@ mod cache;
 mod import;
 mod life;
 mod provision;
+mod rollout;
 mod server;
 mod tenants;
 mod undo;
@@ -14,6 +15,7 @@ pub use cache::Cache;
 pub use import::Import;
 pub use life::{Bring, Mend, Remove, Rename, Way, Withdraw};
 pub use provision::Provision;
+pub use rollout::Rollout;
 pub use server::Server;
 pub use tenants::{SortBy, Tenants};
 pub use undo::Undo;
@@ -227,24 +229,9 @@ pub struct Migrate {
     /// Only this version
     #[arg(long, value_name = "VERSION")]
     pub only: Option<String>,
-    /// How many tenants go first and alone, the smallest ones; 0 for none
-    #[arg(long, value_name = "N")]
-    pub canary: Option<u32>,
-    /// These tenants go first and alone, in this order
-    #[arg(long, value_name = "SLUG", value_delimiter = ',', conflicts_with = "canary")]
-    pub canary_tenants: Vec<String>,
-    /// Tenants in each batch after the canary, then the rest; 0 for no batches
-    #[arg(long, value_name = "N", value_delimiter = ',')]
-    pub batches: Vec<u32>,
-    /// How long the next batch waits after one: `30s`, `5min`
-    #[arg(long, value_name = "TIME", value_parser = crate::config::pause)]
-    pub pause: Option<std::time::Duration>,
-    /// Tenants at a time
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub parallel: Option<u32>,
-    /// Stop when so many tenants have failed
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub max_failures: Option<u32>,
+    /// How it goes through the tenants.
+    #[command(flatten)]
+    pub rollout: Rollout,
     /// Go on although this version's file changed after it was applied
     #[arg(long, value_name = "VERSION")]
     pub accept_changed: Vec<String>,
@@ -425,6 +412,7 @@ mod tests {
             &["tenantui", "migrate", "--filter", "plam:pro"],
             &["tenantui", "migrate", "--all", "--canary", "1", "--canary-tenants", "acme"],
             &["tenantui", "migrate", "--all", "--pause", "2h"],
+            &["tenantui", "redo", "--all", "--canary", "1", "--canary-tenants", "acme"],
             &["tenantui", "tenants", "state:happy"],
             &["tenantui", "tenants", "--json", "--csv"],
             &["tenantui", "tenants", "--state", "happy"],

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Consent, Format, filter, state};
+use super::{Consent, Format, Rollout, filter, state};
 use crate::model::filter::FilterText;
 use crate::model::tenant::TenantState;
 
@@ -27,15 +27,9 @@ pub struct Undo {
     /// Down to this version, which stays
     #[arg(long, value_name = "VERSION")]
     pub to: Option<String>,
-    /// How many tenants go first and alone; 0 for none
-    #[arg(long, value_name = "N")]
-    pub canary: Option<u32>,
-    /// Tenants at a time
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub parallel: Option<u32>,
-    /// Stop when so many tenants have failed
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub max_failures: Option<u32>,
+    /// How it goes through the tenants.
+    #[command(flatten)]
+    pub rollout: Rollout,
     /// Questions.
     #[command(flatten)]
     pub consent: Consent,

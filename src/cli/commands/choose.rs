@@ -135,6 +135,20 @@ impl Wanted<'_> {
     }
 }
 
+/// Canaries that are named must be among the tenants that are meant.
+///
+/// # Errors
+/// Exit 2.
+pub fn check_canaries(aims: &[Aim], names: &[String]) -> Outcome<()> {
+    match names.iter().find(|name| !aims.iter().any(|aim| aim.has(name))) {
+        Some(name) => Err(Failure::usage(format!(
+            "canary \"{}\" is not among the tenants chosen; name one that is",
+            crate::text::sanitise(name)
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// All databases, with no tenants chosen.
 ///
 /// # Errors

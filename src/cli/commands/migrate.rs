@@ -77,7 +77,7 @@ fn sizes(session: &Session, arguments: &Migrate) -> Sizes {
         return Sizes::Always;
     }
     let by_size = arguments.slugs.len() != 1
-        && arguments.canary_tenants.is_empty()
+        && arguments.rollout.canary_tenants.is_empty()
         && session.databases.iter().any(|database| options(arguments, database).canary > 0);
     if by_size { Sizes::WherePending } else { Sizes::Never }
 }
@@ -85,10 +85,7 @@ fn sizes(session: &Session, arguments: &Migrate) -> Sizes {
 async fn aims(session: &Session, arguments: &Migrate) -> Outcome<Vec<Aim>> {
     if !arguments.shared {
         let aims = wanted(session, arguments)?.choose(session).await?;
-        if let Some(name) = arguments.canary_tenants.iter().find(|name| !aims.iter().any(|aim| aim.has(name))) {
-            let name = crate::text::sanitise(name);
-            return Err(Failure::usage(format!("canary \"{name}\" is not among the tenants chosen; name one that is")));
-        }
+        choose::check_canaries(&aims, &arguments.rollout.canary_tenants)?;
         return Ok(aims);
     }
     let aims = choose::databases(session, Sizes::Never).await?;
@@ -140,16 +137,7 @@ fn options(arguments: &Migrate, database: &config::Database) -> PlanOptions {
     let mut options = PlanOptions::from(database);
     options.to = version(&arguments.to);
     options.only = version(&arguments.only);
-    options.canary = arguments.canary.unwrap_or(options.canary);
-    if !arguments.canary_tenants.is_empty() {
-        options.canary_tenants.clone_from(&arguments.canary_tenants);
-    }
-    if !arguments.batches.is_empty() {
-        options.batches = arguments.batches.iter().copied().filter(|size| *size > 0).collect();
-    }
-    options.pause = arguments.pause.unwrap_or(options.pause);
-    options.parallel = arguments.parallel.unwrap_or(options.parallel);
-    options.max_failures = arguments.max_failures.unwrap_or(options.max_failures);
+    arguments.rollout.put_into(&mut options);
     options.accept_changed = arguments.accept_changed.iter().map(|version| Version::new(version)).collect();
     options
 }

@@ -1,7 +1,7 @@
 //! `rollback` and `redo`: undo the newest migrations of tenants, or undo them and apply them again.
 
 use super::across::Across;
-use super::choose::{Aim, Wanted};
+use super::choose::{self, Aim, Wanted};
 use super::migrate::no_folder;
 use super::plan::counted;
 use super::planned::{self, busy, live_job};
@@ -36,8 +36,10 @@ pub async fn run(session: &Session, arguments: &Undo, direction: Direction) -> O
     wanted.check()?;
     let style = Style::from(arguments.format);
     let aims = wanted.choose(session).await?;
+    choose::check_canaries(&aims, &arguments.rollout.canary_tenants)?;
     if arguments.consent.dry_run {
-        return planned::dry_run(&aims, style, |aim| make_plan(aim, arguments, direction), planned::runs);
+        let make = |aim: &Aim| make_plan(aim, arguments, direction);
+        return planned::dry_run(&aims, style, make, planned::runs);
     }
     let mut results = Results::default();
     let mut across = Across::new(aims.len());
@@ -58,9 +60,9 @@ fn make_plan(aim: &Aim, arguments: &Undo, direction: Direction) -> Outcome<Plan>
         return Err(no_folder(aim));
     };
     let mut options = PlanOptions::from(&**database);
-    options.canary = arguments.canary.unwrap_or(options.canary);
-    options.parallel = arguments.parallel.unwrap_or(options.parallel);
-    options.max_failures = arguments.max_failures.unwrap_or(options.max_failures);
+    arguments.rollout.put_into(&mut options);
+    // A name may be of another database's tenant: somewhere it is, which was checked.
+    options.canary_tenants.retain(|name| aim.has(name));
     let reach = match &arguments.to {
         Some(version) => Reach::To(Version::new(version)),
         None => Reach::Steps(arguments.steps.unwrap_or(1)),
