@@ -126,4 +126,23 @@ fn code_that_runs_with_other_rights_is_listed_with_its_tenant() {
     assert_eq!((told("SECURITY DEFINER"), told("wide()")), (1, 1), "{problems:?}");
     assert_eq!((told("theirs() belongs to"), told("trigger foreign_code on notes")), (1, 1), "{problems:?}");
     assert_eq!(problems.len(), 3, "{problems:?}");
+    // A plan says it too, of all its tenants at once: equal code is one warning.
+    fleet.database.sql(
+        "create function tenant_beta_two.wide() returns int language sql security definer as 'select 1'; \
+         create function tenant_beta_two.own() returns trigger language plpgsql as 'begin return new; end'; \
+         create trigger own before update on tenant_beta_two.notes for each row execute function tenant_beta_two.own()",
+    );
+    fleet.file("20260401000000-more", "update notes set author = 'x';");
+    let plan = fleet.json(0, &["migrate", "acme", "beta-two", "--dry-run", "--json"])["plans"][0].clone();
+    let warnings: Vec<&str> = plan["warnings"].as_array().expect("a list").iter().filter_map(|w| w.as_str()).collect();
+    let told = |part: &str| warnings.iter().filter(|warning| warning.contains(part)).count();
+    assert_eq!(told("in tenant_acme and 1 more: function wide()"), 1, "{warnings:?}");
+    assert_eq!(told("in tenant_acme: function theirs() belongs to"), 1, "{warnings:?}");
+    assert_eq!(told("in tenant_acme: trigger foreign_code on notes runs public.odd"), 1, "{warnings:?}");
+    assert_eq!(told("trigger own"), 0, "it runs with no other rights: {warnings:?}");
+    fleet.init();
+    let asked = text(&fleet.expect(5, &["migrate", "acme"]).stderr);
+    assert!(asked.contains("trigger foreign_code on notes runs public.odd"), "{asked}");
+    let none = fleet.json(0, &["migrate", "acme", "--to", "20260201000000", "--dry-run", "--json"]);
+    assert_eq!(none["plans"][0]["warnings"], json!([]), "nothing runs there");
 }

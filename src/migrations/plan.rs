@@ -2,6 +2,7 @@
 //! `make`.
 
 mod canary;
+mod code;
 mod driven;
 mod estimate;
 mod gaps;

@@ -69,8 +69,8 @@ pub async fn read(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<S
     let (Some(oid), Some(schema)) = (tenant.schema_oid, tenant.schema.as_ref()) else { return Ok(detail) };
     detail.objects_outside =
         part(reader, objects_outside(reader, oid).await, "objects outside the schema", &mut detail.problems)?;
-    let code = part(reader, others_code::read(reader, oid).await, "code of others", &mut detail.problems)?;
-    detail.problems.extend(code);
+    let code = part(reader, others_code::read(reader, &[oid]).await, "code of others", &mut detail.problems)?;
+    detail.problems.extend(code.into_iter().map(|found| found.words));
     let name = SchemaName::existing(schema.raw()).ok().and_then(|schema| match &layout.role {
         Some(role) => role.rule.name_of(tenant.slug.raw(), &schema).ok().map(|role| role.raw().to_owned()),
         None => Some(schema.raw().to_owned()),

@@ -16,7 +16,7 @@ mod facts;
 pub mod ledgers;
 pub mod link;
 pub mod locks;
-mod others_code;
+pub mod others_code;
 mod passfile;
 mod password;
 mod pooling;

@@ -34,7 +34,7 @@ pub async fn run(session: &Session, arguments: &Migrate) -> Outcome<Status> {
             planned::runs(plan)?;
             if arguments.rehearse { Ok(orders::rehearsable(plan)?) } else { Ok(()) }
         };
-        return planned::dry_run(&aims, style, |aim| make_plan(aim, arguments), runs);
+        return planned::dry_run(&aims, style, |aim| make_plan(aim, arguments), runs).await;
     }
     let (status, results) = carry_out(session, arguments).await?;
     results.print(style)?;

@@ -19,6 +19,8 @@ use crate::jobs::orders;
 use crate::jobs::service::Order;
 use crate::migrations::plan::Plan;
 use crate::model::job::{JobKind, JobState, JobView};
+use crate::postgres::others_code;
+use crate::postgres::session::{Patience, Reader};
 
 #[derive(Serialize)]
 struct Plans {
@@ -29,7 +31,7 @@ struct Plans {
 ///
 /// # Errors
 /// As `make` says, or when the output cannot be written.
-pub fn dry_run(
+pub async fn dry_run(
     aims: &[Aim],
     style: Style,
     make: impl Fn(&Aim) -> Outcome<Plan>,
@@ -42,7 +44,7 @@ pub fn dry_run(
             output::note(format!("{} is {}: see `tenantui job {}`", name(job), job.state.word(), job.id));
         }
         writing::note_server(&aim.target, &aim.reading);
-        let plan = make(aim)?;
+        let plan = with_code(aim, make(aim)?).await;
         let runs = runs(&plan);
         if style == Style::Text {
             output::data(&plan::words(&plan, &aim.target.config, true))?;
@@ -75,6 +77,7 @@ pub async fn carry_out(
     order: impl FnOnce(Arc<Plan>) -> Order,
     results: &mut Results,
 ) -> Outcome<Status> {
+    let plan = with_code(aim, plan).await;
     output::note(plan::words(&plan, &aim.target.config, false));
     if !plan.refusals.is_empty() {
         return Err(Failure::refused(refused(&plan)));
@@ -96,6 +99,26 @@ pub async fn carry_out(
     let view = results.run(&aim.target, job, false, consent, &session.signals).await?;
     results.add_left_out(&plan.database, &plan.left_out);
     Ok(running::status(&view, &session.signals, Status::Partly).and(judged))
+}
+
+/// The plan with what its files may run unawares. That this cannot be read is a warning: it keeps nobody from anything.
+async fn with_code(aim: &Aim, mut plan: Plan) -> Plan {
+    if plan.tenants.is_empty() {
+        return plan;
+    }
+    let schemas: Vec<u32> = plan.tenants.iter().map(|tenant| tenant.schema_oid).collect();
+    let found = match Reader::open(&aim.target, Patience::Background).await {
+        Ok(reader) => others_code::read(&reader, &schemas).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match found {
+        Ok(found) => plan.warn_of_code(&found),
+        Err(why) => {
+            let text = format!("code that runs with other rights could not be looked for: {why}");
+            plan.warnings.push(text.into());
+        }
+    }
+    plan
 }
 
 /// Whether this version can run the plan's files; asked before the operator is.

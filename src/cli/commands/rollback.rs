@@ -39,7 +39,7 @@ pub async fn run(session: &Session, arguments: &Undo, direction: Direction) -> O
     choose::check_canaries(&aims, &arguments.rollout.canary_tenants)?;
     if arguments.consent.dry_run {
         let make = |aim: &Aim| make_plan(aim, arguments, direction);
-        return planned::dry_run(&aims, style, make, planned::runs);
+        return planned::dry_run(&aims, style, make, planned::runs).await;
     }
     let mut results = Results::default();
     let mut across = Across::new(aims.len());

@@ -1,0 +1,25 @@
+//! What stands in the planned schemas already and runs beside the files: code with other rights, and of others.
+
+use super::Plan;
+use crate::postgres::others_code::OthersCode;
+
+/// Such findings that a plan tells one by one.
+const MOST: usize = 10;
+
+impl Plan {
+    /// Warns of code that the files may run without naming it: triggers on what they write, functions that they call.
+    pub fn warn_of_code(&mut self, found: &[OthersCode]) {
+        for code in found.iter().take(MOST) {
+            let (first, words) = (code.first.safe(), code.words.safe());
+            let who = match code.schemas {
+                0 | 1 => first.to_string(),
+                schemas => format!("{first} and {} more", schemas - 1),
+            };
+            self.warnings.push(format!("in {who}: {words}").into());
+        }
+        if let Some(more) = found.len().checked_sub(MOST).filter(|more| *more > 0) {
+            let text = format!("{more} more pieces of code with other rights: `tenantui tenant SLUG` lists them");
+            self.warnings.push(text.into());
+        }
+    }
+}
