@@ -16,6 +16,21 @@ check() {
     in_each_tenant sequelize-cli db:migrate --migrations-path ./files
     sequelize_file 20250102000000 prices
     recognised sequelize ./files 20250101000000-items.js 1 1
+    # umzug, which does the work, keeps times in the ledger where a program asks it to.
+    cat >times.js <<'JS'
+const { Sequelize } = require('sequelize')
+const Umzug = require('umzug')
+const sequelize = new Sequelize(process.env.DATABASE_URL)
+const umzug = new Umzug({ storage: 'sequelize', storageOptions: { sequelize, timestamps: true },
+  migrations: { path: './files', params: [sequelize.getQueryInterface(), Sequelize] } })
+umzug.up({ to: '20250101000000-items.js' }).then(() => sequelize.close())
+JS
+    query 'DROP TABLE tenant_globex."SequelizeMeta", tenant_globex.items'
+    PGOPTIONS='-c search_path=tenant_globex' DATABASE_URL=$(plain) node times.js
+    expect "globex has times" 2 "$(query "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'tenant_globex' AND column_name IN ('createdAt', 'updatedAt') AND table_name = 'SequelizeMeta'")"
+    recognised sequelize ./files 20250101000000-items.js 1 1
+    query 'DROP TABLE tenant_globex."SequelizeMeta", tenant_globex.items'
+    PGOPTIONS='-c search_path=tenant_globex' DATABASE_URL=$(plain) sequelize-cli db:migrate --migrations-path ./files --to 20250101000000-items.js
     # All that the URL says is not enough.
     drive sequelize ./files env -u PGOPTIONS "DATABASE_URL=$(plain)?options=-c%20search_path%3Dtenant_acme" \
         sequelize-cli db:migrate --migrations-path ./files
