@@ -96,7 +96,8 @@ python_tool() {
     have python3 || without "python3 is not installed"
     local folder
     folder=$tools/python-$(printf '%s' "$*" | tr -c 'a-zA-Z0-9.\n' '-')
-    if ! [ -e "$folder/ready" ]; then
+    # An environment that was moved names its old place in each of its programs.
+    if ! [ -e "$folder/ready" ] || ! "$folder/bin/pip" --version >/dev/null 2>&1; then
         rm -rf -- "$folder"
         python3 -m venv "$folder" || without "python3 has no venv"
         "$folder/bin/pip" install --quiet --disable-pip-version-check "$@" || without "$* could not be installed"
