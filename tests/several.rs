@@ -111,10 +111,23 @@ fn with_one_server_stopped_the_rest_is_printed_and_told() {
         assert_ne!(output.status.code(), Some(0), "{command:?}");
         assert!(shown.contains("us-1"), "{command:?}: {shown}");
     }
-    // What a name means is not guessed while one is down; the one that answers can be named.
-    let told = text(&fleet.expect(3, &["migrate", "--all", "--yes"]).stderr);
+    // What a name means is not guessed while one is down; a set is of those that answer.
+    let told = text(&fleet.expect(3, &["migrate", "acme", "--yes"]).stderr);
     assert!(told.contains("--database NAME leaves the others out"), "{told}");
-    fleet.expect(4, &["--database", "eu-1", "migrate", "--all", "--yes"]);
+    let dry = fleet.expect(4, &["migrate", "--all", "--dry-run", "--json"]);
+    let plans = crate::cli::json(&dry);
+    assert_eq!(plans["plans"].as_array().map(Vec::len), Some(1), "{plans:#}");
+    assert!(text(&dry.stderr).contains("us-1: "), "{}", text(&dry.stderr));
+    // Nobody is left out in eu-1: the exit is that of the database that is down alone.
+    two.here.database.sql("delete from tenants where slug = 'gone'; drop schema tenant_lost");
+    let done = fleet.expect(4, &["migrate", "--all", "--yes", "--json"]);
+    let told = text(&done.stderr);
+    assert!(told.contains("us-1: ") && told.contains("it is left out"), "{told}");
+    let jobs = pairs(&crate::cli::json(&done), "jobs", "state");
+    assert_eq!(jobs, [("eu-1".to_owned(), "done".to_owned())]);
+    assert_eq!(two.here.database.value("select max(id) from tenant_acme.schema_migrations"), "20260301000000");
+    fleet.expect(4, &["migrate", "--all", "--yes"]);
+    fleet.expect(0, &["--database", "eu-1", "migrate", "--all", "--yes"]);
 }
 
 fn target(name: &str, url: String) -> Target {

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::across::Across;
 use super::writing;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::session::{self, Session};
 use crate::fleet::{ReadOptions, Reading, Sizes};
 use crate::model::filter::Filter;
-use crate::model::tenant::{Tenant, TenantState};
+use crate::model::tenant::{DatabaseName, Tenant, TenantState};
 use crate::model::times::StepTimes;
 use crate::postgres::session::Target;
 
@@ -37,6 +38,28 @@ pub struct Aim {
     pub reading: Reading,
     /// The tenants.
     pub tenants: Vec<Arc<Tenant>>,
+}
+
+/// The databases of an order.
+pub struct Chosen {
+    /// Those that answer.
+    pub aims: Vec<Aim>,
+    /// Those that are left out because they do not, and why.
+    pub down: Vec<(DatabaseName, Failure)>,
+}
+
+impl Chosen {
+    /// What came of the order so far: those that are down are told.
+    ///
+    /// # Errors
+    /// Never: there is always one that answers.
+    pub fn across(&mut self) -> Outcome<Across> {
+        let mut across = Across::new(self.aims.len() + self.down.len());
+        for (name, failure) in self.down.drain(..) {
+            across.take(&name, Err(failure), false)?;
+        }
+        Ok(across)
+    }
 }
 
 impl Aim {
@@ -69,17 +92,20 @@ impl Wanted<'_> {
         Ok(())
     }
 
-    /// Reads the databases and finds the tenants. All must answer: what a name means is not guessed while one is down.
+    /// Reads the databases and finds the tenants. For names all must answer: what one means is not guessed while a
+    /// database is down. A set is of those that answer, and the others are left out by name.
     ///
     /// # Errors
     /// Exit 1 for an unknown tenant, 2 for an ambiguous one, 3 without a link, 5 for one that is never touched.
-    pub async fn choose(&self, session: &Session) -> Outcome<Vec<Aim>> {
-        let mut aims = databases(session, self.sizes).await?;
-        for aim in &mut aims {
-            if self.slugs.is_empty() {
+    pub async fn choose(&self, session: &Session) -> Outcome<Chosen> {
+        if self.slugs.is_empty() {
+            let mut chosen = those_that_answer(session, self.sizes).await?;
+            for aim in &mut chosen.aims {
                 aim.tenants = self.by_set(&aim.reading);
             }
+            return Ok(chosen);
         }
+        let mut aims = databases(session, self.sizes).await?;
         for slug in self.slugs.iter().collect::<BTreeSet<_>>() {
             let (database, tenant) = find(&aims, slug)?;
             self.check_tenant(&tenant)?;
@@ -87,11 +113,7 @@ impl Wanted<'_> {
                 aim.tenants.push(tenant);
             }
         }
-        if self.slugs.is_empty() {
-            Ok(aims)
-        } else {
-            Ok(aims.into_iter().filter(|aim| !aim.tenants.is_empty()).collect())
-        }
+        Ok(Chosen { aims: aims.into_iter().filter(|aim| !aim.tenants.is_empty()).collect(), down: Vec::new() })
     }
 
     /// The same tenants as they are now.
@@ -162,6 +184,28 @@ pub async fn databases(session: &Session, sizes: Sizes) -> Outcome<Vec<Aim>> {
     }
     let found = reads.into_iter().filter_map(|read| read.reading.ok());
     Ok(found.map(|(target, reading)| Aim { target, reading, tenants: Vec::new() }).collect())
+}
+
+/// The databases that answer, with no tenants chosen; the others with the reason.
+///
+/// # Errors
+/// Exit 3 where none answers.
+pub async fn those_that_answer(session: &Session, sizes: Sizes) -> Outcome<Chosen> {
+    let reads = session.read(&ReadOptions { sizes, ..ReadOptions::default() }).await;
+    if reads.iter().all(|read| read.reading.is_err()) {
+        return Err(Failure::new(session::tell_down(&reads), "nothing was done"));
+    }
+    let mut chosen = Chosen { aims: Vec::new(), down: Vec::new() };
+    for read in reads {
+        match read.reading {
+            Ok((target, reading)) => chosen.aims.push(Aim { target, reading, tenants: Vec::new() }),
+            Err(Failure { status, message }) => {
+                let message = format!("{message}; it is left out");
+                chosen.down.push((Arc::clone(&read.database.name), Failure { status, message }));
+            }
+        }
+    }
+    Ok(chosen)
 }
 
 /// The one tenant that a word means, and whose it is.

@@ -1,7 +1,6 @@
 //! `migrate`: choose, plan, ask, order, run, tell; the shared schema before the tenants.
 
-use super::across::Across;
-use super::choose::{self, Aim, Wanted};
+use super::choose::{self, Aim, Chosen, Wanted};
 use super::plan::counted;
 use super::planned::{self, busy, live_job, name};
 use super::running::{self, Results};
@@ -29,12 +28,12 @@ pub async fn run(session: &Session, arguments: &Migrate) -> Outcome<Status> {
     }
     let style = Style::from(arguments.format);
     if arguments.consent.dry_run {
-        let aims = aims(session, arguments).await?;
+        let chosen = aims(session, arguments).await?;
         let runs = |plan: &Plan| {
             planned::runs(plan)?;
             if arguments.rehearse { Ok(orders::rehearsable(plan)?) } else { Ok(()) }
         };
-        return planned::dry_run(&aims, style, |aim| make_plan(aim, arguments), runs).await;
+        return planned::dry_run(chosen, style, |aim| make_plan(aim, arguments), runs).await;
     }
     let (status, results) = carry_out(session, arguments).await?;
     results.print(style)?;
@@ -47,9 +46,9 @@ pub async fn run(session: &Session, arguments: &Migrate) -> Outcome<Status> {
 /// As [`run`].
 pub async fn carry_out(session: &Session, arguments: &Migrate) -> Outcome<(Status, Results)> {
     let mut results = Results::default();
-    let aims = aims(session, arguments).await?;
-    let mut across = Across::new(aims.len());
-    for aim in aims {
+    let mut chosen = aims(session, arguments).await?;
+    let mut across = chosen.across()?;
+    for aim in chosen.aims {
         let name = aim.target.config.name.clone();
         let came = one_database(session, arguments, aim, &mut results).await;
         across.take(&name, came, !results.tenants.is_empty())?;
@@ -82,19 +81,19 @@ fn sizes(session: &Session, arguments: &Migrate) -> Sizes {
     if by_size { Sizes::WherePending } else { Sizes::Never }
 }
 
-async fn aims(session: &Session, arguments: &Migrate) -> Outcome<Vec<Aim>> {
+async fn aims(session: &Session, arguments: &Migrate) -> Outcome<Chosen> {
     if !arguments.shared {
-        let aims = wanted(session, arguments)?.choose(session).await?;
-        choose::check_canaries(&aims, &arguments.rollout.canary_tenants)?;
-        return Ok(aims);
+        let chosen = wanted(session, arguments)?.choose(session).await?;
+        choose::check_canaries(&chosen.aims, &arguments.rollout.canary_tenants)?;
+        return Ok(chosen);
     }
-    let aims = choose::databases(session, Sizes::Never).await?;
-    match aims.iter().find(|aim| aim.reading.context.shared.is_none()) {
+    let chosen = choose::those_that_answer(session, Sizes::Never).await?;
+    match chosen.aims.iter().find(|aim| aim.reading.context.shared.is_none()) {
         Some(aim) => Err(Failure::usage(format!(
             "{}: its layout has no shared schema, or there is none in the database",
             aim.target.config.name
         ))),
-        None => Ok(aims),
+        None => Ok(chosen),
     }
 }
 

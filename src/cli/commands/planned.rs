@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::choose::Aim;
+use super::choose::{Aim, Chosen};
 use super::plan::{self, PlanDocument};
 use super::running::{self, Results};
 use super::writing;
@@ -32,14 +32,17 @@ struct Plans {
 /// # Errors
 /// As `make` says, or when the output cannot be written.
 pub async fn dry_run(
-    aims: &[Aim],
+    mut chosen: Chosen,
     style: Style,
     make: impl Fn(&Aim) -> Outcome<Plan>,
     runs: impl Fn(&Plan) -> Outcome<()>,
 ) -> Outcome<Status> {
+    let left_out = !chosen.down.is_empty();
+    // Told here; what the plans come to is judged below.
+    drop(chosen.across()?);
     let mut status = Status::Done;
     let mut plans = Vec::new();
-    for aim in aims {
+    for aim in &chosen.aims {
         if let Some(job) = live_job(&aim.reading) {
             output::note(format!("{} is {}: see `tenantui job {}`", name(job), job.state.word(), job.id));
         }
@@ -61,7 +64,7 @@ pub async fn dry_run(
         Style::Csv => output::data(&plan::table(&plans).csv()?)?,
         Style::Text => {}
     }
-    Ok(status)
+    Ok(if left_out { status.and(Status::Partly) } else { status })
 }
 
 /// Prints the plan, asks, orders and runs.

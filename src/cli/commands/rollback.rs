@@ -1,6 +1,5 @@
 //! `rollback` and `redo`: undo the newest migrations of tenants, or undo them and apply them again.
 
-use super::across::Across;
 use super::choose::{self, Aim, Wanted};
 use super::migrate::no_folder;
 use super::plan::counted;
@@ -35,15 +34,15 @@ pub async fn run(session: &Session, arguments: &Undo, direction: Direction) -> O
     };
     wanted.check()?;
     let style = Style::from(arguments.format);
-    let aims = wanted.choose(session).await?;
-    choose::check_canaries(&aims, &arguments.rollout.canary_tenants)?;
+    let mut chosen = wanted.choose(session).await?;
+    choose::check_canaries(&chosen.aims, &arguments.rollout.canary_tenants)?;
     if arguments.consent.dry_run {
         let make = |aim: &Aim| make_plan(aim, arguments, direction);
-        return planned::dry_run(&aims, style, make, planned::runs).await;
+        return planned::dry_run(chosen, style, make, planned::runs).await;
     }
     let mut results = Results::default();
-    let mut across = Across::new(aims.len());
-    for aim in &aims {
+    let mut across = chosen.across()?;
+    for aim in &chosen.aims {
         let came = one_database(session, arguments, direction, aim, &mut results).await;
         across.take(&aim.target.config.name, came, !results.tenants.is_empty())?;
         if session.signals.first().is_some() {
