@@ -667,8 +667,11 @@ fn migrating_in_several_databases_names_each() {
         part("a-long-name-of-a-database", Environment::Staging, order(60, false)),
         part("asia", Environment::Production, Err("there is no link to asia; r tries again now".to_owned())),
     ];
-    let mut dialog =
-        Dialog::MigrateFleet(Box::new(MigrateFleet::new(MigrateFleetInput { set: "182 marked".to_owned(), parts })));
+    let mut dialog = Dialog::MigrateFleet(Box::new(MigrateFleet::new(MigrateFleetInput {
+        set: "182 marked".to_owned(),
+        parts,
+        shown: None,
+    })));
     check("migrate_fleet", &dialog);
     assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused");
     typed(&mut dialog, "migrate 180 production");

@@ -85,10 +85,32 @@ fn a_database_that_cannot_be_written_is_left_out_by_name() {
     let mut desk = Desk::two(Production, Production);
     desk.keys("aM");
     assert!(desk.app.state().dialog.is_none() && desk.message().contains("W opens them"), "{}", desk.message());
-    // What is hidden is not ordered unseen.
+}
+
+#[test]
+fn of_hidden_marks_in_several_databases_the_dialog_asks_which_are_meant() {
     let mut desk = Desk::two(Development, Development);
     desk.keys("a/acme<Enter>M");
-    assert!(desk.app.state().dialog.is_none() && desk.message().contains("hidden"), "{}", desk.message());
+    let text = desk.text();
+    assert!(text.contains("12 marked, 10 hidden") && text.contains("2 shown") && text.contains("all 6"), "{text}");
+    // Cancel has the focus.
+    desk.keys("<Enter>");
+    assert!(desk.app.state().dialog.is_none());
+    desk.keys("M<Tab><Enter>");
+    let text = desk.text();
+    assert!(text.contains("migrate 2 development") && text.contains("Start 2 jobs"), "{text}");
+    desk.keys("migrate 2 development<Enter>");
+    assert_eq!(ordered(&mut desk), BTreeMap::from([("eu-1".to_owned(), 1), ("us-1".to_owned(), 1)]));
+    // All of them.
+    let mut desk = Desk::two(Development, Development);
+    desk.keys("a/database:us-1<Enter>M<Tab><Tab><Enter>");
+    desk.keys("migrate 6 development<Enter>");
+    assert_eq!(ordered(&mut desk), BTreeMap::from([("eu-1".to_owned(), 3), ("us-1".to_owned(), 3)]));
+    // The shown ones are of one database: the other gets no job.
+    let mut desk = Desk::two(Development, Development);
+    desk.keys("a/database:us-1<Enter>M<Tab><Enter>");
+    desk.keys("migrate 3 development<Enter>");
+    assert_eq!(ordered(&mut desk), BTreeMap::from([("us-1".to_owned(), 3)]));
 }
 
 #[test]

@@ -98,6 +98,8 @@ impl App {
             Action::Undrop => return self.open_life(LifeKind::Undrop),
             Action::Purge => return self.open_life(LifeKind::Purge),
             Action::Repair => return self.open_life(LifeKind::Repair),
+            // The command does it, as `allowed` says.
+            Action::Import | Action::Seed => {}
             Action::Retry => self.open_retry(),
             Action::RetryWhenFree => self.open_retry_when_free(),
             Action::Skip => self.open_skip(),

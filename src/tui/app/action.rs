@@ -68,6 +68,8 @@ pub enum Action {
     Undrop,
     Purge,
     Repair,
+    Import,
+    Seed,
     FlushCache,
     Retry,
     RetryWhenFree,

@@ -104,7 +104,7 @@ fn single(key: &TenantKey, words: String) -> Selection {
 /// Whom `M` is about, in one database after the other.
 ///
 /// # Errors
-/// When nobody; or marks of several databases of which some are hidden: which of them is meant is asked for one only.
+/// When nobody.
 pub fn selections(state: &State) -> Result<Vec<Selection>, String> {
     let marks = &state.tenants.marks;
     let mut databases: Vec<&DatabaseName> = marks.iter().map(|key| &key.database).collect();
@@ -112,22 +112,24 @@ pub fn selections(state: &State) -> Result<Vec<Selection>, String> {
     if state.screen != Screen::Tenants || databases.len() < 2 {
         return Ok(vec![selection(state)?]);
     }
-    if state.tenants.marks_hidden > 0 {
-        return Err(format!(
-            "{} of the marked tenants are hidden, and they are of several databases; {} shows all, {} unmarks",
-            state.tenants.marks_hidden,
-            state.key(Action::Back),
-            state.key(Action::UnmarkAll)
-        ));
-    }
     let order = |name: &DatabaseName| state.latest.databases.iter().position(|view| view.name == *name);
     databases.sort_by_key(|name| order(name));
-    let words = format!("{} marked", marks.len());
-    let of = |database: &DatabaseName| Selection {
-        database: database.clone(),
-        keys: marks.iter().filter(|key| key.database == *database).cloned().collect(),
-        words: words.clone(),
-        shown: None,
+    let hidden = state.tenants.marks_hidden;
+    let words = match hidden {
+        0 => format!("{} marked", marks.len()),
+        hidden => format!("{} marked, {hidden} hidden", marks.len()),
+    };
+    let shown = (hidden > 0).then(|| marks_shown(state));
+    let of = |database: &DatabaseName| {
+        let of_it = |keys: &mut dyn Iterator<Item = &TenantKey>| -> Vec<TenantKey> {
+            keys.filter(|key| key.database == *database).cloned().collect()
+        };
+        Selection {
+            database: database.clone(),
+            keys: of_it(&mut marks.iter()),
+            words: words.clone(),
+            shown: shown.as_ref().map(|keys| of_it(&mut keys.iter())),
+        }
     };
     Ok(databases.into_iter().map(of).collect())
 }
@@ -161,17 +163,14 @@ fn marked(state: &State) -> Result<Selection, String> {
         (0, None) => format!("{} marked", keys.len()),
         (_, _) => format!("{} marked, {hidden} hidden", keys.len()),
     };
-    let shown = (hidden > 0).then(|| {
-        state
-            .tenants
-            .shown
-            .iter()
-            .filter_map(|index| state.snapshot.tenants.get(*index))
-            .filter(|tenant| marks.contains(&tenant.key))
-            .map(|tenant| tenant.key.clone())
-            .collect()
-    });
+    let shown = (hidden > 0).then(|| marks_shown(state));
     Ok(Selection { database, keys, words, shown })
+}
+
+/// The marked tenants that the filter shows.
+fn marks_shown(state: &State) -> Vec<TenantKey> {
+    let shown = state.tenants.shown.iter().filter_map(|index| state.snapshot.tenants.get(*index));
+    shown.filter(|tenant| state.tenants.marks.contains(&tenant.key)).map(|tenant| tenant.key.clone()).collect()
 }
 
 /// The job that `R`, `C` and `X` mean here.
@@ -221,6 +220,11 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
         Action::Undrop => super::life::allowed(state, LifeKind::Undrop),
         Action::Purge => super::life::allowed(state, LifeKind::Purge),
         Action::Repair => super::life::allowed(state, LifeKind::Repair),
+        Action::Import => Err(format!("the command does it: tenantui import {}", slug_here(state))),
+        Action::Seed => {
+            let words = "the command does it, with a new tenant: tenantui provision SLUG --name NAME --seed FILE";
+            Err(words.to_owned())
+        }
         Action::Retry | Action::Continue | Action::PauseJob | Action::StopJob => {
             super::control::job_action(state, action)
         }
@@ -273,6 +277,21 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
         | Action::ToShell
         | Action::Quit => Ok(()),
     }
+}
+
+/// The tenant under the cursor or open, for a command line.
+fn slug_here(state: &State) -> String {
+    let tenant = match state.screen {
+        Screen::Tenant => state.open_tenant(),
+        Screen::Tenants
+        | Screen::Migrations
+        | Screen::Jobs
+        | Screen::JobResult
+        | Screen::Messages
+        | Screen::Audit
+        | Screen::Server => state.cursor_tenant(),
+    };
+    tenant.map_or_else(|| "SLUG".to_owned(), |tenant| tenant.slug.safe().to_string())
 }
 
 fn zoom(state: &State) -> Result<(), String> {

@@ -14,14 +14,15 @@ impl App {
     /// `M` over marks of several databases.
     pub(super) fn open_migrate_fleet(&mut self, selections: Vec<Selection>) {
         let set = selections.first().map(|selection| selection.words.clone()).unwrap_or_default();
-        let parts: Vec<FleetPart> = selections
-            .iter()
-            .map(|selection| FleetPart {
-                database: selection.database.clone(),
-                environment: self.state.environment(&selection.database),
-                order: self.part(selection),
-            })
-            .collect();
+        let parts = self.parts(&selections);
+        let shown = selections.iter().any(|selection| selection.shown.is_some()).then(|| {
+            let of = |selection: &Selection| {
+                let keys = selection.shown.clone().unwrap_or_else(|| selection.keys.clone());
+                (!keys.is_empty()).then(|| Selection { keys, shown: None, ..selection.clone() })
+            };
+            let selections: Vec<Selection> = selections.iter().filter_map(of).collect();
+            self.parts(&selections)
+        });
         if parts.iter().all(|part| part.order.is_err()) {
             let whys: Vec<String> = parts
                 .iter()
@@ -29,7 +30,16 @@ impl App {
                 .collect();
             return self.say(Level::Warning, format!("nothing to order: {}", whys.join("; ")));
         }
-        self.open_dialog(Dialog::MigrateFleet(Box::new(MigrateFleet::new(MigrateFleetInput { set, parts }))));
+        self.open_dialog(Dialog::MigrateFleet(Box::new(MigrateFleet::new(MigrateFleetInput { set, parts, shown }))));
+    }
+
+    fn parts(&self, selections: &[Selection]) -> Vec<FleetPart> {
+        let part = |selection: &Selection| FleetPart {
+            database: selection.database.clone(),
+            environment: self.state.environment(&selection.database),
+            order: self.part(selection),
+        };
+        selections.iter().map(part).collect()
     }
 
     /// What is ordered in one of them, or why nothing is.

@@ -246,6 +246,22 @@ pub const ACTIONS: &[ActionInfo] = &[
     .writes()
     .on(&[Tenants, Tenant]),
     reads(
+        Action::Import,
+        "import",
+        "import",
+        "Copies single-tenant data from the shared schema into the tenant: by the command `tenantui import SLUG`.",
+    )
+    .writes()
+    .on(&[Tenants, Tenant]),
+    reads(
+        Action::Seed,
+        "seed",
+        "seed",
+        "Runs SQL in a new tenant: by the command `tenantui provision SLUG --name NAME --seed FILE`.",
+    )
+    .writes()
+    .on(&[Tenants, Tenant]),
+    reads(
         Action::FlushCache,
         "flush-cache",
         "flush cache",

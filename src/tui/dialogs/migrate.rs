@@ -23,6 +23,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::migrate_view::View;
 use super::parts::{Scroll, Step, button_step, moved, scrolled, step};
+use super::which_set;
 use super::{DialogAction, DialogInput, DialogOutcome, MigrateInput};
 use crate::jobs::orders;
 use crate::jobs::service::{MigrateOrder, Order};
@@ -178,7 +179,7 @@ impl Migrate {
                 (2, _) => self.view = View::Plan,
                 _ => return DialogOutcome::Close,
             },
-            step => self.view = View::WhichSet(moved(focus, 3, step)),
+            step => self.view = View::WhichSet(moved(focus, which_set::BUTTONS, step)),
         }
         DialogOutcome::Stay
     }

@@ -17,12 +17,14 @@
 
 use std::sync::Arc;
 
+use crossterm::event::KeyEvent;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use uuid::Uuid;
 
-use super::parts::{Step, labelled, moved, step};
+use super::parts::{Step, button_step, labelled, moved, step};
+use super::which_set::{self, WhichSet};
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::jobs::service::{MigrateOrder, Order};
 use crate::layout::Layout;
@@ -45,6 +47,8 @@ pub struct MigrateFleetInput {
     pub set: String,
     /// The databases, in the order of the configuration.
     pub parts: Vec<FleetPart>,
+    /// The same for the tenants that are shown, where some of the set are hidden: which are meant is asked first.
+    pub shown: Option<Vec<FleetPart>>,
 }
 
 /// What one database has to do with it.
@@ -75,6 +79,8 @@ pub struct PartOrder {
 #[derive(Debug, Clone)]
 pub struct MigrateFleet {
     input: MigrateFleetInput,
+    /// Which set is meant is still asked; the focused button.
+    asks: Option<usize>,
     field: Field,
     focus: usize,
     tried: bool,
@@ -84,7 +90,8 @@ impl MigrateFleet {
     /// Opens it.
     #[must_use]
     pub fn new(input: MigrateFleetInput) -> Self {
-        Self { input, field: Field::default(), focus: 0, tried: false }
+        let asks = input.shown.is_some().then_some(0);
+        Self { input, asks, field: Field::default(), focus: 0, tried: false }
     }
 
     fn orders(&self) -> impl Iterator<Item = (&FleetPart, &PartOrder)> {
@@ -92,7 +99,7 @@ impl MigrateFleet {
     }
 
     fn tenants(&self) -> usize {
-        self.orders().map(|(_, order)| order.plan.tenants.len()).sum()
+        tenants(&self.input.parts)
     }
 
     /// The most careful environment of those that are written to.
@@ -113,6 +120,9 @@ impl MigrateFleet {
     /// Takes a key. Pasted text counts for nothing: the words are there to be typed.
     pub fn handle(&mut self, input: DialogInput) -> DialogOutcome {
         let DialogInput::Key(key) = input else { return DialogOutcome::Stay };
+        if let Some(focus) = self.asks {
+            return self.answer(focus, key);
+        }
         match step(key) {
             Step::Close => return DialogOutcome::Close,
             Step::Press => return self.press(),
@@ -122,6 +132,26 @@ impl MigrateFleet {
                     self.tried = false;
                     self.focus = usize::from(self.matches());
                 }
+            }
+        }
+        DialogOutcome::Stay
+    }
+
+    /// A key while it is asked which set is meant.
+    fn answer(&mut self, focus: usize, key: KeyEvent) -> DialogOutcome {
+        match button_step(key) {
+            Step::Close => return DialogOutcome::Close,
+            Step::Press if focus == 0 => return DialogOutcome::Close,
+            Step::Press => {
+                let shown = self.input.shown.take().filter(|_| focus == 1);
+                if shown.as_ref().is_some_and(Vec::is_empty) {
+                    return DialogOutcome::Close;
+                }
+                self.input.parts = shown.unwrap_or_else(|| std::mem::take(&mut self.input.parts));
+                self.asks = None;
+            }
+            what @ (Step::Next | Step::Previous | Step::Other) => {
+                self.asks = Some(moved(focus, which_set::BUTTONS, what));
             }
         }
         DialogOutcome::Stay
@@ -140,6 +170,15 @@ impl MigrateFleet {
 
     /// Draws it.
     pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+        if let Some(focus) = self.asks {
+            let which = WhichSet {
+                environment: self.strictest(),
+                set: &self.input.set,
+                shown: self.input.shown.as_deref().map_or(0, tenants),
+                all: self.tenants(),
+            };
+            return which.draw(frame.buffer_mut(), area, focus, theme);
+        }
         let parts = &self.input.parts;
         let lines = parts.len().min(LINES) + usize::from(parts.len() > LINES);
         let place = boxes::centred(area, 78.min(area.width), columns(lines) + 9);
@@ -182,6 +221,11 @@ impl MigrateFleet {
         let all = [Button { title: "Cancel", off: None }, Button { title: &start, off }];
         buttons::draw(buf, inside, inside.height.saturating_sub(1), &all, Some(self.focus), theme);
     }
+}
+
+/// How many would be migrated.
+fn tenants(parts: &[FleetPart]) -> usize {
+    parts.iter().filter_map(|part| part.order.as_ref().ok()).map(|order| order.plan.tenants.len()).sum()
 }
 
 const HEADS: &str = "DATABASE      ENV     TENANTS LEFT OUT  TARGET      CANARY    TIME";

@@ -8,6 +8,7 @@ use ratatui::style::Style;
 use super::migrate::{Migrate, Stop};
 use super::migrate_words::{left_out_line, shared_line, steps, target_line, then_line};
 use super::parts::{LABEL, Scroll, labelled, position, scroll_footer};
+use super::which_set::WhichSet;
 use crate::migrations::alone;
 use crate::text::{duration, grouped, time_left};
 use crate::tui::theme::Theme;
@@ -59,20 +60,13 @@ impl Migrate {
     }
 
     fn draw_sets(&self, buf: &mut Buffer, area: Rect, focus: usize, theme: &Theme) {
-        let place = boxes::centred(area, 72, 7);
-        let inside = boxes::draw(buf, place, Some(self.input.environment), "Which tenants?", theme);
-        let all = self.input.plan.tenants.len();
-        let shown = self.input.shown.as_ref().map_or(0, |plan| plan.tenants.len());
-        put_safe(buf, inside, 0, 0, inside.width, &crate::text::sanitise(&self.input.set), theme.title, theme);
-        put(buf, inside, 0, 1, "Some of the marked tenants are hidden by the filter.", Style::new());
-        put(buf, inside, 0, 2, "These would be migrated:", Style::new());
-        let (shown, all) = (format!("{shown} shown"), format!("all {all}"));
-        let buttons = [
-            Button { title: "Cancel", off: None },
-            Button { title: &shown, off: None },
-            Button { title: &all, off: None },
-        ];
-        buttons::draw(buf, inside, inside.height.saturating_sub(1), &buttons, Some(focus), theme);
+        let which = WhichSet {
+            environment: self.input.environment,
+            set: &self.input.set,
+            shown: self.input.shown.as_ref().map_or(0, |plan| plan.tenants.len()),
+            all: self.input.plan.tenants.len(),
+        };
+        which.draw(buf, area, focus, theme);
     }
 
     fn draw_plan(&self, buf: &mut Buffer, area: Rect, off: Option<&str>, theme: &Theme) {

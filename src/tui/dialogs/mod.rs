@@ -41,6 +41,7 @@ mod quit;
 mod skip;
 mod sql;
 mod stop_job;
+mod which_set;
 mod write_lock;
 
 pub use confirm::Confirm;
