@@ -15,7 +15,7 @@ use tenantui::postgres::session::{Patience, Reader, Target};
 use tenantui::postgres::survey::{SurveyError, survey};
 use tenantui::postgres::{catalog, registry};
 
-use crate::support::{TestDatabase, pg};
+use crate::support::{TestDatabase, pg, quote};
 
 pub fn config(db: &TestDatabase, role: &str) -> Database {
     Database::new("test".into(), Environment::Development, db.url_as(role).into())
@@ -194,7 +194,9 @@ async fn django_tenants_registry_is_found_by_its_columns() {
            tenant_id bigint references customers_client(id));
          create table archive(schema_name varchar(63));
          insert into customers_client(schema_name, name, created_on) values ('public', 'Public', '2026-01-01'),
-           ('acme', 'ACME', '2026-02-03')",
+           ('acme', 'ACME', '2026-02-03');
+         insert into customers_domain(domain, is_primary, tenant_id) values ('localhost', true, 1), ('a.example.org', false, 2),
+           ('www.example.org', true, 2)",
     );
     let config = config(&db, "postgres");
     let layout = surveyed(&config).await.expect("a layout");
@@ -205,6 +207,21 @@ async fn django_tenants_registry_is_found_by_its_columns() {
     assert_eq!(listed(&config).await, ["acme:unknown", "left_behind:orphan_schema"]);
     let rows = registry::rows(&open(&config).await, &layout).await.expect("rows");
     assert_eq!(rows[0].created_at.as_ref().map(|at| at.raw()), Some("2026-02-03T00:00:00Z"));
+    // The primary domain first.
+    assert_eq!(rows[0].domains, ["www.example.org".into(), "a.example.org".into()]);
+    let says = |layout: &Layout, words: &str| layout.evidence.iter().any(|line| line.raw().contains(words));
+    assert!(says(&layout, "the tenants' domains are in public.customers_domain"), "{:?}", layout.evidence);
+    // A role that may not read them is told so, and reads the rest.
+    let role = pg().role("django_reader");
+    db.sql(&format!(
+        "grant select on customers_client to {role}; grant usage on schema acme to {role}",
+        role = quote(&role)
+    ));
+    let config = self::config(&db, &role);
+    let layout = surveyed(&config).await.expect("a layout");
+    assert!(says(&layout, "GRANT SELECT ON \"public\".\"customers_domain\" TO"), "{:?}", layout.evidence);
+    let rows = registry::rows(&open(&config).await, &layout).await.expect("rows");
+    assert!(rows[0].domains.is_empty());
 }
 
 #[tokio::test]
@@ -267,7 +284,7 @@ async fn other_names_of_the_columns_are_understood_where_no_layout_fits() {
     assert_eq!(text(&row.schema).as_deref(), Some("t_acme"));
     assert_eq!(text(&row.status).as_deref(), Some("active"));
     assert_eq!(text(&row.plan).as_deref(), Some("pro"));
-    assert_eq!(text(&row.domain).as_deref(), Some("shop.acme.example"));
+    assert_eq!(row.domains, ["shop.acme.example".into()]);
     assert_eq!(text(&row.created_at).as_deref(), Some("2026-02-09T10:00:00Z"));
 }
 
@@ -343,7 +360,7 @@ async fn a_query_lists_tenants_and_cannot_write() {
     rows.sort_by(|a, b| a.slug.cmp(&b.slug));
     assert_eq!(rows[0].created_at.as_ref().map(|at| at.raw()), Some("2026-02-09T10:00:00Z"));
     assert_eq!(rows[0].id.as_ref().map(|id| id.raw()), Some("1"));
-    assert_eq!(rows[0].domain.as_ref().map(|domain| domain.raw()), Some("acme.example"));
+    assert_eq!(rows[0].domains, ["acme.example".into()]);
 
     for (bad, wanted) in [
         ("select id from customers", "need a slug"),
@@ -440,7 +457,10 @@ fn two_possible_registries_are_told_apart_or_asked_about() {
     };
     let error = judge::fit(django, &facts, Slug::Certain).expect_err("two");
     assert!(error.contains("public.shops_shop and public.audit_shop could each be the registry"), "{error}");
-    facts.tables[0].pointed_at_by = vec![["domain", "tenant_id", "is_primary"].map(str::to_owned).into()];
+    facts.tables[0].pointed_at_by = vec![judge::PointingTable {
+        columns: ["domain", "tenant_id", "is_primary"].map(str::to_owned).into(),
+        ..judge::PointingTable::default()
+    }];
     let fit = judge::fit(django, &facts, Slug::Certain).expect("told apart");
     assert_eq!(fit.registry.map(|table| table.oid), Some(1));
     // Without the ledger in a tenant it is not django-tenants.

@@ -1,6 +1,7 @@
 //! A tenant's life behind its making, by the command, on real servers: what each operation writes, what it refuses, and
 //! that nothing is lost on the way.
 
+mod access;
 mod guards;
 mod purge;
 mod repair;

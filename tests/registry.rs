@@ -141,12 +141,14 @@ async fn orphans_conflicts_and_lookalikes() {
         "create table tenants(id int primary key, slug text, name text, schema_name text, status text, deleted_at timestamptz);
          insert into tenants values (1, 'acme', 'A', 'tenant_acme', 'active', null), (2, 'lost', 'L', 'tenant_lost', 'active', null),
            (3, 'twin-a', 'T', 'tenant_twin', 'active', null), (4, 'twin-b', 'T', 'tenant_twin', 'frozen', null),
-           (5, 'acme', 'A', 'tenant_acme_2', 'active', null), (6, 'case', 'C', 'tenant_Case', 'active', null)",
+           (5, 'acme', 'A', 'tenant_acme_2', 'active', null), (6, 'case', 'C', 'tenant_Case', 'active', null),
+           (7, 'again-old', 'O', 'tenant_again', 'deleted', now()), (8, 'again', 'N', 'tenant_again', 'active', null)",
     );
     for schema in [
         "tenant_acme",
         "tenant_acme_2",
         "tenant_twin",
+        "tenant_again",
         "tenant_stray",
         "tenantx",
         "tenants_archive",
@@ -172,6 +174,9 @@ async fn orphans_conflicts_and_lookalikes() {
         [
             "acme tenant_acme unknown",
             "acme tenant_acme_2 unknown",
+            // The living row has the schema, and the deleted one cannot take it away (ADR 21).
+            "again tenant_again unknown",
+            "again-old tenant_again conflict",
             "case tenant_Case missing_schema",
             "lost tenant_lost missing_schema",
             "tenant_case tenant_case orphan_schema",
@@ -185,6 +190,12 @@ async fn orphans_conflicts_and_lookalikes() {
         tenant.problems.iter().map(|problem| problem.raw().to_owned()).collect::<Vec<_>>().join("; ")
     };
     assert!(problems("twin-a").contains("also that of twin-b"), "{}", problems("twin-a"));
+    assert!(
+        problems("again").contains("a deleted registry row (again-old) names its schema too"),
+        "{}",
+        problems("again")
+    );
+    assert!(problems("again-old").contains("also that of again"), "{}", problems("again-old"));
     assert!(problems("acme").contains("2 registry rows have this slug"));
     assert!(problems("case").contains("a schema tenant_case exists"), "{}", problems("case"));
     assert!(problems("lost").contains("tenant_lost does not exist"));

@@ -7,6 +7,7 @@ mod brokkr;
 mod cloacina;
 mod doubts;
 mod ecto;
+mod operations;
 
 use std::fs;
 

@@ -18,10 +18,12 @@ mod picture;
 mod publish;
 mod pulse;
 mod read;
+mod record;
 mod reference;
 mod seen;
 mod session;
 mod trash;
+mod view;
 mod vitals;
 mod why;
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::JobContext;
 use super::cluster::Memory;
 use super::judge::{self, Facts};
 use super::live::Live;
@@ -18,12 +17,10 @@ use crate::config;
 use crate::jobs::init::InitStatus;
 use crate::layout::{Layout, TakenNames};
 use crate::migrations::dialects::{Interner, Ledgers};
-use crate::migrations::folder::{Finding, Folder};
+use crate::migrations::folder::Folder;
 use crate::migrations::lens::Lens;
-use crate::migrations::plan::SharedTarget;
 use crate::migrations::standing::{Standing, Standings, fleet_reference};
-use crate::model::fleet::{CacheView, DatabaseView, FileView, SharedSchema};
-use crate::model::ident::SchemaName;
+use crate::model::fleet::{CacheView, SharedSchema};
 use crate::model::job::JobView;
 use crate::model::ledger::{LedgerState, Tool, Version};
 use crate::model::life::Trashed;
@@ -32,6 +29,7 @@ use crate::model::server::{Back, ServerRole};
 use crate::model::tenant::{FailedStep, Tenant, TenantKey, TenantState};
 use crate::model::times::StepTimes;
 use crate::postgres::catalog::SchemaRow;
+use crate::postgres::of_all::OfAll;
 use crate::postgres::questions::Told;
 use crate::postgres::session::{ServerFacts, Target};
 use crate::text::Untrusted;
@@ -54,7 +52,7 @@ pub struct Files {
 /// Everything known of one database.
 #[derive(Debug)]
 pub struct Picture {
-    target: Target,
+    pub(super) target: Target,
     /// What the session turned out to be.
     pub facts: Option<ServerFacts>,
     /// What the server is, by the last answer.
@@ -85,6 +83,8 @@ pub struct Picture {
     pub base: Vec<Tenant>,
     /// What the layout's questions about the fleet said.
     pub told: Told,
+    /// What the layout's questions about every tenant said.
+    pub of_all: OfAll,
     /// Names that a new tenant may collide with.
     pub taken: Arc<TakenNames>,
     /// Tables, by the schema's oid; `None` before the first count.
@@ -132,9 +132,9 @@ pub struct Picture {
     /// Something of the tenants may differ from the last part.
     pub stale: bool,
     tenants: Arc<[Arc<Tenant>]>,
-    target_version: Option<Version>,
+    pub(super) target_version: Option<Version>,
     shared: Vec<SharedSchema>,
-    lens: Arc<Lens>,
+    pub(super) lens: Arc<Lens>,
 }
 
 impl Picture {
@@ -163,6 +163,7 @@ impl Picture {
             schemas: Vec::new(),
             base: Vec::new(),
             told: Told::default(),
+            of_all: OfAll::default(),
             taken: Arc::default(),
             table_counts: None,
             estimates: None,
@@ -319,6 +320,7 @@ impl Picture {
         let mut problems = dropped.map_or_else(|| base.problems.clone(), |said| vec![said]);
         let told = base.schema.as_ref().filter(|_| base.schema_oid.is_some());
         problems.extend(told.and_then(|schema| self.told.by_schema.get(schema.raw())).into_iter().flatten().cloned());
+        problems.extend(base.schema_oid.into_iter().flat_map(|oid| self.of_all.of(oid)).cloned());
         problems.extend(live.cloned());
         problems.extend(judge::problem(&ledger));
         problems.extend(judge::undecided(&ledger, &standing, self.files.folder.as_ref().map(|folder| folder.tool)));
@@ -357,115 +359,9 @@ impl Picture {
             }
         }
     }
-
-    fn view(&self) -> DatabaseView {
-        let config = self.config();
-        let read_only_why = self.read_only_why();
-        DatabaseView {
-            name: Arc::clone(&config.name),
-            environment: config.environment,
-            address: match &self.facts {
-                Some(facts) => self.target.address_of(facts.host),
-                None => self.target.address.clone(),
-            },
-            user: self.facts.as_ref().map_or_else(Untrusted::default, |facts| facts.user.clone()),
-            layout: self.layout.as_ref().map(|layout| Untrusted::new(&*layout.name)),
-            tool: self.tool(),
-            server_version: self.facts.as_ref().map(|facts| Untrusted::new(&facts.version)),
-            read_only: read_only_why.is_some(),
-            read_only_why,
-            warnings: self
-                .facts
-                .iter()
-                .flat_map(|facts| facts.warnings.iter().chain(&facts.pooler_note))
-                .chain(&self.record_warning)
-                .chain(&self.live.database)
-                .chain(&self.told.problems)
-                .chain(self.layout.iter().flat_map(|layout| &layout.about.doubts))
-                .cloned()
-                .collect(),
-            link: self.link.clone(),
-            server: self.server.clone(),
-            pooled: self.facts.as_ref().is_some_and(|facts| !facts.direct),
-            back: self.back,
-            error: self.error.clone().or_else(|| self.files.error.clone()).or_else(|| self.shared_files.error.clone()),
-            taken_at: self.taken_at,
-            progress: self.progress.clone(),
-            files: self.files.folder.as_ref().map(|folder| file_views(folder)),
-            target: self.target_version.clone(),
-            times: Arc::clone(&self.times),
-            cache: self.cache.clone(),
-            initialised: self.initialised.map(|status| match status {
-                InitStatus::Missing => false,
-                InitStatus::Current | InitStatus::Older(_) | InitStatus::Newer(_) => true,
-            }),
-            schema_rule: self.layout.as_ref().map(|layout| Untrusted::new(&layout.naming.schema_template)),
-            trash: Arc::clone(&self.trash),
-        }
-    }
-
-    /// What a job of the shared schema is ordered with.
-    fn shared_target(&self) -> Option<SharedTarget> {
-        let schema = self.shared_schema()?;
-        Some(SharedTarget {
-            schema: SchemaName::shared(schema.name.raw()).ok()?,
-            oid: schema.oid,
-            ledger: self.ledgers.get(&schema.oid).cloned().unwrap_or(LedgerState::Unread),
-            folder: self.shared_files.folder.clone(),
-            folder_error: self.shared_files.error.clone(),
-        })
-    }
-
-    fn context(&self) -> Option<Arc<JobContext>> {
-        let layout = self.layout.as_ref()?;
-        Some(Arc::new(JobContext {
-            database: Arc::clone(&self.config().name),
-            layout: Arc::clone(layout),
-            folder: self.files.folder.clone(),
-            folder_error: self.files.error.clone(),
-            shared: self.shared_target().map(Arc::new),
-            found: Arc::clone(&self.found),
-            lens: Arc::clone(&self.lens),
-            initialised: matches!(
-                self.initialised,
-                Some(InitStatus::Current | InitStatus::Older(_) | InitStatus::Newer(_))
-            ),
-            taken: Arc::clone(&self.taken),
-            read_only_why: self.read_only_why(),
-        }))
-    }
 }
 
 /// A schema that is not in the answer of a scan has nothing.
 fn of_schema<T: Copy + Default>(answer: Option<&HashMap<u32, T>>, oid: u32) -> Option<T> {
     answer.map(|by_schema| by_schema.get(&oid).copied().unwrap_or_default())
-}
-
-fn file_views(folder: &Folder) -> Arc<[FileView]> {
-    folder
-        .files
-        .iter()
-        .map(|file| FileView {
-            version: file.version.clone(),
-            name: file.name.clone(),
-            has_down: file.down.is_some(),
-            notes: notes(&file.findings),
-        })
-        .collect()
-}
-
-/// What the list of migrations shows beside a file: each rule once, the refusals with the line they are at first.
-fn notes(findings: &[Finding]) -> Vec<Untrusted> {
-    let mut told: Vec<&str> = Vec::new();
-    let mut notes = Vec::new();
-    for finding in findings.iter().filter(|finding| finding.refuses).chain(findings.iter().filter(|f| !f.refuses)) {
-        if !told.contains(&finding.rule) {
-            told.push(finding.rule);
-            notes.push(Untrusted::new(match finding.refuses {
-                true => format!("refused: {} line {}", finding.rule, finding.line),
-                false => finding.rule.replace('-', " "),
-            }));
-        }
-    }
-    notes
 }

@@ -1,6 +1,5 @@
 //! Reading a database into its picture, cheap things first: what is known is shown while the rest is being read.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,21 +8,16 @@ use super::files::{self, Whose};
 use super::live;
 use super::picture::Picture;
 use super::pulse::{self, Pulse};
+use super::record::read_jobs;
 use super::session::Session;
-use super::trash;
-use crate::jobs::init::InitStatus;
-use crate::jobs::{durations, failures, init, record, recorded};
 use crate::migrations::dialects::{Found, Ledgers, candidate_names};
 use crate::migrations::ledgers;
-use crate::model::job::{JobId, JobState, JobView};
 use crate::postgres::session::{LinkError, LinkErrorKind, QueryError};
-use crate::postgres::{catalog, locks, questions, registry, server, sizes, survey};
+use crate::postgres::{catalog, locks, of_all, questions, registry, server, sizes, survey};
 use crate::text::{Untrusted, grouped};
 
 /// Schemas whose ledgers are read between two looks at the session's growth.
 const SLICE: usize = 1_000;
-/// Jobs that lists show.
-const JOBS: u32 = 200;
 
 /// What a reading covers besides the registry, the schemas and the jobs, which it always does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +95,7 @@ pub async fn refresh(
         show(picture);
     }
     read_ledgers(session, picture, scope.all_ledgers, show).await?;
+    read_of_all(session, picture, scope.all_ledgers).await?;
     read_locks(session, picture).await?;
     read_jobs(session, picture).await?;
     picture.taken_at = Some(jiff::Timestamp::now());
@@ -165,6 +160,8 @@ async fn take_pulse(session: &mut Session, picture: &Picture) -> Result<Option<P
             let mut names = candidate_names(&picture.hints());
             let asked = layout.about.fleet.iter().flat_map(|question| &question.needs);
             names.extend(asked.filter_map(|need| need.table.split_once('.')).map(|(_, table)| table.to_owned()));
+            names.extend(of_all::tables(&layout));
+            names.extend(layout.domains.iter().map(|domains| domains.table.name.raw().to_owned()));
             Ok(pulse::take(session.reader().await?, &layout, &names).await?)
         }
         None => Ok(None),
@@ -277,6 +274,20 @@ async fn read_these(session: &mut Session, picture: &mut Picture, schemas: &[u32
     Ok(())
 }
 
+/// What the layout asks of every tenant; `all`: also of those whose tables have not changed.
+async fn read_of_all(session: &mut Session, picture: &mut Picture, all: bool) -> Result<(), FleetError> {
+    let Some(layout) = picture.layout.clone() else { return Ok(()) };
+    let todo = of_all::look(session.reader().await?, &layout, &picture.base, &mut picture.of_all, all).await?;
+    for slice in todo.asks.chunks(SLICE) {
+        let more = of_all::ask(session.reader().await?, slice, todo.relations, &mut picture.of_all).await?;
+        session.opened(todo.relations * slice.len());
+        if !more {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Who migrates at this moment, by the locks that the tools take. What may not be seen is nobody's lock.
 async fn read_locks(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
     let reader = session.reader().await?;
@@ -326,73 +337,6 @@ fn is_unchanged(picture: &Picture, found: &Ledgers, oid: u32) -> bool {
         }
         (before, now) => before == now,
     }
-}
-
-/// Reads jobs and what their last steps left behind. A role that may not look into the record still sees the fleet,
-/// and a warning.
-async fn read_jobs(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
-    picture.record_warning = match read_record(session, picture).await {
-        Ok(()) => None,
-        Err(QueryError::Link(link)) => return Err(link.into()),
-        Err(error) => Some(Untrusted::new(format!("the record of jobs could not be read: {error}"))),
-    };
-    Ok(())
-}
-
-async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(), QueryError> {
-    let name = Arc::clone(&picture.config().name);
-    let reader = session.reader().await?;
-    let initialised = init::status(reader).await?;
-    picture.initialised = Some(initialised);
-    if initialised == InitStatus::Missing {
-        picture.jobs = Arc::new([]);
-        picture.trash = Arc::default();
-        picture.failed.clear();
-        picture.changed.clear();
-        picture.times = Arc::default();
-        return Ok(());
-    }
-    trash::read(reader, picture).await?;
-    let jobs = record::list(reader, &name, JOBS).await?;
-    // What steps left behind changes with the numbers of a job or with the files, and the steps are many: they are
-    // looked at only then.
-    let new_jobs = *jobs != *picture.jobs;
-    // Times are a mean over many steps: they are taken anew when a job has come to rest, not while it runs.
-    if new_jobs && at_rest(&jobs) != at_rest(&picture.jobs) {
-        picture.times = Arc::new(durations::read(reader).await?);
-    }
-    if new_jobs {
-        keep_same(&mut picture.failed, failures::failed_steps(reader).await?);
-        picture.jobs = jobs.into();
-        picture.stale = true;
-    }
-    if new_jobs || picture.checked_files != picture.files.signature {
-        let files = picture.files.folder.iter().flat_map(|folder| &folder.files);
-        let files: Vec<_> = files.map(|file| (file.version.clone(), file.sha256)).collect();
-        let changed = recorded::changed(reader, &files).await?;
-        picture.changed = changed.into_iter().map(|(schema, versions)| (schema, versions.into())).collect();
-        picture.checked_files = picture.files.signature;
-        picture.stale = true;
-    }
-    Ok(())
-}
-
-fn at_rest(jobs: &[JobView]) -> Vec<(JobId, JobState)> {
-    let rests = |job: &&JobView| job.state.is_over() || job.state == JobState::Paused;
-    jobs.iter().filter(rests).map(|job| (job.id, job.state)).collect()
-}
-
-/// Keeps the objects of equal entries, so that tenants that did not change stay the same.
-fn keep_same<V: PartialEq>(known: &mut HashMap<String, Arc<V>>, read: HashMap<String, V>) {
-    let mut next: HashMap<String, Arc<V>> = HashMap::with_capacity(read.len());
-    for (key, value) in read {
-        let entry = match known.remove(&key) {
-            Some(same) if *same == value => same,
-            Some(_) | None => Arc::new(value),
-        };
-        next.insert(key, entry);
-    }
-    *known = next;
 }
 
 /// Measures the tenants' schemas exactly, in slices, each on a session that has room for it.

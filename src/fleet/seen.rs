@@ -158,6 +158,7 @@ impl Picture {
             version: ledger.reading().and_then(|reading| reading.applied.current.clone()),
             applied: standing.applied,
             pending: standing.pending.map(|versions| u32::try_from(versions.len()).unwrap_or(u32::MAX)),
+            like_a_tenant: schema.holds_tenant_tables,
             problems: judge::problem(ledger).into_iter().collect(),
         }
     }

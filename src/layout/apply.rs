@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::TableFacts;
+use super::facts::{PointingTable, TableFacts};
 use super::file::{ColumnNames, LayoutFile, RegistryKind, Within};
 use super::judge::{Fit, Missed};
 use super::naming::SLUG_MARK;
-use super::{About, Column, Layout, Queues, Registry, RegistryColumns};
+use super::{About, Column, Domains, Layout, Queues, Registry, RegistryColumns};
 use crate::config::TenantsOverride;
 use crate::model::ident::{Ident, QualifiedName, SchemaName};
 use crate::text::Untrusted;
@@ -77,6 +77,7 @@ pub fn apply(
     } else {
         Registry::Scan { pattern: file.registry.pattern.clone(), requires: file.requires().map_err(wrong)? }
     };
+    let domains = chosen.and_then(|table| domains(file, table, user, &mut evidence));
     let in_tenants = file.fingerprint.within == Within::Tenant || file.registry.kind == RegistryKind::Scan;
     let marks = if in_tenants { file.fingerprint.tables.as_slice() } else { &[] };
     let mut exclude = file.exclude().map_err(wrong)?;
@@ -96,9 +97,11 @@ pub fn apply(
         evidence,
         statuses: statuses(file, &registry, chosen),
         registry,
+        domains,
         naming,
         expected_tool: file.tool().map_err(wrong)?,
         role: file.role(),
+        access: file.access().map_err(wrong)?,
         about,
         cache_keys: file.cache.keys.clone(),
         tenant_tables: marks.iter().filter_map(|mark| Ident::new(&mark.table).ok()).collect(),
@@ -180,6 +183,34 @@ fn table_registry(
     let schema = SchemaName::existing(&table.schema).map_err(|error| error.to_string())?;
     let name = Ident::new(&table.name).map_err(|error| error.to_string())?;
     Ok(Registry::Table { table: QualifiedName { schema, name }, oid: table.oid, columns })
+}
+
+/// The table of domains that points at the registry's, where the layout says what it looks like.
+fn domains(file: &LayoutFile, table: &TableFacts, user: &Untrusted, evidence: &mut Vec<Untrusted>) -> Option<Domains> {
+    let rule = file.registry.domains.as_ref()?;
+    let wanted: Vec<&str> = [&rule.tenant, &rule.domain].into_iter().chain(&rule.primary).map(String::as_str).collect();
+    let fits = |by: &&PointingTable| wanted.iter().all(|name| by.columns.contains(*name));
+    let found = table.pointed_at_by.iter().find(fits)?;
+    let shown = format!("{}.{}", found.schema, found.name);
+    let name = QualifiedName { schema: SchemaName::existing(&found.schema).ok()?, name: Ident::new(&found.name).ok()? };
+    if !wanted.iter().all(|name| found.readable.contains(*name)) {
+        let role = Ident::new(user.raw()).map_or_else(|_| user.raw().to_owned(), |role| role.quoted());
+        evidence.push(Untrusted::new(format!(
+            "the domains in {shown} may not be read by this role: GRANT USAGE ON SCHEMA {} TO {role}; GRANT SELECT ON {} \
+             TO {role}",
+            name.schema.quoted(),
+            name.quoted()
+        )));
+        return None;
+    }
+    evidence.push(Untrusted::new(format!("the tenants' domains are in {shown}")));
+    let ident = |name: &String| Ident::new(name).ok();
+    Some(Domains {
+        table: name,
+        tenant: ident(&rule.tenant)?,
+        domain: ident(&rule.domain)?,
+        primary: rule.primary.as_ref().and_then(ident),
+    })
 }
 
 /// The names of registry columns; of a layout that has no registry table those of any application.

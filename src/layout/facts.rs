@@ -30,8 +30,21 @@ pub struct TableFacts {
     pub columns: Vec<ColumnFacts>,
     /// Row level security hides rows of it from this role.
     pub hides_rows: bool,
-    /// Columns of tables that point at it with a foreign key, a set for each table.
-    pub pointed_at_by: Vec<BTreeSet<String>>,
+    /// Tables that point at it with a foreign key.
+    pub pointed_at_by: Vec<PointingTable>,
+}
+
+/// A table with a foreign key to another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PointingTable {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Its columns.
+    pub columns: BTreeSet<String>,
+    /// Those that this role may read.
+    pub readable: BTreeSet<String>,
 }
 
 /// One column of the catalog.

@@ -1,15 +1,17 @@
 //! Layout files: what is known of a framework's databases, as data. The embedded ones and a user's have one form.
 
 mod checked;
+mod error;
 
 use std::path::Path;
 
 use serde::Deserialize;
-use toml::de::{DeTable, DeValue};
 
+use self::error::place;
+pub use self::error::{LayoutFileError, Wrong};
+use super::access::AccessRule;
 use super::question::Question;
 use super::role::{Grants, RoleRule};
-use crate::text::Untrusted;
 
 /// The embedded layouts, in the order in which `auto` tries them: those that a table names before those that are
 /// found by what their schemas hold.
@@ -50,6 +52,9 @@ pub struct LayoutFile {
     /// What it is granted.
     #[serde(default)]
     pub grants: Option<Grants>,
+    /// Keys of a tenant that a purge revokes.
+    #[serde(default)]
+    pub access: Option<AccessRule>,
     /// Cache keys.
     #[serde(default)]
     pub cache: CacheRule,
@@ -146,6 +151,20 @@ pub struct RegistryRule {
     /// Names of the columns, the first that the table has counts.
     #[serde(default)]
     pub columns: ColumnNames,
+    /// The table of the tenants' domains, known by its foreign key to the registry's.
+    pub domains: Option<DomainsRule>,
+}
+
+/// `registry.domains`: the columns of a table that points at the registry's.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DomainsRule {
+    /// With the registry's id.
+    pub tenant: String,
+    /// With the domain.
+    pub domain: String,
+    /// Which says whether it is the primary one.
+    pub primary: Option<String>,
 }
 
 /// `registry.kind`.
@@ -292,68 +311,6 @@ pub struct SchemasRule {
     /// Schemas behind the tenant's in the search path of a migration run.
     #[serde(default)]
     pub search_path_extra: Vec<String>,
-}
-
-/// Why a layout file cannot be used. Its `Display` names the file, the place and what is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", why.safe())]
-pub struct LayoutFileError {
-    /// In words.
-    pub why: Untrusted,
-}
-
-impl LayoutFileError {
-    fn new(file: &str, what: impl std::fmt::Display) -> Self {
-        Self { why: Untrusted::new(format!("layout file {file}: {what}")) }
-    }
-
-    /// With line and column, both from 1; columns count characters.
-    fn at(file: &str, text: &str, byte: usize, what: impl std::fmt::Display) -> Self {
-        let before = &text[..text.floor_char_boundary(byte)];
-        let line = 1 + before.matches('\n').count();
-        let column = 1 + before.rsplit('\n').next().map_or(0, |line| line.chars().count());
-        Self::new(file, format_args!("line {line}, column {column}: {what}"))
-    }
-}
-
-/// What a value of a layout file cannot be: its option, such as `health.2.query`, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
-    /// The keys to it, with numbers from 0 in lists.
-    pub option: String,
-    /// In words.
-    pub what: String,
-}
-
-impl Wrong {
-    pub(super) fn new(option: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { option: option.into(), what: what.into() }
-    }
-}
-
-impl std::fmt::Display for Wrong {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.option, self.what)
-    }
-}
-
-/// Where an option stands in a text; its nearest table where it is left out.
-fn place(text: &str, option: &str) -> Option<usize> {
-    let document = DeTable::parse(text).ok()?;
-    let mut place = None;
-    let mut here: Option<&DeValue<'_>> = None;
-    for word in option.split('.') {
-        let next = match here {
-            None => document.get_ref().get(word),
-            Some(DeValue::Table(table)) => table.get(word),
-            Some(DeValue::Array(list)) => word.parse::<usize>().ok().and_then(|index| list.get(index)),
-            Some(_) => None,
-        };
-        let Some(next) = next else { break };
-        place = Some(next.span().start);
-        here = Some(next.get_ref());
-    }
-    place
 }
 
 /// The embedded layouts in the order in which they are tried.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 pub use super::apply::{Unfit, apply, learn_template};
-pub use super::facts::{ColumnFacts, Facts, TableFacts};
+pub use super::facts::{ColumnFacts, Facts, PointingTable, TableFacts};
 use super::file::{LayoutFile, RegistryKind, TableMark, Within};
 use super::naming::TRASH_PREFIX;
 use crate::text::Untrusted;
@@ -211,7 +211,7 @@ fn registry<'a>(file: &LayoutFile, facts: &'a Facts, slug: Slug) -> Result<&'a T
         .collect();
     let pointed = |table: &&TableFacts| {
         !find.pointed_at_by.is_empty()
-            && table.pointed_at_by.iter().any(|columns| find.pointed_at_by.iter().all(|name| columns.contains(name)))
+            && table.pointed_at_by.iter().any(|by| find.pointed_at_by.iter().all(|name| by.columns.contains(name)))
     };
     if candidates.len() > 1 && candidates.iter().any(pointed) {
         candidates.retain(pointed);

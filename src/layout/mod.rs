@@ -2,6 +2,7 @@
 //! which ledger is expected, which statuses exist, how cache keys look. Layouts are data (`assets/layouts/*.toml`).
 //! Nothing here talks to a server: `postgres::survey` brings the catalog facts, this module judges them.
 
+pub mod access;
 mod apply;
 mod facts;
 pub mod file;
@@ -29,6 +30,8 @@ pub struct Layout {
     pub evidence: Vec<Untrusted>,
     /// Where tenants are listed.
     pub registry: Registry,
+    /// The table of the tenants' domains, where there is one besides.
+    pub domains: Option<Domains>,
     /// The rule of slugs and schema names.
     pub naming: Naming,
     /// The expected ledger's tool.
@@ -37,6 +40,8 @@ pub struct Layout {
     pub statuses: Statuses,
     /// The role of a tenant and its grants, where the layout has one.
     pub role: Option<role::Role>,
+    /// Keys of a tenant that a purge revokes, where the layout has a table of them.
+    pub access: Option<access::Access>,
     /// What else the layout knows of its databases.
     pub about: About,
     /// Patterns of cache keys with `{id}`, `{slug}`, `{schema}`.
@@ -83,6 +88,13 @@ pub struct About {
     pub queues: Queues,
 }
 
+impl About {
+    /// The questions of a tenant's health that are asked of every tenant.
+    pub fn of_all(&self) -> impl Iterator<Item = &question::Question> {
+        self.health.iter().filter(|question| question.of_all)
+    }
+}
+
 /// Where jobs wait in Redis.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Queues {
@@ -119,6 +131,19 @@ pub enum Registry {
         /// Tables that a schema must have to be a tenant's.
         requires: Vec<Ident>,
     },
+}
+
+/// A table in which a tenant has any number of domains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domains {
+    /// Which.
+    pub table: QualifiedName,
+    /// The column with the registry's id.
+    pub tenant: Ident,
+    /// The column of the domain.
+    pub domain: Ident,
+    /// The column that says which is the primary one.
+    pub primary: Option<Ident>,
 }
 
 /// The columns of a registry table. What it lacks is `None`, and left out of the screen, never invented.

@@ -27,6 +27,9 @@ pub struct Question {
     pub needs: Vec<Need>,
     /// The SELECT.
     pub query: String,
+    /// Of a tenant's health: its `problem` is asked of every tenant with each reading, not only of the open one.
+    #[serde(default)]
+    pub of_all: bool,
 }
 
 /// A table that a question needs.
@@ -147,6 +150,9 @@ impl Question {
                 return Err(("needs", format!("\"{}\": a question about the fleet is of no tenant", need.table)));
             }
         }
+        if self.of_all {
+            self.check_of_all(fleet)?;
+        }
         let aliases: HashSet<&str> = self.needs.iter().filter_map(|need| need.alias.as_deref()).collect();
         let mut wrong = None;
         filled(&self.query, |mark| {
@@ -168,6 +174,22 @@ impl Question {
         // As it is sent, so that a placeholder is no syntax.
         let sent = filled(&self.query, |_| Some("null".to_owned()));
         one_select(&sent).map(drop).map_err(|why| ("query", why.raw().to_owned()))
+    }
+}
+
+impl Question {
+    /// Of every tenant only a problem is asked, and only of those whose own tables can have one.
+    fn check_of_all(&self, fleet: bool) -> Result<(), (&'static str, String)> {
+        if fleet {
+            return Err(("of_all", "a question about the fleet is of all tenants already".to_owned()));
+        }
+        if !self.needs.iter().any(|need| need.table.starts_with(SCHEMA_MARK)) {
+            return Err(("of_all", "it must need a table {schema}.table: by it the tenants are found".to_owned()));
+        }
+        if !self.query.contains("problem") {
+            return Err(("of_all", "of all tenants a column \"problem\" is asked, and the query has none".to_owned()));
+        }
+        Ok(())
     }
 }
 
@@ -268,7 +290,7 @@ mod tests {
     fn question(query: &str) -> Question {
         let need =
             Need { table: "{schema}.users".to_owned(), columns: vec!["id".to_owned()], alias: Some("u".to_owned()) };
-        Question { name: "members".to_owned(), title: None, needs: vec![need], query: query.to_owned() }
+        Question { name: "members".to_owned(), title: None, needs: vec![need], query: query.to_owned(), of_all: false }
     }
 
     #[test]
@@ -312,6 +334,13 @@ mod tests {
         let mut fleet = question("select :'slug'");
         fleet.needs.clear();
         assert!(fleet.check(true).expect_err("refused").1.contains("of no tenant"));
+        let mut all = Question { of_all: true, ..question("select 1 as problem from {schema}.users") };
+        assert!(all.check(false).is_ok());
+        assert_eq!(all.check(true).expect_err("refused").0, "needs", "its table is of a tenant");
+        all.query = "select 1 as value".to_owned();
+        assert!(all.check(false).expect_err("refused").1.contains("\"problem\""));
+        all.needs.clear();
+        assert_eq!(all.check(false).expect_err("refused").0, "of_all");
         fleet.name = "A b".to_owned();
         assert_eq!(fleet.check(true).expect_err("refused").0, "name");
     }

@@ -29,7 +29,7 @@ pub const FIELDS: [(&str, &str); 20] = [
     ("name", "its display name"),
     ("schema", "its schema"),
     ("id", "its id in the registry"),
-    ("domain", "its domain in the registry"),
+    ("domain", "one of its domains"),
     ("failed", "yes or no: whether its last job step failed"),
     ("deleted", "yes or no: whether the registry has it as deleted"),
     ("behind", "pending migrations: behind>2"),
@@ -184,14 +184,9 @@ impl Filter {
     /// Whether all of it holds, with words as parts of slug, name, schema, id or domain.
     #[must_use]
     pub fn fits(&self, tenant: &Tenant, now: jiff::Timestamp) -> bool {
-        let names = [
-            Some(&tenant.slug),
-            tenant.name.as_ref(),
-            tenant.schema.as_ref(),
-            tenant.id.as_ref(),
-            tenant.domain.as_ref(),
-        ];
-        let names: Vec<String> = names.into_iter().flatten().map(|text| text.raw().to_lowercase()).collect();
+        let names = [Some(&tenant.slug), tenant.name.as_ref(), tenant.schema.as_ref(), tenant.id.as_ref()];
+        let names = names.into_iter().flatten().chain(&tenant.domains);
+        let names: Vec<String> = names.map(|text| text.raw().to_lowercase()).collect();
         let word_fits = |word: &Word| {
             let part = word.text.to_lowercase();
             names.iter().any(|name| name.contains(&part)) != word.negated

@@ -158,6 +158,8 @@ pub struct SharedSchema {
     pub applied: Option<u32>,
     /// Files of the shared folder that are pending; `None` where no such folder is configured.
     pub pending: Option<u32>,
+    /// It holds what a tenant's schema holds: what the application keeps there is like a tenant, and is none.
+    pub like_a_tenant: bool,
     /// What is wrong, in words.
     pub problems: Vec<Untrusted>,
 }

@@ -150,6 +150,8 @@ pub enum LifeStep {
     Trash,
     /// Renames the schema back, and writes the status that it had.
     Restore,
+    /// Revokes the keys that let the tenant in.
+    Revoke,
     /// Removes a schema in the trash with all that is in it, a little at a time.
     Objects,
     /// Removes the tenant's role and what was granted to it.
@@ -168,12 +170,13 @@ pub enum LifeStep {
 
 impl LifeStep {
     /// Every step.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Name,
         Self::Status,
         Self::Sessions,
         Self::Trash,
         Self::Restore,
+        Self::Revoke,
         Self::Objects,
         Self::Role,
         Self::Keys,
@@ -192,6 +195,7 @@ impl LifeStep {
             Self::Sessions => "sessions",
             Self::Trash => "trash",
             Self::Restore => "restore",
+            Self::Revoke => "revoke",
             Self::Objects => "objects",
             Self::Role => "role",
             Self::Keys => "keys",

@@ -125,8 +125,8 @@ pub struct Tenant {
     pub status: Option<Untrusted>,
     /// The registry's plan, where it has one.
     pub plan: Option<Untrusted>,
-    /// The registry's domain, where it has one.
-    pub domain: Option<Untrusted>,
+    /// The domains that the registry or its table of domains names, the primary one first.
+    pub domains: Vec<Untrusted>,
     /// Soft-deleted: the status says so, or `deleted_at` is set.
     pub deleted: bool,
     /// The schema the row names or the rule derives; also where it does not exist.

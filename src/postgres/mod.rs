@@ -16,6 +16,7 @@ mod facts;
 pub mod ledgers;
 pub mod link;
 pub mod locks;
+pub mod of_all;
 pub mod others_code;
 mod passfile;
 mod password;

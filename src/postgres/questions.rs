@@ -24,7 +24,7 @@ const MOST_MEMBERS: usize = 1_000;
 const MOST_TOLD: usize = 10_000;
 /// A question about one tenant has this long, in SQL's words; about the fleet it has [`FLEET_TIMEOUT`].
 const TIMEOUT: &str = "set local statement_timeout = '2s';";
-const FLEET_TIMEOUT: &str = "set local statement_timeout = '10s';";
+pub(super) const FLEET_TIMEOUT: &str = "set local statement_timeout = '10s';";
 /// No further question is asked after this long: sizes and migrations of the tenant wait for the answers.
 const BUDGET: Duration = Duration::from_secs(5);
 
@@ -263,8 +263,13 @@ impl<'a> Asker<'a> {
             format!("select {literal}::pg_catalog.text as name where exists (select from {})", schema.qualify(name))
         };
         let sql = copies.iter().map(one).collect::<Vec<_>>().join(" union all ");
-        let question =
-            Question { name: "excluded tables".to_owned(), title: None, needs: Vec::new(), query: String::new() };
+        let question = Question {
+            name: "excluded tables".to_owned(),
+            title: None,
+            needs: Vec::new(),
+            query: String::new(),
+            of_all: false,
+        };
         for row in self.one(&question, &sql, copies.len()).await?.unwrap_or_default() {
             let name = text(&row, "name").unwrap_or_default();
             let words = format!("the table {} belongs to {shared}, and its copy here holds rows", name.raw());
@@ -274,14 +279,14 @@ impl<'a> Asker<'a> {
     }
 }
 
-fn object(row: &TextRow) -> Option<Map<String, Value>> {
+pub(super) fn object(row: &TextRow) -> Option<Map<String, Value>> {
     match serde_json::from_str(row.text(0)?).ok()? {
         Value::Object(object) => Some(object),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
     }
 }
 
-fn text(row: &Map<String, Value>, name: &str) -> Option<Untrusted> {
+pub(super) fn text(row: &Map<String, Value>, name: &str) -> Option<Untrusted> {
     match row.get(name)? {
         Value::Null => None,
         Value::String(text) if text.is_empty() => None,

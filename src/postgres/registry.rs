@@ -2,14 +2,16 @@
 //!
 //! Tolerant: every value comes as text, what a table lacks is `None`, and an odd row is a row with a problem.
 
+use std::collections::HashMap;
+
 use super::bind::{bind, like_pattern, text_array};
 pub use super::query::check_query;
 use super::query::{run_wrapped, wrap_query};
 use super::questions::moment;
 use super::session::{QueryError, Reader, TextRow};
 use crate::layout::naming::OWN_SCHEMA;
-use crate::layout::{Column, Layout, Registry, RegistryColumns};
-use crate::model::ident::QualifiedName;
+use crate::layout::{Column, Domains, Layout, Registry, RegistryColumns};
+use crate::model::ident::{Ident, QualifiedName};
 use crate::text::Untrusted;
 
 const SCAN: &str = include_str!("../../assets/sql/scan.sql");
@@ -37,8 +39,8 @@ pub struct RegistryRow {
     /// RFC 3339 in UTC where the column is a timestamp (one without a zone is taken for UTC) or a date; else the
     /// text as it is.
     pub created_at: Option<Untrusted>,
-    /// The domain.
-    pub domain: Option<Untrusted>,
+    /// The domains, the primary one first.
+    pub domains: Vec<Untrusted>,
     /// What is wrong with the row, in words.
     pub problems: Vec<Untrusted>,
 }
@@ -87,7 +89,7 @@ pub async fn rows(reader: &Reader, layout: &Layout) -> Result<Vec<RegistryRow>, 
             answer.iter().map(|row| from_json(row, layout)).collect::<Result<Vec<_>, _>>()?
         }
         Registry::Scan { pattern, requires } => {
-            let exclude: Vec<&str> = layout.exclude.iter().map(|schema| schema.raw()).collect();
+            let exclude = layout.exclude.iter().map(|schema| schema.raw()).chain(["public"]);
             let pattern = like_pattern(pattern.as_deref().unwrap_or("%"));
             let values = [
                 ("pattern", pattern.as_str()),
@@ -98,7 +100,37 @@ pub async fn rows(reader: &Reader, layout: &Layout) -> Result<Vec<RegistryRow>, 
         }
     };
     rows.retain(|row: &RegistryRow| !is_no_tenant(row, layout));
+    if let Some(table) = &layout.domains {
+        domains(reader, table, &mut rows).await?;
+    }
     Ok(rows)
+}
+
+/// The domains of a table of their own, the primary one first and then in order.
+async fn domains(reader: &Reader, table: &Domains, rows: &mut [RegistryRow]) -> Result<(), RegistryError> {
+    let text = |name: &Ident| format!("{}::pg_catalog.text", name.quoted());
+    let primary = table.primary.as_ref().map_or_else(|| "null".to_owned(), text);
+    let sql = format!(
+        "select {}, {}, {primary} from {} limit {}",
+        text(&table.tenant),
+        text(&table.domain),
+        table.table.quoted(),
+        4 * MAX_ROWS
+    );
+    let mut by_id: HashMap<String, Vec<(bool, Untrusted)>> = HashMap::new();
+    for row in reader.rows(&sql).await.map_err(|error| no_access(reader, &table.table, error))? {
+        if let (Some(id), Some(domain)) = (row.text(0), filled(row.text(1))) {
+            let second = !matches!(row.text(2), Some("true"));
+            by_id.entry(id.to_owned()).or_default().push((second, domain));
+        }
+    }
+    for row in rows {
+        let Some(mut found) = row.id.as_ref().and_then(|id| by_id.remove(id.raw())) else { continue };
+        found.sort();
+        row.domains.extend(found.into_iter().map(|(_, domain)| domain));
+        row.domains.dedup();
+    }
+    Ok(())
 }
 
 /// Rows that point at a schema which the layout or the configuration excludes, or at tenantui's own.
@@ -210,7 +242,7 @@ impl Fields {
             plan: self.plan,
             deleted: self.deleted || says_deleted,
             created_at: self.created_at,
-            domain: self.domain,
+            domains: self.domain.into_iter().collect(),
             problems,
         }
     }
@@ -227,7 +259,7 @@ fn from_scan(row: &TextRow) -> RegistryRow {
         plan: None,
         deleted: false,
         created_at: None,
-        domain: None,
+        domains: Vec::new(),
         problems: Vec::new(),
     }
 }

@@ -10,7 +10,7 @@ use super::session::{QueryError, Reader, TextRow};
 use super::{bind, questions, registry};
 use crate::config::{self, LayoutChoice};
 use crate::layout::file::{self, LayoutFile, LayoutFileError, RegistryKind, VariantRule};
-use crate::layout::judge::{self, ColumnFacts, Facts, Fit, Missed, Slug, TableFacts, Undecided};
+use crate::layout::judge::{self, ColumnFacts, Facts, Fit, Missed, PointingTable, Slug, TableFacts, Undecided};
 use crate::layout::{Layout, NameRule, Registry};
 use crate::model::ident::QualifiedName;
 use crate::text::Untrusted;
@@ -222,16 +222,22 @@ fn fingerprint(file: &LayoutFile) -> Option<String> {
 
 /// Foreign keys that decide between several candidates for a registry whose name is the application's own.
 async fn point(reader: &Reader, files: &[LayoutFile], facts: &mut Facts) -> Result<(), QueryError> {
-    if files.iter().all(|file| file.registry.find.as_ref().is_none_or(|find| find.pointed_at_by.is_empty())) {
+    let asks = |file: &LayoutFile| {
+        file.registry.domains.is_some()
+            || file.registry.find.as_ref().is_some_and(|find| !find.pointed_at_by.is_empty())
+    };
+    if !files.iter().any(asks) {
         return Ok(());
     }
     let oids: Vec<u32> = facts.tables.iter().filter(|table| table.schema == "public").map(|table| table.oid).collect();
     let rows = reader.rows(&bind(POINTING_TABLES, &[("oids", &bind::oid_array(&oids))])).await?;
     for row in rows {
         let oid: Option<u32> = row.parse(0)?;
-        let columns: BTreeSet<String> = json_texts(row.text(1)).into_iter().collect();
+        let text = |index| row.text(index).unwrap_or_default().to_owned();
+        let names = |index| json_texts(row.text(index)).into_iter().collect();
+        let pointing = PointingTable { schema: text(1), name: text(2), columns: names(3), readable: names(4) };
         if let Some(table) = facts.tables.iter_mut().find(|table| Some(table.oid) == oid) {
-            table.pointed_at_by.push(columns);
+            table.pointed_at_by.push(pointing);
         }
     }
     Ok(())

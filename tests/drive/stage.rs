@@ -123,7 +123,7 @@ impl Stage {
             name: None,
             status: Some("active".into()),
             plan: None,
-            domain: None,
+            domains: Vec::new(),
             deleted: false,
             schema: Some(schema.into()),
             schema_oid: Some(oid),

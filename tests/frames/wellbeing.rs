@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use tenantui::model::environment::Environment;
+use tenantui::model::fleet::SharedSchema;
 use tenantui::model::tenant::{HealthFact, Member};
 
-use super::scene;
+use super::sample::SIZES;
+use super::stage::Stage;
+use super::{check, scene};
 
 fn fact(title: &str, value: Option<&str>, detail: Option<&str>, problem: Option<&str>) -> HealthFact {
     HealthFact {
@@ -49,5 +53,37 @@ fn health_and_members_stand_below_the_jobs() {
         stage.snapshot.detail = Some(Arc::new(detail));
         stage.show();
         stage.keys("Tab Tab Tab");
+    });
+}
+
+/// A broker of Brokkr's own in `public`: an empty list says where all is, and why it is no tenant.
+#[test]
+fn an_application_in_the_shared_schema_alone() {
+    for size in SIZES {
+        let mut stage = Stage::with(size, Environment::Development, Vec::new());
+        stage.snapshot.jobs.clear();
+        stage.snapshot.databases[0].layout = Some("brokkr".into());
+        stage.snapshot.shared = vec![SharedSchema {
+            database: "eu-1".into(),
+            schema: "public".into(),
+            version: None,
+            applied: Some(24),
+            pending: None,
+            like_a_tenant: true,
+            problems: Vec::new(),
+        }];
+        stage.show();
+        check("tenants_public_alone", &stage);
+    }
+}
+
+#[test]
+fn domains_stand_with_the_facts_of_a_tenant() {
+    scene("tenant_domains", |stage| {
+        let mut acme = (*stage.snapshot.tenants[0]).clone();
+        acme.domains = vec!["shop.example.org".into(), "www.example.org".into(), "evil\u{1b}[31m.example".into()];
+        stage.snapshot.tenants[0] = Arc::new(acme);
+        let slug = stage.snapshot.tenants[0].slug.raw().to_owned();
+        stage.open(&slug);
     });
 }

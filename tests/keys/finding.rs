@@ -55,7 +55,7 @@ fn a_domain_is_found_and_is_a_field() {
     let mut desk = Desk::new(Environment::Production);
     change(&mut desk, |tenant| {
         if tenant.slug.raw() == "agora" {
-            tenant.domain = Some("shop.agora-eu.example".into());
+            tenant.domains = vec!["shop.agora-eu.example".into()];
         }
     });
     desk.keys("/'agora-eu.ex");
@@ -114,6 +114,19 @@ fn saved_filters_are_reached_by_name_and_within_filters() {
     desk.keys("<Esc>/:nothing");
     desk.draw();
     assert!(desk.text().contains("at 1: there is no saved filter nothing"), "{}", desk.text());
+}
+
+#[test]
+fn what_has_no_dialog_names_the_command_that_does_it() {
+    let mut desk = Desk::new(Environment::Development);
+    let slug = desk.shown()[0].clone();
+    desk.keys(":import");
+    let why = menu(&desk).entries[0].disabled.clone();
+    assert!(why.is_some_and(|why| why.ends_with(&format!("tenantui import {slug}"))), "{:?}", menu(&desk));
+    desk.keys("<Enter>");
+    assert!(desk.message().contains(&format!("tenantui import {slug}")), "{}", desk.message());
+    desk.keys("<Esc>:seed<Enter>");
+    assert!(desk.message().contains("--seed FILE"), "{}", desk.message());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{count, evidence, health, look, members, problems, says, unwell};
+use crate::cli::{home, tenantui, text};
 use crate::cli_fleet::tenant;
 use crate::support::{TestDatabase, pg};
 
@@ -113,6 +114,12 @@ fn a_broker_in_public_alone_is_recognised() {
     assert_eq!((&document["databases"][0]["layout"], count(&document)), (&Value::from("brokkr"), 0));
     assert_eq!((&document["shared"][0]["version"], &document["shared"][0]["applied"]), (&"23".into(), &24.into()));
     says(&evidence(&db), "ok", "public.generators is there, with pak_hash, name");
+    // It is the shared schema and no tenant: told, where one looks for it.
+    says(&evidence(&db), "ok", "public holds all that a tenant's schema holds, and is none: it is the shared schema");
+    let home = home();
+    let page = tenantui(home.path()).args(["--url", &db.url(), "tenant", "public"]).output().expect("runs");
+    assert_eq!(page.status.code(), Some(1));
+    assert!(text(&page.stderr).contains("\"public\" is no tenant: it is the shared schema"), "{}", text(&page.stderr));
 }
 
 #[test]

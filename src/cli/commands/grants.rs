@@ -125,6 +125,8 @@ async fn facts(target: &Target, reading: &Reading) -> Outcome<Facts> {
             ledgers.push((ledger.name.schema.quoted(), ledger.name.quoted()));
         }
     }
+    let domains = reading.context.layout.domains.iter().map(|domains| &domains.table);
+    ledgers.extend(domains.map(|table| (table.schema.quoted(), table.quoted())));
     ledgers.sort();
     ledgers.dedup();
     let database = reader.rows("SELECT pg_catalog.current_database()").await?;

@@ -6,6 +6,10 @@ use crate::fleet::Reading;
 use crate::layout::{Layout, Registry};
 use crate::model::ident::Ident;
 
+/// What the shared schema is instead of a tenant.
+pub(super) const NO_TENANT: &str =
+    "it is the shared schema, migrated for itself (`migrate --shared`), never counted, never dropped";
+
 /// Adds the checks.
 pub(super) fn examine(reading: &Reading, found: &mut Examination) {
     let layout = &reading.context.layout;
@@ -16,6 +20,10 @@ pub(super) fn examine(reading: &Reading, found: &mut Examination) {
     let advice = format!("where that is wrong: layout = \"{}\" or another in [[database]]", layout.name);
     for line in &layout.about.doubts {
         found.add("layout", Verdict::Warn, line.raw(), Some(&advice));
+    }
+    for shared in reading.snapshot.shared.iter().filter(|shared| shared.like_a_tenant) {
+        let words = format!("{} holds all that a tenant's schema holds, and is none: {NO_TENANT}", shared.schema.raw());
+        found.add("layout", Verdict::Ok, words, None);
     }
     for missed in &layout.about.missed {
         found.add("layout", Verdict::Off, format!("not {}: {}", missed.layout, missed.what.raw()), None);

@@ -1,10 +1,12 @@
 //! What `doctor` says of the ledgers: whose they are, what was found by a configured name, which tenants are in trouble.
 
+use std::sync::Arc;
+
 use super::doctor::{Examination, Verdict};
 use crate::config;
 use crate::fleet::Reading;
 use crate::model::ledger::LedgerState;
-use crate::model::tenant::TenantState;
+use crate::model::tenant::{Tenant, TenantState};
 use crate::text;
 
 /// Adds the checks.
@@ -49,6 +51,30 @@ fn renamed(database: &config::Database, reading: &Reading, found: &mut Examinati
     }
 }
 
+/// What is wrong with tenants whose state does not say it: what the layout asks of all of them, for one.
+fn told(reading: &Reading, found: &mut Examination) {
+    let is_told = |tenant: &&Arc<Tenant>| !is_troubled(tenant.state) && !tenant.deleted && !tenant.problems.is_empty();
+    let mut tenants = reading.snapshot.tenants.iter().filter(is_told).peekable();
+    if let Some(first) = tenants.peek() {
+        let (slug, why) = (first.slug.raw().to_owned(), first.problems.first().map(|problem| problem.raw().to_owned()));
+        let words =
+            format!("{} with a problem that is no state, such as {slug}", text::grouped(tenants.count() as u64));
+        found.add("tenants", Verdict::Warn, words, why.as_deref());
+    }
+}
+
+const fn is_troubled(state: TenantState) -> bool {
+    match state {
+        TenantState::NoAccess | TenantState::Conflict | TenantState::UnknownTool | TenantState::Dirty => true,
+        TenantState::MissingSchema | TenantState::OrphanSchema | TenantState::Locked => true,
+        TenantState::NeverMigrated
+        | TenantState::Ahead
+        | TenantState::Behind
+        | TenantState::Ok
+        | TenantState::Unknown => false,
+    }
+}
+
 fn ledgers(reading: &Reading, found: &mut Examination) {
     let tenants = &reading.snapshot.tenants;
     let expected = reading.context.layout.expected_tool;
@@ -76,18 +102,10 @@ fn ledgers(reading: &Reading, found: &mut Examination) {
         }
         Some(_) | None => found.add("ledgers", Verdict::Ok, words, None),
     }
+    told(reading, found);
     for state in TenantState::ALL {
-        let troubled = match state {
-            TenantState::NoAccess | TenantState::Conflict | TenantState::UnknownTool | TenantState::Dirty => true,
-            TenantState::MissingSchema | TenantState::OrphanSchema | TenantState::Locked => true,
-            TenantState::NeverMigrated
-            | TenantState::Ahead
-            | TenantState::Behind
-            | TenantState::Ok
-            | TenantState::Unknown => false,
-        };
         let mut of_state = tenants.iter().filter(|tenant| tenant.state == state).peekable();
-        if let (true, Some(first)) = (troubled, of_state.peek()) {
+        if let (true, Some(first)) = (is_troubled(state), of_state.peek()) {
             let why = match &first.ledger {
                 LedgerState::NoAccess(why)
                 | LedgerState::DatabaseWide { why, .. }

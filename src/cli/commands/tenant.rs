@@ -22,6 +22,8 @@ use crate::text::{self, Untrusted};
 struct Document {
     #[serde(flatten)]
     tenant: TenantRow,
+    /// The primary one first.
+    domains: Vec<String>,
     tables_detail: Option<Vec<TableRow>>,
     migrations: Option<Vec<MigrationRow>>,
     cache: Option<Cache>,
@@ -154,6 +156,10 @@ pub async fn run(session: &Session, arguments: &args::Tenant) -> Outcome<Status>
     if found.is_empty() && down != Status::Done {
         return Err(Failure::new(down, format!("\"{}\" was not found in the databases that answer", arguments.slug)));
     }
+    if found.is_empty() && is_shared(&reads, &arguments.slug) {
+        let why = super::layout_checks::NO_TENANT;
+        return Err(Failure::failed(format!("\"{}\" is no tenant: {why}", arguments.slug)));
+    }
     let (tenant, reading) = only_one(&arguments.slug, found, |(tenant, _)| tenant)?;
     let detail = reading.snapshot.detail.as_ref().filter(|detail| detail.key == tenant.key);
     let view = reading.snapshot.databases.first();
@@ -164,6 +170,12 @@ pub async fn run(session: &Session, arguments: &args::Tenant) -> Outcome<Status>
         output::data(&page(&tenant, detail.map(|detail| &**detail), &times))?;
     }
     Ok(down)
+}
+
+/// Whether a name is the shared schema's.
+fn is_shared(reads: &[session::Read], word: &str) -> bool {
+    let readings = reads.iter().filter_map(|read| read.reading.as_ref().ok());
+    readings.flat_map(|(_, reading)| &reading.snapshot.shared).any(|shared| shared.schema.raw() == word)
 }
 
 /// By slug, else by schema.
@@ -183,7 +195,9 @@ fn row(tenant: &Tenant, detail: Option<&TenantDetail>) -> TenantRow {
             row.size_bytes = Some(total);
             row.size_exact = true;
         }
-        row.problems.extend(detail.problems.iter().map(|problem| problem.raw().to_owned()));
+        // What the layout asks of every tenant it asks of the open one, too.
+        let new = detail.problems.iter().filter(|problem| !tenant.problems.contains(problem));
+        row.problems.extend(new.map(|problem| problem.raw().to_owned()));
     }
     row
 }
@@ -210,6 +224,7 @@ fn document(tenant: &Tenant, detail: Option<&TenantDetail>, cache: Option<&Cache
     let migrations = detail.map(|detail| &detail.migrations).filter(|migrations| known || !migrations.is_empty());
     Document {
         tenant: row(tenant, detail),
+        domains: tenant.domains.iter().map(|domain| domain.raw().to_owned()).collect(),
         tables_detail: detail.map(|detail| detail.tables.iter().map(TableRow::from).collect()),
         migrations: migrations
             .map(|migrations| migrations.iter().map(|migration| MigrationRow::of(migration, times)).collect()),
@@ -237,6 +252,8 @@ fn page(tenant: &Tenant, detail: Option<&TenantDetail>, times: &StepTimes) -> St
     line("schema", row.schema.clone());
     line("owner", raw(tenant.owner.as_ref()));
     line("plan", raw(tenant.plan.as_ref()));
+    let domains: Vec<&str> = tenant.domains.iter().map(Untrusted::raw).collect();
+    line("domains", Some(domains.join(", ")).filter(|domains| !domains.is_empty()));
     line("status", row.status.clone());
     line("created", row.created_at.clone());
     line("state", row.state.map(str::to_owned));

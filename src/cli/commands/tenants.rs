@@ -197,7 +197,7 @@ mod tests {
             name: Some("Name \u{202e}".into()),
             status: Some("active".into()),
             plan: None,
-            domain: None,
+            domains: Vec::new(),
             deleted: false,
             schema: Some(format!("tenant_{slug}").into()),
             schema_oid: Some(1),

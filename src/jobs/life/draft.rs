@@ -1,6 +1,7 @@
 //! A confirmed plan as the job that is recorded. The plan is made again first: what changed since it was shown is
 //! refused, not done.
 
+use super::access::AccessRef;
 use super::params::{KeysRef, LifeParams, UnlockRef, Write};
 use super::plan::{self, Subject, patterns, unlock_of};
 use super::writes;
@@ -139,6 +140,7 @@ async fn params(
         role: now.role.as_ref().map(|role| role.name.raw().to_owned()),
         dependants: order.dependants.iter().map(|object| object.raw().to_owned()).collect(),
         keys,
+        access: layout.access.as_ref().filter(|_| has(LifeStep::Revoke)).map(AccessRef::of),
         unlock: match (&request.subject, has(LifeStep::Unlock)) {
             (Subject::Tenant(tenant), true) => unlock_of(tenant).map(|(tool, ledger, _)| UnlockRef { tool, ledger }),
             (Subject::Tenant(_) | Subject::Trash(_), _) => None,

@@ -4,6 +4,7 @@
 //! it, step by step. Every step is one fenced transaction with its row of the audit, or (what a purge removes) several,
 //! each with its own; what is done stays done, and is not done again.
 
+pub mod access;
 pub mod again;
 mod cache;
 pub(super) mod draft;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::access::AccessRef;
 use crate::jobs::params::{RowValue, Value};
 
 /// The part of a job's parameters that is of a tenant's life.
@@ -28,6 +29,9 @@ pub struct LifeParams {
     /// Which cache keys are the tenant's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<KeysRef>,
+    /// Where its keys are revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessRef>,
     /// Whose lock is taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlock: Option<UnlockRef>,

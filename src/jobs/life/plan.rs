@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::access::{self, InForce};
 use super::{facts, writes};
 use crate::jobs::init::{self, InitStatus};
 use crate::jobs::params::RegistryRef;
@@ -133,6 +134,8 @@ pub(super) struct Seen {
     /// Of a schema in the trash: one of the name that it had is there again, and with it another tenant, whose row and
     /// whose cache keys these are.
     pub(super) made_anew: bool,
+    /// Keys that let it in.
+    pub(super) in_force: InForce,
 }
 
 /// The registry's row as it is now.
@@ -257,6 +260,10 @@ async fn look_at_row(reader: &Reader, request: &LifeRequest, plan: &LifePlan) ->
         let name = literal(original.raw());
         let sql = format!("SELECT 1 FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {name}::name");
         seen.made_anew = !reader.rows(&sql).await?.is_empty();
+        // Where the tenant was made anew, they are the new one's.
+        if let (Some(access), LifeKind::Purge, false) = (&request.layout.access, plan.kind, seen.made_anew) {
+            seen.in_force = access::in_force(reader, access, original.raw()).await?;
+        }
     }
     let (Some(registry), Ok(columns)) = (RegistryRef::of(&request.layout), writes::columns(&request.layout)) else {
         return Ok(seen);

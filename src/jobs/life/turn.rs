@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::run::{Life, LifeRow};
 use super::tx::Work;
-use super::{cache, objects, role, row, schema};
+use super::{access, cache, objects, role, row, schema};
 use crate::jobs::attempt::{MAX_TRIES, NO_TURN, TURN, pause, turn_pause};
 use crate::jobs::decide::{self, Question};
 use crate::jobs::gate;
@@ -81,6 +81,7 @@ const fn words(step: LifeStep) -> &'static str {
         LifeStep::Sessions => "sessions ended",
         LifeStep::Trash => "in the trash",
         LifeStep::Restore => "back from the trash",
+        LifeStep::Revoke => "keys revoked",
         LifeStep::Objects => "schema removed",
         LifeStep::Role => "role removed",
         LifeStep::Keys => "cache keys removed",
@@ -141,6 +142,7 @@ async fn step(work: &Work<'_>, learned: &mut objects::Learned) -> Went {
         LifeStep::Sessions => role::end_sessions(work).await,
         LifeStep::Role => role::remove(work).await,
         LifeStep::Keys => cache::remove(work).await,
+        LifeStep::Revoke => access::revoke(work).await,
         LifeStep::Objects => return objects::next(work, learned).await,
     };
     Went::Ended(end.unwrap_or_else(|end| end))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{LayoutFile, Quoting, RegistryKind, RuleWord, StatusRule, Wrong};
+use crate::layout::access::Access;
 use crate::layout::role::{self, Role};
 use crate::layout::statement::one_select;
 use crate::layout::{NameRule, Naming, Statuses};
@@ -38,6 +39,7 @@ impl LayoutFile {
         self.search_path_extra()?;
         self.excluded_tables()?;
         self.shared()?;
+        self.access()?;
         self.check_cache()?;
         self.check_questions()?;
         role::check(self.role.as_ref(), self.grants.as_ref())
@@ -72,6 +74,10 @@ impl LayoutFile {
             [("members", &self.members, false), ("health", &self.health, false), ("fleet", &self.fleet, true)]
         {
             for (index, question) in questions.iter().enumerate() {
+                if question.of_all && list == "members" {
+                    let what = "only questions of [[health]] are asked of all tenants";
+                    return Err(Wrong::new(format!("{list}.{index}.of_all"), what));
+                }
                 question.check(fleet).map_err(|(key, what)| Wrong::new(format!("{list}.{index}.{key}"), what))?;
             }
         }
@@ -159,6 +165,14 @@ impl LayoutFile {
         let name =
             |name: &String| SchemaName::existing(name).map_err(|error| Wrong::new("schemas.shared", error.to_string()));
         self.schemas.shared.as_ref().map(name).transpose()
+    }
+
+    /// `access`, checked.
+    ///
+    /// # Errors
+    /// When a name is none.
+    pub fn access(&self) -> Result<Option<Access>, Wrong> {
+        self.access.as_ref().map(|rule| rule.checked()).transpose()
     }
 
     /// The tenant's role with its grants.

@@ -60,7 +60,7 @@ pub(super) fn tenant(slug: &str, ledger: LedgerState) -> Tenant {
         name: None,
         status: Some("active".into()),
         plan: None,
-        domain: None,
+        domains: Vec::new(),
         deleted: false,
         schema: Some(format!("tenant_{slug}").into()),
         schema_oid: Some(slug.bytes().map(u32::from).sum()),

@@ -129,8 +129,17 @@ impl TextField {
             Self::Name => Some(tenant.name.as_ref().map(|text| text.raw())),
             Self::Schema => Some(tenant.schema.as_ref().map(|text| text.raw())),
             Self::Id => Some(tenant.id.as_ref().map(|text| text.raw())),
-            Self::Domain => Some(tenant.domain.as_ref().map(|text| text.raw())),
+            Self::Domain => Some(tenant.domains.first().map(|text| text.raw())),
         }
+    }
+
+    /// Whether what a tenant has there fits, any of several; `None` where it is not known.
+    fn any(self, tenant: &Tenant, fits: impl Fn(&str) -> bool) -> Option<bool> {
+        if self == Self::Domain {
+            return Some(tenant.domains.iter().any(|domain| fits(domain.raw())));
+        }
+        // A column that is empty for this tenant is a fact: it is not the value asked for.
+        Some(self.of(tenant)?.is_some_and(fits))
     }
 }
 
@@ -198,12 +207,10 @@ impl What {
     fn holds(&self, tenant: &Tenant, now: jiff::Timestamp) -> Option<bool> {
         match self {
             Self::State(states) => (tenant.state != TenantState::Unknown).then(|| states.contains(&tenant.state)),
-            Self::Text(field, wanted) => {
-                let value = field.of(tenant)?;
-                // A column that is empty for this tenant is a fact: it is not the value asked for.
-                let value = value.map(str::to_lowercase);
-                Some(value.is_some_and(|value| wanted.iter().any(|pattern| like(pattern, &value))))
-            }
+            Self::Text(field, wanted) => field.any(tenant, |value| {
+                let value = value.to_lowercase();
+                wanted.iter().any(|pattern| like(pattern, &value))
+            }),
             Self::Version(wanted) => match tenant.version() {
                 Some(version) => {
                     Some(wanted.iter().any(|wanted| wanted.as_deref().is_some_and(|w| like(w, version.raw()))))

@@ -148,10 +148,10 @@ impl Finder {
                 tenant.name.as_ref().map(|text| text.raw()),
                 tenant.schema.as_ref().map(|text| text.raw()),
                 tenant.id.as_ref().map(|text| text.raw()),
-                tenant.domain.as_ref().map(|text| text.raw()),
                 Some(&*tenant.key.database),
             ];
-            if let Some(score) = self.fuzzy.score(fields.into_iter().flatten()) {
+            let domains = tenant.domains.iter().map(|domain| domain.raw());
+            if let Some(score) = self.fuzzy.score(fields.into_iter().flatten().chain(domains)) {
                 found.push((score, *index));
             }
         }

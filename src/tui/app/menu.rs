@@ -231,9 +231,9 @@ fn tenants(typed: &str, fuzzy: &mut Fuzzy, state: &State) -> Vec<(u32, MenuEntry
                 Some(tenant.slug.raw()),
                 tenant.name.as_ref().map(|n| n.raw()),
                 tenant.schema.as_ref().map(|s| s.raw()),
-                tenant.domain.as_ref().map(|d| d.raw()),
             ];
-            let score = fuzzy.score(fields.into_iter().flatten())?;
+            let domains = tenant.domains.iter().map(|domain| domain.raw());
+            let score = fuzzy.score(fields.into_iter().flatten().chain(domains))?;
             Some((tenant.slug.raw().eq_ignore_ascii_case(typed), score, index))
         })
         .collect();

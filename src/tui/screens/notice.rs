@@ -17,7 +17,7 @@ use ratatui::style::Style;
 use super::footer::filter_words;
 use crate::model::fleet::DatabaseView;
 use crate::model::link::LinkState;
-use crate::text::sanitise;
+use crate::text::{Untrusted, sanitise};
 use crate::tui::app::action::Action;
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
@@ -96,14 +96,16 @@ fn of_database(database: &DatabaseView, state: &State, theme: &Theme) -> Vec<Lin
                     theme,
                 )
             } else {
-                no_tenants(database, &name, theme)
+                let shared = state.latest.shared.iter();
+                let shared = shared.filter(|shared| shared.database == database.name && shared.like_a_tenant);
+                no_tenants(database, &name, shared.map(|shared| &shared.schema).next(), theme)
             }
         }
     }
 }
 
 /// Wrong password or wrong TLS: no loop, a card with the line to fix.
-fn refused(name: &str, why: &crate::text::Untrusted, again: &str, theme: &Theme) -> Vec<Line> {
+fn refused(name: &str, why: &Untrusted, again: &str, theme: &Theme) -> Vec<Line> {
     let fix = super::banner::line_to_fix(why);
     vec![
         Line(format!("The server refuses the connection to {name}"), theme.error),
@@ -119,7 +121,7 @@ fn refused(name: &str, why: &crate::text::Untrusted, again: &str, theme: &Theme)
 }
 
 /// The first run on an empty registry.
-fn no_tenants(database: &DatabaseView, name: &str, theme: &Theme) -> Vec<Line> {
+fn no_tenants(database: &DatabaseView, name: &str, shared: Option<&Untrusted>, theme: &Theme) -> Vec<Line> {
     let layout = database.layout.as_ref().map_or_else(|| "unknown".to_owned(), |layout| layout.safe().into());
     let folder = match &database.files {
         None => {
@@ -130,7 +132,16 @@ fn no_tenants(database: &DatabaseView, name: &str, theme: &Theme) -> Vec<Line> {
     vec![
         Line(format!("{name} has no tenants yet"), theme.title),
         Line(String::new(), Style::new()),
-        Line(format!("The registry was found (layout {layout}) and is empty."), Style::new()),
+        Line(
+            match shared {
+                // A broker of Brokkr's own in public, a Cloacina server before its first tenant.
+                Some(schema) => {
+                    format!("Layout {layout}: all is in {}, the shared schema, which is no tenant.", schema.safe())
+                }
+                None => format!("The registry was found (layout {layout}) and is empty."),
+            },
+            Style::new(),
+        ),
         Line(folder, Style::new()),
         Line(String::new(), Style::new()),
         Line("N    makes the first tenant: row, schema, migrations, in one transaction".to_owned(), theme.accent),

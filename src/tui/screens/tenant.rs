@@ -142,6 +142,10 @@ pub fn facts(tenant: &Tenant) -> String {
             parts.push(format!("{word} {}", value.safe()));
         }
     }
+    if let Some((primary, others)) = tenant.domains.split_first() {
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        parts.push(format!("domain {}{more}", primary.safe()));
+    }
     parts.join("   ")
 }
 

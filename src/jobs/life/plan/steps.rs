@@ -1,10 +1,11 @@
 //! Which steps an order has, or why it has none. Pure.
 
 use super::{LifeRequest, Row, Seen, Stop, Subject, one, repairs};
+use crate::jobs::life::access::InForce;
 use crate::jobs::life::writes;
 use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair, Trashed};
 use crate::model::tenant::{Tenant, TenantState};
-use crate::text::Untrusted;
+use crate::text::{Untrusted, grouped};
 
 type Steps = Result<Vec<(LifeStep, String)>, Stop>;
 
@@ -23,7 +24,7 @@ pub(super) fn of(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Steps {
         (Subject::Tenant(tenant), LifeKind::Drop) => drop(request, tenant, plan),
         (Subject::Tenant(tenant), LifeKind::Repair) => repair(request, tenant, plan),
         (Subject::Trash(trashed), LifeKind::Undrop) => undrop(trashed, row),
-        (Subject::Trash(trashed), LifeKind::Purge) => Ok(purge(request, trashed, plan, seen)),
+        (Subject::Trash(trashed), LifeKind::Purge) => purge(request, trashed, plan, seen),
         (Subject::Tenant(_), LifeKind::Undrop | LifeKind::Purge) => {
             Err(refused("its schema is not in the trash: drop puts it there"))
         }
@@ -174,8 +175,16 @@ fn undrop(trashed: &Trashed, row: Option<&Row>) -> Steps {
     Ok(one(LifeStep::Restore, format!("rename the schema back to {}{status}", drop.original.safe())))
 }
 
-fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen) -> Vec<(LifeStep, String)> {
+fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen) -> Steps {
     let mut steps = Vec::new();
+    match (&request.layout.access, &seen.in_force) {
+        (Some(access), InForce::Keys(count @ 1..)) => {
+            let (title, table) = (&access.title, access.table.quoted());
+            steps.push((LifeStep::Revoke, format!("revoke its {title} in {table}: {} in force", grouped(*count))));
+        }
+        (Some(_), InForce::Denied(why)) => return Err(refused(why.clone())),
+        (Some(_), InForce::Keys(0) | InForce::NoTable) | (None, _) => {}
+    }
     steps.push((
         LifeStep::Objects,
         format!("remove {} with all that is in it, a little at a time", trashed.schema.safe()),
@@ -188,7 +197,7 @@ fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen)
     }
     // Where the tenant was made anew, they are the new one's.
     if seen.made_anew {
-        return steps;
+        return Ok(steps);
     }
     if let (CacheFact::Keys(_), Some(_)) = (&plan.cache, &trashed.drop) {
         steps.push((LifeStep::Keys, "remove its cache keys".to_owned()));
@@ -196,7 +205,7 @@ fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen)
     if seen.row.is_some() && writes::columns(&request.layout).is_ok() {
         steps.push((LifeStep::Forget, "remove its registry row".to_owned()));
     }
-    steps
+    Ok(steps)
 }
 
 fn repair(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan) -> Steps {

@@ -1,6 +1,7 @@
 //! What the operator should know besides the steps, and the statements that matter. Pure.
 
 use super::{LifeRequest, Seen, Subject, quoted, unlock_of};
+use crate::jobs::life::access;
 use crate::jobs::life::writes;
 use crate::jobs::params::{RegistryRef, Value};
 use crate::layout::Naming;
@@ -45,6 +46,9 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
             }
             if !has_table && plan.tenant.key.local.starts_with("r:") {
                 notes.push("its tenants come from a query: the row behind it stays as it is".to_owned());
+            }
+            if let Some(access) = &request.layout.access {
+                notes.push(format!("its {}, if any, stay in force until the purge, which revokes them", access.title));
             }
             if !plan.dependants.is_empty() {
                 notes.push(
@@ -126,6 +130,11 @@ fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan) -> Vec<String> {
             all
         }
         LifeStep::Restore => vec![format!("ALTER SCHEMA {schema} RENAME TO {original};")],
+        LifeStep::Revoke => {
+            let name = plan.original.as_ref().map_or("", Untrusted::raw);
+            let access = request.layout.access.as_ref();
+            access.map(|access| format!("{};", access::revoke_sql(access, name, "now()"))).into_iter().collect()
+        }
         LifeStep::Objects => vec![
             format!("DROP TABLE {schema}.... CASCADE;  -- a few at a time, never more than a tenth of the lock table"),
             format!("DROP SCHEMA {schema};"),

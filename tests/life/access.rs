@@ -1,0 +1,84 @@
+//! What lets a tenant in from outside: a purge begins by revoking its keys, as Cloacina's own removal does.
+
+use super::Place;
+use crate::support::{pg, quote};
+
+/// A Cloacina server with two tenants: `acme` has two keys in force and one that was revoked, `globex` one.
+fn server(name: &str, revoked_at: &str) -> Place {
+    let place = Place::empty(name);
+    for schema in ["public", "acme", "globex"] {
+        place.db.sql(&format!(
+            "create schema if not exists {schema}; create table {schema}.task_executions (id int); \
+             create table {schema}.contexts (id int); create table {schema}.__diesel_schema_migrations \
+             (version varchar(50) primary key, run_on timestamp not null default now()); \
+             insert into {schema}.__diesel_schema_migrations (version) values ('000')"
+        ));
+    }
+    place.db.sql(&format!(
+        "create table public.api_keys (id serial primary key, key_hash text, tenant_id text, revoked_at {revoked_at}); \
+         insert into public.api_keys (key_hash, tenant_id, revoked_at) values ('1', 'acme', null), ('2', 'acme', null), \
+         ('3', 'acme', '2026-01-01 00:00'), ('4', 'globex', null), ('5', null, null)"
+    ));
+    place.expect(0, &["init", "--yes"]);
+    place
+}
+
+const IN_FORCE: &str =
+    "select string_agg(key_hash, ',' order by key_hash) from public.api_keys where revoked_at is null";
+
+fn drop(place: &Place, slug: &str) -> String {
+    let notes = place.json(0, &["drop", slug, "--dry-run", "--json"]);
+    place.expect(0, &["drop", slug, "--confirm", slug, "--yes"]);
+    notes.to_string()
+}
+
+#[test]
+fn a_purge_revokes_the_keys_of_its_tenant_alone_and_first() {
+    let place = server("life_access", "timestamptz");
+    assert!(drop(&place, "acme").contains("stay in force until the purge"));
+    assert_eq!(place.db.value(IN_FORCE), "1,2,4,5", "a drop can be taken back: nothing is revoked");
+    let plan = place.json(0, &["purge", "acme", "--dry-run", "--json"]).to_string();
+    assert!(plan.contains("revoke its API keys in \\\"public\\\".\\\"api_keys\\\": 2 in force"), "{plan}");
+    place.expect(0, &["purge", "acme", "--confirm", "acme", "--yes"]);
+    assert_eq!(place.db.value(IN_FORCE), "4,5");
+    assert_eq!(place.db.value("select revoked_at < '2026-01-02' from public.api_keys where key_hash = '3'"), "t");
+    let steps = "select string_agg(after->>'step', ' ' order by id) from tenantui.audit where action = 'purge' and outcome = 'done'";
+    assert_eq!(place.db.value(steps), "revoke objects");
+    assert_eq!(place.audit("purge").first().expect("a line").2["revoked"], 2);
+    assert_eq!(place.db.value("select count(*) from pg_namespace where nspname = 'acme' or nspname like 'zz%'"), "0");
+}
+
+#[test]
+fn a_time_without_a_zone_is_written_in_utc_and_the_keys_of_a_new_tenant_stay() {
+    let place = server("life_access_zone", "timestamp");
+    place.db.sql(&format!("alter database \"{}\" set timezone = 'Pacific/Auckland'", place.db.name));
+    drop(&place, "globex");
+    place.expect(0, &["purge", "globex", "--confirm", "globex", "--yes"]);
+    let apart = "select abs(extract(epoch from revoked_at) - extract(epoch from now())) < 3600 from public.api_keys where key_hash = '4'";
+    assert_eq!(place.db.value(apart), "t");
+    // The tenant was made anew while the old one lay in the trash: its keys are the new one's.
+    drop(&place, "acme");
+    place.db.sql("create schema acme");
+    let plan = place.json(0, &["purge", "acme", "--dry-run", "--json"]).to_string();
+    assert!(!plan.contains("revoke its"), "{plan}");
+    place.expect(0, &["purge", "acme", "--confirm", "acme", "--yes"]);
+    assert_eq!(place.db.value(IN_FORCE), "1,2,5");
+}
+
+#[test]
+fn keys_that_may_not_be_revoked_refuse_the_purge_with_the_grant() {
+    let place = server("life_access_denied", "timestamptz");
+    drop(&place, "acme");
+    let role = pg().role("keyless");
+    place.db.sql(&format!(
+        "grant usage on schema tenantui to {role}; grant select, insert, update on all tables in schema tenantui to {role}; \
+         do $$ begin execute format('alter schema %I owner to {role}', \
+         (select nspname from pg_namespace where nspname like 'zz_dropped%')); end $$; \
+         grant create on database \"{}\" to {role}",
+        place.db.name,
+        role = quote(&role),
+    ));
+    place.configure_as(&role, "development", "layout = \"cloacina\"");
+    let words = place.words(5, &["purge", "acme", "--confirm", "acme", "--yes"]);
+    assert!(words.contains("GRANT SELECT, UPDATE ON \"public\".\"api_keys\" TO"), "{words}");
+}
