@@ -95,7 +95,13 @@ pub async fn refresh(
         show(picture);
     }
     read_ledgers(session, picture, scope.all_ledgers, show).await?;
-    read_of_all(session, picture, scope.all_ledgers).await?;
+    // An order is not planned by what the layout asks: who reads for one does not wait for it.
+    if scope.counts != Counts::Later
+        && picture.layout.as_ref().is_some_and(|layout| layout.about.of_all().next().is_some())
+    {
+        show(picture);
+        read_of_all(session, picture, scope.all_ledgers).await?;
+    }
     read_locks(session, picture).await?;
     read_jobs(session, picture).await?;
     picture.taken_at = Some(jiff::Timestamp::now());

@@ -9,6 +9,7 @@ use super::questions::{FLEET_TIMEOUT, object, text};
 use super::session::{QueryError, Reader};
 use crate::layout::Layout;
 use crate::layout::judge::{ColumnFacts, TableFacts};
+use crate::layout::naming::SCHEMA_MARK;
 use crate::layout::question::{Question, Subject, Unasked};
 use crate::layout::statement::one_select;
 use crate::model::ident::SchemaName;
@@ -52,7 +53,7 @@ pub struct Ask {
 pub struct Todo {
     /// The questions, of one tenant together.
     pub asks: Vec<Ask>,
-    /// Relations that a question opens at most, with an index each.
+    /// Relations of a tenant's own that a question opens at most, with an index each.
     pub relations: usize,
 }
 
@@ -84,7 +85,8 @@ pub async fn look(
     let found = ledgers::candidates(reader, &tables(layout)).await?;
     let by_table: HashMap<(&str, &str), &CandidateTable> =
         found.iter().map(|table| ((table.name.schema.raw(), table.name.name.raw()), table)).collect();
-    let relations = questions.iter().map(|question| 2 * question.needs.len()).max().unwrap_or(2);
+    let own = |question: &&Question| question.needs.iter().filter(|need| need.table.starts_with(SCHEMA_MARK)).count();
+    let relations = 2 * questions.iter().map(own).max().unwrap_or(1);
     let mut todo = Todo { asks: Vec::new(), relations };
     let mut there = HashSet::new();
     let mut denied: HashMap<String, (usize, String)> = HashMap::new();

@@ -141,9 +141,7 @@ impl<'a> Join<'a> {
         let schema = row.schema.as_ref()?;
         let rows = self.by_schema.get(schema.raw()).map(Vec::as_slice).unwrap_or_default();
         let others = || rows.iter().filter(|other| !std::ptr::eq(**other, row));
-        if others().next().is_none() {
-            return None;
-        }
+        others().next()?;
         let slugs = named(others().map(|other| other.slug.raw()).collect());
         if row.deleted || others().any(|other| !other.deleted) {
             let words = format!("the schema {} is also that of {slugs}", schema.raw());
