@@ -99,7 +99,7 @@ pub async fn look(
             slug: Some(tenant.slug.raw()),
             schema: Some(&schema),
         };
-        let asks = of_tenant(&questions, subject, oid, &by_table, &mut denied);
+        let asks = of_tenant(&questions, subject, oid, &by_table, &reader.facts().user, &mut denied);
         let seen = asks.iter().map(|ask| ask.seen).reduce(|a, b| a.with(&b)).unwrap_or_default();
         let same = known.answers.get(&oid).is_some_and(|answer| answer.seen.is_unchanged(&seen));
         if !same || all {
@@ -112,7 +112,7 @@ pub async fn look(
     denied.sort();
     known.problems.extend(denied.into_iter().map(|(what, (count, grant))| {
         let of = if count == 1 { "a tenant".to_owned() } else { format!("{} tenants", grouped(count as u64)) };
-        Untrusted::new(format!("{what} may not be read of {of}, such as: {grant}"))
+        Untrusted::new(format!("{what} may not be read of {of}; for the first: {grant}"))
     }));
     Ok(todo)
 }
@@ -123,6 +123,7 @@ fn of_tenant(
     subject: Subject<'_>,
     schema_oid: u32,
     by_table: &HashMap<(&str, &str), &CandidateTable>,
+    user: &Untrusted,
     denied: &mut HashMap<String, (usize, String)>,
 ) -> Vec<Ask> {
     let mut asked: HashSet<&str> = HashSet::new();
@@ -142,7 +143,9 @@ fn of_tenant(
             }
             Err(Unasked::NotThere) => {}
             Err(Unasked::Denied { table }) => {
-                denied.entry(question.shown().to_owned()).or_insert_with(|| (0, format!("SELECT on {table}"))).0 += 1;
+                let is_it = |facts: &&TableFacts| format!("{}.{}", facts.schema, facts.name) == table;
+                let grant = || facts.iter().find(is_it).map(|facts| facts.grant(&[], user)).unwrap_or_default();
+                denied.entry(question.shown().to_owned()).or_insert_with(|| (0, grant())).0 += 1;
             }
         }
     }

@@ -2,8 +2,16 @@
 //! that should be empty, an environment that is not ours.
 
 use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
+use tenantui::config::Database;
+use tenantui::config::surroundings::Surroundings;
+use tenantui::fleet;
+use tenantui::model::environment::Environment;
+use tenantui::model::fleet::Snapshot;
+use tenantui::postgres::session::Target;
 
 use super::{configured, count, evidence, health, layout_lines, look, look_at, problems, says, unwell};
 use crate::cli::{home, tenantui, text};
@@ -156,4 +164,45 @@ fn persistent_schemas_and_excluded_tables_of_a_file_of_ones_own() {
     let unknown = tenantui(home.path()).args(["config", "layout", "rails"]).output().expect("runs");
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("boundary"), "{}", text(&unknown.stderr));
+}
+
+/// What is asked of every tenant is asked again where a table has changed, and a hundred tenants are no more than that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_s_environment_is_told_when_it_changes() {
+    let db = tokio::task::block_in_place(|| database("select 't_' || i from generate_series(1, 250) i"));
+    let config = Database::new("one".into(), Environment::Development, db.url().into());
+    let target = Target::resolve(Arc::new(config), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target");
+    let mut collector = fleet::spawn(vec![target], Duration::from_millis(300));
+    let strange = |picture: &Snapshot| -> Vec<String> {
+        let told = picture.tenants.iter().filter(|tenant| !tenant.problems.is_empty());
+        told.map(|tenant| tenant.slug.raw().to_owned()).collect()
+    };
+    for (change, wanted) in [
+        ("select 1", &[][..]),
+        ("update t_201.ar_internal_metadata set value = 'staging' where key = 'environment'", &["t_201"]),
+        ("update t_3.ar_internal_metadata set value = 'test' where key = 'environment'", &["t_201", "t_3"]),
+        ("update t_201.ar_internal_metadata set value = 'production' where key = 'environment'", &["t_3"]),
+    ] {
+        tokio::task::block_in_place(|| db.sql(change));
+        let seen = collector.snapshots.wait_for(|picture| {
+            picture.tenants.len() == 250 && picture.databases[0].taken_at.is_some() && strange(picture) == wanted
+        });
+        tokio::time::timeout(Duration::from_secs(60), seen).await.expect("in time").expect("a collector");
+    }
+}
+
+#[test]
+fn an_environment_that_may_not_be_read_is_said_once_for_all() {
+    let db = database("select 't_' || i from generate_series(1, 20) i");
+    let role = pg().role("apartment_reader");
+    db.sql(&format!(
+        "do $$ begin for i in 1..20 loop execute format('grant usage on schema t_%s to {role}; grant select on t_%s.schema_migrations to {role}', i, i); \
+         end loop; end $$; grant select on public.ar_internal_metadata, public.schema_migrations to {role}",
+        role = quote(&role)
+    ));
+    let home = home();
+    let output = tenantui(home.path()).args(["--url", &db.url_as(&role), "tenants"]).output().expect("runs");
+    let words = text(&output.stderr);
+    let told = "Rails environment may not be read of 20 tenants; for the first: GRANT SELECT ON \"t_1\".\"ar_internal_metadata\"";
+    assert_eq!((output.status.code(), words.matches(told).count()), (Some(0), 1), "{words}");
 }

@@ -137,14 +137,14 @@ pub fn facts(tenant: &Tenant) -> String {
         (Some(schema), None) => parts.push(format!("schema {} (missing)", schema.safe())),
         (None, _) => parts.push("no schema".to_owned()),
     }
+    if let Some((primary, others)) = tenant.domains.split_first() {
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        parts.push(format!("domain {}{more}", primary.safe()));
+    }
     for (word, value) in [("owner", &tenant.owner), ("plan", &tenant.plan)] {
         if let Some(value) = value {
             parts.push(format!("{word} {}", value.safe()));
         }
-    }
-    if let Some((primary, others)) = tenant.domains.split_first() {
-        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
-        parts.push(format!("domain {}{more}", primary.safe()));
     }
     parts.join("   ")
 }
