@@ -26,8 +26,15 @@ use tenantui::tui::app::event::Event;
 use sample::{SIZES, at, eu1, outcomes, tenants};
 use stage::{Stage, text};
 
-/// Compares a frame with the one that was looked at and committed.
+/// Compares a frame with the one that was looked at and committed, and its looks in the second theme.
 fn check(name: &str, stage: &Stage) {
+    words(name, stage);
+    let (columns, rows) = stage.app.state().size;
+    styles::check(&format!("{name}_{columns}x{rows}"), &[(stage.frame(), stage.frame_in(&styles::second()))]);
+}
+
+/// Compares the words of a frame.
+fn words(name: &str, stage: &Stage) {
     let frame = stage.frame();
     let (columns, rows) = stage.app.state().size;
     let name = format!("{name}_{columns}x{rows}");
@@ -42,7 +49,7 @@ fn scene(name: &str, play: impl Fn(&mut Stage)) {
         play(&mut stage);
         stage
     });
-    stages.iter().for_each(|stage| check(name, stage));
+    stages.iter().for_each(|stage| words(name, stage));
     styles::check(name, &stages.each_ref().map(|stage| (stage.frame(), stage.frame_in(&styles::second()))));
 }
 
@@ -122,6 +129,14 @@ fn tenants_refused_and_error() {
                 .into(),
         );
         stage.show();
+    });
+}
+
+#[test]
+fn an_error_keeps_the_line_and_counts_what_came_meanwhile() {
+    scene("tenants_error_stays", |stage| {
+        stage.event(Event::Exported(Err("the disk is full".to_owned())));
+        stage.event(Event::Note("keymap.toml has changed".to_owned()));
     });
 }
 

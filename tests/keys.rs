@@ -8,11 +8,13 @@ pub mod desk;
 mod finding;
 mod jobs;
 mod lost_link;
+mod messages;
 mod mouse;
 mod rollout;
 mod server;
 mod several;
 mod walks;
+mod words;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

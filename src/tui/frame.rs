@@ -25,7 +25,7 @@ pub(super) fn put(bytes: &mut Vec<u8>, command: impl Command) {
 pub fn clipboard_bytes(text: &str, tmux: bool, screen: bool) -> Result<Vec<u8>, String> {
     if text.len() > CLIPBOARD_BYTES {
         return Err(format!(
-            "{} bytes are more than terminals take ({CLIPBOARD_BYTES}); export it instead (e)",
+            "{} bytes are more than terminals take ({CLIPBOARD_BYTES}); export it instead",
             text.len()
         ));
     }

@@ -109,6 +109,7 @@ impl KeptView {
     #[must_use]
     pub fn sort(&self) -> Sort {
         TenantColumn::from_word(&self.sort)
+            .filter(|column| column.sorts())
             .map_or_else(Sort::default, |column| Sort { column, descending: self.descending })
     }
 

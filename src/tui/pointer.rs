@@ -105,6 +105,24 @@ impl Frame {
         (!title.is_empty()).then(|| title.to_owned())
     }
 
+    /// The columns of the text field at a place.
+    #[must_use]
+    pub fn field(&self, x: u16, y: u16) -> Option<std::ops::Range<u16>> {
+        // The cursor of the field that has the keys looks like a button's focus, which has a bracket.
+        let is_field = |x: u16| match self.role(x, y) {
+            Some("field") => true,
+            Some("selection") => x > 0 && self.role(x - 1, y) == Some("field") || self.role(x + 1, y) == Some("field"),
+            Some(_) | None => false,
+        };
+        is_field(x).then(|| self.run(x, is_field))
+    }
+
+    /// Whether the keys go into the text field of these columns.
+    #[must_use]
+    pub fn takes_keys(&self, columns: &std::ops::Range<u16>, y: u16) -> bool {
+        columns.clone().any(|x| self.role(x, y) == Some("selection"))
+    }
+
     /// The title of the button that has the focus.
     #[must_use]
     pub fn focused_button(&self) -> Option<String> {

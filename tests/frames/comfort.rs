@@ -5,7 +5,7 @@ use tenantui::tui::theme::{Depth, Theme};
 
 use super::sample::{self, SIZES};
 use super::stage::{Stage, text};
-use super::{check, scene, styles};
+use super::{check, scene};
 
 #[test]
 fn a_first_run_begins_with_five_lines() {
@@ -16,8 +16,6 @@ fn a_first_run_begins_with_five_lines() {
         assert!(!text(&stage.frame()).contains("Welcome"), "any key closes it");
         assert_eq!(stage.app.state().tenants.list.at, 1, "and does its work");
     }
-    let stages = SIZES.map(Stage::first);
-    styles::check("welcome", &stages.each_ref().map(|stage| (stage.frame(), stage.frame_in(&styles::second()))));
 }
 
 #[test]

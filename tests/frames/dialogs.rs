@@ -575,7 +575,7 @@ fn small_dialogs_focus_cancel_and_no_letter_confirms() {
     let all = [
         ("offer_init", Dialog::OfferInit(Box::new(OfferInit::new((eu1(), Environment::Production))))),
         ("stop_job", Dialog::StopJob(Box::new(StopJob::new((job.clone(), Environment::Production))))),
-        ("quit", Dialog::Quit(Box::new(Quit::new(vec![job])))),
+        ("quit", Dialog::Quit(Box::new(Quit::new((vec![job], "C".to_owned()))))),
         ("confirm", Dialog::Confirm(Box::new(Confirm::new(confirm)))),
     ];
     for (name, dialog) in all {
@@ -635,6 +635,7 @@ fn flushing_a_cache_wants_the_tenants_name() {
     };
     let patterns = ["tenant:{id}:*", "tenant:{slug}:*", "tenant:{schema}:*", "tenant:{slug}", "*:tenant:{id}:*"];
     let input = FlushInput {
+        stops: "F".to_owned(),
         environment: Environment::Production,
         keys: Some(2_104),
         patterns: patterns.map(str::to_owned).to_vec(),
@@ -671,6 +672,7 @@ fn migrating_in_several_databases_names_each() {
         set: "182 marked".to_owned(),
         parts,
         shown: None,
+        continues: "C".to_owned(),
     })));
     check("migrate_fleet", &dialog);
     assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused");

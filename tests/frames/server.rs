@@ -197,6 +197,26 @@ fn server_with_something_wrong_in_every_list() {
 }
 
 #[test]
+fn server_sorted_filtered_and_zoomed() {
+    scene("server_sorted", |stage| {
+        show(stage, sick());
+        stage.keys("s s s s");
+    });
+    scene("server_filter_typing", |stage| {
+        show(stage, sick());
+        stage.keys("/ w e b");
+    });
+    scene("server_filtered", |stage| {
+        show(stage, sick());
+        stage.keys("Tab / w o r k e r Enter");
+    });
+    scene("server_zoom", |stage| {
+        show(stage, sick());
+        stage.keys("Tab z");
+    });
+}
+
+#[test]
 fn server_that_is_well() {
     scene("server_well", |stage| show(stage, well()));
 }

@@ -39,6 +39,31 @@ fn columns_are_hidden_and_asked_for_and_come_back() {
 }
 
 #[test]
+fn what_tenants_do_is_a_column_like_the_others_where_it_is_read() {
+    let mut desk = Desk::sized(Environment::Production, (200, 50));
+    assert!(headings(&desk).contains("ROWS/S"), "{}", headings(&desk));
+    desk.keys("cG");
+    assert!(desk.text().contains("> [x] ROWS/S"), "{}", desk.text());
+    desk.keys("<Space><Esc>");
+    assert!(!headings(&desk).contains("ROWS/S"), "{}", headings(&desk));
+    let kept = desk.app.kept();
+    assert!(kept.columns().hidden.contains(&TenantColumn::Activity));
+    // Of tenants that are not on the screen it is not known: they are never sorted by it.
+    desk.keys("cG<Space><Esc>");
+    for _ in 0..20 {
+        desk.keys("s");
+        assert_ne!(desk.app.state().tenants.sort.column, TenantColumn::Activity);
+    }
+    desk.keys("z");
+    assert!(headings(&desk).contains("ROWS/S"), "{}", headings(&desk));
+    let mut small = Desk::new(Environment::Production);
+    small.keys("cG");
+    assert!(small.text().contains("only on wide screens"), "{}", small.text());
+    small.keys("<Space>");
+    assert!(small.message().contains("160 columns"), "{}", small.message());
+}
+
+#[test]
 fn an_order_is_never_by_a_column_that_cannot_be_seen() {
     let mut desk = Desk::new(Environment::Production);
     desk.keys("s");

@@ -373,3 +373,38 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn counters_are_the_filters_of_their_names() {
+    let mut desk = Desk::sized(Environment::Production, (200, 50));
+    let counters = desk.app.state().counters;
+    // Nobody counts twice: never migrated is a state of its own.
+    assert_eq!((counters.behind, counters.never_migrated), (2, 1));
+    assert!(desk.text().contains("behind 2") && desk.text().contains("never_migrated 1"), "{}", desk.text());
+    for (name, count) in [
+        ("behind", counters.behind),
+        ("never_migrated", counters.never_migrated),
+        ("locked", counters.locked),
+        ("ahead", counters.ahead),
+        ("failed", counters.failed),
+        ("active", counters.active),
+    ] {
+        desk.keys(&format!(":{name}<Enter>"));
+        assert_eq!(desk.shown().len(), count, "{name}: {}", desk.text());
+    }
+    // The groups of Migrations below the newest are those behind; those without a version stand apart.
+    desk.keys("2");
+    let groups = &desk.app.state().migrations.groups;
+    let below: usize = groups
+        .iter()
+        .filter(|group| group.version.is_some() && !group.is_target)
+        .map(|group| group.tenants.len())
+        .sum();
+    let none: usize = groups.iter().filter(|group| group.version.is_none()).map(|group| group.tenants.len()).sum();
+    assert_eq!((below, none), (counters.behind, counters.never_migrated));
+    assert!(desk.text().contains("behind 2"), "{}", desk.text());
+    // Who stands at the target is counted as the list does, also where another target is set.
+    assert!(desk.text().contains("at target 3"), "{}", desk.text());
+    desk.keys("jt");
+    assert!(desk.text().contains("at target 1"), "{}", desk.text());
+}

@@ -84,7 +84,7 @@ fn the_screens_line_the_hints_and_the_counters_are_keys() {
     click(&mut desk, "4 Server");
     assert_eq!(desk.app.state().screen, Screen::Server);
     click(&mut desk, "1 Tenants");
-    click(&mut desk, "behind 3");
+    click(&mut desk, "behind 2");
     assert!(matches!(desk.app.state().tenants.quick, Some(QuickFilter::State(_))), "{}", desk.text());
     assert_eq!(desk.shown(), ["acme", "acorn"]);
     event(&mut desk, MouseEventKind::Down(MouseButton::Right), (5, 5));
@@ -160,6 +160,25 @@ fn a_click_confirms_nothing_without_the_typed_words() {
 }
 
 #[test]
+fn a_click_into_a_field_brings_the_keys_there() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys("NBlue Fox<Tab><Tab><Tab>");
+    let field = |desk: &Desk, label: &str| {
+        let (x, y) = find(desk, label);
+        (x + 17, y)
+    };
+    let at = field(&desk, "| Name");
+    event(&mut desk, MouseEventKind::Down(MouseButton::Left), at);
+    desk.keys(" Ltd");
+    assert!(desk.text().contains("Blue Fox Ltd"), "{}", desk.text());
+    let at = field(&desk, "| Key");
+    event(&mut desk, MouseEventKind::Down(MouseButton::Left), at);
+    desk.keys("-x");
+    assert!(desk.text().contains("tenant_blue_fox_ltd_x"), "{}", desk.text());
+    assert!(desk.writes().is_empty());
+}
+
+#[test]
 fn what_is_clicked_before_a_dialog_is_seen_does_not_count() {
     let mut desk = Desk::new(Environment::Staging);
     desk.keys("W");
@@ -197,9 +216,15 @@ fn the_lists_of_the_server_are_clicked() {
     let mut desk = Desk::new(Environment::Production);
     desk.keys("4");
     desk.event(Event::Snapshot(super::next(|snapshot| {
-        snapshot.vitals = vec![std::sync::Arc::new(super::server::vitals(Vec::new()))];
+        snapshot.vitals = vec![std::sync::Arc::new(super::server::vitals(vec![super::server::group("web", 9, 5)]))];
     })));
     desk.draw();
     click(&mut desk, "Transactions");
     assert_eq!(desk.app.state().server.tab, ServerTab::Transactions, "{}", desk.text());
+    // Headings sort as on the other lists.
+    click(&mut desk, "Sessions 1");
+    click(&mut desk, "SINCE");
+    assert!(desk.text().contains("SINCEv"), "{}", desk.text());
+    click(&mut desk, "SINCE");
+    assert!(desk.text().contains("SINCE^"), "{}", desk.text());
 }

@@ -15,7 +15,7 @@ use tenantui::tui::app::state::{DataAge, Screen};
 use super::desk::{Desk, epoch};
 use super::next;
 
-fn group(application: &str, count: u64, seconds: u64) -> SessionGroup {
+pub fn group(application: &str, count: u64, seconds: u64) -> SessionGroup {
     SessionGroup {
         database: "app".into(),
         here: true,
@@ -192,4 +192,120 @@ fn tenants_that_rest_draw_nothing() {
     assert!(show(&mut desk, 1, vec![]));
     assert!(!show(&mut desk, 2, vec![0]) && !show(&mut desk, 3, vec![0, 0]));
     assert!(show(&mut desk, 4, vec![0, 0, 9]));
+}
+
+/// A reading with three groups of sessions and a tree of three that wait.
+fn busy() -> Vitals {
+    let lock = |pid: i32, depth: usize, seconds: u64| LockSession {
+        pid,
+        depth,
+        open_seconds: Some(seconds),
+        application: Some("web".into()),
+        query: Some(format!("update orders set n = {pid}").as_str().into()),
+        ..LockSession::default()
+    };
+    Vitals {
+        locks: vec![lock(7, 0, 5), lock(9, 1, 90), lock(8, 2, 30)],
+        ..vitals(vec![group("web", 9, 5), group("batch", 2, 700), group("api", 4, 50)])
+    }
+}
+
+fn looking() -> Desk {
+    let mut desk = Desk::new(Environment::Production);
+    desk.keys("4");
+    desk.event(Event::Snapshot(next(|snapshot| snapshot.vitals = vec![Arc::new(busy())])));
+    desk.draw();
+    desk
+}
+
+/// The words that stand in this column of the list, from above.
+fn column(desk: &Desk, words: &[&str]) -> Vec<String> {
+    let first = |line: &str| line.split_whitespace().find(|word| words.contains(word)).map(str::to_owned);
+    desk.text().lines().skip(8).filter_map(first).collect()
+}
+
+#[test]
+fn its_lists_are_sorted_by_their_columns_and_back() {
+    let mut desk = looking();
+    let names = ["web", "batch", "api"];
+    assert_eq!(column(&desk, &names), names, "as it was read");
+    desk.keys("S");
+    assert!(desk.message().contains("s sorts it"), "{}", desk.message());
+    desk.keys("ss");
+    assert!(desk.text().contains("APPLICATION^"), "{}", desk.text());
+    assert_eq!(column(&desk, &names), ["api", "batch", "web"]);
+    desk.keys("ss");
+    assert!(desk.text().contains("SESSIONSv"), "{}", desk.text());
+    assert_eq!(column(&desk, &names), ["web", "api", "batch"]);
+    // The cursor stays on whom it was on, and what is taken along is in this order.
+    assert_eq!(desk.app.state().server.list().at, 0);
+    desk.keys("S");
+    assert_eq!(column(&desk, &names), ["batch", "api", "web"]);
+    assert_eq!(desk.app.state().server.list().at, 2);
+    desk.keys("ggej");
+    let Some(Command::Export { content, .. }) = desk.commands.last() else { panic!("{:?}", desk.commands.last()) };
+    let place = |name: &str| content.find(name).expect("exported");
+    assert!(place("batch") < place("api") && place("api") < place("web"), "{content}");
+    desk.keys("sss");
+    assert_eq!(column(&desk, &names), names, "behind the last column: as it was read");
+    // Each list has an order of its own; the tree of those that wait is one only as it was read.
+    desk.keys("l");
+    assert!(desk.text().contains("> 7 ") && desk.text().contains("\n       8 "), "{}", desk.text());
+    desk.keys("s");
+    assert!(desk.text().contains("PID^") && desk.text().contains("\n   8 "), "{}", desk.text());
+    assert_eq!(column(&desk, &["7", "8", "9"]), ["7", "8", "9"]);
+    // By what cannot be seen nothing is sorted: there is no room for OPEN here.
+    desk.keys("sss");
+    assert!(desk.text().contains("WAITv"), "{}", desk.text());
+    desk.keys("s");
+    assert_eq!(column(&desk, &["7", "8", "9"]), ["7", "9", "8"], "as it was read");
+}
+
+#[test]
+fn its_lists_are_filtered_by_words_of_their_rows() {
+    let mut desk = looking();
+    desk.keys("/BAT");
+    assert!(desk.text().contains("1 found") && desk.text().contains("[Sessions 1/3]"), "{}", desk.text());
+    desk.keys("<Enter>");
+    assert_eq!(desk.app.state().screen, Screen::Server, "{}", desk.text());
+    assert!(desk.text().contains("filter /BAT"), "{}", desk.text());
+    desk.keys("yr");
+    assert!(
+        matches!(desk.commands.last(), Some(Command::Copy(text)) if text.contains("batch")),
+        "the row that is shown"
+    );
+    // The other lists as well; a `!` leaves out.
+    desk.keys("l");
+    assert!(desk.text().contains("[Locks 0/3!]") && desk.text().contains("No row contains this"), "{}", desk.text());
+    desk.keys("/<C-u>orders set<Enter>");
+    assert_eq!(column(&desk, &["7", "8", "9"]), ["7", "9", "8"], "as they were read: {}", desk.text());
+    desk.keys("/<C-u>orders !90<Enter>");
+    assert_eq!(column(&desk, &["7", "8", "9"]), ["7", "8"], "{}", desk.text());
+    // Esc clears the filter first, and goes back then.
+    desk.keys("<Esc>");
+    assert_eq!((desk.app.state().screen, column(&desk, &["7", "8", "9"]).len()), (Screen::Server, 3));
+    desk.keys("/web<Esc>");
+    assert_eq!(desk.app.state().server.filter, "");
+    desk.keys("<Esc>");
+    assert_eq!(desk.app.state().screen, Screen::Tenants);
+    assert_eq!(desk.app.state().tenants.filter, "", "the filter of the tenants is another one");
+}
+
+#[test]
+fn its_list_fills_the_screen() {
+    for size in [(80, 24), (120, 40), (200, 50)] {
+        let mut desk = Desk::sized(Environment::Production, size);
+        desk.keys("4");
+        desk.event(Event::Snapshot(next(|snapshot| snapshot.vitals = vec![Arc::new(busy())])));
+        desk.draw();
+        assert!(desk.text().contains("Connections"), "{}", desk.text());
+        desk.keys("lz");
+        let text = desk.text();
+        assert!(!text.contains("Connections") && text.contains("[Locks 3!]") && text.contains("zoomed (z)"), "{text}");
+        assert!(text.contains("update orders set"), "{text}");
+        desk.keys("G");
+        assert_eq!(desk.app.state().server.list().at, 2);
+        desk.keys("z");
+        assert!(desk.text().contains("Connections"), "{}", desk.text());
+    }
 }

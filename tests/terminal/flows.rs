@@ -105,8 +105,115 @@ fn found_read_failed_and_reported() {
     tty.type_keys("\t\r");
     let again = "select count(*) from tenantui.job where attempt = 2 and state in ('failed', 'paused')";
     wait_until(PATIENCE, "another try", || fleet.database.value(again) == "1");
+    skipped_with_a_note(&fleet, &mut tty);
     tty.signal("TERM");
     assert_eq!(tty.exit_code(PATIENCE), 143);
+}
+
+/// From the card of the tenant that failed: the job goes on without it, and nobody is left to decide about.
+fn skipped_with_a_note(fleet: &Fleet, tty: &mut Tty) {
+    tty.type_keys("3");
+    tty.wait_for("> Jobs");
+    tty.type_keys("\r");
+    tty.wait_for("42701");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.type_keys("\r");
+    tty.wait_for("What next");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.type_keys("K");
+    tty.wait_for("Skip acme in job");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    // Without a note it is not skipped.
+    tty.type_keys("\t\r");
+    tty.wait_for("type a note");
+    tty.type_keys("ticket 4711");
+    tty.wait_for("ticket 4711");
+    tty.type_keys("\r");
+    let note = "select coalesce(string_agg(distinct note, ','), '') from tenantui.step where note is not null";
+    wait_until(PATIENCE, "the note in the record", || fleet.database.value(note).contains("ticket 4711"));
+    tty.wait_for("skipped");
+    let columns =
+        "select count(*) from pg_attribute where attrelid = 'tenant_acme.notes'::regclass and attname = 'author'";
+    assert_eq!(fleet.database.value(columns), "1", "what was done in it stays done");
+}
+
+/// Into the trash again, and then for good: both ask for a name.
+fn dropped_and_purged(fleet: &Fleet, tty: &mut Tty) {
+    let left =
+        |like: &str| fleet.database.value(&format!("select count(*) from pg_namespace where nspname like '{like}'"));
+    tty.type_keys("D");
+    tty.wait_for("Type the schema name");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.type_keys("tenant_beta_two\r");
+    wait_until(PATIENCE, "the trash", || left("zz_dropped_%_tenant_beta_two") == "1");
+    tty.wait_for("missing_schema");
+    let trashed = fleet.database.value("select nspname from pg_namespace where nspname like 'zz_dropped_%'");
+    tty.type_keys(":purge\r");
+    tty.wait_for("for good");
+    tty.wait_for("Type the schema name");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    // The tenant's name is not the schema's.
+    tty.type_keys("beta-two\r");
+    tty.wait_for("does not match");
+    assert_eq!(left("zz_dropped_%"), "1");
+    tty.type_keys("\u{15}");
+    tty.type_keys(&format!("{trashed}\r"));
+    wait_until(PATIENCE, "the end of it", || left("zz_dropped_%") == "0");
+    let rows = "select count(*) from public.tenants where slug = 'beta-two'";
+    wait_until(PATIENCE, "the end of its row", || fleet.database.value(rows) == "0");
+    tty.wait_for("purge done");
+    tty.wait_for("0/0");
+}
+
+/// Screen 4: who is in whose way, found among the rest, sorted and read in full; and on the way back what was filtered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_says_who_is_in_whose_way() {
+    let fleet = Fleet::new();
+    configure(&fleet, "development");
+    let holder = fleet.database.connect().await;
+    let hold = "set application_name = 'till-roll'; begin; lock table tenant_acme.notes in access exclusive mode";
+    holder.batch_execute(hold).await.expect("held");
+    let waiter = fleet.database.connect().await;
+    waiter.batch_execute("set application_name = 'counter'").await.expect("set");
+    let waits = tokio::spawn(async move { waiter.batch_execute("select count(*) from tenant_acme.notes").await });
+    let mut tty = dashboard(&fleet, 80, 24, &[]);
+    tty.type_keys("4");
+    tty.wait_for("Connections");
+    tty.wait_for("[Sessions");
+    tty.type_keys("\t");
+    tty.wait_for("[Locks 2!]");
+    tty.wait_for("in the way of 1");
+    tty.wait_for("counter");
+    // Found among all, and the only one left.
+    tty.type_keys("/till");
+    tty.wait_for("1 found");
+    tty.type_keys("\r");
+    tty.wait_for("[Locks 1/2!]");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    assert!(!tty.text().contains("counter"), "{}", tty.text());
+    tty.type_keys("\r");
+    tty.wait_for("begin; lock table");
+    esc(&mut tty);
+    esc(&mut tty);
+    tty.wait_for("[Locks 2!]");
+    // The list alone, by the time they wait.
+    tty.type_keys("z");
+    tty.wait_for("zoomed (z)");
+    assert!(!tty.text().contains("Connections"), "{}", tty.text());
+    tty.type_keys("ssss");
+    tty.wait_for("WAITv");
+    let line = |word: &str| tty.text().lines().position(|line| line.contains(word));
+    wait_until(PATIENCE, "the order", || line("counter") < line("till-roll"));
+    tty.type_keys("z");
+    tty.wait_for("Connections");
+    // Once the way is free, nobody waits.
+    holder.batch_execute("rollback").await.expect("let go");
+    waits.await.expect("no panic").expect("counted");
+    tty.wait_for("Nobody waits for a lock.");
+    esc(&mut tty);
+    tty.wait_for("TENANT^");
+    tty.type_keys("q");
+    assert_eq!(tty.exit_code(PATIENCE), 0);
 }
 
 #[test]
@@ -157,6 +264,8 @@ fn suspended_dropped_brought_back_and_purged() {
     wait_until(PATIENCE, "the tenant", || is_there(&fleet, "tenant_beta_two"));
     tty.wait_for("undrop done");
     assert_eq!(status(&fleet), "suspended");
+    wait_until(PATIENCE, "the list to show it", || row(&tty));
+    dropped_and_purged(&fleet, &mut tty);
     tty.type_keys("q");
     assert_eq!(tty.exit_code(PATIENCE), 0);
 }

@@ -50,7 +50,7 @@ impl App {
                     return self.open_audit(scope);
                 }
             }
-            Action::Filter => self.state.prompt = Prompt::Filter(Input::new(self.state.tenants.filter.clone())),
+            Action::Filter => self.state.prompt = Prompt::Filter(Input::new(self.filter_in_front().to_owned())),
             Action::Palette => self.open_menu(MenuKind::Palette),
             Action::Help => self.open_menu(MenuKind::Help),
             Action::Mark => self.mark(),
@@ -229,6 +229,7 @@ impl App {
             }
             Screen::JobResult => self.go(Screen::Jobs),
             Screen::Tenant => self.go(Screen::Tenants),
+            Screen::Server if !self.state.server.filter.is_empty() => self.filter_server(""),
             Screen::Migrations | Screen::Jobs | Screen::Server => self.go(Screen::Tenants),
             Screen::Messages | Screen::Audit => {
                 let view = self.history.back();

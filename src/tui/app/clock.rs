@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::event::Now;
-use super::state::{DataAge, Header, Level, Screen, State, Writes};
+use super::state::{DataAge, Header, Screen, State, Writes};
 use crate::model::fleet::DatabaseView;
 use crate::model::job::JobState;
 use crate::model::link::LinkState;
@@ -23,19 +23,13 @@ pub fn advance(state: &mut State, now: Now) -> bool {
         state.lock.open_until = None;
         changed = true;
     }
-    if state.message.as_ref().is_some_and(|message| fades(message.level) && now.elapsed >= message.since + INFO_STAYS) {
+    if state.message.as_ref().is_some_and(|message| message.level.fades() && now.elapsed >= message.since + INFO_STAYS)
+    {
         state.message = None;
         changed = true;
     }
     changed |= header(state);
     changed || ticking_job(state)
-}
-
-const fn fades(level: Level) -> bool {
-    match level {
-        Level::Info => true,
-        Level::Warning | Level::Error => false,
-    }
 }
 
 /// Recomputes the header. Whether it changed.
@@ -179,7 +173,7 @@ pub fn next_tick(state: &State) -> Option<Duration> {
     let second = Duration::from_secs(1);
     let mut next: Option<Duration> = None;
     let mut want = |after: Duration| next = Some(next.map_or(after, |next| next.min(after)));
-    if let Some(message) = state.message.as_ref().filter(|message| fades(message.level)) {
+    if let Some(message) = state.message.as_ref().filter(|message| message.level.fades()) {
         want((message.since + INFO_STAYS).saturating_sub(now));
     }
     if let Some(until) = state.lock.open_until {

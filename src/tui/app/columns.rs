@@ -53,6 +53,10 @@ impl App {
                 choice.hidden.remove(&column);
                 choice.asked.insert(column);
             }
+            ColumnState::Absent if column == TenantColumn::Activity => {
+                let words = format!("{} takes a screen of {} columns and 30 rows", column.word(), super::WIDE);
+                return self.say(Level::Info, words);
+            }
             ColumnState::Absent => {
                 return self.say(Level::Info, format!("this fleet has nothing to show as {}", column.word()));
             }

@@ -10,7 +10,9 @@ use crate::model::job::{JobId, JobState, JobView, Outcome, StepFailure, TenantOu
 use crate::model::job_words::{progress, standing, standing_in_full, whose};
 use crate::model::ledger::Version;
 use crate::model::tenant::{DatabaseName, Tenant};
-use crate::tui::dialogs::{Confirm, ConfirmInput, Dialog, DialogAction, FailureCard, Skip, SkipInput, StopJob};
+use crate::tui::dialogs::{
+    CardKeys, Confirm, ConfirmInput, Dialog, DialogAction, FailureCard, Skip, SkipInput, StopJob,
+};
 
 /// One decision serves at most so many tenants: each is a command of its own in a bounded queue.
 pub const AT_ONCE: usize = 50;
@@ -32,7 +34,7 @@ pub struct Troubled {
 /// Why not, and what to do.
 pub fn job_action(state: &State, action: Action) -> Result<(), String> {
     let job = job_in_question(state).ok_or("there is no job under the cursor")?;
-    of_job(job, action)?;
+    of_job(state, job, action)?;
     may_write(state, &job.database)
 }
 
@@ -40,7 +42,7 @@ pub fn job_action(state: &State, action: Action) -> Result<(), String> {
 ///
 /// # Errors
 /// Why not, and what to do.
-fn of_job(job: &JobView, action: Action) -> Result<(), String> {
+fn of_job(state: &State, job: &JobView, action: Action) -> Result<(), String> {
     let (id, word) = (job.id, job.state.word());
     let live = match job.state {
         JobState::Running | JobState::Queued => true,
@@ -56,17 +58,20 @@ fn of_job(job: &JobView, action: Action) -> Result<(), String> {
         JobState::Queued | JobState::Running | JobState::Orphaned | JobState::Paused | JobState::Failed => false,
     };
     match action {
-        Action::Retry | Action::Continue if closed => {
-            Err(format!("job {id} is {word}: there is nothing to go on with; M orders the rest anew"))
-        }
+        Action::Retry | Action::Continue if closed => Err(format!(
+            "job {id} is {word}: there is nothing to go on with; {} orders the rest anew",
+            state.key(Action::Migrate)
+        )),
         Action::Retry if live => Err(format!("job {id} is still {word}")),
         Action::Retry if job.failed + job.blocked == 0 => Err(format!("nothing failed in job {id}")),
         Action::Continue if live => Err(format!("job {id} is {word} already")),
         Action::Continue if !waits && job.pending == 0 => {
-            Err(format!("job {id} is {word}: nothing waits; R retries what failed"))
+            Err(format!("job {id} is {word}: nothing waits; {} retries what failed", state.key(Action::Retry)))
         }
         Action::PauseJob if job.state.is_over() => Err(format!("job {id} is over: {word}")),
-        Action::PauseJob if job.state == JobState::Paused => Err(format!("job {id} is paused already; C goes on")),
+        Action::PauseJob if job.state == JobState::Paused => {
+            Err(format!("job {id} is paused already; {} goes on", state.key(Action::Continue)))
+        }
         Action::PauseJob if job.cancel_requested => Err(format!("job {id} is {} already", standing(job))),
         Action::PauseJob if job.pause_requested => {
             Err(format!("job {id} is pausing already: its current steps finish"))
@@ -335,6 +340,7 @@ impl App {
         FailureCard::new((job.clone(), outcome.clone()))
             .with_same(causes::same(all, outcome))
             .with_log(&log, last.map(|line| time(line.at)))
+            .with_keys(CardKeys::of(&self.keymap))
     }
 
     /// The card of a failed tenant, as far as it is known here.

@@ -230,7 +230,9 @@ pub fn counters(state: &mut State) {
         match tenant.state {
             TenantState::NoAccess | TenantState::Conflict | TenantState::UnknownTool => counters.unreadable += 1,
             TenantState::Locked => counters.locked += 1,
-            TenantState::NeverMigrated | TenantState::Behind => counters.behind += 1,
+            // The counter is the filter of its name, and a state is one word: never migrated is not behind.
+            TenantState::Behind => counters.behind += 1,
+            TenantState::NeverMigrated => counters.never_migrated += 1,
             TenantState::Ahead => counters.ahead += 1,
             TenantState::Ok => counters.at_target += 1,
             TenantState::Unknown => counters.unknown += 1,

@@ -208,6 +208,8 @@ fn keys<'a>(shown: &[usize], tenants: &'a [Arc<Tenant>], column: TenantColumn) -
         TenantColumn::Behind => Keys::Number(all().map(|tenant| tenant.pending_count().map(|n| n as u64)).collect()),
         TenantColumn::Size => Keys::Number(all().map(|tenant| tenant.size_bytes).collect()),
         TenantColumn::Keys => Keys::Number(all().map(|tenant| tenant.cache_keys).collect()),
+        // Nobody sorts by it: the order of the picture.
+        TenantColumn::Activity => Keys::Number(all().map(|_| None).collect()),
         TenantColumn::Version => {
             // A fleet stands at few versions: each gets its place once.
             let distinct: std::collections::HashSet<&Version> = all().filter_map(Tenant::version).collect();
@@ -234,7 +236,7 @@ fn quick_matches(quick: &QuickFilter, tenant: &Arc<Tenant>, state: &State) -> bo
 }
 
 /// Unknown comes last in both directions.
-fn known<T: Ord>(a: Option<T>, b: Option<T>, descending: bool) -> Ordering {
+pub(super) fn known<T: Ord>(a: Option<T>, b: Option<T>, descending: bool) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => {
             if descending {

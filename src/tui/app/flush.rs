@@ -1,6 +1,7 @@
 //! `F` on an open tenant: its cache keys are removed, or that is stopped; and what is told of it.
 
 use super::App;
+use super::action::Action;
 use super::allowed::may_write;
 use super::command::Command;
 use super::state::{Level, State};
@@ -67,7 +68,10 @@ impl App {
                 title: "Stop flushing the cache".to_owned(),
                 lines: vec![
                     format!("The keys of {} are being removed from the cache.", flush.slug.safe().fit(40)),
-                    "What is removed stays removed; F again removes the rest.".to_owned(),
+                    format!(
+                        "What is removed stays removed; {} again removes the rest.",
+                        self.state.key(Action::FlushCache)
+                    ),
                 ],
                 button: "Stop".to_owned(),
                 action: DialogAction::StopFlush(database.clone()),
@@ -87,7 +91,13 @@ impl App {
             tenants: tenants.cloned().collect(),
         };
         let environment = self.state.environment(database);
-        let input = FlushInput { environment, keys: tenant.cache_keys, patterns, order };
+        let input = FlushInput {
+            environment,
+            keys: tenant.cache_keys,
+            patterns,
+            stops: self.state.key(Action::FlushCache),
+            order,
+        };
         self.open_dialog(Dialog::FlushCache(Box::new(FlushCache::new(input))));
     }
 
@@ -107,10 +117,8 @@ impl App {
                 commands.push(Command::Fleet(FleetCommand::CountCache));
             }
             FlushState::Stopped { removed } => {
-                self.say(
-                    Level::Warning,
-                    format!("{head}: stopped, {} keys removed; F removes the rest", grouped(*removed)),
-                );
+                let (removed, key) = (grouped(*removed), self.state.key(Action::FlushCache));
+                self.say(Level::Warning, format!("{head}: stopped, {removed} keys removed; {key} removes the rest"));
                 commands.push(Command::Fleet(FleetCommand::CountCache));
             }
             FlushState::Failed { why } => {

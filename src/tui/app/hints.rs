@@ -71,7 +71,7 @@ pub(super) fn welcome(keymap: &Keymap) -> Vec<String> {
             key(Action::Open),
             key(Action::Back),
             two(Action::Tenants, Action::Migrations),
-            key(Action::Jobs)
+            two(Action::Jobs, Action::Server)
         ),
         format!(
             "{} filters the tenants while you type; {} finds everything by its name.",

@@ -6,7 +6,7 @@ use tui_input::{Input, InputRequest};
 use super::command::Command;
 use super::keymap::{Chord, Lookup};
 use super::nav::{self, Step};
-use super::state::{Level, Menu, MenuEntry, MenuRun, Prefix, Prompt};
+use super::state::{Level, Menu, MenuEntry, MenuRun, Prefix, Prompt, Screen};
 use super::{App, derive, menu};
 use crate::model::filter::Filter;
 use crate::tui::dialogs::{Dialog, DialogInput};
@@ -21,6 +21,10 @@ impl App {
             return Vec::new();
         }
         self.dirty = true;
+        if !self.dialog_unseen() {
+            // An error stays until a key: this one, which does its work all the same, and may be answered in that line.
+            self.hush();
+        }
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             match key.code {
                 KeyCode::Char('c') => return self.interrupt(),
@@ -31,8 +35,6 @@ impl App {
         if self.state.dialog.is_some() {
             return self.dialog_input(DialogInput::Key(key));
         }
-        // An error stays until a key, and so does the welcome: this one, which does its work all the same.
-        self.state.message = None;
         self.state.welcome = None;
         match std::mem::take(&mut self.state.prompt) {
             Prompt::Filter(input) => self.filter_key(input, key),
@@ -82,8 +84,19 @@ impl App {
         Vec::new()
     }
 
+    /// The filter of the screen in front, as typed.
+    pub(super) fn filter_in_front(&self) -> &str {
+        if self.state.screen == Screen::Server { &self.state.server.filter } else { &self.state.tenants.filter }
+    }
+
     fn filter_key(&mut self, mut input: Input, key: KeyEvent) -> Vec<Command> {
         match key.code {
+            // Plain words: nothing can be wrong with them.
+            KeyCode::Enter if self.state.screen == Screen::Server => return Vec::new(),
+            KeyCode::Esc if self.state.screen == Screen::Server => {
+                self.filter_server("");
+                return Vec::new();
+            }
             KeyCode::Enter => match Filter::parse_with(input.value(), &self.state.filters) {
                 // The one that is left is the one that was looked for.
                 Ok(filter) if !filter.is_empty() && self.state.tenants.shown.len() == 1 => return self.open(),
@@ -110,6 +123,9 @@ impl App {
 
     /// While typing, the cursor is on the best match.
     fn filter_changed(&mut self, input: &Input) {
+        if self.state.screen == Screen::Server {
+            return self.filter_server(input.value());
+        }
         self.state.tenants.filter = input.value().to_owned();
         self.state.tenants.list.cursor = None;
         self.state.tenants.list.at = 0;

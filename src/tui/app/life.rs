@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::App;
+use super::action::Action;
 use super::allowed::may_write;
 use super::command::Command;
 use super::state::{Level, Screen, State};
@@ -63,7 +64,7 @@ pub fn allowed(state: &State, kind: LifeKind) -> Result<(), String> {
     if kind.is_of_trash() {
         let trash = trash(state, &name);
         if trash.is_empty() {
-            return Err(format!("nothing is in the trash of {name}: D drops a tenant"));
+            return Err(format!("nothing is in the trash of {name}: {} drops a tenant", state.key(Action::Drop)));
         }
         return Ok(());
     }
@@ -72,7 +73,7 @@ pub fn allowed(state: &State, kind: LifeKind) -> Result<(), String> {
         return Err(format!("nothing of {} can be repaired here: it is {}", tenant.slug.safe(), tenant.state.word()));
     }
     if kind == LifeKind::Drop && state.screen == Screen::Tenants && !state.tenants.marks.is_empty() {
-        return Err("tenants are dropped one at a time: u takes the marks away".to_owned());
+        return Err(format!("one tenant at a time: {} takes the marks away", state.key(Action::UnmarkAll)));
     }
     Ok(())
 }

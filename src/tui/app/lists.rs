@@ -62,6 +62,9 @@ impl App {
     }
 
     pub(super) fn sort(&mut self) {
+        if self.state.screen == Screen::Server {
+            return self.sort_server();
+        }
         if self.state.screen == Screen::Tenant {
             let by = self.state.tenant.as_ref().map(|open| open.tables_sort.column);
             return self.sort_tables_by(by.map_or(TableColumn::Table, |column| next(&TableColumn::ALL, column)));
@@ -71,7 +74,7 @@ impl App {
         let mut column = self.state.tenants.sort.column;
         for _ in TenantColumn::ALL {
             column = next(&TenantColumn::ALL, column);
-            if shown.contains(&column) {
+            if column.sorts() && shown.contains(&column) {
                 break;
             }
         }
@@ -91,6 +94,9 @@ impl App {
     }
 
     pub(super) fn reverse_sort(&mut self) {
+        if self.state.screen == Screen::Server {
+            return self.reverse_server();
+        }
         if self.state.screen == Screen::Tenant {
             if let Some(open) = &mut self.state.tenant {
                 open.tables_sort.descending = !open.tables_sort.descending;

@@ -130,7 +130,7 @@ fn written_filters(typed: &str, state: &State) -> Vec<MenuEntry> {
 fn with_arguments(typed: &str, state: &State) -> Vec<MenuEntry> {
     let mut entries = Vec::new();
     if typed.starts_with("sort") {
-        for column in TenantColumn::ALL {
+        for column in TenantColumn::ALL.into_iter().filter(|column| column.sorts()) {
             let word = column.word().to_lowercase();
             entries.push(named(&format!("sort {word}"), &format!("sort the tenants by {word}"), MenuRun::Sort(column)));
         }

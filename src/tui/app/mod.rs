@@ -12,16 +12,19 @@ mod columns;
 pub mod command;
 pub mod control;
 pub mod derive;
+mod detail;
 pub mod event;
 mod farewell;
 pub mod filter;
 pub mod flush;
+mod front;
 mod hints;
 pub mod keymap;
 mod keys;
 mod life;
 mod lists;
 pub mod menu;
+pub mod messages;
 mod migrating;
 mod mouse;
 pub mod nav;
@@ -32,9 +35,11 @@ mod picture;
 mod prompts;
 mod results;
 pub mod server;
+pub mod server_lists;
 mod several;
 pub mod state;
 mod table;
+mod tenant_columns;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -45,20 +50,19 @@ use ratatui::Frame;
 
 use self::audit::AuditState;
 use self::command::Command;
+use self::detail::REST;
 use self::event::{Event, Now};
 use self::keymap::{Chord, Keymap};
 use self::nav::History;
 use self::orders::{AfterShared, Pending};
 use self::server::ServerState;
 use self::state::{
-    Counters, Header, JobsState, KeyNames, Level, List, Message, MigrationsState, Prompt, Screen, State, TenantsState,
-    WriteLock,
+    Counters, Header, JobsState, KeyNames, Level, List, MigrationsState, Prompt, State, TenantsState, WriteLock,
 };
-use super::dialogs::{Dialog, DialogAction, DialogInput, DialogOutcome};
 use super::kept::KeptView;
 use super::theme::Theme;
 use crate::config;
-use crate::fleet::{FleetCommand, Watched};
+use crate::fleet::Watched;
 pub use crate::model::causes;
 use crate::model::filter::SavedFilters;
 use crate::model::fleet::Snapshot;
@@ -70,14 +74,8 @@ use crate::text::Untrusted;
 /// Lines of job logs that are kept.
 const LOG_LINES: usize = 2_000;
 
-/// Messages that are kept.
-const MESSAGES: usize = 500;
-
 /// From this width on the Tenants screen shows the cursor's tenant beside the list.
 pub const WIDE: u16 = 160;
-
-/// A tenant beside the list is read when the cursor rested on it this long.
-const REST: Duration = Duration::from_millis(250);
 
 /// Tenants that jobs changed are read again together, this long after the first.
 const GATHER: Duration = Duration::from_millis(700);
@@ -182,6 +180,7 @@ impl App {
             prefix: None,
             welcome: input.welcome.then(|| hints::welcome(&input.keymap)),
             message: None,
+            kept_back: 0,
             messages: VecDeque::new(),
             dialog: None,
             dialog_off: None,
@@ -355,39 +354,6 @@ impl App {
         commands
     }
 
-    /// Tells the collector which tenant is open: the one of the Tenant screen; on a wide screen the cursor's, once
-    /// the cursor rests.
-    fn read_detail(&mut self, now: Now) -> Option<Command> {
-        let wanted = self.wanted_detail();
-        if self.rests_on != wanted {
-            self.rests_on.clone_from(&wanted);
-            self.cursor_rests_since = now.elapsed;
-        }
-        if wanted == self.detail_of {
-            return None;
-        }
-        if self.state.screen == Screen::Tenants && now.elapsed < self.cursor_rests_since + REST {
-            return None;
-        }
-        self.detail_of.clone_from(&wanted);
-        Some(Command::Fleet(wanted.map_or(FleetCommand::Close, FleetCommand::Open)))
-    }
-
-    fn wanted_detail(&self) -> Option<TenantKey> {
-        match self.state.screen {
-            Screen::Tenant => self.state.tenant.as_ref().map(|open| open.key.clone()),
-            Screen::Tenants if self.state.size.0 >= WIDE => self.state.tenants.list.cursor.clone(),
-            // Kept: coming back from another screen shows it at once.
-            Screen::Migrations
-            | Screen::Jobs
-            | Screen::JobResult
-            | Screen::Messages
-            | Screen::Audit
-            | Screen::Server => self.detail_of.clone(),
-            Screen::Tenants => None,
-        }
-    }
-
     /// How long until an [`Event::Clock`] is needed; `None`: nothing ages, nothing is waited for.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
@@ -402,75 +368,6 @@ impl App {
             .flatten()
             .min()
             .map(|t| t.max(Duration::from_millis(5)))
-    }
-
-    /// Puts a line into the message line and into `:messages`.
-    pub(super) fn say(&mut self, level: Level, text: impl AsRef<str>) {
-        let now = self.state.now;
-        let message = Message { at: now.wall, since: now.elapsed, level, text: Untrusted::new(text) };
-        self.state.messages.push_back(message.clone());
-        while self.state.messages.len() > MESSAGES {
-            self.state.messages.pop_front();
-        }
-        // An error is not covered by something less bad that comes right after it.
-        if self.state.message.as_ref().is_none_or(|shown| shown.level <= level || shown.since != now.elapsed) {
-            self.state.message = Some(message);
-        }
-        self.dirty = true;
-    }
-
-    pub(super) fn open_dialog(&mut self, dialog: Dialog) {
-        self.state.dialog = Some(dialog);
-        self.state.prompt = Prompt::None;
-        self.dialog_drawn = false;
-        self.dirty = true;
-    }
-
-    /// Whether the confirmation of the dialog in front may do what it says.
-    fn refresh_dialog_off(&mut self) {
-        let off = self.state.dialog.as_ref().and_then(Dialog::writes_to);
-        let off = off.and_then(|database| allowed::why_off(&self.state, database));
-        self.dirty |= off != self.state.dialog_off;
-        self.state.dialog_off = off;
-    }
-
-    /// Gives the dialog a key or pasted text.
-    fn dialog_input(&mut self, input: DialogInput) -> Vec<Command> {
-        self.dirty = true;
-        if !self.dialog_drawn {
-            return Vec::new();
-        }
-        let Some(dialog) = &mut self.state.dialog else { return Vec::new() };
-        let before = dialog.clone();
-        let (close, actions) = match dialog.handle(input) {
-            DialogOutcome::Stay => (false, Vec::new()),
-            DialogOutcome::Close => (true, Vec::new()),
-            DialogOutcome::Do(actions) => (true, actions),
-            DialogOutcome::DoAndStay(actions) => (false, actions),
-        };
-        if let Some(why) = self.refused(&actions) {
-            // It stays open, as it was: what was typed is not lost, and it can be confirmed once writing is possible.
-            self.state.dialog = Some(before);
-            self.say(Level::Warning, why);
-            return Vec::new();
-        }
-        if close
-            && let Some(dialog) = self.state.dialog.take()
-            && actions.is_empty()
-        {
-            self.dialog_left(&dialog);
-        }
-        actions.into_iter().flat_map(|action| self.decide(action)).collect()
-    }
-
-    /// Why what a dialog decided cannot be done now.
-    fn refused(&self, actions: &[DialogAction]) -> Option<String> {
-        let databases: Vec<&DatabaseName> = actions.iter().filter_map(DialogAction::writes_to).collect();
-        let whys = databases.iter().map(|name| allowed::may_write(&self.state, name).err());
-        // Where one of several can be written, the others' reasons are told with their orders.
-        let why = whys.collect::<Option<Vec<String>>>()?.into_iter().next()?;
-        let ordered = actions.iter().any(|action| matches!(action, DialogAction::Order { .. }));
-        Some(format!("{}: {why}", if ordered { "nothing was ordered" } else { "not done" }))
     }
 
     fn database_config(&self, name: &str) -> Option<&Arc<config::Database>> {

@@ -74,7 +74,7 @@ impl App {
             self.typed.clear();
             self.state.prefix = None;
         }
-        self.state.message = None;
+        self.hush();
         match std::mem::take(&mut self.state.prompt) {
             Prompt::Menu(menu) => {
                 self.state.prompt = Prompt::Menu(menu);
@@ -85,7 +85,7 @@ impl App {
                 return self.click_columns(&frame, at, x, y);
             }
             // What is typed is kept, as with Enter; what is wrong with it has to be mended first.
-            Prompt::Filter(input) if Filter::parse(input.value()).is_err() => {
+            Prompt::Filter(input) if self.state.screen == Screen::Tenants && Filter::parse(input.value()).is_err() => {
                 self.state.prompt = Prompt::Filter(input);
                 return Vec::new();
             }
@@ -100,6 +100,10 @@ impl App {
     fn click_dialog(&mut self, frame: &Frame, x: u16, y: u16) -> Vec<Command> {
         if let Some(chord) = frame.key(x, y).and_then(|key| Chord::parse(&key)) {
             return self.key(chord.event());
+        }
+        if let Some(columns) = frame.field(x, y) {
+            self.reach_field(&columns, y);
+            return Vec::new();
         }
         match frame.button(x, y).as_deref() {
             None => Vec::new(),
@@ -122,6 +126,17 @@ impl App {
             commands.extend(self.key(plain(KeyCode::Tab)));
         }
         commands
+    }
+
+    /// Goes from stop to stop until the keys go into the field that stands there. One that cannot be reached takes none.
+    fn reach_field(&mut self, columns: &std::ops::Range<u16>, y: u16) {
+        for _ in 0..STOPS {
+            if Frame::of(&self.state).is_none_or(|frame| frame.takes_keys(columns, y)) {
+                return;
+            }
+            // Between stops nothing is done but going on.
+            self.key(plain(KeyCode::Tab));
+        }
     }
 
     fn click_menu(&mut self, frame: &Frame, x: u16, y: u16) -> Vec<Command> {
@@ -227,7 +242,7 @@ impl App {
         let word = word.trim_end_matches(['^', 'v']);
         match self.state.screen {
             Screen::Tenants => {
-                if let Some(column) = TenantColumn::from_word(word) {
+                if let Some(column) = TenantColumn::from_word(word).filter(|column| column.sorts()) {
                     if self.state.tenants.sort.column == column {
                         return self.reverse_sort();
                     }
@@ -243,12 +258,19 @@ impl App {
                     self.sort_tables_by(column);
                 }
             }
-            Screen::Migrations
-            | Screen::Jobs
-            | Screen::JobResult
-            | Screen::Messages
-            | Screen::Audit
-            | Screen::Server => {}
+            Screen::Server => {
+                let title = self
+                    .state
+                    .server
+                    .tab
+                    .columns()
+                    .iter()
+                    .find(|column| column.title == word || column.title.split(' ').any(|part| part == word));
+                if let Some(column) = title {
+                    self.sort_server_by(column.title);
+                }
+            }
+            Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => {}
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::action::Action;
 use super::allowed::may_write;
 use super::command::Command;
 use super::state::{Level, State};
@@ -96,7 +97,7 @@ impl App {
         if running.is_empty() {
             return vec![Command::Quit(0)];
         }
-        self.open_dialog(Dialog::Quit(Box::new(Quit::new(running))));
+        self.open_dialog(Dialog::Quit(Box::new(Quit::new((running, self.state.key(Action::Continue))))));
         Vec::new()
     }
 
@@ -106,7 +107,8 @@ impl App {
             DialogAction::OpenWrites(minutes) => {
                 let open = std::time::Duration::from_secs(u64::from(minutes) * 60).min(clock::WRITES_OPEN);
                 self.state.lock.open_until = Some(self.state.now.elapsed + open);
-                self.say(Level::Info, format!("writes are open for {} minutes; W locks them", open.as_secs() / 60));
+                let (minutes, key) = (open.as_secs() / 60, self.state.key(Action::WriteLock));
+                self.say(Level::Info, format!("writes are open for {minutes} minutes; {key} locks them"));
                 Vec::new()
             }
             DialogAction::Order { database, order, key, first } => {
@@ -147,7 +149,10 @@ impl App {
                 let text = if now {
                     format!("job {job}: its running statements are cancelled")
                 } else {
-                    format!("job {job} stops after its current tenants; X again cancels what runs now")
+                    format!(
+                        "job {job} stops after its current tenants; {} again cancels what runs now",
+                        self.state.key(Action::StopJob)
+                    )
                 };
                 self.service(&database, ServiceCommand::Cancel(job), &text)
             }

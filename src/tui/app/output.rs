@@ -96,6 +96,12 @@ impl Sheet {
         text
     }
 
+    /// All values of a row, for finding words in it.
+    #[must_use]
+    pub fn row_words(&self, row: usize) -> String {
+        self.rows.get(row).map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" ")).unwrap_or_default()
+    }
+
     /// The sheet as CSV with a heading; unknown is empty. Unsafe characters are visible escapes.
     ///
     /// # Errors
@@ -156,13 +162,10 @@ pub fn sheet(state: &State) -> Sheet {
         Screen::JobResult => results(state),
         Screen::Server => {
             let unread = Vitals::unread(&"".into());
-            let vitals = super::server::vitals(state).unwrap_or(&unread);
-            match state.server.tab {
-                ServerTab::Sessions => rows("sessions", vitals.sessions.iter().map(SessionRow::from)),
-                ServerTab::Locks => rows("locks", vitals.locks.iter().map(LockRow::from)),
-                ServerTab::Transactions => rows("transactions", vitals.transactions.iter().map(TransactionRow::from)),
-                ServerTab::Catalogs => rows("catalogs", vitals.catalogs.iter().map(CatalogRow::from)),
-            }
+            let tab = state.server.tab;
+            let all = server_sheet(super::server::vitals(state).unwrap_or(&unread), tab);
+            let shown = &state.server.shown[tab.place()];
+            Sheet { rows: shown.iter().filter_map(|row| all.rows.get(*row).cloned()).collect(), ..all }
         }
         Screen::Audit => rows("audit", state.audit.lines.iter().map(AuditRow::from)),
         Screen::Messages => Sheet {
@@ -176,6 +179,17 @@ pub fn sheet(state: &State) -> Sheet {
                 .collect(),
         },
         Screen::Tenant => tab(state),
+    }
+}
+
+/// A list of the Server screen, all of it, as it was read.
+#[must_use]
+pub fn server_sheet(vitals: &Vitals, tab: ServerTab) -> Sheet {
+    match tab {
+        ServerTab::Sessions => rows("sessions", vitals.sessions.iter().map(SessionRow::from)),
+        ServerTab::Locks => rows("locks", vitals.locks.iter().map(LockRow::from)),
+        ServerTab::Transactions => rows("transactions", vitals.transactions.iter().map(TransactionRow::from)),
+        ServerTab::Catalogs => rows("catalogs", vitals.catalogs.iter().map(CatalogRow::from)),
     }
 }
 
@@ -303,7 +317,7 @@ pub fn name_text(state: &State) -> Option<String> {
         Screen::JobResult => nav::cursor_outcome(state).map(|outcome| safe(&outcome.slug)),
         Screen::Messages => message_text(state),
         Screen::Server => {
-            let (vitals, at) = (super::server::vitals(state)?, state.server.list().at);
+            let (vitals, at) = (super::server::vitals(state)?, super::server::cursor_row(state)?);
             match state.server.tab {
                 ServerTab::Sessions => vitals.sessions.get(at).map(|group| safe(&group.role)),
                 ServerTab::Locks => vitals.locks.get(at).map(|session| session.pid.to_string()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::filter::Finder;
 use super::state::List;
+use super::tenant_columns::{ColumnChoice, Sort};
 use crate::model::job::{JobId, JobView, LogLine, TenantOutcome};
 use crate::model::ledger::Version;
 use crate::model::tenant::{DatabaseName, TenantKey, TenantState};
@@ -33,108 +34,6 @@ pub struct TenantsState {
     pub quick: Option<QuickFilter>,
     /// What finding keeps between two keys.
     pub finder: Finder,
-}
-
-/// The order of the tenants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sort {
-    /// By what.
-    pub column: TenantColumn,
-    /// Largest first.
-    pub descending: bool,
-}
-
-impl Default for Sort {
-    fn default() -> Self {
-        Self { column: TenantColumn::Tenant, descending: false }
-    }
-}
-
-/// What differs from the columns that a screen of this size has by itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ColumnChoice {
-    /// Shown wherever there is room, before those that come by themselves.
-    pub asked: BTreeSet<TenantColumn>,
-    /// Never shown.
-    pub hidden: BTreeSet<TenantColumn>,
-}
-
-/// Columns of the Tenants screen that can be sorted by. Unknown values always come last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the words of the columns say it")]
-pub enum TenantColumn {
-    Tenant,
-    Schema,
-    State,
-    Version,
-    Behind,
-    Size,
-    Keys,
-    Status,
-    Created,
-    Database,
-    Plan,
-    Owner,
-}
-
-impl TenantColumn {
-    /// Every column, in the order in which `s` goes through them.
-    pub const ALL: [Self; 12] = [
-        Self::Tenant,
-        Self::Schema,
-        Self::State,
-        Self::Version,
-        Self::Behind,
-        Self::Size,
-        Self::Keys,
-        Self::Status,
-        Self::Created,
-        Self::Database,
-        Self::Plan,
-        Self::Owner,
-    ];
-
-    /// Of numbers and dates the large and the new ones are asked for first.
-    #[must_use]
-    pub const fn largest_first(self) -> bool {
-        match self {
-            Self::Behind | Self::Size | Self::Keys => true,
-            Self::Tenant
-            | Self::Schema
-            | Self::State
-            | Self::Version
-            | Self::Status
-            | Self::Created
-            | Self::Database
-            | Self::Plan
-            | Self::Owner => false,
-        }
-    }
-
-    /// The column of a heading.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|column| column.word().eq_ignore_ascii_case(word))
-    }
-
-    /// Its heading, and its word in messages.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Tenant => "TENANT",
-            Self::Schema => "SCHEMA",
-            Self::State => "STATE",
-            Self::Version => "VERSION",
-            Self::Behind => "BEHIND",
-            Self::Size => "SIZE",
-            Self::Keys => "KEYS",
-            Self::Status => "STATUS",
-            Self::Created => "CREATED",
-            Self::Database => "DATABASE",
-            Self::Plan => "PLAN",
-            Self::Owner => "OWNER",
-        }
-    }
 }
 
 /// A filter with a name.
@@ -377,6 +276,7 @@ pub struct Counters {
     pub tenants: usize,
     pub active: usize,
     pub behind: usize,
+    pub never_migrated: usize,
     pub ahead: usize,
     pub failed: usize,
     pub locked: usize,
@@ -388,30 +288,6 @@ pub struct Counters {
     pub at_target: usize,
     pub jobs_running: usize,
     pub jobs_failed: usize,
-}
-
-/// A line that tells the operator something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// When.
-    pub at: jiff::Timestamp,
-    /// When, monotonic: for fading.
-    pub since: Duration,
-    /// How bad.
-    pub level: Level,
-    /// What failed, why, what to do.
-    pub text: Untrusted,
-}
-
-/// How bad a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Fades after 5 seconds.
-    Info,
-    /// Stays until a key.
-    Warning,
-    /// Stays until a key.
-    Error,
 }
 
 /// One hint of the last line.

@@ -50,27 +50,35 @@ impl App {
     /// One line when a link goes or is back, and when another kind of server answers.
     fn tell_links(&mut self, snapshot: &Snapshot) {
         let mut lines = Vec::new();
+        let (mut lost, mut back_again) = (Vec::new(), Vec::new());
         for view in &snapshot.databases {
             let Some(before) = self.state.latest.database(&view.name) else { continue };
             let name = sanitise(&view.name);
             match (&before.link, &view.link) {
                 (LinkState::Up { .. } | LinkState::Slow { .. }, LinkState::Lost { why, .. }) => {
-                    lines.push((Level::Error, format!("{name}: link lost: {}", why.safe())));
+                    lost.push((view.name.clone(), format!("{name}: link lost: {}", why.safe())));
                 }
                 (before, LinkState::Refused { why }) if !matches!(before, LinkState::Refused { .. }) => {
-                    lines.push((Level::Error, format!("{name}: {}", why.safe())));
+                    lost.push((view.name.clone(), format!("{name}: {}", why.safe())));
                 }
                 (_, _) => {}
             }
             lines.extend(role_line(&name, &before.server, &view.server));
             // Told once all has been read anew, with what is different now.
             if let Some(back) = view.back.filter(|back| before.back != Some(*back)) {
+                back_again.push(view.name.clone());
                 let jobs = self.read_back(&view.name, snapshot);
                 lines.push((Level::Info, format!("{name}: {}{jobs}", back.words())));
             }
             if let Some(error) = view.error.as_ref().filter(|error| before.error.as_ref() != Some(error)) {
                 lines.push((Level::Error, format!("{name}: {}", error.safe())));
             }
+        }
+        for name in back_again {
+            self.link_is_back(&name);
+        }
+        for (name, text) in lost {
+            self.say_lost(&name, text);
         }
         for (level, text) in lines {
             self.say(level, text);

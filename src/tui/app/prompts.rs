@@ -4,7 +4,8 @@ use tui_input::Input;
 
 use super::action::Action;
 use super::filter::Fuzzy;
-use super::parts::{QuickFilter, TenantColumn};
+use super::parts::QuickFilter;
+use super::tenant_columns::TenantColumn;
 use crate::model::job::JobId;
 use crate::model::tenant::{DatabaseName, TenantKey};
 

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::App;
+use super::action::Action;
 use super::command::Command;
 use super::derive::settle;
-use super::state::{List, Screen, State};
-use super::{App, REST};
+use super::detail::REST;
+use super::server_lists::{self, ServerSort};
+use super::state::{Level, List, Screen, State};
 use crate::fleet::{FleetCommand, Watched};
 use crate::model::fleet::Snapshot;
 use crate::model::tenant::{DatabaseName, TenantKey};
@@ -22,6 +25,12 @@ pub struct ServerState {
     pub tab: ServerTab,
     /// The reading positions, in the order of [`ServerTab::ALL`].
     pub lists: [List<Untrusted>; 4],
+    /// Words that the rows of all lists have to contain, as typed; empty for none.
+    pub filter: String,
+    /// Their orders; `None`: as it was read.
+    pub sorts: [Option<ServerSort>; 4],
+    /// The rows that are shown: positions in the reading.
+    pub shown: [Vec<usize>; 4],
 }
 
 /// The lists of the screen.
@@ -105,27 +114,36 @@ pub fn vitals(state: &State) -> Option<&Vitals> {
     state.snapshot.vitals.iter().find(|vitals| *vitals.database == *name).map(|vitals| &**vitals)
 }
 
-/// Rows of the list in front.
+/// Rows of the list in front that are shown.
 #[must_use]
-pub fn rows(state: &State) -> usize {
-    vitals(state).map_or(0, |vitals| state.server.tab.rows(vitals))
+pub const fn rows(state: &State) -> usize {
+    state.server.shown[state.server.tab.place()].len()
+}
+
+/// The row of the list in front on which the cursor is: its position in the reading.
+#[must_use]
+pub fn cursor_row(state: &State) -> Option<usize> {
+    state.server.shown[state.server.tab.place()].get(state.server.list().at).copied()
 }
 
 /// Moves the cursor of the list in front.
 pub fn step(state: &mut State, target: impl Fn(usize) -> usize) {
     let at = target(state.server.list().at);
-    let key = vitals(state).and_then(|vitals| state.server.tab.keys(vitals).into_iter().nth(at));
+    let row = state.server.shown[state.server.tab.place()].get(at).copied();
+    let key = row.zip(vitals(state)).and_then(|(row, vitals)| state.server.tab.keys(vitals).into_iter().nth(row));
     if let Some(key) = key {
         let list = state.server.list_mut();
         (list.at, list.cursor) = (at, Some(key));
     }
 }
 
-/// A new reading, or another database: the cursors stay on whom they were on.
+/// A new reading, another database, order or filter: the cursors stay on whom they were on.
 pub fn derive(state: &mut State) {
     for tab in ServerTab::ALL {
+        let shown = server_lists::shown(state, tab);
         let keys = vitals(state).map(|vitals| tab.keys(vitals)).unwrap_or_default();
-        settle(&mut state.server.lists[tab.place()], keys.len(), |row| keys.get(row));
+        settle(&mut state.server.lists[tab.place()], shown.len(), |row| keys.get(*shown.get(row)?));
+        state.server.shown[tab.place()] = shown;
     }
 }
 
@@ -149,7 +167,7 @@ pub fn wrong(state: &State) -> Option<String> {
 pub fn next_database(state: &State) -> Result<DatabaseName, String> {
     if let Some(only) = &state.only_database {
         let name = crate::text::sanitise(only);
-        return Err(format!("only {name} is shown; Esc on Tenants shows all databases again"));
+        return Err(format!("only {name} is shown; {} on Tenants shows all databases again", state.key(Action::Back)));
     }
     let all = &state.latest.databases;
     let at = all.iter().position(|view| state.header.database.as_ref() == Some(&view.name)).unwrap_or(0);
@@ -238,6 +256,53 @@ impl App {
         if let Ok(name) = next_database(&self.state) {
             self.state.server.database = Some(name);
         }
+    }
+
+    /// Sorts the list in front by its next column; behind the last one it is as it was read.
+    pub(super) fn sort_server(&mut self) {
+        let tab = self.state.server.tab;
+        let seen = crate::tui::screens::server_headings(&self.state);
+        let mut sort = self.state.server.sorts[tab.place()];
+        loop {
+            sort = server_lists::next_sort(tab, sort);
+            // An order by what cannot be seen would look like none.
+            let title = sort.and_then(|sort| tab.columns().get(sort.column)).map(|column| column.title);
+            if title.is_none_or(|title| seen.iter().any(|heading| heading == title)) {
+                break;
+            }
+        }
+        self.state.server.sorts[tab.place()] = sort;
+        derive(&mut self.state);
+    }
+
+    /// Sorts the list in front by the column of a heading; again: turns the order round.
+    pub(super) fn sort_server_by(&mut self, heading: &str) {
+        let tab = self.state.server.tab;
+        let Some(column) = tab.columns().iter().position(|column| column.title == heading) else { return };
+        if self.state.server.sorts[tab.place()].is_some_and(|sort| sort.column == column) {
+            return self.reverse_server();
+        }
+        self.state.server.sorts[tab.place()] = server_lists::by(tab, column);
+        derive(&mut self.state);
+    }
+
+    /// Turns the order of the list in front round, where it has one.
+    pub(super) fn reverse_server(&mut self) {
+        let tab = self.state.server.tab;
+        match &mut self.state.server.sorts[tab.place()] {
+            Some(sort) => sort.descending = !sort.descending,
+            None => {
+                let key = self.state.key(Action::Sort);
+                self.say(Level::Info, format!("the list is as it was read; {key} sorts it"));
+            }
+        }
+        derive(&mut self.state);
+    }
+
+    /// Shows the rows of all lists that contain these words.
+    pub(super) fn filter_server(&mut self, filter: &str) {
+        filter.clone_into(&mut self.state.server.filter);
+        derive(&mut self.state);
     }
 
     pub(super) fn server_tab(&mut self, by: usize) {

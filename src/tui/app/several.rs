@@ -30,7 +30,13 @@ impl App {
                 .collect();
             return self.say(Level::Warning, format!("nothing to order: {}", whys.join("; ")));
         }
-        self.open_dialog(Dialog::MigrateFleet(Box::new(MigrateFleet::new(MigrateFleetInput { set, parts, shown }))));
+        let continues = self.state.key(Action::Continue);
+        self.open_dialog(Dialog::MigrateFleet(Box::new(MigrateFleet::new(MigrateFleetInput {
+            set,
+            parts,
+            shown,
+            continues,
+        }))));
     }
 
     fn parts(&self, selections: &[Selection]) -> Vec<FleetPart> {
@@ -45,14 +51,15 @@ impl App {
     /// What is ordered in one of them, or why nothing is.
     fn part(&self, selection: &Selection) -> Result<PartOrder, String> {
         let database = &selection.database;
+        let key = self.state.key(Action::Migrate);
         migratable(&self.state, database)?;
         let view = self.state.latest.database(database);
         if view.and_then(|view| view.initialised) == Some(false) && !self.initialised.contains(database) {
-            return Err("it has no schema tenantui yet; M on one of its tenants offers to make it".to_owned());
+            return Err(format!("it has no schema tenantui yet; {key} on one of its tenants offers to make it"));
         }
         let plan = self.plan_of(database, &selection.keys)?;
         if !plan.refusals.is_empty() {
-            return Err("a file is refused; M on one of its tenants shows which".to_owned());
+            return Err(format!("a file is refused; {key} on one of its tenants shows which"));
         }
         if plan.tenants.is_empty() {
             let is_behind = self.shared_plan(database)?.is_some();
@@ -62,12 +69,12 @@ impl App {
                     self.state.key(Action::Migrate)
                 ),
                 0 => "nothing is pending".to_owned(),
-                count => format!("all {count} are left out; M on one of them says why"),
+                count => format!("all {count} are left out; {key} on one of them says why"),
             });
         }
         let shared = self.shared_plan(database)?;
         if shared.as_ref().is_some_and(|plan| !plan.refusals.is_empty() || plan.tenants.is_empty()) {
-            return Err("the shared schema cannot be migrated first; M on one of its tenants shows why".to_owned());
+            return Err(format!("the shared schema cannot be migrated first; {key} on one of its tenants shows why"));
         }
         let context = self.state.context(database).ok_or("its layout is not known yet")?;
         Ok(PartOrder {

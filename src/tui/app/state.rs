@@ -10,12 +10,14 @@ use super::action::Action;
 use super::audit::AuditState;
 use super::event::Now;
 pub use super::keymap::KeyNames;
+pub use super::messages::{Level, Message};
 pub use super::parts::{
-    ColumnChoice, Counters, DataAge, Header, Hint, JobsState, Level, Message, MigrationsState, QuickFilter, Sort,
-    TableColumn, TablesSort, TenantColumn, TenantScreen, TenantTab, TenantsState, VersionGroup, WriteLock, Writes,
+    Counters, DataAge, Header, Hint, JobsState, MigrationsState, QuickFilter, TableColumn, TablesSort, TenantScreen,
+    TenantTab, TenantsState, VersionGroup, WriteLock, Writes,
 };
 pub use super::prompts::{Menu, MenuEntry, MenuKind, MenuRun, Prefix, Prompt};
 use super::server::ServerState;
+pub use super::tenant_columns::{ColumnChoice, Sort, TenantColumn};
 use crate::fleet::JobContext;
 use crate::model::environment::Environment;
 use crate::model::filter::SavedFilters;
@@ -74,6 +76,8 @@ pub struct State {
     pub welcome: Option<Vec<String>>,
     /// The message line.
     pub message: Option<Message>,
+    /// Messages that an error on the line has kept from it, or that a newer error has covered: they are in `messages`.
+    pub kept_back: usize,
     /// Every message, oldest first, at most 500.
     pub messages: VecDeque<Message>,
     /// The dialog in front.

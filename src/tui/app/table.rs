@@ -76,15 +76,15 @@ pub const ACTIONS: &[ActionInfo] = &[
         "filter",
         "filter",
         "Filters the tenants while you type: name, slug, schema, id, domain, database, and fields: plan:pro behind>2 \
-         !state:dirty. Enter keeps it and opens the only one left, Esc clears it.",
+         !state:dirty. Enter keeps it and opens the only one left, Esc clears it. On Server: words of the rows, !word.",
     )
-    .on(&[Tenants])
-    .footer(&[(Tenants, 1, "filter")]),
+    .on(&[Tenants, Server])
+    .footer(&[(Tenants, 1, "filter"), (Server, 2, "filter")]),
     reads(
         Action::Palette,
         "palette",
         "all",
-        "All actions, views and saved filters by name; `:tenant NAME`, `:job N`, `:filter TEXT`, `:sort COLUMN`.",
+        "All actions, views and saved filters by name; `:tenant NAME`, `:job NUMBER`, `:filter TEXT`, `:sort COLUMN`.",
     )
     .footer(&[
         (Tenants, 20, "all"),
@@ -109,10 +109,11 @@ pub const ACTIONS: &[ActionInfo] = &[
         .on(&[Tenants]),
     reads(Action::MarkAll, "mark-all", "mark all shown", "Marks all tenants that are shown.").on(&[Tenants]),
     reads(Action::UnmarkAll, "unmark-all", "unmark all", "Takes all marks away, hidden ones too.").on(&[Tenants]),
-    reads(Action::Sort, "sort", "sort", "Sorts by the next column.")
-        .on(&[Tenants, Tenant])
-        .footer(&[(Tenants, 3, "sort"), (Tenant, 6, "sort")]),
-    reads(Action::ReverseSort, "reverse-sort", "reverse order", "Turns the order round.").on(&[Tenants, Tenant]),
+    reads(Action::Sort, "sort", "sort", "Sorts by the next column; a list of the server is in the end as it was read.")
+        .on(&[Tenants, Tenant, Server])
+        .footer(&[(Tenants, 3, "sort"), (Tenant, 6, "sort"), (Server, 3, "sort")]),
+    reads(Action::ReverseSort, "reverse-sort", "reverse order", "Turns the order round.")
+        .on(&[Tenants, Tenant, Server]),
     reads(Action::Columns, "columns", "columns", "Chooses the columns of the tenants; kept between runs.")
         .on(&[Tenants]),
     reads(
@@ -125,16 +126,16 @@ pub const ACTIONS: &[ActionInfo] = &[
         (Tenants, 4, "refresh"),
         (Tenant, 5, "measure again"),
         (Audit, 2, "read again"),
-        (Server, 3, "read again"),
+        (Server, 4, "read again"),
     ]),
     reads(Action::Freeze, "freeze", "freeze", "Keeps the rows as they are until it is pressed again.")
-        .footer(&[(Jobs, 7, "freeze"), (Server, 4, "freeze")]),
+        .footer(&[(Jobs, 7, "freeze"), (Server, 5, "freeze")]),
     reads(Action::Slower, "slower", "refresh slower", "More time between two readings."),
     reads(Action::Faster, "faster", "refresh faster", "Less time between two readings."),
     reads(Action::CopyName, "copy-name", "copy name", "Sends the name to the terminal's clipboard.").footer(&[
         (Tenant, 3, "copy"),
         (Jobs, 8, "copy"),
-        (Server, 5, "copy"),
+        (Server, 6, "copy"),
     ]),
     reads(Action::CopyRow, "copy-row", "copy row", "Sends the row to the terminal's clipboard, columns apart by tabs."),
     reads(
@@ -144,7 +145,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         "Sends the error of the row, or the message, to the terminal's clipboard.",
     ),
     reads(Action::ExportCsv, "export-csv", "export CSV", "Writes the list into a CSV file in the working directory.")
-        .footer(&[(Tenant, 4, "export"), (Audit, 3, "export"), (Server, 6, "export")]),
+        .footer(&[(Tenant, 4, "export"), (Audit, 3, "export"), (Server, 7, "export")]),
     reads(
         Action::ExportJson,
         "export-json",
@@ -168,7 +169,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         .footer(&[(Jobs, 4, "follow")]),
     reads(Action::Wrap, "wrap", "wrap log", "Long lines of the log go on below, or are cut.").on(&[Jobs]),
     reads(Action::Zoom, "zoom", "zoom pane", "The pane in use fills the screen; again: all panes.")
-        .on(&[Tenants, Tenant, Migrations, Jobs]),
+        .on(&[Tenants, Tenant, Migrations, Jobs, Server]),
     reads(
         Action::Inspect,
         "inspect",
@@ -190,7 +191,12 @@ pub const ACTIONS: &[ActionInfo] = &[
     reads(Action::HistoryBack, "history-back", "previous view", "The view before."),
     reads(Action::HistoryForward, "history-forward", "next view", "The next view."),
     reads(Action::Messages, "messages", "messages", "What was told, with times."),
-    reads(Action::Audit, "audit", "audit", "What operators did, in the whole fleet; Enter shows before and after."),
+    reads(
+        Action::Audit,
+        "audit",
+        "audit",
+        "What operators did, in the whole fleet; a line that is opened shows before and after.",
+    ),
     reads(Action::AuditHere, "audit-here", "audit of this", "What operators did with this job, or to this tenant.")
         .on(&[Tenant, Jobs, JobResult])
         .footer(&[(Jobs, 6, "audit"), (JobResult, 6, "audit")]),
@@ -294,10 +300,15 @@ pub const ACTIONS: &[ActionInfo] = &[
     reads(Action::Continue, "continue", "continue job", "Goes on with a job that waits or that lost its worker.")
         .writes()
         .footer(&[(Jobs, 2, "continue"), (JobResult, 5, "continue")]),
-    reads(Action::PauseJob, "pause-job", "pause job", "Pauses the job after its current steps; C goes on with it.")
-        .writes()
-        .on(&[Tenant, Jobs, JobResult])
-        .footer(&[(Jobs, 5, "pause")]),
+    reads(
+        Action::PauseJob,
+        "pause-job",
+        "pause job",
+        "Pauses the job after its current steps; `continue job` goes on with it.",
+    )
+    .writes()
+    .on(&[Tenant, Jobs, JobResult])
+    .footer(&[(Jobs, 5, "pause")]),
     reads(
         Action::StopJob,
         "stop-job",

@@ -151,16 +151,23 @@ impl App {
         let blocked = if job.blocked > 0 { format!(", {} blocked", job.blocked) } else { String::new() };
         let counts = format!("{} of {} done, {} failed{blocked}", job.done, job.total, job.failed);
         let head = format!("job {} {} {}: {counts}", job.id, job.kind.word(), standing_in_full(job));
+        let keys = self.state.keys.clone();
+        let key = |action: Action| keys.of_action(action);
+        let shows = format!("{} shows it", key(Action::Jobs));
         let mut commands =
             vec![Command::Fleet(FleetCommand::Refresh), self.ask_results((job.database.clone(), job.id))];
         match job.state {
             JobState::Done if job.kind == JobKind::Rehearse => {
-                self.say(Level::Info, format!("{head}; all of it was taken back, M migrates"));
+                self.say(Level::Info, format!("{head}; all of it was taken back, {} migrates", key(Action::Migrate)));
             }
             JobState::Done => self.say(Level::Info, head),
-            JobState::Paused => self.say(Level::Warning, format!("{head}; 3 shows it, C continues")),
-            JobState::Failed => self.say(Level::Error, format!("{head}; 3 shows it, R retries what failed")),
-            JobState::Cancelled => self.say(Level::Warning, format!("{head}; 3 shows it")),
+            JobState::Paused => {
+                self.say(Level::Warning, format!("{head}; {shows}, {} continues", key(Action::Continue)))
+            }
+            JobState::Failed => {
+                self.say(Level::Error, format!("{head}; {shows}, {} retries what failed", key(Action::Retry)))
+            }
+            JobState::Cancelled => self.say(Level::Warning, format!("{head}; {shows}")),
             JobState::Queued | JobState::Running | JobState::Orphaned => {}
         }
         if job.state != JobState::Done {

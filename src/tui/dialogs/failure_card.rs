@@ -20,6 +20,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::card_keys::{Asked, CardKeys};
 use super::parts::{LABEL, Scroll, Step, button_step, draw_text, labelled, moved};
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::model::job::{JobState, JobView, Outcome, StepFailure, TenantOutcome};
@@ -43,13 +44,24 @@ pub struct FailureCard {
     asking: Option<usize>,
     /// The log is being read.
     reading: Option<Scroll>,
+    /// The keys of what it asks for.
+    keys: CardKeys,
 }
 
 impl FailureCard {
     /// Opens it on one result of a job.
     #[must_use]
     pub fn new((job, outcome): (JobView, TenantOutcome)) -> Self {
-        Self { job, outcome, same: Vec::new(), log: Vec::new(), last: None, asking: None, reading: None }
+        Self {
+            job,
+            outcome,
+            same: Vec::new(),
+            log: Vec::new(),
+            last: None,
+            asking: None,
+            reading: None,
+            keys: CardKeys::default(),
+        }
     }
 
     /// The tenants that failed for the same reason, this one included.
@@ -64,6 +76,13 @@ impl FailureCard {
     pub fn with_log(mut self, lines: &[String], last: Option<String>) -> Self {
         self.log = lines.iter().map(|line| sanitise(line)).collect();
         self.last = last;
+        self
+    }
+
+    /// The keys that the operator has for what the card asks for.
+    #[must_use]
+    pub fn with_keys(mut self, keys: CardKeys) -> Self {
+        self.keys = keys;
         self
     }
 
@@ -102,19 +121,20 @@ impl FailureCard {
     fn card_key(&mut self, key: KeyEvent) -> DialogOutcome {
         let (database, job) = (self.job.database.clone(), self.job.id);
         let outcome = || Box::new(self.outcome.clone());
+        let asked = self.keys.asked(key);
         match key.code {
             KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') => DialogOutcome::Close,
-            KeyCode::Char('R') if self.can_retry() => {
+            _ if asked == Some(Asked::Retry) && self.can_retry() => {
                 self.asking = Some(0);
                 DialogOutcome::Stay
             }
-            KeyCode::Char('T') if self.can_wait() => {
+            _ if asked == Some(Asked::RetryWhenFree) && self.can_wait() => {
                 DialogOutcome::Do(vec![DialogAction::AskRetryWhenFree { database, job, outcome: outcome() }])
             }
-            KeyCode::Char('K') if self.can_skip() => {
+            _ if asked == Some(Asked::Skip) && self.can_skip() => {
                 DialogOutcome::Do(vec![DialogAction::AskSkip { database, job, outcome: outcome() }])
             }
-            KeyCode::Char('C') if self.can_continue() => {
+            _ if asked == Some(Asked::Continue) && self.can_continue() => {
                 DialogOutcome::Do(vec![DialogAction::AskContinue(database, job)])
             }
             KeyCode::Char('l') => {
@@ -250,9 +270,15 @@ impl FailureCard {
                 many => format!("{} others stand", grouped(many as u64)),
             };
             let serves = match (self.can_skip(), self.can_wait()) {
-                (true, true) => "; K and T can serve all",
-                (true, false) => "; K can serve all",
-                (false, _) => "",
+                (true, true) => {
+                    format!(
+                        "; {} and {} can serve all",
+                        self.keys.of_asked(Asked::Skip),
+                        self.keys.of_asked(Asked::RetryWhenFree)
+                    )
+                }
+                (true, false) => format!("; {} can serve all", self.keys.of_asked(Asked::Skip)),
+                (false, _) => String::new(),
             };
             facts.push(("Same", format!("{others} here for this reason{serves}.")));
         }
@@ -326,10 +352,10 @@ impl FailureCard {
         let again = if self.outcome.outcome == Outcome::Unknown { "run again" } else { "retry what failed" };
         let skip = if self.outcome.outcome == Outcome::Unknown { "mark skipped" } else { "skip tenant" };
         let all = [
-            (self.can_retry(), true, "R", again),
-            (self.can_wait(), true, "T", "retry when the lock is free"),
-            (self.can_skip(), true, "K", skip),
-            (self.can_continue(), true, "C", "continue the job"),
+            (self.can_retry(), true, self.keys.of_asked(Asked::Retry), again),
+            (self.can_wait(), true, self.keys.of_asked(Asked::RetryWhenFree), "retry when the lock is free"),
+            (self.can_skip(), true, self.keys.of_asked(Asked::Skip), skip),
+            (self.can_continue(), true, self.keys.of_asked(Asked::Continue), "continue the job"),
             (true, false, "l", "full log"),
             (true, false, "y", "copy report"),
             (true, false, "Esc", "back"),

@@ -25,7 +25,7 @@ use crate::text::grouped;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::field::Field;
-use crate::tui::widgets::{boxes, put};
+use crate::tui::widgets::{boxes, put, put_fit};
 
 /// What it is opened on.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct FlushInput {
     pub keys: Option<u64>,
     /// The patterns in force; empty: the configuration's own, which only the service reads.
     pub patterns: Vec<String>,
+    /// The key that stops it.
+    pub stops: String,
     /// What is ordered.
     pub order: FlushOrder,
 }
@@ -111,7 +113,8 @@ impl FlushCache {
             .map_or_else(|| "not counted yet".to_owned(), |keys| format!("{} by the last count", grouped(keys)));
         labelled(buf, inside, 1, ("Keys", &keys), Style::new(), theme);
         labelled(buf, inside, 2, ("Patterns", &self.input.patterns.join("  ")), Style::new(), theme);
-        put(buf, inside, 0, 3, "Keys that another tenant has a claim to are kept. F stops it.", Style::new());
+        let kept = format!("Keys that another tenant has a claim to are kept. {} stops it.", self.input.stops);
+        put_fit(buf, inside, 0, 3, inside.width, &kept, Style::new());
         let x = put(buf, inside, 0, 5, "Type  ", Style::new());
         let name = slug.fit(24).to_string();
         let x = put(buf, inside, x, 5, &name, theme.title);

@@ -49,6 +49,8 @@ pub struct MigrateFleetInput {
     pub parts: Vec<FleetPart>,
     /// The same for the tenants that are shown, where some of the set are hidden: which are meant is asked first.
     pub shown: Option<Vec<FleetPart>>,
+    /// The key that goes on with a job that waits.
+    pub continues: String,
 }
 
 /// What one database has to do with it.
@@ -206,11 +208,12 @@ impl MigrateFleet {
             y += 1;
         }
         let words = if self.orders().any(|(_, order)| order.shared.is_some()) {
-            "One job each; shared schemas go first, and a canary waits for you (C)."
+            "One job each; shared schemas go first, and a canary waits for you"
         } else {
-            "Each is a job of its own; where it has a canary it then waits for you (C)."
+            "Each is a job of its own; where it has a canary it then waits for you"
         };
-        put_fit(buf, inside, 0, y, inside.width, words, theme.muted);
+        let words = format!("{words} ({}).", self.input.continues);
+        put_fit(buf, inside, 0, y, inside.width, &words, theme.muted);
         let x = put(buf, inside, 0, y + 2, "Type  ", Style::new());
         let x = put(buf, inside, x, y + 2, &self.phrase(), theme.title);
         let x = put(buf, inside, x, y + 2, "  to start: ", Style::new());

@@ -22,6 +22,7 @@ use crate::model::tenant::DatabaseName;
 use crate::model::times::StepTimes;
 use crate::text::Untrusted;
 
+mod card_keys;
 mod confirm;
 mod credentials;
 mod failure_card;
@@ -44,6 +45,7 @@ mod stop_job;
 mod which_set;
 mod write_lock;
 
+pub use card_keys::CardKeys;
 pub use confirm::Confirm;
 pub use credentials::Credentials;
 pub use failure_card::FailureCard;

@@ -31,14 +31,16 @@ const SHOWN: usize = 4;
 #[derive(Debug, Clone)]
 pub struct Quit {
     jobs: Vec<JobView>,
+    /// The key that goes on with a job.
+    continues: String,
     focus: usize,
 }
 
 impl Quit {
     /// Opens it on the jobs that run here.
     #[must_use]
-    pub const fn new(jobs: Vec<JobView>) -> Self {
-        Self { jobs, focus: 0 }
+    pub fn new((jobs, continues): (Vec<JobView>, String)) -> Self {
+        Self { jobs, continues, focus: 0 }
     }
 
     /// Takes a key.
@@ -59,8 +61,12 @@ impl Quit {
     pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
         let width = 72.min(area.width);
         let text = wrap(
-            "Leaving waits up to 20 s for the steps that run; what is not done by then is cancelled (ctrl-c: at \
-             once) and rolled back whole. The job is paused: C in any tenantui goes on with it, and so does tenantui job ID resume.",
+            &format!(
+                "Leaving waits up to 20 s for the steps that run; what is not done by then is cancelled (ctrl-c: at \
+                 once) and rolled back whole. The job is paused: {} in any tenantui goes on with it, and so does \
+                 tenantui job ID resume.",
+                self.continues
+            ),
             usize::from(width.saturating_sub(4)),
         );
         let rows = self.jobs.len().min(SHOWN + 1);

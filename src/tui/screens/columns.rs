@@ -35,6 +35,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, at: usize, state: &State, theme: &Them
             ColumnState::Shown => ("x", ""),
             ColumnState::NoRoom => ("x", "no room at this width"),
             ColumnState::Hidden => (" ", "hidden"),
+            ColumnState::Absent if column == TenantColumn::Activity => (" ", "only on wide screens"),
             ColumnState::Absent => (" ", "this fleet has nothing for it"),
         };
         let style = if shown == ColumnState::Absent { theme.muted } else { Style::new() };

@@ -189,7 +189,11 @@ fn job_state(job: &JobView, roomy: bool, state: &State, theme: &Theme) -> Vec<Pi
 fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     if let Prompt::Filter(input) = &state.prompt {
         let x = put(buf, area, 1, 0, "/", theme.key);
-        if let Err(error) = Filter::parse_with(input.value(), &state.filters) {
+        let of_tenants = state.screen == Screen::Tenants;
+        if let Err(error) = Filter::parse_with(input.value(), &state.filters).map(drop).or_else(|error| {
+            // The lists of a server are looked through for plain words.
+            if of_tenants { Err(error) } else { Ok(()) }
+        }) {
             // What is wrong needs more room than what is typed, of which the end is shown.
             let room = columns(width(&sanitise(input.value())) + 1).min(area.width.saturating_sub(x + 2) / 3);
             draw_input(buf, area, (x, 0, room), input, true, theme);
@@ -199,8 +203,8 @@ fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
             return;
         }
         draw_input(buf, area, (x, 0, area.width.saturating_sub(x + 30).max(20)), input, true, theme);
-        let found = state.tenants.shown.len();
-        let enter = if found == 1 && !input.value().trim().is_empty() { "opens it" } else { "keeps" };
+        let found = if of_tenants { state.tenants.shown.len() } else { crate::tui::app::server::rows(state) };
+        let enter = if of_tenants && found == 1 && !input.value().trim().is_empty() { "opens it" } else { "keeps" };
         let count = format!("{} found  Enter {enter}  Esc clears", grouped(found as u64));
         put_right(buf, area, area.width.saturating_sub(1), 0, &count, theme.muted);
         return;
@@ -221,8 +225,15 @@ fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
             Level::Error => ("error: ", theme.error),
         };
         let time = time_of_day(message.at, state);
-        let end = put_right(buf, area, area.width.saturating_sub(1), 0, &time, theme.muted);
+        let mut end = put_right(buf, area, area.width.saturating_sub(1), 0, &time, theme.muted);
         let text = format!("{word}{}", message.text.safe());
+        if state.kept_back > 0 {
+            let more = format!("{} more: {}", grouped(state.kept_back as u64), state.key(Action::Messages));
+            // What the error says comes first.
+            if width(&text) + width(&more) + 3 <= usize::from(end.saturating_sub(3)) {
+                end = put_right(buf, area, end.saturating_sub(3), 0, &sanitise(&more), theme.warn);
+            }
+        }
         put_safe(buf, area, 1, 0, end.saturating_sub(3), &text, style, theme);
         return;
     }
@@ -233,9 +244,16 @@ fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
         put_safe(buf, area, 1, 0, area.width.saturating_sub(2), why.safe().as_str(), theme.error, theme);
         return;
     }
-    if let Some(words) = filter_words(state)
-        && state.screen == Screen::Tenants
-    {
+    let filter = match state.screen {
+        Screen::Tenants => filter_words(state),
+        Screen::Server => Some(state.server.filter.trim())
+            .filter(|filter| !filter.is_empty())
+            .map(|filter| format!("/{}", sanitise(filter))),
+        Screen::Tenant | Screen::Migrations | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit => {
+            None
+        }
+    };
+    if let Some(words) = filter {
         let x = put(buf, area, 1, 0, "filter ", theme.muted);
         let x = put_safe(buf, area, x, 0, area.width.saturating_sub(24), &words, theme.accent, theme);
         let clears = format!("{} clears it", state.key(Action::Back));

@@ -150,7 +150,7 @@ fn age(state: &State, tier: Tier) -> String {
         DataAge::Never => String::new(),
         DataAge::Live => format!("data live{every}"),
         DataAge::Old(seconds) => format!("data {} old{every}", short_age(seconds)),
-        DataAge::Frozen(seconds) => format!("frozen {} (p)", short_age(seconds)),
+        DataAge::Frozen(seconds) => format!("frozen {} ({})", short_age(seconds), state.key(Action::Freeze)),
     }
 }
 
@@ -199,15 +199,19 @@ pub fn counters(buf: &mut Buffer, area: Rect, state: &State, tier: Tier, theme: 
     let target = format!("target {}", version(target));
     let mut left: Vec<(&str, usize, Style)> = Vec::new();
     let on = |count: usize, style: Style| if count > 0 { style } else { Style::new() };
+    let at_target = at_target(state);
     match state.screen {
         Screen::Migrations => {
             left.extend([
-                ("at target", numbers.at_target, on(numbers.at_target, theme.ok)),
+                ("at target", at_target, on(at_target, theme.ok)),
                 ("behind", numbers.behind, on(numbers.behind, theme.warn)),
                 ("ahead", numbers.ahead, on(numbers.ahead, theme.warn)),
                 ("failed", numbers.failed, on(numbers.failed, theme.error)),
                 ("unreadable", numbers.unreadable, on(numbers.unreadable, theme.error)),
             ]);
+            if tier > Tier::Small && numbers.never_migrated > 0 {
+                left.push(("never_migrated", numbers.never_migrated, theme.warn));
+            }
         }
         Screen::Tenants
         | Screen::Tenant
@@ -229,6 +233,10 @@ pub fn counters(buf: &mut Buffer, area: Rect, state: &State, tier: Tier, theme: 
                 left.push(("suspended", numbers.suspended, Style::new()));
                 left.push(("unreadable", numbers.unreadable, on(numbers.unreadable, theme.error)));
             }
+            // Elsewhere target and jobs need the room.
+            if tier == Tier::Wide && numbers.never_migrated > 0 {
+                left.push(("never_migrated", numbers.never_migrated, theme.warn));
+            }
         }
     }
     if numbers.unknown > 0 {
@@ -248,6 +256,16 @@ pub fn counters(buf: &mut Buffer, area: Rect, state: &State, tier: Tier, theme: 
     if state.screen != Screen::Migrations {
         right_counters(buf, area, x, &target, state, theme);
     }
+}
+
+/// Who stands at the target, which may have been set to another than the newest: as the list below counts them. Where no
+/// version is one, those that lack nothing.
+fn at_target(state: &State) -> usize {
+    let mut targets = state.migrations.groups.iter().filter(|group| group.is_target).peekable();
+    if targets.peek().is_none() {
+        return state.counters.at_target;
+    }
+    targets.map(|group| group.tenants.len()).sum()
 }
 
 fn right_counters(buf: &mut Buffer, area: Rect, from: u16, target: &str, state: &State, theme: &Theme) {

@@ -20,6 +20,7 @@ use super::places::{Places, Tier, jobs_parts};
 use crate::model::job::{JobState, JobView, LogLine, TenantOutcome};
 use crate::model::job_words::{counted, progress, standing, standing_in_full, whose};
 use crate::text::{fit, grouped, sanitise, time_left, width};
+use crate::tui::app::action::Action;
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Column, MARKS, RowMark, cell, styled};
@@ -53,8 +54,13 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
 fn no_jobs(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     put(buf, area, 3, 1, "No job has been ordered yet.", theme.title);
     let uninitialised = state.latest.databases.iter().any(|database| database.initialised == Some(false));
+    let orders = format!(
+        "{} on Tenants or Migrations brings tenants to the newest version; {} makes a new tenant.",
+        state.key(Action::Migrate),
+        state.key(Action::NewTenant)
+    );
     let lines = [
-        "M on Tenants or Migrations brings tenants to the newest version; N makes a new tenant.",
+        orders.as_str(),
         if uninitialised {
             "The first order offers to create the record of jobs (schema tenantui) in the database."
         } else {
@@ -306,7 +312,7 @@ fn draw_results(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     put_fit(buf, area, 0, 0, area.width, &format!("Results of job {}", job.id), theme.title);
     let rows = below(area, 1);
     let Some(outcomes) = state.jobs.outcomes.get(&(job.database.clone(), job.id)) else {
-        put_fit(buf, rows, 0, 0, rows.width, "Enter reads them.", theme.muted);
+        put_fit(buf, rows, 0, 0, rows.width, &format!("{} reads them.", state.key(Action::Open)), theme.muted);
         return;
     };
     for (y, outcome) in (0..rows.height).zip(outcomes) {
@@ -327,7 +333,7 @@ fn draw_results(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
             0,
             0,
             last.width,
-            &format!("and {} more: Enter lists them", grouped(rest as u64 + 1)),
+            &format!("and {} more: {} lists them", grouped(rest as u64 + 1), state.key(Action::Open)),
             theme.muted,
         );
     }

@@ -22,6 +22,7 @@ use super::notice;
 use super::places::{Places, Tier, migrations_parts};
 use crate::model::tenant::Tenant;
 use crate::text::{grouped, rough_time, sanitise, short_age};
+use crate::tui::app::action::Action;
 use crate::tui::app::state::{State, VersionGroup};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, styled};
@@ -179,7 +180,8 @@ fn draw_group(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State,
     }
     let rest = group.tenants.len().saturating_sub(usize::from(y));
     if rest > 0 {
-        put(buf, rows, 2, y, &format!("and {} more: Enter lists them", grouped(rest as u64)), theme.muted);
+        let words = format!("and {} more: {} lists them", grouped(rest as u64), state.key(Action::Open));
+        put(buf, rows, 2, y, &words, theme.muted);
     }
     let last = below(area, area.height.saturating_sub(1));
     draw_files_note(buf, last, group, state, theme);
@@ -226,7 +228,8 @@ fn draw_sql(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State, t
     let count = file.sql.lines().count();
     for (y, line) in (0..rows.height).zip(file.sql.lines()) {
         if y + 1 == rows.height && count > usize::from(rows.height) {
-            put(buf, rows, 0, y, &format!("... {} lines; i shows all", grouped(count as u64)), theme.muted);
+            let words = format!("... {} lines; {} shows all", grouped(count as u64), state.key(Action::Inspect));
+            put(buf, rows, 0, y, &words, theme.muted);
             break;
         }
         let text = sanitise(&line.replace('\t', "    "));

@@ -128,6 +128,13 @@ pub fn shown_columns(state: &State) -> Vec<TenantColumn> {
     all.filter(|(_, at)| *at == ColumnState::Shown).map(|(column, _)| column).collect()
 }
 
+/// The headings of the list of the Server screen that is in front, as far as they can be seen at `state.size`.
+#[must_use]
+pub fn server_headings(state: &State) -> Vec<String> {
+    let area = Rect::new(0, 0, state.size.0.max(SMALLEST.0), state.size.1.max(SMALLEST.1));
+    server::headings(&places(area, state, false), state.server.tab)
+}
+
 fn rows_of(places: &Places, state: &State) -> usize {
     match state.screen {
         Screen::Tenants => tenants::list_rows(places),

@@ -98,7 +98,7 @@ fn of_database(database: &DatabaseView, state: &State, theme: &Theme) -> Vec<Lin
             } else {
                 let shared = state.latest.shared.iter();
                 let shared = shared.filter(|shared| shared.database == database.name && shared.like_a_tenant);
-                no_tenants(database, &name, shared.map(|shared| &shared.schema).next(), theme)
+                no_tenants(database, (&name, shared.map(|shared| &shared.schema).next()), state, theme)
             }
         }
     }
@@ -121,7 +121,12 @@ fn refused(name: &str, why: &Untrusted, again: &str, theme: &Theme) -> Vec<Line>
 }
 
 /// The first run on an empty registry.
-fn no_tenants(database: &DatabaseView, name: &str, shared: Option<&Untrusted>, theme: &Theme) -> Vec<Line> {
+fn no_tenants(
+    database: &DatabaseView,
+    (name, shared): (&str, Option<&Untrusted>),
+    state: &State,
+    theme: &Theme,
+) -> Vec<Line> {
     let layout = database.layout.as_ref().map_or_else(|| "unknown".to_owned(), |layout| layout.safe().into());
     let folder = match &database.files {
         None => {
@@ -144,8 +149,17 @@ fn no_tenants(database: &DatabaseView, name: &str, shared: Option<&Untrusted>, t
         ),
         Line(folder, Style::new()),
         Line(String::new(), Style::new()),
-        Line("N    makes the first tenant: row, schema, migrations, in one transaction".to_owned(), theme.accent),
-        Line("?    help    :    all actions".to_owned(), theme.accent),
+        Line(
+            format!(
+                "{:<4} makes the first tenant: row, schema, migrations, in one transaction",
+                state.key(Action::NewTenant)
+            ),
+            theme.accent,
+        ),
+        Line(
+            format!("{:<4} help    {:<4} all actions", state.key(Action::Help), state.key(Action::Palette)),
+            theme.accent,
+        ),
         Line(String::new(), Style::new()),
         Line(
             "Tenants elsewhere? tenantui doctor says what was looked for; [database.tenants] says where to look."

@@ -256,7 +256,8 @@ fn cache(
         }
         CacheView::Counted { at, keys, recounting } => {
             let again = if *recounting { ", counting again" } else { "" };
-            format!("counted {} ago{again}; {} keys in the cache in all; F flushes", age(at), grouped(*keys))
+            let key = state.key(Action::FlushCache);
+            format!("counted {} ago{again}; {} keys in the cache in all; {key} flushes", age(at), grouped(*keys))
         }
         CacheView::Failed { why, last_good } => {
             for line in wrap(
@@ -289,7 +290,7 @@ fn cache(
     }
     match flush::running(state, &open.key.database).map(|flush| &flush.state) {
         Some(FlushState::Running { removed }) => {
-            format!("flushing: {} keys removed so far; F stops it", grouped(*removed))
+            format!("flushing: {} keys removed so far; {} stops it", grouped(*removed), state.key(Action::FlushCache))
         }
         Some(FlushState::Done { .. } | FlushState::Stopped { .. } | FlushState::Failed { .. }) | None => note,
     }

@@ -131,8 +131,8 @@ pub const fn has_panes(area: Rect, state: &State) -> bool {
     match state.screen {
         Screen::Tenants => matches!(tier(area), Tier::Wide),
         Screen::Tenant => !matches!(tier(area), Tier::Small),
-        Screen::Migrations | Screen::Jobs => true,
-        Screen::JobResult | Screen::Messages | Screen::Server | Screen::Audit => false,
+        Screen::Migrations | Screen::Jobs | Screen::Server => true,
+        Screen::JobResult | Screen::Messages | Screen::Audit => false,
     }
 }
 

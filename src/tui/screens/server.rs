@@ -20,7 +20,8 @@ use ratatui::style::Style;
 use super::places::{Places, Tier, side_by_side};
 use super::{server_gauges, server_panes};
 use crate::model::vitals::{Vitals, stepped};
-use crate::text::{grouped, short_age};
+use crate::text::{grouped, short_age, width};
+use crate::tui::app::action::Action;
 use crate::tui::app::server::{ServerTab, vitals};
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
@@ -51,6 +52,10 @@ const fn alarm_rows(tier: Tier) -> u16 {
 
 fn parts(places: &Places, tab: ServerTab) -> Parts {
     let body = places.body;
+    if places.zoom {
+        let tabs = Some(above(body, 1));
+        return Parts { gauges: above(body, 0), plans: None, link: None, tabs, panes: vec![(tab, below(body, 1))] };
+    }
     match places.tier {
         Tier::Small => Parts {
             gauges: above(body, 5),
@@ -94,6 +99,14 @@ pub fn list_rows(places: &Places, tab: ServerTab) -> usize {
     usize::from(rows.unwrap_or(0))
 }
 
+/// The headings of the list in front that can be seen.
+#[must_use]
+pub fn headings(places: &Places, tab: ServerTab) -> Vec<String> {
+    let parts = parts(places, tab);
+    let pane = parts.panes.iter().find(|(of, _)| *of == tab);
+    pane.map_or_else(Vec::new, |(_, area)| server_panes::headings(*area, tab))
+}
+
 /// Draws it.
 pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
     let buf = frame.buffer_mut();
@@ -105,7 +118,9 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
         return;
     };
     let parts = parts(places, state.server.tab);
-    server_gauges::draw(buf, parts.gauges, alarm_rows(places.tier), vitals, theme);
+    if !parts.gauges.is_empty() {
+        server_gauges::draw(buf, parts.gauges, alarm_rows(places.tier), vitals, theme);
+    }
     if let Some(area) = parts.plans {
         super::divider(buf, area, theme);
         server_gauges::plans(buf, area, state, theme);
@@ -120,8 +135,9 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
             .flat_map(|tab| [title(*tab, vitals, state, theme), piece("  ", theme.muted)])
             .collect();
         let end = put_pieces(buf, area, 1, 0, &pieces);
-        if end + 14 < area.width {
-            put_right(buf, area, area.width.saturating_sub(1), 0, "Tab next list", theme.muted);
+        let hint = format!("{} next list", state.key(Action::NextTab));
+        if usize::from(end) + width(&hint) + 1 < usize::from(area.width) {
+            put_right(buf, area, area.width.saturating_sub(1), 0, &hint, theme.muted);
         }
     }
     for (index, (tab, pane)) in parts.panes.iter().enumerate() {
@@ -139,7 +155,9 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
 /// `[Sessions 6]`; with a mark where somebody waits.
 fn title(tab: ServerTab, vitals: &Vitals, state: &State, theme: &Theme) -> Piece {
     let waiting = tab == ServerTab::Locks && !vitals.locks.is_empty();
-    let words = format!("{} {}{}", tab.word(), grouped(tab.rows(vitals) as u64), if waiting { "!" } else { "" });
+    let (shown, all) = (state.server.shown[tab.place()].len(), tab.rows(vitals));
+    let count = if shown == all { grouped(all as u64) } else { format!("{shown}/{}", grouped(all as u64)) };
+    let words = format!("{} {count}{}", tab.word(), if waiting { "!" } else { "" });
     match (tab == state.server.tab, waiting) {
         (true, _) => piece(format!("[{words}]"), theme.title),
         (false, true) => piece(words, theme.warn),

@@ -13,21 +13,26 @@ use ratatui::style::Style;
 use super::header::stale;
 use super::server_gauges;
 use crate::model::vitals::{Catalog, LockSession, OpenTransaction, SessionGroup, TransactionKind, Vitals, stepped};
-use crate::text::{Untrusted, grouped, human_bytes, short_age, short_count};
+use crate::text::{Untrusted, grouped, human_bytes, short_age, short_count, width};
+use crate::tui::app::action::Action;
 use crate::tui::app::server::ServerTab;
+use crate::tui::app::server_lists::{as_read, sort_mark};
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, styled};
-use crate::tui::widgets::{above, below, put_safe};
+use crate::tui::widgets::{above, below, columns, put_safe};
 
 /// Draws a list: heading, rows, and below them what there is to say.
 pub fn draw(buf: &mut Buffer, area: Rect, tab: ServerTab, vitals: &Vitals, state: &State, theme: &Theme) {
-    let all = match tab {
-        ServerTab::Sessions => session_columns(),
-        ServerTab::Locks => lock_columns(),
-        ServerTab::Transactions => transaction_columns(),
-        ServerTab::Catalogs => catalog_columns(),
-    };
+    let mut all = columns_of(tab);
+    for column in &mut all {
+        let mark = sort_mark(state, tab, &column.title);
+        column.title.push_str(mark);
+        if !mark.is_empty() {
+            let least = columns(width(&column.title));
+            (column.min, column.max) = (column.min.max(least), column.max.max(least));
+        }
+    }
     let placed = table::place(&all, MARKS, area.width.saturating_sub(1));
     table::heading(buf, area, 0, &all, &placed, theme.heading);
     let rows = below(above(area, area.height.saturating_sub(1)), 1);
@@ -35,14 +40,15 @@ pub fn draw(buf: &mut Buffer, area: Rect, tab: ServerTab, vitals: &Vitals, state
     let stale = state.header_database().is_some_and(stale);
     for y in 0..rows.height {
         let at = list.top + usize::from(y);
+        let Some(row) = state.server.shown[tab.place()].get(at).copied() else { break };
         let cells = match tab {
-            ServerTab::Sessions => vitals.sessions.get(at).map(|group| session_cells(group, theme)),
-            ServerTab::Locks => vitals.locks.get(at).map(|session| lock_cells(session, vitals, state, theme)),
-            ServerTab::Transactions => vitals.transactions.get(at).map(|open| transaction_cells(open, theme)),
-            ServerTab::Catalogs => vitals.catalogs.get(at).map(|catalog| catalog_cells(catalog, theme)),
+            ServerTab::Sessions => vitals.sessions.get(row).map(|group| session_cells(group, theme)),
+            ServerTab::Locks => vitals.locks.get(row).map(|session| lock_cells(session, vitals, state, theme)),
+            ServerTab::Transactions => vitals.transactions.get(row).map(|open| transaction_cells(open, theme)),
+            ServerTab::Catalogs => vitals.catalogs.get(row).map(|catalog| catalog_cells(catalog, theme)),
         };
         let Some(cells) = cells else { break };
-        let own = tab == ServerTab::Sessions && vitals.sessions.get(at).is_some_and(SessionGroup::is_own);
+        let own = tab == ServerTab::Sessions && vitals.sessions.get(row).is_some_and(SessionGroup::is_own);
         let cursor = tab == state.server.tab && at == list.at;
         let mark = RowMark { cursor, marked: own, stale, ..RowMark::default() };
         table::row(buf, rows, y, (&all, &placed), &cells, mark, theme);
@@ -51,18 +57,40 @@ pub fn draw(buf: &mut Buffer, area: Rect, tab: ServerTab, vitals: &Vitals, state
     let problem = vitals.problems.first().filter(|_| tab == state.server.tab);
     let (words, style) = match problem {
         Some(problem) => (problem.safe().into(), theme.warn),
-        None => (note(tab, vitals), theme.muted),
+        None => (note(tab, vitals, state), theme.muted),
     };
     put_safe(buf, last, 3, 0, last.width.saturating_sub(4), &words, style, theme);
 }
 
+fn columns_of(tab: ServerTab) -> Vec<Column> {
+    match tab {
+        ServerTab::Sessions => session_columns(),
+        ServerTab::Locks => lock_columns(),
+        ServerTab::Transactions => transaction_columns(),
+        ServerTab::Catalogs => catalog_columns(),
+    }
+}
+
+/// The headings of a list that this area has room for.
+pub fn headings(area: Rect, tab: ServerTab) -> Vec<String> {
+    let all = columns_of(tab);
+    let placed = table::place(&all, MARKS, area.width.saturating_sub(1));
+    placed.into_iter().filter_map(|place| Some(all.get(place.index)?.title.clone())).collect()
+}
+
 /// What there is to say below a list.
-fn note(tab: ServerTab, vitals: &Vitals) -> String {
+fn note(tab: ServerTab, vitals: &Vitals, state: &State) -> String {
+    if state.server.shown[tab.place()].is_empty() && tab.rows(vitals) > 0 {
+        return format!("No row contains this; {} clears the filter.", state.key(Action::Back));
+    }
     let hidden = if vitals.facts.sees_all { "" } else { " that this role may see" };
     match tab {
         ServerTab::Sessions => "* sessions of tenantui; SINCE: how long the oldest has been in that state".to_owned(),
         ServerTab::Locks if vitals.locks.is_empty() => "Nobody waits for a lock.".to_owned(),
-        ServerTab::Locks => "below each those that wait for it; Enter shows the statement in full".to_owned(),
+        ServerTab::Locks => {
+            let tree = if as_read(state, tab) { "below each those that wait for it; " } else { "" };
+            format!("{tree}{} shows the statement in full", state.key(Action::Open))
+        }
         ServerTab::Transactions if vitals.transactions.is_empty() => {
             format!("No transaction{hidden} has been open for more than a second.")
         }
@@ -142,7 +170,8 @@ fn lock_columns() -> Vec<Column> {
 }
 
 fn lock_cells(session: &LockSession, vitals: &Vitals, state: &State, theme: &Theme) -> Vec<Cell> {
-    let indent = " ".repeat(2 * session.depth.min(3));
+    let depth = if as_read(state, ServerTab::Locks) { session.depth.min(3) } else { 0 };
+    let indent = " ".repeat(2 * depth);
     let pid = if session.pid == 0 { "prepared".to_owned() } else { session.pid.to_string() };
     let wait = session.waits.as_ref();
     let waits = wait.map_or_else(

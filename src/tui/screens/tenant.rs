@@ -21,6 +21,7 @@ use super::{activity, panes};
 use crate::model::ledger::LedgerState;
 use crate::model::tenant::{Tenant, TenantDetail, TenantState};
 use crate::text::{grouped, width};
+use crate::tui::app::action::Action;
 use crate::tui::app::state::{State, TenantScreen, TenantTab};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{bars, columns, pieces_width, put, put_fit, put_pieces, put_right, put_safe, wrap};
@@ -86,7 +87,10 @@ fn draw_tabs(
     let x = 1 + columns(pieces_width(&pieces));
     put_pieces(buf, places.body, 1, 0, &pieces);
     // What it does says more than the hint, which the footer has as well.
-    let (hint, style) = doing.map_or_else(|| ("Tab changes tab".to_owned(), theme.muted), |words| (words, theme.bar));
+    let (hint, style) = doing.map_or_else(
+        || (format!("{} changes tab", state.key(Action::NextTab)), theme.muted),
+        |words| (words, theme.bar),
+    );
     if usize::from(x) + width(&hint) + 4 < usize::from(places.body.width) {
         put_right(buf, places.body, places.body.width.saturating_sub(1), 0, &hint, style);
     }
@@ -98,7 +102,7 @@ fn draw_facts(frame: &mut Frame, area: Rect, two_lines: bool, state: &State, the
     let line = |y: u16| Rect { y: area.y + y, height: 1.min(area.height.saturating_sub(y)), ..area };
     let Some(tenant) = state.open_tenant() else {
         put(buf, line(1), 1, 0, "This tenant is no longer there: it was renamed or removed meanwhile.", theme.warn);
-        put(buf, line(2), 1, 0, "Esc goes back to the list.", theme.muted);
+        put(buf, line(2), 1, 0, &format!("{} goes back to the list.", state.key(Action::Back)), theme.muted);
         return;
     };
     if let Some(words) = stale_line(state) {

@@ -25,8 +25,7 @@ use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, style
 
 /// A column, and what it shows.
 struct Shown {
-    /// `None`: what cannot be chosen, for it is known only where there is room.
-    which: Option<TenantColumn>,
+    which: TenantColumn,
     column: Column,
     value: fn(&Tenant, &Look<'_>) -> Cell,
 }
@@ -47,12 +46,13 @@ pub enum ColumnState {
 /// What there is to say of a column on a screen of this size.
 #[must_use]
 pub fn column_state(column: TenantColumn, places: &Places, state: &State) -> ColumnState {
-    let there = present(places.tier, state);
-    if !there.iter().any(|shown| shown.which == Some(column)) {
+    let tier = list_tier(places);
+    let there = present(tier, state);
+    if !there.iter().any(|shown| shown.which == column) {
         return ColumnState::Absent;
     }
-    let (kept, placed) = placed(tenants_columns(places).0, places.tier, state);
-    match kept.iter().position(|shown| shown.which == Some(column)) {
+    let (kept, placed) = placed(tenants_columns(places).0, tier, state);
+    match kept.iter().position(|shown| shown.which == column) {
         None => ColumnState::Hidden,
         Some(index) if placed.iter().any(|place| place.index == index) => ColumnState::Shown,
         Some(_) => ColumnState::NoRoom,
@@ -78,13 +78,16 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
         return;
     }
     let (list, detail) = tenants_columns(places);
-    // All of a wide screen has room for the columns that the detail would have told.
-    let tier = if places.zoom { Tier::Medium } else { places.tier };
-    draw_list(frame, list, tier, state, theme);
+    draw_list(frame, list, list_tier(places), state, theme);
     if let Some(detail) = detail {
         super::divider(frame.buffer_mut(), detail, theme);
         tenants_detail::draw(frame, detail, state, theme);
     }
+}
+
+/// How much fits in the list: all of a wide screen has room for the columns that the detail would have told.
+const fn list_tier(places: &Places) -> Tier {
+    if places.zoom { Tier::Medium } else { places.tier }
 }
 
 fn draw_list(frame: &mut Frame, area: Rect, tier: Tier, state: &State, theme: &Theme) {
@@ -132,12 +135,11 @@ fn placed(area: Rect, tier: Tier, state: &State) -> (Vec<Shown>, Vec<table::Plac
 fn chosen(tier: Tier, state: &State) -> Vec<Shown> {
     let choice = &state.tenants.columns;
     let mut columns = present(tier, state);
-    let asked = |shown: &Shown| shown.which.is_some_and(|which| choice.asked.contains(&which));
+    let asked = |shown: &Shown| choice.asked.contains(&shown.which);
     columns.retain(|shown| {
         asked(shown)
-            || shown.which.is_none_or(|which| {
-                which == TenantColumn::Tenant || (by_itself(which, tier) && !choice.hidden.contains(&which))
-            })
+            || shown.which == TenantColumn::Tenant
+            || (by_itself(shown.which, tier) && !choice.hidden.contains(&shown.which))
     });
     for shown in &mut columns {
         // What was asked for stays longer than what came by itself.
@@ -164,7 +166,8 @@ const fn by_itself(column: TenantColumn, tier: Tier) -> bool {
             | TenantColumn::Version
             | TenantColumn::Behind
             | TenantColumn::Size
-            | TenantColumn::Keys,
+            | TenantColumn::Keys
+            | TenantColumn::Activity,
             Tier::Small | Tier::Medium | Tier::Wide,
         ) => true,
     }
@@ -175,19 +178,19 @@ fn present(tier: Tier, state: &State) -> Vec<Shown> {
     let tenants = &state.snapshot.tenants;
     let any = |has: fn(&Tenant) -> bool| tenants.iter().any(|tenant| has(tenant));
     let mut out = vec![Shown {
-        which: Some(TenantColumn::Tenant),
+        which: TenantColumn::Tenant,
         column: Column::wide(title(TenantColumn::Tenant, state), 12, 1_000).up_to(slug_width(tenants).max(20)),
         value: |tenant, _| cell(tenant.slug.safe()),
     }];
     if state.several_databases() {
         out.push(Shown {
-            which: Some(TenantColumn::Database),
+            which: TenantColumn::Database,
             column: Column::wide(title(TenantColumn::Database, state), 9, 1).up_to(16).droppable(2),
             value: |tenant, _| cell(crate::text::sanitise(&tenant.key.database)),
         });
     }
     out.push(Shown {
-        which: Some(TenantColumn::Schema),
+        which: TenantColumn::Schema,
         column: Column::wide(title(TenantColumn::Schema, state), 10, 1).droppable(1),
         value: |tenant, _| tenant.schema.as_ref().map_or_else(|| cell("-"), |schema| cell(schema.safe())),
     });
@@ -195,7 +198,7 @@ fn present(tier: Tier, state: &State) -> Vec<Shown> {
     registry_columns(&mut out, &|column| title(column, state), any);
     if any(|tenant| tenant.created_at.is_some()) {
         out.push(Shown {
-            which: Some(TenantColumn::Created),
+            which: TenantColumn::Created,
             column: Column::fixed(title(TenantColumn::Created, state), 10).droppable(5),
             value: |tenant, _| cell(date(tenant.created_at.as_ref())),
         });
@@ -225,39 +228,40 @@ fn standing_columns(out: &mut Vec<Shown>, tier: Tier, state: &State) {
     let status = (by_itself(TenantColumn::Status, tier) && !hidden) || choice.asked.contains(&TenantColumn::Status);
     let status = status && tenants.iter().any(|tenant| tenant.status.is_some());
     out.push(Shown {
-        which: Some(TenantColumn::State),
+        which: TenantColumn::State,
         column: Column::fixed(title(TenantColumn::State, state), u16::try_from(words).unwrap_or(14)),
         // Where the status has no column of its own, the state gives way to it.
         value: if status { state_cell } else { one_word },
     });
     out.push(Shown {
-        which: Some(TenantColumn::Version),
+        which: TenantColumn::Version,
         column: Column::fixed(title(TenantColumn::Version, state), versions).at_right(),
         value: |tenant, _| cell(version(tenant.version())),
     });
     out.push(Shown {
-        which: Some(TenantColumn::Behind),
+        which: TenantColumn::Behind,
         column: Column::fixed(title(TenantColumn::Behind, state), if sort == TenantColumn::Behind { 7 } else { 6 })
             .at_right(),
         value: |tenant, _| cell(behind(tenant)),
     });
     out.push(Shown {
-        which: Some(TenantColumn::Size),
+        which: TenantColumn::Size,
         column: Column::fixed(title(TenantColumn::Size, state), 6).at_right().droppable(3),
         value: |tenant, _| cell(size(tenant)),
     });
     if state.latest.databases.iter().any(|database| database.cache != CacheView::NotConfigured) {
         let width = if sort == TenantColumn::Keys { 5 } else { 4 };
         out.push(Shown {
-            which: Some(TenantColumn::Keys),
+            which: TenantColumn::Keys,
             column: Column::fixed(title(TenantColumn::Keys, state), width).at_right().droppable(4),
             value: keys_cell,
         });
     }
-    if tier == Tier::Wide {
+    // What tenants do is read where there is room for it.
+    if super::shows_activity(state) {
         out.push(Shown {
-            which: None,
-            column: Column::fixed("ROWS/S", 6).at_right().droppable(4),
+            which: TenantColumn::Activity,
+            column: Column::fixed(title(TenantColumn::Activity, state), 6).at_right().droppable(4),
             value: |tenant, look| cell(activity::rows(look.state, &tenant.key)),
         });
     }
@@ -278,7 +282,7 @@ fn registry_columns(
 ) {
     if any(|tenant| tenant.status.is_some()) {
         out.push(Shown {
-            which: Some(TenantColumn::Status),
+            which: TenantColumn::Status,
             column: Column::fixed(title(TenantColumn::Status), 9).droppable(6),
             value: |tenant, look| {
                 let word: String = tenant.status.as_ref().map_or_else(|| "-".to_owned(), |status| status.safe().into());
@@ -289,14 +293,14 @@ fn registry_columns(
     }
     if any(|tenant| tenant.plan.is_some()) {
         out.push(Shown {
-            which: Some(TenantColumn::Plan),
+            which: TenantColumn::Plan,
             column: Column::fixed(title(TenantColumn::Plan), 8).droppable(7),
             value: |tenant, _| tenant.plan.as_ref().map_or_else(|| cell("-"), |plan| cell(plan.safe())),
         });
     }
     if any(|tenant| tenant.owner.is_some()) {
         out.push(Shown {
-            which: Some(TenantColumn::Owner),
+            which: TenantColumn::Owner,
             column: Column::wide(title(TenantColumn::Owner), 8, 1).up_to(20).droppable(8),
             value: |tenant, _| tenant.owner.as_ref().map_or_else(|| cell("-"), |owner| cell(owner.safe())),
         });

@@ -18,6 +18,7 @@ use ratatui::style::Style;
 use super::{activity, panes, tenant};
 use crate::model::tenant::Tenant;
 use crate::text::rough_time;
+use crate::tui::app::action::Action;
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{below, put, put_right, put_safe, wrap};
@@ -29,7 +30,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
         return;
     };
     let buf = frame.buffer_mut();
-    let end = put_right(buf, area, area.width.saturating_sub(1), 0, "Enter opens it", theme.muted);
+    let opens = format!("{} opens it", state.key(Action::Open));
+    let end = put_right(buf, area, area.width.saturating_sub(1), 0, &opens, theme.muted);
     put_safe(buf, area, 0, 0, end.saturating_sub(2), tenant.slug.safe().as_str(), theme.title, theme);
     let mut y = 1;
     for line in [tenant::facts(tenant), tenant::standing(tenant, state)] {

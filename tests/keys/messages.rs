@@ -1,0 +1,92 @@
+//! The message line: an error stays until a key, and what comes meanwhile is not lost.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tenantui::model::environment::Environment;
+use tenantui::tui::app::event::Event;
+use tenantui::tui::app::state::Level;
+
+use super::desk::Desk;
+
+fn error(desk: &mut Desk, why: &str) {
+    desk.event(Event::Exported(Err(why.to_owned())));
+    desk.draw();
+}
+
+fn warning(desk: &mut Desk, words: &str) {
+    desk.event(Event::Note(words.to_owned()));
+    desk.draw();
+}
+
+fn info(desk: &mut Desk) {
+    desk.event(Event::Exported(Ok(PathBuf::from("tenants.csv"))));
+    desk.draw();
+}
+
+#[test]
+fn an_error_stays_until_a_key_and_says_how_much_came_meanwhile() {
+    let mut desk = Desk::new(Environment::Production);
+    error(&mut desk, "the disk is full");
+    for seconds in [1, 20] {
+        desk.wait(Duration::from_secs(seconds));
+        warning(&mut desk, "the keymap file has changed");
+        info(&mut desk);
+    }
+    assert!(desk.message().contains("the disk is full"), "{}", desk.message());
+    assert!(desk.text().contains("4 more: :messages"), "{}", desk.text());
+    // Another error is as bad, and newer.
+    error(&mut desk, "the folder is gone");
+    assert!(desk.message().contains("the folder is gone"), "{}", desk.message());
+    assert!(desk.text().contains("5 more: :messages"), "{}", desk.text());
+    desk.keys("j");
+    assert_eq!(desk.message(), "");
+    assert!(!desk.text().contains("more: :messages"), "{}", desk.text());
+    warning(&mut desk, "the keymap file has changed");
+    assert!(desk.message().contains("has changed"), "the line is free again");
+    // Nothing of it is lost: newest first.
+    desk.keys(":messages<Enter>");
+    let kept = desk.app.state().messages.iter().map(|message| message.level).collect::<Vec<_>>();
+    let (info, warning, error) = (Level::Info, Level::Warning, Level::Error);
+    assert_eq!(kept, [error, warning, info, warning, info, error, warning]);
+    for words in ["the disk is full", "the folder is gone", "tenants.csv", "the keymap file"] {
+        assert!(desk.text().contains(words), "{words}: {}", desk.text());
+    }
+}
+
+#[test]
+fn a_long_error_has_the_line_for_itself() {
+    let mut desk = Desk::new(Environment::Production);
+    error(&mut desk, "the folder in which the exports are written does not exist any more; choose another");
+    info(&mut desk);
+    assert!(desk.text().contains("the exports are") && !desk.text().contains("more: "), "{}", desk.text());
+    assert_eq!(desk.app.state().kept_back, 1);
+}
+
+#[test]
+fn an_open_dialog_answers_a_key_in_the_same_line() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.open_writes();
+    desk.keys(":behind<Enter>aMmigrate 2");
+    error(&mut desk, "the disk is full");
+    // The write lock closes by itself, which is no key.
+    desk.wait(Duration::from_secs(601));
+    desk.draw();
+    assert!(desk.message().contains("the disk is full"), "{}", desk.message());
+    desk.keys("<Enter>");
+    assert!(desk.app.state().dialog.is_some(), "{}", desk.text());
+    assert!(desk.message().contains("nothing was ordered"), "{}", desk.message());
+    assert!(desk.writes().is_empty());
+}
+
+#[test]
+fn keys_before_a_dialog_is_seen_read_no_error() {
+    let mut desk = Desk::new(Environment::Staging);
+    desk.keys_ahead("W");
+    desk.event(Event::Exported(Err("the disk is full".to_owned())));
+    desk.keys_ahead("x<Enter>");
+    assert!(desk.message().contains("the disk is full"), "{}", desk.message());
+    desk.draw();
+    desk.keys("<Esc>");
+    assert_eq!(desk.message(), "");
+}
