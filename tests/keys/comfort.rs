@@ -152,3 +152,28 @@ fn the_last_line_says_what_became_of_the_orders() {
     desk.job(job);
     assert_eq!(desk.app.farewell(), "12m on eu-1; 1 job ordered: 41 done");
 }
+
+#[test]
+fn a_wide_screen_says_how_many_were_behind_during_the_day() {
+    let mut desk = Desk::sized(Environment::Production, (200, 50));
+    let caught_up = |desk: &mut Desk, revision: u64| {
+        let mut picture = snapshot(Environment::Production);
+        picture.revision = revision;
+        let all_at = picture.tenants[0].clone();
+        for tenant in &mut picture.tenants[..3] {
+            let one = Arc::make_mut(tenant);
+            (one.state, one.pending) = (all_at.state, all_at.pending.clone());
+        }
+        desk.event(Event::Snapshot(Arc::new(picture)));
+        desk.draw();
+    };
+    assert!(!desk.text().contains("over 24h"), "there is nothing to compare yet");
+    desk.wait(Duration::from_secs(3 * 3_600));
+    caught_up(&mut desk, 2);
+    assert!(desk.text().contains("behind 0") && desk.text().contains("behind over 24h: ["), "{}", desk.text());
+    assert!(desk.text().contains(":: ]"), "two behind, two, and nobody: {}", desk.text());
+    let mut small = Desk::new(Environment::Production);
+    small.wait(Duration::from_secs(3 * 3_600));
+    caught_up(&mut small, 2);
+    assert!(!small.text().contains("over 24h"), "{}", small.text());
+}

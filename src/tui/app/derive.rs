@@ -240,6 +240,10 @@ pub fn counters(state: &mut State) {
         }
     }
     state.counters = counters;
+    // Of a part of the fleet, or of one that is not read yet, it would be another line.
+    if state.loaded && counters.unknown == 0 && state.only_database.is_none() {
+        state.trend.record(state.now.elapsed, counters.behind);
+    }
     from_jobs::counters(state);
 }
 

@@ -41,6 +41,7 @@ pub mod state;
 mod table;
 mod tenant_columns;
 mod told;
+pub mod trend;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -59,6 +60,7 @@ use self::server::ServerState;
 use self::state::{
     Counters, Header, JobsState, KeyNames, Level, List, MigrationsState, Prompt, State, TenantsState, WriteLock,
 };
+use self::trend::Trend;
 use super::kept::KeptView;
 use super::theme::Theme;
 use crate::config;
@@ -169,6 +171,7 @@ impl App {
             contexts: Arc::default(),
             header: Header::default(),
             counters: Counters::default(),
+            trend: Trend::default(),
             tenants: TenantsState { sort: input.kept.sort(), columns: input.kept.columns(), ..TenantsState::default() },
             tenant: None,
             migrations: MigrationsState::default(),

@@ -18,6 +18,7 @@ pub use super::parts::{
 pub use super::prompts::{Menu, MenuEntry, MenuKind, MenuRun, Prefix, Prompt};
 use super::server::ServerState;
 pub use super::tenant_columns::{ColumnChoice, Sort, TenantColumn};
+use super::trend::Trend;
 use crate::fleet::JobContext;
 use crate::model::environment::Environment;
 use crate::model::filter::SavedFilters;
@@ -54,6 +55,8 @@ pub struct State {
     pub header: Header,
     /// Numbers of line 2, over the tenants of the database filter.
     pub counters: Counters,
+    /// How many were behind during the last day.
+    pub trend: Trend,
     /// Screen 1.
     pub tenants: TenantsState,
     /// The open tenant, kept while other screens are in front.

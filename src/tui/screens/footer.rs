@@ -64,13 +64,25 @@ fn screens(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) -> (u16, 
         x = put(buf, area, x, 0, &sanitise(&state.key(action)), theme.key);
         x = put(buf, area, x + 1, 0, word, style) + 2;
     }
-    let right = position(state);
+    let right = fitting(position(state), usize::from(area.width.saturating_sub(x)));
     let end = put_right(buf, area, area.width.saturating_sub(1), 0, &right, Style::new());
     (x.saturating_sub(2), end)
 }
 
+/// The parts that fit into the room, apart by blanks. The place in the list, which is the last, stays longest; then what
+/// comes first.
+fn fitting(mut parts: Vec<String>, room: usize) -> String {
+    loop {
+        let text = parts.join("   ");
+        if width(&text) <= room || parts.len() < 2 {
+            return text;
+        }
+        parts.remove(parts.len() - 2);
+    }
+}
+
 /// What stands at the right of the screens line.
-fn position(state: &State) -> String {
+fn position(state: &State) -> Vec<String> {
     let mut parts = Vec::new();
     let place = |at: usize, count: usize| {
         if count == 0 { "0/0".to_owned() } else { format!("{}/{}", grouped(at as u64 + 1), grouped(count as u64)) }
@@ -111,7 +123,7 @@ fn position(state: &State) -> String {
     if state.zoom && super::has_panes(state) {
         parts.insert(0, format!("zoomed ({})", state.key(Action::Zoom)));
     }
-    parts.join("   ")
+    parts
 }
 
 /// Draws one job: what it does, how far it is, how long it will take.
@@ -306,5 +318,19 @@ fn hints(buf: &mut Buffer, area: Rect, from: u16, to: u16, state: &State, theme:
         let (key, title) = if hint.enabled { (theme.key, Style::new()) } else { (theme.muted, theme.muted) };
         x = put(buf, area, x, 0, &sanitise(&hint.key), key);
         x = put(buf, area, x + 1, 0, &sanitise(&hint.title), title) + 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_beside_the_screens_goes_and_the_place_stays() {
+        let parts = || ["4 marked, 1 hidden", "3 of 30 shown", "2/3"].map(String::from).to_vec();
+        assert_eq!(fitting(parts(), 60), "4 marked, 1 hidden   3 of 30 shown   2/3");
+        assert_eq!(fitting(parts(), 37), "4 marked, 1 hidden   2/3");
+        assert_eq!(fitting(parts(), 20), "2/3");
+        assert_eq!(fitting(parts(), 0), "2/3");
     }
 }

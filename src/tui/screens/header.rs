@@ -17,8 +17,11 @@ use crate::model::link::LinkState;
 use crate::text::{clock, fit, grouped, short_age, width};
 use crate::tui::app::action::Action;
 use crate::tui::app::state::{DataAge, Screen, State, Writes};
+use crate::tui::app::trend::PARTS;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{Piece, columns, piece, pieces_width, put, put_fit, put_pieces, put_safe, style_row};
+use crate::tui::widgets::{
+    Piece, bars, columns, piece, pieces_width, put, put_fit, put_pieces, put_right, put_safe, style_row,
+};
 
 /// Draws the environment bar.
 pub fn draw(buf: &mut Buffer, places: &Places, state: &State, theme: &Theme) {
@@ -268,8 +271,22 @@ fn at_target(state: &State) -> usize {
     targets.map(|group| group.tenants.len()).sum()
 }
 
+/// How many were behind during the last day, at the right of a wide screen, once there is something to compare; what is
+/// left of the line.
+fn trend(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) -> Rect {
+    let values = state.trend.values(state.now.elapsed);
+    if !super::shows_activity(state) || values.len() < 2 {
+        return area;
+    }
+    let line = bars::sparkline(&values, u16::try_from(PARTS).unwrap_or(u16::MAX));
+    let start =
+        put_right(buf, area, area.width.saturating_sub(1), 0, &format!("behind over 24h: [{line}]"), theme.muted);
+    Rect { width: start.saturating_sub(2), ..area }
+}
+
 fn right_counters(buf: &mut Buffer, area: Rect, from: u16, target: &str, state: &State, theme: &Theme) {
     let numbers = &state.counters;
+    let area = trend(buf, area, state, theme);
     let room = usize::from(area.width.saturating_sub(from + 1));
     let (running, failed) = (numbers.jobs_running, numbers.jobs_failed);
     let short = format!("   jobs {running}");
