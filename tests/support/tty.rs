@@ -185,6 +185,20 @@ impl Tty {
         }
     }
 
+    /// Types the keys, again after a while, until they are answered so: for an answer that what is said next may cover.
+    pub fn wait_for_answer(&mut self, keys: &str, text: &str) {
+        wait_until(PATIENCE, text, || {
+            self.type_keys(keys);
+            let typed = Instant::now();
+            let mut there = self.text().contains(text);
+            while !there && typed.elapsed() < Duration::from_millis(500) {
+                std::thread::sleep(Duration::from_millis(10));
+                there = self.text().contains(text);
+            }
+            there
+        });
+    }
+
     pub fn wait_for_screen(&self) {
         wait_until(PATIENCE, "the alternate screen", || self.screen().screen().alternate_screen());
         self.wait_for("Tenants");

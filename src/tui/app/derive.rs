@@ -4,15 +4,16 @@
 mod from_jobs;
 mod groups;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 pub use self::from_jobs::{job_told, jobs, results};
 pub use self::groups::migrations;
 use super::filter;
 use super::state::{Counters, List, Screen, State, TableColumn, TablesSort};
+use super::tenant_columns::Extent;
 use crate::model::fleet::Snapshot;
-use crate::model::tenant::{TableDetail, Tenant, TenantState};
+use crate::model::tenant::{TableDetail, Tenant, TenantKey, TenantState};
 
 /// Whether a tenant is counted at a version: not deleted, no orphan, and its ledger was read.
 #[must_use]
@@ -38,6 +39,7 @@ pub fn counts_for_versions(tenant: &Tenant) -> bool {
 
 /// Everything that hangs on the picture.
 pub fn all(state: &mut State) {
+    state.tenants.extent = Extent::of(&state.snapshot.tenants);
     jobs(state);
     tenants(state);
     migrations(state);
@@ -83,35 +85,48 @@ pub fn hidden_marks(state: &mut State) {
         state.tenants.marks_hidden = 0;
         return;
     }
+    // Ten thousand look-ups in an ordered set would compare most names with a dozen others.
+    let names: HashSet<&TenantKey> = marks.iter().collect();
     let visible = state
         .tenants
         .shown
         .iter()
-        .filter(|index| state.snapshot.tenants.get(**index).is_some_and(|tenant| marks.contains(&tenant.key)))
+        .filter(|index| state.snapshot.tenants.get(**index).is_some_and(|tenant| names.contains(&tenant.key)))
         .count();
     state.tenants.marks_hidden = marks.len().saturating_sub(visible);
 }
 
 fn settle_tenants(state: &mut State) {
-    let snapshot = Arc::clone(&state.snapshot);
-    let shown = std::mem::take(&mut state.tenants.shown);
-    settle(&mut state.tenants.list, shown.len(), |row| {
-        shown.get(row).and_then(|index| snapshot.tenants.get(*index)).map(|tenant| &tenant.key)
-    });
-    state.tenants.shown = shown;
+    let tenants = &state.snapshot.tenants;
+    let list = &mut state.tenants.list;
+    // Looked for where the tenants lie one behind the other, and not in the order of the rows: numbers are compared there.
+    let place = list.cursor.as_ref().and_then(|cursor| tenants.iter().position(|tenant| tenant.key == *cursor));
+    let row = place.and_then(|place| state.tenants.shown.iter().position(|index| *index == place));
+    let key = |row: usize| state.tenants.shown.get(row).and_then(|index| tenants.get(*index)).map(|tenant| &tenant.key);
+    settle_at(list, state.tenants.shown.len(), row, key);
 }
 
 /// Puts the cursor back on whom it was on; on the row that took that place where it is gone.
 pub fn settle<'a, K: Clone + PartialEq + 'a>(list: &mut List<K>, rows: usize, key: impl Fn(usize) -> Option<&'a K>) {
+    let found = list.cursor.as_ref().and_then(|cursor| {
+        if key(list.at) == Some(cursor) { Some(list.at) } else { (0..rows).find(|row| key(*row) == Some(cursor)) }
+    });
+    settle_at(list, rows, found, key);
+}
+
+/// The same, where the row that whom it was on has now is known: `None` where it is gone.
+fn settle_at<'a, K: Clone + 'a>(
+    list: &mut List<K>,
+    rows: usize,
+    found: Option<usize>,
+    key: impl Fn(usize) -> Option<&'a K>,
+) {
     if rows == 0 {
         // The identity is kept: a filter that hides everything for a moment does not lose the place.
         list.at = 0;
         list.top = 0;
         return;
     }
-    let found = list.cursor.as_ref().and_then(|cursor| {
-        if key(list.at) == Some(cursor) { Some(list.at) } else { (0..rows).find(|row| key(*row) == Some(cursor)) }
-    });
     match found {
         Some(row) => {
             // The rows around the cursor stay where they were on the screen.

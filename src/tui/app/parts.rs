@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::filter::Finder;
 use super::state::List;
-use super::tenant_columns::{ColumnChoice, Sort};
+use super::tenant_columns::{ColumnChoice, Extent, Sort};
 use crate::model::job::{JobId, JobView, LogLine, TenantOutcome};
 use crate::model::ledger::Version;
 use crate::model::tenant::{DatabaseName, TenantKey, TenantState};
@@ -28,6 +28,8 @@ pub struct TenantsState {
     pub sort: Sort,
     /// The columns that the operator chose.
     pub columns: ColumnChoice,
+    /// What the columns need to know of all tenants.
+    pub extent: Extent,
     /// The text filter, as typed; empty for none.
     pub filter: String,
     /// The quick filter.

@@ -17,7 +17,7 @@ pub use super::parts::{
 };
 pub use super::prompts::{Menu, MenuEntry, MenuKind, MenuRun, Prefix, Prompt};
 use super::server::ServerState;
-pub use super::tenant_columns::{ColumnChoice, Sort, TenantColumn};
+pub use super::tenant_columns::{ColumnChoice, Extent, Sort, TenantColumn};
 use super::trend::Trend;
 use crate::fleet::JobContext;
 use crate::model::environment::Environment;

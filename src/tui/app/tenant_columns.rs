@@ -1,6 +1,10 @@
 //! The columns of the Tenants screen, which of them the operator chose, and the order by one of them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::model::ledger::Version;
+use crate::model::tenant::{Tenant, TenantState};
 
 /// The order of the tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +28,48 @@ pub struct ColumnChoice {
     pub asked: BTreeSet<TenantColumn>,
     /// Never shown.
     pub hidden: BTreeSet<TenantColumn>,
+}
+
+/// What the columns need to know of all tenants: taken once for a picture, for a frame has no time to ask ten thousand.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Extent {
+    /// The longest slug, in bytes.
+    pub slug: usize,
+    /// The longest version.
+    pub version: Option<Version>,
+    /// The states that there are.
+    pub states: BTreeSet<TenantState>,
+    /// Some tenant has a status.
+    pub status: bool,
+    /// Some tenant has a plan.
+    pub plan: bool,
+    /// Some tenant has an owner.
+    pub owner: bool,
+    /// Of some tenant it is known when it was made.
+    pub created: bool,
+}
+
+impl Extent {
+    /// What these have.
+    #[must_use]
+    pub fn of(tenants: &[Arc<Tenant>]) -> Self {
+        let mut extent = Self::default();
+        let mut version: Option<&Version> = None;
+        for tenant in tenants {
+            extent.slug = extent.slug.max(tenant.slug.raw().len());
+            let length = |version: &Version| version.raw().len();
+            if tenant.version().map(length) > version.map(length) {
+                version = tenant.version();
+            }
+            extent.states.insert(tenant.state);
+            extent.status |= tenant.status.is_some();
+            extent.plan |= tenant.plan.is_some();
+            extent.owner |= tenant.owner.is_some();
+            extent.created |= tenant.created_at.is_some();
+        }
+        extent.version = version.cloned();
+        extent
+    }
 }
 
 /// Columns of the Tenants screen. Unknown values always come last.

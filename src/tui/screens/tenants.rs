@@ -18,7 +18,7 @@ use super::places::{Places, Tier, tenants_columns};
 use super::{activity, notice, tenants_detail};
 use crate::model::fleet::CacheView;
 use crate::model::tenant::Tenant;
-use crate::tui::app::state::{State, TenantColumn};
+use crate::tui::app::state::{Extent, State, TenantColumn};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::below;
 use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, styled};
@@ -175,11 +175,10 @@ const fn by_itself(column: TenantColumn, tier: Tier) -> bool {
 
 /// Every column that this fleet has something for, in the order of the screen.
 fn present(tier: Tier, state: &State) -> Vec<Shown> {
-    let tenants = &state.snapshot.tenants;
-    let any = |has: fn(&Tenant) -> bool| tenants.iter().any(|tenant| has(tenant));
+    let extent = &state.tenants.extent;
     let mut out = vec![Shown {
         which: TenantColumn::Tenant,
-        column: Column::wide(title(TenantColumn::Tenant, state), 12, 1_000).up_to(slug_width(tenants).max(20)),
+        column: Column::wide(title(TenantColumn::Tenant, state), 12, 1_000).up_to(slug_width(extent.slug).max(20)),
         value: |tenant, _| cell(tenant.slug.safe()),
     }];
     if state.several_databases() {
@@ -195,8 +194,8 @@ fn present(tier: Tier, state: &State) -> Vec<Shown> {
         value: |tenant, _| tenant.schema.as_ref().map_or_else(|| cell("-"), |schema| cell(schema.safe())),
     });
     standing_columns(&mut out, tier, state);
-    registry_columns(&mut out, &|column| title(column, state), any);
-    if any(|tenant| tenant.created_at.is_some()) {
+    registry_columns(&mut out, &|column| title(column, state), extent);
+    if extent.created {
         out.push(Shown {
             which: TenantColumn::Created,
             column: Column::fixed(title(TenantColumn::Created, state), 10).droppable(5),
@@ -219,14 +218,14 @@ fn title(column: TenantColumn, state: &State) -> String {
 
 /// State, version, distance, size, keys.
 fn standing_columns(out: &mut Vec<Shown>, tier: Tier, state: &State) {
-    let tenants = &state.snapshot.tenants;
+    let extent = &state.tenants.extent;
     let (sort, choice) = (state.tenants.sort.column, &state.tenants.columns);
-    let words = tenants.iter().map(|tenant| state_word(tenant.state).len()).max().unwrap_or(0).clamp(9, 14);
+    let words = extent.states.iter().map(|state| state_word(*state).len()).max().unwrap_or(0).clamp(9, 14);
     let least = if sort == TenantColumn::Version { 8 } else { 7 };
-    let versions = version_width(tenants.iter().filter_map(|tenant| tenant.version()), least, 20);
+    let versions = version_width(extent.version.iter(), least, 20);
     let hidden = choice.hidden.contains(&TenantColumn::Status);
     let status = (by_itself(TenantColumn::Status, tier) && !hidden) || choice.asked.contains(&TenantColumn::Status);
-    let status = status && tenants.iter().any(|tenant| tenant.status.is_some());
+    let status = status && extent.status;
     out.push(Shown {
         which: TenantColumn::State,
         column: Column::fixed(title(TenantColumn::State, state), u16::try_from(words).unwrap_or(14)),
@@ -268,19 +267,14 @@ fn standing_columns(out: &mut Vec<Shown>, tier: Tier, state: &State) {
 }
 
 /// What the slugs need: they come first, the schema gets the rest.
-fn slug_width(tenants: &[std::sync::Arc<Tenant>]) -> u16 {
+fn slug_width(longest: usize) -> u16 {
     // Bytes are never fewer than columns.
-    let longest = tenants.iter().map(|tenant| tenant.slug.raw().len()).max().unwrap_or(0);
     u16::try_from(longest).unwrap_or(u16::MAX).min(40)
 }
 
 /// Status, plan and owner, where the registry and the role give them.
-fn registry_columns(
-    out: &mut Vec<Shown>,
-    title: &dyn Fn(TenantColumn) -> String,
-    any: impl Fn(fn(&Tenant) -> bool) -> bool,
-) {
-    if any(|tenant| tenant.status.is_some()) {
+fn registry_columns(out: &mut Vec<Shown>, title: &dyn Fn(TenantColumn) -> String, extent: &Extent) {
+    if extent.status {
         out.push(Shown {
             which: TenantColumn::Status,
             column: Column::fixed(title(TenantColumn::Status), 9).droppable(6),
@@ -291,14 +285,14 @@ fn registry_columns(
             },
         });
     }
-    if any(|tenant| tenant.plan.is_some()) {
+    if extent.plan {
         out.push(Shown {
             which: TenantColumn::Plan,
             column: Column::fixed(title(TenantColumn::Plan), 8).droppable(7),
             value: |tenant, _| tenant.plan.as_ref().map_or_else(|| cell("-"), |plan| cell(plan.safe())),
         });
     }
-    if any(|tenant| tenant.owner.is_some()) {
+    if extent.owner {
         out.push(Shown {
             which: TenantColumn::Owner,
             column: Column::wide(title(TenantColumn::Owner), 8, 1).up_to(20).droppable(8),

@@ -1,6 +1,6 @@
 //! The rows of the Migrations screen: the versions of each database, who stands there, and what blocks them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::{counts_for_versions, settle};
 use crate::migrations::sequence::Sequence;
@@ -26,7 +26,7 @@ pub fn migrations(state: &mut State) {
 fn of_database(state: &State, database: &DatabaseView) -> Vec<VersionGroup> {
     let files = database.files.as_deref().unwrap_or_default();
     // Files in the order of their folder, which is not always that of the versions.
-    let place: BTreeMap<&Version, usize> =
+    let place: HashMap<&Version, usize> =
         files.iter().enumerate().map(|(place, file)| (&file.version, place)).collect();
     let mut by_version: HashMap<Option<&Version>, Vec<usize>> = HashMap::new();
     let mut missing: HashMap<&Version, usize> = HashMap::new();
