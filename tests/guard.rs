@@ -124,8 +124,8 @@ async fn the_server_refuses_a_commit_inside_of_do() {
     let fleet = Fleet::new("guard", 1).await;
     fleet.file(1, "commit", "create table m1 ();\n--;;\ndo $$ begin create table inner_one (); commit; end $$");
     let plan = fleet.plan(|_| {});
-    assert!(plan.refusals.is_empty(), "what a body does the lexer does not see: {:?}", plan.refusals);
-    let job = fleet.order(plan).await.expect("ordered");
+    assert_eq!(plan.refusals.first().map(|refusal| refusal.finding.rule), Some("transaction-control"));
+    let job = fleet.order(forced(plan)).await.expect("ordered");
     assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Failed);
     let failure = fleet.outcomes(job).await["t000"].failure.clone().expect("a failure");
     assert_eq!((failure.sqlstate.as_deref(), failure.statement.map(|s| s.number)), (Some("2D000"), Some(2)));
@@ -171,11 +171,17 @@ async fn what_resets_the_session_is_refused_and_caught() {
             "settings were changed",
         ),
         ("create table m1 ();\n--;;\nset local search_path = public", "search-path", "search_path was changed"),
-        ("create table m1 ();\n--;;\ndo $$ begin set local role pg_monitor; end $$", "", "settings were changed"),
+        ("create table m1 ();\n--;;\ndo $$ begin set local role pg_monitor; end $$", "role", "settings were changed"),
         (
             "create table m1 ();\n--;;\ndo $$ begin perform set_config('search_path', '', true); end $$",
-            "",
+            "search-path",
             "search_path was changed",
+        ),
+        // What a block puts together is seen by nobody before it runs.
+        (
+            "create table m1 ();\n--;;\ndo $$ begin execute 'set local ro' || 'le pg_monitor'; end $$",
+            "",
+            "settings were changed",
         ),
     ] {
         let fleet = Fleet::new("guard", 1).await;

@@ -219,7 +219,10 @@ impl Judge {
     fn block(&mut self, body: &do_block::Body, findings: &mut Findings) {
         for tokens in do_block::statements(body, findings) {
             let words = Words { tokens: &tokens };
-            do_block::transaction_control(&words, findings);
+            // Alone, outside of a transaction, a block may commit: so rows are changed batch by batch.
+            if self.transactional {
+                do_block::transaction_control(&words, findings);
+            }
             session(&words, findings);
             extension(&words, findings);
             outside::shared_object(&words, findings);
