@@ -239,12 +239,18 @@ fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
         let time = time_of_day(message.at, state);
         let mut end = put_right(buf, area, area.width.saturating_sub(1), 0, &time, theme.muted);
         let text = format!("{word}{}", message.text.safe());
-        if state.kept_back > 0 {
-            let more = format!("{} more: {}", grouped(state.kept_back as u64), state.key(Action::Messages));
-            // What the error says comes first.
-            if width(&text) + width(&more) + 3 <= usize::from(end.saturating_sub(3)) {
-                end = put_right(buf, area, end.saturating_sub(3), 0, &sanitise(&more), theme.warn);
-            }
+        let all = state.key(Action::Messages);
+        let fits = |beside: usize| width(&text) + beside <= usize::from(end.saturating_sub(3));
+        let more = (state.kept_back > 0).then(|| format!("{} more: {all}", grouped(state.kept_back as u64)));
+        // What the error says comes first; where it says more than there is room for, where it is told whole: what to do
+        // next stands at its end.
+        let beside = match more {
+            _ if !fits(0) && area.width >= 60 => Some(all),
+            Some(more) if fits(width(&more) + 3) => Some(more),
+            Some(_) | None => None,
+        };
+        if let Some(beside) = beside {
+            end = put_right(buf, area, end.saturating_sub(3), 0, &sanitise(&beside), theme.warn);
         }
         put_safe(buf, area, 1, 0, end.saturating_sub(3), &text, style, theme);
         return;
