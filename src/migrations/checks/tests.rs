@@ -14,7 +14,7 @@ fn found(sql: &str, transactional: bool) -> Vec<Finding> {
 #[test]
 fn a_block_that_commits_is_refused_inside_of_a_transaction_only() {
     let sql = "do $$ begin update t set a = 1; commit; end $$";
-    assert_eq!(rules(sql).first().map(|found| (found.0, found.1)), Some(("transaction-control", true)));
+    assert!(rules(sql).contains(&("transaction-control", true, 1)), "{:?}", rules(sql));
     let alone = found(sql, false);
     assert!(alone.iter().all(|finding| !finding.refuses), "rows are changed batch by batch so: {alone:?}");
 }

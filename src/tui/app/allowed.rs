@@ -281,17 +281,7 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
 
 /// The tenant under the cursor or open, for a command line.
 fn slug_here(state: &State) -> String {
-    let tenant = match state.screen {
-        Screen::Tenant => state.open_tenant(),
-        Screen::Tenants
-        | Screen::Migrations
-        | Screen::Jobs
-        | Screen::JobResult
-        | Screen::Messages
-        | Screen::Audit
-        | Screen::Server => state.cursor_tenant(),
-    };
-    tenant.map_or_else(|| "SLUG".to_owned(), |tenant| tenant.slug.safe().to_string())
+    super::life::meant(state).map_or_else(|| "SLUG".to_owned(), |tenant| tenant.slug.safe().to_string())
 }
 
 fn zoom(state: &State) -> Result<(), String> {

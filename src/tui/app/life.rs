@@ -18,7 +18,7 @@ use crate::text::Untrusted;
 use crate::tui::dialogs::{Dialog, Life, LifeInput};
 
 /// The tenant that is meant: the open one, or the cursor's.
-fn meant(state: &State) -> Option<&Arc<Tenant>> {
+pub(super) fn meant(state: &State) -> Option<&Arc<Tenant>> {
     match state.screen {
         Screen::Tenant => state.open_tenant(),
         Screen::Tenants
