@@ -56,7 +56,8 @@ fn a_full_disk_of_the_server_fails_the_step_and_nothing_else() {
     std::fs::write(fleet.home.path().join("migrations/105-large.up.sql"), large).expect("a file");
     // Of the postmaster, as its own user: what it starts from now on inherits the limit.
     let limit = |bytes: &str| {
-        let program = format!("prlimit --pid {} --fsize={bytes}:", pg.server.id());
+        // It takes what COPY writes first: one that ends before that breaks the pipe.
+        let program = format!("cat > /dev/null && prlimit --pid {} --fsize={bytes}:", pg.server.id());
         fleet.db.sql(&format!("copy (select 1) to program '{program}'"));
     };
     limit("18874368");
