@@ -53,11 +53,14 @@ fn without_the_fence_a_zombie_goes_on() {
     let mut grave = Grave::new();
     let (_, wrong) = grave.case(Way::Frozen, Rescue::Dies, 1);
     assert!(wrong.is_empty(), "{wrong:?}");
-    let mut grave = Grave::new();
-    grave.fleet.variables.push((SABOTAGE, "fence".to_owned()));
-    let (_, wrong) = grave.case(Way::Frozen, Rescue::Dies, 1);
-    assert!(wrong.iter().any(|line| line.contains("was done by attempt 1 when attempt 2")), "{wrong:?}");
-    report("control: fence", &format!("found: {}", wrong[0]));
+    // On a busy machine the frozen one may come too late to do harm: it has a few graves to rise from.
+    let found = (0..6).find_map(|_| {
+        let mut grave = Grave::new();
+        grave.fleet.variables.push((SABOTAGE, "fence".to_owned()));
+        let (_, wrong) = grave.case(Way::Frozen, Rescue::Dies, 1);
+        wrong.into_iter().find(|line| line.contains("was done by attempt 1 when attempt 2"))
+    });
+    report("control: fence", &format!("found: {}", found.expect("a zombie that went on")));
 }
 
 /// A file that leaves its tenant's schema: what it left outside, and how the run ended.
