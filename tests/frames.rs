@@ -6,6 +6,7 @@ mod comfort;
 mod dialogs;
 mod fuzz;
 mod life;
+mod migrating;
 mod sample;
 mod server;
 mod shared;

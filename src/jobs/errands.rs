@@ -12,6 +12,8 @@ use super::record;
 use super::service::{Order, ServiceCommand};
 use crate::model::audit::AuditFilter;
 use crate::model::job::{JobEvent, JobId, JobView};
+use crate::model::others_code::CodeOfPlan;
+use crate::postgres::others_code;
 use crate::postgres::session::{Patience, Reader, Target};
 use crate::text::Untrusted;
 
@@ -84,6 +86,7 @@ impl Clerk {
             ServiceCommand::ReadOutcomes(job) => self.outcomes(job).await,
             ServiceCommand::ReadAudit(filter) => self.audit(filter).await,
             ServiceCommand::PlanLife(request) => self.plan_life(&request).await,
+            ServiceCommand::ReadCode { plan, schemas } => self.code(plan, &schemas).await,
             // The desk ends with the one, and keeps the others beside its errands: they may take long.
             ServiceCommand::Stop(_) | ServiceCommand::Flush(_) | ServiceCommand::StopFlush => {}
         }
@@ -132,6 +135,16 @@ impl Clerk {
             Ok(plan) => self.say(JobEvent::LifePlanned(Box::new(plan))).await,
             Err(error) => self.reject(&error.into()).await,
         }
+    }
+
+    /// That this cannot be read is an answer, no refusal: it is a warning of the plan.
+    async fn code(&self, plan: uuid::Uuid, schemas: &[u32]) {
+        let found = match Reader::open(&self.target, Patience::Foreground).await {
+            Ok(reader) => others_code::read(&reader, schemas).await.map_err(|error| error.to_string().into()),
+            Err(error) => Err(error.to_string().into()),
+        };
+        let database = self.target.config.name.clone();
+        self.say(JobEvent::Code(Box::new(CodeOfPlan { database, plan, found }))).await;
     }
 
     /// What became of a run.

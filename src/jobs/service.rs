@@ -67,6 +67,13 @@ pub enum ServiceCommand {
     ReadAudit(AuditFilter),
     /// Plans what is to be done to a tenant as a whole; reads only.
     PlanLife(Box<LifeRequest>),
+    /// Looks for code with other rights in the schemas of a plan.
+    ReadCode {
+        /// The key of the plan's order.
+        plan: uuid::Uuid,
+        /// The schemas (oids).
+        schemas: Vec<u32>,
+    },
     /// The process ends: running steps finish (or are cancelled), the running job is paused, then the service ends and
     /// drops its receiver. Who waits for that awaits `commands.closed()`.
     Stop(Stop),

@@ -9,6 +9,7 @@ pub use outcome::{FailedStatement, Outcome, StepFailure, TenantOutcome};
 use super::audit::{AuditFilter, AuditLine};
 use super::flush::FlushState;
 use super::life::{LifeKind, LifePlan, LifeStep};
+use super::others_code::CodeOfPlan;
 use super::secret::Credentials;
 use super::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
@@ -403,6 +404,8 @@ pub enum JobEvent {
     },
     /// What was asked to be planned for a tenant.
     LifePlanned(Box<LifePlan>),
+    /// What a plan's files may run unawares: the answer to a question for it.
+    Code(Box<CodeOfPlan>),
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod job_words;
 pub mod ledger;
 pub mod life;
 pub mod link;
+pub mod others_code;
 pub mod secret;
 pub mod server;
 pub mod tenant;

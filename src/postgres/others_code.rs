@@ -4,20 +4,10 @@
 
 use super::bind::{bind, oid_array};
 use super::session::{QueryError, Reader};
+use crate::model::others_code::OthersCode;
 use crate::text::Untrusted;
 
 const OTHERS_CODE: &str = include_str!("../../assets/sql/others_code.sql");
-
-/// What there is in some schemas, in the same words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OthersCode {
-    /// In words.
-    pub words: Untrusted,
-    /// In how many of the schemas.
-    pub schemas: u64,
-    /// The first of them by name.
-    pub first: Untrusted,
-}
 
 /// What there is in these schemas (oids); equal words once.
 ///

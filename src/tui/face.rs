@@ -379,6 +379,7 @@ fn service_words(command: &ServiceCommand) -> String {
         ServiceCommand::StopFlush => "stopping the flush of a cache".to_owned(),
         ServiceCommand::ReadAudit(_) => "reading the audit".to_owned(),
         ServiceCommand::PlanLife(request) => format!("planning to {}", request.kind.word()),
+        ServiceCommand::ReadCode { .. } => "looking for code with other rights".to_owned(),
         ServiceCommand::Stop(_) => "stopping".to_owned(),
     }
 }

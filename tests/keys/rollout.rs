@@ -6,9 +6,11 @@ use tenantui::jobs::service::{Order, ServiceCommand};
 use tenantui::migrations::plan::SharedTarget;
 use tenantui::model::environment::Environment;
 use tenantui::model::ident::SchemaName;
-use tenantui::model::job::{JobKind, JobState};
+use tenantui::model::job::{JobEvent, JobKind, JobState};
 use tenantui::model::ledger::{LedgerState, Version};
+use tenantui::model::others_code::{CodeOfPlan, OthersCode};
 use tenantui::model::tenant::FailedStep;
+use tenantui::tui::app::command::Command;
 use tenantui::tui::app::event::Event;
 use tenantui::tui::app::state::{QuickFilter, Screen};
 use tenantui::tui::dialogs::Dialog;
@@ -206,4 +208,37 @@ fn the_migrations_screen_says_what_blocks_a_group() {
     assert_eq!(desk.app.state().screen, Screen::Tenants);
     assert_eq!(desk.app.state().tenants.quick, Some(QuickFilter::Version(Some(Version::new(FILES[1])))));
     assert_eq!(desk.shown(), ["acme"]);
+}
+
+/// The plan says what its files would run unawares, as soon as the schemas were looked through.
+#[test]
+fn a_plan_asks_for_code_with_other_rights() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys("/behind>0<Enter>aM");
+    let asked = desk.commands.drain(..).find_map(|command| match command {
+        Command::Service { database, command: ServiceCommand::ReadCode { plan, schemas } } => {
+            Some((database, plan, schemas))
+        }
+        _ => None,
+    });
+    let (database, plan, schemas) = asked.expect("it asks");
+    let all = &desk.app.state().snapshot.tenants;
+    let mut meant: Vec<u32> =
+        all.iter().filter(|tenant| tenant.pending_count() > Some(0)).filter_map(|tenant| tenant.schema_oid).collect();
+    meant.sort_unstable();
+    let mut schemas = schemas;
+    schemas.sort_unstable();
+    assert_eq!(schemas, meant);
+    assert!(desk.text().contains("looking for code"), "{}", desk.text());
+    let found = OthersCode { words: "function wide() runs".into(), schemas: 3, first: "tenant_acme".into() };
+    let code = CodeOfPlan { database, plan, found: Ok(vec![found]) };
+    desk.event(Event::Job(JobEvent::Code(Box::new(code.clone()))));
+    desk.draw();
+    assert!(desk.text().contains("in tenant_acme and 2 more: function wide() runs"), "{}", desk.text());
+    // It keeps nobody from anything, and the words that are typed meanwhile stay.
+    desk.keys("migrate 3<Enter>");
+    assert_eq!(slugs(&desk.writes()).0.len(), 3);
+    // The answer to a dialog that is closed is nobody's.
+    desk.event(Event::Job(JobEvent::Code(Box::new(code))));
+    assert!(desk.app.state().dialog.is_none());
 }

@@ -58,6 +58,10 @@ fn found_read_failed_and_reported() {
     let fleet = Fleet::new();
     fleet.init();
     fleet.file("20260501000000-again", "alter table notes add column author text;");
+    fleet.database.sql(
+        "create function tenant_acme.wide() returns int language sql security definer as 'select 1'; \
+         create function tenant_acme.tight() returns int language sql as 'select 1'",
+    );
     configure(&fleet, "development");
     let mut tty = dashboard(&fleet, 80, 24, &[]);
     // 1: from anywhere, by what is known of it.
@@ -83,7 +87,10 @@ fn found_read_failed_and_reported() {
     // 6: it fails, with one message; the card says why; the report is copied.
     tty.type_keys("M");
     tty.wait_for("Migrate");
+    // The plan says what its files would run unawares.
+    tty.wait_for("in tenant_acme: function wide()");
     tty.wait_until_quiet(Duration::from_millis(300));
+    assert!(!tty.text().contains("tight()"), "{}", tty.text());
     tty.type_keys("\t\t\t\t\r");
     tty.wait_for("1 failed");
     tty.type_keys("1");

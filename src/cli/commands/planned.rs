@@ -109,18 +109,12 @@ async fn with_code(aim: &Aim, mut plan: Plan) -> Plan {
     if plan.tenants.is_empty() {
         return plan;
     }
-    let schemas: Vec<u32> = plan.tenants.iter().map(|tenant| tenant.schema_oid).collect();
+    let schemas = plan.schemas();
     let found = match Reader::open(&aim.target, Patience::Background).await {
-        Ok(reader) => others_code::read(&reader, &schemas).await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
+        Ok(reader) => others_code::read(&reader, &schemas).await.map_err(|error| error.to_string().into()),
+        Err(error) => Err(error.to_string().into()),
     };
-    match found {
-        Ok(found) => plan.warn_of_code(&found),
-        Err(why) => {
-            let text = format!("code that runs with other rights could not be looked for: {why}");
-            plan.warnings.push(text.into());
-        }
-    }
+    plan.take_code(&found);
     plan
 }
 

@@ -342,7 +342,8 @@ async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) -> Heard {
             JobEvent::Audit { .. }
             | JobEvent::Flush { .. }
             | JobEvent::Initialised { .. }
-            | JobEvent::LifePlanned(_) => {}
+            | JobEvent::LifePlanned(_)
+            | JobEvent::Code(_) => {}
         }
     }
     heard

@@ -89,7 +89,7 @@ impl App {
             }
             Action::WriteLock => self.toggle_writes(),
             Action::NewTenant => self.open_new_tenant(),
-            Action::Migrate => self.open_migrate(),
+            Action::Migrate => return self.open_migrate(),
             Action::Rename => return self.open_life(LifeKind::Rename),
             Action::Suspend => return self.open_life(LifeKind::Suspend),
             Action::Activate => return self.open_life(LifeKind::Activate),

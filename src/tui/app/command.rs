@@ -57,6 +57,7 @@ impl Command {
                 | ServiceCommand::ReadOutcomes(_)
                 | ServiceCommand::ReadAudit(_)
                 | ServiceCommand::PlanLife(_)
+                | ServiceCommand::ReadCode { .. }
                 | ServiceCommand::Stop(_) => false,
             },
             Self::Fleet(_)

@@ -6,14 +6,16 @@ use uuid::Uuid;
 
 use super::App;
 use super::allowed::{Selection, selections};
+use super::command::Command;
 use super::state::Level;
 use crate::migrations::plan::{self, Plan, PlanOptions};
+use crate::model::others_code::CodeOfPlan;
 use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
 use crate::tui::dialogs::{Dialog, Migrate, MigrateInput};
 
 impl App {
     /// `M`: the plan over the frozen set; of several databases a plan for each.
-    pub(super) fn open_migrate(&mut self) {
+    pub(super) fn open_migrate(&mut self) -> Vec<Command> {
         match selections(&self.state) {
             Ok(mut selections) if selections.len() == 1 => {
                 if let Some(selection) = selections.pop() {
@@ -23,6 +25,18 @@ impl App {
             Ok(selections) => self.open_migrate_fleet(selections),
             Err(why) => self.say(Level::Warning, why),
         }
+        let asks = if let Some(Dialog::Migrate(dialog)) = &self.state.dialog { dialog.asks() } else { Vec::new() };
+        asks.into_iter().flat_map(|action| self.decide(action)).collect()
+    }
+
+    /// What runs beside the files of a plan was found: the dialog that waits for it shows it.
+    pub(super) fn code_told(&mut self, code: &CodeOfPlan) -> Vec<Command> {
+        if let Some(Dialog::Migrate(dialog)) = &mut self.state.dialog
+            && dialog.told(code)
+        {
+            self.dirty = true;
+        }
+        Vec::new()
     }
 
     fn open_migrate_in(&mut self, selection: Selection) {

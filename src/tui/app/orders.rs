@@ -122,6 +122,9 @@ impl App {
                 }
             }
             DialogAction::PlanLife(request) => self.plan_life(request),
+            DialogAction::ReadCode { database, plan, schemas } => {
+                vec![Command::Service { database, command: ServiceCommand::ReadCode { plan, schemas } }]
+            }
             DialogAction::Init(database) => self.service(&database, ServiceCommand::Init, "making the tenantui schema"),
             DialogAction::Retry(database, job) => {
                 self.service(&database, ServiceCommand::Retry(job), &format!("retrying what failed in job {job}"))

@@ -147,16 +147,13 @@ pub fn derive(state: &mut State) {
     }
 }
 
-/// Columns of a line of [`wrong`]: what a dialog shows at 80 columns.
-const LINE: usize = 72;
-
 /// What is not well and what could not be read, all of it, for reading.
 #[must_use]
 pub fn wrong(state: &State) -> Option<String> {
     let vitals = vitals(state)?;
     let alarms = vitals.alarms().into_iter().map(|alarm| format!("{}: {}", alarm.severity.word(), alarm.words.safe()));
     let problems = vitals.problems.iter().map(|problem| format!("note: {}", problem.safe()));
-    let lines: Vec<String> = alarms.chain(problems).flat_map(|words| crate::tui::widgets::wrap(&words, LINE)).collect();
+    let lines: Vec<String> = alarms.chain(problems).collect();
     Some(if lines.is_empty() { "Nothing is wrong here.".to_owned() } else { lines.join("\n") })
 }
 

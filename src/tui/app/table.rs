@@ -48,7 +48,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     reads(Action::Last, "last", "last row", "The last row."),
     reads(Action::NextTab, "next-tab", "next tab", "The next tab of a tenant, or list of the server.")
         .on(&[Tenant, Server])
-        .footer(&[(Tenant, 1, "next tab"), (Server, 1, "next list")]),
+        .footer(&[(Tenant, 5, "next tab"), (Server, 1, "next list")]),
     reads(Action::PreviousTab, "previous-tab", "previous tab", "The tab before.").on(&[Tenant, Server]),
     reads(Action::Open, "open", "open", "Opens what the cursor is on.")
         .on(&[Tenants, Tenant, Migrations, Jobs, JobResult, Messages, Audit, Server])
@@ -111,7 +111,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     reads(Action::UnmarkAll, "unmark-all", "unmark all", "Takes all marks away, hidden ones too.").on(&[Tenants]),
     reads(Action::Sort, "sort", "sort", "Sorts by the next column; a list of the server is in the end as it was read.")
         .on(&[Tenants, Tenant, Server])
-        .footer(&[(Tenants, 3, "sort"), (Tenant, 6, "sort"), (Server, 3, "sort")]),
+        .footer(&[(Tenants, 3, "sort"), (Tenant, 7, "sort"), (Server, 3, "sort")]),
     reads(Action::ReverseSort, "reverse-sort", "reverse order", "Turns the order round.")
         .on(&[Tenants, Tenant, Server]),
     reads(Action::Columns, "columns", "columns", "Chooses the columns of the tenants; kept between runs.")
@@ -124,17 +124,17 @@ pub const ACTIONS: &[ActionInfo] = &[
     )
     .footer(&[
         (Tenants, 4, "refresh"),
-        (Tenant, 5, "measure again"),
+        (Tenant, 6, "measure again"),
         (Audit, 2, "read again"),
         (Server, 4, "read again"),
     ]),
     reads(Action::Freeze, "freeze", "freeze", "Keeps the rows as they are until it is pressed again.")
-        .footer(&[(Jobs, 7, "freeze"), (Server, 5, "freeze")]),
+        .footer(&[(Jobs, 3, "freeze"), (Server, 5, "freeze")]),
     reads(Action::Slower, "slower", "refresh slower", "More time between two readings."),
     reads(Action::Faster, "faster", "refresh faster", "Less time between two readings."),
     reads(Action::CopyName, "copy-name", "copy name", "Sends the name to the terminal's clipboard.").footer(&[
-        (Tenant, 3, "copy"),
-        (Jobs, 8, "copy"),
+        (Tenant, 2, "copy"),
+        (Jobs, 4, "copy"),
         (Server, 6, "copy"),
     ]),
     reads(Action::CopyRow, "copy-row", "copy row", "Sends the row to the terminal's clipboard, columns apart by tabs."),
@@ -145,7 +145,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         "Sends the error of the row, or the message, to the terminal's clipboard.",
     ),
     reads(Action::ExportCsv, "export-csv", "export CSV", "Writes the list into a CSV file in the working directory.")
-        .footer(&[(Tenant, 4, "export"), (Audit, 3, "export"), (Server, 7, "export")]),
+        .footer(&[(Tenant, 3, "export"), (Audit, 3, "export"), (Server, 7, "export")]),
     reads(
         Action::ExportJson,
         "export-json",
@@ -166,7 +166,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     ),
     reads(Action::Follow, "follow", "follow log", "The log follows its end, or stays.")
         .on(&[Jobs])
-        .footer(&[(Jobs, 4, "follow")]),
+        .footer(&[(Jobs, 6, "follow")]),
     reads(Action::Wrap, "wrap", "wrap log", "Long lines of the log go on below, or are cut.").on(&[Jobs]),
     reads(Action::Zoom, "zoom", "zoom pane", "The pane in use fills the screen; again: all panes.")
         .on(&[Tenants, Tenant, Migrations, Jobs, Server]),
@@ -199,7 +199,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     ),
     reads(Action::AuditHere, "audit-here", "audit of this", "What operators did with this job, or to this tenant.")
         .on(&[Tenant, Jobs, JobResult])
-        .footer(&[(Jobs, 6, "audit"), (JobResult, 6, "audit")]),
+        .footer(&[(Jobs, 8, "audit"), (JobResult, 6, "audit")]),
     reads(Action::WriteLock, "write-lock", "write lock", "Opens writes for 10 minutes, or closes them."),
     reads(Action::NewTenant, "new-tenant", "new tenant", "Makes a tenant: registry row, schema, migrations.")
         .writes()
@@ -212,7 +212,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     )
     .writes()
     .on(&[Tenants, Tenant, Migrations])
-    .footer(&[(Tenants, 5, "migrate"), (Tenant, 2, "migrate this tenant"), (Migrations, 1, "migrate this group")]),
+    .footer(&[(Tenants, 5, "migrate"), (Tenant, 1, "migrate this tenant"), (Migrations, 1, "migrate this group")]),
     reads(Action::Rename, "rename", "rename", "Gives the tenant another display name.").writes().on(&[Tenants, Tenant]),
     reads(
         Action::Suspend,
@@ -231,7 +231,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     reads(Action::Drop, "drop", "drop", "Moves one tenant's schema into the trash; asks for its name.")
         .writes()
         .on(&[Tenants, Tenant])
-        .footer(&[(Tenant, 7, "drop")]),
+        .footer(&[(Tenant, 4, "drop...")]),
     reads(Action::Undrop, "undrop", "restore", "Brings a dropped tenant back from the trash, within seven days.")
         .writes()
         .on(&[Tenants, Tenant]),
@@ -299,7 +299,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     .footer(&[(JobResult, 4, "skip")]),
     reads(Action::Continue, "continue", "continue job", "Goes on with a job that waits or that lost its worker.")
         .writes()
-        .footer(&[(Jobs, 2, "continue"), (JobResult, 5, "continue")]),
+        .footer(&[(Jobs, 5, "continue"), (JobResult, 5, "continue")]),
     reads(
         Action::PauseJob,
         "pause-job",
@@ -308,7 +308,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     )
     .writes()
     .on(&[Tenant, Jobs, JobResult])
-    .footer(&[(Jobs, 5, "pause")]),
+    .footer(&[(Jobs, 7, "pause")]),
     reads(
         Action::StopJob,
         "stop-job",
@@ -317,7 +317,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     )
     .writes()
     .on(&[Tenant, Jobs, JobResult])
-    .footer(&[(Jobs, 3, "stop")]),
+    .footer(&[(Jobs, 2, "stop")]),
     reads(Action::ToShell, "to-shell", "to the shell", "Back to the shell; `fg` comes back."),
     reads(Action::Quit, "quit", "quit", "Leaves; asks only if a job runs here."),
 ];

@@ -50,6 +50,7 @@ impl App {
                 Vec::new()
             }
             JobEvent::LifePlanned(plan) => self.life_planned(*plan),
+            JobEvent::Code(code) => self.code_told(&code),
             JobEvent::Flush { tenant, slug, state } => self.flush_told(tenant, slug, state),
             JobEvent::Credentials { credentials, .. } => {
                 self.credentials.push(credentials);

@@ -13,7 +13,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::parts::{Scroll, Step, button_step, draw_text, lines, moved};
+use super::parts::{Step, button_step, lines, moved};
+use super::scroll::{Scroll, draw_text};
 use super::{ConfirmInput, DialogAction, DialogInput, DialogOutcome};
 use crate::text::sanitise;
 use crate::tui::theme::Theme;

@@ -21,7 +21,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::card_keys::{Asked, CardKeys};
-use super::parts::{LABEL, Scroll, Step, button_step, draw_text, labelled, moved};
+use super::parts::{LABEL, Step, button_step, labelled, moved};
+use super::scroll::{Scroll, draw_text};
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::model::job::{JobState, JobView, Outcome, StepFailure, TenantOutcome};
 use crate::text::{grouped, sanitise};
@@ -295,7 +296,7 @@ impl FailureCard {
         let room = usize::from(width.saturating_sub(4));
         let head = wrap(&self.headline(), room);
         let message = self.message(room);
-        let facts = self.facts();
+        let facts = wrapped(self.facts(), room.saturating_sub(usize::from(LABEL)));
         let keys = self.keys(room, off.is_some(), theme);
         let below = if self.asking.is_some() { 1 } else { keys.len() + usize::from(off.is_some()) };
         let place = boxes::centred(area, width, columns(head.len() + message.len() + facts.len() + below) + 4);
@@ -377,6 +378,22 @@ impl FailureCard {
         }
         rows
     }
+}
+
+/// Rows of a fact; a statement may be a page long.
+const FACT: usize = 4;
+
+/// Long values go on below, under where they begin.
+fn wrapped(facts: Vec<(&'static str, String)>, room: usize) -> Vec<(&'static str, String)> {
+    let rows = |(label, value): (&'static str, String)| {
+        let mut rows = wrap(&value, room);
+        if rows.len() > FACT {
+            rows.truncate(FACT - 1);
+            rows.push("(cut; l and y have all of it)".to_owned());
+        }
+        rows.into_iter().enumerate().map(move |(row, value)| (if row == 0 { label } else { "" }, value))
+    };
+    facts.into_iter().flat_map(rows).collect()
 }
 
 /// `2 of 4, line 7: alter table users ...`.

@@ -22,7 +22,8 @@ use std::collections::BTreeSet;
 use crossterm::event::{KeyCode, KeyEvent};
 use uuid::Uuid;
 
-use super::parts::{Scroll, Step, button_step, moved, step};
+use super::parts::{Step, button_step, moved, step};
+use super::scroll::Scroll;
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::jobs::life::plan::LifeRequest;
 use crate::jobs::service::{LifeOrder, Order};

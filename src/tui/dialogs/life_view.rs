@@ -6,7 +6,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::life::{Life, Phase, Stop, is_open};
-use super::parts::{LABEL, draw_text, labelled};
+use super::parts::{LABEL, labelled};
+use super::scroll::draw_text;
 use crate::model::life::{CacheFact, LifeKind, LifePlan};
 use crate::text::{Untrusted, grouped, human_bytes, sanitise};
 use crate::tui::theme::Theme;

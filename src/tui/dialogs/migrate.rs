@@ -5,6 +5,7 @@
 //! | Tenants    180  (filter behind; 4 left out: acorn, alba, ...)              |
 //! | Target     0042  (1 to 3 steps: drop_legacy_flags, split_address, ..)      |
 //! | Warning    0040 drops a column                                             |
+//! | Code       none that runs with other rights                                |
 //! | Canary     amber (smallest of the set)   then wait for me [x]              |
 //! | Then       batches 5, 25, rest    at once 4    stop after 3 failures       |
 //! | Timeouts   lock 500 ms, statement 10 min                                   |
@@ -22,13 +23,16 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::migrate_view::View;
-use super::parts::{Scroll, Step, button_step, moved, scrolled, step};
+use super::parts::{Step, button_step, moved, scrolled, step};
+use super::scroll::Scroll;
 use super::which_set;
 use super::{DialogAction, DialogInput, DialogOutcome, MigrateInput};
 use crate::jobs::orders;
 use crate::jobs::service::{MigrateOrder, Order};
 use crate::migrations::plan::{Canary, Plan};
 use crate::model::environment::Environment;
+use crate::model::others_code::CodeOfPlan;
+use crate::text::Untrusted;
 use crate::tui::widgets::field::Field;
 
 /// What the keys go to.
@@ -60,6 +64,8 @@ pub struct Migrate {
     pub(super) canary_error: Option<String>,
     /// Why this plan cannot be rehearsed.
     pub(super) rehearse_off: Option<&'static str>,
+    /// How many warnings the plan had by itself, once what was found in its schemas stands behind them.
+    pub(super) own_warnings: Option<usize>,
 }
 
 impl Migrate {
@@ -77,7 +83,47 @@ impl Migrate {
             focus: Stop::Cancel,
             field: Field::default(),
             tried: false,
+            own_warnings: None,
             input,
+        }
+    }
+
+    /// What it has to be told, once it is known which set is meant.
+    #[must_use]
+    pub fn asks(&self) -> Vec<DialogAction> {
+        match self.view {
+            View::WhichSet(_) => Vec::new(),
+            View::Plan | View::Sql(_) | View::DryRun(_) => vec![DialogAction::ReadCode {
+                database: self.input.database.clone(),
+                plan: self.input.key,
+                schemas: self.schemas(),
+            }],
+        }
+    }
+
+    /// Those of the tenants, and the one that is migrated first.
+    fn schemas(&self) -> Vec<u32> {
+        let shared = self.input.shared.iter().flat_map(|(plan, _)| plan.schemas());
+        self.plan.schemas().into_iter().chain(shared).collect()
+    }
+
+    /// What runs beside the files was found; `false` where that was not asked, or is known.
+    pub fn told(&mut self, code: &CodeOfPlan) -> bool {
+        if code.plan != self.input.key || self.own_warnings.is_some() {
+            return false;
+        }
+        let plan = Arc::make_mut(&mut self.plan);
+        self.own_warnings = Some(plan.warnings.len());
+        plan.take_code(&code.found);
+        true
+    }
+
+    /// Warnings of the plan itself, and of what was found in its schemas; `None` while that is looked for.
+    pub(super) fn warnings(&self) -> (&[Untrusted], Option<&[Untrusted]>) {
+        let all = &self.plan.warnings;
+        match self.own_warnings.and_then(|own| all.split_at_checked(own)) {
+            Some((own, code)) => (own, Some(code)),
+            None => (all, None),
         }
     }
 
@@ -153,12 +199,13 @@ impl Migrate {
             View::DryRun(top) => match key.code {
                 KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') => self.view = View::Plan,
                 KeyCode::Char('y') => {
-                    let lines: Vec<String> = (0..self.dry_rows()).map(|row| self.dry_text(row)).collect();
+                    let rows = (0..self.dry_rows()).map(|row| self.dry_text(row));
+                    let lines: Vec<String> = self.dry_head().into_iter().chain(rows).collect();
                     return DialogOutcome::DoAndStay(vec![DialogAction::Copy(lines.join("\n"))]);
                 }
                 _ => {
                     let top = *top;
-                    let rows = self.dry_rows();
+                    let rows = self.dry_head().len() + self.dry_rows();
                     self.view = View::DryRun(scrolled(top, rows, key));
                 }
             },
@@ -175,8 +222,12 @@ impl Migrate {
                     self.canary.set(&canary_text(&self.plan));
                     self.rehearse_off = rehearse_off(&self.plan);
                     self.view = View::Plan;
+                    return DialogOutcome::DoAndStay(self.asks());
                 }
-                (2, _) => self.view = View::Plan,
+                (2, _) => {
+                    self.view = View::Plan;
+                    return DialogOutcome::DoAndStay(self.asks());
+                }
                 _ => return DialogOutcome::Close,
             },
             step => self.view = View::WhichSet(moved(focus, which_set::BUTTONS, step)),

@@ -7,13 +7,14 @@ use ratatui::style::Style;
 
 use super::migrate::{Migrate, Stop};
 use super::migrate_words::{left_out_line, shared_line, steps, target_line, then_line};
-use super::parts::{LABEL, Scroll, labelled, position, scroll_footer};
+use super::parts::{LABEL, labelled, position, scroll_footer};
+use super::scroll::{Scroll, draw_text};
 use super::which_set::WhichSet;
 use crate::migrations::alone;
-use crate::text::{duration, grouped, time_left};
+use crate::text::{Untrusted, duration, grouped, time_left};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
-use crate::tui::widgets::{above, boxes, columns, put, put_safe};
+use crate::tui::widgets::{boxes, columns, put, put_safe, wrap};
 
 pub(super) const WIDTH: u16 = 80;
 
@@ -40,22 +41,50 @@ struct Line {
     style: Style,
 }
 
+/// A line for each of the first few, and how many more there are.
+fn warned(lines: &mut Vec<Line>, label: &'static str, warnings: &[Untrusted], theme: &Theme) {
+    for warning in warnings.iter().take(NAMED) {
+        lines.push(Line { label, value: warning.safe().into(), style: theme.warn });
+    }
+    if warnings.len() > NAMED {
+        let value = format!("and {} more: see Plan", warnings.len() - NAMED);
+        lines.push(Line { label: "", value, style: theme.warn });
+    }
+}
+
+/// The most rows of the plan's page: with the words and the buttons it fits in twenty.
+const ROWS: usize = 15;
+
+/// Lines that are too long go on in a second row, as long as all of them fit.
+fn spread(lines: Vec<Line>) -> Vec<Line> {
+    let room = usize::from(WIDTH - 4 - LABEL);
+    let mut more = ROWS.saturating_sub(lines.len());
+    let mut out = Vec::with_capacity(ROWS);
+    for line in lines {
+        let mut rows = wrap(&line.value, room);
+        if rows.len() < 2 || more == 0 {
+            out.push(line);
+            continue;
+        }
+        more -= 1;
+        let rest = rows.split_off(1).join(" ");
+        out.extend(rows.into_iter().map(|value| Line { value, ..line }));
+        out.push(Line { label: "", value: rest, style: line.style });
+    }
+    out
+}
+
 impl Migrate {
     /// Draws it.
     pub fn draw(&self, frame: &mut Frame, area: Rect, off: Option<&str>, theme: &Theme) {
-        let buf = frame.buffer_mut();
         match &self.view {
-            View::WhichSet(focus) => self.draw_sets(buf, area, *focus, theme),
-            View::Plan => self.draw_plan(buf, area, off, theme),
+            View::WhichSet(focus) => self.draw_sets(frame.buffer_mut(), area, *focus, theme),
+            View::Plan => self.draw_plan(frame.buffer_mut(), area, off, theme),
             View::Sql(scroll) => {
-                let place = boxes::centred(area, boxes::MAX_WIDTH, area.height.saturating_sub(2));
-                let inside = boxes::draw(buf, place, Some(self.input.environment), "SQL of this plan", theme);
-                let rows = inside.height.saturating_sub(1);
-                scroll.draw(buf, above(inside, rows), theme);
-                let keys = "j k scroll  h l sideways  y copy all  Esc back";
-                scroll_footer(buf, inside, rows, keys, &scroll.position(rows), theme);
+                let title = ("SQL of this plan", Some(self.input.environment));
+                draw_text(frame, area, title, scroll, theme);
             }
-            View::DryRun(top) => self.draw_dry_run(buf, area, *top, theme),
+            View::DryRun(top) => self.draw_dry_run(frame.buffer_mut(), area, *top, theme),
         }
     }
 
@@ -70,7 +99,7 @@ impl Migrate {
     }
 
     fn draw_plan(&self, buf: &mut Buffer, area: Rect, off: Option<&str>, theme: &Theme) {
-        let lines = self.plan_lines(theme);
+        let lines = spread(self.plan_lines(theme));
         let phrase = self.phrase();
         let height = columns(lines.len()) + if phrase.is_some() { 5 } else { 4 };
         let place = boxes::centred(area, WIDTH, height);
@@ -159,12 +188,19 @@ impl Migrate {
             let value = format!("and {} more: see Plan", plan.refusals.len() - NAMED);
             lines.push(Line { label: "", value, style: theme.error });
         }
-        for warning in plan.warnings.iter().take(NAMED) {
-            lines.push(Line { label: "Warning", value: warning.safe().into(), style: theme.warn });
-        }
-        if plan.warnings.len() > NAMED {
-            let value = format!("and {} more: see Plan", plan.warnings.len() - NAMED);
-            lines.push(Line { label: "", value, style: theme.warn });
+        let (own, code) = self.warnings();
+        warned(&mut lines, "Warning", own, theme);
+        match code {
+            _ if plan.tenants.is_empty() => {}
+            None => {
+                let value = "looking for code that runs with other rights".to_owned();
+                lines.push(Line { label: "Code", value, style: theme.muted });
+            }
+            Some([]) => {
+                let value = "none that runs with other rights".to_owned();
+                lines.push(Line { label: "Code", value, style: plain });
+            }
+            Some(found) => warned(&mut lines, "Code", found, theme),
         }
         if !plan.shared {
             lines.push(Line { label: "Canary", value: self.canary_line(), style: plain });
@@ -257,29 +293,32 @@ impl Migrate {
         out
     }
 
-    /// Rows of the dry run.
-    pub(super) fn dry_rows(&self) -> usize {
-        self.plan.tenants.len() + self.plan.left_out.len() + self.plan.refusals.len() + self.plan.warnings.len()
+    /// What the dry run begins with: what is refused, and the warnings, in full.
+    pub(super) fn dry_head(&self) -> Vec<String> {
+        let refusals = self.plan.refusals.iter().map(|refusal| {
+            let finding = &refusal.finding;
+            let version = refusal.file.version.untrusted().safe();
+            ("refused  ", format!("{version} line {}: {}", finding.line, finding.message.safe()))
+        });
+        let warnings = self.plan.warnings.iter().map(|warning| ("warning  ", warning.safe().to_string()));
+        let rows = |(label, words): (&str, String)| {
+            let rows = wrap(&words, usize::from(WIDTH - 4) - label.len());
+            let below = " ".repeat(label.len());
+            let row = |(place, row): (usize, &String)| format!("{}{row}", if place == 0 { label } else { &below });
+            rows.iter().enumerate().map(row).collect::<Vec<String>>()
+        };
+        refusals.chain(warnings).flat_map(rows).collect()
     }
 
-    /// One row of the dry run, as text.
+    /// Rows of the dry run behind its head.
+    pub(super) fn dry_rows(&self) -> usize {
+        self.plan.tenants.len() + self.plan.left_out.len()
+    }
+
+    /// One of them, as text.
     pub(super) fn dry_text(&self, row: usize) -> String {
         let plan = &self.plan;
         let mut row = row;
-        if let Some(refusal) = plan.refusals.get(row) {
-            let finding = &refusal.finding;
-            return format!(
-                "refused  {} line {}: {}",
-                refusal.file.version.untrusted().safe(),
-                finding.line,
-                finding.message.safe()
-            );
-        }
-        row -= plan.refusals.len();
-        if let Some(warning) = plan.warnings.get(row) {
-            return format!("warning  {}", warning.safe());
-        }
-        row -= plan.warnings.len();
         if let Some(tenant) = plan.tenants.get(row) {
             let from =
                 tenant.from.as_ref().map_or_else(|| "none".to_owned(), |version| version.untrusted().safe().into());
@@ -302,7 +341,8 @@ impl Migrate {
     }
 
     fn draw_dry_run(&self, buf: &mut Buffer, area: Rect, top: usize, theme: &Theme) {
-        let count = self.dry_rows();
+        let head = self.dry_head();
+        let count = head.len() + self.dry_rows();
         let height = columns(count + 5).clamp(8, area.height.saturating_sub(2).max(8));
         let place = boxes::centred(area, boxes::MAX_WIDTH, height);
         let title =
@@ -315,11 +355,23 @@ impl Migrate {
             if row >= count {
                 break;
             }
-            let text = self.dry_text(row);
-            let style = match text.as_bytes().first() {
-                Some(b'r') => theme.error,
-                Some(b'w' | b'l') => theme.warn,
-                _ => Style::new(),
+            let (text, style) = match head.get(row) {
+                // What goes on below belongs to what stands above.
+                Some(text)
+                    if head[..=row]
+                        .iter()
+                        .rev()
+                        .find(|row| !row.starts_with(' '))
+                        .is_some_and(|row| row.starts_with("refused")) =>
+                {
+                    (text.clone(), theme.error)
+                }
+                Some(text) => (text.clone(), theme.warn),
+                None => {
+                    let text = self.dry_text(row - head.len());
+                    let style = if text.starts_with("left out") { theme.warn } else { Style::new() };
+                    (text, style)
+                }
             };
             put_safe(buf, inside, 0, y, inside.width, &text, style, theme);
         }

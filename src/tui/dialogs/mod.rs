@@ -39,6 +39,7 @@ mod new_tenant_words;
 mod offer_init;
 mod parts;
 mod quit;
+mod scroll;
 mod skip;
 mod sql;
 mod stop_job;
@@ -101,6 +102,15 @@ pub enum DialogAction {
     },
     /// Plan what is done to a tenant as a whole; reads only.
     PlanLife(Box<LifeRequest>),
+    /// Look for code with other rights in the schemas of a plan; reads only.
+    ReadCode {
+        /// Where.
+        database: DatabaseName,
+        /// The key of the plan's order.
+        plan: Uuid,
+        /// The schemas (oids).
+        schemas: Vec<u32>,
+    },
     /// Make the `tenantui` schema in this database; an order that waits for it is sent afterwards.
     Init(DatabaseName),
     /// Run the failed steps of a job again.
@@ -186,7 +196,12 @@ impl DialogAction {
             | Self::AskContinue(database, _) => Some(database),
             Self::Flush(order) => Some(&order.tenant.database),
             // What stops a write needs no open lock.
-            Self::OpenWrites(_) | Self::PlanLife(_) | Self::StopFlush(_) | Self::Copy(_) | Self::Quit => None,
+            Self::OpenWrites(_)
+            | Self::PlanLife(_)
+            | Self::ReadCode { .. }
+            | Self::StopFlush(_)
+            | Self::Copy(_)
+            | Self::Quit => None,
         }
     }
 }

@@ -16,7 +16,8 @@
 //! +----------------------------------------------------------------------+
 //! ```
 
-use super::parts::{Scroll, Step, button_step, moved, step};
+use super::parts::{Step, button_step, moved, step};
+use super::scroll::Scroll;
 use super::{DialogAction, DialogInput, DialogOutcome, NewTenantInput};
 use crate::jobs::service::{self, Order, ProvisionOrder};
 use crate::layout::role::RoleMade;

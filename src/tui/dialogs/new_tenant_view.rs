@@ -6,12 +6,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::new_tenant::{NewTenant, Stop, Verdict};
-use super::parts::{LABEL, labelled, scroll_footer};
+use super::parts::{LABEL, labelled};
+use super::scroll::draw_text;
 use crate::model::ident::MAX_IDENT_BYTES;
 use crate::text::sanitise;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
-use crate::tui::widgets::{above, boxes, columns, put, put_fit, put_safe, wrap};
+use crate::tui::widgets::{boxes, columns, put, put_fit, put_safe, wrap};
 
 /// Width of the two fields, brackets included.
 const FIELD: u16 = 28;
@@ -21,23 +22,11 @@ const REFUSAL: usize = 4;
 impl NewTenant {
     /// Draws it.
     pub fn draw(&self, frame: &mut Frame, area: Rect, off: Option<&str>, theme: &Theme) {
-        let buf = frame.buffer_mut();
         let environment = Some(self.input.environment);
         if let Some(sql) = &self.sql {
-            let place = boxes::centred(area, boxes::MAX_WIDTH, area.height.saturating_sub(2));
-            let inside = boxes::draw(buf, place, environment, "SQL of the new tenant", theme);
-            let rows = inside.height.saturating_sub(1);
-            sql.draw(buf, above(inside, rows), theme);
-            scroll_footer(
-                buf,
-                inside,
-                rows,
-                "j k scroll  h l sideways  y copy all  Esc back",
-                &sql.position(rows),
-                theme,
-            );
-            return;
+            return draw_text(frame, area, ("SQL of the new tenant", environment), sql, theme);
         }
+        let buf = frame.buffer_mut();
         let width = 74.min(area.width);
         let room = usize::from(width.saturating_sub(4));
         let refused = match (&self.input.drives, &self.verdict) {

@@ -4,7 +4,7 @@
 //! +-0041 split_address-----------------------------------------------------------+
 //! |  1 alter table users add column street text;                                 |
 //! |  2 update users set street = split_part(address, ',', 1);                    |
-//! | j k scroll  h l sideways  y copy all  Esc back                        18/120 |
+//! | j k scroll  w cut lines  y copy all  Esc back                         18/120 |
 //! +------------------------------------------------------------------------------+
 //! ```
 
@@ -12,7 +12,7 @@ use crossterm::event::KeyCode;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::parts::{Scroll, draw_text};
+use super::scroll::{Scroll, draw_text};
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::text::sanitise;
 use crate::tui::theme::Theme;
