@@ -79,15 +79,14 @@ async fn begin(work: &Work<'_>, turn: bool) -> Result<String, StepEnd> {
         keys::tenant(life.original()),
         keys::name(&format!("/schema/{}", fold(life.original()))),
     ];
-    let locks: Vec<String> = names.iter().map(|key| format!("pg_catalog.pg_try_advisory_xact_lock({key})")).collect();
+    let locks: Vec<String> = names.iter().map(|key| keys::try_sql(Some(*key))).collect();
     let sql = format!(
         "{limits} SELECT pg_catalog.set_config('datestyle', 'ISO', true); {fence} SELECT {locks}, {turn}; \
          SELECT pg_catalog.txid_current()::text, (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq});",
         limits = shared.limits.sql(),
         fence = fence_sql(shared.fence),
         locks = locks.join(" AND "),
-        turn =
-            if turn { format!("pg_catalog.pg_try_advisory_xact_lock({})", keys::shared()) } else { "true".to_owned() },
+        turn = keys::try_sql(turn.then(keys::shared)),
         job = shared.fence.job,
         seq = row.seq,
     );

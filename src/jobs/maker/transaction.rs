@@ -16,11 +16,11 @@ use crate::jobs::shared::Shared;
 use crate::jobs::transacted::End;
 use crate::layout::CheckedName;
 use crate::layout::naming::fold;
-use crate::migrations::apply::guard::{self, Guard};
+use crate::migrations::apply::guard::{self, Guard, STATE_SQL};
 use crate::migrations::apply::keys;
 use crate::migrations::apply::ledger::Way;
-use crate::migrations::apply::run::{self, Fault, FileEnd};
-use crate::migrations::apply::step::{self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, classify, fence_sql, heed_fence};
+use crate::migrations::apply::run::{self, Fault, FileEnd, FileRun, Files, Sending};
+use crate::migrations::apply::step::{self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, classify, fence_and_sql, heed_fence};
 use crate::migrations::apply::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{IdentError, literal};
@@ -37,12 +37,11 @@ pub(in crate::jobs) async fn make(
 ) -> End {
     let started = Instant::now();
     let last = |end: StepEnd| End { end, seq: maker.first(StepAction::Active) };
-    let nonce = uuid::Uuid::new_v4().simple().to_string();
-    let xid = match open(client, maker, shared, part, &nonce).await {
+    let xid = match open(client, maker, shared, part).await {
         Ok(xid) => xid,
         Err(end) => return End { end: step::left(client, end).await, seq: maker.mark(part) },
     };
-    let opened = match row_and_schema(client, maker, shared, part, xid, nonce).await {
+    let opened = match row_and_schema(client, maker, shared, part, xid).await {
         Ok(opened) => opened,
         Err(end) => return end,
     };
@@ -90,40 +89,27 @@ fn ended(trouble: &Trouble) -> StepEnd {
 }
 
 /// BEGIN, limits, fence, the locks of the name, and behind them every name there is. Returns the transaction's number.
-async fn open(
-    client: &Client,
-    maker: &Maker<'_>,
-    shared: &Shared<'_>,
-    part: Part,
-    nonce: &str,
-) -> Result<String, StepEnd> {
+async fn open(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, part: Part) -> Result<String, StepEnd> {
     let numbers = maker.provision.row.iter().any(|value| value.value == Value::NextNumber);
-    let registry_lock = if numbers {
-        format!(", pg_catalog.pg_try_advisory_xact_lock({})", keys::name("/registry"))
-    } else {
-        ", true".to_owned()
-    };
     let shared_by_all = |file: &Arc<MigrationFile>| file.is_one_at_a_time();
     let seed = maker.seed.iter().filter(|_| part.makes_row());
-    let turn = if maker.in_transaction(part).filter_map(|step| step.file.as_ref()).chain(seed).any(shared_by_all) {
-        format!("pg_catalog.pg_try_advisory_xact_lock({})", keys::shared())
-    } else {
-        "true".to_owned()
-    };
+    let turn = maker.in_transaction(part).filter_map(|step| step.file.as_ref()).chain(seed).any(shared_by_all);
     // Where the tool has a lock of each schema, it is kept out of the one that it may see before it is whole.
     let tool = shared.ledger.schema_key(shared.database, &maker.schema).filter(|_| maker.has_ledger);
-    let tool = tool.map_or_else(|| "true".to_owned(), |key| format!("pg_catalog.pg_try_advisory_xact_lock({key})"));
+    let keys = [
+        Some(keys::name(&fold(&maker.slug))),
+        Some(keys::name(&format!("/schema/{}", fold(maker.schema.raw())))),
+        Some(keys::tenant(maker.schema.raw())),
+        numbers.then(|| keys::name("/registry")),
+        turn.then(keys::shared),
+        tool,
+    ];
+    let locks: String = keys.into_iter().map(|key| format!(", {}", keys::try_sql(key))).collect();
     let sql = format!(
-        "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({name}), pg_catalog.pg_try_advisory_xact_lock({schema_name}), \
-         pg_catalog.pg_try_advisory_xact_lock({tenant}){registry_lock}, {turn}, {tool}; \
-         SELECT pg_catalog.txid_current()::text, pg_catalog.set_config('tenantui.nonce', {nonce}, true), \
+        "{limits} {fence} SELECT pg_catalog.txid_current()::text, \
          (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}); {taken}",
         limits = shared.limits.sql(),
-        fence = fence_sql(shared.fence),
-        name = keys::name(&fold(&maker.slug)),
-        schema_name = keys::name(&format!("/schema/{}", fold(maker.schema.raw()))),
-        tenant = keys::tenant(maker.schema.raw()),
-        nonce = literal(nonce),
+        fence = fence_and_sql(shared.fence, &locks),
         job = shared.fence.job,
         seq = maker.mark(part),
         taken = taken_like_sql(
@@ -133,22 +119,23 @@ async fn open(
         ),
     );
     let rows = wire::ask_behind(client, &[CLEAN, BEGIN, &sql], BOOKKEEPING).await.map_err(|trouble| ended(&trouble))?;
-    let [_, fence, locks, facts, taken @ ..] = rows.as_slice() else {
+    let [_, fence, facts, taken @ ..] = rows.as_slice() else {
         return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
     };
     heed_fence(fence, true)?;
-    if !locks.first().is_some_and(|row| (0..4).all(|column| row.is_true(column))) {
+    let locks = fence.first();
+    if !locks.is_some_and(|row| (2..6).all(|column| row.is_true(column))) {
         return Err(StepEnd::Locked(Fault::ours("another tenantui session is making a tenant of this name")));
     }
-    if !locks.first().is_some_and(|row| row.is_true(4)) {
+    if !locks.is_some_and(|row| row.is_true(6)) {
         return Err(StepEnd::Queued);
     }
-    if !locks.first().is_some_and(|row| row.is_true(5)) {
+    if !locks.is_some_and(|row| row.is_true(7)) {
         let words = format!("the lock of {} for this schema is held: it is at work there", shared.ledger.tool());
         return Err(StepEnd::Locked(Fault::ours(words)));
     }
     let facts = facts.first();
-    if facts.and_then(|row| row.text(2)) == Some("done") {
+    if facts.and_then(|row| row.text(1)) == Some("done") {
         return Err(StepEnd::Already);
     }
     let name = CheckedName { slug: maker.slug.clone(), schema: maker.schema.clone() };
@@ -170,50 +157,47 @@ async fn row_and_schema(
     shared: &Shared<'_>,
     part: Part,
     xid: String,
-    nonce: String,
 ) -> Result<Opened, End> {
     let at = |action: StepAction, end: StepEnd| End { end, seq: maker.first(action) };
     let broken = |error: IdentError| at(StepAction::Row, StepEnd::Failed(Fault::ours(error.to_string())));
     let insert = if part.makes_row() { insert_sql(maker).map_err(broken)? } else { "SELECT NULL::text;".to_owned() };
-    let rows = wire::ask(client, &insert, BOOKKEEPING)
-        .await
-        .map_err(|trouble| at(StepAction::Row, taken_meanwhile(&trouble)))?;
-    let id = rows.iter().flatten().next().and_then(|row| row.text(0)).map(str::to_owned);
     let path = guard::search_path(&maker.schema, shared.search_path_extra);
     let create =
         if part.makes_schema() { format!("CREATE SCHEMA {}", maker.schema.quoted()) } else { "SELECT 1".to_owned() };
-    let schema = format!(
-        "{create}; SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {name}::name; \
-         SELECT pg_catalog.set_config('search_path', {path}, true); SELECT pg_catalog.current_schema()::text, {settings};",
-        name = literal(maker.schema.raw()),
-        path = literal(&path),
-        settings = guard::SETTINGS_SQL,
+    let sql = format!(
+        "{insert} {create}; {mark} {set_path} \
+         SELECT pg_catalog.to_regnamespace({name})::oid::text, pg_catalog.current_schema()::text, {STATE_SQL};",
+        mark = guard::mark_sql(),
+        set_path = guard::set_path_sql(&path),
+        name = literal(&maker.schema.quoted()),
     );
-    let rows = wire::ask(client, &schema, BOOKKEEPING)
-        .await
-        .map_err(|trouble| at(StepAction::Schema, taken_meanwhile(&trouble)))?;
+    let rows = wire::ask(client, &sql, BOOKKEEPING).await.map_err(|trouble| match &trouble {
+        Trouble::Server(refused) if refused.behind == 0 => at(StepAction::Row, taken_meanwhile(&trouble)),
+        Trouble::Server(_) | Trouble::Lost(_) => at(StepAction::Schema, taken_meanwhile(&trouble)),
+    })?;
     let text = |set: usize, column: usize| {
         rows.get(set).and_then(|rows: &Vec<TextRow>| rows.first()).and_then(|row| row.text(column)).map(str::to_owned)
     };
-    if text(3, 0).as_deref() != Some(maker.schema.raw()) {
+    let id = text(0, 0);
+    if text(4, 1).as_deref() != Some(maker.schema.raw()) {
         let fault = Fault::ours("search_path does not lead to the new schema; rolled back");
         return Err(at(StepAction::Schema, StepEnd::Failed(fault)));
     }
-    let oid = text(1, 0).unwrap_or_default();
+    let oid = text(4, 0).unwrap_or_default();
     if let Part::Row(expected) = part
         && oid != expected.to_string()
     {
         let words = "the schema is not the one that this job made; no registry row was written. Cancel the job";
         return Err(at(StepAction::Row, StepEnd::Failed(Fault::ours(words))));
     }
-    let settings = text(3, 1).unwrap_or_default();
+    let state = text(4, 2).unwrap_or_default();
     if part.makes_row() {
         told(maker, shared, StepAction::Row).await;
     }
     if part.makes_schema() {
         told(maker, shared, StepAction::Schema).await;
     }
-    let guard = Guard { xid, nonce, schema: maker.schema.clone(), path, settings };
+    let guard = Guard { xid, path, state };
     Ok(Opened { guard, id, oid })
 }
 
@@ -243,23 +227,34 @@ async fn migrations(
     let fail = |seq: i32, fault: Fault| End { end: StepEnd::Failed(fault), seq };
     let schema_seq = maker.first(StepAction::Schema);
     let table = shared.ledger.table(&maker.schema).map_err(|error| fail(schema_seq, Fault::ours(error.to_string())))?;
-    let create = shared.ledger.create_sql(&table);
-    if let Err(trouble) = wire::ask(client, &create, BOOKKEEPING).await {
-        return Err(End { end: ended(&trouble), seq: schema_seq });
+    let mut create = shared.ledger.create_sql(&table);
+    let steps: Vec<(i32, &MigrationFile)> =
+        maker.in_transaction(part).filter_map(|step| Some((step.seq, step.file.as_deref()?))).collect();
+    if steps.is_empty() {
+        let made = wire::ask(client, &create, BOOKKEEPING).await;
+        return made.map(|_| ()).map_err(|trouble| End { end: ended(&trouble), seq: schema_seq });
     }
-    for step in maker.in_transaction(part) {
-        let (seq, Some(file)) = (&step.seq, &step.file) else { continue };
+    let runs: Vec<FileRun<'_>> = steps
+        .iter()
+        .map(|(_, file)| FileRun {
+            before: format!("{}{}", std::mem::take(&mut create), shared.ledger.before_sql(&table)),
+            file,
+            verify: file.verify.as_deref(),
+            after: format!("{} {}", opened.guard.sql(), shared.ledger.after_sql(&table, file, Way::Up { from: None })),
+        })
+        .collect();
+    let files = Files::new(&runs, Sending::Together);
+    let mut running = files.send(client, shared.limits.patience());
+    for (seq, file) in steps {
         let started = Instant::now();
-        let before = shared.ledger.before_sql(&table);
-        let after = format!("{} {}", opened.guard.sql(), shared.ledger.after_sql(&table, file, Way::Up { from: None }));
-        let end = run::file(client, &before, file, file.verify.as_deref(), &after, shared.limits.patience()).await;
+        let Some(end) = running.next().await else { break };
         if let Some(end) = file_ended(end) {
-            return Err(End { end, seq: *seq });
+            return Err(End { end, seq });
         }
         if maker.is_alone {
             let text = format!("migrate {}   {}", file.version.raw(), seconds(started.elapsed()));
             shared.reports.line(LogMark::Note, &maker.slug, text).await;
-            maker.through(shared, *seq).await;
+            maker.through(shared, seq).await;
         }
     }
     Ok(())
@@ -300,7 +295,8 @@ async fn grants_and_seed(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>
         told(maker, shared, StepAction::Grants).await;
     }
     let Some(seed) = &maker.seed else { return Ok(()) };
-    let end = run::file(client, "SELECT 1", seed, None, &opened.guard.sql(), shared.limits.patience()).await;
+    let seed = FileRun { before: String::new(), file: seed, verify: None, after: opened.guard.sql() };
+    let end = run::file(client, &seed, shared.limits.patience()).await;
     if let Some(end) = file_ended(end) {
         return Err(End { end, seq: maker.first(StepAction::Seed) });
     }

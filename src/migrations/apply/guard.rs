@@ -7,19 +7,20 @@ use crate::sabotage::{self, Safeguard};
 /// The mark by which our own refusal is known among the server's errors.
 const MARK: &str = "tenantui guard: ";
 
+/// Between the fields of a state.
+const FIELDS: char = '\u{1f}';
+/// Between the state that was expected and the one that is.
+const STATES: char = '\u{1e}';
+
 /// What the guard compares with, read before the file ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guard {
     /// The transaction.
     pub xid: String,
-    /// A word that only this transaction knows.
-    pub nonce: String,
-    /// The schema.
-    pub schema: SchemaName,
-    /// The search path as it was set.
+    /// The search path of the files.
     pub path: String,
-    /// Role, session user and settings, in one text.
-    pub settings: String,
+    /// The answer to [`STATE_SQL`].
+    pub state: String,
 }
 
 /// The search path of a file's run: the one schema, what the layout adds on purpose, temporary objects last.
@@ -34,32 +35,44 @@ pub fn search_path(schema: &SchemaName, extra: &[SchemaName]) -> String {
     path
 }
 
-/// Settings that a file has no business changing, as one text: compared before and after.
-pub const SETTINGS_SQL: &str = "pg_catalog.concat_ws('|', pg_catalog.current_setting('role'), session_user, current_user, \
+/// The statement that sets a path of [`search_path`] for the transaction.
+#[must_use]
+pub fn set_path_sql(path: &str) -> String {
+    format!("SET LOCAL search_path = {path};")
+}
+
+/// The statement that marks the transaction with a word that only it knows.
+#[must_use]
+pub fn mark_sql() -> String {
+    format!("SET LOCAL tenantui.nonce = '{}';", uuid::Uuid::new_v4().simple())
+}
+
+/// What a file has no business changing, as one text: the transaction and its mark, where the search path leads and what
+/// it is, role, session user and settings.
+pub const STATE_SQL: &str = "pg_catalog.concat_ws('\u{1f}', pg_catalog.txid_current(), \
+     COALESCE(pg_catalog.current_setting('tenantui.nonce', true), ''), COALESCE(pg_catalog.current_schema(), ''), \
+     pg_catalog.current_setting('search_path'), pg_catalog.current_setting('role'), session_user, current_user, \
      pg_catalog.current_setting('session_replication_role'), pg_catalog.current_setting('row_security'), \
      pg_catalog.current_setting('transaction_isolation'), pg_catalog.current_setting('transaction_read_only'), \
      pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.current_setting('default_tablespace'))";
 
+/// A reason by which it is known that part of the file is committed.
+const ENDED: &str = "the transaction was ended inside the file";
+
 impl Guard {
-    /// One SELECT that raises where the file left something changed. `current_setting` keeps the planner from
-    /// evaluating the failing cast beforehand.
+    /// One SELECT that raises where the file left something changed, with both states in its words. The subquery keeps
+    /// the planner from evaluating the failing cast beforehand; all is named in full, because the path may lead anywhere.
     #[must_use]
     pub fn sql(&self) -> String {
         if sabotage::removed(Safeguard::Guard) {
             return "SELECT 0;".to_owned();
         }
         format!(
-            "SELECT CASE WHEN g.bad = '' THEN 0 ELSE CAST('{MARK}' || g.bad AS int) END FROM (SELECT pg_catalog.concat_ws(', ', \
-             CASE WHEN pg_catalog.txid_current()::text <> {xid} OR pg_catalog.current_setting('tenantui.nonce', true) \
-             IS DISTINCT FROM {nonce} THEN 'the transaction was ended inside the file' END, \
-             CASE WHEN pg_catalog.current_setting('search_path') <> {path} OR pg_catalog.current_schema() \
-             IS DISTINCT FROM {schema}::name THEN 'search_path was changed' END, \
-             CASE WHEN {SETTINGS_SQL} <> {settings} THEN 'role or session settings were changed' END) AS bad OFFSET 0) AS g;",
-            xid = literal(&self.xid),
-            nonce = literal(&self.nonce),
-            path = literal(&self.path),
-            schema = literal(self.schema.raw()),
-            settings = literal(&self.settings),
+            "SELECT CASE WHEN g.state OPERATOR(pg_catalog.=) {state} THEN 0 ELSE CAST({raised} \
+             OPERATOR(pg_catalog.||) g.state AS pg_catalog.int4) END \
+             FROM (SELECT {STATE_SQL} AS state OFFSET 0) AS g;",
+            state = literal(&self.state),
+            raised = literal(&format!("{MARK}{}{STATES}", self.state)),
         )
     }
 }
@@ -71,13 +84,30 @@ pub fn reasons(sqlstate: &str, message: &str) -> Option<String> {
         return None;
     }
     let start = message.find(MARK)?;
-    Some(message[start + MARK.len()..].trim_end_matches('"').to_owned())
+    let (expected, is) = message[start + MARK.len()..].split_once(STATES)?;
+    let mut is = is.trim_end_matches('"').split(FIELDS);
+    let mut reasons = Vec::new();
+    for (index, expected) in expected.split(FIELDS).enumerate() {
+        // What was cut off is not as it was: it was not as long.
+        if is.next() == Some(expected) {
+            continue;
+        }
+        let reason = match index {
+            0 | 1 => ENDED,
+            2 | 3 => "search_path was changed",
+            _ => "role or session settings were changed",
+        };
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    Some(reasons.join(", "))
 }
 
 /// Whether those reasons mean that the file committed part of itself: it cannot be undone any more.
 #[must_use]
 pub fn escaped(reasons: &str) -> bool {
-    reasons.contains("the transaction was ended")
+    reasons.contains(ENDED)
 }
 
 #[cfg(test)]
@@ -86,10 +116,22 @@ mod tests {
 
     #[test]
     fn our_refusal_is_known_among_others() {
-        let message = "invalid input syntax for type integer: \"tenantui guard: search_path was changed\"";
-        assert_eq!(reasons("22P02", message).as_deref(), Some("search_path was changed"));
+        let said = |is: &str| {
+            let expected = "7\u{1f}word\u{1f}t\u{1f}t, pg_temp\u{1f}none\u{1f}on\u{1f}";
+            reasons(
+                "22P02",
+                &format!("invalid input syntax for type integer: \"tenantui guard: {expected}\u{1e}{is}\""),
+            )
+        };
+        let is = |state: &str| said(&state.replace('|', "\u{1f}")).expect("ours");
+        assert_eq!(is("7|word|t|t, pg_temp|none|off|"), "role or session settings were changed");
+        assert_eq!(is("7|word|u|u, pg_temp|none|on|"), "search_path was changed");
+        assert_eq!(is("8||t|t, pg_temp|none|on|"), "the transaction was ended inside the file");
+        assert!(escaped(&is("8||t|t, pg_temp|none|on|")) && escaped(&is("7||t|t, pg_temp|none|on|")));
+        // A path so long that the words of the server are cut off behind it.
+        assert_eq!(is("7|word|u|u, v, w"), "search_path was changed, role or session settings were changed");
         assert_eq!(reasons("22P02", "invalid input syntax for type integer: \"x\""), None);
-        assert_eq!(reasons("42601", message), None);
+        assert_eq!(reasons("42601", "tenantui guard: a\u{1e}b"), None);
     }
 
     #[test]

@@ -32,6 +32,13 @@ pub fn shared() -> i64 {
     key("tenantui:shared")
 }
 
+/// The expression that takes a lock to the transaction's end, or says that another session has it; true where there is
+/// none to take.
+#[must_use]
+pub fn try_sql(key: Option<i64>) -> String {
+    key.map_or_else(|| "true".to_owned(), |key| format!("pg_catalog.pg_try_advisory_xact_lock({key})"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

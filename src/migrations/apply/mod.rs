@@ -5,6 +5,7 @@
 //! the job: it says how one step ended.
 
 pub mod alone;
+mod body;
 pub mod guard;
 pub mod keys;
 pub mod ledger;

@@ -8,11 +8,11 @@ use tokio_postgres::Client;
 use super::guard;
 use super::ledger::{Before, Way};
 use super::opening::{self, Opened};
-use super::run::{self, Fault, FileEnd};
+use super::run::{self, Fault, FileEnd, FileRun};
 use super::step::{self, BOOKKEEPING, StepEnd, StepOrder, classify, roll_back};
 use super::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
-use crate::model::ident::{QualifiedName, literal};
+use crate::model::ident::QualifiedName;
 
 /// What came of a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +56,8 @@ pub async fn run(client: &Client, order: &StepOrder<'_>, files: &[&MigrationFile
         }
         let before = format!("{}{}", std::mem::take(&mut create), order.ledger.before_sql(&table));
         let after = after_sql(&next, &guard, &table);
-        let patience = order.limits.patience();
-        match run::file(client, &before, file, next.verify(), &after, patience).await {
+        let run = FileRun { before, file, verify: next.verify(), after };
+        match run::file(client, &run, order.limits.patience()).await {
             FileEnd::Ran => times.push(began.elapsed()),
             FileEnd::Refused(fault) => {
                 return Rehearsal { times, end: back(client, classify(in_one_transaction(fault))).await };
@@ -89,10 +89,10 @@ async fn look(client: &Client, order: &StepOrder<'_>, table: &QualifiedName) -> 
 fn after_sql(order: &StepOrder<'_>, guard: &guard::Guard, table: &QualifiedName) -> String {
     format!(
         "{} SET CONSTRAINTS ALL IMMEDIATE; SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {} \
-         SELECT pg_catalog.set_config('search_path', {}, true);",
+         {}",
         guard.sql(),
         order.ledger.after_sql(table, order.file, order.way),
-        literal(&guard.path),
+        guard::set_path_sql(&guard.path),
     )
 }
 

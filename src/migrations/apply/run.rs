@@ -1,12 +1,13 @@
-//! Runs the statements of one file on a session whose transaction is open, and says which of them failed.
+//! Runs the statements of files on a session whose transaction is open, and says which of them failed.
 
 use std::time::Duration;
 
 use tokio_postgres::Client;
 
+use super::body::{Body, Of};
 use super::guard;
 use super::verify;
-use super::wire::{self, Trouble};
+use super::wire::{self, Answer, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::model::job::FailedStatement;
 use crate::text::Untrusted;
@@ -47,13 +48,17 @@ impl Fault {
         Self { sqlstate: None, message: message.into(), statement: None, in_catalog: false }
     }
 
-    /// A refusal of a file's statement.
+    /// A refusal of a file's statement, which was sent alone.
     #[must_use]
     pub fn of(file: &MigrationFile, index: usize, trouble: &Trouble) -> Self {
         let position = match trouble {
             Trouble::Server(refused) => refused.position,
             Trouble::Lost(_) => None,
         };
+        Self::at(file, index, position, trouble)
+    }
+
+    fn at(file: &MigrationFile, index: usize, position: Option<u32>, trouble: &Trouble) -> Self {
         Self { statement: statement(file, index, position), ..Self::server(trouble) }
     }
 
@@ -73,32 +78,84 @@ impl Fault {
     }
 }
 
-/// Sends `before`, each statement of the file as a message of its own, what verifies it, and `after` (which opens with
-/// the guard), all at once: the server takes them in order, and refuses what stands behind a failure.
-pub async fn file(
-    client: &Client,
-    before: &str,
-    file: &MigrationFile,
-    verify: Option<&MigrationFile>,
-    after: &str,
-    patience: Duration,
-) -> FileEnd {
-    let mut messages = Vec::with_capacity(file.statements.len() + 2);
-    messages.push(before);
-    messages.extend(file.statements.iter().map(|statement| &*statement.sql));
-    if let Some(verify) = verify {
-        messages.extend(verify::messages(verify));
+/// A file, and what is written around it.
+pub struct FileRun<'a> {
+    /// What stands before it.
+    pub before: String,
+    /// The file.
+    pub file: &'a MigrationFile,
+    /// What verifies it.
+    pub verify: Option<&'a MigrationFile>,
+    /// What stands behind it: the guard first.
+    pub after: String,
+}
+
+/// How the statements of a file are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sending {
+    /// As its tool sends them: the server shows and logs which of them runs.
+    OneByOne,
+    /// As few messages as can be told apart afterwards: for many small statements in a schema that is new.
+    Together,
+}
+
+/// Sends `before`, the statements of the file, what verifies it, and `after` (which opens with the guard), all at once:
+/// the server takes them in order, and refuses what stands behind a failure.
+pub async fn file(client: &Client, run: &FileRun<'_>, patience: Duration) -> FileEnd {
+    let files = Files::new(std::slice::from_ref(run), Sending::OneByOne);
+    files.send(client, patience).next().await.unwrap_or(FileEnd::Ran)
+}
+
+/// Files that share a transaction, in their order. What stands behind each of them opens with the guard, so nothing of a
+/// later file runs where an earlier one left something changed.
+pub struct Files<'r> {
+    runs: &'r [FileRun<'r>],
+    bodies: Vec<Body<'r>>,
+}
+
+/// Files that are sent; their ends are asked for one by one.
+pub struct Running<'f> {
+    files: &'f Files<'f>,
+    sent: wire::Sent<'f>,
+    at: usize,
+}
+
+impl<'r> Files<'r> {
+    /// Makes messages of them.
+    #[must_use]
+    pub fn new(runs: &'r [FileRun<'r>], sending: Sending) -> Self {
+        Self { runs, bodies: runs.iter().map(|run| Body::of(run, sending)).collect() }
     }
-    messages.push(after);
-    let mut answers = wire::ask_in_order(client, &messages, patience).await;
-    let tail = answers.pop().and_then(Result::err);
-    let looked = answers.split_off(answers.len().min(1 + file.statements.len()));
-    let mut answers = answers.into_iter().map(Result::err);
-    let head = answers.next().flatten();
-    let end = judge(file, head, answers, tail);
-    match (end, verify) {
-        (FileEnd::Ran, Some(verify)) => verify::judge(verify, looked),
-        (end, _) => end,
+
+    /// Sends them all at once: one round trip. `patience` counts for each answer from the one before.
+    pub fn send<'f>(&'f self, client: &'f Client, patience: Duration) -> Running<'f> {
+        let messages = (0..self.runs.len()).flat_map(|index| self.messages(index));
+        Running { files: self, sent: wire::send_all(client, messages, patience), at: 0 }
+    }
+
+    fn messages(&self, index: usize) -> impl Iterator<Item = &str> {
+        let run = &self.runs[index];
+        let verify = run.verify.into_iter().flat_map(verify::messages);
+        self.bodies[index]
+            .messages
+            .iter()
+            .map(|message| &*message.sql)
+            .chain(verify)
+            .chain(std::iter::once(&*run.after))
+    }
+}
+
+impl Running<'_> {
+    /// How the next file ended; `None` when all did. What stands behind a file that did not run is not asked for.
+    pub async fn next(&mut self) -> Option<FileEnd> {
+        let run = self.files.runs.get(self.at)?;
+        let mut answers = Vec::new();
+        for _ in self.files.messages(self.at) {
+            answers.extend(self.sent.next().await);
+        }
+        let end = judge(run, &self.files.bodies[self.at], answers);
+        self.at += 1;
+        Some(end)
     }
 }
 
@@ -108,24 +165,30 @@ pub(super) async fn verified(client: &Client, verify: &MigrationFile, patience: 
     verify::judge(verify, wire::ask_in_order(client, &messages, patience).await)
 }
 
-fn judge(
-    file: &MigrationFile,
-    head: Option<Trouble>,
-    body: impl Iterator<Item = Option<Trouble>>,
-    tail: Option<Trouble>,
-) -> FileEnd {
-    if let Some(trouble) = head {
-        return match trouble {
-            Trouble::Server(_) => FileEnd::Refused(Fault::server(&trouble)),
-            Trouble::Lost(why) => FileEnd::Lost(why),
-        };
-    }
-    let failed = body.enumerate().find_map(|(index, trouble)| trouble.map(|trouble| (index, trouble)));
-    let fault = match failed {
-        Some((_, Trouble::Lost(why))) => return FileEnd::Lost(why),
-        Some((index, trouble @ Trouble::Server(_))) => Some(Fault::of(file, index, &trouble)),
+fn judge(run: &FileRun<'_>, body: &Body<'_>, mut answers: Vec<Answer>) -> FileEnd {
+    let tail = answers.pop().and_then(Result::err);
+    let looked = answers.split_off(answers.len().min(body.messages.len()));
+    let refused = answers.into_iter().zip(&body.messages).find_map(|(answer, message)| Some((answer.err()?, message)));
+    let fault = match refused {
+        Some((Trouble::Lost(why), _)) => return FileEnd::Lost(why),
+        Some((Trouble::Server(refused), message)) => {
+            let (of, position) = message.meant(&refused);
+            let trouble = Trouble::Server(refused);
+            match of {
+                Of::Before => return FileEnd::Refused(Fault::server(&trouble)),
+                Of::Statement(index) => Some(Fault::at(run.file, index, position, &trouble)),
+            }
+        }
         None => None,
     };
+    match (behind(fault, tail), run.verify) {
+        (FileEnd::Ran, Some(verify)) => verify::judge(verify, looked),
+        (end, _) => end,
+    }
+}
+
+/// What the answer to the guard and what follows it says, with the fault of the file before it.
+fn behind(fault: Option<Fault>, tail: Option<Trouble>) -> FileEnd {
     match (fault, tail) {
         (None, None) => FileEnd::Ran,
         (Some(fault), None) => FileEnd::Escaped(fault),

@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 
 use super::ledger::{Way, WritableLedger};
 use super::opening::{self, Opened};
-use super::run::{self, Fault, FileEnd};
+use super::run::{self, Fault, FileEnd, FileRun};
 use super::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{QualifiedName, SchemaName, literal};
@@ -89,16 +89,21 @@ pub fn durable_sql(transaction: bool) -> String {
 /// The statement that lets a transaction go on only while its job is still this worker's.
 #[must_use]
 pub fn fence_sql(fence: Fence) -> String {
-    if sabotage::removed(Safeguard::Fence) {
-        return format!(
-            "SELECT cancel_requested_at IS NOT NULL, pause_requested_at IS NOT NULL FROM tenantui.job WHERE id = {};",
-            fence.job
-        );
-    }
+    fence_and_sql(fence, "")
+}
+
+/// The same with more columns behind its own two (`, expression`).
+#[must_use]
+pub fn fence_and_sql(fence: Fence, more: &str) -> String {
+    let job = fence.job;
+    let held = if sabotage::removed(Safeguard::Fence) {
+        String::new()
+    } else {
+        format!(" AND attempt = {} AND state = 'running' FOR KEY SHARE", fence.attempt)
+    };
     format!(
-        "SELECT cancel_requested_at IS NOT NULL, pause_requested_at IS NOT NULL FROM tenantui.job \
-         WHERE id = {} AND attempt = {} AND state = 'running' FOR KEY SHARE;",
-        fence.job, fence.attempt
+        "SELECT cancel_requested_at IS NOT NULL, pause_requested_at IS NOT NULL{more} FROM tenantui.job \
+         WHERE id = {job}{held};"
     )
 }
 
@@ -269,7 +274,8 @@ pub async fn run(client: &Client, order: &StepOrder<'_>) -> StepEnd {
     let rows = rows_sql(order, &table);
     let apart = sabotage::removed(Safeguard::Transaction);
     let after = if apart { guard.sql() } else { format!("{} {rows}", guard.sql()) };
-    match run::file(client, &before, order.file, order.verify(), &after, order.limits.patience()).await {
+    let file = FileRun { before, file: order.file, verify: order.verify(), after };
+    match run::file(client, &file, order.limits.patience()).await {
         FileEnd::Ran => {}
         FileEnd::Refused(fault) => return classify(fault),
         FileEnd::Escaped(fault) => return StepEnd::Escaped(fault),
@@ -335,7 +341,7 @@ pub(super) fn rows_sql(order: &StepOrder<'_>, table: &QualifiedName) -> String {
         "SET CONSTRAINTS ALL IMMEDIATE; SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); \
          {durable} {ledger} {step} \
          INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, '{action}', \
-         {schema}, {job}, pg_catalog.jsonb_build_object('version', {version}::text, 'seq', {seq}), 'done');",
+         {schema}, {job}, {after}, 'done');",
         action = order.way.word(),
         durable = durable_sql(true),
         ledger = order.ledger.after_sql(table, order.file, order.way),
@@ -343,8 +349,7 @@ pub(super) fn rows_sql(order: &StepOrder<'_>, table: &QualifiedName) -> String {
         os_user = literal(order.os_user),
         schema = literal(order.schema.raw()),
         job = order.fence.job,
-        version = literal(order.file.version.raw()),
-        seq = order.seq,
+        after = literal(&serde_json::json!({ "version": order.file.version.raw(), "seq": order.seq }).to_string()),
     )
 }
 

@@ -4,7 +4,7 @@
 //! and the guard finds everything as the file left it.
 
 use super::run::{Fault, FileEnd, statement};
-use super::wire::Trouble;
+use super::wire::{Answer, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::postgres::session::TextRow;
 
@@ -19,7 +19,7 @@ pub(super) fn messages(verify: &MigrationFile) -> impl Iterator<Item = &str> {
 }
 
 /// What the answers mean: an error fails it, and so does a row whose first column is false or NULL.
-pub(super) fn judge(verify: &MigrationFile, answers: Vec<Result<Vec<Vec<TextRow>>, Trouble>>) -> FileEnd {
+pub(super) fn judge(verify: &MigrationFile, answers: Vec<Answer>) -> FileEnd {
     let statements = verify.statements.len();
     for (index, answer) in answers.into_iter().enumerate() {
         // The first and the last answer are those of the subtransaction itself.

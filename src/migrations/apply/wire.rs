@@ -1,7 +1,12 @@
 //! Simple queries and what comes back: results by statement, errors told apart by what a worker does about them.
 
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::postgres::session::{LinkError, LinkErrorKind, QueryError, TextRow};
@@ -30,6 +35,8 @@ pub struct Refused {
     pub position: Option<u32>,
     /// The object that it names is of the server's own catalog.
     pub in_catalog: bool,
+    /// How many statements of the same message were through before it.
+    pub behind: usize,
 }
 
 impl Trouble {
@@ -60,6 +67,9 @@ impl From<Trouble> for QueryError {
         }
     }
 }
+
+/// What comes back of a message: one list of rows for each of its statements, or why not.
+pub type Answer = Result<Vec<Vec<TextRow>>, Trouble>;
 
 /// Cuts text at a character's edge.
 #[must_use]
@@ -108,7 +118,7 @@ pub fn trouble(client: &Client, error: &tokio_postgres::Error) -> Trouble {
         Some(tokio_postgres::error::ErrorPosition::Internal { .. }) | None => None,
     };
     let in_catalog = db.schema() == Some("pg_catalog");
-    Trouble::Server(Box::new(Refused { sqlstate: code.to_owned(), message: text, position, in_catalog }))
+    Trouble::Server(Box::new(Refused { sqlstate: code.to_owned(), message: text, position, in_catalog, behind: 0 }))
 }
 
 /// Sends one message; one list of rows for each of its statements. No answer within `patience` counts as a lost
@@ -117,40 +127,80 @@ pub fn trouble(client: &Client, error: &tokio_postgres::Error) -> Trouble {
 /// # Errors
 /// When the server refuses one of the statements, or the session is lost.
 pub async fn ask(client: &Client, sql: &str, patience: Duration) -> Result<Vec<Vec<TextRow>>, Trouble> {
-    match tokio::time::timeout(patience, client.simple_query(sql)).await {
-        Ok(Ok(messages)) => Ok(by_statement(messages)),
-        Ok(Err(error)) => Err(trouble(client, &error)),
-        Err(_) => Err(Trouble::Lost(Untrusted::new(format!("no answer within {} s", patience.as_secs())))),
-    }
+    within(patience, answer(client, sql)).await
 }
 
 /// Sends several messages at once and reads their answers in order: one round trip. The server takes them one after
 /// another, each as if it had been sent alone. `patience` counts for each answer from the one before.
-pub async fn ask_in_order(
-    client: &Client,
-    messages: &[&str],
-    patience: Duration,
-) -> Vec<Result<Vec<Vec<TextRow>>, Trouble>> {
-    let mut sent = Vec::with_capacity(messages.len());
-    for message in messages {
-        // A request is written to the session's queue when it is first polled: so the order is certain.
-        let mut request = Box::pin(client.simple_query(message));
-        let early = futures_util::poll!(request.as_mut());
-        sent.push((request, early));
-    }
+pub async fn ask_in_order(client: &Client, messages: &[&str], patience: Duration) -> Vec<Answer> {
+    let mut sent = send_all(client, messages.iter().copied(), patience);
     let mut answers = Vec::with_capacity(messages.len());
-    for (request, early) in sent {
-        let answer = match early {
-            std::task::Poll::Ready(answer) => Ok(answer),
-            std::task::Poll::Pending => tokio::time::timeout(patience, request).await,
-        };
-        answers.push(match answer {
-            Ok(Ok(rows)) => Ok(by_statement(rows)),
-            Ok(Err(error)) => Err(trouble(client, &error)),
-            Err(_) => Err(Trouble::Lost(Untrusted::new(format!("no answer within {} s", patience.as_secs())))),
-        });
+    while let Some(answer) = sent.next().await {
+        answers.push(answer);
     }
     answers
+}
+
+/// Messages that are sent; their answers are asked for one by one.
+pub struct Sent<'m> {
+    requests: VecDeque<Request<'m>>,
+    patience: Duration,
+}
+
+/// One of them, and its answer where that was there at once.
+type Request<'m> = (BoxFuture<'m, Answer>, Poll<Answer>);
+
+/// Sends several messages at once: see [`ask_in_order`].
+pub fn send_all<'m>(client: &'m Client, messages: impl IntoIterator<Item = &'m str>, patience: Duration) -> Sent<'m> {
+    let mut nobody = Context::from_waker(Waker::noop());
+    let requests = messages.into_iter().map(|message| {
+        // A request is written to the session's queue when it is first polled: so the order is certain.
+        let mut request: BoxFuture<'m, Answer> = Box::pin(answer(client, message));
+        let early = request.as_mut().poll(&mut nobody);
+        (request, early)
+    });
+    Sent { requests: requests.collect(), patience }
+}
+
+impl Sent<'_> {
+    /// The next answer; `None` when all are there.
+    pub async fn next(&mut self) -> Option<Answer> {
+        let (request, early) = self.requests.pop_front()?;
+        match early {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending => Some(within(self.patience, request).await),
+        }
+    }
+}
+
+async fn within(patience: Duration, answer: impl Future<Output = Answer>) -> Answer {
+    tokio::time::timeout(patience, answer)
+        .await
+        .unwrap_or_else(|_| Err(Trouble::Lost(Untrusted::new(format!("no answer within {} s", patience.as_secs())))))
+}
+
+/// One list of rows for each statement of a message. A refusal says how many were through before it.
+async fn answer(client: &Client, sql: &str) -> Answer {
+    let mut all = Vec::new();
+    let mut rows = Vec::new();
+    let refused = |error: tokio_postgres::Error, behind: usize| match trouble(client, &error) {
+        Trouble::Server(refused) => Trouble::Server(Box::new(Refused { behind, ..*refused })),
+        lost @ Trouble::Lost(_) => lost,
+    };
+    let stream = client.simple_query_raw(sql).await.map_err(|error| refused(error, 0))?;
+    let mut stream = pin!(stream);
+    while let Some(message) = stream.next().await {
+        match message {
+            Ok(SimpleQueryMessage::Row(row)) => {
+                rows.push(TextRow::new((0..row.len()).map(|index| row.get(index).map(Into::into)).collect()));
+            }
+            Ok(SimpleQueryMessage::CommandComplete(_)) => all.push(std::mem::take(&mut rows)),
+            // RowDescription, and whatever a later driver adds: nothing of ours.
+            Ok(_) => {}
+            Err(error) => return Err(refused(error, all.len())),
+        }
+    }
+    Ok(all)
 }
 
 /// Sends what a question needs before it (a clean session, an open transaction) and the question, at once: the answer to
@@ -165,22 +215,6 @@ pub async fn ask_behind(client: &Client, messages: &[&str], patience: Duration) 
         return Err(Trouble::Lost(trouble.message().clone()));
     }
     last.unwrap_or_else(|| Err(Trouble::Lost(Untrusted::new("no answer"))))
-}
-
-fn by_statement(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<TextRow>> {
-    let mut all = Vec::new();
-    let mut rows = Vec::new();
-    for message in messages {
-        match message {
-            SimpleQueryMessage::Row(row) => {
-                rows.push(TextRow::new((0..row.len()).map(|index| row.get(index).map(Into::into)).collect()));
-            }
-            SimpleQueryMessage::CommandComplete(_) => all.push(std::mem::take(&mut rows)),
-            // RowDescription, and whatever a later driver adds: nothing of ours.
-            _ => {}
-        }
-    }
-    all
 }
 
 #[cfg(test)]
