@@ -15,6 +15,7 @@ use crate::jobs::{Fleet, boundary, columns};
 
 mod driven;
 mod many;
+mod refused;
 mod roles;
 
 pub fn name(slug: &str) -> CheckedName {

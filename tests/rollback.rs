@@ -353,7 +353,7 @@ fn killed_at_random_times_a_rollback_leaves_nothing_half_undone() {
     let config = fleet.home.path().join("config.toml").display().to_string();
     let mut dice = Dice::new("rollback kills");
     let (mut kills, mut undone) = (0, 0);
-    for round in 0..count("rollback_kills", 8) {
+    for round in 0..count("rollback_kills", 4) {
         fleet.expect(0, &["migrate", "--all", "--yes", "--canary", "0"]);
         let mut arguments = vec![
             "rollback".to_owned(),
@@ -363,6 +363,7 @@ fn killed_at_random_times_a_rollback_leaves_nothing_half_undone() {
             "--canary".to_owned(),
             "0".to_owned(),
         ];
+        let mut reach = Duration::from_millis(900);
         loop {
             let words = [&["--config".to_owned(), config.clone()][..], &arguments, &["--yes".to_owned()]].concat();
             let victim = Victim::start(
@@ -371,7 +372,9 @@ fn killed_at_random_times_a_rollback_leaves_nothing_half_undone() {
                 &[],
                 &Aim::default(),
             );
-            std::thread::sleep(dice.time(Duration::from_millis(900)));
+            std::thread::sleep(dice.time(reach));
+            // On a machine that is busy the program may need longer than this to begin.
+            reach += Duration::from_millis(300);
             kills += usize::from(victim.kill().killed);
             undone += assert_not_half(&fleet, round);
             let open = "select coalesce(max(id), 0) from tenantui.job where state in ('queued', 'running', 'paused')";

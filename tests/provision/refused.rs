@@ -1,0 +1,37 @@
+//! Which statement was refused, though the statements of a file share a message.
+
+use tenantui::model::job::JobState;
+
+use super::{assert_nothing, order, provision};
+use crate::jobs::Fleet;
+
+#[tokio::test]
+async fn the_statement_that_was_refused_is_named_in_every_case() {
+    let fleet = Fleet::new("provision", 0).await;
+    fleet.db.sql("create table public.bystander (id int)");
+    fleet.file(1, "one", "create table one (id int)");
+    fleet.file(3, "three", "create table three (id int)");
+    let make = "-- ü;\ncreate table two (id int);";
+    for (slug, rest, sqlstate, place) in [
+        // Refused while it is read: the server takes the whole message apart before anything of it runs.
+        ("read", "--;;\ncreate index on two (id);\n--;;\n\ncreate tabel x ()", "42601", (3, 3, 7)),
+        // Refused while it is looked at, and named by a place in the message.
+        ("seen", "--;;\ncreate index on two (id);\n--;;\nselect\n missing from two", "42703", (3, 3, 7)),
+        // Refused while it runs: no place is named.
+        ("run", "--;;\nselect 1 / count(*) from two;\n--;;\ncreate index on two (id)", "22012", (2, 3, 4)),
+        // Refused within what it calls: the place that is named is one of another text.
+        ("called", "--;;\ndo $$ begin perform * from nowhere; end $$;\n--;;\nselect 1", "42P01", (2, 3, 4)),
+        // A piece of two statements is a message of its own.
+        ("pair", "--;;\nselect 1; select 1 / count(*)\n from two;\n--;;\nselect 1", "22012", (2, 3, 4)),
+    ] {
+        fleet.file(2, "two", &format!("{make}\n{rest}"));
+        let job = order(&fleet, provision(&fleet, slug)).await.expect("ordered");
+        assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Failed, "{slug}");
+        let failure = fleet.outcomes(job).await[slug].failure.clone().expect("a failure");
+        assert_eq!(failure.sqlstate.as_deref(), Some(sqlstate), "{slug}: {}", failure.message.raw());
+        assert_eq!(failure.version.as_ref().map(|version| version.raw()), Some("2"), "{slug}");
+        let statement = failure.statement.as_ref().map(|one| (one.number, one.of, one.line));
+        assert_eq!(statement, Some(place), "{slug}: {}", failure.message.raw());
+        assert_nothing(&fleet, slug);
+    }
+}
