@@ -183,6 +183,7 @@ fn the_demo_is_filtered_provisioned_and_migrated_by_keyboard() {
     tty.type_keys("a");
     tty.type_keys("M");
     tty.wait_for("Migrate");
+    tty.wait_until_quiet(Duration::from_millis(300));
     let count = tty.text().lines().find_map(|line| {
         let words = line.split_once("Type  migrate ")?.1;
         words.split_whitespace().next().map(str::to_owned)
@@ -195,6 +196,7 @@ fn the_demo_is_filtered_provisioned_and_migrated_by_keyboard() {
     tty.wait_for("> 2 ");
     tty.type_keys("C");
     tty.wait_for("Continue");
+    tty.wait_until_quiet(Duration::from_millis(300));
     tty.type_keys("\t\r");
     wait_until(Duration::from_secs(60), "the end of the job", || {
         tty.text().lines().any(|line| line.contains("migrate") && line.contains("done"))

@@ -102,13 +102,22 @@ impl<'a> Watcher<'a> {
                 result = &mut work => return (result, blockers),
                 () = tokio::time::sleep(wait) => {}
             }
-            let condition = format!("a.pid = ANY (pg_catalog.pg_blocking_pids({pid}))");
             tokio::select! {
                 result = &mut work => return (result, blockers),
-                seen = self.ask_who(&condition) => if !seen.is_empty() { blockers = seen },
+                seen = self.blockers(pid) => if !seen.is_empty() { blockers = seen },
             }
             wait = wait.saturating_mul(2).clamp(Duration::from_millis(100), Duration::from_secs(5));
         }
+    }
+
+    /// Who a session waits for. Most work takes long without waiting for anybody, so that is asked first: it costs next
+    /// to nothing.
+    async fn blockers(&mut self, pid: i32) -> Vec<Blocker> {
+        let waits = format!("SELECT pg_catalog.cardinality(pg_catalog.pg_blocking_pids({pid})) > 0");
+        if !self.ask(&waits).await.first().is_some_and(|row| row.is_true(0)) {
+            return Vec::new();
+        }
+        self.ask_who(&format!("a.pid = ANY (pg_catalog.pg_blocking_pids({pid}))")).await
     }
 
     /// Who holds one of these advisory locks.
@@ -130,12 +139,8 @@ impl<'a> Watcher<'a> {
         if holders.is_empty() { self.ask_who(&condition).await } else { holders }
     }
 
-    /// Sessions that fulfil a condition. Not knowing is no error: the report says nothing then.
+    /// Sessions that fulfil a condition.
     async fn ask_who(&mut self, condition: &str) -> Vec<Blocker> {
-        if self.session.as_ref().is_none_or(|session| session.client.is_closed()) {
-            self.session = gate::open(self.target, Some(self.job)).await.ok();
-        }
-        let Some(session) = self.session.as_ref() else { return Vec::new() };
         let age = |since: &str| {
             format!("GREATEST(pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - {since})), 0)::bigint")
         };
@@ -145,8 +150,17 @@ impl<'a> Watcher<'a> {
             age("COALESCE(a.xact_start, a.state_change)"),
             age("a.query_start"),
         );
-        match wire::ask(&session.client, &sql, PATIENCE).await {
-            Ok(rows) => rows.iter().flatten().filter_map(Blocker::of).collect(),
+        self.ask(&sql).await.iter().filter_map(Blocker::of).collect()
+    }
+
+    /// The rows of one SELECT. Not knowing is no error: the report says nothing then.
+    async fn ask(&mut self, sql: &str) -> Vec<TextRow> {
+        if self.session.as_ref().is_none_or(|session| session.client.is_closed()) {
+            self.session = gate::open(self.target, Some(self.job)).await.ok();
+        }
+        let Some(session) = self.session.as_ref() else { return Vec::new() };
+        match wire::ask(&session.client, sql, PATIENCE).await {
+            Ok(rows) => rows.into_iter().flatten().collect(),
             Err(trouble) => {
                 tracing::debug!(?trouble, "who is in the way is not known");
                 Vec::new()

@@ -375,10 +375,16 @@ pub(in crate::jobs) fn taken_sql(table: Option<&QualifiedName>, slug: Option<&Id
 /// The same two SELECTs, of names only that may collide with this one: a plain one that folds alike, and every one with
 /// other letters than ASCII's, whose folding the server does not know.
 pub(in crate::jobs) fn taken_like_sql(registry: Option<(&QualifiedName, &Ident)>, slug: &str, schema: &str) -> String {
+    // Asked behind a lock for each new tenant, of every name there is: what costs little is looked at first.
     let like = |column: &str, name: &str| {
+        let folded = fold(name);
         format!(
-            "({column} COLLATE \"C\" ~ '[^ -~]' OR pg_catalog.lower(pg_catalog.replace({column}, '-', '_') COLLATE \"C\") = {})",
-            literal(&fold(name))
+            "(pg_catalog.octet_length({column}) <> pg_catalog.length({column}) \
+             OR (pg_catalog.getdatabaseencoding() <> 'UTF8' AND {column} COLLATE \"C\" ~ '[^ -~]') \
+             OR (pg_catalog.octet_length({column}) = {bytes} \
+             AND pg_catalog.lower(pg_catalog.replace({column}, '-', '_') COLLATE \"C\") = {name}))",
+            bytes = folded.len(),
+            name = literal(&folded),
         )
     };
     let slugs = match registry {

@@ -44,7 +44,7 @@ pub fn set_path_sql(path: &str) -> String {
 /// The statement that marks the transaction with a word that only it knows.
 #[must_use]
 pub fn mark_sql() -> String {
-    format!("SET LOCAL tenantui.nonce = '{}';", uuid::Uuid::new_v4().simple())
+    format!("SET LOCAL tenantui.nonce = '{}';", uuid::Uuid::new_v4().as_u128())
 }
 
 /// What a file has no business changing, as one text: the transaction and its mark, where the search path leads and what
@@ -68,9 +68,9 @@ impl Guard {
             return "SELECT 0;".to_owned();
         }
         format!(
-            "SELECT CASE WHEN g.state OPERATOR(pg_catalog.=) {state} THEN 0 ELSE CAST({raised} \
-             OPERATOR(pg_catalog.||) g.state AS pg_catalog.int4) END \
-             FROM (SELECT {STATE_SQL} AS state OFFSET 0) AS g;",
+            "SELECT CASE WHEN guard.state OPERATOR(pg_catalog.=) {state} THEN 0 ELSE CAST({raised} \
+             OPERATOR(pg_catalog.||) guard.state AS pg_catalog.int4) END \
+             FROM (SELECT {STATE_SQL} AS state OFFSET 0) AS guard;",
             state = literal(&self.state),
             raised = literal(&format!("{MARK}{}{STATES}", self.state)),
         )
