@@ -10,6 +10,7 @@ mod jobs;
 mod lost_link;
 mod messages;
 mod mouse;
+mod pictures;
 mod rollout;
 mod server;
 mod several;

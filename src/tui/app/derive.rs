@@ -1,15 +1,17 @@
 //! What follows from the picture: rows, groups, counters, the header. Recomputed when the picture, a filter or an
 //! order changes, never for a key that only moves.
 
+mod digest;
 mod from_jobs;
 mod groups;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+pub use self::digest::{Changed, Digests};
 pub use self::from_jobs::{job_told, jobs, results};
 pub use self::groups::migrations;
-use super::filter;
+use super::finder;
 use super::state::{Counters, List, Screen, State, TableColumn, TablesSort};
 use super::tenant_columns::Extent;
 use crate::model::fleet::Snapshot;
@@ -39,9 +41,18 @@ pub fn counts_for_versions(tenant: &Tenant) -> bool {
 
 /// Everything that hangs on the picture.
 pub fn all(state: &mut State) {
-    state.tenants.extent = Extent::of(&state.snapshot.tenants);
+    let (changed, before) = state.digests.follow(&state.snapshot);
+    state.tenants.extent = Extent::of(&state.digests);
     jobs(state);
-    tenants(state);
+    match (changed, before) {
+        (Changed::Some(places), Some(before)) => {
+            if !finder::follow(state, &places, &before) {
+                hidden_marks(state);
+            }
+            settle_tenants(state);
+        }
+        (Changed::All | Changed::Some(_), _) => tenants(state),
+    }
     migrations(state);
     open_tenant(state);
     super::server::derive(state);
@@ -50,6 +61,8 @@ pub fn all(state: &mut State) {
 
 /// What follows from a picture with the same tenants as before: nothing of them is sorted, filtered or counted again.
 pub fn around_tenants(state: &mut State) {
+    // There may be other files.
+    state.digests.follow(&state.snapshot);
     jobs(state);
     migrations(state);
     open_tenant(state);
@@ -66,14 +79,14 @@ pub fn same_tenants(old: &Snapshot, new: &Snapshot) -> bool {
 
 /// The rows of the Tenants screen.
 pub fn tenants(state: &mut State) {
-    filter::find(state);
+    finder::find(state);
     hidden_marks(state);
     settle_tenants(state);
 }
 
 /// The rows of the Tenants screen, where nothing but the text of the filter changed.
 pub fn filtered(state: &mut State) {
-    filter::search(state);
+    finder::search(state);
     hidden_marks(state);
     settle_tenants(state);
 }
@@ -99,6 +112,10 @@ pub fn hidden_marks(state: &mut State) {
 fn settle_tenants(state: &mut State) {
     let tenants = &state.snapshot.tenants;
     let list = &mut state.tenants.list;
+    let here = state.tenants.shown.get(list.at).and_then(|index| tenants.get(*index));
+    if here.is_some_and(|tenant| Some(&tenant.key) == list.cursor.as_ref()) {
+        return;
+    }
     // Looked for where the tenants lie one behind the other, and not in the order of the rows: numbers are compared there.
     let place = list.cursor.as_ref().and_then(|cursor| tenants.iter().position(|tenant| tenant.key == *cursor));
     let row = place.and_then(|place| state.tenants.shown.iter().position(|index| *index == place));
@@ -232,16 +249,15 @@ pub fn open_tenant(state: &mut State) {
 /// The numbers of line 2.
 pub fn counters(state: &mut State) {
     let mut counters = Counters::default();
-    for tenant in &state.snapshot.tenants {
-        if state.only_database.as_ref().is_some_and(|only| *only != tenant.key.database) {
+    let only = state.only_database.as_ref().map(|only| state.digests.database(only));
+    for tenant in state.digests.all() {
+        if only.is_some_and(|only| only != Some(tenant.database)) {
             continue;
         }
         counters.tenants += 1;
-        counters.failed += usize::from(tenant.failed_step.is_some());
-        if let Some(status) = &tenant.status {
-            counters.active += usize::from(status.raw().eq_ignore_ascii_case("active"));
-            counters.suspended += usize::from(status.raw().eq_ignore_ascii_case("suspended"));
-        }
+        counters.failed += usize::from(tenant.has.failed);
+        counters.active += usize::from(tenant.has.active);
+        counters.suspended += usize::from(tenant.has.suspended);
         match tenant.state {
             TenantState::NoAccess | TenantState::Conflict | TenantState::UnknownTool => counters.unreadable += 1,
             TenantState::Locked => counters.locked += 1,

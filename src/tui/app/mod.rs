@@ -16,6 +16,7 @@ mod detail;
 pub mod event;
 mod farewell;
 pub mod filter;
+mod finder;
 pub mod flush;
 mod front;
 mod hints;
@@ -28,6 +29,7 @@ pub mod messages;
 mod migrating;
 mod mouse;
 pub mod nav;
+mod order;
 mod orders;
 pub mod output;
 mod parts;
@@ -166,6 +168,7 @@ impl App {
             screen: input.kept.screen(),
             latest: Arc::clone(&snapshot),
             snapshot,
+            digests: derive::Digests::default(),
             frozen: false,
             loaded: false,
             contexts: Arc::default(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::filter::Finder;
+use super::finder::Finder;
 use super::state::List;
 use super::tenant_columns::{ColumnChoice, Extent, Sort};
 use crate::model::job::{JobId, JobView, LogLine, TenantOutcome};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::action::Action;
 use super::audit::AuditState;
+use super::derive::Digests;
 use super::event::Now;
 pub use super::keymap::KeyNames;
 pub use super::messages::{Level, Message};
@@ -43,6 +44,8 @@ pub struct State {
     pub screen: Screen,
     /// The picture whose rows are shown: the latest, or the one frozen with `p`.
     pub snapshot: Arc<Snapshot>,
+    /// Its tenants in numbers.
+    pub digests: Digests,
     /// The latest picture; links are drawn from it.
     pub latest: Arc<Snapshot>,
     /// Rows are frozen.

@@ -1,10 +1,10 @@
 //! The columns of the Tenants screen, which of them the operator chose, and the order by one of them.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
+use super::derive::Digests;
 use crate::model::ledger::Version;
-use crate::model::tenant::{Tenant, TenantState};
+use crate::model::tenant::TenantState;
 
 /// The order of the tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,20 +52,23 @@ pub struct Extent {
 impl Extent {
     /// What these have.
     #[must_use]
-    pub fn of(tenants: &[Arc<Tenant>]) -> Self {
+    pub fn of(digests: &Digests) -> Self {
         let mut extent = Self::default();
         let mut version: Option<&Version> = None;
-        for tenant in tenants {
-            extent.slug = extent.slug.max(tenant.slug.raw().len());
-            let length = |version: &Version| version.raw().len();
-            if tenant.version().map(length) > version.map(length) {
-                version = tenant.version();
+        let length = |version: &Version| version.raw().len();
+        for digest in digests.all() {
+            extent.slug = extent.slug.max(digest.slug);
+            let stands = digest.version.and_then(|place| digests.version(place));
+            if stands.map(length) > version.map(length) {
+                version = stands;
             }
-            extent.states.insert(tenant.state);
-            extent.status |= tenant.status.is_some();
-            extent.plan |= tenant.plan.is_some();
-            extent.owner |= tenant.owner.is_some();
-            extent.created |= tenant.created_at.is_some();
+            if !extent.states.contains(&digest.state) {
+                extent.states.insert(digest.state);
+            }
+            extent.status |= digest.has.status;
+            extent.plan |= digest.has.plan;
+            extent.owner |= digest.has.owner;
+            extent.created |= digest.has.created;
         }
         extent.version = version.cloned();
         extent

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use super::{counts_for_versions, settle};
 use crate::migrations::sequence::Sequence;
-use crate::model::fleet::{DatabaseView, FileView, Snapshot};
-use crate::model::ledger::Version;
+use crate::model::fleet::{DatabaseView, FileView};
 use crate::text::{Untrusted, grouped};
 use crate::tui::app::state::{State, VersionGroup};
 
@@ -25,31 +24,33 @@ pub fn migrations(state: &mut State) {
 /// The groups of one database, newest first, those without a version last.
 fn of_database(state: &State, database: &DatabaseView) -> Vec<VersionGroup> {
     let files = database.files.as_deref().unwrap_or_default();
-    // Files in the order of their folder, which is not always that of the versions.
-    let place: HashMap<&Version, usize> =
-        files.iter().enumerate().map(|(place, file)| (&file.version, place)).collect();
-    let mut by_version: HashMap<Option<&Version>, Vec<usize>> = HashMap::new();
-    let mut missing: HashMap<&Version, usize> = HashMap::new();
-    for (index, tenant) in state.snapshot.tenants.iter().enumerate() {
-        if tenant.key.database == database.name && counts_for_versions(tenant) {
-            by_version.entry(tenant.version()).or_default().push(index);
-            let stands = tenant.version().and_then(|version| place.get(version));
-            let passed = |version: &&Version| place.get(*version).is_some_and(|at| Some(at) < stands);
-            for version in tenant.pending.iter().flat_map(|pending| pending.iter()).filter(passed) {
-                *missing.entry(version).or_default() += 1;
+    let digests = &state.digests;
+    let wanted = digests.database(&database.name);
+    let mut by_version: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
+    let mut missing: HashMap<usize, usize> = HashMap::new();
+    for (index, digest) in digests.all().iter().enumerate() {
+        if Some(digest.database) == wanted && digest.has.counts {
+            by_version.entry(digest.version).or_default().push(index);
+            for place in &digest.passed {
+                *missing.entry(*place).or_default() += 1;
             }
         }
     }
-    for file in files {
-        by_version.entry(Some(&file.version)).or_default();
+    // Files in the order of their folder, which is not always that of the versions.
+    let mut file_of: HashMap<usize, &FileView> = HashMap::new();
+    for (place, file) in files.iter().filter_map(|file| Some((digests.place(&file.version)?, file))) {
+        by_version.entry(Some(place)).or_default();
+        file_of.insert(place, file);
     }
     let of = by_version.values().map(Vec::len).sum();
     let target = state.target(&database.name);
     let mut groups: Vec<VersionGroup> = by_version
         .into_iter()
-        .map(|(version, tenants)| {
-            let file = version.and_then(|version| place.get(version)).and_then(|place| files.get(*place));
-            let failed = failed_at(&state.snapshot, &tenants);
+        .map(|(place, tenants)| {
+            let version = place.and_then(|place| digests.version(place));
+            let file = place.and_then(|place| file_of.get(&place)).copied();
+            let failed =
+                tenants.iter().filter(|index| digests.all().get(**index).is_some_and(|of| of.has.failed)).count();
             let is_target = version.is_some() && version == target;
             let is_newest = file.is_some() && file.map(|file| &file.version) == files.last().map(|file| &file.version);
             let mut notes: Vec<Untrusted> = Vec::new();
@@ -62,7 +63,7 @@ fn of_database(state: &State, database: &DatabaseView) -> Vec<VersionGroup> {
             if failed > 0 {
                 notes.push(format!("{failed} failed").into());
             }
-            if let Some(count) = version.and_then(|version| missing.get(version)) {
+            if let Some(count) = place.and_then(|place| missing.get(&place)) {
                 notes.push(format!("missing from {}", grouped(*count as u64)).into());
             }
             notes.extend(of_file(file, version.is_some() && database.files.is_some()));
@@ -99,11 +100,4 @@ fn of_file(file: Option<&FileView>, wanted: bool) -> Vec<Untrusted> {
         None if wanted => vec!["no file".into()],
         None => Vec::new(),
     }
-}
-
-fn failed_at(snapshot: &Snapshot, tenants: &[usize]) -> usize {
-    tenants
-        .iter()
-        .filter(|index| snapshot.tenants.get(**index).is_some_and(|tenant| tenant.failed_step.is_some()))
-        .count()
 }
