@@ -72,10 +72,11 @@ pub fn check(name: &str, frames: &[(Buffer, Buffer)]) {
     });
 }
 
-/// Writes pictures of a frame in each theme, with all, 16 and no colours, where they are asked for.
+/// Writes pictures of a frame in each theme, with all, 256, 16 and no colours, where they are asked for.
 pub fn pictures(name: &str, draw: impl Fn(&Theme) -> Buffer) {
     let Some(folder) = std::env::var_os("TENANTUI_PICTURES") else { return };
-    for (theme, depth) in EMBEDDED.iter().flat_map(|name| [Depth::True, Depth::Sixteen, Depth::None].map(|d| (name, d)))
+    for (theme, depth) in
+        EMBEDDED.iter().flat_map(|name| [Depth::True, Depth::Indexed, Depth::Sixteen, Depth::None].map(|d| (name, d)))
     {
         let folder = std::path::Path::new(&folder).join(format!("{theme}-{depth:?}").to_lowercase());
         std::fs::create_dir_all(&folder).expect("a folder");

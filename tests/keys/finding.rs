@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tenantui::model::environment::Environment;
 use tenantui::model::job::{JobEvent, JobId, JobKind, JobState, LogLine, LogMark};
-use tenantui::model::tenant::{DatabaseName, Tenant};
+use tenantui::model::tenant::{DatabaseName, Tenant, TenantState};
 use tenantui::tui::app::action::{ACTIONS, Action, SECTIONS};
 use tenantui::tui::app::allowed::allowed;
 use tenantui::tui::app::command::Command;
@@ -81,6 +81,26 @@ fn ages_are_compared_with_the_time_of_the_dashboard() {
     assert_eq!(desk.shown(), ["acme"]);
     desk.keys("<Esc>/age<1h");
     assert_eq!(desk.shown().len(), 4, "what is no time has no age: {:?}", desk.shown());
+}
+
+/// A schema that is in the trash is not missing.
+#[test]
+fn a_tenant_that_was_dropped_has_the_word_of_the_registry() {
+    let mut desk = Desk::new(Environment::Production);
+    change(&mut desk, |tenant| {
+        tenant.state = match tenant.slug.raw() {
+            "acme" | "acorn" => TenantState::MissingSchema,
+            _ => tenant.state,
+        };
+        if tenant.slug.raw() == "acme" {
+            (tenant.deleted, tenant.status) = (true, Some("deleted".into()));
+        }
+    });
+    desk.draw();
+    let text = desk.text();
+    let row = |slug: &str| text.lines().find(|row| row.contains(slug)).unwrap_or_else(|| panic!("{text}")).to_owned();
+    assert!(row("acme").contains("deleted") && !row("acme").contains("missing_schema"), "{text}");
+    assert!(row("acorn").contains("missing_schema"), "{text}");
 }
 
 #[test]

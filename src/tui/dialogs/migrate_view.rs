@@ -55,7 +55,7 @@ fn warned(lines: &mut Vec<Line>, label: &'static str, warnings: &[Untrusted], th
 /// The most rows of the plan's page: with the words and the buttons it fits in twenty.
 const ROWS: usize = 15;
 
-/// Lines that are too long go on in a second row, as long as all of them fit.
+/// Lines that are too long go on below, as long as all of them fit.
 fn spread(lines: Vec<Line>) -> Vec<Line> {
     let room = usize::from(WIDTH - 4 - LABEL);
     let mut more = ROWS.saturating_sub(lines.len());
@@ -66,10 +66,12 @@ fn spread(lines: Vec<Line>) -> Vec<Line> {
             out.push(line);
             continue;
         }
-        more -= 1;
-        let rest = rows.split_off(1).join(" ");
-        out.extend(rows.into_iter().map(|value| Line { value, ..line }));
-        out.push(Line { label: "", value: rest, style: line.style });
+        let last = (rows.len() - 1).min(more);
+        more -= last;
+        let rest = rows.split_off(last).join(" ");
+        let label = |row: usize| if row == 0 { line.label } else { "" };
+        let rows = rows.into_iter().chain([rest]).enumerate();
+        out.extend(rows.map(|(row, value)| Line { label: label(row), value, style: line.style }));
     }
     out
 }

@@ -83,8 +83,10 @@ const fn is_trouble(state: TenantState) -> bool {
 #[must_use]
 pub fn state_or_status(tenant: &Tenant, active: &str, theme: &Theme) -> (String, Style) {
     let status = tenant.status.as_ref().filter(|status| !status.raw().eq_ignore_ascii_case(active));
+    // Whoever was dropped has no schema, as it should be.
+    let dropped = tenant.deleted && tenant.state == TenantState::MissingSchema;
     match status {
-        Some(status) if !is_trouble(tenant.state) => (status.safe().into(), theme.muted),
+        Some(status) if dropped || !is_trouble(tenant.state) => (status.safe().into(), theme.muted),
         Some(_) | None => (state_word(tenant.state).to_owned(), state_style(tenant.state, theme)),
     }
 }

@@ -132,7 +132,7 @@ pub fn autovacuum(facts: &Facts) -> String {
         |workers| format!("{} of {most} workers run", grouped(workers)),
     );
     let (age, limit) = (short_count(facts.frozen_age), short_count(facts.freeze_max_age));
-    format!("{workers}; oldest row frozen {age} transactions ago, forced at {limit}")
+    format!("{workers}; oldest row {age} of {limit} transactions old")
 }
 
 /// Tenants and their sizes by plan, the largest first.

@@ -190,7 +190,7 @@ fn present(tier: Tier, state: &State) -> Vec<Shown> {
     }
     out.push(Shown {
         which: TenantColumn::Schema,
-        column: Column::wide(title(TenantColumn::Schema, state), 10, 1).droppable(1),
+        column: Column::wide(title(TenantColumn::Schema, state), 10, 1).droppable(1).showing_ends(),
         value: |tenant, _| tenant.schema.as_ref().map_or_else(|| cell("-"), |schema| cell(schema.safe())),
     });
     standing_columns(&mut out, tier, state);

@@ -4,6 +4,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::{columns, put, put_safe, restyle_row};
 use crate::text::{fit, width};
@@ -19,6 +20,8 @@ pub struct Column {
     pub title: String,
     /// Numbers stand at the right.
     pub right: bool,
+    /// Of texts that are too long the end is shown: they begin alike.
+    pub ends: bool,
     /// The fewest columns it can do with.
     pub min: u16,
     /// The most it makes use of.
@@ -33,19 +36,26 @@ impl Column {
     /// A column of a fixed width, at the left.
     #[must_use]
     pub fn fixed(title: impl Into<String>, width: u16) -> Self {
-        Self { title: title.into(), right: false, min: width, max: width, weight: 0, drop: 0 }
+        Self { title: title.into(), right: false, ends: false, min: width, max: width, weight: 0, drop: 0 }
     }
 
     /// A column that takes part in sharing what is left over.
     #[must_use]
     pub fn wide(title: impl Into<String>, min: u16, weight: u16) -> Self {
-        Self { title: title.into(), right: false, min, max: u16::MAX, weight, drop: 0 }
+        Self { title: title.into(), right: false, ends: false, min, max: u16::MAX, weight, drop: 0 }
     }
 
     /// Its text stands at the right.
     #[must_use]
     pub fn at_right(mut self) -> Self {
         self.right = true;
+        self
+    }
+
+    /// Of a text that is too long the end is shown.
+    #[must_use]
+    pub const fn showing_ends(mut self) -> Self {
+        self.ends = true;
         self
     }
 
@@ -196,13 +206,30 @@ pub fn row(
     put(buf, area, 2, y, second, mark_style);
     for place in placed {
         let (Some(cell), column) = (cells.get(place.index), &all[place.index]) else { continue };
-        let text = fit(&cell.text, usize::from(place.width));
+        let room = usize::from(place.width);
+        let text = if column.ends { fit_end(&cell.text, room) } else { fit(&cell.text, room) };
         let style = if mark.stale { theme.stale } else { cell.style };
         put_safe(buf, area, aligned(column, place, &text), y, place.width, &text, style, theme);
     }
     if mark.cursor {
         restyle_row(buf, area, y, theme.cursor);
     }
+}
+
+/// The end of a text that is too long, behind two dots.
+fn fit_end(text: &str, room: usize) -> String {
+    if width(text) <= room || room < 3 {
+        return fit(text, room);
+    }
+    let mut left = room - 2;
+    let end = text.grapheme_indices(true).rev().take_while(|(_, grapheme)| {
+        let wide = width(grapheme);
+        let fits = wide <= left;
+        left = left.saturating_sub(wide);
+        fits
+    });
+    let at = end.last().map_or(text.len(), |(at, _)| at);
+    format!("..{}", &text[at..])
 }
 
 fn aligned(column: &Column, place: &Placed, text: &str) -> u16 {
@@ -246,10 +273,24 @@ mod tests {
         assert_eq!(last.x + last.width, 80);
     }
 
+    #[test]
+    fn the_end_of_what_begins_alike_is_shown() {
+        assert_eq!(fit_end("tenant_basalt_games", 11), "..alt_games");
+        assert_eq!(fit_end("tenant_a", 11), "tenant_a");
+        assert_eq!(fit_end("tenant_日本", 6), "..日本");
+        assert_eq!(fit_end("tenant_日本", 5), "..本");
+        assert_eq!(fit_end("tenant", 2), "..");
+    }
+
     proptest! {
         #[test]
+        fn ends_fit(text in "[a-z日é]{0,12}", room in 0_usize..10) {
+            prop_assert!(width(&fit_end(&text, room)) <= room);
+        }
+
+        #[test]
         fn columns_never_overlap_nor_leave_the_room(room in 0_u16..300, mins in prop::collection::vec((0_u16..40, 0_u16..4, 0_u8..4), 0..9)) {
-            let all: Vec<Column> = mins.iter().map(|(min, weight, drop)| Column { title: "T".into(), right: false, min: *min, max: u16::MAX, weight: *weight, drop: *drop }).collect();
+            let all: Vec<Column> = mins.iter().map(|(min, weight, drop)| Column { title: "T".into(), right: false, ends: false, min: *min, max: u16::MAX, weight: *weight, drop: *drop }).collect();
             let mut end = 0;
             for place in place(&all, MARKS, room) {
                 prop_assert!(place.x >= end);
