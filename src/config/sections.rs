@@ -3,21 +3,19 @@
 
 mod cache;
 mod filters;
+mod migrations;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
+use migrations::{migrations, table_name};
 use secrecy::SecretString;
 
 use super::conninfo::{Conninfo, Params};
 use super::document::{Section, Text, parse_duration};
 use super::error::ConfigError;
-use super::{
-    Allow, CommandPassword, Database, Jobs, LayoutChoice, LedgerTable, Migrations, Pooler, TenantsOverride, Ui,
-};
+use super::{Database, Jobs, LayoutChoice, LedgerTable, Pooler, TenantsOverride, Ui};
 use crate::model::environment::Environment;
-use crate::model::ident::{Ident, QualifiedName, SchemaName};
-use crate::model::ledger::Tool;
+use crate::model::ident::{QualifiedName, SchemaName};
 
 /// The embedded layouts.
 const LAYOUTS: [&str; 7] = ["boundary", "brokkr", "cloacina", "apartment", "django-tenants", "triplex", "plain"];
@@ -27,7 +25,6 @@ pub(super) const THEMES: [&str; 3] = ["default", "mono", "high-contrast"];
 pub(super) const REFRESH: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3_600));
 const LOCK_TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(60));
 const PAUSE: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3_600));
-const COMMAND_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3_600));
 const STATEMENT_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3_600));
 
 /// `[ui]`.
@@ -220,105 +217,6 @@ fn tenants(section: &mut Section<'_>) -> Result<TenantsOverride, ConfigError> {
 fn qualified(text: &str) -> Result<QualifiedName, String> {
     let LedgerTable { schema, name } = table_name(text)?;
     Ok(QualifiedName { schema: schema.unwrap_or_else(SchemaName::public), name })
-}
-
-/// `schema.table` or `table`, each part in quotes where it has dots or quotes of its own.
-fn table_name(text: &str) -> Result<LedgerTable, String> {
-    let mut parts = Vec::new();
-    let mut part = String::new();
-    let mut chars = text.trim().chars().peekable();
-    let mut in_quotes = false;
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if in_quotes && chars.next_if_eq(&'"').is_some() => part.push('"'),
-            '"' => in_quotes = !in_quotes,
-            '.' if !in_quotes => parts.push(std::mem::take(&mut part)),
-            c => part.push(c),
-        }
-    }
-    parts.push(part);
-    let name = |part: &str| Ident::new(part).map_err(|error| error.to_string());
-    match &parts[..] {
-        _ if in_quotes => Err("a quote is not closed".to_owned()),
-        [table] => Ok(LedgerTable { schema: None, name: name(table)? }),
-        [schema, table] => {
-            let schema = SchemaName::existing(schema).map_err(|error| error.to_string())?;
-            Ok(LedgerTable { schema: Some(schema), name: name(table)? })
-        }
-        _ => Err("must be schema.table, such as \"public.tenants\"".to_owned()),
-    }
-}
-
-fn migrations(section: &mut Section<'_>) -> Result<Migrations, ConfigError> {
-    let tool = match section.text("tool")? {
-        None => None,
-        Some(text) if text.value == "auto" => None,
-        Some(text) => match Tool::from_word(&text.value) {
-            Some(tool) => Some(tool),
-            None => {
-                let words: Vec<&str> = Tool::ALL.iter().map(|tool| tool.word()).collect();
-                let what = format!("impossible value; allowed: auto, {}", words.join(", "));
-                return Err(section.wrong("tool", text.at, what));
-            }
-        },
-    };
-    let path = folder(section, "path")?;
-    let shared_path = folder(section, "shared_path")?;
-    let verify_path = folder(section, "verify_path")?;
-    let ledger_table = match section.text("ledger_table")? {
-        None => None,
-        Some(text) => Some(table_name(&text.value).map_err(|what| section.wrong("ledger_table", text.at, what))?),
-    };
-    let mut apps = None;
-    for text in section.list("apps")?.unwrap_or_default() {
-        if text.value.is_empty() || text.value.contains('.') {
-            return Err(section.wrong("apps", text.at, "must be labels of Django's apps, such as [\"shop\"]"));
-        }
-        apps.get_or_insert_with(Vec::new).push(text.value);
-    }
-    let command = command(section, "command")?;
-    let command_timeout = section.duration("command_timeout", COMMAND_TIMEOUT)?;
-    let places = [("env", CommandPassword::Environment), ("url", CommandPassword::Url)];
-    let command_password = section.word("command_password", &places)?;
-    let command_folder = command.as_ref().map(|_| section.resolve("."));
-    let mut allow = Vec::new();
-    for text in section.list("allow")?.unwrap_or_default() {
-        match text.value.rsplit_once(':') {
-            Some((version, rule)) if !version.is_empty() && !rule.is_empty() => {
-                allow.push(Allow { version: version.to_owned(), rule: rule.to_owned() });
-            }
-            _ => {
-                let what = "must be a file's version and a rule, such as \"20240101000000:extension\"";
-                return Err(section.wrong("allow", text.at, what));
-            }
-        }
-    }
-    section.finish()?;
-    Ok(Migrations {
-        tool,
-        path,
-        shared_path,
-        verify_path,
-        ledger_table,
-        apps,
-        command,
-        command_timeout,
-        command_password,
-        command_folder,
-        allow,
-    })
-}
-
-/// An absent folder is a mistake; an empty one means that there are no files.
-fn folder(section: &mut Section<'_>, key: &'static str) -> Result<Option<PathBuf>, ConfigError> {
-    match section.path(key)? {
-        None => Ok(None),
-        Some((path, _)) if path.is_dir() => Ok(Some(path)),
-        Some((path, at)) => {
-            let what = format!("there is no such folder: {} (paths are relative to this file)", path.display());
-            Err(section.wrong(key, at, what))
-        }
-    }
 }
 
 /// Where a password stands in plain text: the option and the place.

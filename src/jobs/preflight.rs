@@ -2,10 +2,10 @@
 //! is checked again by the step itself or refused by the server; here it is refused early and in words.
 
 mod provision;
+mod row;
 
-pub(super) use provision::{
-    Allowed, allowed, others, provision, row_values, taken_like_sql, taken_names, taken_sql, time_value,
-};
+pub(super) use provision::{provision, taken_like_sql, taken_names, taken_sql};
+pub(super) use row::{Allowed, allowed, others, row_values, time_value};
 
 use super::drive;
 use super::gate::{ask, refused};

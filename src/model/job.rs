@@ -1,17 +1,15 @@
 //! Jobs and their steps as the faces see them. The durable record is `jobs::record`.
 
+mod event;
 mod outcome;
 
 use std::fmt;
 
+pub use event::{JobEvent, LogLine, LogMark};
 pub use outcome::{FailedStatement, Outcome, StepFailure, TenantOutcome};
 
-use super::audit::{AuditFilter, AuditLine};
-use super::flush::FlushState;
-use super::life::{LifeKind, LifePlan, LifeStep};
-use super::others_code::CodeOfPlan;
-use super::secret::Credentials;
-use super::tenant::{DatabaseName, TenantKey};
+use super::life::{LifeKind, LifeStep};
+use super::tenant::DatabaseName;
 use crate::text::Untrusted;
 
 /// The number of a job, unique in its database.
@@ -301,111 +299,6 @@ pub struct JobView {
     pub cancel_requested: bool,
     /// Cancelling was asked for twice; running statements are cancelled.
     pub stop_now: bool,
-}
-
-/// How a log line is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the words say it")]
-pub enum LogMark {
-    Run,
-    Ok,
-    Fail,
-    Note,
-}
-
-impl LogMark {
-    /// The word of the log's second column.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Run => "run",
-            Self::Ok => "ok",
-            Self::Fail => "FAIL",
-            Self::Note => "",
-        }
-    }
-}
-
-/// One line of a job's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// The database.
-    pub database: DatabaseName,
-    /// The job.
-    pub job: JobId,
-    /// When.
-    pub at: jiff::Timestamp,
-    /// What kind of line.
-    pub mark: LogMark,
-    /// The tenant's slug, where it concerns one.
-    pub tenant: Option<Untrusted>,
-    /// The line.
-    pub text: Untrusted,
-}
-
-/// What a worker tells the faces. Lines of the log may be dropped (and are counted); changes of state never are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JobEvent {
-    /// A job's numbers or state changed.
-    Job(Box<JobView>),
-    /// Something happened.
-    Log(LogLine),
-    /// This many lines could not be delivered.
-    LogDropped(u64),
-    /// The results of a job were read back or changed.
-    Outcomes {
-        /// The database.
-        database: DatabaseName,
-        /// The job.
-        job: JobId,
-        /// One line per tenant, failed first.
-        outcomes: Vec<TenantOutcome>,
-    },
-    /// A tenant's role was made. This is the only time that its password is told.
-    Credentials {
-        /// The database.
-        database: DatabaseName,
-        /// The job.
-        job: JobId,
-        /// What the tenant's application logs in with.
-        credentials: Credentials,
-    },
-    /// What operators did, newest first: the answer to a question for it.
-    Audit {
-        /// The database.
-        database: DatabaseName,
-        /// What was asked for.
-        filter: AuditFilter,
-        /// The lines.
-        lines: Vec<AuditLine>,
-    },
-    /// An order could not be carried out: the message is for the operator.
-    Rejected {
-        /// The database.
-        database: DatabaseName,
-        /// What failed, why, what to do next.
-        message: Untrusted,
-        /// The `tenantui` schema is missing there: offer `init`.
-        needs_init: bool,
-    },
-    /// The removal of a tenant's cache keys goes on, or has ended.
-    Flush {
-        /// Whose.
-        tenant: TenantKey,
-        /// Its slug.
-        slug: Untrusted,
-        /// Where it stands.
-        state: FlushState,
-    },
-    /// `init` was carried out.
-    Initialised {
-        /// The database.
-        database: DatabaseName,
-    },
-    /// What was asked to be planned for a tenant.
-    LifePlanned(Box<LifePlan>),
-    /// What a plan's files may run unawares: the answer to a question for it.
-    Code(Box<CodeOfPlan>),
 }
 
 #[cfg(test)]

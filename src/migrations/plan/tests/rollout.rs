@@ -1,5 +1,7 @@
 //! Who goes first, and how long it takes.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::times::StepTime;
 
