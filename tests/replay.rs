@@ -5,6 +5,7 @@ mod apartment;
 mod boundary;
 mod brokkr;
 mod cloacina;
+mod coded;
 mod doubts;
 mod ecto;
 mod operations;

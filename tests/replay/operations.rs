@@ -34,11 +34,11 @@ const CLOACINA: System = System {
 };
 
 /// `public` and one tenant, `one`, both at the first of two versions.
-struct Place {
-    db: TestDatabase,
-    home: TempDir,
+pub(super) struct Place {
+    pub(super) db: TestDatabase,
+    pub(super) home: TempDir,
     /// The tenant that is made here, by a name that no other database of the server has: roles are of all.
-    slug: String,
+    pub(super) slug: String,
 }
 
 impl Place {
@@ -68,18 +68,18 @@ impl Place {
         place
     }
 
-    fn expect(&self, status: i32, arguments: &[&str]) -> Output {
+    pub(super) fn expect(&self, status: i32, arguments: &[&str]) -> Output {
         let output = tenantui(self.home.path()).args(arguments).output().expect("runs");
         let words = format!("{}\n{}", text(&output.stdout), text(&output.stderr));
         assert_eq!(output.status.code(), Some(status), "{arguments:?}\n{words}");
         output
     }
 
-    fn words(&self, status: i32, arguments: &[&str]) -> String {
+    pub(super) fn words(&self, status: i32, arguments: &[&str]) -> String {
         text(&self.expect(status, arguments).stderr)
     }
 
-    fn json(&self, status: i32, arguments: &[&str]) -> Value {
+    pub(super) fn json(&self, status: i32, arguments: &[&str]) -> Value {
         json(&self.expect(status, arguments))
     }
 
@@ -148,7 +148,7 @@ fn goes_round(system: &System) {
 }
 
 impl Place {
-    fn run_again(&self, slug: &str) -> String {
+    pub(super) fn run_again(&self, slug: &str) -> String {
         let output =
             tenantui(self.home.path()).args(["provision", slug, "--name", slug, "--yes"]).output().expect("runs");
         format!("{}{}", text(&output.stdout), text(&output.stderr))

@@ -78,7 +78,8 @@ pub(in crate::jobs) async fn row_values(
     if let Some(name) = &columns.name {
         put(name, Value::Text(tenant.display_name.raw().to_owned()));
     }
-    if let Some(schema) = &columns.schema_name {
+    // Where the slug is the schema's name, one column is both.
+    if let Some(schema) = columns.schema_name.as_ref().filter(|schema| schema.name != columns.slug.name) {
         put(schema, Value::Text(tenant.name.schema.raw().to_owned()));
     }
     if let Some(status) = &columns.status {

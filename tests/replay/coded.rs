@@ -1,0 +1,447 @@
+//! Every operation that a database of Apartment, django-tenants and Triplex can have, by the command and by that
+//! framework's own rules. Their migrations are code: the tool's own command carries them out, here a script that leaves
+//! what the tool leaves, in whichever schema it was aimed at.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::operations::Place;
+use super::{configured, layout_lines, says};
+use crate::cli::{tenantui, text};
+use crate::cli_fleet::tenant;
+use crate::support::{pg, quote, redis};
+
+/// What lists a framework's tenants.
+#[derive(Clone, Copy, PartialEq)]
+enum Listed {
+    /// Their schemas.
+    Scan,
+    /// A table with a display name, and no word for a status.
+    Names,
+    /// A table with a status, whose words the application's own layout file names.
+    Statuses,
+}
+
+struct System {
+    layout: &'static str,
+    /// What `doctor` says of it.
+    told: &'static str,
+    listed: Listed,
+    /// Run once, before the tenants' schemas.
+    registry: &'static str,
+    /// The row of the tenant that is there, and whatever else tells the version.
+    one: &'static str,
+    /// Ledger and first migration, for the search path.
+    first: &'static str,
+    /// Brings what is in the search path to the second version.
+    second: &'static str,
+    /// The newest version, and how many a new tenant has.
+    newest: (&'static str, u64),
+    folder: &'static str,
+    files: &'static [(&'static str, &'static str)],
+    /// More lines for [database.migrations].
+    more: &'static str,
+    tenants: &'static str,
+    /// The end of a new tenant's name.
+    ending: &'static str,
+    refused: &'static [&'static str],
+}
+
+const RAILS: &str = "create table if not exists schema_migrations (version varchar primary key);
+    create table if not exists ar_internal_metadata (key varchar primary key, value varchar, created_at timestamp(6), updated_at timestamp(6));
+    insert into ar_internal_metadata values ('environment', 'production', now(), now()) on conflict do nothing;
+    create table if not exists users (id bigserial primary key);
+    insert into schema_migrations values ('20260101000000') on conflict do nothing;";
+const RAILS_SECOND: &str = "create table if not exists notes (id bigserial primary key, body text);
+    insert into schema_migrations values ('20260201000000') on conflict do nothing;";
+const RAILS_FILES: &[(&str, &str)] = &[
+    ("20260101000000_first.rb", "class First < ActiveRecord::Migration[8.0]; end\n"),
+    ("20260201000000_notes.rb", "class Notes < ActiveRecord::Migration[8.0]; end\n"),
+];
+
+/// Any name is a tenant's: it is v3 because of `1234`. No table is configured, so nothing but the schemas lists them.
+const APARTMENT_3: System = System {
+    layout: "apartment",
+    told: "apartment: Apartment v3",
+    listed: Listed::Scan,
+    registry: "",
+    one: "create schema \"1234\"; set search_path = \"1234\"; {first} {second}",
+    first: RAILS,
+    second: RAILS_SECOND,
+    newest: ("20260201000000", 2),
+    folder: "db/migrate",
+    files: RAILS_FILES,
+    more: "",
+    tenants: "",
+    // A dot, capitals and what a cache's pattern takes for a wildcard.
+    ending: ".My-Shop*",
+    refused: &["", "public", "pg_mine"],
+};
+
+const APARTMENT_4: System = System {
+    layout: "apartment",
+    told: "apartment: Apartment v4",
+    listed: Listed::Statuses,
+    registry: "create table public.companies (id bigserial primary key, subdomain varchar not null unique, name varchar, \
+        status varchar not null default 'active', created_at timestamp(6) not null, updated_at timestamp(6) not null, discarded_at timestamp(6));",
+    one: "insert into public.companies (subdomain, name, created_at, updated_at) values ('one', 'One', now(), now()); \
+        alter default privileges in schema one grant select on tables to pg_monitor",
+    first: RAILS,
+    second: RAILS_SECOND,
+    newest: ("20260201000000", 2),
+    folder: "db/migrate",
+    files: RAILS_FILES,
+    more: "",
+    tenants: "[database.tenants]\ntable = \"public.companies\"\n",
+    ending: "-Shop",
+    refused: &["", "1234", "has.dot", "acme corp", "pg_mine", "tab\there"],
+};
+
+const DJANGO: System = System {
+    layout: "django-tenants",
+    told: "public.customers_client has the columns id, schema_name, name",
+    listed: Listed::Names,
+    registry: "create table public.customers_client (id bigserial primary key, schema_name varchar(63) not null unique, name varchar(100) not null); \
+        create table public.customers_domain (id bigserial primary key, domain varchar(253) not null unique, is_primary bool not null, \
+        tenant_id bigint not null references public.customers_client(id) deferrable initially deferred);",
+    one: "insert into public.customers_client (schema_name, name) values ('public', 'Public'), ('one', 'One')",
+    first: "create table if not exists django_migrations (id bigint generated by default as identity primary key, app varchar(255) not null, \
+        name varchar(255) not null, applied timestamptz not null);
+        create table if not exists shop_item (id bigserial primary key);
+        insert into django_migrations (app, name, applied) select 'shop', '0001_initial', now() where not exists (select from django_migrations where name = '0001_initial');",
+    second: "create table if not exists notes (id bigserial primary key, body text);
+        insert into django_migrations (app, name, applied) select 'shop', '0002_notes', now() where not exists (select from django_migrations where name = '0002_notes');",
+    newest: ("0002_notes", 2),
+    folder: "project",
+    files: &[
+        ("shop/migrations/0001_initial.py", "class Migration(migrations.Migration):\n    dependencies = []\n"),
+        (
+            "shop/migrations/0002_notes.py",
+            "class Migration(migrations.Migration):\n    dependencies = [(\"shop\", \"0001_initial\")]\n",
+        ),
+    ],
+    more: "apps = [\"shop\"]\n",
+    tenants: "",
+    ending: "_shop",
+    refused: &["", "public", "pg_mine", "information_schema"],
+};
+
+const TRIPLEX: System = System {
+    layout: "triplex",
+    told: "triplex: Triplex; tenants are listed as the schemas with schema_migrations",
+    listed: Listed::Scan,
+    registry: "",
+    one: "",
+    first: "create table if not exists schema_migrations (version bigint primary key, inserted_at timestamp(0));
+        create table if not exists posts (id bigserial primary key);
+        insert into schema_migrations values (20260101000000, now()) on conflict do nothing;",
+    second: "create table if not exists notes (id bigserial primary key, body text);
+        insert into schema_migrations values (20260201000000, now()) on conflict do nothing;",
+    newest: ("20260201000000", 2),
+    folder: "priv/repo/tenant_migrations",
+    files: &[
+        ("20260101000000_first.exs", "defmodule First do\nend\n"),
+        ("20260201000000_notes.exs", "defmodule Notes do\nend\n"),
+    ],
+    more: "",
+    tenants: "",
+    ending: "_shop",
+    refused: &["", "public", "pg_mine"],
+};
+
+/// A tenant that is there and behind, a shared schema, and a cache.
+struct Stage {
+    place: Place,
+    keys: redis::Connection,
+    lines: [String; 2],
+}
+
+impl Stage {
+    fn new(system: &System) -> Self {
+        let db = pg().database(&format!("{}_ops", system.layout.replace('-', "_")));
+        let one = system.one.replace("{first}", system.first).replace("{second}", system.second);
+        db.sql(&format!(
+            "{} {} create schema one; set search_path = one; {} {one}",
+            system.registry, system.first, system.first
+        ));
+        let url = redis().database();
+        let keys = redis::Client::open(url.as_str()).and_then(|client| client.get_connection()).expect("Redis");
+        let layout = if system.listed == Listed::Statuses { "layout = \"own.toml\"\n" } else { "" };
+        let cache = format!("{}[database.cache]\nurl = \"{url}\"\nkeys = [\"{{schema}}:*\"]\n", system.tenants);
+        let migrations = format!("[database.migrations]\npath = \"{}\"\n{}", system.folder, system.more);
+        let home = configured(&db, &format!("{layout}{cache}{migrations}"));
+        let folder = home.path().join(".config/tenantui");
+        for (name, text) in system.files {
+            let path = folder.join(system.folder).join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        }
+        fs::write(folder.join("tool.sql"), format!("begin; {} {} commit;", system.first, system.second))
+            .expect("a script");
+        if system.listed == Listed::Statuses {
+            let printed = tenantui(home.path()).args(["config", "layout", system.layout]).output().expect("runs");
+            let words = "[statuses]\nactive = \"active\"\nsuspended = \"frozen\"\n\n[ledger]";
+            fs::write(folder.join("own.toml"), text(&printed.stdout).replacen("[ledger]", words, 1)).expect("a layout");
+        }
+        let slug = format!("{}{}", db.name, system.ending);
+        let place = Place { db, home, slug };
+        place.expect(0, &["init", "--yes"]);
+        Self { place, keys, lines: [layout.to_owned(), cache + &migrations] }
+    }
+
+    /// Names the command that carries the migrations out.
+    fn command(&self) {
+        let config = self.place.home.path().join(".config/tenantui/config.toml");
+        let psql = pg().bin("psql");
+        let [layout, lines] = &self.lines;
+        let text = format!(
+            "[[database]]\nname = \"one\"\nurl = \"{}\"\n{layout}{lines}command = [{:?}, \"-qX\", \"-v\", \"ON_ERROR_STOP=1\", \"-v\", \"schema={{schema}}\", \"-f\", \"tool.sql\"]\n",
+            self.place.db.url(),
+            psql.display().to_string()
+        );
+        fs::write(config, text).expect("a configuration");
+    }
+
+    /// Schemas with the table of the second migration.
+    fn stands(&self) -> String {
+        self.place
+            .db
+            .value("select coalesce(string_agg(schemaname, ',' order by schemaname), '') from pg_tables where tablename = 'notes' and schemaname <> '1234'")
+    }
+
+    fn fill(&mut self, keys: &[String]) {
+        let mut pipe = redis::pipe();
+        for key in keys {
+            pipe.cmd("SET").arg(key).arg("x").ignore();
+        }
+        pipe.exec(&mut self.keys).expect("filled");
+    }
+
+    fn left(&mut self) -> Vec<String> {
+        let mut left: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut self.keys).expect("keys");
+        left.sort_unstable();
+        left
+    }
+}
+
+fn goes_round(system: &System) {
+    let mut stage = Stage::new(system);
+    recognised(system, &stage.place);
+    made(system, &stage);
+    migrated(system, &stage);
+    lived(system, &stage.place);
+    cached(&mut stage);
+    buried(system, &mut stage);
+    if system.listed != Listed::Scan {
+        repaired(system, &stage.place);
+    }
+}
+
+fn recognised(system: &System, place: &Place) {
+    let document = place.json(0, &["tenants", "--json"]);
+    assert_eq!(document["databases"][0]["layout"], system.layout);
+    assert_eq!(tenant(&document, "slug", "one")["state"], "behind", "{document:#}");
+    let lines = layout_lines(&place.json(0, &["doctor", "--json"]));
+    assert!(lines.iter().any(|(_, found)| found.contains(system.told)), "{} in {lines:#?}", system.told);
+}
+
+/// A new tenant, with a role of its own where that is asked for.
+fn made(system: &System, stage: &Stage) {
+    let (place, slug) = (&stage.place, stage.place.slug.as_str());
+    // Without the tool's command nothing is made: tenantui does not write a ledger that goes with code.
+    let words = place.words(5, &["provision", slug, "--name", "Mine", "--yes"]);
+    assert!(words.contains("command"), "{words}");
+    assert!(place.words(2, &["migrate", "--all", "--yes"]).contains("Set command in"));
+    assert_eq!(place.db.value("select count(*) from tenantui.job"), "0");
+    stage.command();
+    for name in system.refused {
+        let words = place.words(2, &["provision", name, "--name", "x", "--yes"]);
+        assert!(!words.is_empty(), "{name}");
+    }
+    let made = place.json(0, &["provision", slug, "--name", "Mine", "--role", "--yes", "--json"]);
+    assert_eq!(tenant(&made, "tenant", slug)["result"], "done", "{made}");
+    assert_eq!(made["credentials"][0]["role"], slug, "{made}");
+    assert_eq!(stage.stands(), slug);
+    let may = format!(
+        "select has_schema_privilege({0}, {0}, 'usage') and has_table_privilege({0}, {1}, 'insert') \
+         and not has_schema_privilege({0}, {0}, 'create') and not has_schema_privilege({0}, 'one', 'usage')",
+        format_args!("'{slug}'"),
+        format_args!("'{}.notes'", quote(slug))
+    );
+    assert_eq!(place.db.value(&may), "t", "its own schema and no other");
+    let one = place.json(0, &["tenant", slug, "--json"]);
+    assert_eq!((&one["version"], &one["applied"]), (&Value::from(system.newest.0), &system.newest.1.into()), "{one:#}");
+    let again = place.run_again(slug);
+    assert!(again.contains("already"), "{again}");
+}
+
+/// One migration reaches the tenant that lacks it, nothing else, and a second run has nothing to do.
+fn migrated(system: &System, stage: &Stage) {
+    let (place, slug) = (&stage.place, stage.place.slug.as_str());
+    place.expect(0, &["migrate", "--all", "--yes"]);
+    let mut both = [slug, "one"];
+    both.sort_unstable();
+    let stands = stage.stands();
+    let mut found: Vec<&str> = stands.split(',').collect();
+    found.sort_unstable();
+    assert_eq!(found, both, "and nothing in public");
+    assert!(place.words(0, &["migrate", "--all", "--yes"]).contains("nothing is pending"));
+    assert_eq!(tenant(&place.json(0, &["tenants", "--json"]), "slug", "one")["version"], system.newest.0);
+    place.db.sql(&format!("insert into {}.notes (body) values ('mine')", quote(slug)));
+    assert_eq!(place.db.value("select count(*) from one.notes"), "0");
+    // What the tool's code did only the tool can undo.
+    let words = place.words(2, &["rollback", "one", "--steps", "1", "--yes"]);
+    assert!(words.contains("is driven by its own command"), "{words}");
+}
+
+/// Name and status, where anything lists them.
+fn lived(system: &System, place: &Place) {
+    let slug = place.slug.as_str();
+    let refused = |command: &[&str], why: &str| {
+        let words = place.words(5, command);
+        assert!(words.contains(why), "{command:?}: {words}");
+    };
+    let rename = ["rename", slug, "--name", "Other", "--yes"];
+    let (suspend, activate) = (["suspend", slug, "--yes"], ["activate", slug, "--yes"]);
+    let archive = ["archive", slug, "--yes"];
+    match system.listed {
+        Listed::Scan => {
+            for command in [&rename[..], &suspend, &activate, &archive] {
+                refused(command, "no table lists the tenants");
+            }
+        }
+        Listed::Names => {
+            place.expect(0, &rename);
+            for command in [suspend, activate, archive] {
+                refused(&command, "has no status for it");
+            }
+        }
+        Listed::Statuses => {
+            place.expect(0, &rename);
+            place.expect(0, &suspend);
+            let status = format!(
+                "select status || ' ' || (discarded_at is not null) from public.companies where subdomain = '{slug}'"
+            );
+            assert_eq!(place.db.value(&status), "frozen false");
+            assert!(place.words(0, &suspend).contains("already"));
+            place.expect(0, &activate);
+            place.expect(0, &archive);
+            // The layout has a column for it and no word.
+            assert_eq!(place.db.value(&status), "active true");
+            refused(&archive, "already");
+            place.expect(0, &activate);
+            assert_eq!(place.db.value(&status), "active false");
+            refused(&["drop", slug, "--confirm", slug, "--yes"], "suspend");
+            place.expect(0, &suspend);
+        }
+    }
+    if system.listed != Listed::Scan {
+        let document = place.json(0, &["tenants", "--json"]);
+        assert_eq!(tenant(&document, "slug", slug)["name"], "Other");
+    }
+}
+
+fn cached(stage: &mut Stage) {
+    let slug = stage.place.slug.clone();
+    // Where the name holds a wildcard, it is one letter of the name and no more.
+    let near = format!("{}x:a", slug.trim_end_matches('*'));
+    stage.fill(&[format!("{slug}:a"), format!("{slug}:views:b"), near.clone(), "one:a".to_owned()]);
+    let counted = stage.place.json(0, &["cache", &slug, "--json"]);
+    assert_eq!(counted["keys"], 2, "{counted}");
+    stage.place.expect(5, &["cache", &slug, "--flush"]);
+    stage.place.expect(0, &["cache", &slug, "--flush", "--confirm", &slug]);
+    let mut left = vec![near, "one:a".to_owned()];
+    left.sort_unstable();
+    assert_eq!(stage.left(), left);
+    stage.fill(&[format!("{slug}:again")]);
+}
+
+/// To the trash and back, to the trash and away: schema, role, cache keys, row.
+fn buried(system: &System, stage: &mut Stage) {
+    let slug = stage.place.slug.clone();
+    let (place, slug) = (&stage.place, slug.as_str());
+    place.expect(5, &["drop", slug, "--yes"]);
+    place.expect(0, &["drop", slug, "--confirm", slug, "--yes"]);
+    assert!(!text(&place.expect(0, &["drop", slug, "--confirm", slug, "--yes"]).stderr).is_empty());
+    place.expect(0, &["undrop", slug, "--yes"]);
+    assert_eq!(place.db.value(&format!("select body from {}.notes", quote(slug))), "mine");
+    place.expect(0, &["drop", slug, "--confirm", slug, "--yes"]);
+    if system.listed != Listed::Scan {
+        let words = place.words(5, &["provision", slug, "--name", "Mine", "--yes"]);
+        assert!(words.contains("undrop") && words.contains("purge"), "{words}");
+    }
+    place.expect(0, &["purge", slug, "--confirm", slug, "--yes"]);
+    let left = format!(
+        "select (select count(*) from pg_namespace where nspname like 'zz%' or nspname = '{slug}') || ' ' \
+         || (select count(*) from pg_roles where rolname = '{slug}')"
+    );
+    assert_eq!(place.db.value(&left), "0 0");
+    let rows = match system.layout {
+        "apartment" if system.listed != Listed::Scan => "select string_agg(subdomain, ',') from public.companies",
+        "django-tenants" => "select string_agg(schema_name, ',' order by id) from public.customers_client",
+        _ => "select 'one'",
+    };
+    assert!(!place.db.value(rows).contains(slug));
+    let near = format!("{}x:a", slug.trim_end_matches('*'));
+    let mut wanted = vec![near, "one:a".to_owned()];
+    wanted.sort_unstable();
+    assert_eq!(stage.left(), wanted);
+    // Its name is free again.
+    let place = &stage.place;
+    place.expect(0, &["provision", slug, "--name", "Again", "--yes"]);
+    assert_eq!(place.db.value(&format!("select count(*) from {}.notes", quote(slug))), "0");
+}
+
+/// Orphans both ways.
+fn repaired(system: &System, place: &Place) {
+    let (table, key) = match system.layout {
+        "apartment" => ("public.companies", "subdomain"),
+        _ => ("public.customers_client", "schema_name"),
+    };
+    let offers = |wanted: &[&str]| {
+        let document = place.json(0, &["repair", "--json"]);
+        let word = |offer: &Value, field: &str| offer[field].as_str().unwrap_or("-").to_owned();
+        let list = document["repairs"].as_array().expect("a list").iter();
+        let list = list.filter(|offer| offer["state"] != "orphan_role");
+        let found: Vec<String> = list.map(|offer| word(offer, "tenant") + " " + &word(offer, "by")).collect();
+        assert_eq!(found, wanted);
+    };
+    offers(&[]);
+    place.db.sql(&format!("delete from {table} where {key} = 'one'"));
+    offers(&["one adopt", "one drop"]);
+    let words = place.words(5, &["provision", "one", "--name", "One", "--yes"]);
+    assert!(words.contains("repair one") && words.contains("drop one"), "{words}");
+    place.expect(0, &["repair", "one", "--by", "adopt", "--yes"]);
+    assert_eq!(place.db.value(&format!("select count(*) from {table} where {key} = 'one'")), "1");
+    offers(&[]);
+    place.db.sql("drop schema one cascade");
+    offers(&["one forget", "one make"]);
+    place.expect(0, &["repair", "one", "--by", "make", "--yes"]);
+    place.expect(0, &["migrate", "one", "--yes"]);
+    assert_eq!(tenant(&place.json(0, &["tenants", "--json"]), "slug", "one")["version"], system.newest.0);
+    place.db.sql("drop schema one cascade");
+    place.expect(0, &["repair", "one", "--by", "forget", "--yes"]);
+    offers(&[]);
+    says(&layout_lines(&place.json(0, &["doctor", "--json"])), "ok", system.layout);
+}
+
+#[test]
+fn a_tenant_of_apartment_3_goes_its_whole_way() {
+    goes_round(&APARTMENT_3);
+}
+
+#[test]
+fn a_tenant_of_apartment_4_goes_its_whole_way_with_its_row() {
+    goes_round(&APARTMENT_4);
+}
+
+#[test]
+fn a_tenant_of_django_tenants_goes_its_whole_way_with_its_row() {
+    goes_round(&DJANGO);
+}
+
+#[test]
+fn a_tenant_of_triplex_goes_its_whole_way() {
+    goes_round(&TRIPLEX);
+}
