@@ -13,6 +13,7 @@ pub use self::plan::{How, ImportColumn, ImportOptions, ImportPlan, ImportTable, 
 use super::bound::Home;
 use super::gate;
 use super::lane::Lane;
+use super::life::CAPACITY;
 use super::orders::OrderError;
 use super::params::Params;
 use super::report::{Report, seconds};
@@ -21,6 +22,7 @@ use super::transacted::{self, Came, End, Transaction};
 use crate::model::ident::SchemaName;
 use crate::model::job::{JobId, LogMark, Outcome, Waits};
 use crate::postgres::session::{Patience, Reader, Target, WriterSession};
+use crate::text::grouped;
 
 /// Where the data comes from.
 pub(super) const SOURCE: &str = "public";
@@ -53,6 +55,7 @@ pub async fn read(
         let outside = rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect();
         transaction::depends(outside).map_err(|why| refused(&[why]))?;
     }
+    room(&reader, &facts, &plan).await?;
     let mut counts = Vec::with_capacity(plan.tables.len());
     for table in &plan.tables {
         let rows = reader.rows(&transaction::count_sql(schema, plan.how, &table.name)).await?;
@@ -62,6 +65,25 @@ pub async fn read(
     }
     let full: Vec<String> = counts.iter().filter_map(transaction::has_rows).collect();
     if full.is_empty() { Ok((plan, counts)) } else { Err(refused(&full)) }
+}
+
+/// One transaction holds all its locks to its end. Where they are most of what the server has room for, everybody else
+/// would run out of them (53200), so it is not begun.
+async fn room(reader: &Reader, facts: &Facts, plan: &ImportPlan) -> Result<(), OrderError> {
+    let all = transaction::all_oids(facts, plan);
+    let number = async |sql: &str| -> Result<u64, OrderError> {
+        let rows = reader.rows(sql).await?;
+        Ok(rows.first().map(|row| row.parse(0)).transpose()?.flatten().unwrap_or_default())
+    };
+    let (locks, capacity) = (number(&facts::locks_sql(&all)).await?, number(CAPACITY).await?);
+    if locks <= capacity / 2 {
+        return Ok(());
+    }
+    let (locks, capacity) = (grouped(locks), grouped(capacity));
+    Err(refused(&[format!(
+        "it would hold about {locks} locks at once, more than half of the server's {capacity}, and others would run out of \
+         them: raise max_locks_per_transaction, or name tables with --table, some at a time"
+    )]))
 }
 
 fn refused(wrong: &[String]) -> OrderError {

@@ -7,7 +7,7 @@ use tenantui::demo::servers::{PostgresOptions, RedisOptions};
 use super::Place;
 use crate::cli::text;
 use crate::faults::count;
-use crate::support::victim::{Aim, Victim};
+use crate::support::victim::{Aim, End, Victim};
 use crate::support::{PgHandle, own_pg, own_redis, redis, setting, tcp, wait_until};
 
 /// A server whose lock table has room for 64 * 40 locks.
@@ -37,6 +37,22 @@ fn most_locks(place: &Place) -> u64 {
         .value("select max((after->>'locks')::int) from tenantui.audit where action = 'purge' and outcome = 'part'")
         .parse()
         .expect("a number")
+}
+
+/// Runs a command while others take as many locks as one transaction may on average, again and again: how it ended, and
+/// how often they got them beside it.
+fn beside(place: &Place, arguments: &[&str]) -> (End, usize, usize) {
+    let config = place.config().display().to_string();
+    let mut victim = Victim::start(place.home(), &[&["--config", &config], arguments].concat(), &[], &Aim::default());
+    let locks: Vec<String> = (0..64).map(|n| format!("lock table app_{n} in access exclusive mode")).collect();
+    let other = format!("begin; {}; rollback", locks.join("; "));
+    let (mut rounds, mut beside) = (0, 0);
+    while victim.is_running() {
+        place.db.try_sql(&other).expect("another session gets its locks");
+        rounds += 1;
+        beside += usize::from(victim.is_running());
+    }
+    (victim.wait(Duration::from_secs(300)), rounds, beside)
 }
 
 /// `scripts/faults` does it with five thousand tables; what matters is that they are more than the lock table holds.
@@ -79,27 +95,27 @@ fn thousands_of_tables_go_while_everybody_else_gets_their_locks() {
              create table tenant_globex.spoke_{number} (hub int references tenant_globex.hub, c tenant_globex.colour)"
         ));
     }
-    let trash = place.drop("globex", "tenant_globex");
-    assert_eq!(place.db.value("select count(*) from tenantui.audit where action = 'drop' and outcome = 'done'"), "1");
-    // Meanwhile others take as many locks as one transaction may on average, again and again.
-    let victim = Victim::start(
-        place.home(),
-        &["--config", &place.config().display().to_string(), "purge", "globex", "--confirm", "tenant_globex", "--yes"],
-        &[],
-        &Aim::default(),
-    );
-    let mut victim = victim;
     let many: Vec<String> = (0..64).map(|n| format!("create table app_{n} (id int)")).collect();
     place.db.sql(&many.join("; "));
-    let locks: Vec<String> = (0..64).map(|n| format!("lock table app_{n} in access exclusive mode")).collect();
-    let other = format!("begin; {}; rollback", locks.join("; "));
-    let (mut rounds, mut beside) = (0, 0);
-    while victim.is_running() {
-        place.db.try_sql(&other).expect("another session gets its locks");
-        rounds += 1;
-        beside += usize::from(victim.is_running());
+    // Reading it, measuring it, planning what becomes of it: all of it leaves everybody their locks.
+    tables(&place, "public", 300);
+    for (status, arguments, words) in [
+        (0, &["tenant", "globex", "--json"][..], "big_1200"),
+        (0, &["tenants", "--exact", "--json"], "tenant_globex"),
+        (0, &["doctor", "--json"], "layout"),
+        (0, &["drop", "globex", "--dry-run", "--json"], "zz_dropped"),
+        (0, &["repair", "--json"], "repairs"),
+        // One transaction that would hold them all at once is not begun.
+        (5, &["import", "globex", "--yes"], "more than half of the server's 2,560"),
+    ] {
+        let (end, rounds, _) = beside(&place, arguments);
+        assert_eq!(end.code, Some(status), "{arguments:?}: {}", end.err);
+        assert!(end.out.contains(words) || end.err.contains(words), "{arguments:?}: {} {}", end.out, end.err);
+        assert!(rounds > 0 && !end.err.contains("53200"), "{arguments:?}: {}", end.err);
     }
-    let end = victim.wait(Duration::from_secs(300));
+    let trash = place.drop("globex", "tenant_globex");
+    assert_eq!(place.db.value("select count(*) from tenantui.audit where action = 'drop' and outcome = 'done'"), "1");
+    let (end, rounds, beside) = beside(&place, &["purge", "globex", "--confirm", "tenant_globex", "--yes"]);
     assert_eq!(end.code, Some(0), "{}", end.err);
     assert!(rounds > 5 && beside > 3, "only {rounds} rounds beside it");
     assert_eq!(place.schemas(), "tenant_acme,tenant_hooli");

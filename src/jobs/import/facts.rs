@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::SOURCE;
 use crate::model::ident::{SchemaName, literal};
+use crate::postgres::bind::oid_array;
 use crate::postgres::session::{QueryError, TextRow};
 use crate::text::Untrusted;
 
@@ -94,6 +95,16 @@ impl Facts {
     pub(super) fn table(&self, source: bool, name: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.source == source && table.name == name)
     }
+}
+
+/// The one SELECT of how many locks a transaction holds that writes these tables: of each, its indexes, its long values.
+#[must_use]
+pub(super) fn locks_sql(oids: &[u32]) -> String {
+    format!(
+        "SELECT pg_catalog.sum(1 + (SELECT pg_catalog.count(*) FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid) \
+         + CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE 2 END) FROM pg_catalog.pg_class AS c WHERE c.oid = ANY({}::oid[])",
+        literal(&oid_array(oids))
+    )
 }
 
 /// The one SELECT of what depends on tables and is not of them.

@@ -308,6 +308,12 @@ pub(super) fn oids(facts: &Facts, plan: &ImportPlan) -> Vec<u32> {
     plan.tables.iter().filter_map(|table| facts.table(true, &table.name)).map(|table| table.oid).collect()
 }
 
+/// Of all tables of the plan, the tenant's too.
+pub(super) fn all_oids(facts: &Facts, plan: &ImportPlan) -> Vec<u32> {
+    let both = |name: &str| [true, false].map(|source| facts.table(source, name).map(|table| table.oid));
+    plan.tables.iter().flat_map(|table| both(&table.name)).flatten().collect()
+}
+
 fn insert_sql(schema: &str, table: &ImportTable) -> String {
     let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
     let values: Vec<String> = table

@@ -22,4 +22,5 @@ mod turn;
 mod tx;
 mod writes;
 
+pub(super) use objects::CAPACITY;
 pub(super) use run::{Place, run};

@@ -19,7 +19,7 @@ const ROOTS: &str = include_str!("../../../assets/sql/purge_roots.sql");
 const PARTS: &str = include_str!("../../../assets/sql/purge_parts.sql");
 
 /// The slots of the server's lock table, by its settings.
-const CAPACITY: &str = "SELECT pg_catalog.current_setting('max_locks_per_transaction')::int8 * \
+pub(in crate::jobs) const CAPACITY: &str = "SELECT pg_catalog.current_setting('max_locks_per_transaction')::int8 * \
                         (pg_catalog.current_setting('max_connections')::int8 + \
                         pg_catalog.current_setting('max_prepared_transactions')::int8)";
 /// Slots that this session holds now.
