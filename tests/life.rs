@@ -3,6 +3,7 @@
 
 mod access;
 mod guards;
+mod left;
 mod purge;
 mod repair;
 mod roles;
@@ -267,7 +268,10 @@ fn a_drop_is_confirmed_by_name_and_comes_back_as_it_was() {
     let globex =
         tenants["tenants"].as_array().expect("tenants").iter().find(|t| t["slug"] == "globex").expect("globex");
     assert!(globex["problems"][0].as_str().is_some_and(|why| why.contains("undrop brings it back")), "{globex}");
-    assert_eq!(place.json(0, &["repair", "--json"])["repairs"].as_array().map(Vec::len), Some(0));
+    let repairs = place.json(0, &["repair", "--json"])["repairs"].clone();
+    // Roles are of the whole server, which other tests use too.
+    let mut repairs = repairs.as_array().expect("a list").iter().filter(|offer| offer["state"] != "orphan_role");
+    assert!(repairs.next().is_none());
     assert!(place.words(5, &["activate", "globex", "--yes"]).contains("undrop"));
     // Dropped twice is no error.
     assert!(

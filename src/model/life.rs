@@ -102,11 +102,13 @@ pub enum Repair {
     Make,
     /// Takes away a lock that a migration tool left behind.
     Unlock,
+    /// Removes the login role of a tenant that is gone.
+    Role,
 }
 
 impl Repair {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Adopt, Self::Forget, Self::Make, Self::Unlock];
+    pub const ALL: [Self; 5] = [Self::Adopt, Self::Forget, Self::Make, Self::Unlock, Self::Role];
 
     /// The word of the command.
     #[must_use]
@@ -116,6 +118,7 @@ impl Repair {
             Self::Forget => "forget",
             Self::Make => "make",
             Self::Unlock => "unlock",
+            Self::Role => "role",
         }
     }
 
@@ -127,6 +130,7 @@ impl Repair {
             Self::Forget => "removes the registry row; there is no schema",
             Self::Make => "creates the missing schema, empty; migrate fills it",
             Self::Unlock => "takes away the lock that a migration tool left behind",
+            Self::Role => "removes the login role of a tenant that is gone",
         }
     }
 
@@ -265,6 +269,21 @@ impl Trashed {
     }
 }
 
+/// A login role of a tenant that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftRole {
+    /// Its database.
+    pub database: DatabaseName,
+    /// Its name.
+    pub name: Untrusted,
+    /// The schema of the tenant that it was of.
+    pub schema: Untrusted,
+    /// What says that it was.
+    pub why: Untrusted,
+    /// Why it is not removed; `None`: it can be.
+    pub kept: Option<Untrusted>,
+}
+
 /// The role of one tenant alone, as far as it can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantRole {
@@ -272,6 +291,12 @@ pub struct TenantRole {
     pub name: Untrusted,
     /// Why it is not removed with the tenant; `None`: it is.
     pub kept: Option<Untrusted>,
+}
+
+impl From<&LeftRole> for TenantRole {
+    fn from(left: &LeftRole) -> Self {
+        Self { name: left.name.clone(), kept: left.kept.clone() }
+    }
 }
 
 /// What is known of the tenant's cache keys.

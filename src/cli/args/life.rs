@@ -72,7 +72,7 @@ pub struct Remove {
 /// `repair`.
 #[derive(Debug, Clone, Args)]
 pub struct Mend {
-    /// The tenant's slug, or its schema; without it all that can be repaired is listed
+    /// The tenant's slug, its schema, or a role left behind; without it all that can be repaired is listed
     pub slug: Option<String>,
     /// How, where there are several ways
     #[arg(long = "by", value_enum, value_name = "WAY", requires = "slug")]
@@ -96,6 +96,8 @@ pub enum Way {
     Make,
     /// Take away a lock that a migration tool left behind
     Unlock,
+    /// Remove the login role of a tenant that is gone
+    Role,
 }
 
 impl From<Way> for Repair {
@@ -105,6 +107,7 @@ impl From<Way> for Repair {
             Way::Forget => Self::Forget,
             Way::Make => Self::Make,
             Way::Unlock => Self::Unlock,
+            Way::Role => Self::Role,
         }
     }
 }

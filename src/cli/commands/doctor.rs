@@ -178,7 +178,10 @@ async fn examine(session: &Session, database: &Arc<config::Database>) -> Examina
     let options = ReadOptions { cache: true, ..ReadOptions::default() };
     match crate::fleet::read_once(&target, &options).await {
         Err(error) => found.fail("layout", &error.into()),
-        Ok(reading) => fleet(database, &reading, &mut found),
+        Ok(reading) => {
+            fleet(database, &reading, &mut found);
+            layout_checks::roles(&target, &reading, &mut found).await;
+        }
     }
     found
 }

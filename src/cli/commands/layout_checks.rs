@@ -5,6 +5,7 @@ use super::doctor::{Examination, Verdict};
 use crate::fleet::Reading;
 use crate::layout::{Layout, Registry};
 use crate::model::ident::Ident;
+use crate::postgres::session::Target;
 
 /// What the shared schema is instead of a tenant.
 pub(super) const NO_TENANT: &str =
@@ -27,6 +28,24 @@ pub(super) fn examine(reading: &Reading, found: &mut Examination) {
     }
     for missed in &layout.about.missed {
         found.add("layout", Verdict::Off, format!("not {}: {}", missed.layout, missed.what.raw()), None);
+    }
+}
+
+/// Login roles of tenants that are gone.
+pub(super) async fn roles(target: &Target, reading: &Reading, found: &mut Examination) {
+    if reading.context.layout.role.is_none() {
+        return;
+    }
+    match super::repair::left_roles(target, reading).await {
+        Err(failure) => found.fail("roles", &failure),
+        Ok(left) if left.is_empty() => found.add("roles", Verdict::Ok, "no tenant that is gone left its role", None),
+        Ok(left) => {
+            let (count, such) = (left.len(), left.iter().take(3).map(|role| role.name.raw()).collect::<Vec<_>>());
+            let (are, of) =
+                if count == 1 { ("role is", "a tenant that is") } else { ("roles are", "tenants that are") };
+            let words = format!("{count} login {are} of {of} gone: {}", such.join(", "));
+            found.add("roles", Verdict::Warn, words, Some("`tenantui repair` lists and removes them"));
+        }
     }
 }
 

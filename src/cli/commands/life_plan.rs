@@ -106,8 +106,10 @@ pub fn words(plan: &LifePlan, database: &config::Database) -> String {
         let size = plan.size_bytes.map_or_else(|| "size not measured".to_owned(), human_bytes);
         let rows = plan.rows_estimate.map_or_else(String::new, |rows| format!(", about {} rows", grouped(rows)));
         line("holds", &format!("{} tables, {size}{rows}", grouped(u64::from(tables))));
-        let backup =
-            plan.last_backup.map_or_else(|| "unknown".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
+        let backup = plan.last_backup.map_or_else(
+            || "unknown: none is seen from here".to_owned(),
+            |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        );
         line("last backup", &backup);
     }
     if let Some(sessions) = &plan.sessions {

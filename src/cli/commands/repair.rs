@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::choose;
-use super::life::{How, carry_out, tenant};
-use crate::cli::args::Mend;
-use crate::cli::exit::{Outcome, Status};
+use super::choose::{self, Aim};
+use super::life::{How, carry_out};
+use crate::cli::args::{Mend, Way};
+use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style, Table};
 use crate::cli::session::Session;
-use crate::fleet::Sizes;
+use crate::fleet::{Reading, Sizes};
+use crate::jobs::life::left;
 use crate::jobs::life::plan::{self, LifeRequest};
-use crate::model::life::LifeKind;
+use crate::layout::Layout;
+use crate::model::life::{LeftRole, LifeKind, Repair};
 use crate::model::tenant::TenantState;
+use crate::postgres::session::{Patience, Reader, Target};
 
 #[derive(Debug, Serialize)]
 struct Offers {
@@ -24,6 +27,7 @@ struct Offers {
 #[derive(Debug, Serialize)]
 struct Offer {
     database: String,
+    /// Of a role: the schema that its tenant had.
     tenant: String,
     schema: Option<String>,
     state: &'static str,
@@ -40,11 +44,58 @@ struct Offer {
 /// Exit 1 for an unknown tenant, 2 for an ambiguous one, 3 without a link, 5 where it is refused.
 pub async fn run(session: &Session, arguments: &Mend) -> Outcome<Status> {
     let Some(word) = &arguments.slug else { return list(session, Style::from(arguments.format)).await };
-    let (aim, tenant) = tenant(session, word).await?;
-    let layout = Arc::clone(&aim.reading.context.layout);
-    let mut request = LifeRequest::of(LifeKind::Repair, tenant, layout);
-    request.repair = arguments.way.map(Into::into);
-    carry_out(session, &aim, request, How::plain(arguments.consent, arguments.format)).await
+    let aims = choose::databases(session, Sizes::WherePending).await?;
+    let found = match arguments.way {
+        Some(Way::Role) => {
+            Err(Failure::failed(format!("no tenant left a role \"{word}\"; `tenantui repair` lists those")))
+        }
+        Some(Way::Adopt | Way::Forget | Way::Make | Way::Unlock) | None => choose::find(&aims, word),
+    };
+    let (index, request) = match (found, arguments.way) {
+        (Ok((index, tenant)), way) => {
+            let mut request = LifeRequest::of(LifeKind::Repair, tenant, layout(&aims, index)?);
+            request.repair = way.map(Into::into);
+            (index, request)
+        }
+        (Err(unknown), None | Some(Way::Role)) => {
+            let (index, role) = left_of(&aims, word).await?.ok_or(unknown)?;
+            (index, LifeRequest::of_role(role, layout(&aims, index)?))
+        }
+        (Err(unknown), Some(Way::Adopt | Way::Forget | Way::Make | Way::Unlock)) => return Err(unknown),
+    };
+    let aim = aims.get(index).ok_or_else(no_database)?;
+    carry_out(session, aim, request, How::plain(arguments.consent, arguments.format)).await
+}
+
+fn no_database() -> Failure {
+    Failure::failed("there is no such database")
+}
+
+fn layout(aims: &[Aim], index: usize) -> Outcome<Arc<Layout>> {
+    Ok(Arc::clone(&aims.get(index).ok_or_else(no_database)?.reading.context.layout))
+}
+
+/// The role left behind that a word means, and in which database. Roles are of the whole server: where two databases
+/// tell of it, the first that could remove it is meant.
+async fn left_of(aims: &[Aim], word: &str) -> Outcome<Option<(usize, LeftRole)>> {
+    let mut all = Vec::new();
+    for (index, aim) in aims.iter().enumerate() {
+        let roles = left_roles(&aim.target, &aim.reading).await?;
+        all.extend(left::named(&roles, word).map(|role| (index, role.clone())));
+    }
+    let first = all.iter().position(|(_, role)| role.kept.is_none()).unwrap_or(0);
+    Ok(all.into_iter().nth(first))
+}
+
+/// Roles that tenants of this database left behind.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub(super) async fn left_roles(target: &Target, reading: &Reading) -> Outcome<Vec<LeftRole>> {
+    let reader = Reader::open(target, Patience::Foreground).await?;
+    let trash = reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default();
+    let (layout, tenants) = (&reading.context.layout, &reading.snapshot.tenants);
+    Ok(left::list(&reader, &target.config.name, layout, tenants, &trash).await?)
 }
 
 async fn list(session: &Session, style: Style) -> Outcome<Status> {
@@ -96,6 +147,7 @@ async fn list(session: &Session, style: Style) -> Outcome<Status> {
                 offers.repairs.push(offer(None, None, None));
             }
         }
+        offers.repairs.extend(left_roles(&aim.target, &aim.reading).await?.iter().map(of_role));
     }
     match style {
         Style::Json => output::json(&offers)?,
@@ -104,6 +156,21 @@ async fn list(session: &Session, style: Style) -> Outcome<Status> {
         Style::Text => output::data(&table(&offers).text())?,
     }
     Ok(Status::Done)
+}
+
+fn of_role(role: &LeftRole) -> Offer {
+    let repair = role.kept.is_none().then_some(Repair::Role);
+    let kept = role.kept.as_ref().map(|kept| format!("; it stays: {}", kept.raw())).unwrap_or_default();
+    Offer {
+        database: role.database.to_string(),
+        tenant: role.schema.raw().to_owned(),
+        schema: None,
+        state: "orphan_role",
+        problem: Some(format!("the role {}: {}{kept}", role.name.raw(), role.why.raw())),
+        by: repair.map(Repair::word),
+        does: repair.map(Repair::does),
+        command: repair.map(|repair| format!("tenantui repair {} --by {}", shell(role.name.raw()), repair.word())),
+    }
 }
 
 fn table(offers: &Offers) -> Table {

@@ -98,6 +98,11 @@ pub(super) fn revoke_sql(access: &Access, schema: &str, now: &str) -> String {
     )
 }
 
+/// Whether the table is there, and this role may do with it what a purge does.
+pub(super) async fn is_readable(reader: &Reader, access: &Access) -> Result<bool, QueryError> {
+    Ok(reader.rows(&facts_sql(access)).await?.first().is_some_and(|facts| facts.is_true(0)))
+}
+
 /// How many keys of the tenant of this schema are in force.
 ///
 /// # Errors

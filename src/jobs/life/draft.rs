@@ -143,11 +143,11 @@ async fn params(
         access: layout.access.as_ref().filter(|_| has(LifeStep::Revoke)).map(AccessRef::of),
         unlock: match (&request.subject, has(LifeStep::Unlock)) {
             (Subject::Tenant(tenant), true) => unlock_of(tenant).map(|(tool, ledger, _)| UnlockRef { tool, ledger }),
-            (Subject::Tenant(_) | Subject::Trash(_), _) => None,
+            (Subject::Tenant(_) | Subject::Trash(_) | Subject::Role(_), _) => None,
         },
         dropped_by: match &request.subject {
             Subject::Trash(trashed) => trashed.drop.as_ref().map(|drop| drop.job.0),
-            Subject::Tenant(_) => None,
+            Subject::Tenant(_) | Subject::Role(_) => None,
         },
     })
 }
@@ -155,7 +155,7 @@ async fn params(
 /// The columns as they were before the drop.
 fn saved(subject: &Subject) -> Vec<Write> {
     match subject {
-        Subject::Tenant(_) => Vec::new(),
+        Subject::Tenant(_) | Subject::Role(_) => Vec::new(),
         Subject::Trash(trashed) => trashed.drop.as_ref().map_or_else(Vec::new, |drop| {
             let write = |(column, value): &(String, Option<String>)| Write {
                 column: column.clone(),

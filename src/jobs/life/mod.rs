@@ -10,6 +10,7 @@ mod cache;
 pub(super) mod draft;
 pub mod facts;
 pub mod history;
+pub mod left;
 mod objects;
 pub mod params;
 pub mod plan;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::access::{self, InForce};
-use super::{facts, writes};
+use super::{facts, left, writes};
 use crate::jobs::init::{self, InitStatus};
 use crate::jobs::params::RegistryRef;
 use crate::layout::naming::TRASH_PREFIX;
@@ -12,8 +12,8 @@ use crate::layout::{Layout, Registry};
 use crate::migrations::unlock;
 use crate::model::ident::{SchemaName, literal};
 use crate::model::ledger::LedgerState;
-use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, LifeTenant, Repair, Trashed};
-use crate::model::tenant::{Tenant, TenantState};
+use crate::model::life::{CacheFact, LeftRole, LifeKind, LifePlan, LifeStep, LifeTenant, Repair, TenantRole, Trashed};
+use crate::model::tenant::{Tenant, TenantKey, TenantState};
 use crate::postgres::detail;
 use crate::postgres::session::{QueryError, Reader, Target};
 use crate::text::Untrusted;
@@ -47,6 +47,8 @@ pub enum Subject {
     Tenant(Arc<Tenant>),
     /// A schema in the trash.
     Trash(Box<Trashed>),
+    /// The role of a tenant that is gone.
+    Role(Box<LeftRole>),
 }
 
 impl LifeRequest {
@@ -61,6 +63,13 @@ impl LifeRequest {
     pub fn of_trash(kind: LifeKind, trashed: Trashed, layout: Arc<Layout>) -> Self {
         let subject = Subject::Trash(Box::new(trashed));
         Self { kind, repair: None, subject, layout, becomes: None, end_sessions: false }
+    }
+
+    /// The repair of a role that a tenant left behind.
+    #[must_use]
+    pub fn of_role(role: LeftRole, layout: Arc<Layout>) -> Self {
+        let (kind, repair) = (LifeKind::Repair, Some(Repair::Role));
+        Self { kind, repair, subject: Subject::Role(Box::new(role)), layout, becomes: None, end_sessions: false }
     }
 }
 
@@ -104,6 +113,9 @@ pub async fn read(reader: &Reader, target: &Target, request: &LifeRequest) -> Re
     let mut plan = first(target, request);
     let initialised = init::status(reader).await? == InitStatus::Current;
     look_at_schema(reader, request, &mut plan).await?;
+    if let Subject::Role(role) = &request.subject {
+        plan.role = left::again(reader, &request.layout, role).await?.map(|role| TenantRole::from(&role));
+    }
     if initialised {
         look_at_record(reader, request, &mut plan).await?;
     }
@@ -162,7 +174,7 @@ fn first(target: &Target, request: &LifeRequest) -> LifePlan {
         Subject::Trash(trashed) => {
             let key = trashed.drop.as_ref().map(|drop| drop.key.clone());
             let who = LifeTenant {
-                key: key.unwrap_or_else(|| crate::model::tenant::TenantKey::schema(&database, trashed.schema.raw())),
+                key: key.unwrap_or_else(|| TenantKey::schema(&database, trashed.schema.raw())),
                 id: trashed.drop.as_ref().and_then(|drop| drop.id.clone()),
                 slug: trashed.slug().clone(),
                 name: None,
@@ -171,6 +183,17 @@ fn first(target: &Target, request: &LifeRequest) -> LifePlan {
             };
             let original = trashed.drop.as_ref().map(|drop| drop.original.clone());
             (who, Some(trashed.schema.clone()), Some(trashed.schema_oid), original, None)
+        }
+        Subject::Role(role) => {
+            let who = LifeTenant {
+                key: TenantKey::schema(&database, role.schema.raw()),
+                id: None,
+                slug: role.schema.clone(),
+                name: None,
+                status: None,
+                status_since: None,
+            };
+            (who, None, None, Some(role.schema.clone()), None)
         }
     };
     LifePlan {

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 use super::tx::{self, Said, Work, failed};
 use crate::migrations::apply::step::StepEnd;
 use crate::model::ident::{Ident, literal};
+use crate::model::life::LifeKind;
 use crate::postgres::session::TextRow;
 
 /// Ends the sessions of the role.
@@ -37,6 +38,9 @@ pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let tx = tx::open(work, true).await?;
     let there = format!("SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = {}::name", literal(role.raw()));
     let oid = tx::ask(client, &there).await?.iter().flatten().next().and_then(|row| row.parse::<u32>(0).ok().flatten());
+    if life.kind == LifeKind::Repair {
+        no_schema(client, life.original()).await?;
+    }
     let mut revoked = Vec::new();
     let mut ended = 0;
     if let Some(oid) = oid {
@@ -45,6 +49,7 @@ pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
         for sql in &revoked {
             tx::ask(client, sql).await?;
         }
+        revoked.extend(revoke_rest(client, &role, oid).await?);
         tx::ask(client, &format!("DROP ROLE {}", role.quoted())).await?;
     }
     let said = Said {
@@ -82,6 +87,32 @@ async fn revokes(client: &Client, role: &Ident, oid: u32) -> Result<Vec<String>,
         all.push(format!("REVOKE ALL ON {} {} FROM {}", row.text(0).unwrap_or_default(), name.quoted(), role.quoted()));
     }
     Ok(all)
+}
+
+/// Grants on single objects of other schemas, and its place in their policies: away in one sweep, which would also take
+/// what the role owns. So it is only done where the role owns nothing here; else its removal says what it owns.
+async fn revoke_rest(client: &Client, role: &Ident, oid: u32) -> Result<Option<String>, StepEnd> {
+    let sql = format!(
+        "SELECT pg_catalog.bool_or(s.deptype = 'o') FROM pg_catalog.pg_shdepend AS s \
+         WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.refobjid = {oid}::oid AND s.dbid = \
+         (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())"
+    );
+    let answers = tx::ask(client, &sql).await?;
+    if answers.iter().flatten().next().and_then(|row| row.text(0)) != Some("f") {
+        return Ok(None);
+    }
+    let sweep = format!("DROP OWNED BY {}", role.quoted());
+    tx::ask(client, &sweep).await?;
+    Ok(Some(sweep))
+}
+
+/// The role of a tenant that is gone is not removed where the tenant was made anew meanwhile.
+async fn no_schema(client: &Client, schema: &str) -> Result<(), StepEnd> {
+    let sql = format!("SELECT 1 FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {}::name", literal(schema));
+    match tx::ask(client, &sql).await?.iter().flatten().next() {
+        None => Ok(()),
+        Some(_) => Err(failed(format!("the schema {schema} is there again: its role stays"))),
+    }
 }
 
 fn default_privileges(row: &TextRow, role: &Ident) -> Result<String, StepEnd> {

@@ -3,7 +3,7 @@
 use super::{LifeRequest, Row, Seen, Stop, Subject, one, repairs};
 use crate::jobs::life::access::InForce;
 use crate::jobs::life::writes;
-use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair, Trashed};
+use crate::model::life::{CacheFact, LeftRole, LifeKind, LifePlan, LifeStep, Repair, Trashed};
 use crate::model::tenant::{Tenant, TenantState};
 use crate::text::{Untrusted, grouped};
 
@@ -23,6 +23,7 @@ pub(super) fn of(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Steps {
         }
         (Subject::Tenant(tenant), LifeKind::Drop) => drop(request, tenant, plan),
         (Subject::Tenant(tenant), LifeKind::Repair) => repair(request, tenant, plan),
+        (Subject::Role(left), _) => role(left, plan),
         (Subject::Trash(trashed), LifeKind::Undrop) => undrop(trashed, row),
         (Subject::Trash(trashed), LifeKind::Purge) => purge(request, trashed, plan, seen),
         (Subject::Tenant(_), LifeKind::Undrop | LifeKind::Purge) => {
@@ -143,6 +144,20 @@ fn drop(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan) -> Steps {
     Ok(one(LifeStep::Trash, format!("rename the schema to zz_dropped_<job>_{}", schema.safe().fit(40))))
 }
 
+/// The role of a tenant that is gone.
+fn role(left: &LeftRole, plan: &LifePlan) -> Steps {
+    let Some(role) = &plan.role else {
+        return Err(Stop::Nothing("the role is gone, or its schema is there again".to_owned()));
+    };
+    match &role.kept {
+        Some(why) => Err(refused(format!("the role {} stays: {}", role.name.safe(), why.safe()))),
+        None => Ok(one(
+            LifeStep::Role,
+            format!("remove what was granted to the role {0}, and it ({1})", role.name.safe(), left.why.safe()),
+        )),
+    }
+}
+
 /// Who uses the schema now.
 fn in_use(plan: &LifePlan) -> Option<String> {
     let sessions = plan.sessions.as_ref().filter(|sessions| !sessions.is_empty())?;
@@ -239,6 +254,8 @@ fn repair(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan) -> Steps {
                 Err(error) => Err(refused(error.to_string())),
             }
         }
+        // Offered for no tenant: it is of those that are gone.
+        Repair::Role => Err(refused("name the role itself: `repair` lists those that were left behind")),
         Repair::Unlock => match in_use(plan) {
             Some(why) => Err(refused(why)),
             None => Ok(one(LifeStep::Unlock, "take the lock away that its migration tool left behind")),

@@ -149,7 +149,7 @@ fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan) -> Vec<String> {
         LifeStep::Make => vec![format!("CREATE SCHEMA {schema};")],
         LifeStep::Unlock => match &request.subject {
             Subject::Tenant(tenant) => unlock_of(tenant).map(|(_, _, sql)| format!("{sql};")).into_iter().collect(),
-            Subject::Trash(_) => Vec::new(),
+            Subject::Trash(_) | Subject::Role(_) => Vec::new(),
         },
     }
 }

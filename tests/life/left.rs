@@ -1,0 +1,149 @@
+//! Roles that tenants left behind: told where something says whose they were, and removed in the order that works.
+
+use serde_json::Value;
+
+use super::Place;
+use crate::support::{own_pg, tcp};
+
+/// Offers for roles, as `role by`, with the problems.
+fn offers(place: &Place) -> Vec<(String, Option<String>, String)> {
+    let document = place.json(0, &["repair", "--json"]);
+    let list = document["repairs"].as_array().expect("a list").iter();
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    list.filter(|offer| offer["state"] == "orphan_role")
+        .map(|offer| {
+            (text(&offer["tenant"]).expect("a tenant"), text(&offer["by"]), text(&offer["problem"]).expect("why"))
+        })
+        .collect()
+}
+
+fn role_checks(place: &Place) -> Vec<(String, String)> {
+    let document = place.json(0, &["doctor", "--json"]);
+    let checks = document["checks"].as_array().expect("checks").iter().filter(|check| check["area"] == "roles");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    checks.map(|check| (text(&check["result"]), text(&check["found"]))).collect()
+}
+
+/// A role of a tenant that is gone, with what Cloacina's own making leaves of it and a right on a table of all.
+fn gone(place: &Place, name: &str) {
+    place.db.sql(&format!(
+        "create role {name} login; alter role {name} in database \"{0}\" set search_path = {name}; \
+         grant connect on database \"{0}\" to {name}; alter default privileges grant all on sequences to {name}; \
+         grant usage on schema public to {name}; grant select on public.tenants to {name}",
+        place.db.name
+    ));
+}
+
+#[test]
+fn a_role_without_schema_and_row_is_told_and_removed() {
+    // Roles are of the whole server.
+    let server = own_pg(tcp());
+    let place = Place::on(&server, "life_left");
+    assert_eq!(role_checks(&place), [("ok".to_owned(), "no tenant that is gone left its role".to_owned())]);
+    gone(&place, "tenant_gone");
+    let elsewhere = server.database("elsewhere");
+    gone(&place, "tenant_busy");
+    elsewhere.sql("create table t (id int); grant select on t to tenant_busy");
+    gone(&place, "tenant_rich");
+    place.db.sql(
+        "create table public.its_own (id int); alter table public.its_own owner to tenant_rich; create role tenant_bare login; \
+         create role tenant_app login; grant select on public.tenants to tenant_app; create role web login; \
+         create role tenant_acme login; create role tenant_hooli login; create role tenant_globex login; \
+         create role tenant_group; create role tenant_boss login superuser; create role tenant_maker login createrole; \
+         create role tenant_member login; grant tenant_group to tenant_member; create role \"tenant_\" login; create role \"tenant_ACME\" login",
+    );
+    // One with a row and no schema, and one in the trash: both may come back.
+    place.db.sql("drop schema tenant_hooli cascade");
+    place.drop("globex", "tenant_globex");
+    let found = offers(&place);
+    let of =
+        |name: &str| found.iter().find(|(role, _, _)| role == name).unwrap_or_else(|| panic!("{name} in {found:#?}"));
+    let names: Vec<&str> = found.iter().map(|(name, _, _)| name.as_str()).collect();
+    assert_eq!(names, ["tenant_bare", "tenant_busy", "tenant_gone", "tenant_rich"]);
+    for (name, by, words) in [
+        ("tenant_bare", Some("role"), "by the layout's rule"),
+        ("tenant_gone", Some("role"), "its search path in this database is tenant_gone"),
+        ("tenant_busy", None, elsewhere.name.as_str()),
+        ("tenant_rich", None, "it owns table public.its_own"),
+    ] {
+        let (_, found, problem) = of(name);
+        assert!(found.as_deref() == by && problem.contains(words), "{name}: {found:?} {problem}");
+    }
+    let told = role_checks(&place);
+    assert_eq!(told[0].0, "warn");
+    assert!(told[0].1.starts_with("4 login roles are of tenants that are gone: tenant_bare, tenant_busy"), "{told:?}");
+
+    // A plan, a question, a record; what it must not remove it does not.
+    let plan = place.json(0, &["repair", "tenant_gone", "--by", "role", "--dry-run", "--json"]);
+    assert!(plan.to_string().contains("DROP ROLE \\\"tenant_gone\\\""), "{plan}");
+    assert!(place.words(5, &["repair", "tenant_gone", "--by", "role"]).contains("--yes"));
+    assert!(place.words(5, &["repair", "tenant_busy", "--yes"]).contains(&elsewhere.name));
+    assert!(place.words(5, &["repair", "tenant_rich", "--yes"]).contains("it owns table public.its_own"));
+    assert!(place.words(1, &["repair", "tenant_app", "--by", "role", "--yes"]).contains("no tenant left a role"));
+    place.expect(1, &["repair", "tenant_gone", "--by", "adopt", "--yes"]);
+    place.expect(5, &["--read-only", "repair", "tenant_gone", "--yes"]);
+    place.expect(0, &["repair", "tenant_gone", "--by", "role", "--yes"]);
+    place.expect(0, &["repair", "tenant_bare", "--yes"]);
+    let left = "select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname in ('tenant_gone', 'tenant_bare', 'tenant_rich')";
+    assert_eq!(place.db.value(left), "tenant_rich");
+    assert_eq!(place.db.value("select count(*) from public.its_own"), "0");
+    assert_eq!(
+        place.db.value("select has_table_privilege('tenant_app', 'public.tenants', 'select')"),
+        "t",
+        "nobody else's right is taken"
+    );
+    let said = place.audit("repair");
+    assert_eq!(
+        (said[0].0.as_str(), &said[0].2["step"], &said[0].1["role"]),
+        ("tenant_gone", &"role".into(), &"tenant_gone".into())
+    );
+    // Once more there is nothing, and what it was is free for the next tenant.
+    place.expect(1, &["repair", "tenant_gone", "--by", "role", "--yes"]);
+    assert_eq!(offers(&place).len(), 2);
+    elsewhere.sql("drop owned by tenant_busy");
+    place.expect(0, &["repair", "tenant_busy", "--yes"]);
+}
+
+/// Where a role is called as its tenant is, its name proves nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_any_name_is_a_tenants_more_than_the_name_has_to_say_so() {
+    let server = own_pg(tcp());
+    let db = server.database("life_left");
+    db.sql(
+        "create table public.contexts (id int); create table public.task_executions (id int); \
+         create table public.__diesel_schema_migrations (version varchar(50) primary key, run_on timestamp default now()); \
+         create table public.api_keys (tenant_id text, revoked_at timestamptz); \
+         insert into public.api_keys values ('removed', now()), ('c1', null); create role web login; create role removed login; \
+         create role c1 login; create schema c1; create table c1.contexts (id int); create table c1.task_executions (id int); \
+         create table c1.__diesel_schema_migrations (version varchar(50) primary key, run_on timestamp default now())",
+    );
+    let place = Place { db, home: tempfile::tempdir().expect("a folder") };
+    std::fs::create_dir_all(place.home().join("m/00_first")).expect("a folder");
+    std::fs::write(
+        place.home().join("m/00_first/up.sql"),
+        "create table contexts (id int); create table task_executions (id int);",
+    )
+    .expect("a file");
+    place.configure("[database.migrations]\npath = \"m\"");
+    place.expect(0, &["init", "--yes"]);
+    place.expect(0, &["provision", "acme", "--name", "acme", "--yes"]);
+    let names = |place: &Place| offers(place).into_iter().map(|(name, _, why)| (name, why)).collect::<Vec<_>>();
+    assert_eq!(names(&place).len(), 1);
+    place.db.sql(
+        "drop schema acme cascade; alter role acme in database life_left_1 reset search_path"
+            .replace("life_left_1", &place.db.name)
+            .as_str(),
+    );
+    let found = names(&place);
+    let [(made, by_us), (removed, by_keys)] = found.as_slice() else { panic!("{found:?}") };
+    assert!(made == "acme" && by_us.contains("tenantui made it for acme"), "{found:?}");
+    assert!(removed == "removed" && by_keys.contains("\"api_keys\" names the tenant removed"), "{found:?}");
+    // Somebody who is still in is left in peace.
+    let (own, connection) =
+        tokio_postgres::connect(&place.db.url_as("removed"), tokio_postgres::NoTls).await.expect("a session");
+    tokio::spawn(connection);
+    own.batch_execute("select 1").await.expect("it works");
+    assert!(place.words(5, &["repair", "removed", "--yes"]).contains("a session of it is open"));
+    place.expect(0, &["repair", "acme", "--yes"]);
+    assert_eq!(place.db.value("select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname in ('acme', 'c1', 'removed', 'web')"), "c1 removed web");
+}
