@@ -265,17 +265,17 @@ fn code_with_other_rights_is_listed_like_warnings() {
 #[test]
 fn migrating_in_several_databases_names_each() {
     let part = |name: &str, environment, order| FleetPart { database: name.into(), environment, order };
-    let order = |tenants: usize, shared: bool| {
+    let order = |tenants: usize, shared: bool, key: u128| {
         Ok(PartOrder {
             plan: Arc::new(plan(tenants)),
             shared: shared.then(|| (Arc::new(plan(1)), Uuid::nil())),
             layout: Arc::new(layout()),
-            key: Uuid::nil(),
+            key: Uuid::from_u128(key),
         })
     };
     let parts = vec![
-        part("eu-1", Environment::Production, order(120, true)),
-        part("a-long-name-of-a-database", Environment::Staging, order(60, false)),
+        part("eu-1", Environment::Production, order(120, true, 1)),
+        part("a-long-name-of-a-database", Environment::Staging, order(60, false, 2)),
         part("asia", Environment::Production, Err("there is no link to asia; r tries again now".to_owned())),
     ];
     let mut dialog = Dialog::MigrateFleet(Box::new(MigrateFleet::new(MigrateFleetInput {
@@ -286,6 +286,36 @@ fn migrating_in_several_databases_names_each() {
     })));
     check("migrate_fleet", &dialog);
     assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused");
+    let Dialog::MigrateFleet(fleet) = &mut dialog else { panic!("several") };
+    let asked: Vec<_> = fleet
+        .asks()
+        .into_iter()
+        .map(|ask| match ask {
+            DialogAction::ReadCode { database, plan, schemas } => (database.to_string(), plan.as_u128(), schemas.len()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    // The shared schema is looked through with its tenants.
+    assert_eq!(asked, [("eu-1".to_owned(), 1, 121), ("a-long-name-of-a-database".to_owned(), 2, 60)]);
+    let found = |key: u128, found| CodeOfPlan { plan: Uuid::from_u128(key), ..code(found) };
+    let keeps = OthersCode {
+        words: "trigger keep on users runs public.keep of intern".into(),
+        schemas: 42,
+        first: "t_acme".into(),
+    };
+    assert!(!fleet.told(&found(3, Ok(Vec::new()))), "the answer to another question");
+    assert!(fleet.told(&found(1, Ok(Vec::new()))));
+    assert!(!fleet.told(&found(1, Ok(vec![keeps.clone()]))), "once is enough");
+    assert!(fleet.told(&found(2, Ok(vec![keeps]))));
+    check("migrate_fleet_code", &dialog);
+    press(&mut dialog, KeyCode::Tab);
+    assert!(matches!(press(&mut dialog, KeyCode::Enter), DialogOutcome::Stay), "Plan is focused");
+    check("migrate_fleet_plan", &dialog);
+    let DialogOutcome::DoAndStay(actions) = press(&mut dialog, KeyCode::Char('y')) else { panic!("it copies") };
+    let [DialogAction::Copy(text)] = &actions[..] else { panic!("{actions:?}") };
+    let lines_of = |begin: &str| text.lines().filter(|line| line.starts_with(begin)).count();
+    assert_eq!((lines_of("canary"), lines_of("migrate"), lines_of("warning")), (2, 178, 4), "{text}");
+    press(&mut dialog, KeyCode::Esc);
     typed(&mut dialog, "migrate 180 production");
     check("migrate_fleet_typed", &dialog);
     let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it starts") };

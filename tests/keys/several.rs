@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tenantui::jobs::service::{Order, ServiceCommand};
 use tenantui::model::environment::Environment::{Development, Production, Staging};
+use tenantui::model::job::JobEvent;
 use tenantui::model::link::LinkState;
+use tenantui::model::others_code::{CodeOfPlan, OthersCode};
 use tenantui::tui::app::command::Command;
 use tenantui::tui::app::event::Event;
 use tenantui::tui::dialogs::Dialog;
@@ -124,4 +126,34 @@ fn a_link_that_goes_while_the_dialog_is_open_stops_its_own_order_only() {
     desk.keys("migrate 6 development<Enter>");
     assert_eq!(ordered(&mut desk), BTreeMap::from([("eu-1".to_owned(), 3)]));
     assert!(desk.message().contains("nothing was ordered") && desk.message().contains("us-1"), "{}", desk.message());
+}
+
+#[test]
+fn each_database_is_asked_for_code_beside_the_files_and_its_answer_shown() {
+    let mut desk = Desk::two(Staging, Production);
+    desk.keys("a");
+    desk.open_writes().keys("M");
+    let asked: Vec<_> = desk
+        .commands
+        .drain(..)
+        .filter_map(|command| match command {
+            Command::Service { database, command: ServiceCommand::ReadCode { plan, schemas } } => {
+                Some((database, plan, schemas.len()))
+            }
+            _ => None,
+        })
+        .collect();
+    let counts: Vec<_> = asked.iter().map(|(database, _, schemas)| (&**database, *schemas)).collect();
+    assert_eq!(counts, [("eu-1", 3), ("us-1", 3)]);
+    assert!(desk.text().contains("looking for code"), "{}", desk.text());
+    for (database, plan, _) in asked {
+        let words = format!("function touch() of {database}");
+        let found = Ok(vec![OthersCode { words: words.into(), schemas: 1, first: "t_acme".into() }]);
+        desk.event(Event::Job(JobEvent::Code(Box::new(CodeOfPlan { database, plan, found }))));
+    }
+    desk.draw();
+    let text = desk.text();
+    for words in ["eu-1: in t_acme: function touch() of eu-1", "us-1: in t_acme: function touch() of us-1"] {
+        assert!(text.contains(words), "{text}");
+    }
 }

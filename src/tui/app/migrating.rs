@@ -25,17 +25,21 @@ impl App {
             Ok(selections) => self.open_migrate_fleet(selections),
             Err(why) => self.say(Level::Warning, why),
         }
-        let asks = if let Some(Dialog::Migrate(dialog)) = &self.state.dialog { dialog.asks() } else { Vec::new() };
+        let asks = match &self.state.dialog {
+            Some(Dialog::Migrate(dialog)) => dialog.asks(),
+            Some(Dialog::MigrateFleet(dialog)) => dialog.asks(),
+            _ => Vec::new(),
+        };
         asks.into_iter().flat_map(|action| self.decide(action)).collect()
     }
 
     /// What runs beside the files of a plan was found: the dialog that waits for it shows it.
     pub(super) fn code_told(&mut self, code: &CodeOfPlan) -> Vec<Command> {
-        if let Some(Dialog::Migrate(dialog)) = &mut self.state.dialog
-            && dialog.told(code)
-        {
-            self.dirty = true;
-        }
+        self.dirty |= match &mut self.state.dialog {
+            Some(Dialog::Migrate(dialog)) => dialog.told(code),
+            Some(Dialog::MigrateFleet(dialog)) => dialog.told(code),
+            _ => false,
+        };
         Vec::new()
     }
 

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+use super::dry_run;
 use super::migrate_view::View;
 use super::parts::{Step, button_step, moved, scrolled, step};
 use super::scroll::Scroll;
@@ -165,7 +166,7 @@ impl Migrate {
     }
 
     pub(super) fn has_canary(&self) -> bool {
-        self.plan.canary > 0 && self.plan.tenants.len() > 1
+        dry_run::has_canary(&self.plan)
     }
 
     pub(super) fn stops(&self) -> Vec<Stop> {

@@ -8,37 +8,34 @@
 //! | eu-1          PROD      120        1  0042        amber       about 9 min  |
 //! | us-1          STAG       60        0  0042        acme        about 2 min  |
 //! | asia          off: there is no link to asia                                |
+//! | Warning    0040 line 3: a column is dropped                                |
+//! | Code       eu-1: in amber: trigger users.audit calls a function ..         |
 //! | Each is a job of its own; where it has a canary it then waits for you.     |
 //! |                                                                            |
 //! | Type  migrate 180 production  to start: _                                  |
-//! | [ Cancel ]   Start 2 jobs                                                  |
+//! | [ Cancel ]   Plan   Start 2 jobs                                           |
 //! +----------------------------------------------------------------------------+
 //! ```
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crossterm::event::KeyEvent;
-use ratatui::Frame;
-use ratatui::layout::Rect;
-use ratatui::style::Style;
+use crossterm::event::{KeyCode, KeyEvent};
 use uuid::Uuid;
 
-use super::parts::{Step, button_step, labelled, moved, step};
-use super::which_set::{self, WhichSet};
+use super::dry_run::has_canary;
+use super::parts::{Step, button_step, moved, step};
+use super::scroll::Scroll;
+use super::which_set;
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::jobs::service::{MigrateOrder, Order};
 use crate::layout::Layout;
 use crate::migrations::plan::Plan;
 use crate::model::environment::Environment;
+use crate::model::others_code::CodeOfPlan;
 use crate::model::tenant::DatabaseName;
-use crate::text::{grouped, sanitise, time_left};
-use crate::tui::theme::Theme;
-use crate::tui::widgets::buttons::{self, Button};
+use crate::text::Untrusted;
 use crate::tui::widgets::field::Field;
-use crate::tui::widgets::{boxes, columns, put, put_fit, put_safe};
-
-/// Databases that have a line; of the others the last line tells.
-const LINES: usize = 10;
 
 /// What it is opened on.
 #[derive(Debug, Clone)]
@@ -77,62 +74,154 @@ pub struct PartOrder {
     pub key: Uuid,
 }
 
+/// What the dialog shows.
+#[derive(Debug, Clone)]
+pub(super) enum View {
+    /// Marks are hidden: which set is meant? The focused button.
+    WhichSet(usize),
+    /// The databases, a line each.
+    Databases,
+    /// Warnings and tenants of each.
+    Plan(Scroll),
+}
+
+/// What the keys go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    Cancel,
+    Plan,
+    Start,
+}
+
+/// In the order of Tab.
+const STOPS: [Stop; 3] = [Stop::Cancel, Stop::Plan, Stop::Start];
+
 /// The plans of a migration in several databases.
 #[derive(Debug, Clone)]
 pub struct MigrateFleet {
-    input: MigrateFleetInput,
-    /// Which set is meant is still asked; the focused button.
-    asks: Option<usize>,
-    field: Field,
-    focus: usize,
-    tried: bool,
+    pub(super) input: MigrateFleetInput,
+    pub(super) view: View,
+    pub(super) field: Field,
+    pub(super) focus: Stop,
+    pub(super) tried: bool,
+    /// By order, how many warnings its plan had by itself, once what was found in its schemas stands behind them.
+    own_warnings: HashMap<Uuid, usize>,
 }
 
 impl MigrateFleet {
     /// Opens it.
     #[must_use]
     pub fn new(input: MigrateFleetInput) -> Self {
-        let asks = input.shown.is_some().then_some(0);
-        Self { input, asks, field: Field::default(), focus: 0, tried: false }
+        Self {
+            view: if input.shown.is_some() { View::WhichSet(0) } else { View::Databases },
+            input,
+            field: Field::default(),
+            focus: Stop::Cancel,
+            tried: false,
+            own_warnings: HashMap::new(),
+        }
     }
 
-    fn orders(&self) -> impl Iterator<Item = (&FleetPart, &PartOrder)> {
+    pub(super) fn orders(&self) -> impl Iterator<Item = (&FleetPart, &PartOrder)> {
         self.input.parts.iter().filter_map(|part| part.order.as_ref().ok().map(|order| (part, order)))
     }
 
-    fn tenants(&self) -> usize {
+    pub(super) fn tenants(&self) -> usize {
         tenants(&self.input.parts)
     }
 
     /// The most careful environment of those that are written to.
-    fn strictest(&self) -> Environment {
+    pub(super) fn strictest(&self) -> Environment {
         let all = self.orders().map(|(part, _)| part.environment);
         Environment::strictest(all).unwrap_or(Environment::Production)
     }
 
     /// The words to type: how many, and the strictest of the environments.
-    fn phrase(&self) -> String {
+    pub(super) fn phrase(&self) -> String {
         format!("migrate {} {}", self.tenants(), self.strictest().word())
     }
 
-    fn matches(&self) -> bool {
+    pub(super) fn matches(&self) -> bool {
         self.field.value() == self.phrase()
+    }
+
+    /// What it has to be told, once it is known which set is meant.
+    #[must_use]
+    pub fn asks(&self) -> Vec<DialogAction> {
+        if matches!(self.view, View::WhichSet(_)) {
+            return Vec::new();
+        }
+        let ask = |(part, order): (&FleetPart, &PartOrder)| {
+            let shared = order.shared.iter().flat_map(|(plan, _)| plan.schemas());
+            DialogAction::ReadCode {
+                database: part.database.clone(),
+                plan: order.key,
+                schemas: order.plan.schemas().into_iter().chain(shared).collect(),
+            }
+        };
+        self.orders().map(ask).collect()
+    }
+
+    /// What runs beside the files of one database was found; `false` where that was not asked, or is known.
+    pub fn told(&mut self, code: &CodeOfPlan) -> bool {
+        let orders = self.input.parts.iter_mut().filter_map(|part| part.order.as_mut().ok());
+        let Some(order) = orders.into_iter().find(|order| order.key == code.plan) else { return false };
+        if self.own_warnings.contains_key(&order.key) {
+            return false;
+        }
+        let plan = Arc::make_mut(&mut order.plan);
+        self.own_warnings.insert(order.key, plan.warnings.len());
+        plan.take_code(&code.found);
+        if matches!(self.view, View::Plan(_)) {
+            self.view = View::Plan(Scroll::of_text(&self.plan_text()));
+        }
+        true
+    }
+
+    /// Warnings of an order's plan itself, and of what was found in its schemas; `None` while that is looked for.
+    pub(super) fn warnings<'order>(
+        &self,
+        order: &'order PartOrder,
+    ) -> (&'order [Untrusted], Option<&'order [Untrusted]>) {
+        let all = &order.plan.warnings[..];
+        match self.own_warnings.get(&order.key).and_then(|own| all.split_at_checked(*own)) {
+            Some((own, code)) => (own, Some(code)),
+            None => (all, None),
+        }
     }
 
     /// Takes a key. Pasted text counts for nothing: the words are there to be typed.
     pub fn handle(&mut self, input: DialogInput) -> DialogOutcome {
         let DialogInput::Key(key) = input else { return DialogOutcome::Stay };
-        if let Some(focus) = self.asks {
-            return self.answer(focus, key);
+        match &mut self.view {
+            View::WhichSet(focus) => {
+                let focus = *focus;
+                return self.answer(focus, key);
+            }
+            View::Databases => return self.databases_key(key),
+            View::Plan(scroll) => match key.code {
+                KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') => self.view = View::Databases,
+                KeyCode::Char('y') => {
+                    return DialogOutcome::DoAndStay(vec![DialogAction::Copy(scroll.lines().join("\n"))]);
+                }
+                _ => scroll.key(key),
+            },
         }
+        DialogOutcome::Stay
+    }
+
+    fn databases_key(&mut self, key: KeyEvent) -> DialogOutcome {
         match step(key) {
             Step::Close => return DialogOutcome::Close,
             Step::Press => return self.press(),
-            what @ (Step::Next | Step::Previous) => self.focus = moved(self.focus, 2, what),
+            what @ (Step::Next | Step::Previous) => {
+                let at = STOPS.iter().position(|stop| *stop == self.focus).unwrap_or(0);
+                self.focus = STOPS[moved(at, STOPS.len(), what)];
+            }
             Step::Other => {
                 if self.field.key(key) {
                     self.tried = false;
-                    self.focus = usize::from(self.matches());
+                    self.focus = if self.matches() { Stop::Start } else { Stop::Cancel };
                 }
             }
         }
@@ -150,111 +239,32 @@ impl MigrateFleet {
                     return DialogOutcome::Close;
                 }
                 self.input.parts = shown.unwrap_or_else(|| std::mem::take(&mut self.input.parts));
-                self.asks = None;
+                self.view = View::Databases;
+                return DialogOutcome::DoAndStay(self.asks());
             }
             what @ (Step::Next | Step::Previous | Step::Other) => {
-                self.asks = Some(moved(focus, which_set::BUTTONS, what));
+                self.view = View::WhichSet(moved(focus, which_set::BUTTONS, what));
             }
         }
         DialogOutcome::Stay
     }
 
     fn press(&mut self) -> DialogOutcome {
-        if self.focus == 0 && self.field.value().is_empty() {
-            return DialogOutcome::Close;
+        match self.focus {
+            Stop::Cancel if self.field.value().is_empty() => return DialogOutcome::Close,
+            Stop::Plan => self.view = View::Plan(Scroll::of_text(&self.plan_text())),
+            Stop::Start if self.matches() => {
+                return DialogOutcome::Do(self.orders().map(|(part, order)| action(part, order)).collect());
+            }
+            Stop::Cancel | Stop::Start => self.tried = true,
         }
-        if self.focus == 1 && self.matches() {
-            return DialogOutcome::Do(self.orders().map(|(part, order)| action(part, order)).collect());
-        }
-        self.tried = true;
         DialogOutcome::Stay
-    }
-
-    /// Draws it.
-    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
-        if let Some(focus) = self.asks {
-            let which = WhichSet {
-                environment: self.strictest(),
-                set: &self.input.set,
-                shown: self.input.shown.as_deref().map_or(0, tenants),
-                all: self.tenants(),
-            };
-            return which.draw(frame.buffer_mut(), area, focus, theme);
-        }
-        let parts = &self.input.parts;
-        let lines = parts.len().min(LINES) + usize::from(parts.len() > LINES);
-        let place = boxes::centred(area, 78.min(area.width), columns(lines) + 9);
-        let buf = frame.buffer_mut();
-        let jobs = self.orders().count();
-        let title = match parts.len() {
-            all if all == jobs => format!("Migrate in {jobs} databases"),
-            all => format!("Migrate in {jobs} of {all} databases"),
-        };
-        let inside = boxes::draw(buf, place, Some(self.strictest()), &title, theme);
-        let set = format!("{}  ({})", grouped(self.tenants() as u64), self.input.set);
-        labelled(buf, inside, 0, ("Tenants", &set), Style::new(), theme);
-        put_fit(buf, inside, 0, 1, inside.width, HEADS, theme.heading);
-        let mut y = 2;
-        for part in parts.iter().take(LINES) {
-            let (words, style) = match &part.order {
-                Ok(order) => (line(part, order), Style::new()),
-                Err(why) => (format!("{:<13} off: {why}", cut(&part.database, 13)), theme.warn),
-            };
-            put_safe(buf, inside, 0, y, inside.width, &words, style, theme);
-            y += 1;
-        }
-        if parts.len() > LINES {
-            put(buf, inside, 0, y, &format!("and {} more databases", parts.len() - LINES), theme.muted);
-            y += 1;
-        }
-        let words = if self.orders().any(|(_, order)| order.shared.is_some()) {
-            "One job each; shared schemas go first, and a canary waits for you"
-        } else {
-            "Each is a job of its own; where it has a canary it then waits for you"
-        };
-        let words = format!("{words} ({}).", self.input.continues);
-        put_fit(buf, inside, 0, y, inside.width, &words, theme.muted);
-        let x = put(buf, inside, 0, y + 2, "Type  ", Style::new());
-        let x = put(buf, inside, x, y + 2, &self.phrase(), theme.title);
-        let x = put(buf, inside, x, y + 2, "  to start: ", Style::new());
-        self.field.draw(buf, inside, (x, y + 2, inside.width.saturating_sub(x)), true, theme);
-        let off =
-            (!self.matches()).then_some(if self.tried { "the words do not match" } else { "type the words first" });
-        let start = if jobs == 1 { "Start 1 job".to_owned() } else { format!("Start {jobs} jobs") };
-        let all = [Button { title: "Cancel", off: None }, Button { title: &start, off }];
-        buttons::draw(buf, inside, inside.height.saturating_sub(1), &all, Some(self.focus), theme);
     }
 }
 
 /// How many would be migrated.
-fn tenants(parts: &[FleetPart]) -> usize {
+pub(super) fn tenants(parts: &[FleetPart]) -> usize {
     parts.iter().filter_map(|part| part.order.as_ref().ok()).map(|order| order.plan.tenants.len()).sum()
-}
-
-const HEADS: &str = "DATABASE      ENV     TENANTS LEFT OUT  TARGET      CANARY    TIME";
-
-fn cut(text: &str, columns: usize) -> String {
-    crate::text::fit(&sanitise(text), columns)
-}
-
-fn line(part: &FleetPart, order: &PartOrder) -> String {
-    let plan = &order.plan;
-    let target = plan.target.as_ref().map_or_else(|| "-".to_owned(), |target| target.untrusted().safe().to_string());
-    let canary = match (plan.canary, plan.tenants.first()) {
-        (0, _) | (_, None) => "none".to_owned(),
-        (1, Some(first)) => first.slug.safe().to_string(),
-        (many, Some(_)) => format!("{many} tenants"),
-    };
-    let time = plan.estimate.seconds().map_or_else(|| "unknown".to_owned(), time_left);
-    format!(
-        "{:<13} {:<7} {:>7} {:>8}  {:<11} {:<9} {time}",
-        cut(&part.database, 13),
-        part.environment.badge(),
-        grouped(plan.tenants.len() as u64),
-        grouped(plan.left_out.len() as u64),
-        cut(&target, 11),
-        cut(&canary, 9),
-    )
 }
 
 fn action(part: &FleetPart, order: &PartOrder) -> DialogAction {
@@ -264,7 +274,7 @@ fn action(part: &FleetPart, order: &PartOrder) -> DialogAction {
         order: Box::new(Order::Migrate(MigrateOrder {
             plan: Arc::clone(&order.plan),
             layout: layout(),
-            wait_after_canary: order.plan.canary > 0 && order.plan.tenants.len() > 1,
+            wait_after_canary: has_canary(&order.plan),
         })),
         key: order.key,
         first: order.shared.as_ref().map(|(plan, key)| {

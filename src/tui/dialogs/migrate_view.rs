@@ -5,6 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::dry_run;
 use super::migrate::{Migrate, Stop};
 use super::migrate_words::{left_out_line, shared_line, steps, target_line, then_line};
 use super::parts::{LABEL, labelled, position, scroll_footer};
@@ -42,9 +43,9 @@ struct Line {
 }
 
 /// A line for each of the first few, and how many more there are.
-fn warned(lines: &mut Vec<Line>, label: &'static str, warnings: &[Untrusted], theme: &Theme) {
-    for warning in warnings.iter().take(NAMED) {
-        lines.push(Line { label, value: warning.safe().into(), style: theme.warn });
+fn warned(lines: &mut Vec<Line>, label: &'static str, warnings: &[String], theme: &Theme) {
+    for value in warnings.iter().take(NAMED) {
+        lines.push(Line { label, value: value.clone(), style: theme.warn });
     }
     if warnings.len() > NAMED {
         let value = format!("and {} more: see Plan", warnings.len() - NAMED);
@@ -191,7 +192,11 @@ impl Migrate {
             lines.push(Line { label: "", value, style: theme.error });
         }
         let (own, code) = self.warnings();
-        warned(&mut lines, "Warning", own, theme);
+        let safe = |warnings: &[Untrusted]| warnings.iter().map(|warning| warning.safe().to_string()).collect();
+        let mut files: Vec<String> =
+            self.input.shared.iter().flat_map(|(plan, _)| dry_run::shared_warnings(plan)).collect();
+        files.append(&mut safe(own));
+        warned(&mut lines, "Warning", &files, theme);
         match code {
             _ if plan.tenants.is_empty() => {}
             None => {
@@ -202,7 +207,7 @@ impl Migrate {
                 let value = "none that runs with other rights".to_owned();
                 lines.push(Line { label: "Code", value, style: plain });
             }
-            Some(found) => warned(&mut lines, "Code", found, theme),
+            Some(found) => warned(&mut lines, "Code", &safe(found), theme),
         }
         if !plan.shared {
             lines.push(Line { label: "Canary", value: self.canary_line(), style: plain });
@@ -297,49 +302,24 @@ impl Migrate {
 
     /// What the dry run begins with: what is refused, and the warnings, in full.
     pub(super) fn dry_head(&self) -> Vec<String> {
-        let refusals = self.plan.refusals.iter().map(|refusal| {
-            let finding = &refusal.finding;
-            let version = refusal.file.version.untrusted().safe();
-            ("refused  ", format!("{version} line {}: {}", finding.line, finding.message.safe()))
-        });
-        let warnings = self.plan.warnings.iter().map(|warning| ("warning  ", warning.safe().to_string()));
+        let shared = self.input.shared.iter().flat_map(|(plan, _)| dry_run::findings_of_shared(plan));
         let rows = |(label, words): (&str, String)| {
             let rows = wrap(&words, usize::from(WIDTH - 4) - label.len());
             let below = " ".repeat(label.len());
             let row = |(place, row): (usize, &String)| format!("{}{row}", if place == 0 { label } else { &below });
             rows.iter().enumerate().map(row).collect::<Vec<String>>()
         };
-        refusals.chain(warnings).flat_map(rows).collect()
+        shared.chain(dry_run::findings(&self.plan)).flat_map(rows).collect()
     }
 
     /// Rows of the dry run behind its head.
     pub(super) fn dry_rows(&self) -> usize {
-        self.plan.tenants.len() + self.plan.left_out.len()
+        dry_run::rows(&self.plan)
     }
 
     /// One of them, as text.
     pub(super) fn dry_text(&self, row: usize) -> String {
-        let plan = &self.plan;
-        let mut row = row;
-        if let Some(tenant) = plan.tenants.get(row) {
-            let from =
-                tenant.from.as_ref().map_or_else(|| "none".to_owned(), |version| version.untrusted().safe().into());
-            let to: String =
-                tenant.files.last().map_or_else(|| "-".to_owned(), |file| file.version.untrusted().safe().into());
-            let what = if row < plan.canary && self.has_canary() { "canary " } else { "migrate" };
-            let names: Vec<String> = tenant.files.iter().map(|file| file.name.safe().into()).collect();
-            let warnings: String = tenant.warnings.iter().map(|warning| format!("  ! {}", warning.safe())).collect();
-            return format!(
-                "{what}  {}  {from} > {to}  {}: {}{warnings}",
-                tenant.slug.safe(),
-                steps(names.len()),
-                names.join(", ")
-            );
-        }
-        row -= plan.tenants.len();
-        plan.left_out
-            .get(row)
-            .map_or_else(String::new, |left| format!("left out {}  {}", left.slug.safe(), left.why.safe()))
+        dry_run::row(&self.plan, row)
     }
 
     fn draw_dry_run(&self, buf: &mut Buffer, area: Rect, top: usize, theme: &Theme) {

@@ -178,7 +178,7 @@ fn present(tier: Tier, state: &State) -> Vec<Shown> {
     let extent = &state.tenants.extent;
     let mut out = vec![Shown {
         which: TenantColumn::Tenant,
-        column: Column::wide(title(TenantColumn::Tenant, state), 12, 1_000).up_to(slug_width(extent.slug).max(20)),
+        column: Column::wide(title(TenantColumn::Tenant, state), 12, 1_000).up_to(slug_width(extent.slug).max(12)),
         value: |tenant, _| cell(tenant.slug.safe()),
     }];
     if state.several_databases() {
