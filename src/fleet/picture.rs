@@ -28,7 +28,7 @@ use crate::model::link::LinkState;
 use crate::model::server::{Back, ServerRole};
 use crate::model::tenant::{FailedStep, Tenant, TenantKey, TenantState};
 use crate::model::times::StepTimes;
-use crate::postgres::catalog::SchemaRow;
+use crate::postgres::catalog::{SchemaRow, Totals};
 use crate::postgres::of_all::OfAll;
 use crate::postgres::questions::Told;
 use crate::postgres::session::{ServerFacts, Target};
@@ -87,10 +87,8 @@ pub struct Picture {
     pub of_all: OfAll,
     /// Names that a new tenant may collide with.
     pub taken: Arc<TakenNames>,
-    /// Tables, by the schema's oid; `None` before the first count.
-    pub table_counts: Option<HashMap<u32, u32>>,
-    /// Estimated bytes, by the schema's oid; `None` before the first estimate.
-    pub estimates: Option<HashMap<u32, u64>>,
+    /// Tables and estimated bytes, by the schema's oid; `None` before the first count.
+    pub totals: Option<HashMap<u32, Totals>>,
     /// Measured sizes, by the schema's oid; `None` where a lock was in the way.
     pub exact: HashMap<u32, Option<u64>>,
     /// Recognised ledgers.
@@ -165,8 +163,7 @@ impl Picture {
             told: Told::default(),
             of_all: OfAll::default(),
             taken: Arc::default(),
-            table_counts: None,
-            estimates: None,
+            totals: None,
             exact: HashMap::new(),
             found: Arc::default(),
             wide: Vec::new(),
@@ -325,14 +322,16 @@ impl Picture {
         problems.extend(judge::problem(&ledger));
         problems.extend(judge::undecided(&ledger, &standing, self.files.folder.as_ref().map(|folder| folder.tool)));
         let measured = base.schema_oid.and_then(|oid| self.exact.get(&oid).copied().flatten());
-        let estimate = base.schema_oid.and_then(|oid| of_schema(self.estimates.as_ref(), oid));
+        // A schema that is not in the answer of a scan has nothing.
+        let totals = self.totals.as_ref().zip(base.schema_oid);
+        let totals = totals.map(|(all, oid)| all.get(&oid).copied().unwrap_or_default());
         Tenant {
             state: judge::state(facts),
             applied: standing.applied,
             pending: standing.pending,
             ahead: standing.ahead,
-            tables: base.schema_oid.and_then(|oid| of_schema(self.table_counts.as_ref(), oid)),
-            size_bytes: measured.or(estimate),
+            tables: totals.map(|totals| totals.tables),
+            size_bytes: measured.or(totals.map(|totals| totals.size_bytes)),
             size_exact: measured.is_some(),
             cache_keys: self
                 .cache_counts
@@ -359,9 +358,4 @@ impl Picture {
             }
         }
     }
-}
-
-/// A schema that is not in the answer of a scan has nothing.
-fn of_schema<T: Copy + Default>(answer: Option<&HashMap<u32, T>>, oid: u32) -> Option<T> {
-    answer.map(|by_schema| by_schema.get(&oid).copied().unwrap_or_default())
 }

@@ -90,7 +90,7 @@ pub async fn refresh(
     read_rows(session, picture).await?;
     read_folders(picture).await;
     show(picture);
-    if scope.counts_now(picture.table_counts.is_some()) {
+    if scope.counts_now(picture.totals.is_some()) {
         read_counts(session, picture).await?;
         show(picture);
     }
@@ -236,8 +236,7 @@ fn whose(picture: &Picture) -> Whose {
 /// When the link breaks.
 pub async fn read_counts(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
     let reader = session.reader().await?;
-    picture.table_counts = Some(catalog::table_counts(reader).await?);
-    picture.estimates = Some(catalog::size_estimates(reader).await?);
+    picture.totals = Some(catalog::totals(reader).await?);
     Ok(())
 }
 

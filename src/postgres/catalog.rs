@@ -11,15 +11,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 pub use self::join::tenants;
 use super::bind::{bind, oid_array, text_array};
 use super::registry::RegistryRow;
-use super::session::{QueryError, Reader};
+use super::session::{QueryError, Reader, TextRow};
 use crate::layout::naming::{OWN_SCHEMA, TRASH_PREFIX};
 use crate::layout::{Layout, TakenNames};
 use crate::text::Untrusted;
 
 const SCHEMAS: &str = include_str!("../../assets/sql/schemas.sql");
 const SCAN: &str = include_str!("../../assets/sql/scan.sql");
-const TABLE_COUNTS: &str = include_str!("../../assets/sql/table_counts.sql");
-const SIZE_ESTIMATES: &str = include_str!("../../assets/sql/size_estimates.sql");
+const TOTALS: &str = include_str!("../../assets/sql/totals.sql");
 const PAGE: &str = include_str!("../../assets/sql/page.sql");
 
 /// One schema that exists.
@@ -45,7 +44,7 @@ pub struct SchemaRow {
 /// When the catalog cannot be read.
 pub async fn schemas(reader: &Reader) -> Result<Vec<SchemaRow>, QueryError> {
     let rows = reader.rows(SCHEMAS).await?;
-    let schema = |row: &super::session::TextRow| {
+    let schema = |row: &TextRow| {
         Ok(SchemaRow {
             oid: row.parse(0)?.unwrap_or_default(),
             name: Untrusted::new(row.text(1).unwrap_or_default()),
@@ -76,57 +75,43 @@ pub async fn schemas_of(reader: &Reader, layout: &Layout) -> Result<Vec<SchemaRo
     Ok(schemas)
 }
 
-/// Ordinary and partitioned tables (partitions not) by the schema's oid, one scan of `pg_class`. A schema that is
-/// not in the answer has none.
+/// Tables and estimated bytes of one schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Ordinary and partitioned tables, partitions not.
+    pub tables: u32,
+    /// Bytes as `pg_class` estimates them, indexes and toast included.
+    pub size_bytes: u64,
+}
+
+/// Tables and estimated bytes of every schema, by its oid. A schema that is not in the answer holds nothing. For the
+/// background.
 ///
 /// # Errors
 /// When the catalog cannot be read.
-pub async fn table_counts(reader: &Reader) -> Result<HashMap<u32, u32>, QueryError> {
-    pairs(reader, TABLE_COUNTS).await
+pub async fn totals(reader: &Reader) -> Result<HashMap<u32, Totals>, QueryError> {
+    totals_of(&reader.rows(TOTALS).await?)
 }
 
-/// Bytes by the schema's oid as `pg_class` estimates them, indexes and toast included. A schema that is not in the
-/// answer holds nothing. For the background.
-///
-/// # Errors
-/// When the catalog cannot be read.
-pub async fn size_estimates(reader: &Reader) -> Result<HashMap<u32, u64>, QueryError> {
-    pairs(reader, SIZE_ESTIMATES).await
-}
-
-async fn pairs<T: std::str::FromStr>(reader: &Reader, sql: &str) -> Result<HashMap<u32, T>, QueryError> {
-    let mut answer = HashMap::new();
-    for row in reader.rows(sql).await? {
-        if let (Some(oid), Some(value)) = (row.parse(0)?, row.parse(1)?) {
-            answer.insert(oid, value);
+fn totals_of(rows: &[TextRow]) -> Result<HashMap<u32, Totals>, QueryError> {
+    let mut answer = HashMap::with_capacity(rows.len());
+    for row in rows {
+        if let (Some(oid), Some(tables), Some(size_bytes)) = (row.parse(0)?, row.parse(1)?, row.parse(2)?) {
+            answer.insert(oid, Totals { tables, size_bytes });
         }
     }
     Ok(answer)
 }
 
-/// Tables and estimated bytes of one schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PageRow {
-    /// Ordinary and partitioned tables, partitions not.
-    pub tables: u32,
-    /// Estimated bytes.
-    pub size_bytes: u64,
-}
-
-/// Counts and estimates of a handful of schemas (a screen's), as fast in a fleet of 10,000 as in one of ten. Every
-/// asked schema is in the answer.
+/// Totals of a handful of schemas (a screen's), as fast in a fleet of 10,000 as in one of ten. Every asked schema is in
+/// the answer.
 ///
 /// # Errors
 /// When the catalog cannot be read.
-pub async fn page(reader: &Reader, oids: &[u32]) -> Result<HashMap<u32, PageRow>, QueryError> {
-    let mut answer: HashMap<u32, PageRow> = oids.iter().map(|oid| (*oid, PageRow::default())).collect();
-    if oids.is_empty() {
-        return Ok(answer);
-    }
-    for row in reader.rows(&bind(PAGE, &[("oids", &oid_array(oids))])).await? {
-        if let (Some(oid), Some(tables), Some(size_bytes)) = (row.parse(0)?, row.parse(1)?, row.parse(2)?) {
-            answer.insert(oid, PageRow { tables, size_bytes });
-        }
+pub async fn page(reader: &Reader, oids: &[u32]) -> Result<HashMap<u32, Totals>, QueryError> {
+    let mut answer: HashMap<u32, Totals> = oids.iter().map(|oid| (*oid, Totals::default())).collect();
+    if !oids.is_empty() {
+        answer.extend(totals_of(&reader.rows(&bind(PAGE, &[("oids", &oid_array(oids))])).await?)?);
     }
     Ok(answer)
 }
