@@ -317,6 +317,43 @@ async fn a_password_comes_from_the_first_place_that_has_one() {
     assert_eq!(failures(&pg, "ops"), 0);
 }
 
+/// Cloacina's rule: what is special in a URL survives in user, password, database and parameters; so it does in keywords.
+#[tokio::test(flavor = "multi_thread")]
+async fn special_characters_of_a_connection_string_survive() {
+    let pg = guarded();
+    let (role, password, database) = ("o'ps \"x\"@é", "p@ss:w/o?r#d %41&=\\'", "my db/№?#&");
+    let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let secret = password.replace('\'', "''");
+    pg.admin(&format!("create role {} login password '{secret}'", quote(role)));
+    pg.admin(&format!("create database {}", quote(database)));
+    let coded =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let port = pg.server.port();
+    let url = format!(
+        "postgresql://{}:{}@127.0.0.1:{port}/{}?connect_timeout=9&sslmode={}",
+        coded(role),
+        coded(password),
+        coded(database),
+        coded("disable")
+    );
+    let word = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+    let words = format!(
+        "host=127.0.0.1 port={port} user={} password={} dbname={} sslmode='disable'",
+        word(role),
+        word(password),
+        word(database)
+    );
+    for string in [url, words] {
+        let reader = open(&string, &nobody()).await.expect(&string);
+        assert_eq!((reader.facts().user.raw(), reader.facts().database.raw()), (role, database));
+    }
+    // A wrong password is told by its parts, none of which is the secret.
+    let wrong = format!("postgresql://{}:x{}@127.0.0.1:{port}/{}", coded(role), coded(password), coded(database));
+    let (kind, shown) = self::words(open(&wrong, &nobody()).await);
+    assert_eq!(kind, LinkErrorKind::Refused);
+    assert!(!shown.contains("p@ss") && !shown.contains("p%40ss"), "{shown}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_tried_once_and_never_shown() {
     let pg = guarded();

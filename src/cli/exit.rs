@@ -166,6 +166,7 @@ impl From<OrderError> for Failure {
             OrderError::NotInitialised(_) | OrderError::Refused(_) | OrderError::Busy { .. } => {
                 Self::refused(error.to_string())
             }
+            OrderError::Unconfigured(_) => Self::new(Status::Usage, error.to_string()),
             OrderError::Link(_) => Self::new(Status::NoLink, error.to_string()),
         }
     }

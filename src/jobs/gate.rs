@@ -101,9 +101,11 @@ async fn retried(target: &Target, job: JobId) -> Result<WriterSession, Unfit> {
             LinkErrorKind::Unreachable => Unfit::ForNow(error),
             LinkErrorKind::Refused => Unfit::ForGood(error),
         },
-        OrderError::NotInitialised(_) | OrderError::Refused(_) | OrderError::Busy { .. } | OrderError::Query(_) => {
-            Unfit::ForGood(error)
-        }
+        OrderError::NotInitialised(_)
+        | OrderError::Refused(_)
+        | OrderError::Unconfigured(_)
+        | OrderError::Busy { .. }
+        | OrderError::Query(_) => Unfit::ForGood(error),
     };
     writable(target).map_err(by_kind)?;
     let session =

@@ -32,6 +32,9 @@ pub enum OrderError {
     /// Refused: read-only, standby, pooler, no privilege, exists already, newer `tenantui` schema.
     #[error("{}", .0.safe())]
     Refused(Untrusted),
+    /// What the configuration lacks for it: what to set.
+    #[error("{}", .0.safe())]
+    Unconfigured(Untrusted),
     /// A live job of the same scope.
     #[error("{}", message.safe())]
     Busy {

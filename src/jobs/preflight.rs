@@ -171,5 +171,6 @@ pub fn makes(target: &Target, folder: &Folder) -> Result<(), OrderError> {
 /// # Errors
 /// When the tool's ledger is not written by tenantui and there is no command, or one that cannot be aimed.
 pub fn drives(target: &Target, folder: &Folder) -> Result<bool, OrderError> {
-    plan::drives(folder, &PlanOptions::from(&*target.config)).map_err(|error| refused(error.to_string()))
+    let options = PlanOptions::from(&*target.config);
+    plan::drives(folder, &options).map_err(|error| OrderError::Unconfigured(error.to_string().into()))
 }

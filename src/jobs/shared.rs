@@ -41,9 +41,11 @@ impl Halt {
     /// look at; what did not answer may come back.
     pub(super) fn of(error: OrderError) -> Self {
         match error {
-            OrderError::Refused(_) | OrderError::NotInitialised(_) | OrderError::Busy { .. } | OrderError::Query(_) => {
-                Self::Pause(Waits::Trouble, error.to_string())
-            }
+            OrderError::Refused(_)
+            | OrderError::Unconfigured(_)
+            | OrderError::NotInitialised(_)
+            | OrderError::Busy { .. }
+            | OrderError::Query(_) => Self::Pause(Waits::Trouble, error.to_string()),
             OrderError::Link(_) => Self::Lost(error),
         }
     }

@@ -250,8 +250,8 @@ fn recognised(system: &System, place: &Place) {
 fn made(system: &System, stage: &Stage) {
     let (place, slug) = (&stage.place, stage.place.slug.as_str());
     // Without the tool's command nothing is made: tenantui does not write a ledger that goes with code.
-    let words = place.words(5, &["provision", slug, "--name", "Mine", "--yes"]);
-    assert!(words.contains("command"), "{words}");
+    let words = place.words(2, &["provision", slug, "--name", "Mine", "--yes"]);
+    assert!(words.contains("Set command in"), "{words}");
     assert!(place.words(2, &["migrate", "--all", "--yes"]).contains("Set command in"));
     assert_eq!(place.db.value("select count(*) from tenantui.job"), "0");
     stage.command();
@@ -434,6 +434,36 @@ fn a_tenant_of_apartment_3_goes_its_whole_way() {
 #[test]
 fn a_tenant_of_apartment_4_goes_its_whole_way_with_its_row() {
     goes_round(&APARTMENT_4);
+}
+
+/// Apartment 4 skips who has nothing pending, and nobody where a version is given: each tenant has an answer of its own.
+#[test]
+fn with_an_explicit_version_nobody_of_apartment_4_is_passed_over() {
+    let stage = Stage::new(&APARTMENT_4);
+    stage.command();
+    let config = stage.place.home.path().join(".config/tenantui/config.toml");
+    let aimed = fs::read_to_string(&config).expect("a configuration");
+    let aimed = aimed.replace("\"-f\", ", "\"-v\", \"version={version}\", \"-f\", ");
+    fs::write(&config, aimed).expect("a configuration");
+    let place = &stage.place;
+    let plan = |to: &str| place.json(0, &["migrate", "--all", "--to", to, "--dry-run", "--json"]);
+    let (older, newest) = ("20260101000000", APARTMENT_4.newest.0);
+    let meant = |document: &Value| {
+        let tenants = document["plans"][0]["tenants"].as_array().expect("tenants").clone();
+        let of = |tenant: &Value| (tenant["tenant"].clone(), tenant["versions"].clone());
+        (tenants.iter().map(of).collect::<Vec<_>>(), document["plans"][0]["up_to_date"].clone())
+    };
+    let up_to = |version: &str| (vec![(Value::from("one"), Value::from(vec![version]))], Value::from(0));
+    assert_eq!(meant(&plan(older)), (Vec::new(), Value::from(1)), "it stands there, and is counted");
+    assert_eq!(meant(&plan(newest)), up_to(newest));
+    let words = place.words(2, &["migrate", "--all", "--to", "20251231000000", "--yes"]);
+    assert!(words.contains("has no migration 20251231000000"), "{words}");
+    place.expect(0, &["migrate", "--all", "--to", newest, "--yes"]);
+    let words = place.words(0, &["migrate", "--all", "--to", older, "--yes"]);
+    assert!(words.contains("nothing is pending (target 20260101000000, 1 up to date)"), "{words}");
+    // The newest stands in its ledger, and yet the older one is pending: where that is asked for, it is planned.
+    place.db.sql(&format!("delete from one.schema_migrations where version = '{older}'"));
+    assert_eq!(meant(&plan(older)), up_to(older));
 }
 
 #[test]

@@ -133,7 +133,10 @@ impl<'a> Bench<'a> {
                 Ok(Status::Done)
             }
             Err(Broken::Order(
-                error @ (OrderError::Refused(_) | OrderError::Query(_) | OrderError::NotInitialised(_)),
+                error @ (OrderError::Refused(_)
+                | OrderError::Unconfigured(_)
+                | OrderError::Query(_)
+                | OrderError::NotInitialised(_)),
             )) => {
                 self.leave(job, &error);
                 Ok(Status::Done)

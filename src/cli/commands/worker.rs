@@ -228,7 +228,10 @@ impl Floor<'_> {
         let worked_before = self.standing(index) != Standing::Unknown;
         match error {
             OrderError::Link(error) => error.kind == LinkErrorKind::Unreachable || worked_before,
-            OrderError::Refused(_) | OrderError::Query(_) | OrderError::NotInitialised(_) => worked_before,
+            OrderError::Refused(_)
+            | OrderError::Unconfigured(_)
+            | OrderError::Query(_)
+            | OrderError::NotInitialised(_) => worked_before,
             OrderError::Busy { .. } => true,
         }
     }
