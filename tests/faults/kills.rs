@@ -23,7 +23,7 @@ impl Fleet {
 
 #[test]
 fn killed_at_random_times_it_leaves_nothing_half_done() {
-    let wanted = count("kills", 15);
+    let wanted = count("kills", 8);
     let mut dice = Dice::new("kills");
     let mut fleet = Fleet::new(pg(), 8, Duration::from_millis(4));
     let longest = fleet.undisturbed().max(fleet.undisturbed());

@@ -136,10 +136,10 @@ fn a_click_confirms_nothing_without_the_typed_words() {
     desk.keys("aM");
     assert!(matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))), "{}", desk.text());
     desk.writes();
-    for words in ["", "migrate"] {
+    for (words, step) in [("", 18), ("migrate", 6)] {
         desk.keys(words);
         // All over the screen, buttons included; what closes the dialog opens it again.
-        for (x, y) in (0..24).flat_map(|y| (0..80).step_by(5).map(move |x| (x, y))) {
+        for (x, y) in (0..24).flat_map(|y| (0..80).step_by(step).map(move |x| (x, y))) {
             event(&mut desk, MouseEventKind::Down(MouseButton::Left), (x, y));
             if !matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))) {
                 desk.keys("<Esc>M").keys(words);
@@ -202,7 +202,7 @@ fn no_click_anywhere_breaks_anything() {
         let mut desk = Desk::sized(Environment::Production, size);
         for screen in ["1", "2", "3", ":audit<Enter>", ":messages<Enter>", "1<Enter>"] {
             desk.keys(screen);
-            for (x, y) in (0..size.1 + 2).step_by(2).flat_map(|y| (0..size.0 + 2).step_by(13).map(move |x| (x, y))) {
+            for (x, y) in (0..size.1 + 2).step_by(3).flat_map(|y| (0..size.0 + 2).step_by(17).map(move |x| (x, y))) {
                 event(&mut desk, MouseEventKind::Down(MouseButton::Left), (x, y));
                 desk.keys("<Esc>");
             }

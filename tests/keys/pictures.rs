@@ -127,7 +127,7 @@ fn seen(state: &State) -> (Vec<String>, String) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn what_changed_is_shown_as_if_all_were_new(

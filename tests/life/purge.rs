@@ -12,7 +12,7 @@ use crate::support::{PgHandle, own_pg, own_redis, redis, setting, tcp, wait_unti
 
 /// A server whose lock table has room for 64 * 40 locks.
 fn small() -> PgHandle {
-    let settings = [("max_locks_per_transaction", "64"), ("max_connections", "40"), ("max_prepared_transactions", "0")];
+    let settings = [("max_locks_per_transaction", "32"), ("max_connections", "40"), ("max_prepared_transactions", "0")];
     let settings = settings.iter().map(|(name, value)| setting(name, value)).collect();
     own_pg(PostgresOptions { settings, ..tcp() })
 }
@@ -60,7 +60,7 @@ fn beside(place: &Place, arguments: &[&str]) -> (End, usize, usize) {
 fn thousands_of_tables_go_while_everybody_else_gets_their_locks() {
     let server = small();
     let place = Place::on(&server, "life_big");
-    tables(&place, "tenant_globex", count("purged_tables", 1_200));
+    tables(&place, "tenant_globex", count("purged_tables", 600));
     // What makes a plain drop fail: the whole at once does not fit.
     let plain = place.db.try_sql("begin; drop schema tenant_globex cascade; rollback").expect_err("it does not fit");
     assert!(plain.starts_with("53200"), "{plain}");
@@ -100,13 +100,13 @@ fn thousands_of_tables_go_while_everybody_else_gets_their_locks() {
     // Reading it, measuring it, planning what becomes of it: all of it leaves everybody their locks.
     tables(&place, "public", 300);
     for (status, arguments, words) in [
-        (0, &["tenant", "globex", "--json"][..], "big_1200"),
+        (0, &["tenant", "globex", "--json"][..], "big_600"),
         (0, &["tenants", "--exact", "--json"], "tenant_globex"),
         (0, &["doctor", "--json"], "layout"),
         (0, &["drop", "globex", "--dry-run", "--json"], "zz_dropped"),
         (0, &["repair", "--json"], "repairs"),
         // One transaction that would hold them all at once is not begun.
-        (5, &["import", "globex", "--yes"], "more than half of the server's 2,560"),
+        (5, &["import", "globex", "--yes"], "more than half of the server's 1,280"),
     ] {
         let (end, rounds, _) = beside(&place, arguments);
         assert_eq!(end.code, Some(status), "{arguments:?}: {}", end.err);
@@ -120,8 +120,8 @@ fn thousands_of_tables_go_while_everybody_else_gets_their_locks() {
     assert!(rounds > 5 && beside > 3, "only {rounds} rounds beside it");
     assert_eq!(place.schemas(), "tenant_acme,tenant_hooli");
     assert_eq!(place.db.value("select count(*) from public.tenants where slug = 'globex'"), "0");
-    assert!(most_locks(&place) <= 256, "{} locks of 2,560", most_locks(&place));
-    assert!(end.err.contains("locks of 2,560"), "{}", end.err);
+    assert!(most_locks(&place) <= 128, "{} locks of 1,280", most_locks(&place));
+    assert!(end.err.contains("locks of 1,280"), "{}", end.err);
     let steps = place.db.value(
         "select string_agg(after->>'step', ' ' order by id) from tenantui.audit where action = 'purge' and outcome = 'done'",
     );
@@ -136,7 +136,7 @@ fn thousands_of_tables_go_while_everybody_else_gets_their_locks() {
 fn killed_in_the_middle_it_goes_on_where_it_was() {
     let server = small();
     let place = Place::on(&server, "life_kill");
-    tables(&place, "tenant_globex", 600);
+    tables(&place, "tenant_globex", 300);
     let trash = place.drop("globex", "tenant_globex");
     let config = place.config().display().to_string();
     let purge = ["--config", &config, "purge", "globex", "--confirm", "tenant_globex", "--yes"];
@@ -172,13 +172,13 @@ fn killed_in_the_middle_it_goes_on_where_it_was() {
     // Every object was counted once.
     let objects =
         "select sum((after->>'objects')::int) from tenantui.audit where action = 'purge' and outcome = 'part'";
-    assert_eq!(place.db.value(objects), "602");
+    assert_eq!(place.db.value(objects), "302");
 }
 
 #[test]
 fn once_another_worker_has_it_nothing_more_is_removed() {
     let place = Place::new("life_taken");
-    tables(&place, "tenant_globex", 600);
+    tables(&place, "tenant_globex", 300);
     let trash = place.drop("globex", "tenant_globex");
     let parts = "select count(*) from tenantui.audit where action = 'purge' and outcome = 'part'";
     let parts = || -> u64 { place.db.value(parts).parse().expect("a number") };
