@@ -175,6 +175,12 @@ impl Filter {
         self.tests.starts_with(&other.tests)
     }
 
+    /// Whether a tenant that stays as it is may fit at one time and not at another: the filter asks for an age.
+    #[must_use]
+    pub fn hangs_on_time(&self) -> bool {
+        self.tests.iter().any(Test::hangs_on_time)
+    }
+
     /// Whether the tests of fields hold at a time; the words are left to the face.
     #[must_use]
     pub fn fields_fit(&self, tenant: &Tenant, now: jiff::Timestamp) -> bool {

@@ -197,6 +197,22 @@ impl Test {
         Self { negated: true, what: What::All(tests) }
     }
 
+    /// Whether the answer may be another one later, of the same tenant.
+    pub(super) fn hangs_on_time(&self) -> bool {
+        match &self.what {
+            What::All(tests) => tests.iter().any(Self::hangs_on_time),
+            What::State(_) | What::Text(..) | What::Version(_) | What::Flag(..) => false,
+            What::Number(field, ..) => match field {
+                NumberField::Age => true,
+                NumberField::Behind
+                | NumberField::Applied
+                | NumberField::Tables
+                | NumberField::Size
+                | NumberField::Keys => false,
+            },
+        }
+    }
+
     /// Whether it holds; `None` where that is not known.
     pub(super) fn holds(&self, tenant: &Tenant, now: jiff::Timestamp) -> Option<bool> {
         self.what.holds(tenant, now).map(|holds| holds != self.negated)

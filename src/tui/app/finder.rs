@@ -118,11 +118,9 @@ impl Finder {
     /// The rows, where only these tenants changed.
     fn search_anew(&mut self, state: &State, changed: &[usize]) -> Vec<usize> {
         let wanted = Filter::parse_with(&state.tenants.filter, &state.filters).ok();
-        // Fields may be of an age: each picture is another moment.
+        // Whoever has an age may have reached it since: each picture is another moment.
         let kept = self.last.take().filter(|(filter, scores)| {
-            Some(filter) == wanted.as_ref()
-                && Filter::default().has_fields_of(filter)
-                && scores.len() == state.snapshot.tenants.len()
+            Some(filter) == wanted.as_ref() && !filter.hangs_on_time() && scores.len() == state.snapshot.tenants.len()
         });
         let Some((filter, mut scores)) = kept else { return self.search(state) };
         self.fuzzy.look_for_words(filter.words());
