@@ -1,6 +1,6 @@
 //! The dashboard on its terminal: draws, gives events to the rules, and carries out the commands that come back.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::app::App;
 use super::app::command::Command;
 use super::app::event::{Event, Now};
+use super::delivery::{deliver, export, service_words};
 use super::frame::{FrameBackend, clipboard_bytes};
 use super::signals::{Signals, Told};
 use super::state_folder::StateFolder;
@@ -352,51 +353,4 @@ async fn waiting(events: &mut EventStream) -> Option<TerminalEvent> {
         // An error shows again when the loop asks.
         Poll::Ready(Some(Err(_)) | None) | Poll::Pending => None,
     }
-}
-
-fn deliver<T>(sent: Result<(), mpsc::error::TrySendError<T>>, what: String) -> Result<(), Event> {
-    sent.map_err(|error| {
-        let why = match error {
-            mpsc::error::TrySendError::Full(_) => "its queue is full; the server may be slow",
-            mpsc::error::TrySendError::Closed(_) => "its worker has ended, see the log",
-        };
-        Event::Undelivered { what, why: why.to_owned() }
-    })
-}
-
-fn service_words(command: &ServiceCommand) -> String {
-    match command {
-        ServiceCommand::Init => "making the tenantui schema".to_owned(),
-        ServiceCommand::Order { .. } => "ordering the job".to_owned(),
-        ServiceCommand::Resume(job) => format!("going on with job {job}"),
-        ServiceCommand::Retry(job) => format!("retrying job {job}"),
-        ServiceCommand::Cancel(job) => format!("stopping job {job}"),
-        ServiceCommand::ReadOutcomes(job) => format!("reading the results of job {job}"),
-        ServiceCommand::RetryWhenFree { job, schema } => format!("retrying {schema} in job {job}"),
-        ServiceCommand::Pause(job) => format!("pausing job {job}"),
-        ServiceCommand::Skip { job, schema, .. } => format!("skipping {schema} in job {job}"),
-        ServiceCommand::Flush(order) => format!("flushing the cache of {}", order.slug.safe()),
-        ServiceCommand::StopFlush => "stopping the flush of a cache".to_owned(),
-        ServiceCommand::ReadAudit(_) => "reading the audit".to_owned(),
-        ServiceCommand::PlanLife(request) => format!("planning to {}", request.kind.word()),
-        ServiceCommand::ReadCode { .. } => "looking for code with other rights".to_owned(),
-        ServiceCommand::Stop(_) => "stopping".to_owned(),
-    }
-}
-
-/// Writes a new file into the working directory; an existing one is never touched.
-fn export(name: &str, content: &str) -> Result<PathBuf, String> {
-    let folder = std::env::current_dir().map_err(|error| format!("the working directory is gone: {error}"))?;
-    let path = folder.join(name);
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&path)
-        .map_err(|error| format!("{}: {error}", path.display()))?;
-    file.write_all(content.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
-        // Half a file would look like a whole one.
-        let _ = std::fs::remove_file(&path);
-        format!("{}: {error}", path.display())
-    })?;
-    Ok(path)
 }

@@ -5,6 +5,7 @@
 //! [`terminal`] do I/O (the files of the state folder aside), so that every rule is tested without a terminal, a database or a clock.
 
 pub mod app;
+mod delivery;
 pub mod dialogs;
 mod face;
 pub mod frame;

@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tenantui::jobs::flush::FlushOrder;
-use tenantui::jobs::service::Order;
 use tenantui::model::environment::Environment;
 use tenantui::model::job::{JobId, JobState, JobView, Outcome, TenantOutcome, Waits};
 use tenantui::model::tenant::TenantState;
-use tenantui::model::times::StepTime;
 use tenantui::tui::dialogs::{
-    Confirm, ConfirmInput, Credentials, Dialog, DialogAction, DialogInput, DialogOutcome, FailureCard, FlushCache,
-    FlushInput, NewTenant, NewTenantInput, OfferInit, Quit, Skip, SkipInput, Sql, StopJob, WriteLock,
+    Confirm, ConfirmInput, Dialog, DialogAction, DialogInput, DialogOutcome, FailureCard, FlushCache, FlushInput,
+    OfferInit, Quit, Skip, SkipInput, Sql, StopJob, WriteLock,
 };
 use tenantui::tui::theme::{Depth, Theme};
-use uuid::Uuid;
 
 use super::migrating::{migrate_of, plan};
-use super::sample::{self, SIZES, eu1, folder, jobs, layout, outcomes};
+use super::new_tenant::form;
+use super::sample::{self, SIZES, eu1, jobs, layout, outcomes};
 use super::stage::text;
 use super::styles;
 
@@ -59,24 +57,6 @@ pub fn stays(outcome: &DialogOutcome) -> bool {
     matches!(outcome, DialogOutcome::Stay)
 }
 
-fn form() -> Dialog {
-    Dialog::NewTenant(Box::new(NewTenant::new(NewTenantInput {
-        database: eu1(),
-        environment: Environment::Production,
-        layout: Arc::new(layout()),
-        taken: Arc::new(tenantui::layout::TakenNames {
-            slugs: vec!["acme".into()],
-            schemas: vec!["public".into(), "tenant_acme".into()],
-        }),
-        folder: Some(Arc::new(folder())),
-        plans: vec!["pro".into(), "basic".into()],
-        siblings: Vec::new(),
-        times: Arc::default(),
-        drives: Ok(false),
-        key: Uuid::nil(),
-    })))
-}
-
 #[test]
 fn the_write_lock_asks_for_the_word_on_production_only() {
     let mut dialog = Dialog::WriteLock(Box::new(WriteLock::new(Environment::Production)));
@@ -96,125 +76,6 @@ fn the_write_lock_asks_for_the_word_on_production_only() {
     assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused");
     press(&mut dialog, KeyCode::Tab);
     assert!(matches!(press(&mut dialog, KeyCode::Enter), DialogOutcome::Do(_)));
-}
-
-#[test]
-fn the_form_proposes_a_key_and_judges_it() {
-    let mut dialog = form();
-    check("new_tenant_empty", &dialog);
-    typed(&mut dialog, "Blue Fox Ltd");
-    check("new_tenant", &dialog);
-    let mut taken = form();
-    typed(&mut taken, "ACME");
-    check("new_tenant_taken", &taken);
-    // Enter in fields goes on; only Create creates, and not what is refused.
-    for _ in 0..3 {
-        assert!(stays(&press(&mut taken, KeyCode::Enter)));
-    }
-    press(&mut taken, KeyCode::Tab);
-    press(&mut taken, KeyCode::Tab);
-    assert!(stays(&press(&mut taken, KeyCode::Enter)));
-}
-
-#[test]
-fn the_form_orders_what_it_shows() {
-    let mut dialog = form();
-    dialog.handle(DialogInput::Paste("Blue Fox\r\n".to_owned()));
-    for _ in 0..5 {
-        press(&mut dialog, KeyCode::Tab);
-    }
-    let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it creates") };
-    let [DialogAction::Order { order, .. }] = &actions[..] else { panic!("one order") };
-    let Order::Provision(order) = &**order else { panic!("of a provisioning") };
-    assert_eq!(
-        (order.tenants[0].name.slug.as_str(), order.tenants[0].name.schema.raw()),
-        ("blue-fox", "tenant_blue_fox")
-    );
-    assert_eq!(order.tenants[0].display_name.raw(), "Blue Fox");
-    assert_eq!(order.tenants[0].plan.as_deref(), Some("pro"));
-}
-
-/// The form of a layout with a role: asked for, or always made.
-fn form_with_role(name: &str) -> Dialog {
-    let file = tenantui::layout::file::embedded().expect("layouts").into_iter().find(|file| file.name == name);
-    let role = file.and_then(|file| file.role());
-    let Dialog::NewTenant(form) = form() else { panic!("a form") };
-    let layout = tenantui::layout::Layout { role, ..(*form.input.layout).clone() };
-    let files = folder().files;
-    let times = files.iter().map(|file| {
-        let time = StepTime { mean_ms: 2_100, longest_ms: 3_000, runs: 5, last_at: jiff::Timestamp::UNIX_EPOCH };
-        (file.version.clone(), time)
-    });
-    let times = Arc::new(times.collect());
-    Dialog::NewTenant(Box::new(NewTenant::new(NewTenantInput {
-        layout: Arc::new(layout),
-        times,
-        ..form.input.clone()
-    })))
-}
-
-#[test]
-fn the_form_makes_a_role_where_the_layout_has_one() {
-    let mut asked = form_with_role("boundary");
-    typed(&mut asked, "Blue Fox");
-    check("new_tenant_role_off", &asked);
-    for _ in 0..3 {
-        press(&mut asked, KeyCode::Tab);
-    }
-    press(&mut asked, KeyCode::Char(' '));
-    check("new_tenant_role", &asked);
-    for _ in 0..3 {
-        press(&mut asked, KeyCode::Tab);
-    }
-    let DialogOutcome::Do(actions) = press(&mut asked, KeyCode::Enter) else { panic!("it creates") };
-    let [DialogAction::Order { order, .. }] = &actions[..] else { panic!("one order") };
-    let Order::Provision(order) = &**order else { panic!("of a provisioning") };
-    assert!(order.role);
-    let mut always = form_with_role("cloacina");
-    typed(&mut always, "Blue Fox");
-    check("new_tenant_role_always", &always);
-    // Its SQL names what the role gets, and no password.
-    for _ in 0..4 {
-        press(&mut always, KeyCode::Tab);
-    }
-    press(&mut always, KeyCode::Enter);
-    check("new_tenant_role_sql", &always);
-}
-
-#[test]
-fn passwords_are_shown_until_somebody_says_that_they_are_noted() {
-    let made = |number: usize| tenantui::model::secret::Credentials {
-        tenant: format!("shop-{number}"),
-        role: format!("tenant_shop_{number}"),
-        password: tenantui::model::secret::Secret::new(format!("{number:032}")),
-    };
-    let mut one = Dialog::Credentials(Box::new(Credentials::new(vec![made(1)])));
-    check("credentials", &one);
-    // It opens by itself: what was being typed does not close it.
-    for code in [KeyCode::Enter, KeyCode::Char('q'), KeyCode::Char(' '), KeyCode::Tab] {
-        assert!(stays(&press(&mut one, code)), "{code:?}");
-    }
-    let DialogOutcome::DoAndStay(actions) = press(&mut one, KeyCode::Char('y')) else { panic!("it copies") };
-    assert!(matches!(&actions[..], [DialogAction::Copy(text)] if text.starts_with("tenant_shop_1\t0")));
-    assert!(closes(&press(&mut one, KeyCode::Esc)));
-    let mut many = Dialog::Credentials(Box::new(Credentials::new((1..60).map(made).collect())));
-    for _ in 0..12 {
-        press(&mut many, KeyCode::Char('j'));
-    }
-    check("credentials_many", &many);
-}
-
-#[test]
-fn the_form_shows_its_sql_with_quoted_names() {
-    let mut dialog = form();
-    typed(&mut dialog, "O'Brien");
-    for _ in 0..4 {
-        press(&mut dialog, KeyCode::Tab);
-    }
-    press(&mut dialog, KeyCode::Enter);
-    check("new_tenant_sql", &dialog);
-    assert!(stays(&press(&mut dialog, KeyCode::Esc)), "Esc goes back to the form");
-    assert!(closes(&press(&mut dialog, KeyCode::Esc)));
 }
 
 /// Job 17, waiting for the operator.

@@ -19,10 +19,8 @@
 
 use std::collections::BTreeSet;
 
-use crossterm::event::{KeyCode, KeyEvent};
 use uuid::Uuid;
 
-use super::parts::{Step, button_step, moved, step};
 use super::scroll::Scroll;
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::jobs::life::plan::LifeRequest;
@@ -139,7 +137,7 @@ impl Life {
         waits
     }
 
-    fn choose(&mut self, at: usize) -> Vec<DialogAction> {
+    pub(super) fn choose(&mut self, at: usize) -> Vec<DialogAction> {
         self.chosen = at;
         match (self.input.kind, self.request()) {
             (LifeKind::Rename, Some(request)) => {
@@ -162,7 +160,7 @@ impl Life {
         }
     }
 
-    fn ask(&mut self) -> Vec<DialogAction> {
+    pub(super) fn ask(&mut self) -> Vec<DialogAction> {
         self.phase = Phase::Planning;
         self.request().map(|request| DialogAction::PlanLife(Box::new(request.clone()))).into_iter().collect()
     }
@@ -178,118 +176,6 @@ impl Life {
                 DialogOutcome::Stay
             }
             DialogInput::Key(key) => self.key(key),
-        }
-    }
-
-    fn key(&mut self, key: KeyEvent) -> DialogOutcome {
-        if let Some(scroll) = &mut self.reading {
-            match key.code {
-                KeyCode::Esc | KeyCode::Enter => self.reading = None,
-                KeyCode::Char('y') => {
-                    return DialogOutcome::DoAndStay(vec![DialogAction::Copy(scroll.lines().join("\n"))]);
-                }
-                _ => scroll.key(key),
-            }
-            return DialogOutcome::Stay;
-        }
-        match &self.phase {
-            Phase::Choose(at) => self.choose_key(key, *at),
-            Phase::Name => self.name_key(key),
-            Phase::Planning | Phase::Failed(_) => match button_step(key) {
-                Step::Close | Step::Press => DialogOutcome::Close,
-                Step::Next | Step::Previous | Step::Other => DialogOutcome::Stay,
-            },
-            Phase::Planned(_) => self.plan_key(key),
-        }
-    }
-
-    fn choose_key(&mut self, key: KeyEvent, at: usize) -> DialogOutcome {
-        let count = self.input.choices.len();
-        match button_step(key) {
-            Step::Close => return DialogOutcome::Close,
-            Step::Press if at < count => {
-                let actions = self.choose(at);
-                return if actions.is_empty() { DialogOutcome::Stay } else { DialogOutcome::DoAndStay(actions) };
-            }
-            what @ (Step::Next | Step::Previous) => self.phase = Phase::Choose(moved(at, count, what)),
-            Step::Press | Step::Other => {}
-        }
-        DialogOutcome::Stay
-    }
-
-    fn name_key(&mut self, key: KeyEvent) -> DialogOutcome {
-        match step(key) {
-            Step::Close => DialogOutcome::Close,
-            Step::Press => {
-                let name = Untrusted::new(self.field.value().trim());
-                if let Some((_, request)) = self.input.choices.get_mut(self.chosen) {
-                    request.becomes = Some(name);
-                }
-                self.field.set("");
-                DialogOutcome::DoAndStay(self.ask())
-            }
-            Step::Next | Step::Previous => DialogOutcome::Stay,
-            Step::Other => {
-                self.field.key(key);
-                DialogOutcome::Stay
-            }
-        }
-    }
-
-    fn plan_key(&mut self, key: KeyEvent) -> DialogOutcome {
-        if self.focus == Stop::Dependants && self.dependants_key(key) {
-            return DialogOutcome::Stay;
-        }
-        if self.focus == Stop::Sessions && key.code == KeyCode::Char(' ') {
-            return self.toggle_sessions();
-        }
-        match if self.has_field() { step(key) } else { button_step(key) } {
-            Step::Close => return DialogOutcome::Close,
-            Step::Press => return self.press(),
-            what @ (Step::Next | Step::Previous) => {
-                let stops = self.stops();
-                let at = stops.iter().position(|stop| *stop == self.focus).unwrap_or(0);
-                self.focus = stops.get(moved(at, stops.len(), what)).copied().unwrap_or(Stop::Cancel);
-            }
-            Step::Other => {
-                if self.has_field() && self.field.key(key) {
-                    self.follow_field();
-                }
-            }
-        }
-        DialogOutcome::Stay
-    }
-
-    /// The list of objects outside has the arrows and Space.
-    fn dependants_key(&mut self, key: KeyEvent) -> bool {
-        let count = self.plan().map_or(0, |plan| plan.dependants.len());
-        match key.code {
-            KeyCode::Down => self.at = (self.at + 1).min(count.saturating_sub(1)),
-            KeyCode::Up => self.at = self.at.saturating_sub(1),
-            KeyCode::Char(' ') => {
-                if !self.marked.remove(&self.at) {
-                    self.marked.insert(self.at);
-                    self.at = (self.at + 1).min(count.saturating_sub(1));
-                }
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    /// The plan is made anew: with or without their end.
-    fn toggle_sessions(&mut self) -> DialogOutcome {
-        if let Some((_, request)) = self.input.choices.get_mut(self.chosen) {
-            request.end_sessions = !request.end_sessions;
-        }
-        DialogOutcome::DoAndStay(self.ask())
-    }
-
-    /// Behind the right name Enter goes on; behind any other the focus is back on Cancel.
-    fn follow_field(&mut self) {
-        self.tried = false;
-        if matches!(self.phase, Phase::Planned(_)) {
-            self.focus = if self.off().is_none() { Stop::Go } else { Stop::Cancel };
         }
     }
 
@@ -324,7 +210,7 @@ impl Life {
         ends && self.plan().is_some_and(|plan| plan.role.is_some() && plan.refusal.is_none())
     }
 
-    fn stops(&self) -> Vec<Stop> {
+    pub(super) fn stops(&self) -> Vec<Stop> {
         let Some(plan) = self.plan() else { return vec![Stop::Cancel] };
         let mut stops = Vec::new();
         if self.wants_marks() {
@@ -366,33 +252,7 @@ impl Life {
         }
     }
 
-    fn press(&mut self) -> DialogOutcome {
-        match self.focus {
-            Stop::Cancel => {
-                if self.field.value().is_empty() {
-                    return DialogOutcome::Close;
-                }
-                // Somebody is typing: Enter says whether the name matches instead of throwing it away.
-                self.tried = true;
-            }
-            Stop::Sql => {
-                self.reading = self.plan().map(|plan| Scroll::of_text(&plan.sql.join("\n")));
-            }
-            Stop::Dependants => {}
-            Stop::Sessions => return self.toggle_sessions(),
-            Stop::Go => {
-                if self.off().is_none()
-                    && let Some(order) = self.order()
-                {
-                    return DialogOutcome::Do(vec![order]);
-                }
-                self.tried = true;
-            }
-        }
-        DialogOutcome::Stay
-    }
-
-    fn order(&self) -> Option<DialogAction> {
+    pub(super) fn order(&self) -> Option<DialogAction> {
         let (plan, request) = (self.plan()?.clone(), self.request()?.clone());
         let dependants = plan
             .dependants

@@ -23,12 +23,14 @@ use crate::model::times::StepTimes;
 use crate::text::Untrusted;
 
 mod card_keys;
+mod card_words;
 mod confirm;
 mod credentials;
 mod dry_run;
 mod failure_card;
 mod flush_cache;
 mod life;
+mod life_keys;
 mod life_view;
 mod migrate;
 mod migrate_fleet;
