@@ -60,6 +60,8 @@ fn a_removal_is_told_and_stopped_even_with_writes_locked() {
     assert_eq!(desk.writes().len(), 1);
     told(&mut desk, FlushState::Running { removed: 1_200 });
     assert!(desk.text().contains("flushing: 1,200 keys removed so far; F stops it"), "{}", desk.text());
+    let farewell = desk.app.farewell();
+    assert!(farewell.ends_with("the cache of acme was left half flushed: 1,200 keys are removed"), "{farewell}");
     desk.keys("F");
     assert!(desk.text().contains("Stop flushing the cache"), "{}", desk.text());
     desk.keys("<Tab><Enter>");
@@ -67,6 +69,7 @@ fn a_removal_is_told_and_stopped_even_with_writes_locked() {
     assert!(desk.commands.iter().any(stops));
     told(&mut desk, FlushState::Done { removed: 2_000, kept: 3 });
     assert!(desk.message().contains("2,000 keys removed, 3 kept"), "{}", desk.message());
+    assert!(!desk.app.farewell().contains("half flushed"));
     told(&mut desk, FlushState::Stopped { removed: 1_400 });
     assert!(desk.message().contains("stopped, 1,400 keys removed"), "{}", desk.message());
     told(&mut desk, FlushState::Failed { why: "the cache went away \u{1b}[2J".into() });

@@ -1,9 +1,10 @@
 //! The line that is left on the terminal: how long, on what, which jobs were ordered and how they stand.
 
 use super::App;
+use crate::model::flush::FlushState;
 use crate::model::job::{JobState, JobView};
 use crate::model::job_words::progress;
-use crate::text::{sanitise, short_age};
+use crate::text::{grouped, sanitise, short_age};
 
 impl App {
     /// The line, safe to print.
@@ -33,6 +34,12 @@ impl App {
             let database =
                 if names.len() > 1 { format!(" --database {}", sanitise(&job.database)) } else { String::new() };
             words.push_str(&format!("; to go on: tenantui job {} resume{database}", job.id));
+        }
+        if let Some(flush) = self.state.flush.as_ref()
+            && let FlushState::Running { removed } = flush.state
+        {
+            let (slug, removed) = (flush.slug.safe(), grouped(removed));
+            words.push_str(&format!("; the cache of {slug} was left half flushed: {removed} keys are removed"));
         }
         words
     }
