@@ -88,6 +88,22 @@ impl Frame {
         solid(x).then(|| (self.text(self.run(x, solid), y), self.role(x, y)))
     }
 
+    /// The heading of the column at a place, without the mark of the order. The blank between two columns is the one's
+    /// whose word it touches.
+    #[must_use]
+    pub fn heading(&self, x: u16, y: u16) -> Option<String> {
+        let heads = |x: u16| self.role(x, y) == Some("heading");
+        let word = |x: u16| heads(x) && self.symbol(x, y) != " ";
+        let at = match (heads(x), x.checked_sub(1).filter(|left| heads(*left))) {
+            (true, _) => x,
+            (false, Some(left)) if word(left) || !word(x + 1) => left,
+            (false, _) => Some(x + 1).filter(|right| heads(*right))?,
+        };
+        let title = self.text(self.run(at, heads), y);
+        let title = title.trim().trim_end_matches(['^', 'v']);
+        (!title.is_empty()).then(|| title.to_owned())
+    }
+
     /// The words at a place that are apart from others by two blanks: `behind 208`.
     #[must_use]
     pub fn words(&self, x: u16, y: u16) -> Option<String> {

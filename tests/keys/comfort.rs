@@ -154,6 +154,35 @@ fn the_last_line_says_what_became_of_the_orders() {
 }
 
 #[test]
+fn a_wide_list_grows_until_whole_schemas_stand_in_it() {
+    // Where the details begin, and whether a schema of so many letters stands whole in the list.
+    let shown = |columns: u16, letters: usize| {
+        let mut desk = Desk::sized(Environment::Production, (columns, 50));
+        let mut picture = snapshot(Environment::Production);
+        picture.revision += 1;
+        let schema = format!("tenant_{}", "s".repeat(letters - 7));
+        for tenant in &mut picture.tenants {
+            Arc::make_mut(tenant).schema = Some(schema.as_str().into());
+        }
+        desk.event(Event::Snapshot(Arc::new(picture)));
+        desk.draw();
+        let text = desk.text();
+        let details = headings(&desk).find('|').expect("details");
+        // The cursor is on the first tenant: the details tell of it alone.
+        (details, text.lines().filter(|line| line.contains(&schema)).count() > 2)
+    };
+    let (drawn, whole) = shown(200, 11);
+    assert!(whole);
+    assert_eq!(shown(200, 60), (drawn + 15, false), "no further than this");
+    for letters in (12..50).step_by(3) {
+        let (at, whole) = shown(200, letters);
+        assert!((drawn..=drawn + 15).contains(&at), "{letters}: {at}");
+        assert!(whole || at == drawn + 15, "{letters}: it grows before it cuts");
+    }
+    assert_eq!(shown(160, 60), (drawn, false), "the details keep their half");
+}
+
+#[test]
 fn a_wide_screen_says_how_many_were_behind_during_the_day() {
     let mut desk = Desk::sized(Environment::Production, (200, 50));
     let caught_up = |desk: &mut Desk, revision: u64| {

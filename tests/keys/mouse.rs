@@ -60,6 +60,30 @@ fn headings_sort_and_turn_round() {
     assert_eq!(desk.app.state().tenants.sort.column, TenantColumn::Tenant);
 }
 
+/// A column is sorted by wherever its heading is clicked: on the word, beside it, or on the blank before the next word.
+#[test]
+fn the_blanks_beside_a_heading_belong_to_it() {
+    let mut desk = Desk::new(Environment::Production);
+    let left = MouseEventKind::Down(MouseButton::Left);
+    let (state, y) = find(&desk, "STATE");
+    let sorted = |desk: &Desk| desk.app.state().tenants.sort.column;
+    // At the left of what stands at the right, and at the right of what stands at the left.
+    let version = find(&desk, "VERSION").0;
+    for (x, column) in [
+        (find(&desk, "SIZE").0 - 1, TenantColumn::Size),
+        (state - 2, TenantColumn::Schema),
+        (state + 7, TenantColumn::State),
+        (version - 1, TenantColumn::Version),
+        (find(&desk, "TENANT").0 + 9, TenantColumn::Tenant),
+    ] {
+        event(&mut desk, left, (x, y));
+        assert_eq!(sorted(&desk), column, "at {x}: {}", desk.text());
+    }
+    // Left of the first column there is none.
+    event(&mut desk, left, (0, y));
+    assert_eq!(sorted(&desk), TenantColumn::Tenant);
+}
+
 #[test]
 fn the_wheel_moves_and_stays_inside() {
     let mut desk = Desk::new(Environment::Production);
@@ -112,6 +136,38 @@ fn menus_are_clicked() {
     assert!(desk.text().contains("[ ] SCHEMA"), "{}", desk.text());
     click(&mut desk, "Esc back");
     assert!(matches!(desk.app.state().prompt, Prompt::None));
+    // In the help, headings stand between the rows.
+    let mut desk = Desk::sized(Environment::Production, (120, 40));
+    desk.keys("?");
+    click(&mut desk, "What runs, what failed?");
+    assert_eq!(desk.app.state().screen, Screen::Jobs, "{}", desk.text());
+    // What is typed takes no key from a click into it, and the hints below the list are keys.
+    desk.keys(":mig");
+    click(&mut desk, ": mig");
+    assert!(desk.text().contains(": mig"), "{}", desk.text());
+    click(&mut desk, "Esc back");
+    assert!(matches!(desk.app.state().prompt, Prompt::None), "{}", desk.text());
+}
+
+#[test]
+fn hints_are_keys_wherever_they_stand() {
+    let mut desk = Desk::new(Environment::Production);
+    // Of the filter, while it is typed and after.
+    desk.keys("/ac");
+    click(&mut desk, "Enter keeps");
+    assert_eq!((desk.app.state().screen, desk.shown().len()), (Screen::Tenants, 4), "{}", desk.text());
+    click(&mut desk, "Esc clears");
+    assert_eq!(desk.shown().len(), 6, "{}", desk.text());
+    desk.keys("/ac");
+    click(&mut desk, "Esc clears");
+    assert_eq!(desk.shown().len(), 6, "{}", desk.text());
+    // Of a text that scrolls.
+    desk.keys("i");
+    click(&mut desk, "w cut");
+    click(&mut desk, "w wrap");
+    assert!(desk.text().contains("w cut"), "{}", desk.text());
+    click(&mut desk, "Esc back");
+    assert!(desk.app.state().dialog.is_none(), "{}", desk.text());
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub struct LockWait {
 }
 
 impl LockWait {
-    /// What it waits for in words: `t_acme.users, AccessExclusiveLock`, `a row of t_acme.users`, `advisory lock`.
+    /// What it waits for in words: `AccessExclusiveLock on t_acme.users`, `a row of t_acme.users`, `advisory lock`.
     #[must_use]
     pub fn words(&self) -> String {
         let on = match (&self.schema, &self.relation) {
@@ -56,7 +56,7 @@ impl LockWait {
         match (self.kind.raw(), on) {
             ("transactionid" | "tuple", Some(on)) => format!("a row of {on}"),
             ("transactionid", None) => "the end of a transaction".to_owned(),
-            ("relation", Some(on)) => format!("{on}, {}", self.mode.raw()),
+            ("relation", Some(on)) => format!("{} on {on}", self.mode.raw()),
             (kind, Some(on)) => format!("{kind} of {on}"),
             (kind, None) => format!("{kind} lock"),
         }
@@ -133,7 +133,7 @@ mod tests {
             relation: relation.then(|| "users".into()),
             seconds: None,
         };
-        assert_eq!(wait("relation", true).words(), "t_acme.users, AccessExclusiveLock");
+        assert_eq!(wait("relation", true).words(), "AccessExclusiveLock on t_acme.users");
         assert_eq!(wait("transactionid", true).words(), "a row of t_acme.users");
         assert_eq!(wait("transactionid", false).words(), "the end of a transaction");
         assert_eq!(wait("advisory", false).words(), "advisory lock");

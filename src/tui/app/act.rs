@@ -200,7 +200,7 @@ impl App {
                 }
                 Some(TenantTab::Migrations) | None => self.inspect(),
             },
-            Screen::Server => self.open_text(output::name_text(&self.state), output::row_lines(&self.state)),
+            Screen::Server => self.open_text(output::name_text(&self.state), super::row_text::row_lines(&self.state)),
             Screen::JobResult | Screen::Messages | Screen::Audit => self.inspect(),
         }
         Vec::new()

@@ -229,7 +229,7 @@ impl App {
 
     /// Every value of the row under the cursor, in full.
     fn open_row(&mut self) {
-        self.open_text(output::name_text(&self.state), output::row_lines(&self.state));
+        self.open_text(output::name_text(&self.state), super::row_text::row_lines(&self.state));
     }
 
     pub(super) fn open_text(&mut self, title: Option<String>, text: Option<String>) {

@@ -36,6 +36,7 @@ mod parts;
 mod picture;
 mod prompts;
 mod results;
+mod row_text;
 pub mod server;
 pub mod server_lists;
 mod several;

@@ -7,7 +7,7 @@ use super::command::Command;
 use super::keymap::Chord;
 use super::nav::{self, Step};
 use super::server::ServerTab;
-use super::state::{Prompt, QuickFilter, Screen, TableColumn, TenantColumn, TenantTab};
+use super::state::{MenuEntry, Prompt, QuickFilter, Screen, TableColumn, TenantColumn, TenantTab};
 use super::{App, derive};
 use crate::model::filter::Filter;
 use crate::model::tenant::TenantState;
@@ -75,6 +75,13 @@ impl App {
             self.state.prefix = None;
         }
         self.hush();
+        let hint = frame.key(x, y).and_then(|key| Chord::parse(&key));
+        // The hints beside what is typed are keys of the field.
+        if let (Prompt::Filter(_), Some(chord)) = (&self.state.prompt, hint)
+            && y + 2 == self.state.size.1
+        {
+            return self.key(chord.event());
+        }
         match std::mem::take(&mut self.state.prompt) {
             Prompt::Menu(menu) => {
                 self.state.prompt = Prompt::Menu(menu);
@@ -91,7 +98,7 @@ impl App {
             }
             Prompt::Filter(_) | Prompt::None => {}
         }
-        match frame.key(x, y).and_then(|key| Chord::parse(&key)) {
+        match hint {
             Some(chord) => self.key(chord.event()),
             None => self.click_screen(&frame, x, y),
         }
@@ -142,11 +149,11 @@ impl App {
     fn click_menu(&mut self, frame: &Frame, x: u16, y: u16) -> Vec<Command> {
         let Prompt::Menu(menu) = &mut self.state.prompt else { return Vec::new() };
         let row = frame.cursor().filter(|(_, columns)| columns.contains(&x)).and_then(|(cursor, columns)| {
-            let at = menu.at.checked_add_signed(isize::from(y.cast_signed() - cursor.cast_signed()))?;
-            let entry = menu.entries.get(at)?;
-            // Rows beyond the list are the box's own.
-            let name: String = crate::text::sanitise(&entry.name).chars().take(12).collect();
-            frame.text(columns, y).contains(&name).then_some(at)
+            // Headings stand between the rows: it is the nearest entry of the name that is to be read there.
+            let about = menu.at.saturating_add_signed(isize::from(y.cast_signed() - cursor.cast_signed()));
+            let text = frame.text(columns, y);
+            let fits = |(_, entry): &(usize, &MenuEntry)| names(&text, &crate::text::sanitise(&entry.name));
+            menu.entries.iter().enumerate().filter(fits).map(|(at, _)| at).min_by_key(|at| at.abs_diff(about))
         });
         match row {
             Some(at) => {
@@ -154,6 +161,13 @@ impl App {
                 self.key(plain(KeyCode::Enter))
             }
             None if frame.role(x, y) == Some("stale") => self.key(plain(KeyCode::Esc)),
+            // The last row has hints. Keys in other rows are what is told of the actions.
+            None if frame.role(x, y + 1) == Some("border") => {
+                match frame.key(x, y).and_then(|key| Chord::parse(&key)) {
+                    Some(chord) => self.key(chord.event()),
+                    None => Vec::new(),
+                }
+            }
             None => Vec::new(),
         }
     }
@@ -238,11 +252,14 @@ impl App {
 
     /// The same column again turns the order round.
     fn click_heading(&mut self, frame: &Frame, x: u16, y: u16) {
-        let Some((word, Some("heading"))) = frame.word(x, y) else { return };
-        let word = word.trim_end_matches(['^', 'v']);
+        let Some(title) = frame.heading(x, y) else { return };
+        // A narrow column's heading is cut: its beginning has to do.
+        let (title, cut) = title.strip_suffix("..").map_or((title.as_str(), false), |title| (title, true));
+        let is = |of: &str| of == title || cut && of.starts_with(title);
         match self.state.screen {
             Screen::Tenants => {
-                if let Some(column) = TenantColumn::from_word(word).filter(|column| column.sorts()) {
+                let column = TenantColumn::ALL.into_iter().find(|column| is(column.word()));
+                if let Some(column) = column.filter(|column| column.sorts()) {
                     if self.state.tenants.sort.column == column {
                         return self.reverse_sort();
                     }
@@ -251,7 +268,7 @@ impl App {
             }
             Screen::Tenant => {
                 let sorted = self.state.tenant.as_ref().map(|open| open.tables_sort.column);
-                if let Some(column) = TableColumn::from_word(word) {
+                if let Some(column) = TableColumn::ALL.into_iter().find(|column| is(column.word())) {
                     if sorted == Some(column) {
                         return self.reverse_sort();
                     }
@@ -259,14 +276,8 @@ impl App {
                 }
             }
             Screen::Server => {
-                let title = self
-                    .state
-                    .server
-                    .tab
-                    .columns()
-                    .iter()
-                    .find(|column| column.title == word || column.title.split(' ').any(|part| part == word));
-                if let Some(column) = title {
+                let column = self.state.server.tab.columns().iter().find(|column| is(column.title));
+                if let Some(column) = column {
                     self.sort_server_by(column.title);
                 }
             }
@@ -291,4 +302,10 @@ impl App {
         self.state.tenants.filter.clear();
         derive::tenants(&mut self.state);
     }
+}
+
+/// Whether a row of a menu is the one of this name: one of its parts, or the end of one that begins with long keys.
+fn names(row: &str, name: &str) -> bool {
+    let is = |part: &str| part == name || part.strip_suffix(name).is_some_and(|keys| keys.ends_with(' '));
+    row.split("  ").map(str::trim).any(is) || (name.len() > 16 && row.contains(name.get(..16).unwrap_or(name)))
 }

@@ -118,7 +118,7 @@ impl Sheet {
 }
 
 /// A cell that a terminal may get.
-fn cell(value: &Value) -> String {
+pub(super) fn cell(value: &Value) -> String {
     Untrusted::new(export::cell(value)).safe().to_string()
 }
 
@@ -281,16 +281,6 @@ pub fn cursor_row(state: &State) -> usize {
 pub fn row_text(state: &State) -> Option<String> {
     let sheet = sheet(state);
     sheet.rows.get(cursor_row(state)).map(|row| row.iter().map(cell).collect::<Vec<_>>().join("\t"))
-}
-
-/// The row under the cursor for reading: a line for each column that has a value.
-#[must_use]
-pub fn row_lines(state: &State) -> Option<String> {
-    let sheet = sheet(state);
-    let row = sheet.rows.get(cursor_row(state))?;
-    let widest = sheet.columns.iter().map(|column| column.len()).max().unwrap_or(0);
-    let lines = sheet.columns.iter().zip(row).filter(|(_, value)| !value.is_null());
-    Some(lines.map(|(column, value)| format!("{column:<widest$}  {}", cell(value))).collect::<Vec<_>>().join("\n"))
 }
 
 /// The name of what the cursor is on: of the tenant on the tenant's screens.

@@ -143,12 +143,6 @@ impl TableColumn {
             Self::Dead => "DEAD%",
         }
     }
-
-    /// The column of a heading.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|column| column.word().eq_ignore_ascii_case(word))
-    }
 }
 
 /// Screen 2.

@@ -35,6 +35,8 @@ pub struct ColumnChoice {
 pub struct Extent {
     /// The longest slug, in bytes.
     pub slug: usize,
+    /// The longest name of a schema, in bytes.
+    pub schema: usize,
     /// The longest version.
     pub version: Option<Version>,
     /// The states that there are.
@@ -58,6 +60,7 @@ impl Extent {
         let length = |version: &Version| version.raw().len();
         for digest in digests.all() {
             extent.slug = extent.slug.max(digest.slug);
+            extent.schema = extent.schema.max(digest.schema);
             let stands = digest.version.and_then(|place| digests.version(place));
             if stands.map(length) > version.map(length) {
                 version = stands;

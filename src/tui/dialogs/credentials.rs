@@ -17,7 +17,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::parts::{lines, scrolled};
+use super::parts::{lines, scroll_footer, scrolled};
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::model::secret::Credentials as Made;
 use crate::text::sanitise;
@@ -85,11 +85,11 @@ impl Credentials {
         }
         lines(buf, inside, rows + 2, &words, Style::new());
         let more = if self.made.len() > usize::from(rows) {
-            format!("  {} of {}", top + usize::from(rows), self.made.len())
+            format!("{} of {}", top + usize::from(rows), self.made.len())
         } else {
             String::new()
         };
-        let hints = format!("y copy all  j k scroll  Esc I have them{more}");
-        put_fit(buf, inside, 0, inside.height.saturating_sub(1), inside.width, &hints, theme.muted);
+        let hints = [("y", "copy all"), ("j k", "scroll"), ("Esc", "I have them")];
+        scroll_footer(buf, inside, inside.height.saturating_sub(1), &hints, &more, theme);
     }
 }

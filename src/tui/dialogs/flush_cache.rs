@@ -16,7 +16,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::parts::{Step, labelled, moved, step};
+use super::parts::{LABEL, Step, labelled, moved, step};
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::jobs::flush::FlushOrder;
 use crate::model::environment::Environment;
@@ -25,7 +25,12 @@ use crate::text::grouped;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::field::Field;
-use crate::tui::widgets::{boxes, put, put_fit};
+use crate::tui::widgets::{boxes, columns, put, put_fit, wrap};
+
+const WIDTH: usize = 74;
+
+/// The most lines of patterns.
+const PATTERNS: usize = 6;
 
 /// What it is opened on.
 #[derive(Debug, Clone)]
@@ -101,7 +106,14 @@ impl FlushCache {
 
     /// Draws it.
     pub fn draw(&self, frame: &mut Frame, area: Rect, off: Option<&str>, theme: &Theme) {
-        let place = boxes::centred(area, 74, 9);
+        let mut patterns = wrap(&self.input.patterns.join("  "), WIDTH - 4 - usize::from(LABEL));
+        let more = patterns.len().saturating_sub(PATTERNS);
+        patterns.truncate(PATTERNS);
+        if let Some(last) = patterns.last_mut().filter(|_| more > 0) {
+            last.push_str("  ..");
+        }
+        let rows = columns(patterns.len().max(1));
+        let place = boxes::centred(area, columns(WIDTH), 8 + rows);
         let slug = self.input.order.slug.safe();
         let buf = frame.buffer_mut();
         let title = format!("Flush cache of {}", slug.fit(40));
@@ -112,14 +124,18 @@ impl FlushCache {
             .keys
             .map_or_else(|| "not counted yet".to_owned(), |keys| format!("{} by the last count", grouped(keys)));
         labelled(buf, inside, 1, ("Keys", &keys), Style::new(), theme);
-        labelled(buf, inside, 2, ("Patterns", &self.input.patterns.join("  ")), Style::new(), theme);
+        for (y, pattern) in (2..).zip(&patterns) {
+            labelled(buf, inside, y, (if y == 2 { "Patterns" } else { "" }, pattern), Style::new(), theme);
+        }
+        let y = 2 + rows;
         let kept = format!("Keys that another tenant has a claim to are kept. {} stops it.", self.input.stops);
-        put_fit(buf, inside, 0, 3, inside.width, &kept, Style::new());
-        let x = put(buf, inside, 0, 5, "Type  ", Style::new());
+        put_fit(buf, inside, 0, y, inside.width, &kept, Style::new());
+        let y = y + 2;
+        let x = put(buf, inside, 0, y, "Type  ", Style::new());
         let name = slug.fit(24).to_string();
-        let x = put(buf, inside, x, 5, &name, theme.title);
-        let x = put(buf, inside, x, 5, "  to go on: ", Style::new());
-        self.field.draw(buf, inside, (x, 5, inside.width.saturating_sub(x).min(28)), true, theme);
+        let x = put(buf, inside, x, y, &name, theme.title);
+        let x = put(buf, inside, x, y, "  to go on: ", Style::new());
+        self.field.draw(buf, inside, (x, y, inside.width.saturating_sub(x).min(28)), true, theme);
         let wanted = (!self.matches()).then_some(if self.tried {
             "the name does not match"
         } else {

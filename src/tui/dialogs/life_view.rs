@@ -12,7 +12,7 @@ use crate::model::life::{CacheFact, LifeKind, LifePlan};
 use crate::text::{Untrusted, grouped, human_bytes, sanitise};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
-use crate::tui::widgets::{boxes, columns, put, put_fit, put_safe, wrap};
+use crate::tui::widgets::{boxes, columns, put, put_fit, put_hints, put_safe, wrap};
 
 const WIDTH: u16 = 76;
 /// Objects outside that are shown at once.
@@ -94,22 +94,15 @@ impl Life {
             let x = put(buf, inside, 0, columns(row), mark, style);
             put_fit(buf, inside, x, columns(row), inside.width.saturating_sub(x), &sanitise(words), style);
         }
-        let keys = "j k move   Enter choose   Esc cancel";
-        put_fit(buf, inside, 0, inside.height.saturating_sub(1), inside.width, keys, theme.muted);
+        let hints = [("j k", "move"), ("Enter", "choose"), ("Esc", "cancel")];
+        put_hints(buf, inside, (0, inside.height.saturating_sub(1)), inside.width, &hints, theme);
     }
 
     fn draw_name(&self, buf: &mut Buffer, inside: Rect, theme: &Theme) {
         put_fit(buf, inside, 0, 0, LABEL, "New name", theme.muted);
         self.field.draw(buf, inside, (LABEL, 0, inside.width.saturating_sub(LABEL)), true, theme);
-        put_fit(
-            buf,
-            inside,
-            0,
-            inside.height.saturating_sub(1),
-            inside.width,
-            "Enter shows the plan   Esc cancel",
-            theme.muted,
-        );
+        let hints = [("Enter", "shows the plan"), ("Esc", "cancel")];
+        put_hints(buf, inside, (0, inside.height.saturating_sub(1)), inside.width, &hints, theme);
     }
 
     fn draw_plan(
@@ -215,7 +208,9 @@ fn plan_lines(plan: &LifePlan, room: usize) -> Vec<Line> {
         | LifeKind::Undrop
         | LifeKind::Repair => {}
     }
-    lines.extend(facts(plan));
+    for (label, value) in facts(plan) {
+        folded(&mut lines, &label, &value, room);
+    }
     if let Some(why) = &plan.refusal {
         whole(&mut lines, "!", &format!("Not possible: {}", why.safe()));
     } else if let Some(why) = &plan.nothing {

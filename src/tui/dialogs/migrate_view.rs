@@ -15,7 +15,7 @@ use crate::migrations::alone;
 use crate::text::{Untrusted, duration, grouped, time_left};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
-use crate::tui::widgets::{boxes, columns, put, put_safe, wrap};
+use crate::tui::widgets::{boxes, columns, put, put_fit, put_safe, wrap};
 
 pub(super) const WIDTH: u16 = 80;
 
@@ -149,14 +149,10 @@ impl Migrate {
     /// Behind the canary's line: its field while it has the keys, else what happens after the canary.
     fn draw_canary(&self, buf: &mut Buffer, inside: Rect, y: u16, end: u16, theme: &Theme) {
         if self.focus == Stop::Canary {
-            let room = if self.canary_error.is_some() { 20 } else { 36 };
+            let room = 40;
             self.canary.draw(buf, inside, (LABEL, y, room), true, theme);
-            let (words, style) = match &self.canary_error {
-                Some(error) => (error.as_str(), theme.error),
-                None => ("how many, or which: acme, globex", theme.muted),
-            };
             let x = LABEL + room + 1;
-            put_safe(buf, inside, x, y, inside.width.saturating_sub(x), words, style, theme);
+            put_fit(buf, inside, x, y, inside.width.saturating_sub(x), "how many, or their names", theme.muted);
             return;
         }
         if !self.has_canary() {
@@ -211,6 +207,9 @@ impl Migrate {
         }
         if !plan.shared {
             lines.push(Line { label: "Canary", value: self.canary_line(), style: plain });
+            if let Some(error) = self.canary_error.as_ref().filter(|_| self.focus == Stop::Canary) {
+                lines.push(Line { label: "", value: error.clone(), style: theme.error });
+            }
         }
         if plan.tenants.len() > 1 {
             lines.push(Line { label: "Then", value: then_line(plan), style: plain });
@@ -358,6 +357,7 @@ impl Migrate {
             put_safe(buf, inside, 0, y, inside.width, &text, style, theme);
         }
         let place = position(top, count, rows);
-        scroll_footer(buf, inside, rows, "j k scroll  y copy all  Esc back to the plan", &place, theme);
+        let hints = [("j k", "scroll"), ("y", "copy all"), ("Esc", "back to the plan")];
+        scroll_footer(buf, inside, rows, &hints, &place, theme);
     }
 }

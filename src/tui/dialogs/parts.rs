@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{put, put_fit, put_right, put_safe};
+use crate::tui::widgets::{put, put_fit, put_hints, put_right, put_safe};
 
 /// Where the values of labelled lines begin.
 pub const LABEL: u16 = 11;
@@ -101,9 +101,9 @@ pub fn position(top: usize, count: usize, rows: u16) -> String {
 }
 
 /// Draws the last line of a scrolling view: its keys, and the position at the right.
-pub fn scroll_footer(buf: &mut Buffer, area: Rect, y: u16, keys: &str, position: &str, theme: &Theme) {
+pub fn scroll_footer(buf: &mut Buffer, area: Rect, y: u16, hints: &[(&str, &str)], position: &str, theme: &Theme) {
     let start = put_right(buf, area, area.width, y, position, theme.muted);
-    put_fit(buf, area, 0, y, start.saturating_sub(1), keys, theme.muted);
+    put_hints(buf, area, (0, y), start.saturating_sub(1), hints, theme);
 }
 
 /// Draws lines from row `y` on; returns the row after them.

@@ -164,12 +164,12 @@ pub fn draw_text(
     let inside = boxes::draw(buf, place, environment, title, theme);
     let rows = inside.height.saturating_sub(1);
     let position = scroll.draw(buf, above(inside, rows), theme);
-    let keys = if scroll.wraps {
-        "j k scroll  w cut lines  y copy all  Esc back"
+    let hints: &[_] = if scroll.wraps {
+        &[("j k", "scroll"), ("w", "cut lines"), ("y", "copy all"), ("Esc", "back")]
     } else {
-        "j k scroll  h l sideways  w wrap lines  y copy all  Esc back"
+        &[("j k", "scroll"), ("h l", "sideways"), ("w", "wrap lines"), ("y", "copy all"), ("Esc", "back")]
     };
-    scroll_footer(buf, inside, rows, keys, &position, theme);
+    scroll_footer(buf, inside, rows, hints, &position, theme);
 }
 
 #[cfg(test)]

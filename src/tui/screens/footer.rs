@@ -23,7 +23,7 @@ use crate::tui::app::action::Action;
 use crate::tui::app::state::{Hint, Level, Prompt, QuickFilter, Screen, State};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::field::draw_input;
-use crate::tui::widgets::{Piece, bars, columns, piece, pieces_width, put, put_fit, put_pieces, put_right, put_safe};
+use crate::tui::widgets::{Piece, bars, columns, piece, pieces_width, put, put_hints, put_pieces, put_right, put_safe};
 
 const SCREENS: [(Action, &str, Screen); 4] = [
     (Action::Tenants, "Tenants", Screen::Tenants),
@@ -217,8 +217,12 @@ fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
         draw_input(buf, area, (x, 0, area.width.saturating_sub(x + 30).max(20)), input, true, theme);
         let found = if of_tenants { state.tenants.shown.len() } else { crate::tui::app::server::rows(state) };
         let enter = if of_tenants && found == 1 && !input.value().trim().is_empty() { "opens it" } else { "keeps" };
-        let count = format!("{} found  Enter {enter}  Esc clears", grouped(found as u64));
-        put_right(buf, area, area.width.saturating_sub(1), 0, &count, theme.muted);
+        let hints = [("Enter", enter), ("Esc", "clears")];
+        let room = columns(hints.iter().map(|(key, words)| key.len() + 1 + words.len()).sum::<usize>() + 2);
+        let start = area.width.saturating_sub(room + 1);
+        put_hints(buf, area, (start, 0), room, &hints, theme);
+        let count = format!("{} found  ", grouped(found as u64));
+        put_right(buf, area, start, 0, &count, theme.muted);
         return;
     }
     if let Some(prefix) = &state.prefix {
@@ -274,8 +278,8 @@ fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     if let Some(words) = filter {
         let x = put(buf, area, 1, 0, "filter ", theme.muted);
         let x = put_safe(buf, area, x, 0, area.width.saturating_sub(24), &words, theme.accent, theme);
-        let clears = format!("{} clears it", state.key(Action::Back));
-        put_fit(buf, area, x + 3, 0, area.width, &clears, theme.muted);
+        let back = state.key(Action::Back);
+        put_hints(buf, area, (x + 3, 0), area.width, &[(&back, "clears it")], theme);
     }
 }
 

@@ -16,7 +16,7 @@ use ratatui::style::Style;
 
 use super::format::{job_style, job_time, log_style, outcome_style, time_of_day, version};
 use super::header::stale;
-use super::places::{Places, Tier, jobs_parts};
+use super::places::{Places, ROOMY, Tier, jobs_parts};
 use crate::model::job::{JobState, JobView, LogLine, TenantOutcome};
 use crate::model::job_words::{counted, progress, standing, standing_in_full, whose};
 use crate::text::{fit, grouped, sanitise, time_left, width};
@@ -84,11 +84,16 @@ fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     if state.several_databases() {
         all.push(Column::wide("DATABASE", 6, 1).up_to(14).droppable(2));
     }
+    let whats = state.jobs.jobs.iter().map(|job| width(job.what.safe().as_str())).max().unwrap_or(0);
+    // The bar goes before the words do.
+    let (least, bar) = match area.width {
+        ..ROOMY => (14, if states <= 12 { 17 } else { 10 }),
+        ROOMY.. => (columns(whats).clamp(14, 20), if states <= 12 { 14 } else { 10 }),
+    };
     all.extend([
-        Column::wide("WHAT", 14, 2),
+        Column::wide("WHAT", least, 1).up_to(columns(whats).max(14)),
         Column::fixed("STATE", states),
-        // The bar goes before the words do.
-        Column::wide("PROGRESS", if states <= 12 { 17 } else { 10 }, 1).up_to(40),
+        Column::wide("PROGRESS", bar, 2).up_to(40),
         Column::fixed("FAIL", 4).at_right().droppable(3),
         Column::fixed("TIME", 7).at_right().droppable(1),
     ]);

@@ -21,7 +21,7 @@ use crate::text::{sanitise, width};
 use crate::tui::app::state::{Menu, MenuEntry, MenuKind, State};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::field::draw_input;
-use crate::tui::widgets::{below, boxes, columns, put, put_fit, put_right, put_safe, restyle_row, wrap};
+use crate::tui::widgets::{below, boxes, columns, put, put_fit, put_hints, put_right, put_safe, restyle_row, wrap};
 
 /// Columns of the keys and of the name.
 const KEYS: u16 = 10;
@@ -73,7 +73,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, menu: &Menu, state: &State, theme: &Th
     } else {
         put(buf, inside, 2, 2, "Nothing has this name.", theme.muted);
     }
-    put_fit(buf, inside, 0, last, inside.width, "Enter does it   Up Down choose   Esc back", theme.muted);
+    let hints = [("Enter", "does it"), ("Up Down", "choose"), ("Esc", "back")];
+    put_hints(buf, inside, (0, last), inside.width, &hints, theme);
 }
 
 /// A row of the list.
@@ -106,7 +107,7 @@ fn draw_entry(buf: &mut Buffer, area: Rect, y: u16, entry: &MenuEntry, here: boo
     put_safe(buf, area, 2 + KEYS, y, NAME, &name, text, theme);
     let mut x = (2 + KEYS + NAME + 1).max(2 + KEYS + columns(width(&name).min(usize::from(NAME))) + 2);
     if entry.writes {
-        x = put(buf, area, x, y, "writes: ", theme.writes);
+        x = put(buf, area, x, y, "writes:", theme.writes) + 1;
     }
     let words = if entry.help.is_empty() { &entry.title } else { &entry.help };
     put_safe(buf, area, x, y, area.width.saturating_sub(x), &sanitise(words), text, theme);

@@ -19,9 +19,9 @@ use ratatui::style::Style;
 use super::format::{names, state_style, version_width};
 use super::header::stale;
 use super::notice;
-use super::places::{Places, Tier, migrations_parts};
+use super::places::{Places, ROOMY, Tier, migrations_parts};
 use crate::model::tenant::Tenant;
-use crate::text::{grouped, rough_time, sanitise, short_age};
+use crate::text::{grouped, rough_time, sanitise, short_age, width};
 use crate::tui::app::action::Action;
 use crate::tui::app::state::{State, VersionGroup};
 use crate::tui::theme::Theme;
@@ -67,6 +67,9 @@ fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let versions = version_width(groups.iter().filter_map(|group| group.version.as_ref()), 5, 20);
     let names = groups.iter().filter_map(|group| group.name.as_ref()).map(|name| name.raw().len()).max().unwrap_or(0);
     let names = columns(names).clamp(16, 60);
+    // Notes are read, bars are looked at: where there is not much room, notes get theirs first.
+    let notes = groups.iter().map(|group| width(&note_words(group))).max().unwrap_or(0);
+    let notes = if area.width >= ROOMY { columns(notes).clamp(11, 26) } else { 11 };
     let mut all = vec![Column::fixed("VER", versions), Column::wide("NAME", 12, 3).up_to(names)];
     if state.several_databases() {
         all.push(Column::wide("DATABASE", 6, 1).up_to(16).droppable(1));
@@ -75,7 +78,7 @@ fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     all.extend([
         Column::fixed("TENANTS", 8).at_right(),
         Column::wide("SHARE", 8, 1).up_to(22).droppable(3),
-        Column::wide("NOTE", 11, 1).up_to(30).droppable(2),
+        Column::wide("NOTE", notes, 1).up_to(30).droppable(2),
     ]);
     let placed = table::place(&all, MARKS, area.width.saturating_sub(1));
     table::heading(buf, area, 0, &all, &placed, theme.heading);
@@ -118,11 +121,14 @@ fn name_cell(group: &VersionGroup, theme: &Theme) -> Cell {
     }
 }
 
+fn note_words(group: &VersionGroup) -> String {
+    group.notes.iter().map(|note| note.safe().into()).collect::<Vec<String>>().join(", ")
+}
+
 fn note_cell(group: &VersionGroup, theme: &Theme) -> Cell {
-    let notes: Vec<String> = group.notes.iter().map(|note| note.safe().into()).collect();
     let blocked = group.failed > 0 || group.notes.iter().any(|note| note.raw().starts_with("refused"));
     let style = if blocked { theme.error } else { theme.muted };
-    styled(notes.join(", "), style)
+    styled(note_words(group), style)
 }
 
 fn members<'a>(group: &'a VersionGroup, state: &'a State) -> impl Iterator<Item = &'a Tenant> + 'a {

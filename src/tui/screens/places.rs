@@ -21,6 +21,19 @@ use crate::tui::widgets::{above, below, slice};
 /// The smallest terminal that is drawn on.
 pub const SMALLEST: (u16, u16) = (60, 16);
 
+/// Columns from which on a list has room for its longest words.
+pub const ROOMY: u16 = 76;
+
+/// Columns of the list of tenants beside their details, with the blank behind it.
+const LIST: u16 = 91;
+
+/// The most columns of that list on a screen so wide: the details get about half.
+#[must_use]
+pub const fn widest_list(width: u16) -> u16 {
+    let more = width.saturating_sub(WIDE) / 8 * 3;
+    if more > 15 { LIST + 15 } else { LIST + more }
+}
+
 /// How much fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
@@ -154,12 +167,12 @@ pub fn side_by_side(area: Rect, left: u16) -> (Rect, u16, Rect) {
 
 /// The list and the detail of Tenants on a wide screen.
 #[must_use]
-pub fn tenants_columns(places: &Places) -> (Rect, Option<Rect>) {
+pub fn tenants_columns(places: &Places, wanted: u16) -> (Rect, Option<Rect>) {
     match places.tier {
         Tier::Small | Tier::Medium => (places.body, None),
         Tier::Wide if places.zoom => (places.body, None),
         Tier::Wide => {
-            let (left, _, right) = side_by_side(places.body, 91);
+            let (left, _, right) = side_by_side(places.body, wanted.clamp(LIST, widest_list(places.body.width)));
             (left, Some(right))
         }
     }

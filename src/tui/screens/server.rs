@@ -174,7 +174,7 @@ pub fn facts(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     words.push(format!("schemas {}", grouped(vitals.facts.schemas)));
     words.push(format!("role {}", vitals.facts.role.safe()));
     if vitals.facts.standby {
-        words.push("standby: vacuum is its primary's to tell".to_owned());
+        words.push("standby".to_owned());
     }
     if state.header_database().is_some_and(|view| view.pooled) {
         words.push("behind a pooler: sessions are the pooler's".to_owned());

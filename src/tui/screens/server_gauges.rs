@@ -110,11 +110,11 @@ fn pace(vitals: &Vitals) -> String {
     let Some(pace) = vitals.pace else { return "known with the next reading".to_owned() };
     let mut words = vec![format!("{} commits", short_count(pace.commits))];
     if pace.rollbacks > 0 {
-        words.push(format!("{} rolled back", short_count(pace.rollbacks)));
+        words.push(format!("{} rollbacks", short_count(pace.rollbacks)));
     }
     words.push(format!("{} rows read", short_count(pace.rows_read)));
     words.push(format!("{} written", short_count(pace.rows_written)));
-    words.extend(pace.hit_percent.map(|percent| format!("{percent}% from memory")));
+    words.extend(pace.hit_percent.map(|percent| format!("{percent}% cached")));
     words.join("  ")
 }
 
@@ -188,11 +188,10 @@ pub fn link(buf: &mut Buffer, area: Rect, vitals: &Vitals, theme: &Theme) {
     put(buf, area, 0, 0, "LINK", theme.heading);
     let all = vitals.latencies.iter().copied();
     let (lowest, highest) = (all.clone().min().unwrap_or(0), all.max().unwrap_or(0));
-    let words = format!(
-        "{} ms, between {lowest} and {highest} ms in the last {} readings",
-        vitals.latency_ms,
-        vitals.latencies.len()
-    );
+    let words = match vitals.latencies.len() {
+        0 | 1 => format!("{} ms", vitals.latency_ms),
+        many => format!("{} ms, between {lowest} and {highest} ms in the last {many} readings", vitals.latency_ms),
+    };
     put_fit(buf, area, 0, 1, area.width.saturating_sub(1), &words, Style::new());
     let values: Vec<u64> = vitals.latencies.iter().map(|latency| u64::from(*latency)).collect();
     let line = bars::sparkline(&values, area.width.saturating_sub(1).min(50));

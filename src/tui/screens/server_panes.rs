@@ -160,10 +160,11 @@ fn lock_columns() -> Vec<Column> {
     vec![
         Column::fixed("PID", 10),
         Column::wide("APPLICATION", 8, 1).up_to(24),
-        Column::fixed("STATE", 11).droppable(2),
+        Column::wide("STATE", 11, 1).up_to(19).droppable(2),
         Column::fixed("WAIT", 4).at_right(),
         Column::fixed("OPEN", 4).at_right().droppable(4),
-        Column::wide("WAITS FOR", 16, 2).up_to(50),
+        // The end is the table.
+        Column::wide("WAITS FOR", 16, 2).up_to(50).showing_ends(),
         Column::wide("TENANT", 8, 1).up_to(20).droppable(5),
         Column::wide("QUERY", 18, 4).droppable(1),
     ]

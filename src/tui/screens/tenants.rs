@@ -14,7 +14,7 @@ use ratatui::style::Style;
 
 use super::format::{behind, count, date, size, state_or_status, state_style, state_word, version, version_width};
 use super::header::stale;
-use super::places::{Places, Tier, tenants_columns};
+use super::places::{Places, Tier, tenants_columns, widest_list};
 use super::{activity, notice, tenants_detail};
 use crate::model::fleet::CacheView;
 use crate::model::tenant::Tenant;
@@ -51,7 +51,7 @@ pub fn column_state(column: TenantColumn, places: &Places, state: &State) -> Col
     if !there.iter().any(|shown| shown.which == column) {
         return ColumnState::Absent;
     }
-    let (kept, placed) = placed(tenants_columns(places).0, tier, state);
+    let (kept, placed) = placed(parts(places, state).0, tier, state);
     match kept.iter().position(|shown| shown.which == column) {
         None => ColumnState::Hidden,
         Some(index) if placed.iter().any(|place| place.index == index) => ColumnState::Shown,
@@ -69,7 +69,8 @@ struct Look<'a> {
 /// Rows of the list.
 #[must_use]
 pub fn list_rows(places: &Places) -> usize {
-    usize::from(tenants_columns(places).0.height.saturating_sub(1))
+    // How wide it is does not matter to its rows.
+    usize::from(tenants_columns(places, 0).0.height.saturating_sub(1))
 }
 
 /// Draws it.
@@ -77,12 +78,42 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
     if notice::draw_instead(frame, places.body, state, theme) {
         return;
     }
-    let (list, detail) = tenants_columns(places);
+    let (list, detail) = parts(places, state);
     draw_list(frame, list, list_tier(places), state, theme);
     if let Some(detail) = detail {
         super::divider(frame.buffer_mut(), detail, theme);
         tenants_detail::draw(frame, detail, state, theme);
     }
+}
+
+/// The list, and the details beside it. The list is as wide as its schemas need, as far as there is room.
+fn parts(places: &Places, state: &State) -> (Rect, Option<Rect>) {
+    let wanted = match places.tier {
+        Tier::Small | Tier::Medium => 0,
+        Tier::Wide => needed(&chosen(Tier::Wide, state), state) + 1,
+    };
+    tenants_columns(places, wanted)
+}
+
+/// Columns that these take, without when tenants were made where nobody asked for it: the details tell it, too.
+fn needed(columns: &[Shown], state: &State) -> u16 {
+    let needs = |shown: &Shown| match shown.which {
+        TenantColumn::Created if !state.tenants.columns.asked.contains(&TenantColumn::Created) => 0,
+        TenantColumn::Tenant => shown.column.max + 1,
+        TenantColumn::Created
+        | TenantColumn::Schema
+        | TenantColumn::State
+        | TenantColumn::Version
+        | TenantColumn::Behind
+        | TenantColumn::Size
+        | TenantColumn::Keys
+        | TenantColumn::Status
+        | TenantColumn::Database
+        | TenantColumn::Plan
+        | TenantColumn::Owner
+        | TenantColumn::Activity => shown.column.min + 1,
+    };
+    columns.iter().map(needs).sum::<u16>() + MARKS
 }
 
 /// How much fits in the list: all of a wide screen has room for the columns that the detail would have told.
@@ -145,6 +176,14 @@ fn chosen(tier: Tier, state: &State) -> Vec<Shown> {
         // What was asked for stays longer than what came by itself.
         if asked(shown) {
             shown.column.drop = shown.column.drop.min(1);
+        }
+    }
+    if tier == Tier::Wide {
+        let room = widest_list(state.size.0).saturating_sub(needed(&columns, state) + 1);
+        let longest = u16::try_from(state.tenants.extent.schema).unwrap_or(u16::MAX);
+        for schema in columns.iter_mut().filter(|shown| shown.which == TenantColumn::Schema) {
+            let least = schema.column.min;
+            schema.column.min = longest.clamp(least, least.saturating_add(room));
         }
     }
     columns

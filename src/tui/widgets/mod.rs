@@ -81,6 +81,20 @@ pub fn put_fit(buf: &mut Buffer, area: Rect, x: u16, y: u16, room: u16, text: &s
     put(buf, area, x, y, &fit(text, usize::from(room)), style)
 }
 
+/// Writes hints, each a key and what it does: as far as there is room. A click on one is its key.
+pub fn put_hints(buf: &mut Buffer, area: Rect, (x, y): (u16, u16), room: u16, hints: &[(&str, &str)], theme: &Theme) {
+    let end = x.saturating_add(room).min(area.width);
+    let mut at = x;
+    for (key, words) in hints {
+        let needed = columns(width(key) + 1 + width(words));
+        if at.saturating_add(needed) > end {
+            return;
+        }
+        at = put(buf, area, at, y, key, theme.key);
+        at = put(buf, area, at + 1, y, words, theme.muted) + 2;
+    }
+}
+
 /// Writes text so that it ends before column `end`; returns the column where it begins.
 pub fn put_right(buf: &mut Buffer, area: Rect, end: u16, y: u16, text: &str, style: Style) -> u16 {
     let start = end.saturating_sub(columns(width(text)));
@@ -92,7 +106,10 @@ pub fn put_right(buf: &mut Buffer, area: Rect, end: u16, y: u16, text: &str, sty
 pub fn put_pieces(buf: &mut Buffer, area: Rect, x: u16, y: u16, pieces: &[Piece]) -> u16 {
     let mut at = x;
     for piece in pieces {
-        at = put_fit(buf, area, at, y, area.width.saturating_sub(at), &piece.text, piece.style);
+        let words = piece.text.trim_start_matches(' ');
+        // Blanks before the words are no part of them: a ground or a line below would show there.
+        at = at.saturating_add(columns(piece.text.len() - words.len()));
+        at = put_fit(buf, area, at, y, area.width.saturating_sub(at), words, piece.style);
     }
     at
 }

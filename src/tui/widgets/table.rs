@@ -137,11 +137,14 @@ fn share(all: &[Column], kept: &[usize], widths: &mut [u16], mut left: u32) {
     }
 }
 
-/// Draws the headings.
+/// Draws the headings, each over the whole width of its column: what is underlined or clicked is all of it.
 pub fn heading(buf: &mut Buffer, area: Rect, y: u16, all: &[Column], placed: &[Placed], style: Style) {
     for place in placed {
         let column = &all[place.index];
         let title = fit(&column.title, usize::from(place.width));
+        if !column.title.is_empty() {
+            put(buf, area, place.x, y, &" ".repeat(usize::from(place.width)), style);
+        }
         put(buf, area, aligned(column, place, &title), y, &title, style);
     }
 }

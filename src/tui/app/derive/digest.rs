@@ -14,6 +14,8 @@ use crate::model::tenant::{DatabaseName, Tenant, TenantState};
 pub struct Digest {
     /// Bytes of the slug.
     pub slug: usize,
+    /// Bytes of the schema's name.
+    pub schema: usize,
     /// The state.
     pub state: TenantState,
     /// Its database's place in [`Digests::databases`].
@@ -156,6 +158,7 @@ impl Digests {
         let is = |word: &str| status.is_some_and(|status| status.eq_ignore_ascii_case(word));
         Digest {
             slug: tenant.slug.raw().len(),
+            schema: tenant.schema.as_ref().map_or(0, |schema| schema.raw().len()),
             state: tenant.state,
             database,
             version,
