@@ -54,7 +54,7 @@ pub async fn order(fleet: &Fleet, order: ProvisionOrder) -> Result<JobId, OrderE
 
 async fn refused(fleet: &Fleet, wanted: ProvisionOrder) -> String {
     match order(fleet, wanted).await {
-        Err(OrderError::Refused(words)) => words.raw().to_owned(),
+        Err(OrderError::Refused(words) | OrderError::Unconfigured(words)) => words.raw().to_owned(),
         other => panic!("{other:?}"),
     }
 }

@@ -276,7 +276,9 @@ pub fn unaimed(tool: Tool, command: &[String]) -> Option<String> {
 /// What `command` may be for a tool, as the configuration writes it.
 #[must_use]
 pub fn example(tool: Tool) -> String {
-    listed(aim(tool, &[]))
+    let own = listed(aim(tool, &[]));
+    // Its ledgers are Django's: whose they are only the project knows.
+    if tool == Tool::Django { format!("{own}, of django-tenants {}", listed(&DJANGO_TENANTS)) } else { own }
 }
 
 fn listed(aim: &Aim) -> String {

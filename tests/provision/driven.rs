@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tenantui::jobs::orders::OrderError;
 use tenantui::jobs::service::ProvisionOrder;
 use tenantui::migrations::folder::Folder;
 use tenantui::model::job::JobState;
@@ -71,6 +72,8 @@ async fn a_command_that_fails_leaves_a_schema_without_a_row_and_retry_goes_on() 
 async fn without_a_command_it_is_refused_with_the_reason() {
     let mut stage = Stage::new(1, "honest").await;
     stage.fleet.config.migrations.command = None;
+    let lacks = order(&stage.fleet, wanted(&stage, &["acme"])).await;
+    assert!(matches!(lacks, Err(OrderError::Unconfigured(_))), "it is a matter of the configuration: {lacks:?}");
     let words = refused(&stage.fleet, wanted(&stage, &["acme"])).await;
     assert!(words.contains("ledgers are not written by tenantui") && words.contains("command"), "{words}");
     assert_eq!(stage.fleet.db.value("select count(*) from tenantui.job"), "0");
