@@ -183,6 +183,26 @@ fn a_wide_list_grows_until_whole_schemas_stand_in_it() {
 }
 
 #[test]
+fn a_status_whose_column_gives_way_to_schemas_stands_in_the_state() {
+    let mut desk = Desk::sized(Environment::Production, (110, 33));
+    let with = |slug: &str, letters: usize, desk: &mut Desk, revision: u64| {
+        let mut picture = snapshot(Environment::Production);
+        picture.revision += revision;
+        for tenant in &mut picture.tenants {
+            let tenant = Arc::make_mut(tenant);
+            tenant.schema = Some("s".repeat(letters).as_str().into());
+            tenant.status = Some(if tenant.slug.raw() == slug { "deleted" } else { "active" }.into());
+        }
+        desk.event(Event::Snapshot(Arc::new(picture)));
+        desk.draw();
+        let row = desk.text().lines().find(|line| line.contains(slug)).expect("a row").to_owned();
+        (headings(desk).contains("STATUS"), row.contains("deleted"))
+    };
+    assert_eq!(with("acme", 11, &mut desk, 1), (true, true));
+    assert_eq!(with("acme", 45, &mut desk, 2), (false, true), "{}", desk.text());
+}
+
+#[test]
 fn a_wide_screen_says_how_many_were_behind_during_the_day() {
     let mut desk = Desk::sized(Environment::Production, (200, 50));
     let caught_up = |desk: &mut Desk, revision: u64| {

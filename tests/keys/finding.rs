@@ -154,6 +154,10 @@ fn the_palette_takes_arguments() {
     let mut desk = Desk::new(Environment::Production);
     desk.keys(":filter behind>1 al<Enter>");
     assert_eq!(desk.shown(), ["alba"]);
+    // Signs of the filter are no signs of the palette's search.
+    desk.keys(":filter !behind>0 a$<Enter>");
+    assert_eq!(desk.app.state().tenants.filter, "!behind>0 a$");
+    desk.keys(":filter behind>1 al<Enter>");
     desk.keys(":filter behind>x");
     assert!(
         menu(&desk).entries[0].disabled.as_ref().is_some_and(|why| why.contains("at 1: behind")),

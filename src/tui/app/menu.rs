@@ -174,7 +174,9 @@ fn palette(typed: &str, fuzzy: &mut Fuzzy, state: &State, keymap: &Keymap) -> Ve
     fuzzy.look_for(typed);
     let mut found: Vec<((u8, bool, u32), MenuEntry)> = everything
         .filter_map(|entry| {
-            let score = fuzzy.score([entry.name.as_str(), entry.title.as_str()].into_iter())?;
+            // What was typed in full is meant, also where its signs mean something in a search: `filter !state:ok`.
+            let in_full = entry.name.eq_ignore_ascii_case(typed).then_some(u32::MAX);
+            let score = in_full.or_else(|| fuzzy.score([entry.name.as_str(), entry.title.as_str()].into_iter()))?;
             Some(((rank(typed, &entry.name), works_here(&entry, state), score), entry))
         })
         .collect();

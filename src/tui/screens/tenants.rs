@@ -47,7 +47,7 @@ pub enum ColumnState {
 #[must_use]
 pub fn column_state(column: TenantColumn, places: &Places, state: &State) -> ColumnState {
     let tier = list_tier(places);
-    let there = present(tier, state);
+    let there = present(state);
     if !there.iter().any(|shown| shown.which == column) {
         return ColumnState::Absent;
     }
@@ -90,30 +90,20 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
 fn parts(places: &Places, state: &State) -> (Rect, Option<Rect>) {
     let wanted = match places.tier {
         Tier::Small | Tier::Medium => 0,
-        Tier::Wide => needed(&chosen(Tier::Wide, state), state) + 1,
+        Tier::Wide => needed(&chosen(Tier::Wide, state)) + 1,
     };
     tenants_columns(places, wanted)
 }
 
-/// Columns that these take, without when tenants were made where nobody asked for it: the details tell it, too.
-fn needed(columns: &[Shown], state: &State) -> u16 {
-    let needs = |shown: &Shown| match shown.which {
-        TenantColumn::Created if !state.tenants.columns.asked.contains(&TenantColumn::Created) => 0,
-        TenantColumn::Tenant => shown.column.max + 1,
-        TenantColumn::Created
-        | TenantColumn::Schema
-        | TenantColumn::State
-        | TenantColumn::Version
-        | TenantColumn::Behind
-        | TenantColumn::Size
-        | TenantColumn::Keys
-        | TenantColumn::Status
-        | TenantColumn::Database
-        | TenantColumn::Plan
-        | TenantColumn::Owner
-        | TenantColumn::Activity => shown.column.min + 1,
-    };
-    columns.iter().map(needs).sum::<u16>() + MARKS
+/// Ranks from here on are columns that came by themselves and go before a schema is cut: the tenant's own page tells them.
+const BESIDE: u8 = 5;
+
+/// Columns that these take, without those that go first.
+fn needed(columns: &[Shown]) -> u16 {
+    let stays = columns.iter().map(|shown| &shown.column).filter(|column| column.drop < BESIDE);
+    // Slugs have what they need before a schema has more than its least.
+    let needs = |column: &Column| if column.drop == 0 && column.weight > 0 { column.max } else { column.min };
+    stays.map(|column| needs(column) + 1).sum::<u16>() + MARKS
 }
 
 /// How much fits in the list: all of a wide screen has room for the columns that the detail would have told.
@@ -155,17 +145,23 @@ fn active_word(state: &State) -> String {
 
 /// The columns that are wanted, and the places of those that fit.
 fn placed(area: Rect, tier: Tier, state: &State) -> (Vec<Shown>, Vec<table::Placed>) {
-    let columns = chosen(tier, state);
+    let mut columns = chosen(tier, state);
     let all: Vec<Column> = columns.iter().map(|shown| shown.column.clone()).collect();
     let room = if tier == Tier::Wide { area.width.saturating_sub(1) } else { area.width };
     let placed = table::place(&all, MARKS, room);
+    if !placed.iter().any(|place| columns[place.index].which == TenantColumn::Status) {
+        // Where the status has no column of its own, the state gives way to it.
+        for column in columns.iter_mut().filter(|shown| shown.which == TenantColumn::State) {
+            column.value = one_word;
+        }
+    }
     (columns, placed)
 }
 
 /// Those that come by themselves on a screen of this size, without the hidden ones, and those that were asked for.
 fn chosen(tier: Tier, state: &State) -> Vec<Shown> {
     let choice = &state.tenants.columns;
-    let mut columns = present(tier, state);
+    let mut columns = present(state);
     let asked = |shown: &Shown| choice.asked.contains(&shown.which);
     columns.retain(|shown| {
         asked(shown)
@@ -178,8 +174,13 @@ fn chosen(tier: Tier, state: &State) -> Vec<Shown> {
             shown.column.drop = shown.column.drop.min(1);
         }
     }
-    if tier == Tier::Wide {
-        let room = widest_list(state.size.0).saturating_sub(needed(&columns, state) + 1);
+    let width = match tier {
+        Tier::Small => None,
+        Tier::Medium => Some(state.size.0),
+        Tier::Wide => Some(widest_list(state.size.0)),
+    };
+    if let Some(width) = width {
+        let room = width.saturating_sub(needed(&columns) + 1);
         let longest = u16::try_from(state.tenants.extent.schema).unwrap_or(u16::MAX);
         for schema in columns.iter_mut().filter(|shown| shown.which == TenantColumn::Schema) {
             let least = schema.column.min;
@@ -213,7 +214,7 @@ const fn by_itself(column: TenantColumn, tier: Tier) -> bool {
 }
 
 /// Every column that this fleet has something for, in the order of the screen.
-fn present(tier: Tier, state: &State) -> Vec<Shown> {
+fn present(state: &State) -> Vec<Shown> {
     let extent = &state.tenants.extent;
     let mut out = vec![Shown {
         which: TenantColumn::Tenant,
@@ -232,7 +233,7 @@ fn present(tier: Tier, state: &State) -> Vec<Shown> {
         column: Column::wide(title(TenantColumn::Schema, state), 10, 1).droppable(1).showing_ends(),
         value: |tenant, _| tenant.schema.as_ref().map_or_else(|| cell("-"), |schema| cell(schema.safe())),
     });
-    standing_columns(&mut out, tier, state);
+    standing_columns(&mut out, state);
     registry_columns(&mut out, &|column| title(column, state), extent);
     if extent.created {
         out.push(Shown {
@@ -256,20 +257,16 @@ fn title(column: TenantColumn, state: &State) -> String {
 }
 
 /// State, version, distance, size, keys.
-fn standing_columns(out: &mut Vec<Shown>, tier: Tier, state: &State) {
+fn standing_columns(out: &mut Vec<Shown>, state: &State) {
     let extent = &state.tenants.extent;
-    let (sort, choice) = (state.tenants.sort.column, &state.tenants.columns);
+    let sort = state.tenants.sort.column;
     let words = extent.states.iter().map(|state| state_word(*state).len()).max().unwrap_or(0).clamp(9, 14);
     let least = if sort == TenantColumn::Version { 8 } else { 7 };
     let versions = version_width(extent.version.iter(), least, 20);
-    let hidden = choice.hidden.contains(&TenantColumn::Status);
-    let status = (by_itself(TenantColumn::Status, tier) && !hidden) || choice.asked.contains(&TenantColumn::Status);
-    let status = status && extent.status;
     out.push(Shown {
         which: TenantColumn::State,
         column: Column::fixed(title(TenantColumn::State, state), u16::try_from(words).unwrap_or(14)),
-        // Where the status has no column of its own, the state gives way to it.
-        value: if status { state_cell } else { one_word },
+        value: state_cell,
     });
     out.push(Shown {
         which: TenantColumn::Version,
