@@ -163,6 +163,7 @@ fn the_demo_is_filtered_provisioned_and_migrated_by_keyboard() {
     tty.wait_until_quiet(Duration::from_millis(300));
     tty.type_keys("Blue Fox Ltd");
     tty.wait_for("blue-fox-ltd");
+    tty.wait_until_quiet(Duration::from_millis(300));
     tty.type_keys("\t\t\t\t\t");
     tty.type_keys("\r");
     tty.wait_for("blue-fox-ltd");
