@@ -74,7 +74,8 @@ fn assert_aligned(table: &str, left: &[&str]) {
     let mut terminal = vt100::Parser::new(one(1), one(2_000), 0);
     for row in &rows {
         terminal.process(b"\r\x1b[2K");
-        terminal.process(row.as_bytes());
+        // This terminal leaves the replacement character out; others give it a column.
+        terminal.process(row.replace('\u{fffd}', "?").as_bytes());
         let width = u16::try_from(tenantui::text::width(row)).expect("short");
         for head in heads.iter().filter(|head| **head > 0) {
             let at = u16::try_from(*head).expect("short");
