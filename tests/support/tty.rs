@@ -199,6 +199,17 @@ impl Tty {
         });
     }
 
+    /// Leaves by Esc what shows the text: tried again where the program dropped the key, because the frame with the text
+    /// had not arrived when it came.
+    pub fn leave(&mut self, text: &str) {
+        wait_until(PATIENCE, "the way out", || {
+            self.type_keys("\u{1b}");
+            // With what follows it, it would be a key with Alt.
+            self.wait_until_quiet(Duration::from_millis(150));
+            !self.text().contains(text)
+        });
+    }
+
     pub fn wait_for_screen(&self) {
         wait_until(PATIENCE, "the alternate screen", || self.screen().screen().alternate_screen());
         self.wait_for("Tenants");

@@ -83,7 +83,7 @@ fn found_read_failed_and_reported() {
     tty.wait_for("pending");
     tty.type_keys("Gi");
     tty.wait_for("alter table notes add column author text;");
-    esc(&mut tty);
+    tty.leave("alter table notes add column author text;");
     // 6: it fails, with one message; the card says why; the report is copied.
     tty.type_keys("M");
     tty.wait_for("Migrate");
@@ -200,7 +200,7 @@ async fn the_server_says_who_is_in_whose_way() {
     assert!(!tty.text().contains("counter"), "{}", tty.text());
     tty.type_keys("\r");
     tty.wait_for("begin; lock table");
-    esc(&mut tty);
+    tty.leave("begin; lock table");
     esc(&mut tty);
     tty.wait_for("[Locks 2!]");
     // The list alone, by the time they wait.
@@ -310,8 +310,8 @@ fn a_lost_link_leaves_the_screen_and_comes_back() {
     tty.wait_for("back after");
     tty.wait_for("link ok");
     tty.type_keys("M");
-    tty.wait_for("Migrate");
-    esc(&mut tty);
+    tty.wait_for("Migrate in");
+    tty.leave("Migrate in");
     tty.type_keys("q");
     assert_eq!(tty.exit_code(PATIENCE), 0);
 }

@@ -149,8 +149,9 @@ fn a_panic_of_the_jobs_worker_leaves_the_dashboard_whole_and_says_what_became_of
     tty.wait_for("orphaned");
     // The message line may show by now what follows from it.
     tty.type_keys(":messages\r");
+    tty.wait_for("> Messages");
     tty.wait_for("the worker of job 1 failed");
-    tty.type_keys("\u{1b}");
+    tty.leave("> Messages");
     tty.wait_for("> Jobs");
     assert!(tty.screen().screen().alternate_screen());
     // Its session is cut: the server does not finish what nobody waits for.
