@@ -76,8 +76,8 @@ impl ServerRole {
             Self::Unknown | Self::Primary { .. } => None,
             Self::Standby(_) => Some("the server is a standby; connect to the primary to write".into()),
             Self::Superseded { timeline, newer } => Some(Untrusted::new(format!(
-                "this is the old primary of a split cluster: it is on timeline {timeline}, and a server promoted to \
-                 timeline {newer} was seen. What is written here will be lost; stop this server and connect to the new primary"
+                "this is the old primary of a split cluster: it is on timeline {timeline}, another server was \
+                 promoted to {newer}. What is written here will be lost: stop this server, connect to the new primary"
             ))),
             Self::Stranger => Some(
                 "another server answers than the one this program was started on (its system identifier differs); \

@@ -4,7 +4,11 @@
 //!  REPLICA  eu-1 is read-only: the server is a standby; replay is up to date with what was received
 //!  POOLER   eu-1 is read-only: a connection pooler is in between; connect to PostgreSQL directly to write
 //! ```
+//!
+//! What to do stands at its end, so it is not cut where there are rows: it goes on in a second line, and a third.
 
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::model::fleet::DatabaseView;
@@ -12,10 +16,70 @@ use crate::model::job::JobState;
 use crate::model::job_words::progress;
 use crate::model::link::LinkState;
 use crate::model::server::ServerRole;
-use crate::text::{Untrusted, sanitise};
+use crate::text::{Untrusted, sanitise, width};
 use crate::tui::app::action::Action;
 use crate::tui::app::state::{State, Writes};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::{put_safe, wrap};
+
+/// Columns that are free of words: one at the left, one at the right.
+const MARGINS: u16 = 2;
+
+/// Columns by which all lines but the first are indented.
+const INDENT: u16 = 2;
+
+/// The banner in lines, as many as its area has rows for.
+#[derive(Debug, Clone)]
+pub struct Banner {
+    lines: Vec<String>,
+    style: Style,
+}
+
+impl Banner {
+    /// What there is to say, laid out for a whole screen; `None` where there is nothing.
+    #[must_use]
+    pub fn of(state: &State, area: Rect, theme: &Theme) -> Option<Self> {
+        let (words, style) = banner(state, theme)?;
+        Some(Self { lines: laid_out(&words, area), style })
+    }
+
+    /// Rows that it takes, at least one.
+    #[must_use]
+    pub fn rows(&self) -> u16 {
+        crate::tui::widgets::columns(self.lines.len())
+    }
+
+    /// Draws it.
+    pub fn draw(&self, buf: &mut Buffer, area: Rect, theme: &Theme) {
+        for (y, line) in (0..area.height).zip(&self.lines) {
+            let x = if y == 0 { 1 } else { 1 + INDENT };
+            put_safe(buf, area, x, y, area.width.saturating_sub(x + 1), line, self.style, theme);
+        }
+    }
+}
+
+/// The most lines of a banner: a small screen needs its rows for the list.
+const fn most_lines(rows: u16) -> usize {
+    match rows {
+        0..18 => 1,
+        18..24 => 2,
+        24.. => 3,
+    }
+}
+
+/// The lines of a banner on a screen of this size. What does not fit into them stands in the last one, to be cut there.
+fn laid_out(words: &str, area: Rect) -> Vec<String> {
+    let (room, most) = (usize::from(area.width.saturating_sub(MARGINS)), most_lines(area.height));
+    if width(words) <= room || most == 1 {
+        return vec![words.to_owned()];
+    }
+    let mut lines = wrap(words, room.saturating_sub(usize::from(INDENT)));
+    if lines.len() > most {
+        let rest = lines.split_off(most - 1).join(" ");
+        lines.push(rest);
+    }
+    lines
+}
 
 /// What kind of server answers, in one or two words, where it is not an ordinary primary reached directly; and
 /// whether that is a danger.
@@ -29,8 +93,7 @@ pub fn word(database: &DatabaseView) -> Option<(&'static str, bool)> {
 }
 
 /// What the banner has to say, most pressing first.
-#[must_use]
-pub fn banner(state: &State, theme: &Theme) -> Option<(String, Style)> {
+fn banner(state: &State, theme: &Theme) -> Option<(String, Style)> {
     let only = state.only_database.as_ref();
     let shown: Vec<&DatabaseView> =
         state.latest.databases.iter().filter(|view| only.is_none_or(|only| *only == view.name)).collect();
@@ -132,4 +195,38 @@ fn reading(shown: &[&DatabaseView], theme: &Theme) -> Option<(String, Style)> {
         let more = if more > 0 { format!("  (and {more} more: tenantui doctor)") } else { String::new() };
         Some((format!("{}: {}{more}", name(view), warning.safe()), theme.warn))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const AREA: Rect = Rect { x: 0, y: 0, width: 80, height: 24 };
+
+    #[test]
+    fn what_to_do_at_the_end_goes_on_in_the_next_line() {
+        let words =
+            "POOLER  eu-1 is read-only: a connection pooler is in between; connect to PostgreSQL directly to write";
+        let lines = laid_out(words, AREA);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[1].ends_with("directly to write"), "{lines:?}");
+        assert_eq!(laid_out(words, Rect { height: 17, ..AREA }), [words]);
+        assert_eq!(laid_out(words, Rect { width: 120, ..AREA }), [words]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_banner_loses_no_word_and_fits(words in "[a-z]{1,9}( [a-z日]{1,9}){0,24}", width in 60_u16..120, rows in 18_u16..50) {
+            let area = Rect { width, height: rows, ..AREA };
+            let lines = laid_out(&words, area);
+            prop_assert_eq!(lines.join(" "), words);
+            prop_assert!(lines.len() <= most_lines(rows));
+            let (last, whole) = lines.split_last().expect("at least one");
+            let room = usize::from(width - MARGINS);
+            prop_assert!(whole.iter().all(|line| crate::text::width(line) + usize::from(INDENT) <= room));
+            prop_assert!(lines.len() == most_lines(rows) || crate::text::width(last) <= room);
+        }
+    }
 }

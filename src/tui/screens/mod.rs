@@ -10,6 +10,7 @@ use ratatui::layout::Rect;
 use super::app::state::{Prompt, Screen, State, TenantColumn};
 use super::theme::Theme;
 use super::widgets::{put, put_fit, seal};
+use banner::Banner;
 use places::{Places, SMALLEST, places, too_small};
 
 mod activity;
@@ -49,19 +50,18 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
         put_fit(frame.buffer_mut(), area, 0, 0, area.width, &words, theme.warn);
         return;
     }
-    let banner = banner::banner(state, theme);
-    let places = places(area, state, banner.is_some());
+    let banner = Banner::of(state, area, theme);
+    let places = places(area, state, banner.as_ref().map_or(0, Banner::rows));
     header::draw(frame.buffer_mut(), &places, state, theme);
     if state.screen != Screen::Tenant {
         header::counters(frame.buffer_mut(), places.line2, state, places.tier, theme);
     }
-    if let Some((words, style)) = banner {
-        let line = places.banner;
-        super::widgets::put_safe(frame.buffer_mut(), line, 1, 0, line.width.saturating_sub(2), &words, style, theme);
+    if let Some(banner) = &banner {
+        banner.draw(frame.buffer_mut(), places.banner, theme);
     }
     match state.screen {
         Screen::Tenants => tenants::draw(frame, &places, state, theme),
-        Screen::Tenant => tenant::draw(frame, area, &places, state, theme),
+        Screen::Tenant => tenant::draw(frame, area, &places, banner.is_some(), state, theme),
         Screen::Migrations => migrations::draw(frame, &places, state, theme),
         Screen::Jobs => jobs::draw(frame, &places, state, theme),
         Screen::JobResult => job_result::draw(frame, &places, state, theme),
@@ -97,7 +97,8 @@ pub fn list_rows(state: &State) -> usize {
     if too_small(area) {
         return 0;
     }
-    let places = places(area, state, banner::banner(state, &Theme::default()).is_some());
+    let banner = Banner::of(state, area, &Theme::default());
+    let places = places(area, state, banner.as_ref().map_or(0, Banner::rows));
     rows_of(&places, state)
 }
 
@@ -117,7 +118,7 @@ pub fn has_panes(state: &State) -> bool {
 #[must_use]
 pub fn tenant_columns(state: &State) -> Vec<(TenantColumn, ColumnState)> {
     let area = Rect::new(0, 0, state.size.0.max(SMALLEST.0), state.size.1.max(SMALLEST.1));
-    let places = places(area, state, false);
+    let places = places(area, state, 0);
     TenantColumn::ALL.into_iter().map(|column| (column, tenants::column_state(column, &places, state))).collect()
 }
 
@@ -132,7 +133,7 @@ pub fn shown_columns(state: &State) -> Vec<TenantColumn> {
 #[must_use]
 pub fn server_headings(state: &State) -> Vec<String> {
     let area = Rect::new(0, 0, state.size.0.max(SMALLEST.0), state.size.1.max(SMALLEST.1));
-    server::headings(&places(area, state, false), state.server.tab)
+    server::headings(&places(area, state, 0), state.server.tab)
 }
 
 fn rows_of(places: &Places, state: &State) -> usize {

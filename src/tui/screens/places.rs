@@ -3,7 +3,7 @@
 //! ```text
 //! header                      row 0
 //! line 2 (counters, facts)    row 1, Jobs: only where there is a banner
-//! banner or blank             row 2
+//! banner or blank             row 2, and more where the banner needs them
 //! body
 //! strip (200x50)              rule, jobs, three lines of log
 //! screens line                last but three (200x50: shares the hints' line)
@@ -97,9 +97,9 @@ fn row(area: Rect, y: u16) -> Rect {
     above(below(area, y), 1)
 }
 
-/// The places of the screen in front. The area is not too small.
+/// The places of the screen in front, with so many rows of a banner. The area is not too small.
 #[must_use]
-pub fn places(area: Rect, state: &State, has_banner: bool) -> Places {
+pub fn places(area: Rect, state: &State, banner_rows: u16) -> Places {
     let tier = tier(area);
     let jobs_like = is_jobs_like(state.screen);
     let empty = Rect { height: 0, ..area };
@@ -108,11 +108,9 @@ pub fn places(area: Rect, state: &State, has_banner: bool) -> Places {
     if state.screen == Screen::Tenant {
         top = 3;
     }
-    let banner = row(area, top);
-    let blank = tier != Tier::Wide && !jobs_like;
-    if blank || has_banner {
-        top += 1;
-    }
+    let blank = u16::from(tier != Tier::Wide && !jobs_like);
+    let banner = above(below(area, top), banner_rows.max(blank));
+    top += banner.height;
     let wide = tier == Tier::Wide;
     let zoom = state.zoom && has_panes(area, state);
     let strip_rows = if wide && !jobs_like && !zoom { STRIP_ROWS } else { 0 };
@@ -128,7 +126,7 @@ pub fn places(area: Rect, state: &State, has_banner: bool) -> Places {
         zoom,
         header: row(area, 0),
         line2,
-        banner: if blank || has_banner { banner } else { empty },
+        banner,
         body,
         strip: above(below(area, bottom - strip_rows), strip_rows),
         screens: row(area, if wide { area.height - 1 } else { area.height - 4 }),

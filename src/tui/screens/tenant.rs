@@ -33,10 +33,10 @@ pub fn list_rows(places: &Places) -> usize {
     tenant_panes(places).iter().map(|pane| usize::from(pane.height.saturating_sub(2))).min().unwrap_or(0)
 }
 
-/// Draws it.
-pub fn draw(frame: &mut Frame, area: Rect, places: &Places, state: &State, theme: &Theme) {
+/// Draws it, with a banner below its facts or without.
+pub fn draw(frame: &mut Frame, area: Rect, places: &Places, has_banner: bool, state: &State, theme: &Theme) {
     let Some(open) = &state.tenant else { return };
-    let two_lines = places.tier != Tier::Wide && super::banner::banner(state, theme).is_none();
+    let two_lines = places.tier != Tier::Wide && !has_banner;
     draw_facts(frame, area, two_lines, state, theme);
     let panes = tenant_panes(places);
     let tabs = [TenantTab::Tables, TenantTab::Migrations, TenantTab::Cache, TenantTab::Jobs];
