@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::model::vitals::{Facts, Severity, Vitals};
-use crate::text::{grouped, human_bytes, short_bytes, short_count};
+use crate::text::{grouped, human_bytes, short_bytes, short_count, width};
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Column, cell, styled};
@@ -15,6 +15,9 @@ use crate::tui::widgets::{bars, columns, put, put_fit, put_right, put_safe};
 
 /// Columns of a bar.
 const BAR: u16 = 20;
+
+/// Columns before a bar, or words in its place.
+const TEXT: u16 = 14;
 
 /// What is not well in so many lines, and below it the gauges.
 pub fn draw(buf: &mut Buffer, area: Rect, alarms: u16, vitals: &Vitals, theme: &Theme) {
@@ -31,15 +34,22 @@ pub fn draw(buf: &mut Buffer, area: Rect, alarms: u16, vitals: &Vitals, theme: &
     gauge(buf, area, alarms, ("Connections", facts.connections, usable), &words, theme);
     let words = format!("{} of about {} locks", grouped(facts.locks_held), grouped(facts.lock_room));
     gauge(buf, area, alarms + 1, ("Lock table", facts.locks_held, facts.lock_room), &words, theme);
-    line(buf, area, alarms + 2, "Per second", &pace(vitals), theme);
+    let room = usize::from(area.width.saturating_sub(TEXT + 1));
+    line(buf, area, alarms + 2, "Per second", &pace(vitals, room), theme);
     match &vitals.cache {
         None => line(buf, area, alarms + 3, "Cache", "none is configured", theme),
         Some(Err(why)) => line(buf, area, alarms + 3, "Cache", why.safe().as_str(), theme),
         Some(Ok(cache)) => match cache.max_bytes {
             Some(max) => {
-                let (used, policy) = (human_bytes(cache.used_bytes), cache.policy.safe());
-                let words =
-                    format!("{used} of {}, {policy}, {} evicted", human_bytes(max), short_count(cache.evicted_keys));
+                let words = fitting(
+                    vec![
+                        (0, format!("{} of {}", human_bytes(cache.used_bytes), human_bytes(max))),
+                        (2, cache.policy.safe().to_string()),
+                        (1, format!("{} evicted", short_count(cache.evicted_keys))),
+                    ],
+                    ", ",
+                    room.saturating_sub(usize::from(BAR) + 1),
+                );
                 gauge(buf, area, alarms + 3, ("Cache", cache.used_bytes, max), &words, theme);
             }
             None => {
@@ -93,7 +103,7 @@ fn gauge(buf: &mut Buffer, area: Rect, y: u16, (title, used, of): (&str, u64, u6
         _ => theme.bar,
     };
     put(buf, area, 1, y, title, theme.muted);
-    let x = put(buf, area, 14, y, &bars::progress(used, of, BAR), style);
+    let x = put(buf, area, TEXT, y, &bars::progress(used, of, BAR), style);
     put_safe(buf, area, x + 1, y, area.width.saturating_sub(x + 2), words, Style::new(), theme);
 }
 
@@ -102,20 +112,35 @@ fn line(buf: &mut Buffer, area: Rect, y: u16, title: &str, words: &str, theme: &
         return;
     }
     put(buf, area, 1, y, title, theme.muted);
-    put_safe(buf, area, 14, y, area.width.saturating_sub(15), words, Style::new(), theme);
+    put_safe(buf, area, TEXT, y, area.width.saturating_sub(TEXT + 1), words, Style::new(), theme);
 }
 
-/// What the database does per second.
-fn pace(vitals: &Vitals) -> String {
+/// What the database does per second, in so many columns.
+fn pace(vitals: &Vitals, room: usize) -> String {
     let Some(pace) = vitals.pace else { return "known with the next reading".to_owned() };
-    let mut words = vec![format!("{} commits", short_count(pace.commits))];
-    if pace.rollbacks > 0 {
-        words.push(format!("{} rollbacks", short_count(pace.rollbacks)));
+    let parts = |rows: &str| {
+        let mut parts = vec![(0, format!("{} commits", short_count(pace.commits)))];
+        parts.extend((pace.rollbacks > 0).then(|| (1, format!("{} rollbacks", short_count(pace.rollbacks)))));
+        parts.push((3, format!("{} {rows}", short_count(pace.rows_read))));
+        parts.push((4, format!("{} written", short_count(pace.rows_written))));
+        parts.extend(pace.hit_percent.map(|percent| (2, format!("{percent}% cached"))));
+        parts
+    };
+    let whole = joined(&parts("rows read"), "  ");
+    if width(&whole) <= room { whole } else { fitting(parts("read"), "  ", room) }
+}
+
+fn joined(parts: &[(u8, String)], between: &str) -> String {
+    parts.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>().join(between)
+}
+
+/// As many parts as there is room for; those of the highest number say least and go first. No word is cut.
+fn fitting(mut parts: Vec<(u8, String)>, between: &str, room: usize) -> String {
+    while parts.len() > 1 && width(&joined(&parts, between)) > room {
+        let least = parts.iter().map(|(rank, _)| *rank).max();
+        parts.retain(|(rank, _)| Some(*rank) != least);
     }
-    words.push(format!("{} rows read", short_count(pace.rows_read)));
-    words.push(format!("{} written", short_count(pace.rows_written)));
-    words.extend(pace.hit_percent.map(|percent| format!("{percent}% cached")));
-    words.join("  ")
+    joined(&parts, between)
 }
 
 /// What autovacuum does, and how old the oldest row is.
@@ -177,7 +202,7 @@ pub fn plans(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
         for place in &placed {
             let (one, column) = (&cells[place.index], &all[place.index]);
             let text = crate::text::fit(&one.text, usize::from(place.width));
-            let shift = if column.right { place.width.saturating_sub(columns(crate::text::width(&text))) } else { 0 };
+            let shift = if column.right { place.width.saturating_sub(columns(width(&text))) } else { 0 };
             put_safe(buf, area, place.x + shift, y, place.width, &text, one.style, theme);
         }
     }
@@ -211,5 +236,18 @@ pub fn link(buf: &mut Buffer, area: Rect, vitals: &Vitals, theme: &Theme) {
     };
     for (y, words) in (5..area.height).zip(lines) {
         put_safe(buf, area, 0, y, area.width.saturating_sub(1), &words, Style::new(), theme);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_least_goes_and_no_word_is_cut() {
+        let parts = || vec![(0, "12 commits".to_owned()), (2, "9 read".to_owned()), (1, "99% cached".to_owned())];
+        assert_eq!(fitting(parts(), "  ", 30), "12 commits  9 read  99% cached");
+        assert_eq!(fitting(parts(), "  ", 29), "12 commits  99% cached");
+        assert_eq!(fitting(parts(), "  ", 5), "12 commits");
     }
 }
