@@ -7,7 +7,7 @@ use tenantui::model::fleet::SharedSchema;
 use tenantui::model::tenant::{HealthFact, Member};
 
 use super::sample::SIZES;
-use super::stage::Stage;
+use super::stage::{Stage, text};
 use super::{check, scene};
 
 fn fact(title: &str, value: Option<&str>, detail: Option<&str>, problem: Option<&str>) -> HealthFact {
@@ -54,6 +54,29 @@ fn health_and_members_stand_below_the_jobs() {
         stage.show();
         stage.keys("Tab Tab Tab");
     });
+}
+
+/// Boundary's layout counts memberships and lists them: the pane says the number once, above the names.
+#[test]
+fn members_that_the_layout_counts_are_counted_once() {
+    for size in SIZES {
+        let mut stage = Stage::new(size);
+        stage.open("acme");
+        let mut detail = (**stage.snapshot.detail.as_ref().expect("read")).clone();
+        let mut counted = fact("members", Some("2"), Some("2 active, 1 invited"), None);
+        counted.title = "members active".into();
+        detail.health = vec![counted, fact("invites", Some("0"), None, None)];
+        detail.members = ["ann", "bo", "cy"]
+            .into_iter()
+            .map(|name| member(name, None, Some(if name == "cy" { "invited" } else { "active" }), None))
+            .collect();
+        stage.snapshot.detail = Some(Arc::new(detail));
+        stage.show();
+        stage.keys("Tab Tab Tab");
+        let frame = text(&stage.frame());
+        let lines: Vec<&str> = frame.lines().filter(|line| line.contains("members")).collect();
+        assert!(matches!(lines[..], [one] if one.contains("2 active, 1 invited")), "{frame}");
+    }
 }
 
 /// A broker of Brokkr's own in `public`: an empty list says where all is, and why it is no tenant.

@@ -7,6 +7,8 @@
 //!    members                     2   1 active
 //!      ann@example.org           active     2026-11-19 08:01
 //! ```
+//!
+//! Where the layout counts the members itself, its line stands above their names: the number is said once.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -37,17 +39,25 @@ pub fn draw(buf: &mut Buffer, area: Rect, from: u16, detail: &TenantDetail, them
 fn lines(detail: &TenantDetail, theme: &Theme) -> Vec<(String, Style)> {
     let problem = |words: &Untrusted| (String::from(words.safe()), theme.warn);
     let mut lines: Vec<(String, Style)> = detail.problems.iter().map(problem).collect();
-    lines.extend(detail.health.iter().map(|fact| {
+    let is_heading = |fact: &&HealthFact| fact.name.raw() == "members" && !detail.members.is_empty();
+    lines.extend(detail.health.iter().filter(|fact| !is_heading(fact)).map(|fact| {
         let style = if fact.problem.is_some() { theme.warn } else { Style::new() };
         (health(fact), style)
     }));
     if !detail.members.is_empty() {
-        let active = detail.members.iter().filter(|member| member.active == Some(true)).count();
-        let count = grouped(detail.members.len() as u64);
-        lines.push((three("members", &count, &format!("{} active", grouped(active as u64))), theme.heading));
+        lines.push(match detail.health.iter().find(is_heading) {
+            Some(fact) if fact.problem.is_some() => (health(fact), theme.warn),
+            Some(fact) => (health(fact), theme.heading),
+            None => (counted_here(&detail.members), theme.heading),
+        });
         lines.extend(detail.members.iter().map(|one| (member(one), Style::new())));
     }
     lines
+}
+
+fn counted_here(members: &[Member]) -> String {
+    let active = members.iter().filter(|member| member.active == Some(true)).count();
+    three("members", &grouped(members.len() as u64), &format!("{} active", grouped(active as u64)))
 }
 
 fn health(fact: &HealthFact) -> String {
