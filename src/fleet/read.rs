@@ -8,7 +8,7 @@ use super::files::{self, Whose};
 use super::live;
 use super::picture::Picture;
 use super::pulse::{self, Pulse};
-use super::record::read_jobs;
+use super::record::{read_jobs, read_trash};
 use super::session::Session;
 use crate::migrations::dialects::{Found, Ledgers, candidate_names};
 use crate::migrations::ledgers;
@@ -88,6 +88,10 @@ pub async fn refresh(
     picture.stale = true;
     read_layout(session, picture, scope.layout).await?;
     read_rows(session, picture).await?;
+    if picture.taken_at.is_some() {
+        // A row that says `deleted` is shown with the way back. The first reading shows its rows before anything else.
+        read_trash(session, picture).await?;
+    }
     read_folders(picture).await;
     show(picture);
     if scope.counts_now(picture.totals.is_some()) {

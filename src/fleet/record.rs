@@ -27,6 +27,18 @@ pub(super) async fn read_jobs(session: &mut Session, picture: &mut Picture) -> R
     Ok(())
 }
 
+/// Reads what is in the trash, ahead of the rest of the record. What the server refuses is told by [`read_jobs`], which
+/// asks the same again.
+///
+/// # Errors
+/// When the link breaks.
+pub(super) async fn read_trash(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
+    match trash::read(session.reader().await?, picture).await {
+        Err(QueryError::Link(link)) => Err(link.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(), QueryError> {
     let name = Arc::clone(&picture.config().name);
     let reader = session.reader().await?;

@@ -10,12 +10,14 @@ use crate::model::tenant::TenantKey;
 use crate::postgres::session::{QueryError, Reader};
 use crate::text::Untrusted;
 
-/// Reads what is in the trash; asks only where a schema's name says that there is something.
+/// Reads what is in the trash; asks only where a schema's name says that there is something, or a row that its tenant is
+/// dropped: it may have been read after the schemas.
 ///
 /// # Errors
 /// When the record cannot be read.
 pub(super) async fn read(reader: &Reader, picture: &mut Picture) -> Result<(), QueryError> {
-    let any = picture.schemas.iter().any(|schema| schema.name.raw().starts_with(TRASH_PREFIX));
+    let any = picture.schemas.iter().any(|schema| schema.name.raw().starts_with(TRASH_PREFIX))
+        || picture.base.iter().any(|tenant| tenant.deleted);
     let name = Arc::clone(&picture.config().name);
     let now = if any { trash::list(reader, &name).await? } else { Vec::new() };
     if *picture.trash != *now {

@@ -1,13 +1,14 @@
 //! The message line: an error stays until a key, and what comes meanwhile is not lost.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tenantui::model::environment::Environment;
 use tenantui::tui::app::event::Event;
 use tenantui::tui::app::state::Level;
 
-use super::desk::Desk;
+use super::desk::{Desk, snapshot};
 
 fn error(desk: &mut Desk, why: &str) {
     desk.event(Event::Exported(Err(why.to_owned())));
@@ -90,4 +91,24 @@ fn keys_before_a_dialog_is_seen_read_no_error() {
     desk.draw();
     desk.keys("<Esc>");
     assert_eq!(desk.message(), "");
+}
+
+/// The trash belongs to the picture: of a tenant that is dropped it is not said that nobody ever dropped one.
+#[test]
+fn an_empty_trash_says_what_is_known_of_it() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys("U");
+    assert!(desk.message().contains("nothing is in the trash of eu-1: D drops a tenant"), "{}", desk.message());
+    let mut picture = snapshot(Environment::Development);
+    for tenant in &mut picture.tenants {
+        Arc::make_mut(tenant).deleted = true;
+    }
+    desk.event(Event::Snapshot(Arc::new(picture.clone())));
+    desk.keys("U");
+    assert!(desk.message().contains("it was purged, or r finds it"), "{}", desk.message());
+    picture.databases[0].taken_at = None;
+    picture.revision += 1;
+    desk.event(Event::Snapshot(Arc::new(picture)));
+    desk.keys("U");
+    assert!(desk.message().contains("wait for its first reading"), "{}", desk.message());
 }

@@ -62,11 +62,7 @@ pub fn allowed(state: &State, kind: LifeKind) -> Result<(), String> {
     may_write(state, &name)?;
     let layout = layout(state, &name)?;
     if kind.is_of_trash() {
-        let trash = trash(state, &name);
-        if trash.is_empty() {
-            return Err(format!("nothing is in the trash of {name}: {} drops a tenant", state.key(Action::Drop)));
-        }
-        return Ok(());
+        return if trash(state, &name).is_empty() { Err(nothing_in_trash(state, &name)) } else { Ok(()) };
     }
     let tenant = meant(state).ok_or("there is no tenant under the cursor")?;
     if kind == LifeKind::Repair && repairs(tenant, layout).is_empty() {
@@ -76,6 +72,21 @@ pub fn allowed(state: &State, kind: LifeKind) -> Result<(), String> {
         return Err(format!("one tenant at a time: {} takes the marks away", state.key(Action::UnmarkAll)));
     }
     Ok(())
+}
+
+/// Why there is nothing to bring back or to purge. The trash belongs to the picture, which may be older than a drop.
+fn nothing_in_trash(state: &State, name: &DatabaseName) -> String {
+    let again = state.key(Action::Refresh);
+    if state.latest.database(name).is_some_and(|view| view.taken_at.is_none()) {
+        return format!("the trash of {name} is not read yet; wait for its first reading");
+    }
+    match meant(state).filter(|tenant| tenant.deleted) {
+        Some(tenant) => format!(
+            "the schema of {} was in no trash of {name} at the last reading: it was purged, or {again} finds it",
+            tenant.slug.safe()
+        ),
+        None => format!("nothing is in the trash of {name}: {} drops a tenant", state.key(Action::Drop)),
+    }
 }
 
 impl App {
