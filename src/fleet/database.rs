@@ -13,6 +13,7 @@ use super::cluster::{Memory, Timelines};
 use super::picture::Picture;
 use super::publish::Update;
 use super::read::{self, Counts, Scope};
+use super::roles;
 use super::session::Session;
 use crate::cache::{CacheCounts, CacheInput};
 use crate::model::fleet::CacheView;
@@ -120,7 +121,10 @@ impl Running {
             self.send().await?;
         }
         let started = Instant::now();
-        let outcome = self.read(scope).await;
+        let outcome = match self.read(scope).await {
+            Ok(()) if scope.counts == Counts::Read => roles::read(&mut self.session, &mut self.picture).await,
+            read => read,
+        };
         match outcome {
             Ok(()) => {
                 if scope.counts == Counts::Read {

@@ -20,6 +20,7 @@ mod pulse;
 mod read;
 mod record;
 mod reference;
+mod roles;
 mod seen;
 mod session;
 mod trash;

@@ -23,7 +23,7 @@ use crate::migrations::standing::{Standing, Standings, fleet_reference};
 use crate::model::fleet::{CacheView, SharedSchema};
 use crate::model::job::JobView;
 use crate::model::ledger::{LedgerState, Tool, Version};
-use crate::model::life::Trashed;
+use crate::model::life::{LeftRole, Trashed};
 use crate::model::link::LinkState;
 use crate::model::server::{Back, ServerRole};
 use crate::model::tenant::{FailedStep, Tenant, TenantKey, TenantState};
@@ -121,6 +121,10 @@ pub struct Picture {
     pub checked_files: u64,
     /// Schemas in the trash.
     pub trash: Arc<[Trashed]>,
+    /// Login roles that tenants left behind.
+    pub left_roles: Arc<[LeftRole]>,
+    /// That there are some, or why they could not be read.
+    pub roles_warning: Option<Untrusted>,
     /// Why the record of jobs could not be read.
     pub record_warning: Option<Untrusted>,
     /// The `tenantui` schema.
@@ -180,6 +184,8 @@ impl Picture {
             changed: HashMap::new(),
             checked_files: 0,
             trash: Arc::default(),
+            left_roles: Arc::default(),
+            roles_warning: None,
             record_warning: None,
             initialised: None,
             pulse: None,

@@ -30,10 +30,11 @@ impl Picture {
             server_version: self.facts.as_ref().map(|facts| Untrusted::new(&facts.version)),
             read_only: read_only_why.is_some(),
             read_only_why,
+            // What can be mended at once, before what the connection has been like for long: one line shows the first.
             warnings: self
-                .facts
+                .roles_warning
                 .iter()
-                .flat_map(|facts| facts.warnings.iter().chain(&facts.pooler_note))
+                .chain(self.facts.iter().flat_map(|facts| facts.warnings.iter().chain(&facts.pooler_note)))
                 .chain(&self.record_warning)
                 .chain(&self.live.database)
                 .chain(&self.told.problems)
@@ -58,6 +59,7 @@ impl Picture {
             }),
             schema_rule: self.layout.as_ref().map(|layout| Untrusted::new(&layout.naming.schema_template)),
             trash: Arc::clone(&self.trash),
+            left_roles: Arc::clone(&self.left_roles),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::environment::Environment;
 use super::job::JobView;
 use super::ledger::{Tool, Version};
-use super::life::Trashed;
+use super::life::{LeftRole, Trashed};
 use super::link::LinkState;
 use super::server::{Back, ServerRole};
 use super::tenant::{DatabaseName, Tenant, TenantDetail, TenantKey};
@@ -100,6 +100,8 @@ pub struct DatabaseView {
     pub schema_rule: Option<Untrusted>,
     /// Dropped tenants that can be brought back or purged, newest first.
     pub trash: Arc<[Trashed]>,
+    /// Login roles of tenants that are gone, by name.
+    pub left_roles: Arc<[LeftRole]>,
 }
 
 /// A migration file as lists show it.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::fleet::{Fleet, LONG};
 use super::kills::{MIGRATE, WORKER};
-use super::{count, full, report};
+use super::{Dice, count, full, report};
 use crate::support::pg;
 use crate::support::proxy::{Message, Proxy, Verdict};
 use crate::support::victim::Aim;
@@ -56,6 +56,16 @@ fn some(points: &[Point]) -> Vec<Point> {
         *number == 1 || *number == last || *number == last.div_ceil(2)
     };
     points.iter().filter(|point| decides(point)).filter(wanted).cloned().collect()
+}
+
+/// So many of them as every push has time for, spread over all: other ones each time, by the seed.
+fn sample(all: Vec<(Point, Side)>, what: &str, wanted: usize) -> Vec<(Point, Side)> {
+    if full() {
+        return all;
+    }
+    let step = all.len().div_ceil(count(what, wanted)).max(1);
+    let first = Dice::new(what).below(step);
+    all.into_iter().skip(first).step_by(step).collect()
 }
 
 /// On which side of a message the program dies.
@@ -164,7 +174,7 @@ fn killed_at_every_message_of_an_order_and_its_run_it_leaves_nothing_half_done()
     bench.fleet.reset();
     let points = bench.points(&arguments);
     let mut jobs = 0;
-    for (point, side) in Bench::both_sides(&points) {
+    for (point, side) in sample(Bench::both_sides(&points), "order_messages", 24) {
         bench.fleet.reset();
         bench.die(&arguments, &point, side);
         if bench.fleet.watch.jobs() == 0 {
@@ -190,9 +200,8 @@ fn killed_at_every_message_of_a_worker_it_leaves_nothing_half_done() {
     queue(&mut bench);
     let points = bench.points(&WORKER);
     let sides = Bench::both_sides(&points);
-    let step = if full() { 1 } else { sides.len().div_ceil(count("worker_messages", 12)) };
     let mut jobs = 0;
-    for (point, side) in sides.into_iter().step_by(step) {
+    for (point, side) in sample(sides, "worker_messages", 10) {
         queue(&mut bench);
         bench.die(&WORKER, &point, side);
         assert_eq!(bench.fleet.finish(&format!("worker killed {side:?} {point:?}")), 0, "no operator is needed");
@@ -215,9 +224,8 @@ fn killed_at_every_message_of_a_statement_that_runs_alone_it_makes_a_valid_index
     let points: Vec<Point> = points.into_iter().filter(|(kind, _)| full() || !kind.starts_with('s')).collect();
     let all: Vec<(Point, Side)> =
         points.iter().flat_map(|point| [Side::Before, Side::After].map(|side| (point.clone(), side))).collect();
-    let step = if full() { 1 } else { all.len().div_ceil(count("alone_messages", 14)) };
     let mut jobs = 0;
-    for (point, side) in all.into_iter().step_by(step) {
+    for (point, side) in sample(all, "alone_messages", 10) {
         bench.fleet.reset();
         bench.die(&arguments, &point, side);
         assert_eq!(bench.fleet.finish(&format!("alone, killed {side:?} {point:?}")), 0, "no operator is needed");
@@ -234,9 +242,8 @@ fn killed_at_every_message_of_making_a_tenant_it_makes_it_once_or_not_at_all() {
     bench.fleet.reset();
     let points = bench.points(&provision);
     let sides = Bench::both_sides(&points);
-    let step = if full() { 1 } else { sides.len().div_ceil(count("provision_messages", 14)) };
     let mut jobs = 0;
-    for (point, side) in sides.into_iter().step_by(step) {
+    for (point, side) in sample(sides, "provision_messages", 10) {
         bench.fleet.reset();
         bench.die(&provision, &point, side);
         if bench.fleet.watch.jobs() == 0 {

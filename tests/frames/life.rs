@@ -141,7 +141,10 @@ fn drop_refused_and_suspend_and_purge() {
         role: Some(TenantRole { name: "aeon_app".into(), kept: None }),
         steps: vec![
             (LifeStep::Objects, "remove zz_dropped_31_t_aeon with all that is in it, a little at a time".to_owned()),
-            (LifeStep::Role, "end the sessions of the role aeon_app, remove what was granted to it, and it".to_owned()),
+            (
+                LifeStep::Role,
+                "end the sessions of the role aeon_app, remove what was granted to it, and the role".to_owned(),
+            ),
             (LifeStep::Keys, "remove its cache keys".to_owned()),
             (LifeStep::Forget, "remove its registry row".to_owned()),
         ],

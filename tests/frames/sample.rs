@@ -188,6 +188,7 @@ pub fn database(environment: Environment) -> DatabaseView {
         initialised: Some(true),
         schema_rule: Some("t_{slug}".into()),
         trash: std::sync::Arc::default(),
+        left_roles: Arc::default(),
     }
 }
 

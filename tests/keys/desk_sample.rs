@@ -149,6 +149,7 @@ pub fn database(name: &str, environment: Environment) -> DatabaseView {
         initialised: Some(true),
         schema_rule: Some("tenant_{slug}".into()),
         trash: std::sync::Arc::default(),
+        left_roles: Arc::default(),
     }
 }
 

@@ -132,7 +132,7 @@ fn seen(state: &State) -> (Vec<String>, String) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn what_changed_is_shown_as_if_all_were_new(
@@ -160,18 +160,19 @@ proptest! {
                 edited(&mut picture, edit);
             }
             desk.event(Event::Snapshot(Arc::new(picture.clone())));
-            let mut fresh = Desk::new(Environment::Development);
-            // Its first picture is this one: everything is new to it.
-            fresh.event(Event::Snapshot(Arc::new(picture.clone())));
-            fresh.keys(&so_far);
-            fresh.event(Event::Snapshot(Arc::new(Snapshot { tenants: Vec::new(), ..picture.clone() })));
-            fresh.event(Event::Snapshot(Arc::new(picture.clone())));
-            prop_assert_eq!(seen(desk.app.state()), seen(fresh.app.state()), "after {}", so_far);
             let state = desk.app.state();
             let shown = state.tenants.shown.iter().filter(|index| {
                 state.tenants.marks.contains(&state.snapshot.tenants[**index].key)
             });
             prop_assert_eq!(state.tenants.marks_hidden, state.tenants.marks.len() - shown.count());
         }
+        // At the end alone: to begin anew costs more than all that went before, and other ways end where this one passed.
+        let mut fresh = Desk::new(Environment::Development);
+        // Its first picture is this one: everything is new to it.
+        fresh.event(Event::Snapshot(Arc::new(picture.clone())));
+        fresh.keys(&so_far);
+        fresh.event(Event::Snapshot(Arc::new(Snapshot { tenants: Vec::new(), ..picture.clone() })));
+        fresh.event(Event::Snapshot(Arc::new(picture)));
+        prop_assert_eq!(seen(desk.app.state()), seen(fresh.app.state()), "after {}", so_far);
     }
 }

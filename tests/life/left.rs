@@ -1,9 +1,12 @@
 //! Roles that tenants left behind: told where something says whose they were, and removed in the order that works.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::Place;
-use crate::support::{own_pg, tcp};
+use crate::support::tty::{PATIENCE, Tty};
+use crate::support::{own_pg, tcp, wait_until};
 
 /// Offers for roles, as `role by`, with the problems.
 fn offers(place: &Place) -> Vec<(String, Option<String>, String)> {
@@ -146,4 +149,38 @@ async fn where_any_name_is_a_tenants_more_than_the_name_has_to_say_so() {
     assert!(place.words(5, &["repair", "removed", "--yes"]).contains("a session of it is open"));
     place.expect(0, &["repair", "acme", "--yes"]);
     assert_eq!(place.db.value("select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname in ('acme', 'c1', 'removed', 'web')"), "c1 removed web");
+}
+
+/// The dashboard tells of it, whatever tenant is under the cursor, and removes it behind a plan.
+#[test]
+fn the_dashboard_offers_to_remove_it() {
+    let server = own_pg(tcp());
+    let place = Place::on(&server, "life_left");
+    gone(&place, "tenant_gone");
+    gone(&place, "tenant_rich");
+    place.db.sql("create table public.its_own (id int); alter table public.its_own owner to tenant_rich");
+    let config = place.config().display().to_string();
+    let mut tty = Tty::start(&["--config", &config], 120, 30, None, &[]);
+    tty.wait_for_screen();
+    tty.wait_for("tenants that are gone left 2 login roles (tenant_gone, tenant_rich)");
+    tty.type_keys(":repair\r");
+    tty.wait_for("role: tenant_rich");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    // What it may not remove, it says.
+    tty.type_keys("j\r");
+    tty.wait_for("it owns table public.its_own");
+    tty.leave("it owns table public.its_own");
+    tty.type_keys(":repair\r");
+    tty.wait_for("role: tenant_gone");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.type_keys("\r");
+    tty.wait_for("remove what was granted to the role");
+    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.type_keys("\t\t\r");
+    let roles = "select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname like 'tenant\\_%'";
+    wait_until(PATIENCE, "the end of the role", || place.db.value(roles) == "tenant_rich");
+    // What is left is told anew.
+    tty.wait_for("a tenant that is gone left the login role tenant_rich");
+    tty.type_keys("q");
+    assert_eq!(tty.exit_code(PATIENCE), 0);
 }

@@ -94,8 +94,8 @@ async fn left_of(aims: &[Aim], word: &str) -> Outcome<Option<(usize, LeftRole)>>
 pub(super) async fn left_roles(target: &Target, reading: &Reading) -> Outcome<Vec<LeftRole>> {
     let reader = Reader::open(target, Patience::Foreground).await?;
     let trash = reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default();
-    let (layout, tenants) = (&reading.context.layout, &reading.snapshot.tenants);
-    Ok(left::list(&reader, &target.config.name, layout, tenants, &trash).await?)
+    let tenants = reading.snapshot.tenants.iter().map(Arc::as_ref);
+    Ok(left::list(&reader, &target.config.name, &reading.context.layout, tenants, &trash).await?)
 }
 
 async fn list(session: &Session, style: Style) -> Outcome<Status> {

@@ -28,17 +28,18 @@ const LOGINS: &str = "SELECT r.rolname FROM pg_catalog.pg_roles AS r WHERE r.rol
 ///
 /// # Errors
 /// When something could not be read.
-pub async fn list(
+pub async fn list<'a>(
     reader: &Reader,
     database: &DatabaseName,
     layout: &Layout,
-    tenants: &[Arc<Tenant>],
+    tenants: impl Iterator<Item = &'a Tenant>,
     trash: &[Trashed],
 ) -> Result<Vec<LeftRole>, QueryError> {
     let Some(role) = layout.role.as_ref().filter(|role| role.rule.login) else { return Ok(Vec::new()) };
+    // Before anything is waited for: the tenants are not kept.
+    let wanted = wanted(&role.rule, tenants, trash);
     let logins = reader.rows(LOGINS).await?;
     let names = logins.iter().filter_map(|row| row.text(0));
-    let wanted = wanted(&role.rule, tenants, trash);
     let candidates: Vec<(String, String)> = names
         .filter(|name| !wanted.contains(*name))
         .filter_map(|name| Some((name.to_owned(), schema_of(&role.rule, layout, name)?)))
@@ -53,8 +54,8 @@ pub(super) async fn again(reader: &Reader, layout: &Layout, role: &LeftRole) -> 
 }
 
 /// The roles that the tenants have, or would have: of those in the trash too.
-fn wanted(rule: &RoleRule, tenants: &[Arc<Tenant>], trash: &[Trashed]) -> HashSet<String> {
-    let of_tenants = tenants.iter().filter_map(|tenant| Some((tenant.slug.raw(), tenant.schema.as_ref()?.raw())));
+fn wanted<'a>(rule: &RoleRule, tenants: impl Iterator<Item = &'a Tenant>, trash: &[Trashed]) -> HashSet<String> {
+    let of_tenants = tenants.filter_map(|tenant| Some((tenant.slug.raw(), tenant.schema.as_ref()?.raw())));
     let of_trash = trash.iter().map(|trashed| (trashed.slug().raw(), trashed.original().raw()));
     of_tenants
         .chain(of_trash)

@@ -12,7 +12,7 @@ use super::state::{Level, Screen, State};
 use crate::jobs::life::plan::{LifeRequest, repairs};
 use crate::jobs::service::ServiceCommand;
 use crate::layout::Layout;
-use crate::model::life::{LifeKind, LifePlan, Trashed};
+use crate::model::life::{LeftRole, LifeKind, LifePlan, Repair, Trashed};
 use crate::model::tenant::{DatabaseName, Tenant};
 use crate::text::Untrusted;
 use crate::tui::dialogs::{Dialog, Life, LifeInput};
@@ -53,6 +53,28 @@ fn trash(state: &State, database: &str) -> Vec<Trashed> {
     if own.is_empty() { view.trash.to_vec() } else { own }
 }
 
+/// Login roles that tenants of the database left behind.
+fn left_roles<'a>(state: &'a State, database: &str) -> &'a [LeftRole] {
+    state.latest.database(database).map(|view| &*view.left_roles).unwrap_or_default()
+}
+
+/// What can be repaired: what is wrong with the tenant that is meant, then the roles that tenants left behind.
+fn to_repair(state: &State, database: &str, layout: &Arc<Layout>) -> Vec<(String, LifeRequest)> {
+    let of_tenant = meant(state).into_iter().flat_map(|tenant| {
+        let request = LifeRequest::of(LifeKind::Repair, Arc::clone(tenant), Arc::clone(layout));
+        repairs(tenant, layout).into_iter().map(move |repair| {
+            let words = format!("{}: {}", repair.word(), repair.does());
+            (words, LifeRequest { repair: Some(repair), ..request.clone() })
+        })
+    });
+    let of_roles = left_roles(state, database).iter().map(|role| {
+        let stays = if role.kept.is_some() { " (it stays; its plan says why)" } else { "" };
+        let words = format!("{}: {}, {}{stays}", Repair::Role.word(), role.name.safe(), Repair::Role.does());
+        (words, LifeRequest::of_role(role.clone(), Arc::clone(layout)))
+    });
+    of_tenant.chain(of_roles).collect()
+}
+
 /// Whether it can be asked for now.
 ///
 /// # Errors
@@ -63,6 +85,9 @@ pub fn allowed(state: &State, kind: LifeKind) -> Result<(), String> {
     let layout = layout(state, &name)?;
     if kind.is_of_trash() {
         return if trash(state, &name).is_empty() { Err(nothing_in_trash(state, &name)) } else { Ok(()) };
+    }
+    if kind == LifeKind::Repair && !left_roles(state, &name).is_empty() {
+        return Ok(());
     }
     let tenant = meant(state).ok_or("there is no tenant under the cursor")?;
     if kind == LifeKind::Repair && repairs(tenant, layout).is_empty() {
@@ -113,16 +138,12 @@ impl App {
             let trash = trash(&self.state, name);
             return Ok(trash.into_iter().map(|trashed| in_trash(kind, trashed, layout)).collect());
         }
+        if kind == LifeKind::Repair {
+            return Ok(to_repair(&self.state, name, layout));
+        }
         let tenant = meant(&self.state).ok_or("there is no tenant under the cursor")?;
         let mut request = LifeRequest::of(kind, Arc::clone(tenant), Arc::clone(layout));
         match kind {
-            LifeKind::Repair => Ok(repairs(tenant, layout)
-                .into_iter()
-                .map(|repair| {
-                    let words = format!("{}: {}", repair.word(), repair.does());
-                    (words, LifeRequest { repair: Some(repair), ..request.clone() })
-                })
-                .collect()),
             LifeKind::Rename => {
                 // The field begins with the name that it has.
                 request.becomes = Some(tenant.name.clone().unwrap_or_default());
@@ -133,7 +154,8 @@ impl App {
             | LifeKind::Archive
             | LifeKind::Drop
             | LifeKind::Undrop
-            | LifeKind::Purge => Ok(vec![(tenant.slug.raw().to_owned(), request)]),
+            | LifeKind::Purge
+            | LifeKind::Repair => Ok(vec![(tenant.slug.raw().to_owned(), request)]),
         }
     }
 

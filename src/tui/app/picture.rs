@@ -134,5 +134,6 @@ pub(super) fn first_view(config: &config::Database, address: &Untrusted) -> Data
         initialised: None,
         schema_rule: None,
         trash: Arc::default(),
+        left_roles: Arc::default(),
     }
 }

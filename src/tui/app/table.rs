@@ -247,7 +247,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         Action::Repair,
         "repair",
         "repair",
-        "Mends the tenant: a schema without a row, a row without a schema, a lock left behind.",
+        "Mends the tenant: a schema without a row, a row without a schema, a lock left behind; or a role that one left.",
     )
     .writes()
     .on(&[Tenants, Tenant]),

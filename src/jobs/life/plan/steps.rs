@@ -153,7 +153,7 @@ fn role(left: &LeftRole, plan: &LifePlan) -> Steps {
         Some(why) => Err(refused(format!("the role {} stays: {}", role.name.safe(), why.safe()))),
         None => Ok(one(
             LifeStep::Role,
-            format!("remove what was granted to the role {0}, and it ({1})", role.name.safe(), left.why.safe()),
+            format!("remove what was granted to the role {0}, and the role ({1})", role.name.safe(), left.why.safe()),
         )),
     }
 }
@@ -207,7 +207,7 @@ fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen)
     if let Some(role) = plan.role.as_ref().filter(|role| role.kept.is_none()) {
         steps.push((
             LifeStep::Role,
-            format!("end the sessions of the role {0}, remove what was granted to it, and it", role.name.safe()),
+            format!("end the sessions of the role {0}, remove what was granted to it, and the role", role.name.safe()),
         ));
     }
     // Where the tenant was made anew, they are the new one's.
