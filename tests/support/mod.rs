@@ -44,21 +44,27 @@ pub fn left_out(part: &str) -> bool {
     left
 }
 
+/// Times between looks at a condition. They grow: a look is often a connection of its own, and what costs a server a
+/// process each time would make everybody wait longer for what is looked for.
+fn pauses() -> impl Iterator<Item = Duration> {
+    (0..).map(|look: u64| Duration::from_millis((10 + 5 * look).min(80)))
+}
+
 /// Polls until the condition holds, and fails naming what was waited for when the limit is over.
 pub fn wait_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
-    let give_up = Instant::now() + limit;
+    let (give_up, mut pauses) = (Instant::now() + limit, pauses());
     while !condition() {
         assert!(Instant::now() < give_up, "waited {limit:?} in vain for {what}");
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(pauses.next().unwrap_or_default());
     }
 }
 
 /// As [`wait_until`], for conditions that await.
 pub async fn wait_until_async<F: Future<Output = bool>>(limit: Duration, what: &str, mut condition: impl FnMut() -> F) {
-    let give_up = Instant::now() + limit;
+    let (give_up, mut pauses) = (Instant::now() + limit, pauses());
     while !condition().await {
         assert!(Instant::now() < give_up, "waited {limit:?} in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(pauses.next().unwrap_or_default()).await;
     }
 }
 
@@ -73,7 +79,9 @@ pub struct PgHandle {
 /// The PostgreSQL that all tests of this binary share. The first call makes it.
 pub fn pg() -> &'static PgHandle {
     static SHARED: OnceLock<PgHandle> = OnceLock::new();
-    SHARED.get_or_init(|| own_pg(PostgresOptions { settings: vec![setting("max_connections", "400")], ..tcp() }))
+    // Hundreds of databases, each of a moment: a worker of autovacuum for each would run all the time.
+    let settings = || vec![setting("max_connections", "400"), setting("autovacuum_naptime", "1h")];
+    SHARED.get_or_init(|| own_pg(PostgresOptions { settings: settings(), ..tcp() }))
 }
 
 /// Options for a server that listens on a free loopback port besides its Unix socket.

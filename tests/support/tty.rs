@@ -179,7 +179,13 @@ impl Tty {
 
     pub fn wait_for(&self, text: &str) {
         let give_up = Instant::now() + Duration::from_secs(60);
-        while !self.text().contains(text) {
+        // All that has come is read anew each time: only where there is more than before.
+        let mut looked_at = None;
+        loop {
+            let sent = self.sent();
+            if looked_at.replace(sent) != Some(sent) && self.text().contains(text) {
+                return;
+            }
             assert!(Instant::now() < give_up, "no `{text}` on the screen:\n{}", self.text());
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -251,7 +257,8 @@ impl Tty {
         let parser = self.screen();
         assert!(!parser.screen().hide_cursor(), "the cursor is back");
         assert!(!parser.screen().bracketed_paste(), "pasting is plain again");
-        assert_eq!(self.modes(), modes, "the terminal's modes");
+        // They follow the screen: one that is stopped may be between the two.
+        wait_until(PATIENCE, "the terminal's modes", || self.modes() == modes);
     }
 }
 
