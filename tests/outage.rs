@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tenantui::config::Database;
 use tenantui::config::surroundings::Surroundings;
+use tenantui::config::{Cache, Database};
 use tenantui::demo::servers::PostgresOptions;
 use tenantui::fleet::{self, Fleet, FleetCommand};
 use tenantui::model::environment::Environment;
@@ -13,7 +13,7 @@ use tenantui::model::link::LinkState;
 use tenantui::postgres::session::Target;
 
 use crate::support::relay::Relay;
-use crate::support::{PgHandle, TestDatabase, own_pg, tcp};
+use crate::support::{PgHandle, TestDatabase, own_pg, redis, tcp};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -25,6 +25,7 @@ struct Stage {
     pg: PgHandle,
     db: TestDatabase,
     relay: Relay,
+    cache: String,
     fleet: Fleet,
 }
 
@@ -39,10 +40,12 @@ impl Stage {
         db.sql("checkpoint");
         let relay = Relay::to(db.port).await;
         let url = format!("host=127.0.0.1 port={} user=ops dbname={} sslmode=disable {url_rest}", relay.port, db.name);
-        let config = Database::new("eu-1".into(), Environment::Development, url.into());
+        let cache = redis().database();
+        let mut config = Database::new("eu-1".into(), Environment::Development, url.into());
+        config.cache = Some(Cache { keys: vec!["tenant:{slug}:*".to_owned()], ..Cache::new(cache.clone().into()) });
         let target = Target::resolve(Arc::new(config), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target");
         let fleet = fleet::spawn(vec![target], Duration::from_millis(300));
-        let mut stage = Self { pg, db, relay, fleet };
+        let mut stage = Self { pg, db, relay, cache, fleet };
         stage.until("the first picture", |view| view.taken_at.is_some()).await;
         stage
     }
@@ -84,6 +87,8 @@ async fn a_server_that_crashed_is_waited_for_and_its_return_says_what_changed() 
     stage.relay.aim(1);
     stage.pg.server.start_again(&stage.pg.home).expect("up again");
     stage.db.sql("update public.tenants set slug = 'renamed' where id = 1; insert into public.tenants values (6, 't6', 'tenant_t6')");
+    let cache = redis::Client::open(stage.cache.as_str()).and_then(|client| client.get_connection());
+    redis::cmd("SET").arg("tenant:t6:a").arg(1).exec(&mut cache.expect("Redis")).expect("a key");
     stage.relay.aim(port);
     stage.fleet.commands.send(FleetCommand::Refresh).await.expect("told");
     let back = stage.until("the return", |view| view.back.is_some()).await;
@@ -93,6 +98,12 @@ async fn a_server_that_crashed_is_waited_for_and_its_return_says_what_changed() 
     assert_eq!(told.rows_changed, 2, "{told:?}");
     assert!(told.words().starts_with("back after 00:") && told.words().ends_with("2 rows changed"), "{}", told.words());
     assert_eq!(back.tenants.len(), 6);
+    // The keys of what is new are counted, too.
+    let counted = |snapshot: &Arc<Snapshot>| {
+        snapshot.tenants.iter().any(|tenant| tenant.slug.raw() == "t6" && tenant.cache_keys == Some(1))
+    };
+    let wait = tokio::time::timeout(LIMIT, stage.fleet.snapshots.wait_for(counted)).await;
+    wait.expect("the new tenant's keys are counted").expect("the collector runs");
 }
 
 #[tokio::test(flavor = "multi_thread")]

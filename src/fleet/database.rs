@@ -125,6 +125,8 @@ impl Running {
             Ok(()) if scope.counts == Counts::Read => roles::read(&mut self.session, &mut self.picture).await,
             read => read,
         };
+        // Before the tenants are put together: they count as told then.
+        let news = self.picture.stale;
         match outcome {
             Ok(()) => {
                 if scope.counts == Counts::Read {
@@ -148,7 +150,6 @@ impl Running {
                 self.answered();
             }
         }
-        let news = self.picture.stale;
         self.send().await?;
         if news {
             self.tell_cache();
