@@ -169,6 +169,8 @@ pub async fn run(mut desk: Desk) {
         let open = desk.open.borrow_and_update().clone();
         desk.asked.mark_unchanged();
         desk.snapshots.mark_unchanged();
+        // As it is before it is measured: what changes meanwhile is measured again.
+        let measured = desk.stands(open.as_ref());
         let next = match &open {
             Some(key) => desk.measure(key, shown.as_ref()).await,
             None => None,
@@ -179,9 +181,26 @@ pub async fn run(mut desk: Desk) {
                 return;
             }
         }
-        if !desk.wait(open.as_ref(), shown.as_ref()).await {
+        if !desk.wait(open.as_ref(), measured, shown.is_some()).await {
             return;
         }
+    }
+}
+
+/// What a detail is read of.
+struct Stands {
+    tenant: Option<Arc<Tenant>>,
+    counts: Option<Arc<CacheCounts>>,
+}
+
+impl Stands {
+    fn is_same(&self, other: &Self) -> bool {
+        let same_counts = match (&self.counts, &other.counts) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.tenant == other.tenant && same_counts
     }
 }
 
@@ -206,13 +225,17 @@ impl Desk {
         }
     }
 
-    /// Waits until the detail may be out of date. False when nobody listens any more.
-    async fn wait(&mut self, open: Option<&TenantKey>, shown: Option<&Arc<TenantDetail>>) -> bool {
-        let before = open.and_then(|key| self.snapshots.borrow().tenant(key).map(Arc::clone));
-        let known = open.and_then(|key| self.counts(key));
+    /// The tenant and its counts in the latest picture.
+    fn stands(&self, open: Option<&TenantKey>) -> Stands {
+        let tenant = open.and_then(|key| self.snapshots.borrow().tenant(key).map(Arc::clone));
+        Stands { tenant, counts: open.and_then(|key| self.counts(key)) }
+    }
+
+    /// Waits until the detail may be out of date; `measured`: what it was read of. False when nobody listens any more.
+    async fn wait(&mut self, open: Option<&TenantKey>, measured: Stands, known: bool) -> bool {
         let timer = async {
             match open {
-                Some(_) if shown.is_some() => tokio::time::sleep(EVERY).await,
+                Some(_) if known => tokio::time::sleep(EVERY).await,
                 Some(_) | None => std::future::pending().await,
             }
         };
@@ -226,15 +249,7 @@ impl Desk {
                     if picture.is_err() {
                         return false;
                     }
-                    let now = open.and_then(|key| self.snapshots.borrow_and_update().tenant(key).map(Arc::clone));
-                    let counts = open.and_then(|key| self.counts(key));
-                    let same_counts = match (&known, &counts) {
-                        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-                        (None, None) => true,
-                        (Some(_), None) | (None, Some(_)) => false,
-                    };
-                    let needed = open.is_some() && (now != before || !same_counts || shown.is_none());
-                    if needed {
+                    if open.is_some() && (!known || !self.stands(open).is_same(&measured)) {
                         return true;
                     }
                 }
@@ -265,5 +280,67 @@ fn unread(tenant: &Tenant, error: &FleetError) -> TenantDetail {
         role: None,
         why: why(tenant),
         problems: vec![error.to_string().into()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ledger::LedgerState;
+    use crate::model::tenant::TenantState;
+
+    fn tenant(state: TenantState) -> Tenant {
+        Tenant {
+            key: TenantKey::row(&"eu-1".into(), "7"),
+            id: Some("7".into()),
+            slug: "blue-fox".into(),
+            name: None,
+            status: None,
+            plan: None,
+            deleted: false,
+            schema: Some("t_blue_fox".into()),
+            schema_oid: Some(1),
+            owner: None,
+            state,
+            ledger: LedgerState::Unread,
+            applied: None,
+            pending: None,
+            ahead: None,
+            tables: None,
+            size_bytes: None,
+            size_exact: false,
+            cache_keys: None,
+            domains: Vec::new(),
+            created_at: None,
+            changed: Arc::default(),
+            failed_step: None,
+            problems: Vec::new(),
+        }
+    }
+
+    fn picture(state: TenantState) -> Arc<Snapshot> {
+        Arc::new(Snapshot { tenants: vec![Arc::new(tenant(state))], ..Snapshot::default() })
+    }
+
+    /// The reason why a tenant is behind was that of the moment before it was known to be.
+    #[tokio::test(start_paused = true)]
+    async fn a_tenant_that_changed_while_it_was_measured_is_measured_again() {
+        let key = tenant(TenantState::Unknown).key;
+        let (_open, open) = watch::channel(Some(key.clone()));
+        let (_asked, asked) = watch::channel(0);
+        let (pictures, snapshots) = watch::channel(picture(TenantState::Unknown));
+        let (_contexts, contexts) = watch::channel(Arc::default());
+        let (updates, _updates) = mpsc::channel(1);
+        let mut desk = Desk { databases: Vec::new(), open, asked, snapshots, contexts, updates };
+        let measured = desk.stands(Some(&key));
+        pictures.send_replace(picture(TenantState::Behind));
+        let began = tokio::time::Instant::now();
+        assert!(desk.wait(Some(&key), measured, true).await);
+        assert!(began.elapsed() < EVERY, "it waited for the next round");
+        // What was measured as it stands now is up to date until the next round.
+        let measured = desk.stands(Some(&key));
+        pictures.send_replace(picture(TenantState::Behind));
+        assert!(desk.wait(Some(&key), measured, true).await);
+        assert!(began.elapsed() >= EVERY, "nothing had changed");
     }
 }
