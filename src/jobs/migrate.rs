@@ -76,7 +76,8 @@ pub(super) async fn run(
         let size = fleet.pace.batches.get(number).map_or(open.len(), |size| usize::try_from(*size).unwrap_or(1).max(1));
         let end = start.saturating_add(size).min(open.len());
         if !fleet.pace.batches.is_empty() {
-            let text = format!("batch {}: {} tenants, {} at a time", number + 1, end - start, lanes.len());
+            let tenants = if end - start == 1 { "1 tenant".to_owned() } else { format!("{} tenants", end - start) };
+            let text = format!("batch {}: {tenants}, {} at a time", number + 1, lanes.len());
             shared.reports.note(text).await;
         }
         batch(shared, &mut lanes, &open[start..end], &failed, max_failures).await;

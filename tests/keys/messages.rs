@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenantui::model::environment::Environment;
+use tenantui::model::job::{JobKind, JobState};
 use tenantui::tui::app::event::Event;
 use tenantui::tui::app::state::Level;
 
-use super::desk::{Desk, snapshot};
+use super::desk::{Desk, job, snapshot};
 
 fn error(desk: &mut Desk, why: &str) {
     desk.event(Event::Exported(Err(why.to_owned())));
@@ -58,6 +59,7 @@ fn an_error_stays_until_a_key_and_says_how_much_came_meanwhile() {
 #[test]
 fn an_error_that_is_cut_off_says_where_it_is_whole() {
     let mut desk = Desk::new(Environment::Production);
+    desk.job(job(17, JobKind::Migrate, JobState::Running, [3, 1, 0, 2]));
     error(&mut desk, "the folder in which the exports are written does not exist any more; choose another");
     info(&mut desk);
     assert!(!desk.text().contains("more: "), "{}", desk.text());
@@ -111,4 +113,25 @@ fn an_empty_trash_says_what_is_known_of_it() {
     desk.event(Event::Snapshot(Arc::new(picture)));
     desk.keys("U");
     assert!(desk.message().contains("wait for its first reading"), "{}", desk.message());
+}
+
+/// What to do next stands at the end: it is not cut where the line of the job is free.
+#[test]
+fn a_long_message_takes_the_line_of_the_job_where_none_is_told() {
+    let mut desk = Desk::new(Environment::Production);
+    let words = "cache of shop-0001: stopped, 14,602 keys removed; F removes the rest";
+    warning(&mut desk, words);
+    let screen = desk.text();
+    let rows: Vec<&str> = screen.lines().skip(21).take(2).map(str::trim_end).collect();
+    assert!(rows[0].ends_with("F removes") && rows[1].starts_with(" the rest "), "{screen}");
+    warning(&mut desk, &format!("{words}, and again"));
+    let screen = desk.text();
+    let rows: Vec<&str> = screen.lines().skip(21).take(2).map(str::trim_end).collect();
+    assert!(rows[0].ends_with("F removes the rest,") && rows[1].starts_with(" and again "), "{screen}");
+    // A job keeps its line: where the message is told whole stands beside what is cut.
+    desk.job(job(17, JobKind::Migrate, JobState::Running, [3, 1, 0, 2]));
+    warning(&mut desk, words);
+    let screen = desk.text();
+    let rows: Vec<&str> = screen.lines().skip(21).take(2).collect();
+    assert!(rows[0].starts_with(" job 17") && rows[1].contains(":messages"), "{screen}");
 }

@@ -3,12 +3,13 @@
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use tenantui::jobs::service::{Order, ServiceCommand};
 use tenantui::model::environment::Environment;
+use tenantui::model::job::{JobEvent, JobKind, JobState, LogLine, LogMark};
 use tenantui::tui::app::event::Event;
 use tenantui::tui::app::server::ServerTab;
 use tenantui::tui::app::state::{Prompt, QuickFilter, Screen, TenantColumn, TenantTab};
 use tenantui::tui::dialogs::Dialog;
 
-use super::desk::Desk;
+use super::desk::{Desk, epoch, job};
 
 fn event(desk: &mut Desk, kind: MouseEventKind, (column, row): (u16, u16)) {
     desk.event(Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
@@ -46,6 +47,48 @@ fn a_click_puts_the_cursor_on_a_row_and_another_opens_it() {
     let before = desk.cursor();
     event(&mut desk, MouseEventKind::Down(MouseButton::Left), (5, 18));
     assert_eq!(desk.cursor(), before);
+}
+
+/// Over the log the wheel moves the log: what was read stays in place while lines come, and at the end it is followed.
+#[test]
+fn the_wheel_over_the_log_moves_the_log() {
+    let mut desk = Desk::new(Environment::Development);
+    for id in [16, 17] {
+        desk.job(job(id, JobKind::Migrate, JobState::Running, [3, 1, 0, 2]));
+    }
+    desk.keys("3");
+    let chosen = desk.app.state().jobs.list.cursor.clone().expect("a job");
+    let line = |number: usize| {
+        Event::Job(JobEvent::Log(LogLine {
+            database: chosen.0.clone(),
+            job: chosen.1,
+            at: epoch(),
+            mark: LogMark::Run,
+            tenant: Some("acme".into()),
+            text: format!("line {number:02}").into(),
+        }))
+    };
+    (0..40).for_each(|number| desk.event(line(number)));
+    desk.draw();
+    assert!(desk.text().contains("line 39"), "{}", desk.text());
+    let place = find(&desk, "line 39");
+    event(&mut desk, MouseEventKind::ScrollUp, place);
+    assert!(desk.text().contains("line 36") && !desk.text().contains("line 37"), "{}", desk.text());
+    assert_eq!(desk.app.state().jobs.list.cursor.as_ref(), Some(&chosen), "the list stays");
+    desk.event(line(40));
+    desk.draw();
+    assert!(desk.text().contains("line 36") && !desk.text().contains("line 37"), "{}", desk.text());
+    // Its first line is the end of it.
+    (0..30).for_each(|_| event(&mut desk, MouseEventKind::ScrollUp, place));
+    assert!(desk.text().contains("line 00"), "{}", desk.text());
+    event(&mut desk, MouseEventKind::ScrollDown, place);
+    assert!(!desk.text().contains("line 00") && desk.text().contains("line 03"), "{}", desk.text());
+    (0..30).for_each(|_| event(&mut desk, MouseEventKind::ScrollDown, place));
+    assert!(desk.text().contains("line 40") && desk.app.state().jobs.follow, "{}", desk.text());
+    // Over the list it moves the list.
+    let list = find(&desk, "KIND");
+    event(&mut desk, MouseEventKind::ScrollUp, (list.0, list.1 + 1));
+    assert_ne!(desk.app.state().jobs.list.cursor.as_ref(), Some(&chosen));
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn they_say_what_is_bound() {
     desk.job(running.clone());
     running.state = JobState::Failed;
     desk.job(running);
-    assert!(desk.message().contains("5 shows it, ctrl-r retries what failed"), "{}", desk.message());
+    assert!(desk.message().contains("ctrl-r retries what failed, 5 shows it"), "{}", desk.message());
     assert_eq!(desk.app.state().screen, Screen::Tenants);
     desk.event(Event::Snapshot(next(|snapshot| {
         let first = Arc::make_mut(&mut snapshot.tenants[0]);

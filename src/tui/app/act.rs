@@ -118,14 +118,25 @@ impl App {
     }
 
     pub(super) fn half_page(&mut self, by: isize) {
-        let jobs = &mut self.state.jobs;
-        if self.state.screen == Screen::Jobs && !jobs.follow {
-            let lines = self.state.jobs.list.cursor.as_ref().map_or(0, |key| self.state.log_of(Some(key)).count());
-            let jobs = &mut self.state.jobs;
-            jobs.log_back = jobs.log_back.saturating_add_signed(-by).min(lines.saturating_sub(1));
+        if self.state.screen == Screen::Jobs && !self.state.jobs.follow {
+            self.scroll_log(by, 1);
         } else {
             self.step(Step::By(by));
         }
+    }
+
+    /// Moves the log of the chosen job, so that so many of its lines are seen at its beginning.
+    fn scroll_log(&mut self, by: isize, seen: usize) {
+        let lines = self.state.jobs.list.cursor.as_ref().map_or(0, |key| self.state.log_of(Some(key)).count());
+        let jobs = &mut self.state.jobs;
+        let back = if jobs.follow { 0 } else { jobs.log_back };
+        jobs.log_back = back.saturating_add_signed(-by).min(lines.saturating_sub(seen));
+    }
+
+    /// The wheel over the log: back leaves its end, and at its end it is followed again.
+    pub(super) fn wheel_log(&mut self, rows: isize, visible: usize) {
+        self.scroll_log(rows, if self.state.jobs.wrap { 1 } else { visible });
+        self.state.jobs.follow = self.state.jobs.log_back == 0;
     }
 
     pub(super) fn tab(&mut self, by: usize) {

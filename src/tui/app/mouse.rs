@@ -33,8 +33,8 @@ impl App {
             MouseEventKind::Down(MouseButton::Left) => self.click(mouse.column, mouse.row),
             // As a hand on the keyboard: back, close, clear.
             MouseEventKind::Down(MouseButton::Right) => self.key(plain(KeyCode::Esc)),
-            MouseEventKind::ScrollDown => self.wheel(NOTCH),
-            MouseEventKind::ScrollUp => self.wheel(-NOTCH),
+            MouseEventKind::ScrollDown => self.wheel(NOTCH, mouse.column, mouse.row),
+            MouseEventKind::ScrollUp => self.wheel(-NOTCH, mouse.column, mouse.row),
             MouseEventKind::Down(MouseButton::Middle)
             | MouseEventKind::Up(_)
             | MouseEventKind::Drag(_)
@@ -44,7 +44,7 @@ impl App {
         }
     }
 
-    fn wheel(&mut self, rows: isize) -> Vec<Command> {
+    fn wheel(&mut self, rows: isize, x: u16, y: u16) -> Vec<Command> {
         self.dirty = true;
         self.state.welcome = None;
         if self.state.dialog.is_some() {
@@ -57,7 +57,10 @@ impl App {
                 menu.at = menu.at.saturating_add_signed(rows).min(menu.entries.len().saturating_sub(1))
             }
             Prompt::Columns(at) => *at = at.saturating_add_signed(rows).min(TenantColumn::ALL.len() - 1),
-            Prompt::Filter(_) | Prompt::None => nav::step(&mut self.state, Step::By(rows)),
+            Prompt::Filter(_) | Prompt::None => match crate::tui::screens::log_rows(&self.state, x, y) {
+                Some(visible) => self.wheel_log(rows, visible),
+                None => nav::step(&mut self.state, Step::By(rows)),
+            },
         }
         Vec::new()
     }

@@ -21,6 +21,11 @@ impl App {
                 self.dirty |= self.shows_log();
                 self.touch(&line.database, line.tenant.as_ref());
                 let state = &mut self.state;
+                let chosen = state.jobs.list.cursor.as_ref();
+                if !state.jobs.follow && chosen.is_some_and(|(name, job)| (name, *job) == (&line.database, line.job)) {
+                    // What is read stays where it is.
+                    state.jobs.log_back = (state.jobs.log_back + 1).min(super::LOG_LINES);
+                }
                 state.jobs.log.push_back(line);
                 while state.jobs.log.len() > super::LOG_LINES {
                     state.jobs.log.pop_front();
@@ -149,8 +154,9 @@ impl App {
 
     /// A job that this dashboard watched came to its end, its pause or its stop.
     pub(super) fn job_ended(&mut self, job: &JobView) -> Vec<Command> {
-        let blocked = if job.blocked > 0 { format!(", {} blocked", job.blocked) } else { String::new() };
-        let counts = format!("{} of {} done, {} failed{blocked}", job.done, job.total, job.failed);
+        let some = |count: u32, word: &str| if count > 0 { format!(", {count} {word}") } else { String::new() };
+        let counts =
+            format!("{} of {} done{}{}", job.done, job.total, some(job.failed, "failed"), some(job.blocked, "blocked"));
         let head = format!("job {} {} {}: {counts}", job.id, job.kind.word(), standing_in_full(job));
         let keys = self.state.keys.clone();
         let key = |action: Action| keys.of_action(action);
@@ -159,14 +165,17 @@ impl App {
             vec![Command::Fleet(FleetCommand::Refresh), self.ask_results((job.database.clone(), job.id))];
         match job.state {
             JobState::Done if job.kind == JobKind::Rehearse => {
-                self.say(Level::Info, format!("{head}; all of it was taken back, {} migrates", key(Action::Migrate)));
+                // Short enough to be read whole at 80 columns.
+                let (id, done, of, migrates) = (job.id, job.done, job.total, key(Action::Migrate));
+                let words = format!("job {id} rehearsed {done} of {of}; all of it was taken back, {migrates} migrates");
+                self.say(Level::Info, words);
             }
             JobState::Done => self.say(Level::Info, head),
             JobState::Paused => {
-                self.say(Level::Warning, format!("{head}; {shows}, {} continues", key(Action::Continue)))
+                self.say(Level::Warning, format!("{head}; {} continues, {shows}", key(Action::Continue)))
             }
             JobState::Failed => {
-                self.say(Level::Error, format!("{head}; {shows}, {} retries what failed", key(Action::Retry)))
+                self.say(Level::Error, format!("{head}; {} retries what failed, {shows}", key(Action::Retry)))
             }
             JobState::Cancelled => self.say(Level::Warning, format!("{head}; {shows}")),
             JobState::Queued | JobState::Running | JobState::Orphaned => {}

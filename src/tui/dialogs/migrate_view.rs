@@ -326,8 +326,11 @@ impl Migrate {
         let count = head.len() + self.dry_rows();
         let height = columns(count + 5).clamp(8, area.height.saturating_sub(2).max(8));
         let place = boxes::centred(area, boxes::MAX_WIDTH, height);
-        let title =
-            format!("Dry run: {} in {} tenants; nothing is written", steps(self.plan.steps()), self.plan.tenants.len());
+        let tenants = match self.plan.tenants.len() {
+            1 => "1 tenant".to_owned(),
+            many => format!("{} tenants", grouped(many as u64)),
+        };
+        let title = format!("Dry run: {} in {tenants}; nothing is written", steps(self.plan.steps()));
         let inside = boxes::draw(buf, place, Some(self.input.environment), &title, theme);
         let rows = inside.height.saturating_sub(1);
         let top = top.min(count.saturating_sub(usize::from(rows)));

@@ -4,6 +4,7 @@
 //!  1 Tenants  2 Migrations  3 Jobs  4 Server                    2 marked   6/1203
 //!  job 17 migrate 180 tenants to 0042: [######........] 61/180  1 failed  about 4 min left
 //!  a filter, message or error appears on this line                       12:04:31
+//!  (one that needs more room takes the job's line too, where no job is told)
 //!  Enter open  / filter  Space mark  s sort  M migrate  : all  ? help
 //! ```
 
@@ -23,7 +24,9 @@ use crate::tui::app::action::Action;
 use crate::tui::app::state::{Hint, Level, Prompt, QuickFilter, Screen, State};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::field::draw_input;
-use crate::tui::widgets::{Piece, bars, columns, piece, pieces_width, put, put_hints, put_pieces, put_right, put_safe};
+use crate::tui::widgets::{
+    Piece, bars, columns, piece, pieces_width, put, put_hints, put_pieces, put_right, put_safe, wrap,
+};
 
 const SCREENS: [(Action, &str, Screen); 4] = [
     (Action::Tenants, "Tenants", Screen::Tenants),
@@ -41,12 +44,12 @@ pub fn draw(buf: &mut Buffer, places: &Places, state: &State, theme: &Theme) {
     } else {
         hints(buf, places.hints, 1, places.hints.width, state, theme);
     }
-    if places.job.height > 0
-        && let Some(job) = state.busiest_job()
-    {
+    let job = state.busiest_job().filter(|_| places.job.height > 0);
+    if let Some(job) = job {
         job_line(buf, places.job, job, state, theme);
     }
-    message(buf, places.message, state, theme);
+    let free = Some(places.job).filter(|line| line.height > 0 && job.is_none());
+    message(buf, places.message, free, state, theme);
 }
 
 /// Draws screens and position; returns the free columns between them.
@@ -198,7 +201,7 @@ fn job_state(job: &JobView, roomy: bool, state: &State, theme: &Theme) -> Vec<Pi
     }
 }
 
-fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
+fn message(buf: &mut Buffer, area: Rect, free: Option<Rect>, state: &State, theme: &Theme) {
     if let Prompt::Filter(input) = &state.prompt {
         let x = put(buf, area, 1, 0, "/", theme.key);
         let of_tenants = state.screen == Screen::Tenants;
@@ -242,12 +245,23 @@ fn message(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
         };
         let time = time_of_day(message.at, state);
         let mut end = put_right(buf, area, area.width.saturating_sub(1), 0, &time, theme.muted);
-        let text = format!("{word}{}", message.text.safe());
+        let mut text = format!("{word}{}", message.text.safe());
+        let room = usize::from(end.saturating_sub(3));
+        // What to do next stands at its end: it goes on in a line of its own where one is free.
+        if let (Some(above), true) = (free, width(&text) > room) {
+            let line = usize::from(area.width.saturating_sub(2));
+            let lines = wrap(&text, if width(&text) > line { line } else { room });
+            if let [first, last] = &lines[..]
+                && width(last) <= room
+            {
+                put_safe(buf, above, 1, 0, area.width.saturating_sub(2), first, style, theme);
+                text = last.clone();
+            }
+        }
         let all = state.key(Action::Messages);
-        let fits = |beside: usize| width(&text) + beside <= usize::from(end.saturating_sub(3));
+        let fits = |beside: usize| width(&text) + beside <= room;
         let more = (state.kept_back > 0).then(|| format!("{} more: {all}", grouped(state.kept_back as u64)));
-        // What the error says comes first; where it says more than there is room for, where it is told whole: what to do
-        // next stands at its end.
+        // What the error says comes first; where it says more than there is room for, where it is told whole.
         let beside = match more {
             _ if !fits(0) && area.width >= 60 => Some(all),
             Some(more) if fits(width(&more) + 3) => Some(more),

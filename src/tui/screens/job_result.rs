@@ -21,7 +21,7 @@ use crate::tui::app::causes::{self, Cause};
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Column, MARKS, RowMark, cell, styled};
-use crate::tui::widgets::{below, put, put_fit, put_safe};
+use crate::tui::widgets::{below, put, put_fit, put_safe, wrap};
 
 /// Rows above the heading.
 const ABOVE: u16 = 3;
@@ -40,18 +40,22 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
         put(buf, area, 1, 0, "No job is chosen.", theme.muted);
         return;
     };
-    if let Some(job) = state.job(key) {
-        put_safe(buf, area, 1, 0, area.width.saturating_sub(2), &summary(job), theme.title, theme);
+    let room = area.width.saturating_sub(2);
+    // Whose it is stands at the end: the second line may take the row of the causes, and these the blank one.
+    let summary = state.job(key).map(|job| wrap(&summary(job), usize::from(room))).unwrap_or_default();
+    let causes_at = if summary.len() > 1 { 2 } else { 1 };
+    for (y, words) in (0..causes_at).zip(&summary) {
+        put_safe(buf, area, 1, y, room, words, theme.title, theme);
     }
     let Some(outcomes) = state.jobs.outcomes.get(key) else {
-        put(buf, area, 1, 1, "Reading the results ...", theme.muted);
+        put(buf, area, 1, causes_at, "Reading the results ...", theme.muted);
         return;
     };
     let found = causes::all(outcomes);
     if !found.is_empty() {
         let words = found.iter().take(4).map(|cause| cause_words(cause, found.len()));
         let text = format!("Causes: {}", words.collect::<Vec<_>>().join("   "));
-        put_safe(buf, area, 1, 1, area.width.saturating_sub(2), &text, theme.error, theme);
+        put_safe(buf, area, 1, causes_at, room, &text, theme.error, theme);
     }
     let versions = version_width(outcomes.iter().filter_map(|outcome| outcome.version.as_ref()), 7, 20);
     let all = [
@@ -88,15 +92,19 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
 }
 
 fn summary(job: &JobView) -> String {
+    let some = |count: u32, word: &str| match count {
+        0 => String::new(),
+        count => format!(", {} {word}", grouped(count.into())),
+    };
     format!(
-        "{} {}: {}; {} done, {} failed, {} blocked, {} waiting; {}",
+        "{} {}: {}; {} done, {} failed{}{}; {}",
         job.kind.word(),
         job.what.safe(),
         standing_in_full(job),
         grouped(job.done.into()),
         grouped(job.failed.into()),
-        grouped(job.blocked.into()),
-        grouped(job.pending.into()),
+        some(job.blocked, "blocked"),
+        some(job.pending, "waiting"),
         whose(job)
     )
 }

@@ -26,6 +26,9 @@ use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Column, MARKS, RowMark, cell, styled};
 use crate::tui::widgets::{above, bars, below, columns, put, put_fit, put_right, put_safe, wrap};
 
+/// Columns of a job's numbers without a bar: `100/180`, `step 3/6`.
+const NUMBERS: u16 = 10;
+
 /// Rows of the list.
 #[must_use]
 pub fn list_rows(places: &Places, jobs: usize) -> usize {
@@ -88,6 +91,13 @@ fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     // The bar goes before the words do.
     let (least, bar) = match area.width {
         ..ROOMY => (14, if states <= 12 { 17 } else { 10 }),
+        // Longer words than these take the bar's columns, and leave room for its numbers.
+        ROOMY.. if whats > 20 => {
+            let more = if area.width >= 110 { 13 } else { 0 } + if state.several_databases() { 7 } else { 0 };
+            // Kind, failures, time, and a blank behind each column.
+            let others = MARKS + ids + states + 9 + 4 + 7 + 7 + more;
+            (columns(whats).clamp(20, area.width.saturating_sub(others + NUMBERS).max(20)), NUMBERS)
+        }
         ROOMY.. => (columns(whats).clamp(14, 20), if states <= 12 { 14 } else { 10 }),
     };
     all.extend([

@@ -28,6 +28,9 @@ use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, styled};
 use crate::tui::widgets::{bars, below, columns, put, put_fit, put_right, put_safe, wrap};
 
+/// The most lines about the folder below a group's tenants.
+const MOST_NOTE: u16 = 4;
+
 /// Rows of the list.
 #[must_use]
 pub fn list_rows(places: &Places) -> usize {
@@ -67,10 +70,11 @@ fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let versions = version_width(groups.iter().filter_map(|group| group.version.as_ref()), 5, 20);
     let names = groups.iter().filter_map(|group| group.name.as_ref()).map(|name| name.raw().len()).max().unwrap_or(0);
     let names = columns(names).clamp(16, 60);
-    // Notes are read, bars are looked at: where there is not much room, notes get theirs first.
+    // Names and notes are read, bars are looked at: where there is not much room, words get theirs first.
     let notes = groups.iter().map(|group| width(&note_words(group))).max().unwrap_or(0);
     let notes = if area.width >= ROOMY { columns(notes).clamp(11, 26) } else { 11 };
-    let mut all = vec![Column::fixed("VER", versions), Column::wide("NAME", 12, 3).up_to(names)];
+    let least = if area.width >= ROOMY { names.min(26) } else { 12 };
+    let mut all = vec![Column::fixed("VER", versions), Column::wide("NAME", least, 3).up_to(names)];
     if state.several_databases() {
         all.push(Column::wide("DATABASE", 6, 1).up_to(16).droppable(1));
     }
@@ -143,37 +147,46 @@ fn group_title(group: &VersionGroup) -> String {
     format!("Tenants {at} ({})", grouped(group.tenants.len() as u64))
 }
 
-/// The names in one or two lines, below the list.
+/// A blank line, the names, and what there is to say of the folder: where that takes two lines, the blank one goes.
 fn draw_names(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State, theme: &Theme) {
+    let room = area.width.saturating_sub(2);
+    let (note, style) = files_note(room, group, state, theme);
+    let y = if note.len() > 1 { 0 } else { 1 };
+    for (y, words) in (y + 1..area.height).zip(&note) {
+        put_safe(buf, area, 1, y, room, words, style, theme);
+    }
+    let area = below(area, y);
     let title = format!("{}: ", group_title(group));
     let x = put_fit(buf, area, 1, 0, area.width.saturating_sub(2), &title, theme.title);
     let room = usize::from(area.width).saturating_sub(usize::from(x) + 1);
     let names = names(members(group, state).map(|tenant| tenant.slug.safe()), room);
     put_safe(buf, area, x, 0, columns(room), &names, Style::new(), theme);
-    draw_files_note(buf, below(area, 1), group, state, theme);
 }
 
-/// Where there is no folder, what stands for it.
-fn draw_files_note(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State, theme: &Theme) {
+/// Where there is no folder, what stands for it, in so many columns.
+fn files_note(room: u16, group: &VersionGroup, state: &State, theme: &Theme) -> (Vec<String>, Style) {
+    let room = usize::from(room);
     let files = state.snapshot.database(&group.database).and_then(|database| database.files.as_ref());
     let broken = state.context(&group.database).and_then(|context| context.folder_error.as_ref());
     if let Some(why) = broken {
-        put_safe(buf, area, 1, 0, area.width.saturating_sub(2), why.safe().as_str(), theme.error, theme);
-        return;
+        return (wrap(why.safe().as_str(), room), theme.error);
     }
     let words = match files {
-        None => "No migration folder is configured (migrations.path): versions are compared within the fleet.",
+        None => "No migration folder (migrations.path): versions are compared within the fleet.",
         Some(files) if files.is_empty() => "The migration folder is empty.",
-        Some(_) => return,
+        Some(_) => return (Vec::new(), theme.warn),
     };
-    put_fit(buf, area, 1, 0, area.width.saturating_sub(2), words, theme.warn);
+    (wrap(words, room), theme.warn)
 }
 
 /// The list of the group, beside the versions.
 fn draw_group(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State, theme: &Theme) {
     put_fit(buf, area, 0, 0, area.width, &group_title(group), theme.title);
     let rows = below(area, 1);
-    let room = rows.height.saturating_sub(2);
+    let (mut note, style) = files_note(area.width.saturating_sub(2), group, state, theme);
+    note.truncate(usize::from(MOST_NOTE));
+    let note_rows = columns(note.len()).max(1);
+    let room = rows.height.saturating_sub(1 + note_rows);
     let mut y = 0;
     for tenant in members(group, state).take(usize::from(room)) {
         let mark = if tenant.failed_step.is_some() { "!" } else { " " };
@@ -189,8 +202,10 @@ fn draw_group(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State,
         let words = format!("and {} more: {} lists them", grouped(rest as u64), state.key(Action::Open));
         put(buf, rows, 2, y, &words, theme.muted);
     }
-    let last = below(area, area.height.saturating_sub(1));
-    draw_files_note(buf, last, group, state, theme);
+    let last = below(area, area.height.saturating_sub(note_rows));
+    for (y, words) in (0..last.height).zip(&note) {
+        put_safe(buf, last, 1, y, last.width.saturating_sub(2), words, style, theme);
+    }
 }
 
 /// How long the version took when it ran here before.

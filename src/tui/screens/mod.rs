@@ -27,6 +27,7 @@ mod messages;
 mod migrations;
 mod notice;
 mod panes;
+mod panes_migrations;
 mod places;
 mod server;
 mod server_gauges;
@@ -100,6 +101,20 @@ pub fn list_rows(state: &State) -> usize {
     let banner = Banner::of(state, area, &Theme::default());
     let places = places(area, state, banner.as_ref().map_or(0, Banner::rows));
     rows_of(&places, state)
+}
+
+/// The lines of the log that are seen at `state.size`, where this place belongs to the log of the chosen job.
+#[must_use]
+pub fn log_rows(state: &State, x: u16, y: u16) -> Option<usize> {
+    let area = Rect::new(0, 0, state.size.0, state.size.1);
+    if too_small(area) || state.screen != Screen::Jobs {
+        return None;
+    }
+    let banner = Banner::of(state, area, &Theme::default());
+    let places = places(area, state, banner.as_ref().map_or(0, Banner::rows));
+    let log = places::jobs_parts(&places, state.jobs.jobs.len()).log;
+    // The first row says whose it is.
+    log.contains((x, y).into()).then(|| usize::from(log.height.saturating_sub(1)))
 }
 
 /// Whether the screen in front shows what each tenant of a list does: there is room for it on wide screens.

@@ -1,18 +1,20 @@
 //! The four panes of an open tenant: Tables, Migrations, Cache, Jobs. One at 80x24, two at 120x40, all at 200x50.
 
+use std::iter::repeat;
+
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::format::{job_style, job_time, seconds_between, state_style, version_width};
+use super::format::{job_style, job_time, seconds_between};
 use super::header::stale;
 use crate::model::fleet::CacheView;
 use crate::model::flush::FlushState;
 use crate::model::job::JobView;
 use crate::model::job_words;
-use crate::model::tenant::{MigrationDetail, MigrationState, TableDetail, TenantDetail, TenantState, Ttl};
-use crate::text::{Untrusted, grouped, human_bytes, rough_time, short_age, short_count};
+use crate::model::tenant::{TableDetail, TenantDetail, Ttl};
+use crate::text::{Untrusted, grouped, human_bytes, short_age, short_count, width};
 use crate::tui::app::action::Action;
 use crate::tui::app::flush;
 use crate::tui::app::state::{State, TableColumn, TenantScreen, TenantTab};
@@ -33,7 +35,7 @@ pub fn draw(frame: &mut Frame, area: Rect, tab: TenantTab, open: &TenantScreen, 
     let buf = frame.buffer_mut();
     let words = match tab {
         TenantTab::Tables => detail.map(|detail| tables(buf, &pane, detail, open, state)),
-        TenantTab::Migrations => detail.map(|detail| migrations(buf, &pane, detail, open, state)),
+        TenantTab::Migrations => detail.map(|detail| super::panes_migrations::draw(buf, &pane, detail, open, state)),
         TenantTab::Cache => Some(cache(buf, &pane, detail, open, state)),
         TenantTab::Jobs => {
             let words = jobs(buf, &pane, open, state);
@@ -50,21 +52,24 @@ pub fn draw(frame: &mut Frame, area: Rect, tab: TenantTab, open: &TenantScreen, 
 }
 
 /// Where a pane is drawn and how.
-struct Pane<'a> {
-    area: Rect,
+pub struct Pane<'a> {
+    /// Its place, without the line for what there is to say.
+    pub area: Rect,
     front: bool,
     stale: bool,
-    theme: &'a Theme,
+    /// Its colours.
+    pub theme: &'a Theme,
 }
 
 impl Pane<'_> {
-    fn row(&self, buf: &mut Buffer, y: u16, columns: (&[Column], &[table::Placed]), cells: &[Cell], cursor: bool) {
+    /// Draws a row of its list.
+    pub fn row(&self, buf: &mut Buffer, y: u16, columns: (&[Column], &[table::Placed]), cells: &[Cell], cursor: bool) {
         let mark = RowMark { cursor: cursor && self.front, stale: self.stale, ..RowMark::default() };
         table::row(buf, below(self.area, 1), y, columns, cells, mark, self.theme);
     }
 
     /// The visible rows: place on the screen and in the list.
-    fn rows(&self, top: usize, count: usize) -> impl Iterator<Item = (u16, usize)> + use<> {
+    pub fn rows(&self, top: usize, count: usize) -> impl Iterator<Item = (u16, usize)> + use<> {
         (0..self.area.height.saturating_sub(1))
             .map(move |y| (y, top + usize::from(y)))
             .take_while(move |(_, at)| *at < count)
@@ -126,12 +131,13 @@ fn tables(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &Tenan
         let cells = table_cells(table, largest, bar, pane.theme);
         pane.row(buf, y, (&all, &placed), &cells, at == open.tables.at);
     }
-    tables_note(detail, state)
+    tables_note(detail, state, usize::from(pane.area.width.saturating_sub(4)))
 }
 
-fn tables_note(detail: &TenantDetail, state: &State) -> String {
+/// What there is to say of the tables, in so many columns: what can be found out elsewhere goes first.
+fn tables_note(detail: &TenantDetail, state: &State, room: usize) -> String {
     let age = short_age(seconds_between(detail.measured_at, state.now.wall));
-    let total = detail.total_bytes.map(|bytes| format!(", {} in all", human_bytes(bytes))).unwrap_or_default();
+    let total = detail.total_bytes.map(|bytes| format!(", {}", human_bytes(bytes))).unwrap_or_default();
     let locked = match detail.unmeasured {
         0 => String::new(),
         count => format!("; {count} locked, not measured"),
@@ -144,7 +150,17 @@ fn tables_note(detail: &TenantDetail, state: &State) -> String {
     let replica = state.latest.database(&detail.key.database).is_some_and(|view| view.server.replica().is_some());
     // A standby keeps no counters of live and dead rows: nothing is shown that only looks like one.
     let dead = if replica { "; DEAD% is the primary's to tell" } else { "" };
-    format!("{tables}{total}, exact, {age} old{dead}{locked}; {} measures again", state.key(Action::Refresh))
+    let whole = format!("{tables}{total} in all, exact, {age} old{dead}{locked}");
+    let hint = format!("{whole}; {} measures again", state.key(Action::Refresh));
+    if width(&hint) <= room {
+        hint
+    } else if width(&whole) <= room {
+        whole
+    } else {
+        let short = format!("{tables}{total}, {age} old{locked}");
+        let dead = if replica { "; DEAD% on the primary" } else { "" };
+        if width(&short) + width(dead) <= room { format!("{short}{dead}") } else { short }
+    }
 }
 
 /// The tables of a tenant that is not open, largest first, for the wide Tenants screen.
@@ -167,60 +183,7 @@ pub fn tables_of(frame: &mut Frame, area: Rect, detail: &TenantDetail, state: &S
         }
     }
     let note = below(area, area.height.saturating_sub(1));
-    put_fit(buf, note, 0, 0, note.width, &tables_note(detail, state), theme.muted);
-}
-
-fn migrations(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &TenantScreen, state: &State) -> String {
-    let theme = pane.theme;
-    let versions = version_width(detail.migrations.iter().map(|migration| &migration.version), 7, 20);
-    let all = [
-        Column::fixed("VERSION", versions),
-        Column::wide("NAME", 12, 1),
-        Column::fixed("STATE", 8),
-        Column::fixed("APPLIED", 16).droppable(1),
-        Column::fixed("FILE", 7).droppable(2),
-    ];
-    let placed = table::place(&all, MARKS, pane.area.width.saturating_sub(1));
-    table::heading(buf, pane.area, 0, &all, &placed, theme.heading);
-    for (y, at) in pane.rows(open.migrations.top, detail.migrations.len()) {
-        let Some(migration) = detail.migrations.get(at) else { continue };
-        let style = match migration.state {
-            MigrationState::Applied => state_style(TenantState::Ok, theme),
-            MigrationState::Pending => state_style(TenantState::Behind, theme),
-            MigrationState::Ahead => state_style(TenantState::Ahead, theme),
-            MigrationState::Dirty => state_style(TenantState::Dirty, theme),
-        };
-        let file = match migration.checksum_ok {
-            Some(true) => cell("same"),
-            Some(false) => styled("CHANGED", theme.error),
-            None => cell("-"),
-        };
-        let text = |text: Option<&Untrusted>| text.map_or_else(|| "-".to_owned(), |text| text.safe().into());
-        let cells = [
-            cell(migration.version.untrusted().safe()),
-            cell(text(migration.name.as_ref())),
-            styled(migration.state.word(), style),
-            estimate(migration, detail, state).unwrap_or_else(|| cell(minutes(migration.applied_at.as_ref()))),
-            file,
-        ];
-        pane.row(buf, y, (&all, &placed), &cells, at == open.migrations.at);
-    }
-    if detail.migrations.is_empty() {
-        return "No migrations: neither files nor rows in a ledger.".to_owned();
-    }
-    let pending = detail.migrations.iter().filter(|m| m.state == MigrationState::Pending).count();
-    format!(
-        "{} migrations, {} pending; i shows the SQL",
-        grouped(detail.migrations.len() as u64),
-        grouped(pending as u64)
-    )
-}
-
-/// What a pending migration took elsewhere before: `est. 40s`.
-fn estimate(migration: &MigrationDetail, detail: &TenantDetail, state: &State) -> Option<Cell> {
-    let times = &state.snapshot.database(&detail.key.database)?.times;
-    let time = times.of(&migration.version).filter(|_| migration.state == MigrationState::Pending)?;
-    Some(cell(format!("est. {}", rough_time(time.mean_ms))))
+    put_fit(buf, note, 0, 0, note.width, &tables_note(detail, state, usize::from(note.width)), theme.muted);
 }
 
 fn cache(
@@ -260,12 +223,7 @@ fn cache(
             format!("counted {} ago{again}; {} keys in the cache in all; {key} flushes", age(at), grouped(*keys))
         }
         CacheView::Failed { why, last_good } => {
-            for line in wrap(
-                &format!("The cache does not answer: {}", why.safe()),
-                usize::from(pane.area.width.saturating_sub(5)),
-            ) {
-                lines.push((line, theme.error));
-            }
+            lines.push((format!("The cache does not answer: {}", why.safe()), theme.error));
             lines.push(("Everything else goes on without it.".to_owned(), theme.muted));
             last_good.map_or_else(|| "never counted".to_owned(), |at| format!("last counted {} ago", age(&at)))
         }
@@ -285,8 +243,10 @@ fn cache(
         });
     }
     let from = if list.is_empty() { 1 } else { columns(list.len()) + 2 };
-    for (index, (text, style)) in lines.iter().enumerate() {
-        put_safe(buf, pane.area, 3, from + columns(index), pane.area.width.saturating_sub(4), text, *style, theme);
+    let room = pane.area.width.saturating_sub(4);
+    let wrapped = lines.iter().flat_map(|(text, style)| wrap(text, usize::from(room)).into_iter().zip(repeat(*style)));
+    for (y, (text, style)) in (from..pane.area.height).zip(wrapped) {
+        put_safe(buf, pane.area, 3, y, room, &text, style, theme);
     }
     match flush::running(state, &open.key.database).map(|flush| &flush.state) {
         Some(FlushState::Running { removed }) => {
@@ -385,11 +345,4 @@ fn outcome_here(job: &JobView, open: &TenantScreen, state: &State, theme: &Theme
         Some(outcome) => styled(outcome.outcome.word(), super::format::outcome_style(outcome.outcome, theme)),
         None => cell(job_words::progress(job)),
     }
-}
-
-/// A timestamp without its seconds, where it is one.
-fn minutes(text: Option<&Untrusted>) -> String {
-    let safe: String = text.map_or_else(|| "-".to_owned(), |text| text.safe().into());
-    let time = safe.get(..16).filter(|time| time.starts_with(|c: char| c.is_ascii_digit()) && time.contains(':'));
-    time.map_or_else(|| safe.clone(), |time| time.replace('T', " "))
 }

@@ -221,7 +221,7 @@ pub fn migrations_parts(places: &Places) -> MigrationsParts {
     match places.tier {
         Tier::Small => {
             let rows = body.height.saturating_sub(3);
-            MigrationsParts { list: above(body, rows), group: below(body, rows + 1), sql: None }
+            MigrationsParts { list: above(body, rows), group: below(body, rows), sql: None }
         }
         Tier::Medium => {
             let (list, _, group) = side_by_side(body, 79);

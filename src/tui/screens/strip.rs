@@ -19,6 +19,12 @@ use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{Piece, above, below, columns, piece, pieces_width, put, put_pieces, rule, slice};
 
+/// Columns of the busiest job at least.
+const BUSIEST: u16 = 110;
+
+/// Before the last jobs, where none runs.
+const LAST: &str = "No job runs.   Last:  ";
+
 /// Draws it.
 pub fn draw(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     if area.height == 0 {
@@ -27,14 +33,21 @@ pub fn draw(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     rule(buf, area, 0, theme.muted);
     let jobs = above(below(area, 1), 1);
     let busiest = state.busiest_job();
+    // What is told of the last jobs is told whole: as many as there is room for.
+    let room =
+        usize::from(area.width.saturating_sub(if busiest.is_some() { BUSIEST + 1 } else { columns(LAST.len()) + 1 }));
     let mut others: Vec<Piece> = Vec::new();
     for job in state.jobs.jobs.iter().filter(|job| !busiest.is_some_and(|busy| same(busy, job))).take(3) {
-        others.extend(short(job, state, theme));
+        let one = short(job, state, theme);
+        if pieces_width(&others) + pieces_width(&one) > room {
+            break;
+        }
+        others.extend(one);
     }
     let wanted = columns(pieces_width(&others));
     match busiest {
         Some(job) => {
-            let left = area.width.saturating_sub(wanted + 3).max(110).min(area.width);
+            let left = area.width.saturating_sub(wanted + 3).max(BUSIEST).min(area.width);
             job_line(buf, slice(jobs, 0, left), job, state, theme);
             put_pieces(buf, slice(jobs, left + 1, area.width), 0, 0, &others);
         }
@@ -42,7 +55,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
             put(buf, jobs, 1, 0, "No jobs.", theme.muted);
         }
         None => {
-            let x = put(buf, jobs, 1, 0, "No job runs.   Last:  ", theme.muted);
+            let x = put(buf, jobs, 1, 0, LAST, theme.muted);
             put_pieces(buf, jobs, x, 0, &others);
         }
     }

@@ -108,7 +108,8 @@ fn draw_facts(frame: &mut Frame, area: Rect, two_lines: bool, state: &State, the
     if let Some(words) = stale_line(state) {
         put_fit(buf, line(1), 1, 0, area.width, &words, theme.warn);
     } else {
-        put_safe(buf, line(1), 1, 0, area.width.saturating_sub(2), &facts(tenant), Style::new(), theme);
+        let room = area.width.saturating_sub(2);
+        put_safe(buf, line(1), 1, 0, room, &facts(tenant, usize::from(room)), Style::new(), theme);
     }
     let style = super::format::state_style(tenant.state, theme);
     // The reason may take the blank line below, where no banner stands.
@@ -126,8 +127,9 @@ fn draw_facts(frame: &mut Frame, area: Rect, two_lines: bool, state: &State, the
 }
 
 /// `active since 2024-03-02   schema t_acme   owner t_acme_rw   plan pro`: what the registry and the catalog say.
+/// Where there is no room for all of it, plan and owner are left out whole.
 #[must_use]
-pub fn facts(tenant: &Tenant) -> String {
+pub fn facts(tenant: &Tenant, room: usize) -> String {
     let mut parts: Vec<String> = tenant.name.iter().map(|name| name.safe().into()).collect();
     let status: Option<String> = tenant.status.as_ref().map(|status| status.safe().into());
     match (status, tenant.created_at.is_some()) {
@@ -145,10 +147,14 @@ pub fn facts(tenant: &Tenant) -> String {
         let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
         parts.push(format!("domain {}{more}", primary.safe()));
     }
+    let kept = parts.len();
     for (word, value) in [("owner", &tenant.owner), ("plan", &tenant.plan)] {
         if let Some(value) = value {
             parts.push(format!("{word} {}", value.safe()));
         }
+    }
+    while parts.len() > kept && width(&parts.join("   ")) > room {
+        parts.pop();
     }
     parts.join("   ")
 }

@@ -34,8 +34,9 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let end = put_right(buf, area, area.width.saturating_sub(1), 0, &opens, theme.muted);
     put_safe(buf, area, 0, 0, end.saturating_sub(2), tenant.slug.safe().as_str(), theme.title, theme);
     let mut y = 1;
-    for line in [tenant::facts(tenant), tenant::standing(tenant, state)] {
-        for part in wrap(&line, usize::from(area.width.saturating_sub(1))).into_iter().take(3) {
+    let standing = tenant::standing(tenant, state);
+    for line in [&tenant::facts(tenant, usize::MAX), &standing] {
+        for part in wrap(line, usize::from(area.width.saturating_sub(1))).into_iter().take(3) {
             put_safe(buf, area, 0, y, area.width, &part, Style::new(), theme);
             y += 1;
         }
@@ -50,7 +51,9 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
             y += 1;
         }
     }
-    for problem in tenant.problems.iter().take(4) {
+    // The one that is the reason why it stands there was said.
+    let unsaid = tenant.problems.iter().filter(|problem| !standing.contains(problem.safe().as_str()));
+    for problem in unsaid.take(4) {
         for part in wrap(problem.safe().as_str(), usize::from(area.width.saturating_sub(1))).into_iter().take(2) {
             put_safe(buf, area, 0, y, area.width, &part, theme.error, theme);
             y += 1;

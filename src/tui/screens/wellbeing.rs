@@ -17,40 +17,48 @@ use ratatui::style::Style;
 use crate::model::tenant::{HealthFact, Member, TenantDetail};
 use crate::text::{Untrusted, fit, grouped, width};
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{columns, put_safe};
+use crate::tui::widgets::{columns, put_safe, wrap};
 
 /// Columns of titles and names.
 const TITLE: usize = 26;
 
+/// Columns of a member's status, and of the minute at which it was seen.
+const STATUS: usize = 10;
+const MINUTES: usize = 16;
+
 /// Draws as many lines as fit from this row of the area on.
 pub fn draw(buf: &mut Buffer, area: Rect, from: u16, detail: &TenantDetail, theme: &Theme) {
     let rows = usize::from(area.height.saturating_sub(from));
-    let mut lines = lines(detail, theme);
+    let room = area.width.saturating_sub(4);
+    let mut lines = lines(detail, usize::from(room), theme);
     if lines.len() > rows {
         let more = lines.len() + 1 - rows;
         lines.truncate(rows.saturating_sub(1));
         lines.push((format!("and {more} more lines; `tenantui tenant` prints them all"), theme.muted));
     }
     for (row, (text, style)) in lines.iter().take(rows).enumerate() {
-        put_safe(buf, area, 3, from + columns(row), area.width.saturating_sub(4), text, *style, theme);
+        put_safe(buf, area, 3, from + columns(row), room, text, *style, theme);
     }
 }
 
-fn lines(detail: &TenantDetail, theme: &Theme) -> Vec<(String, Style)> {
-    let problem = |words: &Untrusted| (String::from(words.safe()), theme.warn);
-    let mut lines: Vec<(String, Style)> = detail.problems.iter().map(problem).collect();
+fn lines(detail: &TenantDetail, room: usize, theme: &Theme) -> Vec<(String, Style)> {
+    let styled = |lines: Vec<String>, style: Style| lines.into_iter().map(move |line| (line, style));
+    let problem = |words: &Untrusted| styled(wrap(words.safe().as_str(), room), theme.warn);
+    let mut lines: Vec<(String, Style)> = detail.problems.iter().flat_map(problem).collect();
     let is_heading = |fact: &&HealthFact| fact.name.raw() == "members" && !detail.members.is_empty();
-    lines.extend(detail.health.iter().filter(|fact| !is_heading(fact)).map(|fact| {
+    lines.extend(detail.health.iter().filter(|fact| !is_heading(fact)).flat_map(|fact| {
         let style = if fact.problem.is_some() { theme.warn } else { Style::new() };
-        (health(fact), style)
+        styled(health(fact, room), style)
     }));
     if !detail.members.is_empty() {
-        lines.push(match detail.health.iter().find(is_heading) {
-            Some(fact) if fact.problem.is_some() => (health(fact), theme.warn),
-            Some(fact) => (health(fact), theme.heading),
-            None => (counted_here(&detail.members), theme.heading),
+        lines.extend(match detail.health.iter().find(is_heading) {
+            Some(fact) if fact.problem.is_some() => styled(health(fact, room), theme.warn),
+            Some(fact) => styled(health(fact, room), theme.heading),
+            None => styled(vec![counted_here(&detail.members)], theme.heading),
         });
-        lines.extend(detail.members.iter().map(|one| (member(one), Style::new())));
+        // Status and time stand behind a name whole.
+        let names = TITLE.min(room.saturating_sub(STATUS + MINUTES + 4)).max(12);
+        lines.extend(detail.members.iter().map(|one| (member(one, names), Style::new())));
     }
     lines
 }
@@ -60,19 +68,27 @@ fn counted_here(members: &[Member]) -> String {
     three("members", &grouped(members.len() as u64), &format!("{} active", grouped(active as u64)))
 }
 
-fn health(fact: &HealthFact) -> String {
+/// A fact; its details in lines of their own where they do not fit behind it.
+fn health(fact: &HealthFact, room: usize) -> Vec<String> {
     let text = |text: Option<&Untrusted>| text.map_or_else(|| "-".to_owned(), |text| text.safe().into());
     let detail = fact.detail.as_ref().map_or_else(String::new, |detail| detail.safe().into());
-    three(&String::from(fact.title.safe()), &text(fact.value.as_ref()), &detail)
+    let (title, value) = (String::from(fact.title.safe()), text(fact.value.as_ref()));
+    let whole = three(&title, &value, &detail);
+    if width(&whole) <= room {
+        return vec![whole];
+    }
+    let mut lines = vec![three(&title, &value, "")];
+    lines.extend(wrap(&detail, room.saturating_sub(2)).into_iter().map(|line| format!("  {line}")));
+    lines
 }
 
-fn member(member: &Member) -> String {
+fn member(member: &Member, names: usize) -> String {
     let text = |text: Option<&Untrusted>| text.map(|text| String::from(text.safe()));
     let by_flag = || member.active.map(|active| if active { "active" } else { "inactive" }.to_owned());
     let status = text(member.status.as_ref()).or_else(by_flag).unwrap_or_else(|| "-".to_owned());
     let seen = text(member.last_active_at.as_ref()).unwrap_or_default();
-    let seen = seen.get(..16).map_or_else(|| seen.clone(), |minutes| minutes.replace('T', " "));
-    format!("  {} {} {seen}", padded(&String::from(member.name.safe()), TITLE), padded(&status, 10))
+    let seen = seen.get(..MINUTES).map_or_else(|| seen.clone(), |minutes| minutes.replace('T', " "));
+    format!("  {} {} {seen}", padded(&String::from(member.name.safe()), names), padded(&status, STATUS))
         .trim_end()
         .to_owned()
 }

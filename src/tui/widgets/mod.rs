@@ -5,7 +5,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Color, Modifier, Style};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -153,7 +153,9 @@ fn mark_escapes(buf: &mut Buffer, area: Rect, stretch: std::ops::Range<u16>, y: 
         }
         for at in x..end {
             if let Some(cell) = buf.cell_mut(Position::new(area.x + at, area.y + y)) {
-                cell.set_style(style);
+                // On a ground of another role their colour might not be told from it.
+                let plain = cell.bg == Color::Reset;
+                cell.set_style(if plain { style } else { Style::new().add_modifier(Modifier::UNDERLINED) });
             }
         }
         x = end;
@@ -333,6 +335,19 @@ mod tests {
         assert_eq!(wrap("a bc def", 4), ["a bc", "def"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrap("", 3), [""]);
+    }
+
+    #[test]
+    fn an_escape_is_told_from_the_ground_that_it_stands_on() {
+        let theme = Theme::read("default", crate::tui::theme::Depth::True).expect("a theme");
+        let area = Rect::new(0, 0, 10, 2);
+        let mut buf = Buffer::empty(area);
+        put_safe(&mut buf, area, 0, 0, 10, "a\\eb", Style::new(), &theme);
+        assert_eq!(buf[(1, 0)].fg, theme.escape.fg.expect("a colour"));
+        let ground = Style::new().fg(Color::White).bg(Color::Red);
+        put_safe(&mut buf, area, 0, 1, 10, "a\\eb", ground, &theme);
+        assert_eq!((buf[(1, 1)].fg, buf[(1, 1)].modifier), (Color::White, Modifier::UNDERLINED));
+        assert_eq!(buf[(0, 1)].modifier, Modifier::empty());
     }
 
     proptest! {
