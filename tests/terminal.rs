@@ -161,9 +161,7 @@ fn the_demo_is_filtered_provisioned_and_migrated_by_keyboard() {
     tty.wait_for("New tenant");
     // What is typed before the dialog can be read is not for it.
     tty.wait_until_quiet(Duration::from_millis(300));
-    tty.type_keys("Blue Fox Ltd");
-    tty.wait_for("blue-fox-ltd");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("Blue Fox Ltd", "blue-fox-ltd");
     tty.type_keys("\t\t\t\t\t");
     tty.type_keys("\r");
     tty.wait_for("blue-fox-ltd");
@@ -182,9 +180,7 @@ fn the_demo_is_filtered_provisioned_and_migrated_by_keyboard() {
     tty.type_keys(":behind\r");
     tty.wait_for("filter");
     tty.type_keys("a");
-    tty.type_keys("M");
-    tty.wait_for("Migrate");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("M", "Migrate");
     let count = tty.text().lines().find_map(|line| {
         let words = line.split_once("Type  migrate ")?.1;
         words.split_whitespace().next().map(str::to_owned)
@@ -195,9 +191,7 @@ fn the_demo_is_filtered_provisioned_and_migrated_by_keyboard() {
     tty.wait_for("paused");
     tty.type_keys("3");
     tty.wait_for("> 2 ");
-    tty.type_keys("C");
-    tty.wait_for("Continue");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("C", "Continue");
     tty.type_keys("\t\r");
     wait_until(Duration::from_secs(60), "the end of the job", || {
         tty.text().lines().any(|line| line.contains("migrate") && line.contains("done"))

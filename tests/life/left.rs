@@ -1,7 +1,5 @@
 //! Roles that tenants left behind: told where something says whose they were, and removed in the order that works.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::Place;
@@ -163,19 +161,13 @@ fn the_dashboard_offers_to_remove_it() {
     let mut tty = Tty::start(&["--config", &config], 120, 30, None, &[]);
     tty.wait_for_screen();
     tty.wait_for("tenants that are gone left 2 login roles (tenant_gone, tenant_rich)");
-    tty.type_keys(":repair\r");
-    tty.wait_for("role: tenant_rich");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open(":repair\r", "role: tenant_rich");
     // What it may not remove, it says.
     tty.type_keys("j\r");
     tty.wait_for("it owns table public.its_own");
     tty.leave("it owns table public.its_own");
-    tty.type_keys(":repair\r");
-    tty.wait_for("role: tenant_gone");
-    tty.wait_until_quiet(Duration::from_millis(300));
-    tty.type_keys("\r");
-    tty.wait_for("remove what was granted to the role");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open(":repair\r", "role: tenant_gone");
+    tty.open("\r", "remove what was granted to the role");
     tty.type_keys("\t\t\r");
     let roles = "select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname like 'tenant\\_%'";
     wait_until(PATIENCE, "the end of the role", || place.db.value(roles) == "tenant_rich");

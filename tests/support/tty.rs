@@ -205,6 +205,14 @@ impl Tty {
         });
     }
 
+    /// Types the keys that open a dialog, and waits until it is there for the program, too: what is typed before its frame
+    /// has arrived is dropped.
+    pub fn open(&mut self, keys: &str, text: &str) {
+        self.type_keys(keys);
+        self.wait_for(text);
+        self.wait_until_quiet(Duration::from_millis(300));
+    }
+
     /// Leaves by Esc what shows the text: tried again where the program dropped the key, because the frame with the text
     /// had not arrived when it came.
     pub fn leave(&mut self, text: &str) {

@@ -97,18 +97,14 @@ fn found_read_failed_and_reported() {
     tty.wait_for("failed 1");
     // While it was migrating, it was not behind, and the filtered list was empty: Enter had nothing to open.
     tty.wait_for(">!acme");
-    tty.type_keys("\r");
-    tty.wait_for("What next");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("\r", "What next");
     assert!(tty.text().contains("42701"), "{}", tty.text());
     tty.type_keys("y");
     wait_until(PATIENCE, "a report", || clipboard(&tty).is_some_and(|text| text.contains("42701")));
     let report = clipboard(&tty).expect("copied");
     assert!(report.contains("acme") && report.contains("20260501000000"), "{report}");
     // R tries again; the server still says no.
-    tty.type_keys("R");
-    tty.wait_for("Retry");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("R", "Retry");
     tty.type_keys("\t\r");
     let again = "select count(*) from tenantui.job where attempt = 2 and state in ('failed', 'paused')";
     wait_until(PATIENCE, "another try", || fleet.database.value(again) == "1");
@@ -121,15 +117,9 @@ fn found_read_failed_and_reported() {
 fn skipped_with_a_note(fleet: &Fleet, tty: &mut Tty) {
     tty.type_keys("3");
     tty.wait_for("> Jobs");
-    tty.type_keys("\r");
-    tty.wait_for("42701");
-    tty.wait_until_quiet(Duration::from_millis(300));
-    tty.type_keys("\r");
-    tty.wait_for("What next");
-    tty.wait_until_quiet(Duration::from_millis(300));
-    tty.type_keys("K");
-    tty.wait_for("Skip acme in job");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("\r", "42701");
+    tty.open("\r", "What next");
+    tty.open("K", "Skip acme in job");
     // Without a note it is not skipped.
     tty.type_keys("\t\r");
     tty.wait_for("type a note");
@@ -148,9 +138,7 @@ fn skipped_with_a_note(fleet: &Fleet, tty: &mut Tty) {
 fn dropped_and_purged(fleet: &Fleet, tty: &mut Tty) {
     let left =
         |like: &str| fleet.database.value(&format!("select count(*) from pg_namespace where nspname like '{like}'"));
-    tty.type_keys("D");
-    tty.wait_for("Type the schema name");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("D", "Type the schema name");
     tty.type_keys("tenant_beta_two\r");
     wait_until(PATIENCE, "the trash", || left("zz_dropped_%_tenant_beta_two") == "1");
     wait_until(PATIENCE, "the list to show that it is gone", || is_dropped(tty));
@@ -194,9 +182,7 @@ async fn the_server_says_who_is_in_whose_way() {
     // Found among all, and the only one left.
     tty.type_keys("/till");
     tty.wait_for("1 found");
-    tty.type_keys("\r");
-    tty.wait_for("[Locks 1/2!]");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("\r", "[Locks 1/2!]");
     assert!(!tty.text().contains("counter"), "{}", tty.text());
     tty.type_keys("\r");
     tty.wait_for("begin; lock table");
@@ -241,9 +227,7 @@ fn suspended_dropped_brought_back_and_purged() {
     only(&mut tty, "beta-two", "beta-two");
     tty.type_keys("D");
     tty.wait_for("W opens them");
-    tty.type_keys("W");
-    tty.wait_for("production");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("W", "production");
     tty.type_keys("production\r");
     tty.wait_for("WRITES ON");
     // Not before it is suspended.
@@ -259,9 +243,7 @@ fn suspended_dropped_brought_back_and_purged() {
     tty.wait_for("suspend done");
     let row = |tty: &Tty| tty.text().lines().any(|line| line.contains("> beta-two") && line.contains("suspended"));
     wait_until(PATIENCE, "the list to show it", || row(&tty));
-    tty.type_keys("D");
-    tty.wait_for("Type the schema name");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("D", "Type the schema name");
     tty.type_keys("tenant_beta\r");
     tty.wait_for("does not match");
     tty.type_keys("_two\r");
@@ -270,9 +252,7 @@ fn suspended_dropped_brought_back_and_purged() {
     assert_eq!(status(&fleet), "deleted");
     wait_until(PATIENCE, "the list to show that it is gone", || is_dropped(&tty));
     // What the row says is known of the trash too.
-    tty.type_keys("U");
-    tty.wait_for("back to");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("U", "back to");
     tty.type_keys("\t\t\r");
     wait_until(PATIENCE, "the tenant", || is_there(&fleet, "tenant_beta_two"));
     tty.wait_for("undrop done");

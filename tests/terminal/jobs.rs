@@ -39,9 +39,7 @@ fn running(fleet: &Fleet, wrapper: Option<&str>, variables: &[(&str, &str)]) -> 
     tty.wait_for("data live");
     tty.type_keys("3");
     tty.wait_for("paused");
-    tty.type_keys("C");
-    tty.wait_for("Continue");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("C", "Continue");
     tty.type_keys("\t\r");
     wait_until(PATIENCE, "a step to run", || asleep(fleet));
     tty.wait_for("running");

@@ -29,9 +29,7 @@ fn demo(columns: u16, rows: u16, tenants: &str) -> Tty {
 fn roll_out(tty: &mut Tty) {
     tty.type_keys(":behind\r");
     tty.wait_for("filter");
-    tty.type_keys("aM");
-    tty.wait_for("Type  migrate");
-    tty.wait_until_quiet(Duration::from_millis(300));
+    tty.open("aM", "Type  migrate");
     let count = tty
         .text()
         .lines()

@@ -91,7 +91,7 @@ pub fn allowed(state: &State, kind: LifeKind) -> Result<(), String> {
     }
     let tenant = meant(state).ok_or("there is no tenant under the cursor")?;
     if kind == LifeKind::Repair && repairs(tenant, layout).is_empty() {
-        return Err(format!("nothing of {} can be repaired here: it is {}", tenant.slug.safe(), tenant.state.word()));
+        return Err(format!("nothing to repair: {} is {}", tenant.slug.safe(), tenant.state.word()));
     }
     if kind == LifeKind::Drop && state.screen == Screen::Tenants && !state.tenants.marks.is_empty() {
         return Err(format!("one tenant at a time: {} takes the marks away", state.key(Action::UnmarkAll)));
