@@ -13,7 +13,9 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-pub use human::{clock, duration, grouped, human_bytes, rough_time, short_age, short_bytes, short_count, time_left};
+pub use human::{
+    clock, counted, duration, grouped, human_bytes, rough_time, short_age, short_bytes, short_count, time_left,
+};
 
 use crate::sabotage::{self, Safeguard};
 

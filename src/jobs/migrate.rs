@@ -15,6 +15,7 @@ use super::steps::TenantSteps;
 use super::tenant;
 use crate::model::job::{JobId, Outcome, Waits};
 use crate::postgres::session::{Target, WriterSession};
+use crate::text::counted;
 
 /// The most lanes of one job.
 pub(super) const MAX_LANES: u32 = 64;
@@ -76,7 +77,7 @@ pub(super) async fn run(
         let size = fleet.pace.batches.get(number).map_or(open.len(), |size| usize::try_from(*size).unwrap_or(1).max(1));
         let end = start.saturating_add(size).min(open.len());
         if !fleet.pace.batches.is_empty() {
-            let tenants = if end - start == 1 { "1 tenant".to_owned() } else { format!("{} tenants", end - start) };
+            let tenants = counted(end - start, "tenant");
             let text = format!("batch {}: {tenants}, {} at a time", number + 1, lanes.len());
             shared.reports.note(text).await;
         }

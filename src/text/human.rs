@@ -53,6 +53,13 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// `1 tenant`, `1,203 tenants`: a number of things whose word takes an s.
+#[must_use]
+pub fn counted(count: usize, word: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {word}{plural}", grouped(count as u64))
+}
+
 /// An age in one unit: `3s`, `4m`, `2h`, `9d`.
 #[must_use]
 pub fn short_age(seconds: u64) -> String {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::plan::counted;
 use super::running::{self, Results};
 use super::writing;
 use crate::cli::args::Import;
@@ -22,7 +21,7 @@ use crate::migrations::dialects::{Hints, candidate_names};
 use crate::model::ident::SchemaName;
 use crate::model::tenant::Tenant;
 use crate::postgres::session::Target;
-use crate::text;
+use crate::text::{self, counted};
 
 #[derive(Serialize)]
 struct Plan<'p> {

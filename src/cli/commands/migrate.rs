@@ -1,7 +1,6 @@
 //! `migrate`: choose, plan, ask, order, run, tell; the shared schema before the tenants.
 
 use super::choose::{self, Aim, Chosen, Wanted};
-use super::plan::counted;
 use super::planned::{self, busy, live_job, name};
 use super::running::{self, Results};
 use super::writing;
@@ -17,6 +16,7 @@ use crate::jobs::service::{MigrateOrder, Order};
 use crate::migrations::plan::{self, Plan, PlanOptions};
 use crate::model::job::{JobKind, JobState, JobView};
 use crate::model::ledger::Version;
+use crate::text::counted;
 
 /// Applies pending migrations.
 ///

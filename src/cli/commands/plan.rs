@@ -11,7 +11,7 @@ use crate::migrations::folder::MigrationFile;
 use crate::migrations::plan::{Direction, Plan, TenantPlan};
 use crate::model::ledger::Version;
 use crate::model::times::StepTime;
-use crate::text;
+use crate::text::{self, counted};
 
 /// Tenants that a plan on standard error names; `--dry-run` names all.
 const NAMED: usize = 20;
@@ -306,13 +306,6 @@ fn files(tenant: &TenantPlan) -> String {
     let names: Vec<String> = tenant.files.iter().take(3).map(|file| file.version.raw().to_owned()).collect();
     let more = if tenant.files.len() > 3 { format!(" and {} more", tenant.files.len() - 3) } else { String::new() };
     format!("{}{more}", names.join(" "))
-}
-
-/// `1 tenant`, `2 tenants`.
-#[must_use]
-pub fn counted(count: usize, word: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {word}{plural}", text::grouped(count as u64))
 }
 
 /// The plan's tenants as CSV.

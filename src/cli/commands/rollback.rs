@@ -2,7 +2,6 @@
 
 use super::choose::{self, Aim, Wanted};
 use super::migrate::no_folder;
-use super::plan::counted;
 use super::planned::{self, busy, live_job};
 use super::running::Results;
 use super::writing;
@@ -14,6 +13,7 @@ use crate::fleet::Sizes;
 use crate::jobs::service::{Order, RollbackOrder};
 use crate::migrations::plan::{self, Direction, Plan, PlanOptions, Reach};
 use crate::model::ledger::Version;
+use crate::text::counted;
 
 /// Undoes migrations; `direction` says whether they are applied again.
 ///

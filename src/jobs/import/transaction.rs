@@ -16,7 +16,7 @@ use crate::migrations::apply::wire::{self, Trouble};
 use crate::model::ident::{Ident, SchemaName, literal};
 use crate::model::job::LogMark;
 use crate::postgres::session::{TextRow, WriterSession};
-use crate::text::grouped;
+use crate::text::{counted, grouped};
 
 /// Runs it.
 pub(super) async fn run(
@@ -239,7 +239,7 @@ impl Work<'_, '_> {
             How::Copy => ("copied", "copy"),
             How::Move => ("moved", "move"),
         };
-        let tables = if counts.len() == 1 { "1 table".to_owned() } else { format!("{} tables", counts.len()) };
+        let tables = counted(counts.len(), "table");
         let note = format!("{verb} {tables}, {} rows", grouped(rows));
         let counted: serde_json::Map<String, serde_json::Value> =
             counts.iter().map(|(table, count)| (table.clone(), (*count).into())).collect();

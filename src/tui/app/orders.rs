@@ -15,7 +15,7 @@ use crate::migrations::plan::{self, PlanOptions};
 use crate::model::environment::Environment;
 use crate::model::job::{JobId, JobState, JobView};
 use crate::model::tenant::{DatabaseName, TenantKey};
-use crate::text::Untrusted;
+use crate::text::{Untrusted, counted};
 use crate::tui::dialogs::{Dialog, DialogAction, NewTenant, NewTenantInput, OfferInit, Quit, WriteLock};
 
 /// Plan words that the form offers at most.
@@ -219,11 +219,14 @@ impl App {
                 let slugs: Vec<&str> = order.tenants.iter().map(|tenant| tenant.name.slug.as_str()).collect();
                 format!("ordered: new tenant {}", Untrusted::new(slugs.join(", ")).safe())
             }
-            Order::Migrate(order) => format!("ordered: migrate {} tenants", order.plan.tenants.len()),
-            Order::Rehearse(order) => format!("ordered: rehearse on {} tenants", order.plan.rehearsal().len()),
+            Order::Migrate(order) => format!("ordered: migrate {}", counted(order.plan.tenants.len(), "tenant")),
+            Order::Rehearse(order) => {
+                format!("ordered: rehearse on {}", counted(order.plan.rehearsal().len(), "tenant"))
+            }
             Order::Import(order) => format!("ordered: import into {}", order.tenant.slug.safe()),
             Order::Rollback(order) => {
-                format!("ordered: {} {} tenants", order.plan.direction.verb(), order.plan.tenants.len())
+                let tenants = counted(order.plan.tenants.len(), "tenant");
+                format!("ordered: {} {tenants}", order.plan.direction.verb())
             }
             Order::Life(order) => format!("ordered: {}", order.plan.head()),
         };

@@ -10,7 +10,7 @@ use super::migrate_fleet::{FleetPart, MigrateFleet, PartOrder, Stop, View, tenan
 use super::parts::labelled;
 use super::scroll::draw_text;
 use super::which_set::WhichSet;
-use crate::text::{Untrusted, grouped, sanitise, time_left};
+use crate::text::{Untrusted, counted, grouped, sanitise, time_left};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::{boxes, columns, put, put_fit, put_safe};
@@ -100,7 +100,7 @@ impl MigrateFleet {
         let off =
             (!self.matches()).then_some(if self.tried { "the words do not match" } else { "type the words first" });
         let jobs = self.orders().count();
-        let start = if jobs == 1 { "Start 1 job".to_owned() } else { format!("Start {jobs} jobs") };
+        let start = format!("Start {}", counted(jobs, "job"));
         let all =
             [Button { title: "Cancel", off: None }, Button { title: "Plan", off: None }, Button { title: &start, off }];
         let focus = match self.focus {
@@ -166,8 +166,8 @@ impl MigrateFleet {
                     continue;
                 }
             };
-            let tenants = grouped(order.plan.tenants.len() as u64);
-            lines.push(format!("-- {name}  {}  {tenants} tenants", part.environment.badge()));
+            let tenants = counted(order.plan.tenants.len(), "tenant");
+            lines.push(format!("-- {name}  {}  {tenants}", part.environment.badge()));
             let told = |(label, words): (&str, String)| format!("{label}{words}");
             if let Some((shared, _)) = &order.shared {
                 lines.extend(dry_run::findings_of_shared(shared).map(told));

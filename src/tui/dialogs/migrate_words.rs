@@ -3,10 +3,10 @@
 use super::migrate_view::WIDTH;
 use super::parts::LABEL;
 use crate::migrations::plan::Plan;
-use crate::text::{duration, fit, grouped};
+use crate::text::{counted, duration, fit};
 
 pub(super) fn steps(count: usize) -> String {
-    if count == 1 { "1 step".to_owned() } else { format!("{} steps", grouped(count as u64)) }
+    counted(count, "step")
 }
 
 pub(super) fn target_line(plan: &Plan) -> String {

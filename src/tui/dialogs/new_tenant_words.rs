@@ -5,7 +5,7 @@ use crate::layout::Registry;
 use crate::layout::role::{Privilege, Role};
 use crate::migrations::alone;
 use crate::model::ident::{Ident, SchemaName, literal};
-use crate::text::{grouped, time_left};
+use crate::text::{counted, grouped, time_left};
 
 impl NewTenant {
     fn has_registry(&self) -> bool {
@@ -35,7 +35,7 @@ impl NewTenant {
     /// `42 migrations, about 9 s left`, as far as their times are known.
     pub(super) fn migrations(&self) -> String {
         let count = self.count();
-        let words = if count == 1 { "1 migration".to_owned() } else { format!("{} migrations", grouped(count as u64)) };
+        let words = counted(count, "migration");
         let files = self.input.folder.iter().flat_map(|folder| &folder.files);
         let times: Option<u64> = files.map(|file| self.input.times.of(&file.version).map(|time| time.mean_ms)).sum();
         match times.filter(|_| count > 0) {

@@ -14,7 +14,7 @@ use crate::model::flush::FlushState;
 use crate::model::job::JobView;
 use crate::model::job_words;
 use crate::model::tenant::{TableDetail, TenantDetail, Ttl};
-use crate::text::{Untrusted, grouped, human_bytes, short_age, short_count, width};
+use crate::text::{Untrusted, counted, grouped, human_bytes, short_age, short_count, width};
 use crate::tui::app::action::Action;
 use crate::tui::app::flush;
 use crate::tui::app::state::{State, TableColumn, TenantScreen, TenantTab};
@@ -142,11 +142,7 @@ fn tables_note(detail: &TenantDetail, state: &State, room: usize) -> String {
         0 => String::new(),
         count => format!("; {count} locked, not measured"),
     };
-    let tables = if detail.tables.len() == 1 {
-        "1 table".to_owned()
-    } else {
-        format!("{} tables", grouped(detail.tables.len() as u64))
-    };
+    let tables = counted(detail.tables.len(), "table");
     let replica = state.latest.database(&detail.key.database).is_some_and(|view| view.server.replica().is_some());
     // A standby keeps no counters of live and dead rows: nothing is shown that only looks like one.
     let dead = if replica { "; DEAD% is the primary's to tell" } else { "" };

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use self::present::Sorted;
 use self::wanted::{Wanted, Wrong};
-use super::plan::counted;
 use super::planned::{busy, name};
 use super::running::{self, Results};
 use super::writing;
@@ -27,7 +26,7 @@ use crate::migrations::folder::MigrationFile;
 use crate::migrations::seed;
 use crate::model::job::{JobKind, JobState, JobView};
 use crate::postgres::session::Target;
-use crate::text;
+use crate::text::{self, counted};
 
 /// What is going to be made, as `--dry-run --json` prints it. `tenant`, `name` and `schema` are of a single one.
 #[derive(Serialize)]

@@ -47,8 +47,7 @@ pub fn progress_line(view: &JobView) -> String {
 
 /// `41 tenants: 55P03 canceling statement due to lock timeout`: one decision can serve all of them.
 pub(super) fn cause_line(cause: &Cause) -> String {
-    let who =
-        if cause.count == 1 { "1 tenant".to_owned() } else { format!("{} tenants", text::grouped(cause.count as u64)) };
+    let who = text::counted(cause.count, "tenant");
     let code = if cause.code.is_empty() { String::new() } else { format!("{} ", cause.code) };
     format!("{who}: {code}{}", cause.words)
 }
