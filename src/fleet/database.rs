@@ -309,11 +309,8 @@ impl Running {
 
     /// What a job changed is read again whatever the statistics say.
     fn forget(&mut self, keys: &[TenantKey]) {
-        for tenant in &self.picture.base {
-            if let Some(oid) = tenant.schema_oid.filter(|_| keys.contains(&tenant.key)) {
-                self.picture.ledgers.remove(&oid);
-            }
-        }
+        let changed = self.picture.base.iter().filter(|tenant| keys.contains(&tenant.key));
+        self.picture.outdated.extend(changed.filter_map(|tenant| tenant.schema_oid));
         self.counted_at = None;
         self.picture.pulse = None;
     }

@@ -1,6 +1,6 @@
 //! What is known of one database, and the part of the picture that follows from it. No I/O: `read` brings the facts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,8 @@ pub struct Picture {
     pub live: Live,
     /// Ledgers as read, by the schema's oid.
     pub ledgers: HashMap<u32, LedgerState>,
+    /// Schemas whose ledgers are read again whatever the statistics say; until then they are shown as they were.
+    pub outdated: HashSet<u32>,
     /// Makes one set of equal ledgers.
     pub interner: Interner,
     /// The tenants' migrations.
@@ -173,6 +175,7 @@ impl Picture {
             wide: Vec::new(),
             live: Live::default(),
             ledgers: HashMap::new(),
+            outdated: HashSet::new(),
             interner: Interner::default(),
             files: Files::default(),
             shared_files: Files::default(),

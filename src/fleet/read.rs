@@ -271,6 +271,7 @@ async fn read_ledgers(
             show(picture);
         }
     }
+    picture.outdated.clear();
     picture.interner.forget_unused();
     Ok(())
 }
@@ -331,7 +332,7 @@ fn changed(picture: &Picture, found: &Ledgers, all: bool) -> Vec<u32> {
 }
 
 fn is_unchanged(picture: &Picture, found: &Ledgers, oid: u32) -> bool {
-    if !picture.ledgers.contains_key(&oid) {
+    if !picture.ledgers.contains_key(&oid) || picture.outdated.contains(&oid) {
         return false;
     }
     match (picture.found.by_schema.get(&oid), found.by_schema.get(&oid)) {
