@@ -280,7 +280,7 @@ impl Running {
                     return Some(true);
                 }
                 Message::Changed(keys) => {
-                    self.forget(&keys);
+                    self.mark_outdated(&keys);
                     return Some(false);
                 }
                 Message::Every(every) => {
@@ -308,7 +308,7 @@ impl Running {
     }
 
     /// What a job changed is read again whatever the statistics say.
-    fn forget(&mut self, keys: &[TenantKey]) {
+    fn mark_outdated(&mut self, keys: &[TenantKey]) {
         let changed = self.picture.base.iter().filter(|tenant| keys.contains(&tenant.key));
         self.picture.outdated.extend(changed.filter_map(|tenant| tenant.schema_oid));
         self.counted_at = None;

@@ -241,9 +241,9 @@ impl Work<'_, '_> {
         };
         let tables = counted(counts.len(), "table");
         let note = format!("{verb} {tables}, {} rows", grouped(rows));
-        let counted: serde_json::Map<String, serde_json::Value> =
+        let by_table: serde_json::Map<String, serde_json::Value> =
             counts.iter().map(|(table, count)| (table.clone(), (*count).into())).collect();
-        let after = serde_json::json!({"how": how, "from": SOURCE, "rows": counted}).to_string();
+        let after = serde_json::json!({"how": how, "from": SOURCE, "rows": by_table}).to_string();
         let (job, seq) = (self.shared.fence.job, self.tenant.seq);
         format!(
             "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {durable} {step} \
