@@ -127,4 +127,10 @@ mod tests {
         assert_eq!(grouped(1_203_000), "1,203,000");
         assert_eq!(clock(130), "02:10");
     }
+
+    #[test]
+    fn one_thing_has_no_s() {
+        let words = [0, 1, 2, 1_203].map(|count| counted(count, "tenant"));
+        assert_eq!(words, ["0 tenants", "1 tenant", "2 tenants", "1,203 tenants"]);
+    }
 }
