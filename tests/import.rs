@@ -110,8 +110,12 @@ fn what_does_not_fit_is_refused_with_every_reason() {
     }
     let words = text(&fleet.expect(5, &["import", "acme", "--table", "teams", "--dry-run"]).stderr);
     assert!(words.contains("teams has 1 rows already"), "{words}");
-    let words = text(&fleet.expect(5, &["import", "acme", "--table", "schema_migrations,nowhere", "--dry-run"]).stderr);
-    assert!(words.contains("schema_migrations is a ledger") && words.contains("no table public.nowhere"), "{words}");
+    let words = text(&fleet.expect(5, &["import", "acme", "--table", "nowhere", "--dry-run"]).stderr);
+    assert!(words.contains("no table public.nowhere"), "{words}");
+    let nobodys = ["import", "acme", "--table", "schema_migrations,tenants", "--dry-run"];
+    let words = text(&fleet.expect(2, &nobodys).stderr);
+    assert!(words.contains("schema_migrations is no tenant's data (a ledger)\n"), "{words}");
+    assert!(words.contains("tenants is no tenant's data (the registry)"), "{words}");
     fleet.expect(1, &["import", "nobody", "--dry-run"]);
     fleet.expect(5, &["import", "gone", "--dry-run"]);
     fleet.expect(2, &["import", "acme", "--move", "--dry-run"]);

@@ -6,6 +6,7 @@ mod boundary;
 mod brokkr;
 mod cloacina;
 mod coded;
+mod copy_in;
 mod doubts;
 mod ecto;
 mod operations;

@@ -3,12 +3,14 @@
 //! All of it in one transaction, counted before and after; a failure leaves everything where it was.
 
 mod facts;
+mod nobodys;
 mod plan;
 mod transaction;
 
 use std::time::Instant;
 
 pub use self::facts::Facts;
+pub use self::nobodys::{Nobodys, Why, named, nobodys};
 pub use self::plan::{How, ImportColumn, ImportOptions, ImportPlan, ImportTable, Resting, plan};
 use super::bound::Home;
 use super::gate;

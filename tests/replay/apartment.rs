@@ -30,7 +30,7 @@ const MAKER: &str = "create function public.apartment(name text) returns void la
     create table orders(id bigserial primary key, total int);
   end $f$";
 
-fn database(names: &str) -> TestDatabase {
+pub(super) fn database(names: &str) -> TestDatabase {
     let db = pg().database("apartment");
     db.sql(MAKER);
     db.sql(&format!(

@@ -63,7 +63,7 @@ fn maker() -> String {
     )
 }
 
-fn server(tenants: u32) -> TestDatabase {
+pub(super) fn server(tenants: u32) -> TestDatabase {
     let db = pg().database("cloacina");
     db.sql(&maker());
     db.sql(&format!(
@@ -77,7 +77,7 @@ fn server(tenants: u32) -> TestDatabase {
 }
 
 /// A key for each of so many tenants.
-fn keys(db: &TestDatabase, tenants: u32) {
+pub(super) fn keys(db: &TestDatabase, tenants: u32) {
     db.sql(&format!(
         "insert into public.api_keys(key_hash, name, tenant_id) select 'h' || i, 'key', 'c' || i from generate_series(1, {tenants}) i;
          insert into public.api_keys(key_hash, name, is_admin) values ('root', 'root', true)"

@@ -13,11 +13,10 @@ use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style, Table};
 use crate::cli::session::{self, Session};
 use crate::fleet::{ReadOptions, Reading};
-use crate::jobs::import::{self, Count, How, ImportOptions, ImportPlan};
+use crate::jobs::import::{self, Count, How, ImportOptions, ImportPlan, Nobodys};
 use crate::jobs::orders;
 use crate::jobs::service::{ImportOrder, Order};
-use crate::layout::Registry;
-use crate::migrations::dialects::{Hints, candidate_names};
+use crate::migrations::dialects::Hints;
 use crate::model::ident::SchemaName;
 use crate::model::tenant::Tenant;
 use crate::postgres::session::Target;
@@ -43,7 +42,7 @@ struct PlannedTable<'p> {
 /// Imports.
 ///
 /// # Errors
-/// Exit 1 for an unknown tenant, 3 without a link, 5 where something stands in the way or it is not confirmed.
+/// Exit 1 for an unknown tenant, 2 for a table that is no tenant's data, 3 without a link, 5 where something stands in the way or it is not confirmed.
 pub async fn run(session: &Session, arguments: &Import) -> Outcome<Status> {
     let database = session.only_database()?;
     let (target, reading) = session::read(&database, &ReadOptions::default()).await?;
@@ -60,6 +59,10 @@ pub async fn run(session: &Session, arguments: &Import) -> Outcome<Status> {
         tables: arguments.tables.clone(),
         not: nobodys(&target, &reading, &tenant),
     };
+    let wrong = import::named(&options.tables, &options.not);
+    if !wrong.is_empty() {
+        return Err(Failure::usage(wrong.join("\n")));
+    }
     let (plan, counts) = import::read(&target, &schema, &options).await?;
     let style = if arguments.format.json { Style::Json } else { Style::Text };
     if arguments.consent.dry_run {
@@ -96,18 +99,12 @@ fn find(reading: &Reading, word: &str) -> Outcome<Arc<Tenant>> {
     writing::only_one(word, found, |tenant| tenant)
 }
 
-/// Tables that are no tenant's data: every tool's ledger, and the registry.
-fn nobodys(target: &Target, reading: &Reading, tenant: &Tenant) -> Vec<String> {
+/// Tables that are no tenant's data.
+fn nobodys(target: &Target, reading: &Reading, tenant: &Tenant) -> Vec<Nobodys> {
     let migrations = &target.config.migrations;
     let folder = reading.context.folder.as_ref().map(|folder| folder.tool);
     let hints = Hints { configured: migrations.tool, folder, table: migrations.ledger_table.clone() };
-    let mut names: Vec<String> = candidate_names(&hints);
-    names.extend(tenant.ledger.reading().map(|ledger| ledger.table.to_string()));
-    names.push("ar_internal_metadata".to_owned());
-    if let Registry::Table { table, .. } = &reading.context.layout.registry {
-        names.push(table.name.raw().to_owned());
-    }
-    names
+    import::nobodys(&reading.context.layout, &hints, tenant)
 }
 
 fn document<'p>(

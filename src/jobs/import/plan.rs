@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Column, Facts, ForeignKey, Table};
+use super::nobodys::{Nobodys, left_out, named};
 use crate::text::Untrusted;
 
 /// How data comes into a tenant.
@@ -24,8 +25,8 @@ pub struct ImportOptions {
     pub how: How,
     /// Which tables; empty: those that both schemas have.
     pub tables: Vec<String>,
-    /// Tables that are nobody's data: ledgers, the registry.
-    pub not: Vec<String>,
+    /// Tables that are no tenant's data.
+    pub not: Vec<Nobodys>,
 }
 
 /// One table of it, in the order in which they go.
@@ -86,38 +87,37 @@ pub struct ImportPlan {
 /// # Errors
 /// Everything that stands in the way, a line each.
 pub fn plan(facts: &Facts, options: &ImportOptions) -> Result<ImportPlan, Vec<String>> {
-    let names = chosen(facts, options)?;
-    match options.how {
+    let (names, left) = chosen(facts, options)?;
+    let mut plan = match options.how {
         How::Copy => copy(facts, &names),
         How::Move => moved(facts, &names),
-    }
+    }?;
+    plan.notes.splice(0..0, left.into_iter().map(Untrusted::from));
+    Ok(plan)
 }
 
-/// The tables that are meant.
-fn chosen(facts: &Facts, options: &ImportOptions) -> Result<Vec<String>, Vec<String>> {
+/// The tables that are meant; and what is left out, a line for each reason.
+fn chosen(facts: &Facts, options: &ImportOptions) -> Result<(Vec<String>, Vec<String>), Vec<String>> {
     if !options.tables.is_empty() {
-        let mut wrong = Vec::new();
-        for name in &options.tables {
-            if options.not.contains(name) {
-                wrong.push(format!("{name} is a ledger or the registry, and no tenant's data"));
-            } else if facts.table(true, name).is_none() {
-                wrong.push(format!("there is no table public.{name}"));
-            }
-        }
+        let mut wrong = named(&options.tables, &options.not);
+        let absent = options.tables.iter().filter(|name| facts.table(true, name).is_none());
+        wrong.extend(absent.map(|name| format!("there is no table public.{name}")));
         let names: BTreeSet<&String> = options.tables.iter().collect();
-        return if wrong.is_empty() { Ok(names.into_iter().cloned().collect()) } else { Err(wrong) };
+        return if wrong.is_empty() { Ok((names.into_iter().cloned().collect(), Vec::new())) } else { Err(wrong) };
     }
     if options.how == How::Move {
         return Err(vec!["name the tables that are moved: public keeps all others".to_owned()]);
     }
     let both = facts.tables.iter().filter(|table| !table.source && facts.table(true, &table.name).is_some());
-    let names: Vec<String> = both.map(|t| t.name.clone()).filter(|name| !options.not.contains(name)).collect();
+    let both: Vec<&str> = both.map(|table| table.name.as_str()).collect();
+    let not = |name: &str| options.not.iter().any(|nobodys| nobodys.table == name);
+    let names: Vec<String> = both.iter().filter(|name| !not(name)).map(|name| (*name).to_owned()).collect();
     if names.is_empty() {
         let words =
             "the tenant has no table that public has too: migrate it first, or move the tables themselves (--move)";
         return Err(vec![words.to_owned()]);
     }
-    Ok(names)
+    Ok((names, left_out(&both, &options.not)))
 }
 
 fn copy(facts: &Facts, names: &[String]) -> Result<ImportPlan, Vec<String>> {
@@ -275,6 +275,7 @@ fn notes(facts: &Facts, names: &[String], triggers: &[Resting]) -> Vec<Untrusted
 mod tests {
     use super::*;
     use crate::jobs::import::facts::Trigger;
+    use crate::jobs::import::nobodys::Why;
 
     fn column(name: &str, type_name: &str) -> Column {
         Column {
@@ -314,7 +315,9 @@ mod tests {
 
     fn options(how: How, tables: &[&str]) -> ImportOptions {
         let tables = tables.iter().map(|name| (*name).to_owned()).collect();
-        ImportOptions { how, tables, not: vec!["schema_migrations".into()] }
+        let ledger = Nobodys { table: "schema_migrations".into(), why: Why::Ledger };
+        let of_all = ["keys", "hosts"].map(|table| Nobodys { table: table.into(), why: Why::OfAll });
+        ImportOptions { how, tables, not: [vec![ledger], of_all.to_vec()].concat() }
     }
 
     fn order(plan: &ImportPlan) -> Vec<&str> {
@@ -324,12 +327,17 @@ mod tests {
     #[test]
     fn tables_come_behind_those_that_they_point_at() {
         let facts = facts(
-            &["a_lines", "b_orders", "c_users", "schema_migrations"],
+            &["a_lines", "b_orders", "c_users", "hosts", "keys", "schema_migrations"],
             &[("a_lines", "b_orders"), ("b_orders", "c_users"), ("c_users", "c_users")],
         );
         let plan = plan(&facts, &options(How::Copy, &[])).expect("a plan");
         assert_eq!((order(&plan), plan.circles.len()), (vec!["c_users", "b_orders", "a_lines"], 0));
         assert!(plan.notes.iter().any(|note| note.raw().contains("views report")), "{:?}", plan.notes);
+        let left: Vec<&str> = plan.notes.iter().take(2).map(Untrusted::raw).collect();
+        assert_eq!(
+            left,
+            ["left out: hosts, keys (of all tenants, by the layout)", "left out: schema_migrations (a ledger)"]
+        );
     }
 
     #[test]
@@ -365,7 +373,9 @@ mod tests {
         );
         for (how, tables, words) in [
             (How::Copy, &["b"][..], "there is no table public.b"),
-            (How::Copy, &["schema_migrations"], "ledger"),
+            (How::Copy, &["schema_migrations"], "is no tenant's data (a ledger)"),
+            (How::Copy, &["keys"], "is no tenant's data (of all tenants, by the layout)"),
+            (How::Move, &["keys"], "is no tenant's data (of all tenants, by the layout)"),
             (How::Move, &[], "name the tables"),
             (How::Move, &["a"], "has a already"),
         ] {
