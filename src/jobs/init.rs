@@ -100,10 +100,14 @@ pub async fn run(target: &Target) -> Result<InitStatus, OrderError> {
 
 /// One try; `None` where another session holds the lock.
 async fn attempt(target: &Target, session: &WriterSession) -> Result<Option<InitStatus>, OrderError> {
+    // Looked up in the tables: `to_regclass` answers from the session's cache, which an earlier try filled, and which does
+    // not know yet what the holder of the lock committed a moment ago.
     let opening = format!(
         "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.set_config('lock_timeout', '5s', true); \
-         SELECT pg_catalog.pg_try_advisory_xact_lock({}); {STATUS_SQL}; \
-         SELECT pg_catalog.to_regnamespace('tenantui') IS NOT NULL, \
+         SELECT pg_catalog.pg_try_advisory_xact_lock({}); \
+         SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE n.nspname = 'tenantui' AND c.relname = 'meta'); \
+         SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'tenantui'), \
          pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE');",
         keys::shared()
     );
