@@ -104,6 +104,43 @@ fn one_tenant_that_is_there_as_asked_is_already_provisioned() {
 }
 
 #[test]
+fn one_new_tenant_costs_the_ledgers_of_a_few_others() {
+    let fleet = Fleet::new();
+    fleet.init();
+    // In the order of the list: thirty that are behind, thirty that are up to date, thirty that are behind.
+    fleet.database.sql(
+        "do $$ declare n int; own text; begin for n in 1..90 loop
+             own := 'tenant_many_' || lpad(n::text, 2, '0');
+             insert into public.tenants (slug, name, schema_name) values ('many-' || lpad(n::text, 2, '0'), 'Many', own);
+             execute format('create schema %I', own);
+             perform set_config('search_path', own, true);
+             execute 'create table schema_migrations (id bigint unique not null, applied timestamp, description varchar(1024))';
+             execute 'insert into schema_migrations values (20260101000000, now(), ''create-notes'')';
+             execute 'create table notes (id bigint primary key, body text not null)';
+             if n between 31 and 60 then
+                 execute 'insert into schema_migrations values (20260201000000, now(), ''add-author''), (20260301000000, now(), ''index-author'')';
+                 execute 'alter table notes add column author text; create index notes_author on notes (author)';
+             end if;
+         end loop; end $$",
+    );
+    let scans = |schema: &str| {
+        let sql = "select coalesce(sum(seq_scan), 0) from pg_stat_user_tables where relname = 'schema_migrations'";
+        fleet.database.value(&format!("{sql} and schemaname like '{schema}'")).parse::<u32>().expect("a number")
+    };
+    // A session's statistics arrive when it ends; making the ledger's index scanned it once.
+    let limit = Duration::from_secs(20);
+    wait_until(limit, "what making them did is counted", || scans("tenant_many_%") == 90);
+    let told = text(&fleet.expect(0, &["provision", "newest", "--name", "N", "--yes"]).stderr);
+    assert!(told.contains("structure compared with beta-two: the same"), "{told}");
+    wait_until(limit, "the look at a ledger is counted", || scans("tenant_many_31") > 1);
+    assert_eq!((scans("tenant_many_61"), scans("tenant_many_90")), (1, 1), "enough siblings were found before them");
+    // Who is asked for is read, wherever it stands.
+    let there = fleet.json(0, &["provision", "many-90", "--name", "Many", "--yes", "--json"]);
+    let row = tenant(&there, "tenant", "many-90");
+    assert_eq!((row["message"].as_str(), row["version"].as_str()), (Some("already provisioned"), Some("20260101000000")));
+}
+
+#[test]
 fn a_role_is_made_with_its_password_as_data_and_a_seed_runs() {
     let fleet = Fleet::new();
     fleet.init();

@@ -12,7 +12,7 @@ use super::FleetError;
 use super::cluster::{Memory, Timelines};
 use super::picture::Picture;
 use super::publish::Update;
-use super::read::{self, Counts, Scope};
+use super::read::{self, Counts, LedgersOf, Scope};
 use super::roles;
 use super::session::Session;
 use crate::cache::{CacheCounts, CacheInput};
@@ -111,7 +111,11 @@ impl Running {
             } else {
                 Counts::Known
             },
-            all_ledgers: everything || due(self.ledgers_at, LEDGERS_EVERY),
+            ledgers: if everything || due(self.ledgers_at, LEDGERS_EVERY) {
+                LedgersOf::All
+            } else {
+                LedgersOf::Changed
+            },
         };
         if !self.session.is_open() {
             if let Some(why) = self.session.why_closed() {
@@ -133,7 +137,7 @@ impl Running {
                     self.counted_at = Some(Instant::now());
                     self.counting_took = started.elapsed();
                 }
-                if scope.all_ledgers {
+                if scope.ledgers == LedgersOf::All {
                     self.ledgers_at = Some(Instant::now());
                 }
                 self.answered();

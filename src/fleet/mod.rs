@@ -281,6 +281,23 @@ pub struct ReadOptions {
     pub detail_of: Option<String>,
     /// Whether tables are counted and sizes estimated, which looks at every relation of the database.
     pub sizes: Sizes,
+    /// Whose ledgers are read. Of ten thousand that takes seconds.
+    pub ledgers: LedgersRead,
+}
+
+/// Whose ledgers one reading reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum LedgersRead {
+    /// Everybody's.
+    #[default]
+    All,
+    /// Theirs who are named, and of others as many as it takes. Who is left out is listed, and its state is unknown.
+    Of {
+        /// Slugs or schemas.
+        names: Vec<String>,
+        /// Tenants that stand at the folder's newest migration, where there are so many.
+        standing: usize,
+    },
 }
 
 /// When tables are counted and sizes estimated.
@@ -291,6 +308,8 @@ pub enum Sizes {
     Always,
     /// Where some tenant has pending migrations: the smallest go first then. With nothing to do nobody asks for them.
     WherePending,
+    /// Where one of the tenants that [`LedgersRead::Of`] names is there.
+    WhereNamed,
     /// They are left unknown: nothing depends on them.
     Never,
 }

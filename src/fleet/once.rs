@@ -1,18 +1,22 @@
 //! One database, read once, for commands.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::picture::Picture;
-use super::read::{self, Scope};
+use super::read::{self, Counts, LedgersOf, Scope};
 use super::session::Session;
-use super::{FleetError, ReadOptions, Reading, Sizes, detail, publish};
+use super::{FleetError, LedgersRead, ReadOptions, Reading, Sizes, detail, publish};
 use crate::cache::{self, CacheIds, CacheProgress};
 use crate::model::fleet::CacheView;
 use crate::model::link::LinkState;
 use crate::model::tenant::{Tenant, TenantKey};
 use crate::postgres::session::{Patience, Target};
+
+/// Ledgers of others that are read first where some that stand at the newest migration are wanted.
+const FIRST_SLICE: usize = 20;
 
 /// Reads it.
 ///
@@ -25,17 +29,7 @@ pub async fn read(target: &Target, options: &ReadOptions) -> Result<Reading, Fle
     session.reader().await?;
     let latency_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
     picture.link = LinkState::Up { latency_ms };
-    match options.sizes {
-        Sizes::Always => read::refresh(&mut session, &mut picture, Scope::ALL, &mut |_| {}).await?,
-        Sizes::WherePending => {
-            read::refresh(&mut session, &mut picture, Scope::WITHOUT_COUNTS, &mut |_| {}).await?;
-            if picture.part().tenants.iter().any(|tenant| tenant.pending_count() != Some(0)) {
-                read::read_counts(&mut session, &mut picture).await?;
-                picture.stale = true;
-            }
-        }
-        Sizes::Never => read::refresh(&mut session, &mut picture, Scope::WITHOUT_COUNTS, &mut |_| {}).await?,
-    }
+    refresh(&mut session, &mut picture, options).await?;
     if options.exact {
         read::measure_all(&mut session, &mut picture).await?;
     }
@@ -62,6 +56,71 @@ pub async fn read(target: &Target, options: &ReadOptions) -> Result<Reading, Fle
     };
     let snapshot = Arc::new(publish::assemble(&[part], publish::Beside { detail, ..publish::Beside::default() }));
     Ok(Reading { snapshot, context: context.as_ref().clone() })
+}
+
+/// Registry and schemas, and as many ledgers and sizes as the command needs.
+async fn refresh(session: &mut Session, picture: &mut Picture, options: &ReadOptions) -> Result<(), FleetError> {
+    let ledgers = match &options.ledgers {
+        LedgersRead::All => LedgersOf::All,
+        LedgersRead::Of { .. } => LedgersOf::Shared,
+    };
+    let counts = match options.sizes {
+        Sizes::Always => Counts::Read,
+        Sizes::WherePending | Sizes::WhereNamed | Sizes::Never => Counts::Later,
+    };
+    read::refresh(session, picture, Scope { layout: true, counts, ledgers }, &mut |_| {}).await?;
+    let mut named = false;
+    if let LedgersRead::Of { names, standing } = &options.ledgers {
+        let oids = schemas_of(&picture.base, names);
+        named = !oids.is_empty();
+        read::ledgers_of(session, picture, &oids).await?;
+        let known: HashSet<u32> = oids.into_iter().collect();
+        until_some_stand(session, picture, &known, *standing).await?;
+    }
+    let counts = match options.sizes {
+        Sizes::WherePending => picture.part().tenants.iter().any(|tenant| tenant.pending_count() != Some(0)),
+        Sizes::WhereNamed => named,
+        Sizes::Always | Sizes::Never => false,
+    };
+    if counts {
+        read::read_counts(session, picture).await?;
+        picture.stale = true;
+    }
+    Ok(())
+}
+
+/// Reads ledgers of others, more and more at a time, until so many tenants stand at the newest migration.
+async fn until_some_stand(
+    session: &mut Session,
+    picture: &mut Picture,
+    known: &HashSet<u32>,
+    wanted: usize,
+) -> Result<(), FleetError> {
+    let others = picture.base.iter().filter_map(|tenant| tenant.schema_oid).filter(|oid| !known.contains(oid));
+    let others: Vec<u32> = others.collect();
+    let (mut rest, mut slice) = (others.as_slice(), FIRST_SLICE);
+    while !rest.is_empty() && wanted > 0 {
+        let part = picture.part();
+        let Some(newest) = part.context.as_ref().and_then(|context| context.folder.as_ref()?.files.last()) else {
+            return Ok(());
+        };
+        if part.tenants.iter().filter(|tenant| tenant.stands_at(&newest.version)).count() >= wanted {
+            return Ok(());
+        }
+        let (now, later) = rest.split_at(slice.min(rest.len()));
+        read::ledgers_of(session, picture, now).await?;
+        (rest, slice) = (later, slice * 2);
+    }
+    Ok(())
+}
+
+/// The schemas of the tenants of these slugs, or of these schemas.
+fn schemas_of(tenants: &[Tenant], names: &[String]) -> Vec<u32> {
+    let names: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let is_named = |tenant: &&Tenant| {
+        names.contains(tenant.slug.raw()) || tenant.schema.as_ref().is_some_and(|schema| names.contains(schema.raw()))
+    };
+    tenants.iter().filter(is_named).filter_map(|tenant| tenant.schema_oid).collect()
 }
 
 /// The tenants of a slug; where none has it, of a schema.

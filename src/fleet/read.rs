@@ -26,8 +26,19 @@ pub struct Scope {
     pub layout: bool,
     /// Count tables and estimate sizes: a scan of `pg_class`.
     pub counts: Counts,
-    /// Read every ledger, or only those that the statistics say have changed.
-    pub all_ledgers: bool,
+    /// Whose ledgers are read.
+    pub ledgers: LedgersOf,
+}
+
+/// Whose ledgers a reading reads; all are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgersOf {
+    /// Everybody's.
+    All,
+    /// Theirs of which the statistics say that they have changed.
+    Changed,
+    /// Nobody's but the shared one: who is wanted is read by [`ledgers_of`].
+    Shared,
 }
 
 /// Whether a reading counts tables and estimates sizes.
@@ -43,11 +54,9 @@ pub enum Counts {
 
 impl Scope {
     /// Everything.
-    pub const ALL: Self = Self { layout: true, counts: Counts::Read, all_ledgers: true };
-    /// Everything but counts and sizes.
-    pub const WITHOUT_COUNTS: Self = Self { counts: Counts::Later, ..Self::ALL };
+    pub const ALL: Self = Self { layout: true, counts: Counts::Read, ledgers: LedgersOf::All };
     /// What may have changed.
-    pub const CHANGES: Self = Self { layout: false, counts: Counts::Known, all_ledgers: false };
+    pub const CHANGES: Self = Self { layout: false, counts: Counts::Known, ledgers: LedgersOf::Changed };
 
     /// Whether this reading counts; `known`: there are counts already.
     const fn counts_now(self, known: bool) -> bool {
@@ -98,13 +107,13 @@ pub async fn refresh(
         read_counts(session, picture).await?;
         show(picture);
     }
-    read_ledgers(session, picture, scope.all_ledgers, show).await?;
+    read_ledgers(session, picture, scope.ledgers, show).await?;
     // An order is not planned by what the layout asks: who reads for one does not wait for it.
     if scope.counts != Counts::Later
         && picture.layout.as_ref().is_some_and(|layout| layout.about.of_all().next().is_some())
     {
         show(picture);
-        read_of_all(session, picture, scope.all_ledgers).await?;
+        read_of_all(session, picture, scope.ledgers == LedgersOf::All).await?;
     }
     read_locks(session, picture).await?;
     read_jobs(session, picture).await?;
@@ -247,7 +256,7 @@ pub async fn read_counts(session: &mut Session, picture: &mut Picture) -> Result
 async fn read_ledgers(
     session: &mut Session,
     picture: &mut Picture,
-    all: bool,
+    of: LedgersOf,
     show: &mut (dyn FnMut(&mut Picture) + Send),
 ) -> Result<(), FleetError> {
     let hints = picture.hints();
@@ -255,7 +264,7 @@ async fn read_ledgers(
     let tenants = picture.base.iter().filter_map(|tenant| tenant.schema_oid).collect();
     let shared = picture.shared_schema().map(|schema| schema.oid);
     picture.wide = ledgers::database_wide(&found, &hints, &tenants, shared);
-    let wanted = changed(picture, &found, all);
+    let wanted = wanted(picture, &found, of);
     picture.found = Arc::new(found);
     if files::is_of_another_tool(&picture.files, &whose(picture)) {
         // The files alone did not say whose they are; the ledgers do.
@@ -273,6 +282,16 @@ async fn read_ledgers(
     }
     picture.outdated.clear();
     picture.interner.forget_unused();
+    Ok(())
+}
+
+/// Reads the ledgers of these schemas, which the reading before left out.
+///
+/// # Errors
+/// When the link breaks.
+pub async fn ledgers_of(session: &mut Session, picture: &mut Picture, schemas: &[u32]) -> Result<(), FleetError> {
+    read_these(session, picture, schemas).await?;
+    picture.stale = true;
     Ok(())
 }
 
@@ -320,12 +339,19 @@ async fn read_locks(session: &mut Session, picture: &mut Picture) -> Result<(), 
 }
 
 /// The schemas of tenants and the shared one whose ledgers are to be read.
-fn changed(picture: &Picture, found: &Ledgers, all: bool) -> Vec<u32> {
-    let tenants = picture.base.iter().filter_map(|tenant| tenant.schema_oid);
+fn wanted(picture: &Picture, found: &Ledgers, of: LedgersOf) -> Vec<u32> {
+    let tenants = match of {
+        LedgersOf::All | LedgersOf::Changed => picture.base.as_slice(),
+        LedgersOf::Shared => &[],
+    };
+    let tenants = tenants.iter().filter_map(|tenant| tenant.schema_oid);
     let shared = picture.shared_schema().map(|schema| schema.oid);
     let wide = picture.wide.iter().copied();
-    let mut wanted: Vec<u32> =
-        tenants.chain(shared).chain(wide).filter(|oid| all || !is_unchanged(picture, found, *oid)).collect();
+    let mut wanted: Vec<u32> = tenants
+        .chain(shared)
+        .chain(wide)
+        .filter(|oid| !(of == LedgersOf::Changed && is_unchanged(picture, found, *oid)))
+        .collect();
     wanted.sort_unstable();
     wanted.dedup();
     wanted

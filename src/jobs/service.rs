@@ -17,7 +17,7 @@ use crate::model::audit::AuditFilter;
 use crate::model::ident::SchemaName;
 use crate::model::job::{JobEvent, JobId};
 use crate::model::life::LifePlan;
-use crate::model::tenant::{DatabaseName, Tenant, TenantState};
+use crate::model::tenant::{DatabaseName, Tenant};
 use crate::postgres::session::Target;
 use crate::text::Untrusted;
 
@@ -139,19 +139,14 @@ pub struct NewTenant {
     pub settings: Option<String>,
 }
 
-/// The most tenants that new ones are compared with.
-const SIBLINGS: usize = 5;
+/// Tenants that those which were made are compared with, at most.
+pub const SIBLINGS: usize = 5;
 
 /// Tenants of this database whose structure new ones are to have: those to which nothing of these files is left to do.
 #[must_use]
 pub fn siblings(tenants: &[Arc<Tenant>], database: &DatabaseName, folder: Option<&Folder>) -> Vec<Sibling> {
     let Some(newest) = folder.and_then(|folder| folder.files.last()) else { return Vec::new() };
-    let stands = |tenant: &&Arc<Tenant>| {
-        tenant.key.database == *database
-            && tenant.state == TenantState::Ok
-            && !tenant.deleted
-            && tenant.ledger.reading().is_some_and(|reading| reading.applied.versions.contains(&newest.version))
-    };
+    let stands = |tenant: &&Arc<Tenant>| tenant.key.database == *database && tenant.stands_at(&newest.version);
     let sibling =
         |tenant: &Arc<Tenant>| Some(Sibling { slug: tenant.slug.raw().to_owned(), schema_oid: tenant.schema_oid? });
     tenants.iter().filter(stands).filter_map(sibling).take(SIBLINGS).collect()

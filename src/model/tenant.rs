@@ -170,6 +170,14 @@ impl Tenant {
         self.ledger.reading().and_then(|reading| reading.applied.current.as_ref())
     }
 
+    /// Whether nothing is wrong with it and its ledger has this migration.
+    #[must_use]
+    pub fn stands_at(&self, version: &Version) -> bool {
+        self.state == TenantState::Ok
+            && !self.deleted
+            && self.ledger.reading().is_some_and(|reading| reading.applied.versions.contains(version))
+    }
+
     /// How many files are pending.
     #[must_use]
     pub fn pending_count(&self) -> Option<usize> {

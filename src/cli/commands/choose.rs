@@ -7,7 +7,7 @@ use super::across::Across;
 use super::writing;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::session::{self, Session};
-use crate::fleet::{ReadOptions, Reading, Sizes};
+use crate::fleet::{LedgersRead, ReadOptions, Reading, Sizes};
 use crate::model::filter::Filter;
 use crate::model::tenant::{DatabaseName, Tenant, TenantState};
 use crate::model::times::StepTimes;
@@ -176,7 +176,21 @@ pub fn check_canaries(aims: &[Aim], names: &[String]) -> Outcome<()> {
 /// # Errors
 /// Exit 3 where one is down.
 pub async fn databases(session: &Session, sizes: Sizes) -> Outcome<Vec<Aim>> {
-    let reads = session.read(&ReadOptions { sizes, ..ReadOptions::default() }).await;
+    read_all(session, &ReadOptions { sizes, ..ReadOptions::default() }).await
+}
+
+/// All databases for an order over the one tenant that a word means: how the others stand is not asked, which would take
+/// most of the time in a large fleet.
+///
+/// # Errors
+/// As [`databases`].
+pub async fn databases_of(session: &Session, word: &str) -> Outcome<Vec<Aim>> {
+    let ledgers = LedgersRead::Of { names: vec![word.to_owned()], standing: 0 };
+    read_all(session, &ReadOptions { sizes: Sizes::Never, ledgers, ..ReadOptions::default() }).await
+}
+
+async fn read_all(session: &Session, options: &ReadOptions) -> Outcome<Vec<Aim>> {
+    let reads = session.read(options).await;
     let status = session::tell_down(&reads);
     if status != Status::Done {
         let hint = if session.has_several() { "; --database NAME leaves the others out" } else { "" };

@@ -13,7 +13,6 @@ use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
 use crate::cli::session::Session;
-use crate::fleet::Sizes;
 use crate::jobs::life::plan::LifeRequest;
 use crate::jobs::life::{history, plan};
 use crate::jobs::orders;
@@ -83,7 +82,7 @@ pub async fn activate(session: &Session, arguments: &Bring) -> Outcome<Status> {
 /// # Errors
 /// As [`rename`].
 pub async fn drop(session: &Session, arguments: &Remove) -> Outcome<Status> {
-    let aims = choose::databases(session, Sizes::WherePending).await?;
+    let aims = choose::databases_of(session, &arguments.slug).await?;
     let how = how(arguments);
     match choose::find(&aims, &arguments.slug) {
         Ok((index, tenant)) => {
@@ -106,7 +105,7 @@ pub async fn drop(session: &Session, arguments: &Remove) -> Outcome<Status> {
 /// # Errors
 /// As [`rename`].
 pub async fn undrop(session: &Session, arguments: &Bring) -> Outcome<Status> {
-    let aims = choose::databases(session, Sizes::WherePending).await?;
+    let aims = choose::databases_of(session, &arguments.slug).await?;
     let how = How::plain(arguments.consent, arguments.format);
     match trashed(&aims, &arguments.slug)? {
         Some((aim, trashed)) => {
@@ -126,7 +125,7 @@ pub async fn undrop(session: &Session, arguments: &Bring) -> Outcome<Status> {
 /// # Errors
 /// As [`rename`].
 pub async fn purge(session: &Session, arguments: &Remove) -> Outcome<Status> {
-    let aims = choose::databases(session, Sizes::WherePending).await?;
+    let aims = choose::databases_of(session, &arguments.slug).await?;
     match trashed(&aims, &arguments.slug)? {
         Some((aim, trashed)) => {
             let request = LifeRequest::of_trash(LifeKind::Purge, trashed, layout(aim));
@@ -175,7 +174,7 @@ fn trash(aim: &Aim) -> Arc<[Trashed]> {
 
 /// The one tenant that a word means.
 pub(super) async fn tenant(session: &Session, word: &str) -> Outcome<(Aim, Arc<Tenant>)> {
-    let mut aims = choose::databases(session, Sizes::WherePending).await?;
+    let mut aims = choose::databases_of(session, word).await?;
     let (index, tenant) = choose::find(&aims, word)?;
     Ok((aims.swap_remove(index), tenant))
 }

@@ -18,7 +18,7 @@ use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
 use crate::cli::session::{self, Session};
-use crate::fleet::{ReadOptions, Reading};
+use crate::fleet::{LedgersRead, ReadOptions, Reading, Sizes};
 use crate::jobs::orders;
 use crate::jobs::service::{self, NewTenant, Order, ProvisionOrder};
 use crate::layout::role::RoleMade;
@@ -59,10 +59,10 @@ pub async fn run(session: &Session, arguments: &Provision) -> Outcome<Status> {
     let database = session.only_database()?;
     let asked = wanted::read(arguments)?;
     let seed = arguments.seed.as_deref().map(seed::read).transpose().map_err(|e| Failure::usage(e.to_string()))?;
-    let (target, reading) = session::read(&database, &ReadOptions::default()).await?;
+    let (target, reading) = session::read(&database, &read_for(&asked)).await?;
     let mut results = Results::default();
     let reading = match left_behind(&reading).filter(|_| !arguments.consent.dry_run) {
-        Some(job) => finish_orphan(session, arguments, &target, &reading, job, &mut results).await?,
+        Some(job) => finish_orphan(session, arguments, &asked, &target, &reading, job, &mut results).await?,
         None => reading,
     };
     let order = order(&target, &reading, arguments, &asked, seed).await?;
@@ -88,6 +88,17 @@ pub async fn run(session: &Session, arguments: &Provision) -> Outcome<Status> {
     results.add_present(&target.config.name, &order.sorted);
     results.print(style)?;
     Ok(status)
+}
+
+/// What has to be read for these tenants: how those stand that are there already, and a few siblings to compare with.
+fn read_for(asked: &[Wanted]) -> ReadOptions {
+    // As they are written, and as a layout that folds names spells them.
+    let names = asked.iter().flat_map(|one| [one.slug.clone(), one.slug.to_ascii_lowercase()]).collect();
+    ReadOptions {
+        sizes: Sizes::WhereNamed,
+        ledgers: LedgersRead::Of { names, standing: service::SIBLINGS },
+        ..ReadOptions::default()
+    }
 }
 
 /// An order with what needs none.
@@ -173,8 +184,9 @@ fn with_pace(target: &Target, arguments: &Provision) -> Target {
 /// # Errors
 /// As [`run`].
 pub async fn one(session: &Session, arguments: &Provision) -> Outcome<(Status, Results)> {
-    let (target, reading) = session::read(&session.only_database()?, &ReadOptions::default()).await?;
-    let asked = order(&target, &reading, arguments, &wanted::read(arguments)?, None).await?;
+    let wanted = wanted::read(arguments)?;
+    let (target, reading) = session::read(&session.only_database()?, &read_for(&wanted)).await?;
+    let asked = order(&target, &reading, arguments, &wanted, None).await?;
     let mut results = Results::default();
     let status = carry_out(session, arguments, &target, &reading, asked.order, &mut results).await?;
     Ok((status, results))
@@ -189,6 +201,7 @@ fn left_behind(reading: &Reading) -> Option<&JobView> {
 async fn finish_orphan(
     session: &Session,
     arguments: &Provision,
+    asked: &[Wanted],
     target: &Target,
     reading: &Reading,
     job: &JobView,
@@ -207,7 +220,7 @@ async fn finish_orphan(
         let words = format!("{} is {}; nothing else was ordered", name(&view), view.state.word());
         return Err(Failure::new(status, words));
     }
-    Ok(session::read(&target.config, &ReadOptions::default()).await?.1)
+    Ok(session::read(&target.config, &read_for(asked)).await?.1)
 }
 
 fn plan(target: &Target, asked: &Asked) -> Outcome<Plan> {
