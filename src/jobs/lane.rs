@@ -66,11 +66,18 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Takes a session that was opened for this job.
+    /// Takes a session that was opened for this job. Where it was lost meanwhile, the lane opens another one.
     ///
     /// # Errors
-    /// When it is another server's, or does not answer.
-    pub(super) async fn adopt(&mut self, session: WriterSession) -> Result<(), OrderError> {
+    /// When it is another server's.
+    pub(super) async fn adopt_if_alive(&mut self, session: WriterSession) -> Result<(), OrderError> {
+        match self.adopt(session).await {
+            Ok(()) | Err(OrderError::Link(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn adopt(&mut self, session: WriterSession) -> Result<(), OrderError> {
         same_server(self.home, &session.facts)?;
         let rows = gate::ask(&session, "SELECT pg_catalog.pg_backend_pid()").await?;
         let pid = rows.iter().flatten().next().map(|row| row.parse(0)).transpose()?.flatten().unwrap_or_default();

@@ -43,11 +43,7 @@ pub(super) async fn run(
     let lanes = fleet.parallel.clamp(1, MAX_LANES).min(u32::try_from(tenants.len()).unwrap_or(MAX_LANES));
     let mut lanes: Vec<Lane<'_>> = (0..lanes.max(1)).map(|_| Lane::new(fleet.target, fleet.job, fleet.home)).collect();
     if let Some(first) = lanes.first_mut() {
-        match first.adopt(session).await {
-            // It was lost meanwhile: the lane opens another one.
-            Ok(()) | Err(OrderError::Link(_)) => {}
-            Err(error) => return Err(error),
-        }
+        first.adopt_if_alive(session).await?;
     }
     let canary = usize::try_from(fleet.pace.canary).unwrap_or(0).min(tenants.len());
     let (canaries, rest) = tenants.split_at(canary);

@@ -55,18 +55,22 @@ pub(super) async fn run(place: &Place<'_>, shared: &Shared<'_>, files: &Files) -
     };
     let session = gate::open(place.target, Some(place.job)).await?;
     let Open { makers, stopped } = prepare(place, &making, files, &session, None).await?;
-    drop(session);
     if makers.is_empty() && stopped > 0 {
         shared.halt(Halt::Pause(Waits::Trouble, "it failed before: retry it".to_owned()));
         return Ok(());
     }
     let count = u32::try_from(makers.len()).unwrap_or(MAX_LANES);
-    let lanes = place.parallel.clamp(1, MAX_LANES).min(count);
+    let at_once = place.parallel.clamp(1, MAX_LANES).min(count);
     if count > 1 {
-        shared.reports.note(format!("{count} tenants, {lanes} at a time")).await;
+        shared.reports.note(format!("{count} tenants, {at_once} at a time")).await;
+    }
+    let mut lanes: Vec<Lane<'_>> = (0..at_once).map(|_| Lane::new(place.target, place.job, place.home)).collect();
+    if let Some(first) = lanes.first_mut() {
+        // It read the record, and knows its tables.
+        first.adopt_if_alive(session).await?;
     }
     let queue = Queue { makers, next: AtomicUsize::new(0), failed: AtomicU32::new(0) };
-    join_all((0..lanes).map(|_| lane(place, &making, shared, files, &queue))).await;
+    join_all(lanes.into_iter().map(|own| lane(place, &making, shared, files, &queue, own))).await;
     Ok(())
 }
 
@@ -78,8 +82,14 @@ struct Queue<'a> {
 }
 
 /// Takes tenant after tenant until none is left or the run is halted.
-async fn lane<'p>(place: &Place<'p>, making: &Making<'p>, shared: &Shared<'_>, files: &Files, queue: &Queue<'p>) {
-    let mut lane = Lane::new(place.target, place.job, place.home);
+async fn lane<'p>(
+    place: &Place<'p>,
+    making: &Making<'p>,
+    shared: &Shared<'_>,
+    files: &Files,
+    queue: &Queue<'p>,
+    mut lane: Lane<'p>,
+) {
     while !shared.halted() {
         let at = queue.next.fetch_add(1, Ordering::Relaxed);
         let Some(maker) = queue.makers.get(at) else { return };

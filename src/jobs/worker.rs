@@ -287,9 +287,11 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
                 parallel: claimed.options.parallel.unwrap_or(params.pace.parallel),
                 shows_credentials: claimed.options.shows_credentials,
             };
-            provision::run(&place, &shared, files).await?;
+            let siblings = compare::new::siblings_ahead(claimed.target, &shared, &params.siblings);
+            let (ran, ahead) = tokio::join!(provision::run(&place, &shared, files), siblings);
+            ran?;
             if !shared.halted() {
-                compare::new::new_tenants(claimed, &shared, &params.siblings).await;
+                compare::new::new_tenants(claimed, &shared, &params.siblings, ahead).await;
             }
             Ok(())
         }

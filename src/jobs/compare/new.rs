@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{LONGEST, named, not_compared, note_sql};
+use super::{Ahead, LONGEST, named, not_compared, note_sql};
 use crate::jobs::gate;
 use crate::jobs::orders::OrderError;
 use crate::jobs::service::Sibling;
@@ -11,7 +11,7 @@ use crate::jobs::shared::Shared;
 use crate::jobs::worker::Claimed;
 use crate::migrations::apply::step::Fence;
 use crate::model::job::LogMark;
-use crate::postgres::session::{Patience, Reader, WriterSession};
+use crate::postgres::session::{Reader, Target, WriterSession};
 use crate::postgres::structure::{self, PAGE, Structure};
 
 /// A tenant that this run made.
@@ -23,12 +23,35 @@ struct Made {
     seq: i32,
 }
 
+/// Hashes the siblings, while the new tenants are being made. What could not be read then is left to [`new_tenants`].
+pub(in crate::jobs) async fn siblings_ahead(target: &Target, shared: &Shared<'_>, siblings: &[Sibling]) -> Ahead {
+    let mut ahead = Ahead::default();
+    if siblings.is_empty() {
+        return ahead;
+    }
+    let theirs = oids_of(siblings);
+    let hashed = tokio::select! {
+        hashed = ahead.hash(target, &theirs) => hashed,
+        // A process that has to end does not wait for this.
+        () = shared.end_now() => return ahead,
+    };
+    if let Err(error) = hashed {
+        tracing::debug!(%error, "the siblings are hashed after the run");
+    }
+    ahead
+}
+
 /// Compares and says so. Trouble on the way is said and no more.
-pub(in crate::jobs) async fn new_tenants(claimed: &Claimed<'_>, shared: &Shared<'_>, siblings: &[Sibling]) {
+pub(in crate::jobs) async fn new_tenants(
+    claimed: &Claimed<'_>,
+    shared: &Shared<'_>,
+    siblings: &[Sibling],
+    ahead: Ahead,
+) {
     if siblings.is_empty() {
         return;
     }
-    let work = compared(claimed, shared, siblings);
+    let work = compared(claimed, shared, siblings, ahead);
     tokio::select! {
         ended = tokio::time::timeout(LONGEST, work) => match ended {
             Ok(Ok(())) => {}
@@ -40,26 +63,32 @@ pub(in crate::jobs) async fn new_tenants(claimed: &Claimed<'_>, shared: &Shared<
     }
 }
 
-async fn compared(claimed: &Claimed<'_>, shared: &Shared<'_>, siblings: &[Sibling]) -> Result<(), OrderError> {
+async fn compared(
+    claimed: &Claimed<'_>,
+    shared: &Shared<'_>,
+    siblings: &[Sibling],
+    mut ahead: Ahead,
+) -> Result<(), OrderError> {
     let session = gate::open(claimed.target, Some(claimed.job)).await?;
     let made = made(&session, claimed.fence).await?;
     if made.is_empty() {
         return Ok(());
     }
-    let reader = Reader::open(claimed.target, Patience::Background).await?;
-    let theirs: Vec<u32> = siblings.iter().map(|sibling| sibling.schema_oid).collect();
-    let should = structure::hashes(&reader, &theirs).await?;
-    let Some(standard) = most(siblings, &should) else {
+    if ahead.hashes.is_empty() {
+        ahead.hash(claimed.target, &oids_of(siblings)).await?;
+    }
+    let Some(standard) = most(siblings, &ahead.hashes) else {
         not_compared(shared, "the siblings are gone").await;
         return Ok(());
     };
     let mut odd = Vec::new();
     for page in made.chunks(PAGE) {
         let oids: Vec<u32> = page.iter().map(|one| one.oid).collect();
-        let is = structure::hashes(&reader, &oids).await?;
-        odd.extend(page.iter().filter(|one| is.get(&one.oid) != should.get(&standard.schema_oid)));
+        ahead.hash(claimed.target, &oids).await?;
+        let is = |oid: u32| ahead.hashes.get(&oid);
+        odd.extend(page.iter().filter(|one| is(one.oid) != is(standard.schema_oid)));
     }
-    let found = told(shared, &reader, &session, standard, &odd).await?;
+    let found = told(shared, ahead.reader(claimed.target).await?, &session, standard, &odd).await?;
     let text = match (made.len(), found) {
         (1, 0) => format!("structure compared with {}: the same", standard.slug),
         (1, _) => return Ok(()),
@@ -68,6 +97,10 @@ async fn compared(claimed: &Claimed<'_>, shared: &Shared<'_>, siblings: &[Siblin
     };
     shared.reports.note(text).await;
     Ok(())
+}
+
+fn oids_of(siblings: &[Sibling]) -> Vec<u32> {
+    siblings.iter().map(|sibling| sibling.schema_oid).collect()
 }
 
 /// One of those that have the structure of most of them.

@@ -79,22 +79,33 @@ pub(super) fn tail_sql(
     } else {
         (String::new(), "schema made")
     };
-    let made: Vec<String> = maker.made(part).iter().map(i32::to_string).collect();
-    Ok(format!(
-        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {verify}; {durable} \
-         UPDATE tenantui.step SET schema_oid = {oid}{identity} WHERE job_id = {job} AND schema_name = {schema}; \
-         UPDATE tenantui.step SET state = 'done', attempt = {attempt}, tries = {tries}, started_at = pg_catalog.now(), \
+    let ours = format!("job_id = {} AND schema_name = {}", shared.fence.job, literal(maker.schema.raw()));
+    let made = maker.made(part);
+    let identity = format!("schema_oid = {}{identity}", literal(&opened.oid));
+    let done = format!(
+        "state = 'done', attempt = {attempt}, tries = {tries}, started_at = pg_catalog.now(), \
          ended_at = pg_catalog.clock_timestamp(), sqlstate = NULL, message = NULL, detail = NULL, xid = pg_catalog.txid_current(), \
          duration_ms = CASE WHEN action = 'active' THEN \
-         (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000)::bigint END \
-         WHERE job_id = {job} AND seq IN ({made}); \
+         (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000)::bigint END",
+        attempt = shared.fence.attempt,
+    );
+    // All steps know the tenant; where the part is not all of it, some of them are left to be done.
+    let steps = if made.len() == maker.steps.len() {
+        format!("UPDATE tenantui.step SET {identity}, {done} WHERE {ours};")
+    } else {
+        let made: Vec<String> = made.iter().map(i32::to_string).collect();
+        format!(
+            "UPDATE tenantui.step SET {identity} WHERE {ours}; UPDATE tenantui.step SET {done} WHERE job_id = {} AND seq IN ({});",
+            shared.fence.job,
+            made.join(", ")
+        )
+    };
+    Ok(format!(
+        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {verify}; {durable} {steps} \
          INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'provision', {schema}, {job}, \
          pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('slug', {slug}::text, 'id', {id}::text, 'role', {role}::text)), '{outcome}');",
         durable = durable_sql(true),
         role = maker.role.as_ref().map_or_else(|| "NULL".to_owned(), |role| literal(role.name.raw())),
-        attempt = shared.fence.attempt,
-        oid = literal(&opened.oid),
-        made = made.join(", "),
         job = shared.fence.job,
         os_user = literal(shared.os_user),
         schema = literal(maker.schema.raw()),

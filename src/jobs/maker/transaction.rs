@@ -237,10 +237,15 @@ async fn migrations(
     let runs: Vec<FileRun<'_>> = steps
         .iter()
         .map(|(_, file)| FileRun {
-            before: format!("{}{}", std::mem::take(&mut create), shared.ledger.before_sql(&table)),
+            // No mark of a run in progress, as a tool writes around its files: nobody sees the ledger before it is whole.
+            before: std::mem::take(&mut create),
             file,
             verify: file.verify.as_deref(),
-            after: format!("{} {}", opened.guard.sql(), shared.ledger.after_sql(&table, file, Way::Up { from: None })),
+            after: format!(
+                "{} {};",
+                opened.guard.sql(),
+                shared.ledger.record_sql(&table, file, Way::Up { from: None })
+            ),
         })
         .collect();
     let files = Files::new(&runs, Sending::Together);
