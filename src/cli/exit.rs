@@ -1,6 +1,7 @@
 //! How a command ends: its exit status, and the words that go with it.
 
 use crate::fleet::FleetError;
+use crate::jobs::import::ImportError;
 use crate::jobs::orders::OrderError;
 use crate::postgres::session::{LinkError, QueryError};
 use crate::text;
@@ -168,6 +169,15 @@ impl From<OrderError> for Failure {
             }
             OrderError::Unconfigured(_) => Self::new(Status::Usage, error.to_string()),
             OrderError::Link(_) => Self::new(Status::NoLink, error.to_string()),
+        }
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::InTheWay(_) => Self::refused(error.to_string()),
+            ImportError::Order(error) => error.into(),
         }
     }
 }

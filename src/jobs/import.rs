@@ -23,8 +23,8 @@ use super::shared::{Halt, Shared};
 use super::transacted::{self, Came, End, Transaction};
 use crate::model::ident::SchemaName;
 use crate::model::job::{JobId, LogMark, Outcome, Waits};
-use crate::postgres::session::{Patience, Reader, Target, WriterSession};
-use crate::text::grouped;
+use crate::postgres::session::{Patience, QueryError, Reader, Target, WriterSession};
+use crate::text::{Untrusted, grouped};
 
 /// Where the data comes from.
 pub(super) const SOURCE: &str = "public";
@@ -40,6 +40,31 @@ pub struct Count {
     pub target: Option<u64>,
 }
 
+/// Why there is no plan. Nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    /// What stands in the way: a line for each reason.
+    #[error("nothing was done:{}{}", if .0.len() == 1 { ' ' } else { '\n' }, lines(.0))]
+    InTheWay(Vec<Untrusted>),
+    /// The database cannot be read.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+}
+
+impl From<QueryError> for ImportError {
+    fn from(error: QueryError) -> Self {
+        Self::Order(error.into())
+    }
+}
+
+fn lines(reasons: &[Untrusted]) -> String {
+    reasons.iter().map(|reason| reason.safe().to_string()).collect::<Vec<_>>().join("\n")
+}
+
+fn in_the_way(reasons: Vec<String>) -> ImportError {
+    ImportError::InTheWay(reasons.into_iter().map(Untrusted::from).collect())
+}
+
 /// Reads both schemas and makes the plan, with the rows as they are now. Reads only.
 ///
 /// # Errors
@@ -48,14 +73,14 @@ pub async fn read(
     target: &Target,
     schema: &SchemaName,
     options: &ImportOptions,
-) -> Result<(ImportPlan, Vec<Count>), OrderError> {
-    let reader = Reader::open(target, Patience::Background).await?;
+) -> Result<(ImportPlan, Vec<Count>), ImportError> {
+    let reader = Reader::open(target, Patience::Background).await.map_err(OrderError::from)?;
     let facts = Facts::parse(&reader.rows(&Facts::sql(schema)).await?)?;
-    let plan = plan(&facts, options).map_err(|wrong| refused(&wrong))?;
+    let plan = plan(&facts, options).map_err(in_the_way)?;
     if plan.how == How::Move {
         let rows = reader.rows(&facts::outside_sql(&transaction::oids(&facts, &plan))).await?;
         let outside = rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect();
-        transaction::depends(outside).map_err(|why| refused(&[why]))?;
+        transaction::depends(outside).map_err(|why| in_the_way(vec![why]))?;
     }
     room(&reader, &facts, &plan).await?;
     let mut counts = Vec::with_capacity(plan.tables.len());
@@ -66,14 +91,14 @@ pub async fn read(
         counts.push(Count { table: table.name.clone(), source: number(0).unwrap_or_default(), target: number(1) });
     }
     let full: Vec<String> = counts.iter().filter_map(transaction::has_rows).collect();
-    if full.is_empty() { Ok((plan, counts)) } else { Err(refused(&full)) }
+    if full.is_empty() { Ok((plan, counts)) } else { Err(in_the_way(full)) }
 }
 
 /// One transaction holds all its locks to its end. Where they are most of what the server has room for, everybody else
 /// would run out of them (53200), so it is not begun.
-async fn room(reader: &Reader, facts: &Facts, plan: &ImportPlan) -> Result<(), OrderError> {
+async fn room(reader: &Reader, facts: &Facts, plan: &ImportPlan) -> Result<(), ImportError> {
     let all = transaction::all_oids(facts, plan);
-    let number = async |sql: &str| -> Result<u64, OrderError> {
+    let number = async |sql: &str| -> Result<u64, QueryError> {
         let rows = reader.rows(sql).await?;
         Ok(rows.first().map(|row| row.parse(0)).transpose()?.flatten().unwrap_or_default())
     };
@@ -82,14 +107,10 @@ async fn room(reader: &Reader, facts: &Facts, plan: &ImportPlan) -> Result<(), O
         return Ok(());
     }
     let (locks, capacity) = (grouped(locks), grouped(capacity));
-    Err(refused(&[format!(
+    Err(in_the_way(vec![format!(
         "it would hold about {locks} locks at once, more than half of the server's {capacity}, and others would run out of \
          them: raise max_locks_per_transaction, or name tables with --table, some at a time"
     )]))
-}
-
-fn refused(wrong: &[String]) -> OrderError {
-    gate::refused(format!("nothing was done: {}", wrong.join("\n")))
 }
 
 /// Where an import runs.
