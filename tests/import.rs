@@ -143,6 +143,37 @@ fn a_failure_in_the_middle_leaves_everything_where_it_was() {
     assert_eq!(counts(&fleet), "2 39 39");
 }
 
+/// A circle whose keys may be deferred, and are not by themselves: it needs no other order, and is checked all the same.
+#[test]
+fn a_circle_that_is_deferrable_is_checked_at_the_end() {
+    let fleet = Fleet::new();
+    fleet.init();
+    for schema in ["public", "tenant_acme"] {
+        fleet.database.sql(&format!(
+            "create table {schema}.hens (id int primary key, egg int); create table {schema}.eggs (id int primary key, hen int); \
+             alter table {schema}.eggs add constraint laid foreign key (hen) references {schema}.hens deferrable initially immediate"
+        ));
+    }
+    let hatched = "alter table SCHEMA.hens add constraint hatched foreign key (egg) references SCHEMA.eggs deferrable initially immediate";
+    fleet.database.sql(&hatched.replace("SCHEMA", "tenant_acme"));
+    fleet.database.sql("insert into public.hens values (1, 1), (2, 7); insert into public.eggs values (1, 1)");
+    let order = ["import", "acme", "--table", "hens,eggs", "--json", "--yes"];
+    // There is no egg 7: its step says so, and no COMMIT is tried.
+    let done = fleet.json(1, &order);
+    let row = tenant(&done, "tenant", "acme");
+    assert_eq!((row["result"].as_str(), row["sqlstate"].as_str()), (Some("failed"), Some("23503")), "{done}");
+    let message = row["message"].as_str().unwrap_or_default();
+    assert!(message.contains("hatched") && !message.contains("COMMIT"), "{done}");
+    let id = done["jobs"][0]["id"].to_string();
+    fleet.database.sql("insert into public.eggs values (7, 2)");
+    fleet.json(0, &["job", &id, "retry", "--yes", "--json"]);
+    let there = "select (select count(*) from tenant_acme.hens) || ' ' || (select count(*) from tenant_acme.eggs)";
+    assert_eq!(fleet.database.value(there), "2 2");
+    let keys = "select string_agg(conname || condeferrable::text || condeferred::text, ' ' order by conname) from pg_constraint \
+                where connamespace = 'tenant_acme'::regnamespace and contype = 'f'";
+    assert_eq!(fleet.database.value(keys), "hatchedtruefalse laidtruefalse");
+}
+
 /// Between plan and run the tables changed: what was confirmed is not what would be done.
 #[test]
 fn a_plan_that_is_old_is_not_carried_out() {

@@ -190,7 +190,9 @@ impl Work<'_, '_> {
         let schema = self.tenant.schema.raw();
         // What checks and indexes call stands in the tenant's schema.
         let path = literal(&guard::search_path(&self.tenant.schema, self.shared.search_path_extra));
-        let mut begin = format!("SELECT pg_catalog.set_config('search_path', {path}, true);");
+        // Keys in a circle may be deferrable, and checked at once by themselves.
+        let mut begin =
+            format!("SELECT pg_catalog.set_config('search_path', {path}, true); SET CONSTRAINTS ALL DEFERRED;");
         for trigger in &self.plan.triggers {
             let table = qualified(schema, &trigger.table);
             begin.push_str(&format!(" ALTER TABLE {table} DISABLE TRIGGER {};", quoted(&trigger.name)));
