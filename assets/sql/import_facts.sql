@@ -10,17 +10,29 @@ WITH place AS (
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND NOT c.relispartition
 ), tables AS (
     SELECT * FROM rel WHERE relkind IN ('r', 'p')
+), used AS (
+    -- Which default counts by which sequence.
+    SELECT d.refobjid AS sequence, f.adrelid AS relation, f.adnum FROM pg_catalog.pg_depend AS d
+    JOIN pg_catalog.pg_attrdef AS f ON f.oid = d.objid
+    WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+        AND d.refobjid IN (SELECT r.oid FROM rel AS r WHERE r.relkind = 'S')
+), owned AS (
+    SELECT d.objid AS sequence, d.refobjid AS relation, d.refobjsubid AS adnum FROM pg_catalog.pg_depend AS d
+    JOIN pg_catalog.pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+        AND d.refobjid IN (SELECT t.oid FROM tables AS t) AND d.deptype IN ('a', 'i')
 ), columns AS (
     SELECT t.oid AS relation, pg_catalog.json_agg(pg_catalog.json_build_object(
         'name', a.attname,
         'type', CASE WHEN pg_catalog.starts_with(f.type, pg_catalog.quote_ident(t.nspname) || '.')
             THEN pg_catalog.substr(f.type, pg_catalog.length(pg_catalog.quote_ident(t.nspname)) + 1) ELSE f.type END,
         'not_null', a.attnotnull, 'has_default', a.atthasdef OR a.attidentity <> '', 'generated', a.attgenerated <> '',
-        'sequence', (SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname)
-            FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
-            JOIN pg_catalog.pg_namespace AS n ON n.oid = s.relnamespace
-            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
-                AND d.refobjid = t.oid AND d.refobjsubid = a.attnum AND d.deptype IN ('a', 'i') ORDER BY s.oid LIMIT 1)
+        'number', a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype),
+        -- Its own, or one of the schema that its default counts by.
+        'sequence', (SELECT pg_catalog.quote_ident(t.nspname) || '.' || pg_catalog.quote_ident(s.relname)
+            FROM (SELECT o.sequence, 0 AS turn FROM owned AS o WHERE o.relation = t.oid AND o.adnum = a.attnum
+                UNION ALL SELECT u.sequence, 1 FROM used AS u WHERE u.relation = t.oid AND u.adnum = a.attnum) AS c
+            JOIN pg_catalog.pg_class AS s ON s.oid = c.sequence AND s.relnamespace = t.ns ORDER BY c.turn, s.oid LIMIT 1)
         ) ORDER BY a.attnum) AS list
     FROM tables AS t
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -49,7 +49,9 @@ pub(super) struct Column {
     pub(super) has_default: bool,
     /// It is computed from others.
     pub(super) generated: bool,
-    /// The sequence that counts it, quoted.
+    /// Its values are numbers.
+    pub(super) number: bool,
+    /// The sequence of the table's schema that counts it, quoted.
     pub(super) sequence: Option<String>,
 }
 

@@ -52,6 +52,14 @@ pub struct ImportColumn {
     /// The source's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_sequence: Option<String>,
+    /// Its values are no numbers, and none of them is compared with the sequence.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub worded: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A foreign key or a trigger that rests while rows are copied.
@@ -173,6 +181,7 @@ fn columns(from: &Table, to: &Table, wrong: &mut Vec<String>) -> Vec<ImportColum
                 own_type: column.type_name.starts_with('.').then(|| column.type_name.clone()),
                 sequence: column.sequence.clone(),
                 source_sequence: source.sequence.clone().filter(|_| column.sequence.is_some()),
+                worded: column.sequence.is_some() && !column.number,
             });
         }
     }
@@ -284,6 +293,7 @@ mod tests {
             not_null: false,
             has_default: false,
             generated: false,
+            number: true,
             sequence: None,
         }
     }

@@ -336,21 +336,30 @@ fn insert_sql(schema: &str, table: &ImportTable) -> String {
     )
 }
 
-/// The tenant's sequences go on where the source's are, and behind every value that was copied.
+/// The tenant's sequences go on where the source's are, and behind every value that was copied and that they could give:
+/// above it, or below it where they count down. None goes back.
 fn sequences_sql(schema: &str, table: &ImportTable) -> String {
     let mut sql = String::new();
+    let last = |sequence: &str| format!("(SELECT s.last_value FROM {sequence} AS s WHERE s.is_called)");
     for column in &table.columns {
         let Some(sequence) = &column.sequence else { continue };
-        let counted = match &column.source_sequence {
-            Some(source) => format!("(SELECT CASE WHEN s.is_called THEN s.last_value END FROM {source} AS s)"),
-            None => "NULL::bigint".to_owned(),
+        let counted = column.source_sequence.as_deref().map_or_else(|| "NULL::bigint".to_owned(), last);
+        let own = last(sequence);
+        let values = |most: &str| match column.worded {
+            true => "NULL::bigint".to_owned(),
+            false => format!(
+                "(SELECT pg_catalog.{most}(t.{name})::bigint FROM {table} AS t WHERE t.{name} BETWEEN q.seqmin AND q.seqmax)",
+                name = quoted(&column.name),
+                table = qualified(schema, &table.name),
+            ),
         };
         sql.push_str(&format!(
-            " SELECT pg_catalog.setval({}, v.last, true) FROM (SELECT GREATEST(pg_catalog.max({})::bigint, {counted}) AS last \
-             FROM {}) AS v WHERE v.last IS NOT NULL;",
-            literal(sequence),
-            quoted(&column.name),
-            qualified(schema, &table.name)
+            " SELECT pg_catalog.setval(v.sequence, v.last, true) FROM (SELECT q.seqrelid AS sequence, CASE WHEN q.seqincrement > 0 \
+             THEN GREATEST({max}, {counted}, {own}) ELSE LEAST({min}, {counted}, {own}) END AS last \
+             FROM pg_catalog.pg_sequence AS q WHERE q.seqrelid = {sequence}::pg_catalog.regclass) AS v WHERE v.last IS NOT NULL;",
+            max = values("max"),
+            min = values("min"),
+            sequence = literal(sequence),
         ));
     }
     sql
