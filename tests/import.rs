@@ -207,6 +207,38 @@ fn sequences_of_every_kind_go_on_behind_what_came() {
     }
 }
 
+#[test]
+fn a_sequence_of_no_column_moves_with_all_that_count_by_it_or_is_told() {
+    let fleet = Fleet::new();
+    fleet.init();
+    fleet.database.sql(
+        "set search_path = public; create sequence numbers; create sequence shared; \
+         create table ones (id int default nextval('numbers'), other int default nextval('shared')); \
+         create table twos (id int default nextval('numbers')); create table stays (id int default nextval('shared')); \
+         insert into ones default values; insert into twos default values",
+    );
+    let notes = |tables: &str| {
+        let dry = fleet.json(0, &["import", "acme", "--move", "--table", tables, "--dry-run", "--json"]);
+        dry["notes"].to_string()
+    };
+    let told = notes("ones");
+    assert!(told.contains("numbers stays in public") && told.contains("twos uses it too"), "{told}");
+    let told = notes("ones,twos");
+    assert!(told.contains("count by move too: numbers") && told.contains("shared stays in public"), "{told}");
+    assert!(told.contains("stays uses it too"), "{told}");
+    fleet.database.sql("create sequence tenant_acme.numbers");
+    let order = ["import", "acme", "--move", "--table", "ones,twos", "--yes", "--json"];
+    let words = text(&fleet.expect(5, &order).stderr);
+    assert!(words.contains("the tenant has numbers already"), "{words}");
+    fleet.database.sql("drop sequence tenant_acme.numbers");
+    fleet.json(0, &order);
+    let places = "select to_regclass('tenant_acme.numbers') is not null and to_regclass('public.numbers') is null \
+                  and to_regclass('public.shared') is not null";
+    assert_eq!(fleet.database.value(places), "t");
+    assert_eq!(fleet.database.value("insert into tenant_acme.ones default values returning id || ' ' || other"), "3 2");
+    assert_eq!(fleet.database.value("insert into public.stays default values returning id"), "3");
+}
+
 /// Between plan and run the tables changed: what was confirmed is not what would be done.
 #[test]
 fn a_plan_that_is_old_is_not_carried_out() {

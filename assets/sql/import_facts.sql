@@ -40,21 +40,37 @@ WITH place AS (
     GROUP BY t.oid
 )
 SELECT pg_catalog.json_build_object(
+    'source_oid', (SELECT p.oid::bigint FROM place AS p WHERE p.source),
+    'target_oid', (SELECT p.oid::bigint FROM place AS p WHERE NOT p.source),
     'tables', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('source', t.source, 'name', t.relname,
         'oid', t.oid::bigint, 'parted', t.relkind = 'p' OR EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS i
-            WHERE i.inhrelid = t.oid OR i.inhparent = t.oid), 'columns', COALESCE(c.list, '[]'::json)) ORDER BY t.relname COLLATE "C"), '[]'::json)
+            WHERE i.inhrelid = t.oid OR i.inhparent = t.oid), 'indexes', (SELECT COALESCE(pg_catalog.json_agg(x.relname), '[]'::json) FROM pg_catalog.pg_index AS i
+            JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid WHERE i.indrelid = t.oid),
+        'published', EXISTS (SELECT 1 FROM pg_catalog.pg_publication_rel AS p WHERE p.prrelid = t.oid), 'columns', COALESCE(c.list, '[]'::json)) ORDER BY t.relname COLLATE "C"), '[]'::json)
         FROM tables AS t LEFT JOIN columns AS c ON c.relation = t.oid),
     'foreign_keys', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('name', k.conname, 'table', t.relname,
         'to', o.relname, 'to_target', NOT o.source, 'deferred', k.condeferrable) ORDER BY t.relname COLLATE "C", k.conname COLLATE "C"), '[]'::json)
         FROM tables AS t JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.oid AND k.contype = 'f' AND k.conparentid = 0
         JOIN tables AS o ON o.oid = k.confrelid WHERE NOT t.source),
     'triggers', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('source', t.source, 'table', t.relname,
-        'name', g.tgname, 'enabled', g.tgenabled) ORDER BY t.relname COLLATE "C", g.tgname COLLATE "C"), '[]'::json)
+        'name', g.tgname, 'enabled', g.tgenabled,
+        'own', (SELECT f.pronamespace = t.ns FROM pg_catalog.pg_proc AS f WHERE f.oid = g.tgfoid)) ORDER BY t.relname COLLATE "C", g.tgname COLLATE "C"), '[]'::json)
         FROM tables AS t JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = t.oid AND NOT g.tgisinternal),
     'views', (SELECT COALESCE(pg_catalog.json_agg(r.relname ORDER BY r.relname COLLATE "C"), '[]'::json)
         FROM rel AS r WHERE r.source AND r.relkind IN ('v', 'm')),
     'functions', (SELECT COALESCE(pg_catalog.json_agg(DISTINCT f.proname), '[]'::json) FROM place AS p
         JOIN pg_catalog.pg_proc AS f ON f.pronamespace = p.oid WHERE p.source AND NOT EXISTS (SELECT 1
             FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e')),
+    'sequences', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('source', r.source, 'name', r.relname,
+        'oid', r.oid::bigint, 'users', (SELECT COALESCE(pg_catalog.json_agg(DISTINCT t.relname), '[]'::json) FROM used AS u
+            JOIN tables AS t ON t.oid = u.relation AND t.ns = r.ns WHERE u.sequence = r.oid),
+        'owner', (SELECT t.relname FROM owned AS o JOIN tables AS t ON t.oid = o.relation WHERE o.sequence = r.oid),
+        'kept', EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = r.oid
+            AND d.deptype IN ('n', 'a') AND NOT (d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid IN (SELECT f.oid FROM pg_catalog.pg_attrdef AS f
+                JOIN tables AS t ON t.oid = f.adrelid AND t.ns = r.ns))) OR EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d
+            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = r.oid AND d.deptype = 'e')
+        ) ORDER BY r.relname COLLATE "C"), '[]'::json)
+        FROM rel AS r WHERE r.relkind = 'S' AND EXISTS (SELECT 1 FROM used AS u WHERE u.sequence = r.oid
+            AND NOT EXISTS (SELECT 1 FROM owned AS o WHERE o.sequence = r.oid AND o.relation = u.relation))),
     'taken', (SELECT COALESCE(pg_catalog.json_agg(r.relname), '[]'::json) FROM rel AS r WHERE NOT r.source)
 )::text

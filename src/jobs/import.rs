@@ -3,8 +3,11 @@
 //! All of it in one transaction, counted before and after; a failure leaves everything where it was.
 
 mod facts;
+mod moved;
 mod nobodys;
 mod plan;
+mod replace;
+mod statements;
 mod transaction;
 
 use std::time::Instant;
@@ -12,6 +15,7 @@ use std::time::Instant;
 pub use self::facts::Facts;
 pub use self::nobodys::{Nobodys, Why, named, nobodys};
 pub use self::plan::{How, ImportColumn, ImportOptions, ImportPlan, ImportTable, Resting, plan};
+use self::replace::Both;
 use super::bound::Home;
 use super::gate;
 use super::lane::Lane;
@@ -81,17 +85,31 @@ pub async fn read(
         let rows = reader.rows(&facts::outside_sql(&transaction::oids(&facts, &plan))).await?;
         let outside = rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect();
         transaction::depends(outside).map_err(|why| in_the_way(vec![why]))?;
+        replaced(&reader, &facts, &plan).await?;
     }
     room(&reader, &facts, &plan).await?;
     let mut counts = Vec::with_capacity(plan.tables.len());
     for table in &plan.tables {
-        let rows = reader.rows(&transaction::count_sql(schema, plan.how, &table.name)).await?;
+        let rows = reader.rows(&statements::count_sql(schema, plan.how, table)).await?;
         let row = rows.first();
         let number = |column: usize| row.and_then(|row| row.text(column)).and_then(|text| text.parse().ok());
         counts.push(Count { table: table.name.clone(), source: number(0).unwrap_or_default(), target: number(1) });
     }
     let full: Vec<String> = counts.iter().filter_map(transaction::has_rows).collect();
     if full.is_empty() { Ok((plan, counts)) } else { Err(in_the_way(full)) }
+}
+
+/// The tenant's tables that would be replaced are the same, and nothing else needs them.
+async fn replaced(reader: &Reader, facts: &Facts, plan: &ImportPlan) -> Result<(), ImportError> {
+    let oids = replace::oids(facts, plan);
+    if oids.is_empty() {
+        return Ok(());
+    }
+    let rows = reader.rows(&facts::outside_sql(&oids)).await?;
+    let outside: Vec<String> = rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect();
+    let both = Both::parse(&reader.rows(&Both::sql(facts)).await?, facts, plan)?;
+    let wrong: Vec<String> = [replace::needed(&outside), both.same()].into_iter().filter_map(Result::err).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(in_the_way(wrong)) }
 }
 
 /// One transaction holds all its locks to its end. Where they are most of what the server has room for, everybody else

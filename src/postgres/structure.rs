@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::session::{QueryError, Reader};
+use super::session::{QueryError, Reader, TextRow};
 use crate::model::ident::literal;
 
 const RAW: &str = include_str!("../../assets/sql/structure_raw.sql");
@@ -36,7 +36,20 @@ pub async fn hashes(reader: &Reader, oids: &[u32]) -> Result<HashMap<u32, String
 /// # Errors
 /// When the catalog cannot be read in time.
 pub async fn structures(reader: &Reader, oids: &[u32]) -> Result<HashMap<u32, Structure>, QueryError> {
-    let rows = reader.rows(&of(LINES, oids)).await?;
+    parse(&reader.rows(&sql(oids)).await?, oids)
+}
+
+/// The one SELECT of [`structures`], where it is sent otherwise than by a reader.
+#[must_use]
+pub fn sql(oids: &[u32]) -> String {
+    of(LINES, oids)
+}
+
+/// What it answered.
+///
+/// # Errors
+/// When that has another form.
+pub fn parse(rows: &[TextRow], oids: &[u32]) -> Result<HashMap<u32, Structure>, QueryError> {
     let mut found: HashMap<u32, Structure> = oids.iter().map(|oid| (*oid, Structure::new())).collect();
     for row in rows {
         let text = |column: usize| row.text(column).unwrap_or_default().to_owned();

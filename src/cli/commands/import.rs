@@ -37,6 +37,7 @@ struct PlannedTable<'p> {
     table: &'p str,
     rows: u64,
     columns: usize,
+    replaces: bool,
 }
 
 /// Imports.
@@ -118,6 +119,7 @@ fn document<'p>(
         table: &table.name,
         rows: count.source,
         columns: table.columns.len(),
+        replaces: table.replaces,
     };
     Plan {
         database: target.config.name.to_string(),

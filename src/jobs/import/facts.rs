@@ -9,11 +9,16 @@ use crate::postgres::session::{QueryError, TextRow};
 use crate::text::Untrusted;
 
 const FACTS: &str = include_str!("../../../assets/sql/import_facts.sql");
+const RIGHTS: &str = include_str!("../../../assets/sql/import_rights.sql");
 const OUTSIDE: &str = include_str!("../../../assets/sql/import_outside.sql");
 
 /// Both schemas.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Facts {
+    /// The source's schema.
+    pub(super) source_oid: Option<u32>,
+    /// The tenant's.
+    pub(super) target_oid: Option<u32>,
     pub(super) tables: Vec<Table>,
     /// Of the tenant's tables, to each other and to the source's.
     pub(super) foreign_keys: Vec<ForeignKey>,
@@ -22,6 +27,8 @@ pub struct Facts {
     pub(super) views: Vec<String>,
     /// Functions of the source.
     pub(super) functions: Vec<String>,
+    /// Sequences of both that defaults of other tables than their own count by.
+    pub(super) sequences: Vec<Sequence>,
     /// Every relation of the tenant's.
     pub(super) taken: Vec<String>,
 }
@@ -35,6 +42,10 @@ pub(super) struct Table {
     pub(super) oid: u32,
     /// It has partitions, or inherits.
     pub(super) parted: bool,
+    /// The names of its indexes.
+    pub(super) indexes: Vec<String>,
+    /// A publication names it.
+    pub(super) published: bool,
     pub(super) columns: Vec<Column>,
 }
 
@@ -75,6 +86,22 @@ pub(super) struct Trigger {
     pub(super) name: String,
     /// `O`, `A`, `R` or `D`.
     pub(super) enabled: String,
+    /// Its function is of the table's own schema.
+    pub(super) own: bool,
+}
+
+/// A sequence that does not simply belong to the table that it counts for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Sequence {
+    pub(super) source: bool,
+    pub(super) name: String,
+    pub(super) oid: u32,
+    /// Tables of its schema whose defaults count by it.
+    pub(super) users: Vec<String>,
+    /// The table that it belongs to.
+    pub(super) owner: Option<String>,
+    /// Something else uses it, or it is an extension's.
+    pub(super) kept: bool,
 }
 
 impl Facts {
@@ -93,6 +120,11 @@ impl Facts {
         serde_json::from_str(json).map_err(|error| QueryError::Unexpected { what: Untrusted::new(error.to_string()) })
     }
 
+    /// A sequence of the tenant's.
+    pub(super) fn sequence_oid(&self, name: &str) -> Option<u32> {
+        self.sequences.iter().find(|own| !own.source && own.name == name).map(|own| own.oid)
+    }
+
     /// A table of one of the schemas.
     pub(super) fn table(&self, source: bool, name: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.source == source && table.name == name)
@@ -109,9 +141,14 @@ pub(super) fn locks_sql(oids: &[u32]) -> String {
     )
 }
 
+/// The one SELECT of the owners and rights that these relations of the tenant have, and their like in the source has not.
+#[must_use]
+pub(super) fn rights_sql(oids: &[u32]) -> String {
+    RIGHTS.replace(":'source'", &literal(SOURCE)).replace(":'oids'", &literal(&oid_array(oids)))
+}
+
 /// The one SELECT of what depends on tables and is not of them.
 #[must_use]
 pub(super) fn outside_sql(oids: &[u32]) -> String {
-    let oids: Vec<String> = oids.iter().map(u32::to_string).collect();
-    OUTSIDE.replace(":'oids'", &literal(&format!("{{{}}}", oids.join(","))))
+    OUTSIDE.replace(":'oids'", &literal(&oid_array(oids)))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Column, Facts, ForeignKey, Table};
+use super::moved::moved;
 use super::nobodys::{Nobodys, left_out, named};
 use crate::text::Untrusted;
 
@@ -36,6 +37,9 @@ pub struct ImportTable {
     pub name: String,
     /// The columns that are copied, with what is counted by which sequence; none where the table is moved.
     pub columns: Vec<ImportColumn>,
+    /// It is moved to where an empty one of the tenant's stood, which is dropped.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub replaces: bool,
 }
 
 /// A column that is copied.
@@ -85,6 +89,9 @@ pub struct ImportPlan {
     pub circles: Vec<Resting>,
     /// Triggers of the tenant's tables that do not fire for copied rows.
     pub triggers: Vec<Resting>,
+    /// Sequences of no column that are moved as well, as only the moved tables count by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequences: Vec<String>,
     /// What is not done, a line each.
     #[serde(skip)]
     pub notes: Vec<Untrusted>,
@@ -136,7 +143,7 @@ fn copy(facts: &Facts, names: &[String]) -> Result<ImportPlan, Vec<String>> {
             wrong.push(format!("the tenant has no table {name}: migrate it first"));
             continue;
         };
-        tables.push(ImportTable { name: name.clone(), columns: columns(from, to, &mut wrong) });
+        tables.push(ImportTable { name: name.clone(), columns: columns(from, to, &mut wrong), replaces: false });
     }
     if !wrong.is_empty() {
         return Err(wrong);
@@ -148,7 +155,7 @@ fn copy(facts: &Facts, names: &[String]) -> Result<ImportPlan, Vec<String>> {
         .map(|g| Resting { table: g.table.clone(), name: g.name.clone(), enabled: g.enabled.clone() })
         .collect();
     let notes = notes(facts, names, &triggers);
-    Ok(ImportPlan { how: How::Copy, tables, circles, triggers, notes })
+    Ok(ImportPlan { how: How::Copy, tables, circles, triggers, sequences: Vec::new(), notes })
 }
 
 /// The columns that are copied; what does not fit is wrong.
@@ -188,7 +195,7 @@ fn columns(from: &Table, to: &Table, wrong: &mut Vec<String>) -> Vec<ImportColum
     copied
 }
 
-fn shown(column: &Column) -> &str {
+pub(super) fn shown(column: &Column) -> &str {
     column.type_name.trim_start_matches('.')
 }
 
@@ -216,39 +223,6 @@ fn in_order(names: &[String], keys: &[ForeignKey]) -> (Vec<String>, Vec<Resting>
         order.push(name);
     }
     (order, circles)
-}
-
-fn moved(facts: &Facts, names: &[String]) -> Result<ImportPlan, Vec<String>> {
-    let mut wrong = Vec::new();
-    for name in names {
-        if facts.taken.contains(name) {
-            wrong.push(format!("the tenant has {name} already: copy the rows into it instead (without --move)"));
-        }
-        if facts.table(true, name).is_some_and(|table| table.parted) {
-            wrong.push(format!("public.{name} has partitions or inherits: such tables are not moved"));
-        }
-    }
-    if !wrong.is_empty() {
-        return Err(wrong);
-    }
-    let tables = names.iter().map(|name| ImportTable { name: name.clone(), columns: Vec::new() }).collect();
-    let own: Vec<String> = facts
-        .tables
-        .iter()
-        .filter(|table| table.source && names.contains(&table.name))
-        .flat_map(|table| table.columns.iter().filter(|column| column.type_name.starts_with('.')))
-        .map(|column| shown(column).to_owned())
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    let mut notes = vec!["grants of the moved tables stay as they are".into()];
-    if !own.is_empty() {
-        notes.push(format!("types stay in public, and the moved tables go on using them: {}", own.join(", ")).into());
-    }
-    if facts.triggers.iter().any(|trigger| trigger.source && names.contains(&trigger.table)) {
-        notes.push("triggers move with their tables; their functions stay in public".into());
-    }
-    Ok(ImportPlan { how: How::Move, tables, circles: Vec::new(), triggers: Vec::new(), notes })
 }
 
 /// What a copy leaves out.
@@ -299,12 +273,14 @@ mod tests {
     }
 
     fn table(source: bool, name: &str, columns: Vec<Column>) -> Table {
-        Table { source, name: name.into(), oid: 1, parted: false, columns }
+        Table { source, name: name.into(), oid: 1, parted: false, indexes: Vec::new(), published: false, columns }
     }
 
     fn facts(names: &[&str], keys: &[(&str, &str)]) -> Facts {
         let both = |name: &&str| [true, false].map(|source| table(source, name, vec![column("id", "integer")]));
         Facts {
+            source_oid: Some(1),
+            target_oid: Some(2),
             tables: names.iter().flat_map(both).collect(),
             foreign_keys: keys
                 .iter()
@@ -319,6 +295,7 @@ mod tests {
             triggers: Vec::new(),
             views: vec!["report".into()],
             functions: Vec::new(),
+            sequences: Vec::new(),
             taken: names.iter().map(|name| (*name).into()).collect(),
         }
     }
@@ -387,7 +364,6 @@ mod tests {
             (How::Copy, &["keys"], "is no tenant's data (of all tenants, by the layout)"),
             (How::Move, &["keys"], "is no tenant's data (of all tenants, by the layout)"),
             (How::Move, &[], "name the tables"),
-            (How::Move, &["a"], "has a already"),
         ] {
             let wrong = plan(&facts, &options(how, tables)).expect_err(words);
             assert!(wrong[0].contains(words), "{wrong:?}");
@@ -402,6 +378,7 @@ mod tests {
             table: "a".into(),
             name: name.into(),
             enabled: enabled.into(),
+            own: true,
         };
         facts.triggers = vec![
             trigger(false, "stamp", "O"),

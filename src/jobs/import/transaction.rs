@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use super::facts::{Facts, outside_sql};
-use super::plan::{How, ImportOptions, ImportPlan, ImportTable, plan as make_plan};
+use super::facts::{Facts, outside_sql, rights_sql};
+use super::plan::{How, ImportOptions, ImportPlan, plan as make_plan};
+use super::replace::{self, Both};
+use super::statements::{count_sql, insert_sql, qualified, quoted, sequences_sql};
 use super::{Count, SOURCE, Tenant};
 use crate::jobs::shared::Shared;
 use crate::migrations::apply::guard;
@@ -13,7 +15,7 @@ use crate::migrations::apply::step::{
     self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, classify, durable_sql, fence_sql, heed_fence, step_done_sql,
 };
 use crate::migrations::apply::wire::{self, Trouble};
-use crate::model::ident::{Ident, SchemaName, literal};
+use crate::model::ident::literal;
 use crate::model::job::LogMark;
 use crate::postgres::session::{TextRow, WriterSession};
 use crate::text::{counted, grouped};
@@ -104,20 +106,34 @@ impl Work<'_, '_> {
         wire::ask(&self.session.client, sql, patience).await.map_err(|trouble| ended(&trouble))
     }
 
+    /// Of the one result.
+    async fn rows(&self, sql: &str) -> Result<Vec<TextRow>, StepEnd> {
+        Ok(self.ask(sql).await?.into_iter().flatten().collect())
+    }
+
+    async fn outside(&self, oids: &[u32]) -> Result<Vec<String>, StepEnd> {
+        let rows = self.rows(&outside_sql(oids)).await?;
+        Ok(rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect())
+    }
+
+    async fn both(&self, facts: &Facts) -> Result<Both, StepEnd> {
+        let rows = self.rows(&Both::sql(facts)).await?;
+        Both::parse(&rows, facts, self.plan).map_err(|error| failed(error.to_string()))
+    }
+
     /// The data; how many rows each table has got.
     async fn all(&self) -> Result<Vec<(String, u64)>, StepEnd> {
-        let facts = self.ask(&Facts::sql(&self.tenant.schema)).await?;
-        let facts = Facts::parse(facts.first().map(Vec::as_slice).unwrap_or_default())
-            .map_err(|error| failed(error.to_string()))?;
-        self.as_planned(&facts).await?;
+        self.as_planned().await?;
         self.ask(&self.lock_sql()).await?;
+        // From here on nobody changes them.
+        let facts = self.as_planned().await?;
         let before = self.counts().await?;
         if let Some(full) = before.iter().find_map(has_rows) {
             return Err(failed(full));
         }
         match self.plan.how {
             How::Copy => self.copy().await?,
-            How::Move => self.move_over().await?,
+            How::Move => self.move_over(&facts).await?,
         }
         let mut got = Vec::with_capacity(before.len());
         for was in &before {
@@ -136,21 +152,27 @@ impl Work<'_, '_> {
     }
 
     /// Both schemas are as they were when the plan was confirmed.
-    async fn as_planned(&self, facts: &Facts) -> Result<(), StepEnd> {
+    async fn as_planned(&self) -> Result<Facts, StepEnd> {
+        let facts = self.rows(&Facts::sql(&self.tenant.schema)).await?;
+        let facts = Facts::parse(&facts).map_err(|error| failed(error.to_string()))?;
         let tables = self.plan.tables.iter().map(|table| table.name.clone()).collect();
         let options = ImportOptions { how: self.plan.how, tables, not: Vec::new() };
-        let now = make_plan(facts, &options).map_err(|wrong| failed(wrong.join("; ")))?;
-        let same =
-            now.tables == self.plan.tables && now.circles == self.plan.circles && now.triggers == self.plan.triggers;
+        let now = make_plan(&facts, &options).map_err(|wrong| failed(wrong.join("; ")))?;
+        let same = now.tables == self.plan.tables
+            && now.circles == self.plan.circles
+            && now.triggers == self.plan.triggers
+            && now.sequences == self.plan.sequences;
         if !same {
             return Err(failed("the tables are not as they were when the plan was made. Make a new plan"));
         }
         if self.plan.how == How::Move {
-            let rows = self.ask(&outside_sql(&oids(facts, self.plan))).await?;
-            let outside = rows.iter().flatten().filter_map(|row| row.text(0).map(str::to_owned)).collect();
-            depends(outside).map_err(failed)?;
+            depends(self.outside(&oids(&facts, self.plan)).await?).map_err(failed)?;
+            let replaced = replace::oids(&facts, self.plan);
+            if !replaced.is_empty() {
+                replace::needed(&self.outside(&replaced).await?).map_err(failed)?;
+            }
         }
-        Ok(())
+        Ok(facts)
     }
 
     /// Nobody writes to the source while its rows are counted and copied, nor to the tenant's tables.
@@ -165,14 +187,19 @@ impl Work<'_, '_> {
                 list(source),
                 list(self.tenant.schema.raw())
             ),
-            How::Move => format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", list(source)),
+            How::Move => {
+                let replaced = self.plan.tables.iter().filter(|table| table.replaces);
+                let all = self.plan.tables.iter().map(|table| qualified(source, &table.name));
+                let all: Vec<String> = all.chain(replaced.map(|table| self.own(&table.name))).collect();
+                format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", all.join(", "))
+            }
         }
     }
 
     async fn counts(&self) -> Result<Vec<Count>, StepEnd> {
         let mut counts = Vec::with_capacity(self.plan.tables.len());
         for table in &self.plan.tables {
-            let rows = self.ask(&count_sql(&self.tenant.schema, self.plan.how, &table.name)).await?;
+            let rows = self.ask(&count_sql(&self.tenant.schema, self.plan.how, table)).await?;
             let row = rows.iter().flatten().next();
             let number = |column: usize| row.and_then(|row| row.text(column)).and_then(|text| text.parse().ok());
             counts.push(Count { table: table.name.clone(), source: number(0).unwrap_or_default(), target: number(1) });
@@ -226,12 +253,45 @@ impl Work<'_, '_> {
         self.ask(&end).await.map(|_| ())
     }
 
-    async fn move_over(&self) -> Result<(), StepEnd> {
+    async fn move_over(&self, facts: &Facts) -> Result<(), StepEnd> {
+        let replaced = replace::oids(facts, self.plan);
+        let before = if replaced.is_empty() { None } else { Some(self.make_room(facts, &replaced).await?) };
         for table in &self.plan.tables {
             let table = qualified(SOURCE, &table.name);
             self.ask(&format!("ALTER TABLE {table} SET SCHEMA {}", self.tenant.schema.quoted())).await?;
         }
-        Ok(())
+        for sequence in &self.plan.sequences {
+            let sequence = qualified(SOURCE, sequence);
+            self.ask(&format!("ALTER SEQUENCE {sequence} SET SCHEMA {}", self.tenant.schema.quoted())).await?;
+        }
+        let Some((before, rights)) = before else { return Ok(()) };
+        self.ask(&rights).await?;
+        before.kept(&self.both(facts).await?).map_err(failed)
+    }
+
+    /// Drops the tenant's empty tables: what they were, and the statements that give their rights to those that come.
+    async fn make_room(&self, facts: &Facts, replaced: &[u32]) -> Result<(Both, String), StepEnd> {
+        let both = self.both(facts).await?;
+        both.same().map_err(failed)?;
+        let goes = |name: &&String| facts.taken.contains(name);
+        let sequences: Vec<&String> = self.plan.sequences.iter().filter(goes).collect();
+        let named = sequences.iter().filter_map(|name| facts.sequence_oid(name));
+        let all: Vec<u32> = replaced.iter().copied().chain(named).collect();
+        let rights = self.rows(&rights_sql(&all)).await?;
+        let rights = replace::rights(&self.tenant.schema, &rights).map_err(|error| failed(error.to_string()))?;
+        let tables = self.plan.tables.iter().filter(|table| table.replaces).map(|table| self.own(&table.name));
+        // What depends on them from outside stops these.
+        let mut drop = format!("DROP TABLE {} RESTRICT;", tables.collect::<Vec<_>>().join(", "));
+        for name in sequences {
+            drop.push_str(&format!(" DROP SEQUENCE {} RESTRICT;", self.own(name)));
+        }
+        self.ask(&drop).await?;
+        Ok((both, rights))
+    }
+
+    /// What is called so in the tenant's schema.
+    fn own(&self, name: &str) -> String {
+        qualified(self.tenant.schema.raw(), name)
     }
 
     /// The step, its note and the audit's row.
@@ -260,25 +320,6 @@ impl Work<'_, '_> {
             after = literal(&after),
         )
     }
-}
-
-/// `"schema"."table"`. Names of both come from the catalog.
-fn qualified(schema: &str, table: &str) -> String {
-    format!("{}.{}", quoted(schema), quoted(table))
-}
-
-fn quoted(name: &str) -> String {
-    // The catalog holds no name that is none; one that the record was given by hand is refused by the server.
-    Ident::new(name).map_or_else(|_| "\"\"".to_owned(), |name| name.quoted())
-}
-
-/// One row: the rows in the source, and in the tenant where the table is there before.
-pub(super) fn count_sql(schema: &SchemaName, how: How, table: &str) -> String {
-    let target = match how {
-        How::Copy => format!("(SELECT pg_catalog.count(*) FROM {})", qualified(schema.raw(), table)),
-        How::Move => "NULL::bigint".to_owned(),
-    };
-    format!("SELECT (SELECT pg_catalog.count(*) FROM {}), {target}", qualified(SOURCE, table))
 }
 
 /// Why a table that has rows gets none.
@@ -314,53 +355,4 @@ pub(super) fn oids(facts: &Facts, plan: &ImportPlan) -> Vec<u32> {
 pub(super) fn all_oids(facts: &Facts, plan: &ImportPlan) -> Vec<u32> {
     let both = |name: &str| [true, false].map(|source| facts.table(source, name).map(|table| table.oid));
     plan.tables.iter().flat_map(|table| both(&table.name)).flatten().collect()
-}
-
-fn insert_sql(schema: &str, table: &ImportTable) -> String {
-    let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
-    let values: Vec<String> = table
-        .columns
-        .iter()
-        .map(|column| match &column.own_type {
-            // The two schemas have a type each: by its text the value goes from one to the other.
-            Some(own) => format!("{}::text::{}{own}", quoted(&column.name), quoted(schema)),
-            None => quoted(&column.name),
-        })
-        .collect();
-    format!(
-        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}",
-        qualified(schema, &table.name),
-        names.join(", "),
-        values.join(", "),
-        qualified(SOURCE, &table.name)
-    )
-}
-
-/// The tenant's sequences go on where the source's are, and behind every value that was copied and that they could give:
-/// above it, or below it where they count down. None goes back.
-fn sequences_sql(schema: &str, table: &ImportTable) -> String {
-    let mut sql = String::new();
-    let last = |sequence: &str| format!("(SELECT s.last_value FROM {sequence} AS s WHERE s.is_called)");
-    for column in &table.columns {
-        let Some(sequence) = &column.sequence else { continue };
-        let counted = column.source_sequence.as_deref().map_or_else(|| "NULL::bigint".to_owned(), last);
-        let own = last(sequence);
-        let values = |most: &str| match column.worded {
-            true => "NULL::bigint".to_owned(),
-            false => format!(
-                "(SELECT pg_catalog.{most}(t.{name})::bigint FROM {table} AS t WHERE t.{name} BETWEEN q.seqmin AND q.seqmax)",
-                name = quoted(&column.name),
-                table = qualified(schema, &table.name),
-            ),
-        };
-        sql.push_str(&format!(
-            " SELECT pg_catalog.setval(v.sequence, v.last, true) FROM (SELECT q.seqrelid AS sequence, CASE WHEN q.seqincrement > 0 \
-             THEN GREATEST({max}, {counted}, {own}) ELSE LEAST({min}, {counted}, {own}) END AS last \
-             FROM pg_catalog.pg_sequence AS q WHERE q.seqrelid = {sequence}::pg_catalog.regclass) AS v WHERE v.last IS NOT NULL;",
-            max = values("max"),
-            min = values("min"),
-            sequence = literal(sequence),
-        ));
-    }
-    sql
 }
