@@ -137,7 +137,10 @@ fn one_new_tenant_costs_the_ledgers_of_a_few_others() {
     // Who is asked for is read, wherever it stands.
     let there = fleet.json(0, &["provision", "many-90", "--name", "Many", "--yes", "--json"]);
     let row = tenant(&there, "tenant", "many-90");
-    assert_eq!((row["message"].as_str(), row["version"].as_str()), (Some("already provisioned"), Some("20260101000000")));
+    assert_eq!(
+        (row["message"].as_str(), row["version"].as_str()),
+        (Some("already provisioned"), Some("20260101000000"))
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! All of it in one transaction, counted before and after; a failure leaves everything where it was.
 
 mod facts;
+mod form;
 mod moved;
 mod nobodys;
 mod plan;
@@ -13,8 +14,9 @@ mod transaction;
 use std::time::Instant;
 
 pub use self::facts::Facts;
+pub use self::form::{How, ImportColumn, ImportOptions, ImportPlan, ImportTable, Resting};
 pub use self::nobodys::{Nobodys, Why, named, nobodys};
-pub use self::plan::{How, ImportColumn, ImportOptions, ImportPlan, ImportTable, Resting, plan};
+pub use self::plan::plan;
 use self::replace::Both;
 use super::bound::Home;
 use super::gate;

@@ -66,6 +66,13 @@ pub(super) struct Column {
     pub(super) sequence: Option<String>,
 }
 
+impl Column {
+    /// Its type, without the schema's dot.
+    pub(super) fn shown(&self) -> &str {
+        self.type_name.trim_start_matches('.')
+    }
+}
+
 /// A foreign key of a tenant's table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct ForeignKey {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::facts::{Facts, Sequence};
-use super::plan::{How, ImportPlan, ImportTable, shown};
+use super::form::{How, ImportPlan, ImportTable};
 use super::replace;
 use crate::text::Untrusted;
 
@@ -46,7 +46,7 @@ pub(super) fn moved(facts: &Facts, names: &[String]) -> Result<ImportPlan, Vec<S
         .iter()
         .filter(|table| table.source && names.contains(&table.name))
         .flat_map(|table| table.columns.iter().filter(|column| column.type_name.starts_with('.')))
-        .map(|column| shown(column).to_owned())
+        .map(|column| column.shown().to_owned())
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::facts::{Facts, Sequence};
-use super::plan::{ImportPlan, shown};
+use super::form::ImportPlan;
 use super::statements::{qualified, quoted};
 use crate::model::ident::SchemaName;
 use crate::postgres::session::{QueryError, TextRow};
@@ -30,7 +30,7 @@ pub(super) fn wrong(facts: &Facts, name: &str, names: &[String]) -> Vec<String> 
         wrong.push(format!(
             "{name}.{} has the type {} of public, which stays there: copy the rows instead (without --move)",
             column.name,
-            shown(column)
+            column.shown()
         ));
     }
     for trigger in facts.triggers.iter().filter(|trigger| trigger.source && trigger.own && trigger.table == name) {

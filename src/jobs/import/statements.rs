@@ -1,7 +1,7 @@
 //! The statements of an import.
 
 use super::SOURCE;
-use super::plan::{How, ImportTable};
+use super::form::{How, ImportTable};
 use crate::model::ident::{Ident, SchemaName, literal};
 
 /// `"schema"."table"`. Names of both come from the catalog.

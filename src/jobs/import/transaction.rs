@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::facts::{Facts, outside_sql, rights_sql};
-use super::plan::{How, ImportOptions, ImportPlan, plan as make_plan};
+use super::form::{How, ImportOptions, ImportPlan};
+use super::plan::plan as make_plan;
 use super::replace::{self, Both};
 use super::statements::{count_sql, insert_sql, qualified, quoted, sequences_sql};
 use super::{Count, SOURCE, Tenant};
