@@ -115,6 +115,78 @@ fn no_tenant_is_touched_where_the_shared_schema_fails() {
     assert!(usage.contains("--shared"), "{usage}");
 }
 
+/// The lock of a migration that was killed in `public`: it keeps the whole fleet from being migrated, so it is told
+/// everywhere, and the repair takes it away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_left_behind_in_the_shared_schema_is_told_and_taken_away() {
+    let fleet = fleet();
+    let repair = "tenantui repair public --by unlock";
+    let before = fleet.json(0, &["tenants", "--json"]);
+    let shared = &before["shared"][0];
+    assert_eq!(
+        (&shared["state"], &shared["locked"], &shared["dirty"]),
+        (&"behind".into(), &false.into(), &false.into())
+    );
+    fleet.expect(0, &["repair", "public", "--yes"]);
+    fleet.database.sql("insert into public.schema_migrations (id) values (-1)");
+    for command in ["tenants", "migrations"] {
+        let document = fleet.json(0, &[command, "--json"]);
+        let shared = &document["shared"][0];
+        assert_eq!((&shared["state"], &shared["locked"]), (&"locked".into(), &true.into()), "{command}: {document}");
+        assert_eq!((&shared["version"], &shared["tool"]), (&"20260101000000".into(), &"migratus".into()));
+        assert!(shared["problems"][0].as_str().is_some_and(|problem| problem.contains("id = -1")), "{document}");
+        assert!(text(&fleet.expect(0, &[command]).stderr).contains(repair), "{command}");
+    }
+    let doctor = text(&fleet.run(&["doctor"]).stdout);
+    let told: Vec<&str> = doctor.lines().filter(|line| line.contains("the shared schema, is locked")).collect();
+    assert!(told.len() == 1 && doctor.contains(&format!("`{repair}` takes it away")), "{doctor}");
+    let failed = text(&fleet.expect(4, &["migrate", "acme", "--yes"]).stderr);
+    assert!(failed.contains("no tenant was touched") && failed.contains(repair), "{failed}");
+    let offers = fleet.json(0, &["repair", "--json"]);
+    let offer = offers["repairs"].as_array().expect("a list").iter().find(|offer| offer["tenant"] == "public");
+    assert_eq!(
+        offer.map(|offer| (&offer["by"], &offer["command"])),
+        Some((&"unlock".into(), &repair.into())),
+        "{offers}"
+    );
+    // It is no tenant: nothing else is done to it, under no name.
+    for arguments in [["repair", "public", "--by", "forget", "--yes"], ["repair", "public", "--by", "adopt", "--yes"]] {
+        assert!(text(&fleet.expect(5, &arguments).stderr).contains("no tenant"), "{arguments:?}");
+    }
+    fleet.expect(1, &["drop", "public", "--confirm", "public", "--yes"]);
+    // Who writes there may be the migration; who only reads is any application.
+    let other = fleet.database.connect().await;
+    other.batch_execute("begin; update public.tenants set name = name").await.expect("held");
+    let refused = text(&fleet.expect(5, &["repair", "public", "--yes"]).stderr);
+    assert!(refused.contains("which may be a migration"), "{refused}");
+    other.batch_execute("rollback; begin; select * from public.tenants").await.expect("read");
+    let asked = text(&fleet.expect(5, &["repair", "public", "--by", "unlock"]).stderr);
+    assert!(asked.contains("DELETE FROM \"public\".\"schema_migrations\" WHERE id = -1;"), "{asked}");
+    assert!(asked.contains("make sure that no migration runs there") && asked.contains("--yes"), "{asked}");
+    let plan = fleet.json(0, &["repair", "public", "--dry-run", "--json"]);
+    assert_eq!((&plan["tenant"], &plan["repair"]), (&"public".into(), &"unlock".into()));
+    fleet.database.sql("insert into public.schema_migrations (id) values (7)");
+    fleet.expect(0, &["repair", "public", "--by", "unlock", "--yes"]);
+    assert_eq!(applied(&fleet), "7,20260101000000", "the lock alone is taken away");
+    let audit = "select concat_ws('|', action, target, after ->> 'locks') from tenantui.audit where action = 'repair' and outcome = 'done'";
+    assert_eq!(fleet.database.value(audit), "repair|public|1");
+    fleet.expect(0, &["migrate", "acme", "--yes"]);
+}
+
+/// A tenant may be called as the shared schema is: what is broken of the two is meant.
+#[test]
+fn a_tenant_called_public_is_not_taken_for_the_shared_schema() {
+    let fleet = fleet();
+    fleet.tenant("public", "Public Ltd", 1);
+    fleet.database.sql("insert into public.schema_migrations (id) values (-1); insert into tenant_public.schema_migrations (id) values (-1)");
+    let locks =
+        |schema: &str| fleet.database.value(&format!("select count(*) from {schema}.schema_migrations where id = -1"));
+    fleet.expect(0, &["repair", "public", "--yes"]);
+    assert_eq!((locks("tenant_public"), locks("public")), ("0".into(), "1".into()));
+    fleet.expect(0, &["repair", "public", "--yes"]);
+    assert_eq!((locks("tenant_public"), locks("public")), ("0".into(), "0".into()));
+}
+
 /// The tool's ledger and a table are in `public` too, under the very names that the files use.
 #[tokio::test]
 async fn a_tenant_never_falls_through_to_public() {

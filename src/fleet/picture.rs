@@ -137,7 +137,7 @@ pub struct Picture {
     pub stale: bool,
     tenants: Arc<[Arc<Tenant>]>,
     pub(super) target_version: Option<Version>,
-    shared: Vec<SharedSchema>,
+    pub(super) shared: Vec<SharedSchema>,
     pub(super) lens: Arc<Lens>,
 }
 

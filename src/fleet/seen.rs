@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::judge;
+use super::judge::{self, Facts};
 use super::picture::Picture;
 use super::reference::Reference;
 use crate::layout::Registry;
@@ -152,14 +152,28 @@ impl Picture {
     }
 
     fn shared_ledger(&self, schema: &SchemaRow, ledger: &LedgerState, standing: Standing) -> SharedSchema {
+        let live = self.live.schemas.get(&schema.oid);
+        let state = judge::state(Facts {
+            conflict: false,
+            schema_exists: true,
+            has_row: true,
+            schema_readable: schema.usage,
+            ledger,
+            standing: &standing,
+            reference_exists: standing.pending.as_ref().is_some_and(|pending| !pending.is_empty()),
+            live: live.is_some(),
+        });
         SharedSchema {
             database: Arc::clone(&self.config().name),
             schema: schema.name.clone(),
+            schema_oid: schema.oid,
+            state,
+            ledger: ledger.clone(),
             version: ledger.reading().and_then(|reading| reading.applied.current.clone()),
             applied: standing.applied,
             pending: standing.pending.map(|versions| u32::try_from(versions.len()).unwrap_or(u32::MAX)),
             like_a_tenant: schema.holds_tenant_tables,
-            problems: judge::problem(ledger).into_iter().collect(),
+            problems: live.cloned().into_iter().chain(judge::problem(ledger)).collect(),
         }
     }
 }

@@ -32,8 +32,12 @@ impl Picture {
             read_only_why,
             // What can be mended at once, before what the connection has been like for long: one line shows the first.
             warnings: self
-                .roles_warning
+                .shared
                 .iter()
+                .filter_map(|shared| shared.trouble().map(|trouble| trouble.line()))
+                .collect::<Vec<_>>()
+                .iter()
+                .chain(&self.roles_warning)
                 .chain(self.facts.iter().flat_map(|facts| facts.warnings.iter().chain(&facts.pooler_note)))
                 .chain(&self.record_warning)
                 .chain(&self.live.database)

@@ -2,13 +2,15 @@
 //! a contract from the first release: fields may be added, never renamed or removed. Unknown is `null`, never 0.
 
 pub mod audit;
+mod shared;
 pub mod vitals;
 
 use serde::Serialize;
 use serde_json::Value;
 
 pub use self::audit::AuditRow;
-use crate::model::fleet::{DatabaseView, SharedSchema};
+pub use self::shared::Shared;
+use crate::model::fleet::DatabaseView;
 use crate::model::job::{JobView, TenantOutcome};
 use crate::model::ledger::{LedgerState, Version};
 use crate::model::tenant::{Tenant, TenantState};
@@ -175,13 +177,7 @@ pub struct TenantRow {
 
 impl From<&Tenant> for TenantRow {
     fn from(tenant: &Tenant) -> Self {
-        let (tool, dirty, locked) = match &tenant.ledger {
-            LedgerState::Read(reading) => (Some(reading.tool), Some(reading.dirty), Some(reading.locked.is_some())),
-            LedgerState::Absent => (None, Some(false), Some(false)),
-            LedgerState::Unreadable { tool, .. } => (*tool, None, None),
-            LedgerState::DatabaseWide { tool, .. } => (Some(*tool), None, None),
-            LedgerState::Unread | LedgerState::NoAccess(_) => (None, None, None),
-        };
+        let marks = marks(&tenant.ledger, tenant.state);
         Self {
             database: tenant.key.database.to_string(),
             id: raw(tenant.id.as_ref()),
@@ -189,50 +185,54 @@ impl From<&Tenant> for TenantRow {
             name: raw(tenant.name.as_ref()),
             status: raw(tenant.status.as_ref()),
             schema: raw(tenant.schema.as_ref()),
-            state: (tenant.state != TenantState::Unknown).then(|| tenant.state.word()),
-            tool: tool.map(|tool| tool.word()),
+            state: word(tenant.state),
+            tool: marks.tool,
             version: version(tenant.version()),
             applied: tenant.applied,
             pending: count(tenant.pending_count()),
             ahead: count(tenant.ahead.as_ref().map(|versions| versions.len())),
-            dirty,
-            locked: locked.map(|left| left || tenant.state == TenantState::Locked),
+            dirty: marks.dirty,
+            locked: marks.locked,
             tables: tenant.tables,
             size_bytes: tenant.size_bytes,
             size_exact: tenant.size_exact,
             cache_keys: tenant.cache_keys,
             created_at: tenant.created_at.as_ref().map(timestamp),
-            problems: tenant.problems.iter().map(|problem| problem.raw().to_owned()).collect(),
+            problems: problems(&tenant.problems),
         }
     }
+}
+
+/// What a ledger says of its tool, and whether it stands in the way.
+struct Marks {
+    tool: Option<&'static str>,
+    dirty: Option<bool>,
+    locked: Option<bool>,
+}
+
+fn marks(ledger: &LedgerState, state: TenantState) -> Marks {
+    let (tool, dirty, locked) = match ledger {
+        LedgerState::Read(reading) => (Some(reading.tool), Some(reading.dirty), Some(reading.locked.is_some())),
+        LedgerState::Absent => (None, Some(false), Some(false)),
+        LedgerState::Unreadable { tool, .. } => (*tool, None, None),
+        LedgerState::DatabaseWide { tool, .. } => (Some(*tool), None, None),
+        LedgerState::Unread | LedgerState::NoAccess(_) => (None, None, None),
+    };
+    let locked = locked.map(|left| left || state == TenantState::Locked);
+    Marks { tool: tool.map(|tool| tool.word()), dirty, locked }
+}
+
+fn word(state: TenantState) -> Option<&'static str> {
+    (state != TenantState::Unknown).then(|| state.word())
+}
+
+fn problems(problems: &[Untrusted]) -> Vec<String> {
+    problems.iter().map(|problem| problem.raw().to_owned()).collect()
 }
 
 /// A time in the form of RFC 3339 and in UTC; what is no point in time stays as the registry has it.
 fn timestamp(text: &Untrusted) -> String {
     text.raw().parse::<jiff::Timestamp>().map_or_else(|_| text.raw().to_owned(), |time| time.to_string())
-}
-
-/// A shared schema.
-#[derive(Debug, Clone, Serialize)]
-#[allow(missing_docs, reason = "the contract names them")]
-pub struct Shared {
-    pub database: String,
-    pub schema: String,
-    pub version: Option<String>,
-    pub applied: Option<u32>,
-    pub pending: Option<u32>,
-}
-
-impl From<&SharedSchema> for Shared {
-    fn from(shared: &SharedSchema) -> Self {
-        Self {
-            database: shared.database.to_string(),
-            schema: shared.schema.raw().to_owned(),
-            version: version(shared.version.as_ref()),
-            applied: shared.applied,
-            pending: shared.pending,
-        }
-    }
 }
 
 /// A job of a list.

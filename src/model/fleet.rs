@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::environment::Environment;
 use super::job::JobView;
-use super::ledger::{Tool, Version};
+use super::ledger::{LedgerState, Tool, Version};
 use super::life::{LeftRole, Trashed};
 use super::link::LinkState;
 use super::server::{Back, ServerRole};
-use super::tenant::{DatabaseName, Tenant, TenantDetail, TenantKey};
+use super::tenant::{DatabaseName, Tenant, TenantDetail, TenantKey, TenantState};
 use super::times::StepTimes;
 use super::vitals::{Activity, Vitals};
 use crate::text::Untrusted;
@@ -154,6 +154,12 @@ pub struct SharedSchema {
     pub database: DatabaseName,
     /// Its name.
     pub schema: Untrusted,
+    /// Its oid.
+    pub schema_oid: u32,
+    /// Its state, as a tenant's: the first that holds.
+    pub state: TenantState,
+    /// Its ledger.
+    pub ledger: LedgerState,
     /// The newest applied version.
     pub version: Option<Version>,
     /// How many are applied.
@@ -164,4 +170,108 @@ pub struct SharedSchema {
     pub like_a_tenant: bool,
     /// What is wrong, in words.
     pub problems: Vec<Untrusted>,
+}
+
+/// What keeps a shared schema, and with it the tenants behind it, from being migrated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedTrouble {
+    /// What is wrong.
+    pub what: Untrusted,
+    /// What to do.
+    pub to_do: String,
+}
+
+impl SharedTrouble {
+    /// Both in one line.
+    #[must_use]
+    pub fn line(&self) -> Untrusted {
+        format!("{}; {}", self.what.raw(), self.to_do).into()
+    }
+}
+
+impl SharedSchema {
+    /// Whether a lock was left behind in its ledger, or may be held by a tool that keeps it there.
+    #[must_use]
+    pub fn has_lock(&self) -> bool {
+        self.ledger.reading().is_some_and(|reading| reading.locked.is_some())
+    }
+
+    /// Its tool's failure or lock; `None` where it has neither.
+    #[must_use]
+    pub fn trouble(&self) -> Option<SharedTrouble> {
+        let name = self.schema.raw();
+        let reading = self.ledger.reading()?;
+        let (tool, table) = (reading.tool, &reading.table);
+        match self.state {
+            TenantState::Dirty => Some(SharedTrouble {
+                what: format!("{name}, the shared schema, is dirty: {tool} recorded a failed migration in {table}")
+                    .into(),
+                to_do: format!("mend what it left half done, then tell {tool} so; nothing is migrated there before"),
+            }),
+            TenantState::Locked if self.has_lock() => Some(SharedTrouble {
+                what: format!("{name}, the shared schema, is locked: the lock of {tool} was left behind, or is held")
+                    .into(),
+                to_do: format!("once no migration runs there, `{}` takes it away", unlock_command(&self.schema)),
+            }),
+            TenantState::Locked => Some(SharedTrouble {
+                what: format!("{name}, the shared schema, is being migrated by {tool}").into(),
+                to_do: "wait until it has ended".to_owned(),
+            }),
+            TenantState::NoAccess
+            | TenantState::Conflict
+            | TenantState::MissingSchema
+            | TenantState::OrphanSchema
+            | TenantState::UnknownTool
+            | TenantState::NeverMigrated
+            | TenantState::Ahead
+            | TenantState::Behind
+            | TenantState::Ok
+            | TenantState::Unknown => None,
+        }
+    }
+}
+
+/// The command that takes a lock away which was left behind in this schema.
+#[must_use]
+pub fn unlock_command(schema: &Untrusted) -> String {
+    format!("tenantui repair {} --by unlock", schema.safe())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ledger::LedgerReading;
+
+    #[test]
+    fn what_keeps_a_shared_schema_from_being_migrated_comes_with_what_to_do() {
+        let of = |state, dirty, locked: Option<&str>| SharedSchema {
+            database: "eu-1".into(),
+            schema: "public".into(),
+            schema_oid: 2200,
+            state,
+            ledger: LedgerState::Read(LedgerReading {
+                tool: Tool::GolangMigrate,
+                table: "schema_migrations".into(),
+                applied: Arc::default(),
+                dirty,
+                locked: locked.map(Into::into),
+            }),
+            version: None,
+            applied: None,
+            pending: None,
+            like_a_tenant: false,
+            problems: Vec::new(),
+        };
+        let line = |shared: &SharedSchema| shared.trouble().map(|trouble| trouble.line().raw().to_owned());
+        let dirty = line(&of(TenantState::Dirty, true, None)).expect("told");
+        assert!(
+            dirty.contains("is dirty: golang-migrate recorded a failed migration in schema_migrations; mend"),
+            "{dirty}"
+        );
+        let left = line(&of(TenantState::Locked, false, Some("row -1"))).expect("told");
+        assert!(left.contains("left behind") && left.contains("`tenantui repair public --by unlock`"), "{left}");
+        let held = line(&of(TenantState::Locked, false, None)).expect("told");
+        assert!(held.contains("being migrated by golang-migrate; wait"), "{held}");
+        assert_eq!(line(&of(TenantState::Behind, false, None)), None);
+    }
 }

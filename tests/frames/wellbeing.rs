@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tenantui::model::environment::Environment;
 use tenantui::model::fleet::SharedSchema;
-use tenantui::model::tenant::{HealthFact, Member};
+use tenantui::model::ledger::LedgerState;
+use tenantui::model::tenant::{HealthFact, Member, TenantState};
 
 use super::sample::SIZES;
 use super::stage::{Stage, text};
@@ -89,6 +90,9 @@ fn an_application_in_the_shared_schema_alone() {
         stage.snapshot.shared = vec![SharedSchema {
             database: "eu-1".into(),
             schema: "public".into(),
+            schema_oid: 2200,
+            state: TenantState::Ok,
+            ledger: LedgerState::Unread,
             version: None,
             applied: Some(24),
             pending: None,

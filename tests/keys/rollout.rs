@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use tenantui::jobs::life::plan::Subject;
 use tenantui::jobs::service::{Order, ServiceCommand};
 use tenantui::migrations::plan::SharedTarget;
 use tenantui::model::environment::Environment;
+use tenantui::model::fleet::SharedSchema;
 use tenantui::model::ident::SchemaName;
 use tenantui::model::job::{JobEvent, JobKind, JobState};
-use tenantui::model::ledger::{LedgerState, Version};
+use tenantui::model::ledger::{LedgerReading, LedgerState, Tool, Version};
+use tenantui::model::life::{LifeKind, Repair};
 use tenantui::model::others_code::{CodeOfPlan, OthersCode};
-use tenantui::model::tenant::FailedStep;
+use tenantui::model::tenant::{FailedStep, TenantState};
 use tenantui::tui::app::command::Command;
 use tenantui::tui::app::event::Event;
 use tenantui::tui::app::state::{QuickFilter, Screen};
@@ -131,6 +134,65 @@ fn the_shared_schema_goes_first_and_the_tenants_follow() {
     assert_eq!(slugs(&writes).0, ["acme"]);
     desk.job(job(41, JobKind::Migrate, JobState::Done, [1, 1, 0, 0]));
     assert!(desk.writes().is_empty(), "and once only");
+}
+
+/// A lock left behind in `public` keeps all tenants from being migrated: the banner says so, the dialog of migrating says
+/// what takes it away, and `:repair` does.
+#[test]
+fn a_lock_in_the_shared_schema_is_told_and_repaired() {
+    let ledger = LedgerState::Read(LedgerReading {
+        tool: Tool::Migratus,
+        table: "schema_migrations".into(),
+        applied: Arc::default(),
+        dirty: false,
+        locked: Some("row id = -1 is in the ledger".into()),
+    });
+    let shared = SharedSchema {
+        database: "eu-1".into(),
+        schema: "public".into(),
+        schema_oid: 2_200,
+        state: TenantState::Locked,
+        ledger: ledger.clone(),
+        version: None,
+        applied: Some(0),
+        pending: Some(4),
+        like_a_tenant: false,
+        problems: vec!["row id = -1 is in the ledger".into()],
+    };
+    let mut desk = Desk::new(Environment::Development);
+    let mut context = context();
+    let folder = context.folder.clone();
+    let (schema, oid) = (SchemaName::public(), 2_200);
+    context.shared = Some(Arc::new(SharedTarget { schema, oid, ledger, folder, folder_error: None }));
+    let mut picture = snapshot(Environment::Development);
+    picture.databases[0].warnings = shared.trouble().map(|trouble| trouble.line()).into_iter().collect();
+    picture.shared = vec![shared];
+    picture.revision = 2;
+    desk.event(Event::Contexts(Arc::new(vec![context])));
+    desk.event(Event::Snapshot(Arc::new(picture)));
+    desk.draw();
+    let unlock = "`tenantui repair public --by unlock`";
+    let words = |desk: &Desk| desk.text().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words(&desk).contains("public, the shared schema, is locked") && words(&desk).contains(unlock),
+        "{}",
+        desk.text()
+    );
+    desk.keys("jM");
+    let said = words(&desk).replace("| |", "").replace("│ │", "").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("public cannot be migrated: locked") && said.contains("repair public --by unlock"),
+        "{}",
+        desk.text()
+    );
+    desk.keys("<Esc>:repair<Enter>");
+    let asked = desk.commands.iter().find_map(|command| match command {
+        Command::Service { command: ServiceCommand::PlanLife(request), .. } => Some(request.clone()),
+        _ => None,
+    });
+    let request = asked.expect("a plan is asked for");
+    assert_eq!((request.kind, request.repair), (LifeKind::Repair, Some(Repair::Unlock)));
+    assert!(matches!(&request.subject, Subject::Shared(shared) if shared.schema.raw() == "public"), "{request:?}");
 }
 
 /// The tenants lack nothing, and what they share does: `M` offers that by itself.

@@ -72,7 +72,7 @@ pub struct Remove {
 /// `repair`.
 #[derive(Debug, Clone, Args)]
 pub struct Mend {
-    /// The tenant's slug, its schema, or a role left behind; without it all that can be repaired is listed
+    /// The tenant's slug, its schema, the shared schema, or a role left behind; without it all that can be repaired is listed
     pub slug: Option<String>,
     /// How, where there are several ways
     #[arg(long = "by", value_enum, value_name = "WAY", requires = "slug")]

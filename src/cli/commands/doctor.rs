@@ -323,8 +323,16 @@ fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination
     }
     if let Some(view) = reading.snapshot.databases.first() {
         cache(database, &view.cache, found);
+        let of_shared: Vec<Untrusted> = reading
+            .snapshot
+            .shared
+            .iter()
+            .filter_map(|shared| shared.trouble())
+            .map(|trouble| trouble.line())
+            .collect();
         let known = |words: &&Untrusted| !found.checks.iter().any(|check| check.found == words.raw());
-        let told = view.warnings.iter().filter(|warning| !server_checks::is_of_role(warning));
+        let told =
+            view.warnings.iter().filter(|warning| !server_checks::is_of_role(warning) && !of_shared.contains(warning));
         let news: Vec<Untrusted> = view.error.iter().chain(told.filter(known)).cloned().collect();
         for words in news {
             found.add("database", Verdict::Warn, words.raw(), None);

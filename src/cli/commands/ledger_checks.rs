@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::doctor::{Examination, Verdict};
 use crate::config;
 use crate::fleet::Reading;
+use crate::model::fleet::SharedSchema;
 use crate::model::ledger::LedgerState;
 use crate::model::tenant::{Tenant, TenantState};
 use crate::text;
@@ -13,6 +14,9 @@ use crate::text;
 pub(super) fn examine(database: &config::Database, reading: &Reading, found: &mut Examination) {
     ledgers(reading, found);
     renamed(database, reading, found);
+    for trouble in reading.snapshot.shared.iter().filter_map(SharedSchema::trouble) {
+        found.add("ledgers", Verdict::Warn, trouble.what.raw(), Some(&trouble.to_do));
+    }
 }
 
 /// What was found by a configured name, and what says nothing about a single tenant.

@@ -14,6 +14,7 @@ use crate::fleet::{ReadOptions, Sizes};
 use crate::jobs::orders;
 use crate::jobs::service::{MigrateOrder, Order};
 use crate::migrations::plan::{self, Plan, PlanOptions};
+use crate::model::fleet::SharedSchema;
 use crate::model::job::{JobKind, JobState, JobView};
 use crate::model::ledger::Version;
 use crate::text::counted;
@@ -189,10 +190,19 @@ async fn shared_first(
     let question = "Migrate the shared schema first?";
     let status = planned::carry_out(session, &aim, plan, arguments.consent, question, order, results).await?;
     if status != Status::Done {
-        return Err(Failure::new(status, "the shared schema is not migrated, so no tenant was touched"));
+        return Err(not_migrated(&aim, status));
     }
     let (target, reading) = session::read(&aim.target.config, &ReadOptions::default()).await?;
     Ok(Aim { target, reading, tenants: aim.tenants })
+}
+
+/// The shared schema stands in the tenants' way: what to do, where that is known.
+fn not_migrated(aim: &Aim, status: Status) -> Failure {
+    let name = aim.reading.context.shared.as_ref().map(|shared| shared.schema.raw());
+    let shared = aim.reading.snapshot.shared.iter().find(|shared| Some(shared.schema.raw()) == name);
+    let to_do = shared.and_then(SharedSchema::trouble).map(|trouble| format!("; {}", trouble.to_do));
+    let words = "the shared schema is not migrated, so no tenant was touched";
+    Failure::new(status, format!("{words}{}", to_do.unwrap_or_default()))
 }
 
 /// An orphaned job holds the place of every other: it is finished first, then the rest is planned anew.

@@ -11,8 +11,8 @@ use crate::cli::output::{self, Style, Table};
 use crate::cli::session::{self, Session};
 use crate::fleet::ReadOptions;
 use crate::migrations::sequence::Sequence;
-use crate::model::export::{Database, raw};
-use crate::model::fleet::Snapshot;
+use crate::model::export::{Database, Shared, raw};
+use crate::model::fleet::{SharedSchema, Snapshot};
 use crate::model::ledger::Version;
 use crate::model::times::StepTime;
 use crate::text::Untrusted;
@@ -21,6 +21,7 @@ use crate::text::Untrusted;
 struct Document {
     databases: Vec<Database>,
     migrations: Vec<Row>,
+    shared: Vec<Shared>,
 }
 
 /// A version: of a file, of ledgers, or both. `version` null: the tenants without any.
@@ -62,11 +63,24 @@ pub async fn run(session: &Session, arguments: &args::Migrations) -> Outcome<Sta
     let reads = session.read(&ReadOptions::default()).await;
     let status = session::tell_down(&reads);
     let readings = reads.iter().filter_map(|read| read.reading.as_ref().ok());
+    let shared: Vec<SharedSchema> =
+        readings.clone().flat_map(|(_, reading)| reading.snapshot.shared.iter().cloned()).collect();
     let migrations: Vec<Row> = readings.flat_map(|(_, reading)| rows(&reading.snapshot)).collect();
     match Style::from(arguments.format) {
-        Style::Json => output::json(&Document { databases: databases(&reads), migrations })?,
+        Style::Json => output::json(&Document {
+            databases: databases(&reads),
+            migrations,
+            shared: shared.iter().map(Shared::from).collect(),
+        })?,
         Style::Csv => output::data(&csv(&migrations).csv()?)?,
-        Style::Text => output::data(&text(&migrations, session.has_several()).text())?,
+        Style::Text => {
+            output::data(&text(&migrations, session.has_several()).text())?;
+            for shared in &shared {
+                if let Some(trouble) = shared.trouble() {
+                    output::note(format!("{}: {}", shared.database, trouble.line().raw()));
+                }
+            }
+        }
     }
     Ok(status)
 }

@@ -14,6 +14,7 @@ use crate::fleet::{Reading, Sizes};
 use crate::jobs::life::left;
 use crate::jobs::life::plan::{self, LifeRequest};
 use crate::layout::Layout;
+use crate::model::fleet::{SharedSchema, unlock_command};
 use crate::model::life::{LeftRole, LifeKind, Repair};
 use crate::model::tenant::TenantState;
 use crate::postgres::session::{Patience, Reader, Target};
@@ -45,26 +46,66 @@ struct Offer {
 pub async fn run(session: &Session, arguments: &Mend) -> Outcome<Status> {
     let Some(word) = &arguments.slug else { return list(session, Style::from(arguments.format)).await };
     let aims = choose::databases(session, Sizes::WherePending).await?;
-    let found = match arguments.way {
-        Some(Way::Role) => {
-            Err(Failure::failed(format!("no tenant left a role \"{word}\"; `tenantui repair` lists those")))
-        }
-        Some(Way::Adopt | Way::Forget | Way::Make | Way::Unlock) | None => choose::find(&aims, word),
-    };
-    let (index, request) = match (found, arguments.way) {
-        (Ok((index, tenant)), way) => {
-            let mut request = LifeRequest::of(LifeKind::Repair, tenant, layout(&aims, index)?);
-            request.repair = way.map(Into::into);
-            (index, request)
-        }
-        (Err(unknown), None | Some(Way::Role)) => {
-            let (index, role) = left_of(&aims, word).await?.ok_or(unknown)?;
-            (index, LifeRequest::of_role(role, layout(&aims, index)?))
-        }
-        (Err(unknown), Some(Way::Adopt | Way::Forget | Way::Make | Way::Unlock)) => return Err(unknown),
-    };
+    let (index, request) = asked(&aims, word, arguments.way).await?;
     let aim = aims.get(index).ok_or_else(no_database)?;
     carry_out(session, aim, request, How::plain(arguments.consent, arguments.format)).await
+}
+
+/// What a word asks for, and in which database.
+async fn asked(aims: &[Aim], word: &str, way: Option<Way>) -> Outcome<(usize, LifeRequest)> {
+    if way == Some(Way::Role) {
+        let unknown = || Failure::failed(format!("no tenant left a role \"{word}\"; `tenantui repair` lists those"));
+        let (index, role) = left_of(aims, word).await?.ok_or_else(unknown)?;
+        return Ok((index, LifeRequest::of_role(role, layout(aims, index)?)));
+    }
+    let found = choose::find(aims, word);
+    let is_broken = match &found {
+        Ok((index, tenant)) => !plan::repairs(tenant, &*layout(aims, *index)?).is_empty(),
+        Err(_) => false,
+    };
+    // A tenant may be called as the shared schema is: the broken one of the two is meant.
+    if !is_broken && let Some((index, shared)) = shared_of(aims, word, found.is_ok())? {
+        let mut request = LifeRequest::of_shared(shared, layout(aims, index)?);
+        request.repair = way.map(Into::into);
+        return Ok((index, request));
+    }
+    match (found, way) {
+        (Ok((index, tenant)), way) => {
+            let mut request = LifeRequest::of(LifeKind::Repair, tenant, layout(aims, index)?);
+            request.repair = way.map(Into::into);
+            Ok((index, request))
+        }
+        (Err(unknown), None) => {
+            let (index, role) = left_of(aims, word).await?.ok_or(unknown)?;
+            Ok((index, LifeRequest::of_role(role, layout(aims, index)?)))
+        }
+        (Err(unknown), Some(Way::Adopt | Way::Forget | Way::Make | Way::Unlock | Way::Role)) => Err(unknown),
+    }
+}
+
+/// The shared schema that a word means, and in which database. Each has a `public`: where several have one, the broken
+/// one is meant. `other`: a tenant is called so, too.
+fn shared_of(aims: &[Aim], word: &str, other: bool) -> Outcome<Option<(usize, SharedSchema)>> {
+    let mut all: Vec<(usize, &SharedSchema)> = Vec::new();
+    for (index, aim) in aims.iter().enumerate() {
+        let named = aim.reading.snapshot.shared.iter().filter(|shared| shared.schema.raw() == word);
+        all.extend(named.map(|shared| (index, shared)));
+    }
+    if other || all.len() > 1 {
+        let broken: Vec<_> =
+            all.iter().copied().filter(|(_, shared)| !plan::repairs_of_shared(shared).is_empty()).collect();
+        if other || !broken.is_empty() {
+            all = broken;
+        }
+    }
+    match all.as_slice() {
+        [] => Ok(None),
+        [(index, shared)] => Ok(Some((*index, (*shared).clone()))),
+        several => {
+            let names: Vec<&str> = several.iter().map(|(_, shared)| &*shared.database).collect();
+            Err(Failure::usage(format!("\"{word}\" is in several databases ({}): add --database", names.join(", "))))
+        }
+    }
 }
 
 fn no_database() -> Failure {
@@ -147,6 +188,7 @@ async fn list(session: &Session, style: Style) -> Outcome<Status> {
                 offers.repairs.push(offer(None, None, None));
             }
         }
+        offers.repairs.extend(aim.reading.snapshot.shared.iter().filter_map(of_shared));
         offers.repairs.extend(left_roles(&aim.target, &aim.reading).await?.iter().map(of_role));
     }
     match style {
@@ -156,6 +198,24 @@ async fn list(session: &Session, style: Style) -> Outcome<Status> {
         Style::Text => output::data(&table(&offers).text())?,
     }
     Ok(Status::Done)
+}
+
+/// The schema that all tenants share, where a lock keeps it, and with it them, from being migrated.
+fn of_shared(shared: &SharedSchema) -> Option<Offer> {
+    if shared.state != TenantState::Locked {
+        return None;
+    }
+    let repair = plan::repairs_of_shared(shared).first().copied();
+    Some(Offer {
+        database: shared.database.to_string(),
+        tenant: shared.schema.raw().to_owned(),
+        schema: Some(shared.schema.raw().to_owned()),
+        state: shared.state.word(),
+        problem: shared.problems.first().map(|problem| problem.raw().to_owned()),
+        by: repair.map(Repair::word),
+        does: repair.map(Repair::does),
+        command: repair.map(|_| unlock_command(&shared.schema)),
+    })
 }
 
 fn of_role(role: &LeftRole) -> Offer {

@@ -3,7 +3,7 @@
 
 use super::access::AccessRef;
 use super::params::{KeysRef, LifeParams, UnlockRef, Write};
-use super::plan::{self, Subject, patterns, unlock_of};
+use super::plan::{self, Subject, patterns, unlock_of_subject};
 use super::writes;
 use crate::jobs::draft::{Draft, StepDraft, pace};
 use crate::jobs::gate::{self, refused};
@@ -141,13 +141,14 @@ async fn params(
         dependants: order.dependants.iter().map(|object| object.raw().to_owned()).collect(),
         keys,
         access: layout.access.as_ref().filter(|_| has(LifeStep::Revoke)).map(AccessRef::of),
-        unlock: match (&request.subject, has(LifeStep::Unlock)) {
-            (Subject::Tenant(tenant), true) => unlock_of(tenant).map(|(tool, ledger, _)| UnlockRef { tool, ledger }),
-            (Subject::Tenant(_) | Subject::Trash(_) | Subject::Role(_), _) => None,
-        },
+        unlock: unlock_of_subject(&request.subject).filter(|_| has(LifeStep::Unlock)).map(|unlock| UnlockRef {
+            tool: unlock.tool,
+            ledger: unlock.ledger,
+            shared: matches!(request.subject, Subject::Shared(_)),
+        }),
         dropped_by: match &request.subject {
             Subject::Trash(trashed) => trashed.drop.as_ref().map(|drop| drop.job.0),
-            Subject::Tenant(_) | Subject::Role(_) => None,
+            Subject::Tenant(_) | Subject::Role(_) | Subject::Shared(_) => None,
         },
     })
 }
@@ -155,7 +156,7 @@ async fn params(
 /// The columns as they were before the drop.
 fn saved(subject: &Subject) -> Vec<Write> {
     match subject {
-        Subject::Tenant(_) | Subject::Role(_) => Vec::new(),
+        Subject::Tenant(_) | Subject::Role(_) | Subject::Shared(_) => Vec::new(),
         Subject::Trash(trashed) => trashed.drop.as_ref().map_or_else(Vec::new, |drop| {
             let write = |(column, value): &(String, Option<String>)| Write {
                 column: column.clone(),

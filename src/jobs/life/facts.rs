@@ -14,7 +14,13 @@ const ROLE: &str = include_str!("../../../assets/sql/tenant_role.sql");
 
 /// The question for sessions that use a schema now, or are of its tenant's role.
 pub(super) fn sessions_sql(schema_oid: u32, role: Option<&str>) -> String {
-    bind(SESSIONS, &[("oid", &schema_oid.to_string()), ("role", role.unwrap_or_default())])
+    bind(SESSIONS, &[("oid", &schema_oid.to_string()), ("role", role.unwrap_or_default()), ("writing", "false")])
+}
+
+/// The question for sessions that write into a schema now, or change it. All applications read what tenants share, all
+/// the time.
+pub(super) fn writing_sessions_sql(schema_oid: u32) -> String {
+    bind(SESSIONS, &[("oid", &schema_oid.to_string()), ("role", ""), ("writing", "true")])
 }
 
 /// One of them, in words.
@@ -35,6 +41,11 @@ pub(super) async fn sessions(
     role: Option<&str>,
 ) -> Result<Vec<Untrusted>, QueryError> {
     reader.rows(&sessions_sql(schema_oid, role)).await?.iter().map(session).collect()
+}
+
+/// Sessions that write into a schema now, or change it.
+pub(super) async fn writing_sessions(reader: &Reader, schema_oid: u32) -> Result<Vec<Untrusted>, QueryError> {
+    reader.rows(&writing_sessions_sql(schema_oid)).await?.iter().map(session).collect()
 }
 
 /// The question for the role of one tenant alone.

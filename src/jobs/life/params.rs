@@ -67,4 +67,7 @@ pub struct UnlockRef {
     pub tool: String,
     /// Its ledger's table.
     pub ledger: String,
+    /// The schema is the one that all tenants share.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
 }

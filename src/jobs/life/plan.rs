@@ -7,20 +7,22 @@ use super::access::{self, InForce};
 use super::{facts, left, writes};
 use crate::jobs::init::{self, InitStatus};
 use crate::jobs::params::RegistryRef;
+use crate::layout::Layout;
 use crate::layout::naming::TRASH_PREFIX;
-use crate::layout::{Layout, Registry};
-use crate::migrations::unlock;
+use crate::model::fleet::SharedSchema;
 use crate::model::ident::{SchemaName, literal};
-use crate::model::ledger::LedgerState;
 use crate::model::life::{CacheFact, LeftRole, LifeKind, LifePlan, LifeStep, LifeTenant, Repair, TenantRole, Trashed};
-use crate::model::tenant::{Tenant, TenantKey, TenantState};
+use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
 use crate::postgres::detail;
 use crate::postgres::session::{QueryError, Reader, Target};
 use crate::text::Untrusted;
 
+mod repairs;
 mod steps;
 mod words;
 
+pub(super) use self::repairs::unlock_of_subject;
+pub use self::repairs::{repairs, repairs_of_shared};
 pub(super) use self::words::slug_of;
 
 /// What is asked for.
@@ -49,6 +51,8 @@ pub enum Subject {
     Trash(Box<Trashed>),
     /// The role of a tenant that is gone.
     Role(Box<LeftRole>),
+    /// The schema that all tenants share: it can be repaired, and nothing else.
+    Shared(Box<SharedSchema>),
 }
 
 impl LifeRequest {
@@ -65,44 +69,19 @@ impl LifeRequest {
         Self { kind, repair: None, subject, layout, becomes: None, end_sessions: false }
     }
 
+    /// The repair of a shared schema.
+    #[must_use]
+    pub fn of_shared(shared: SharedSchema, layout: Arc<Layout>) -> Self {
+        let subject = Subject::Shared(Box::new(shared));
+        Self { kind: LifeKind::Repair, repair: None, subject, layout, becomes: None, end_sessions: false }
+    }
+
     /// The repair of a role that a tenant left behind.
     #[must_use]
     pub fn of_role(role: LeftRole, layout: Arc<Layout>) -> Self {
         let (kind, repair) = (LifeKind::Repair, Some(Repair::Role));
         Self { kind, repair, subject: Subject::Role(Box::new(role)), layout, becomes: None, end_sessions: false }
     }
-}
-
-/// What can mend a tenant, by what is wrong with it.
-#[must_use]
-pub fn repairs(tenant: &Tenant, layout: &Layout) -> Vec<Repair> {
-    let has_table = matches!(layout.registry, Registry::Table { .. });
-    match tenant.state {
-        TenantState::OrphanSchema if has_table => vec![Repair::Adopt],
-        TenantState::MissingSchema if has_table => vec![Repair::Forget, Repair::Make],
-        TenantState::Locked if unlock_of(tenant).is_some() => vec![Repair::Unlock],
-        TenantState::OrphanSchema
-        | TenantState::MissingSchema
-        | TenantState::Locked
-        | TenantState::NoAccess
-        | TenantState::Conflict
-        | TenantState::UnknownTool
-        | TenantState::Dirty
-        | TenantState::NeverMigrated
-        | TenantState::Ahead
-        | TenantState::Behind
-        | TenantState::Ok
-        | TenantState::Unknown => Vec::new(),
-    }
-}
-
-/// The tool, its ledger and the statement that takes its lock away, where a lock was left behind.
-pub(super) fn unlock_of(tenant: &Tenant) -> Option<(String, String, String)> {
-    let LedgerState::Read(reading) = &tenant.ledger else { return None };
-    reading.locked.as_ref()?;
-    let schema = SchemaName::tenant(tenant.schema.as_ref()?.raw()).ok()?;
-    let sql = unlock::sql(reading.tool, &schema, &reading.table).ok()??;
-    Some((reading.tool.word().to_owned(), reading.table.to_string(), sql))
 }
 
 /// Makes the plan.
@@ -184,16 +163,10 @@ fn first(target: &Target, request: &LifeRequest) -> LifePlan {
             let original = trashed.drop.as_ref().map(|drop| drop.original.clone());
             (who, Some(trashed.schema.clone()), Some(trashed.schema_oid), original, None)
         }
-        Subject::Role(role) => {
-            let who = LifeTenant {
-                key: TenantKey::schema(&database, role.schema.raw()),
-                id: None,
-                slug: role.schema.clone(),
-                name: None,
-                status: None,
-                status_since: None,
-            };
-            (who, None, None, Some(role.schema.clone()), None)
+        Subject::Role(role) => (schema_alone(&database, &role.schema), None, None, Some(role.schema.clone()), None),
+        Subject::Shared(shared) => {
+            let schema = Some(shared.schema.clone());
+            (schema_alone(&database, &shared.schema), schema.clone(), Some(shared.schema_oid), schema, None)
         }
     };
     LifePlan {
@@ -218,6 +191,18 @@ fn first(target: &Target, request: &LifeRequest) -> LifePlan {
         notes: Vec::new(),
         nothing: None,
         refusal: None,
+    }
+}
+
+/// A schema of which no row of a registry is meant.
+fn schema_alone(database: &DatabaseName, schema: &Untrusted) -> LifeTenant {
+    LifeTenant {
+        key: TenantKey::schema(database, schema.raw()),
+        id: None,
+        slug: schema.clone(),
+        name: None,
+        status: None,
+        status_since: None,
     }
 }
 
@@ -251,6 +236,11 @@ async fn look_at_schema(reader: &Reader, request: &LifeRequest, plan: &mut LifeP
         plan.size_bytes = if tables.unmeasured == 0 { Some(tables.total_bytes.unwrap_or(0)) } else { None };
         plan.rows_estimate = tables.list.iter().map(|table| table.rows_estimate).sum();
         plan.dependants = detail::objects_outside(reader, oid).await?;
+    }
+    if let Subject::Shared(_) = &request.subject {
+        // No role is its own, and whoever reads there is no migration.
+        plan.sessions = Some(facts::writing_sessions(reader, oid).await?);
+        return Ok(());
     }
     let shared = request.layout.shared_schema.as_ref().map_or("public", |schema| schema.raw());
     let rows = reader.rows(&facts::role_sql(oid, shared)).await?;

@@ -17,7 +17,13 @@ use crate::postgres::detail::objects_outside_sql;
 /// Nobody may use the schema now.
 async fn unused(client: &Client, life: &Life<'_>) -> Result<(), StepEnd> {
     let Some(oid) = life.schema_oid else { return Ok(()) };
-    let rows = tx::ask(client, &facts::sessions_sql(oid, life.params.role.as_deref())).await?;
+    let is_shared = life.params.unlock.as_ref().is_some_and(|unlock| unlock.shared);
+    let sql = if is_shared {
+        facts::writing_sessions_sql(oid)
+    } else {
+        facts::sessions_sql(oid, life.params.role.as_deref())
+    };
+    let rows = tx::ask(client, &sql).await?;
     let sessions = rows.iter().flatten().map(facts::session).collect::<Result<Vec<_>, _>>();
     match sessions.map_err(|error| failed(error.to_string()))?.first() {
         None => Ok(()),
@@ -147,9 +153,13 @@ pub(super) async fn unlock(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let Work { client, life, .. } = *work;
     let tx = tx::open(work, false).await?;
     tx::same_schema(client, life).await?;
-    let schema = life.schema().map_err(failed)?;
-    unused(client, life).await?;
     let what = life.params.unlock.as_ref().ok_or_else(|| failed("the job's record names no lock"))?;
+    let schema = if what.shared {
+        SchemaName::shared(&life.name).map_err(|error| failed(error.to_string()))?
+    } else {
+        life.schema().map_err(failed)?
+    };
+    unused(client, life).await?;
     let tool = Tool::from_word(&what.tool).ok_or_else(|| failed("the lock's tool is not known to this program"))?;
     let sql = unlocking::sql(tool, &schema, &what.ledger).map_err(|error| failed(error.to_string()))?;
     let Some(sql) = sql else { return Err(failed(format!("{tool} leaves no lock in a schema"))) };

@@ -8,6 +8,7 @@ use super::{LeftOut, Plan, PlanError, PlanOptions, TenantPlan};
 use crate::migrations::dialects::dialect;
 use crate::migrations::folder::{Folder, MigrationFile};
 use crate::migrations::standing::standing;
+use crate::model::fleet::unlock_command;
 use crate::model::ident::SchemaName;
 use crate::model::ledger::{LedgerState, Version};
 use crate::model::tenant::{DatabaseName, TenantKey};
@@ -71,7 +72,7 @@ pub fn shared(database: &DatabaseName, target: &SharedTarget, options: PlanOptio
     let key = TenantKey::schema(database, target.schema.raw());
     let slug = Untrusted::new(target.schema.raw());
     let from: Option<Version> = target.ledger.reading().and_then(|reading| reading.applied.current.clone());
-    match cannot_write(&target.ledger, folder.tool) {
+    match cannot_write(&target.ledger, folder.tool).map(|why| in_the_way(target, why)) {
         Some(why) => plan.left_out.push(LeftOut { key, schema: Some(slug.clone()), slug, version: from, why }),
         None if files.is_empty() => plan.up_to_date = 1,
         None => plan.tenants.push(TenantPlan {
@@ -93,6 +94,21 @@ pub fn shared(database: &DatabaseName, target: &SharedTarget, options: PlanOptio
     collect_findings(&mut plan, &scripts, &TENANTS_ONLY);
     plan.estimate = plan.estimated();
     Ok(plan)
+}
+
+/// Why it cannot be written; of a lock that was left behind, what takes it away.
+fn in_the_way(target: &SharedTarget, why: Untrusted) -> Untrusted {
+    match target.ledger.reading() {
+        Some(reading) if reading.locked.is_some() && !reading.dirty => {
+            let command = unlock_command(&Untrusted::new(target.schema.raw()));
+            format!(
+                "locked: the lock of {} was left behind, or is held; once no migration runs there, `{command}` takes it away",
+                reading.tool
+            )
+            .into()
+        }
+        Some(_) | None => why,
+    }
 }
 
 fn own_name(ledger: &LedgerState, folder: &Folder) -> Option<Arc<str>> {

@@ -9,9 +9,10 @@ use super::action::Action;
 use super::allowed::may_write;
 use super::command::Command;
 use super::state::{Level, Screen, State};
-use crate::jobs::life::plan::{LifeRequest, repairs};
+use crate::jobs::life::plan::{LifeRequest, repairs, repairs_of_shared};
 use crate::jobs::service::ServiceCommand;
 use crate::layout::Layout;
+use crate::model::fleet::SharedSchema;
 use crate::model::life::{LeftRole, LifeKind, LifePlan, Repair, Trashed};
 use crate::model::tenant::{DatabaseName, Tenant};
 use crate::text::Untrusted;
@@ -58,7 +59,14 @@ fn left_roles<'a>(state: &'a State, database: &str) -> &'a [LeftRole] {
     state.latest.database(database).map(|view| &*view.left_roles).unwrap_or_default()
 }
 
-/// What can be repaired: what is wrong with the tenant that is meant, then the roles that tenants left behind.
+/// Shared schemas of the database in which a lock was left behind.
+fn locked_shared<'a>(state: &'a State, database: &'a str) -> impl Iterator<Item = &'a SharedSchema> {
+    let of_database = state.latest.shared.iter().filter(move |shared| &*shared.database == database);
+    of_database.filter(|shared| !repairs_of_shared(shared).is_empty())
+}
+
+/// What can be repaired: what is wrong with the tenant that is meant, then with the shared schema, then the roles that
+/// tenants left behind.
 fn to_repair(state: &State, database: &str, layout: &Arc<Layout>) -> Vec<(String, LifeRequest)> {
     let of_tenant = meant(state).into_iter().flat_map(|tenant| {
         let request = LifeRequest::of(LifeKind::Repair, Arc::clone(tenant), Arc::clone(layout));
@@ -72,7 +80,12 @@ fn to_repair(state: &State, database: &str, layout: &Arc<Layout>) -> Vec<(String
         let words = format!("{}: {}, {}{stays}", Repair::Role.word(), role.name.safe(), Repair::Role.does());
         (words, LifeRequest::of_role(role.clone(), Arc::clone(layout)))
     });
-    of_tenant.chain(of_roles).collect()
+    let of_shared = locked_shared(state, database).map(|shared| {
+        let words = format!("{}: {}, {}", Repair::Unlock.word(), shared.schema.safe(), Repair::Unlock.does());
+        let request = LifeRequest::of_shared(shared.clone(), Arc::clone(layout));
+        (words, LifeRequest { repair: Some(Repair::Unlock), ..request })
+    });
+    of_tenant.chain(of_shared).chain(of_roles).collect()
 }
 
 /// Whether it can be asked for now.
@@ -86,7 +99,8 @@ pub fn allowed(state: &State, kind: LifeKind) -> Result<(), String> {
     if kind.is_of_trash() {
         return if trash(state, &name).is_empty() { Err(nothing_in_trash(state, &name)) } else { Ok(()) };
     }
-    if kind == LifeKind::Repair && !left_roles(state, &name).is_empty() {
+    let beside_tenants = !left_roles(state, &name).is_empty() || locked_shared(state, &name).next().is_some();
+    if kind == LifeKind::Repair && beside_tenants {
         return Ok(());
     }
     let tenant = meant(state).ok_or("there is no tenant under the cursor")?;

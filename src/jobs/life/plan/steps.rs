@@ -1,8 +1,9 @@
 //! Which steps an order has, or why it has none. Pure.
 
-use super::{LifeRequest, Row, Seen, Stop, Subject, one, repairs};
+use super::{LifeRequest, Row, Seen, Stop, Subject, one, repairs, repairs_of_shared};
 use crate::jobs::life::access::InForce;
 use crate::jobs::life::writes;
+use crate::model::fleet::SharedSchema;
 use crate::model::life::{CacheFact, LeftRole, LifeKind, LifePlan, LifeStep, Repair, Trashed};
 use crate::model::tenant::{Tenant, TenantState};
 use crate::text::{Untrusted, grouped};
@@ -24,6 +25,17 @@ pub(super) fn of(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Steps {
         (Subject::Tenant(tenant), LifeKind::Drop) => drop(request, tenant, plan),
         (Subject::Tenant(tenant), LifeKind::Repair) => repair(request, tenant, plan),
         (Subject::Role(left), _) => role(left, plan),
+        (Subject::Shared(shared), LifeKind::Repair) => repair_shared(request, shared, plan),
+        (
+            Subject::Shared(_),
+            LifeKind::Rename
+            | LifeKind::Suspend
+            | LifeKind::Activate
+            | LifeKind::Archive
+            | LifeKind::Drop
+            | LifeKind::Undrop
+            | LifeKind::Purge,
+        ) => Err(refused("it is the shared schema, and no tenant")),
         (Subject::Trash(trashed), LifeKind::Undrop) => undrop(trashed, row),
         (Subject::Trash(trashed), LifeKind::Purge) => purge(request, trashed, plan, seen),
         (Subject::Tenant(_), LifeKind::Undrop | LifeKind::Purge) => {
@@ -236,6 +248,41 @@ fn repair(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan) -> Steps {
             return Err(refused(format!("say how: {}", words.join(" or "))));
         }
     };
+    mend(request, repair, plan)
+}
+
+/// The schema that all tenants share.
+fn repair_shared(request: &LifeRequest, shared: &SharedSchema, plan: &LifePlan) -> Steps {
+    let offered = repairs_of_shared(shared);
+    match (request.repair, offered.as_slice()) {
+        (Some(wanted), offered) if offered.contains(&wanted) => {}
+        (None, [_]) => {}
+        (Some(wanted), [_, ..]) => {
+            return Err(refused(format!("it is the shared schema, and no tenant: {} is not for it", wanted.word())));
+        }
+        (_, _) => {
+            return Err(Stop::Nothing(format!("nothing of it can be repaired here: it is {}", shared.state.word())));
+        }
+    }
+    match plan.sessions.as_deref() {
+        Some([first, more @ ..]) => Err(refused(format!(
+            "{} into it or changes it now, which may be a migration ({}): wait for the end",
+            if more.is_empty() {
+                "a session writes".to_owned()
+            } else {
+                format!("one of {} sessions writes", 1 + more.len())
+            },
+            first.raw()
+        ))),
+        Some([]) | None => unlock(),
+    }
+}
+
+fn unlock() -> Steps {
+    Ok(one(LifeStep::Unlock, "take the lock away that its migration tool left behind"))
+}
+
+fn mend(request: &LifeRequest, repair: Repair, plan: &LifePlan) -> Steps {
     match repair {
         Repair::Adopt => {
             let schema = plan.schema.as_ref().map_or("", Untrusted::raw);
@@ -258,7 +305,7 @@ fn repair(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan) -> Steps {
         Repair::Role => Err(refused("name the role itself: `repair` lists those that were left behind")),
         Repair::Unlock => match in_use(plan) {
             Some(why) => Err(refused(why)),
-            None => Ok(one(LifeStep::Unlock, "take the lock away that its migration tool left behind")),
+            None => unlock(),
         },
     }
 }

@@ -1,6 +1,6 @@
 //! What the operator should know besides the steps, and the statements that matter. Pure.
 
-use super::{LifeRequest, Seen, Subject, quoted, unlock_of};
+use super::{LifeRequest, Seen, quoted, unlock_of_subject};
 use crate::jobs::life::access;
 use crate::jobs::life::writes;
 use crate::jobs::params::{RegistryRef, Value};
@@ -147,10 +147,9 @@ fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan) -> Vec<String> {
         LifeStep::Forget => with_row(request, plan, |table, row| format!("DELETE FROM {table} WHERE {row};")),
         LifeStep::Adopt => with_row(request, plan, |table, _| format!("INSERT INTO {table} ...;")),
         LifeStep::Make => vec![format!("CREATE SCHEMA {schema};")],
-        LifeStep::Unlock => match &request.subject {
-            Subject::Tenant(tenant) => unlock_of(tenant).map(|(_, _, sql)| format!("{sql};")).into_iter().collect(),
-            Subject::Trash(_) | Subject::Role(_) => Vec::new(),
-        },
+        LifeStep::Unlock => {
+            unlock_of_subject(&request.subject).map(|unlock| format!("{};", unlock.sql)).into_iter().collect()
+        }
     }
 }
 
