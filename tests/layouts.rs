@@ -224,6 +224,32 @@ async fn django_tenants_registry_is_found_by_its_columns() {
     assert!(rows[0].domains.is_empty());
 }
 
+/// After `migrate_schemas --shared` and the row of `public`: there is no tenant yet.
+#[tokio::test]
+async fn django_tenants_without_a_tenant_is_recognised() {
+    let db = pg().database("django_new");
+    db.sql(
+        "create table django_migrations(id bigserial primary key, app varchar(255), name varchar(255), applied timestamptz);
+         create table customers_client(id bigserial primary key, schema_name varchar(63) unique, name varchar(100));
+         create table customers_domain(id bigserial primary key, domain varchar(253), is_primary bool,
+           tenant_id bigint references customers_client(id));
+         insert into customers_client(schema_name, name) values ('public', 'Public')",
+    );
+    let config = config(&db, "postgres");
+    let layout = surveyed(&config).await.expect("a layout");
+    assert_eq!((&*layout.name, layout.about.doubts.len()), ("django-tenants", 0));
+    assert!(listed(&config).await.is_empty());
+    // The first tenant, and a schema whose row is gone.
+    for schema in ["acme", "left_behind"] {
+        db.sql(&in_schema(
+            schema,
+            &["django_migrations(id bigserial primary key, app varchar(255), name varchar(255), applied timestamptz)"],
+        ));
+    }
+    db.sql("create schema unrelated; insert into customers_client(schema_name, name) values ('acme', 'ACME')");
+    assert_eq!(listed(&config).await, ["acme:unknown", "left_behind:orphan_schema"]);
+}
+
 #[tokio::test]
 async fn triplex_is_told_by_ecto_s_ledger() {
     let db = pg().database("triplex");
@@ -463,9 +489,16 @@ fn two_possible_registries_are_told_apart_or_asked_about() {
     }];
     let fit = judge::fit(django, &facts, Slug::Certain).expect("told apart");
     assert_eq!(fit.registry.map(|table| table.oid), Some(1));
-    // Without the ledger in a tenant it is not django-tenants.
+    // Without a ledger it is not django-tenants. One in public alone is any application's of Django, unless a table of
+    // domains says what the other one lists.
     facts.tables.pop();
     assert!(judge::fit(django, &facts, Slug::Certain).is_err());
+    facts.tables.push(table(4, "public", "django_migrations", ledger));
+    assert!(judge::fit(django, &facts, Slug::Certain).is_ok());
+    facts.tables[0].pointed_at_by.clear();
+    facts.tables.remove(1);
+    let error = judge::fit(django, &facts, Slug::Certain).expect_err("not certain");
+    assert!(error.contains("no table with domain, tenant_id, is_primary points at public.shops_shop"), "{error}");
 }
 
 #[test]

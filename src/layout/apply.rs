@@ -78,7 +78,10 @@ pub fn apply(
         Registry::Scan { pattern: file.registry.pattern.clone(), requires: file.requires().map_err(wrong)? }
     };
     let domains = chosen.and_then(|table| domains(file, table, user, &mut evidence));
-    let in_tenants = file.fingerprint.within == Within::Tenant || file.registry.kind == RegistryKind::Scan;
+    // Where names follow no pattern, a schema without a row is known by its tables.
+    let in_tenants = file.fingerprint.within == Within::Tenant
+        || file.registry.kind == RegistryKind::Scan
+        || naming.pattern().is_none();
     let marks = if in_tenants { file.fingerprint.tables.as_slice() } else { &[] };
     let mut exclude = file.exclude().map_err(wrong)?;
     exclude.extend(overrides.exclude.iter().cloned());

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 pub use super::apply::{Unfit, apply, learn_template};
 pub use super::facts::{ColumnFacts, Facts, PointingTable, TableFacts};
-use super::file::{LayoutFile, RegistryKind, TableMark, Within};
+use super::file::{FindTable, LayoutFile, RegistryKind, TableMark, Within};
 use super::naming::TRASH_PREFIX;
 use crate::text::Untrusted;
 
@@ -140,6 +140,17 @@ pub fn fit<'a>(file: &'a LayoutFile, facts: &'a Facts, slug: Slug) -> Result<Fit
     if !file.fingerprint.tables.is_empty() {
         let schema = marked_schema(file, facts)?;
         weak = registry.is_none() && schema == "public";
+        if schema == "public"
+            && let (Some(table), Some(find)) = (registry, &file.registry.find)
+            && !is_pointed_at(table, find)
+        {
+            return Err(format!(
+                "no schema but public holds {}, and no table with {} points at {}",
+                file.fingerprint.tables.iter().map(|mark| mark.table.as_str()).collect::<Vec<_>>().join(", "),
+                find.pointed_at_by.join(", "),
+                table.shown()
+            ));
+        }
         evidence.extend(file.fingerprint.tables.iter().map(|mark| {
             let columns =
                 if mark.columns.is_empty() { String::new() } else { format!(", with {}", mark.columns.join(", ")) };
@@ -209,10 +220,7 @@ fn registry<'a>(file: &LayoutFile, facts: &'a Facts, slug: Slug) -> Result<&'a T
         .iter()
         .filter(|table| table.schema == "public" && table.has(&find.column, &find.type_name))
         .collect();
-    let pointed = |table: &&TableFacts| {
-        !find.pointed_at_by.is_empty()
-            && table.pointed_at_by.iter().any(|by| find.pointed_at_by.iter().all(|name| by.columns.contains(name)))
-    };
+    let pointed = |table: &&TableFacts| is_pointed_at(table, find);
     if candidates.len() > 1 && candidates.iter().any(pointed) {
         candidates.retain(pointed);
     }
@@ -224,6 +232,12 @@ fn registry<'a>(file: &LayoutFile, facts: &'a Facts, slug: Slug) -> Result<&'a T
             Err(format!("{} could each be the registry: name one in [database.tenants]", names.join(" and ")))
         }
     }
+}
+
+/// Whether a table with the columns that the layout names has a foreign key to this one.
+fn is_pointed_at(table: &TableFacts, find: &FindTable) -> bool {
+    !find.pointed_at_by.is_empty()
+        && table.pointed_at_by.iter().any(|by| find.pointed_at_by.iter().all(|name| by.columns.contains(name)))
 }
 
 /// A schema that holds all tables of the fingerprint with their columns.
