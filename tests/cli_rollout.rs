@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::cli::text;
-use crate::cli_fleet::{Fleet, slugs};
+use crate::cli_fleet::{Fleet, slugs, tenant};
 use crate::support::pg;
 
 /// Three more tenants that lack all files.
@@ -145,4 +145,19 @@ fn code_that_runs_with_other_rights_is_listed_with_its_tenant() {
     assert!(asked.contains("trigger foreign_code on notes runs public.odd"), "{asked}");
     let none = fleet.json(0, &["migrate", "acme", "--to", "20260201000000", "--dry-run", "--json"]);
     assert_eq!(none["plans"][0]["warnings"], json!([]), "nothing runs there");
+}
+
+/// A version is the newest that is applied, not the last that was.
+#[test]
+fn a_gap_that_is_filled_leaves_the_version_where_it_was() {
+    let fleet = Fleet::new();
+    fleet.init();
+    let standing = || fleet.json(0, &["tenants", "--json"]);
+    let before = tenant(&standing(), "slug", "acme")["version"].clone();
+    assert!(before.as_str().is_some_and(|version| version > "20260105000000"), "{before}");
+    fleet.file("20260105000000-gap", "select 1");
+    let done = fleet.json(0, &["migrate", "acme", "--only", "20260105000000", "--yes", "--json"]);
+    let row = tenant(&done, "tenant", "acme");
+    assert_eq!((&row["result"], &row["version"]), (&"done".into(), &before), "{done:#}");
+    assert_eq!(tenant(&standing(), "slug", "acme")["version"], before);
 }

@@ -7,12 +7,13 @@ use super::init::{self, InitStatus};
 use super::orders::held_sql;
 use super::params::Params;
 use super::watcher::Blocker;
+use crate::migrations::dialects::{Order, dialect};
 use crate::model::audit::{AuditFilter, AuditLine};
 use crate::model::ident::literal;
 use crate::model::job::{
     FailedStatement, JobId, JobKind, JobState, JobView, Outcome, StepFailure, TenantOutcome, Waits,
 };
-use crate::model::ledger::Version;
+use crate::model::ledger::{Tool, Version};
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::postgres::session::{QueryError, Reader, TextRow};
 use crate::text::Untrusted;
@@ -223,12 +224,14 @@ pub(super) fn outcomes_sql(id: JobId) -> String {
     format!(
         "SELECT j.params::text FROM tenantui.job AS j WHERE j.id = {id}; \
          SELECT t.tenant_key, t.slug, t.schema_name, t.steps, t.done, t.running, t.spent, t.version, \
-         f.state, f.version, f.sqlstate, f.message, f.detail::text, f.tries, t.skipped, t.note \
+         f.state, f.version, f.sqlstate, f.message, f.detail::text, f.tries, t.skipped, t.note, t.began \
          FROM (SELECT s.schema_name, pg_catalog.min(s.seq) AS first, pg_catalog.min(s.tenant_key) AS tenant_key, \
          pg_catalog.min(s.slug) AS slug, pg_catalog.count(*) AS steps, \
          pg_catalog.count(*) FILTER (WHERE s.state = 'done') AS done, \
          pg_catalog.count(*) FILTER (WHERE s.state = 'skipped') AS skipped, \
          pg_catalog.max(s.note) AS note, \
+         CASE WHEN pg_catalog.bool_or(s.action = 'rollback') THEN NULL \
+         ELSE (pg_catalog.array_agg(s.from_version ORDER BY s.seq))[1] END AS began, \
          pg_catalog.count(*) FILTER (WHERE s.state = 'intent') AS running, pg_catalog.sum(s.duration_ms) AS spent, \
          CASE WHEN pg_catalog.count(*) FILTER ({counts}) > 0 \
          THEN (pg_catalog.array_agg(CASE WHEN s.action = 'rollback' THEN s.from_version ELSE s.version END ORDER BY s.seq DESC) \
@@ -250,13 +253,19 @@ pub(super) fn tenant_outcomes(
     let [params, rows] = sets else {
         return Err(QueryError::Unexpected { what: Untrusted::new("the results came in another form") });
     };
+    let params: Option<Params> = params
+        .first()
+        .and_then(|row| row.text(0))
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|error| QueryError::Unexpected { what: Untrusted::new(error.to_string()) })?;
+    let tool = params.as_ref().and_then(|params| Tool::from_word(params.tool.as_deref()?));
+    let order = tool.map_or(Order::AsListed, |tool| dialect(tool).order);
     let mut outcomes = Vec::with_capacity(rows.len());
     for row in rows {
-        outcomes.push(tenant_outcome(database, row)?);
+        outcomes.push(tenant_outcome(database, row, order)?);
     }
-    if let Some(json) = params.first().and_then(|row| row.text(0)) {
-        let params: Params = serde_json::from_str(json)
-            .map_err(|error| QueryError::Unexpected { what: Untrusted::new(error.to_string()) })?;
+    if let Some(params) = params {
         outcomes.extend(params.left_out.into_iter().map(|left| TenantOutcome {
             key: Some(TenantKey { database: Arc::clone(database), local: left.key.into() }),
             slug: left.slug.into(),
@@ -281,7 +290,15 @@ pub(super) fn tenant_outcomes(
     Ok(outcomes)
 }
 
-fn tenant_outcome(database: &DatabaseName, row: &TextRow) -> Result<TenantOutcome, QueryError> {
+/// The newest that is applied: a file older than where the tenant stood, a gap, leaves that where it was.
+fn newest(order: Order, began: Option<Version>, last: Option<Version>) -> Option<Version> {
+    match (began, last) {
+        (Some(began), Some(last)) => Some(if order.compare(&began, &last).is_gt() { began } else { last }),
+        (began, last) => last.or(began),
+    }
+}
+
+fn tenant_outcome(database: &DatabaseName, row: &TextRow, order: Order) -> Result<TenantOutcome, QueryError> {
     let steps: u32 = row.parse(3)?.unwrap_or_default();
     let done: u32 = row.parse(4)?.unwrap_or_default();
     let running: u32 = row.parse(5)?.unwrap_or_default();
@@ -301,7 +318,7 @@ fn tenant_outcome(database: &DatabaseName, row: &TextRow) -> Result<TenantOutcom
         slug: text(row, 1).unwrap_or_default(),
         schema: text(row, 2).unwrap_or_default(),
         outcome,
-        version: row.text(7).map(Version::new),
+        version: newest(order, row.text(16).map(Version::new), row.text(7).map(Version::new)),
         failure,
         note: text(row, 15),
         steps: (done, steps),
