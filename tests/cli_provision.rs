@@ -217,3 +217,28 @@ fn a_killed_run_is_gone_on_with_by_the_same_command() {
         "30"
     );
 }
+
+/// What the order would be refused for is said by the dry run, with the same words and the same end.
+#[test]
+fn a_dry_run_ends_as_the_run_would() {
+    let fleet = Fleet::new();
+    fleet.init();
+    let words =
+        |code: i32, how: &str| text(&fleet.expect(code, &["provision", "blue-fox", "--name", "Blue Fox", how]).stderr);
+    words(0, "--dry-run");
+    fleet.database.sql("alter table public.tenants add column on_trial boolean");
+    words(0, "--dry-run");
+    fleet.database.sql(
+        "update public.tenants set on_trial = false; alter table public.tenants alter column on_trial set not null",
+    );
+    for how in ["--dry-run", "--yes"] {
+        let words = words(5, how);
+        assert!(words.contains("no meaning that tenantui knows: on_trial (boolean)"), "{how}: {words}");
+    }
+    fleet.database.sql("alter table public.tenants alter column on_trial set default false");
+    fleet.database.sql("alter table public.tenants add constraint odd check (status <> 'active') not valid");
+    for how in ["--dry-run", "--yes"] {
+        assert!(words(5, how).contains("the registry does not allow \"active\" in column status"), "{how}");
+    }
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+}

@@ -140,8 +140,10 @@ async fn a_lock_left_behind_in_the_shared_schema_is_told_and_taken_away() {
     let doctor = text(&fleet.run(&["doctor"]).stdout);
     let told: Vec<&str> = doctor.lines().filter(|line| line.contains("the shared schema, is locked")).collect();
     assert!(told.len() == 1 && doctor.contains(&format!("`{repair}` takes it away")), "{doctor}");
-    let failed = text(&fleet.expect(4, &["migrate", "acme", "--yes"]).stderr);
-    assert!(failed.contains("no tenant was touched") && failed.contains(repair), "{failed}");
+    for how in ["--yes", "--dry-run"] {
+        let failed = text(&fleet.expect(4, &["migrate", "acme", how]).stderr);
+        assert!(failed.contains("no tenant was touched") && failed.contains(repair), "{how}: {failed}");
+    }
     let offers = fleet.json(0, &["repair", "--json"]);
     let offer = offers["repairs"].as_array().expect("a list").iter().find(|offer| offer["tenant"] == "public");
     assert_eq!(

@@ -8,7 +8,9 @@ use super::who;
 use crate::migrations::apply::step::{BOOKKEEPING, durable_sql};
 use crate::migrations::apply::wire::{self, Trouble};
 use crate::model::job::JobId;
-use crate::postgres::session::{LinkError, LinkErrorKind, Target, TextRow, WriterSession, connect_writer};
+use crate::postgres::session::{
+    LinkError, LinkErrorKind, QueryError, Reader, ServerFacts, Target, TextRow, WriterSession, connect_writer,
+};
 use crate::text::Untrusted;
 
 impl From<Trouble> for OrderError {
@@ -121,6 +123,39 @@ fn fit(target: &Target, session: &WriterSession) -> Result<(), OrderError> {
     match session.facts.read_only_why() {
         Some(why) => Err(refused(format!("{} cannot be written: {why}", target.config.name))),
         None => Ok(()),
+    }
+}
+
+/// A session that answers questions: one that writes, or one that only reads, which finds out what the other would be
+/// told.
+pub trait Asks: Sync {
+    /// What the session turned out to be.
+    fn facts(&self) -> &ServerFacts;
+
+    /// Asks; a list of rows for each statement.
+    ///
+    /// # Errors
+    /// When the server refuses, or the link breaks.
+    fn ask(&self, sql: &str) -> impl Future<Output = Result<Vec<Vec<TextRow>>, QueryError>> + Send;
+}
+
+impl Asks for WriterSession {
+    fn facts(&self) -> &ServerFacts {
+        &self.facts
+    }
+
+    async fn ask(&self, sql: &str) -> Result<Vec<Vec<TextRow>>, QueryError> {
+        Ok(ask(self, sql).await?)
+    }
+}
+
+impl Asks for Reader {
+    fn facts(&self) -> &ServerFacts {
+        Self::facts(self)
+    }
+
+    async fn ask(&self, sql: &str) -> Result<Vec<Vec<TextRow>>, QueryError> {
+        self.read(sql).await
     }
 }
 

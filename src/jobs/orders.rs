@@ -8,8 +8,8 @@ use super::gate;
 use super::life;
 use super::params::hex;
 use super::preflight;
-pub use super::preflight::{makes, rehearse as rehearsable, runnable};
-use super::service::Order;
+pub use super::preflight::{in_pieces, makes, rehearse as rehearsable, runnable};
+use super::service::{Order, ProvisionOrder};
 use super::who;
 use crate::migrations::apply::keys::JOB_CLASS;
 use crate::migrations::apply::step::{BEGIN, BOOKKEEPING};
@@ -17,7 +17,7 @@ use crate::migrations::apply::wire::{self, Trouble};
 use crate::migrations::plan::Direction;
 use crate::model::ident::literal;
 use crate::model::job::JobId;
-use crate::postgres::session::{LinkError, QueryError, ServerFacts, Target, WriterSession};
+use crate::postgres::session::{LinkError, Patience, QueryError, Reader, ServerFacts, Target, WriterSession};
 use crate::text::Untrusted;
 
 /// Rows of steps that one statement inserts.
@@ -100,6 +100,15 @@ pub async fn order(target: &Target, order: &Order, idempotency_key: Uuid) -> Res
         draft.params.ledger = Some(table.name.raw().to_owned());
     }
     record(target, session, &draft, idempotency_key).await
+}
+
+/// Whether tenants could be ordered as they are, asked by a session that only reads.
+///
+/// # Errors
+/// What [`order`] would refuse.
+pub async fn provisionable(target: &Target, order: &ProvisionOrder) -> Result<(), OrderError> {
+    let reader = Reader::open(target, Patience::Foreground).await?;
+    preflight::provision(target, &reader, order).await.map(|_| ())
 }
 
 /// The transaction. A lost reply to COMMIT is decided by the key: a new session asks whether the job is there.

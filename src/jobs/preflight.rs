@@ -8,7 +8,7 @@ pub(super) use provision::{provision, taken_like_sql, taken_names, taken_sql};
 pub(super) use row::{Allowed, allowed, others, row_values, time_value};
 
 use super::drive;
-use super::gate::{ask, refused};
+use super::gate::{Asks, ask, refused};
 use super::orders::OrderError;
 use crate::migrations::alone;
 use crate::migrations::apply::ledger::WritableLedger;
@@ -128,11 +128,11 @@ pub fn runnable<'a>(tool: Tool, files: impl Iterator<Item = &'a MigrationFile>) 
 
 /// What runs outside of a transaction sets the search path of its session, which a pooler would hand on.
 fn through_no_pooler<'a>(
-    session: &WriterSession,
+    session: &impl Asks,
     mut files: impl Iterator<Item = &'a MigrationFile>,
 ) -> Result<(), OrderError> {
     match files.find(|file| matches!(alone::of(file), Ok(Some(_)))) {
-        Some(file) if !session.facts.direct => Err(refused(format!(
+        Some(file) if !session.facts().direct => Err(refused(format!(
             "{} runs outside of a transaction, and that is not done through a connection pooler: aim at the server itself",
             file.path.display()
         ))),
@@ -164,6 +164,14 @@ pub fn makes(target: &Target, folder: &Folder) -> Result<(), OrderError> {
         }
     }
     runnable(folder.tool, folder.files.iter().map(AsRef::as_ref))
+}
+
+/// Whether a new tenant is made piece by piece, because something of it runs outside of a transaction: what fails in the
+/// middle is kept then.
+#[must_use]
+pub fn in_pieces(target: &Target, folder: &Folder) -> bool {
+    drives(target, folder).unwrap_or(false) && !folder.files.is_empty()
+        || folder.files.iter().any(|file| matches!(alone::of(file), Ok(Some(_))))
 }
 
 /// Whether a new tenant's migrations are run by the tool's own command.

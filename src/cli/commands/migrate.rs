@@ -13,7 +13,7 @@ use crate::config;
 use crate::fleet::{ReadOptions, Sizes};
 use crate::jobs::orders;
 use crate::jobs::service::{MigrateOrder, Order};
-use crate::migrations::plan::{self, Plan, PlanOptions};
+use crate::migrations::plan::{self, LeftOut, Plan, PlanOptions};
 use crate::model::fleet::SharedSchema;
 use crate::model::job::{JobKind, JobState, JobView};
 use crate::model::ledger::Version;
@@ -30,9 +30,12 @@ pub async fn run(session: &Session, arguments: &Migrate) -> Outcome<Status> {
     let style = Style::from(arguments.format);
     if arguments.consent.dry_run {
         let chosen = aims(session, arguments).await?;
-        let runs = |plan: &Plan| {
+        let runs = |aim: &Aim, plan: &Plan| {
             planned::runs(plan)?;
-            if arguments.rehearse { Ok(orders::rehearsable(plan)?) } else { Ok(()) }
+            if arguments.rehearse {
+                return Ok(orders::rehearsable(plan)?);
+            }
+            shared_could_go_first(aim, plan)
         };
         return planned::dry_run(chosen, style, |aim| make_plan(aim, arguments), runs).await;
     }
@@ -112,7 +115,11 @@ fn tenants_plan(aim: &Aim, mut options: PlanOptions) -> Outcome<Plan> {
     options.canary_tenants.retain(|name| aim.has(name));
     let mut plan = plan::plan(&database.name, &aim.tenants, folder, options)
         .map_err(|error| Failure::usage(format!("{}: {error}", database.name)))?;
-    plan.shared_behind = aim.reading.context.shared.as_ref().and_then(|shared| shared.behind());
+    let context = &aim.reading.context;
+    plan.shared_behind = context.shared.as_ref().and_then(|shared| shared.behind());
+    if let (Some(shared), true) = (&context.shared, context.layout.about.shared_is_sibling) {
+        plan.tell_sibling(shared, folder);
+    }
     Ok(plan.with_times(&aim.times()))
 }
 
@@ -152,10 +159,8 @@ async fn one_database(session: &Session, arguments: &Migrate, aim: Aim, results:
         None => aim,
     };
     let plan = make_plan(&aim, arguments)?;
-    let aim = match plan.shared_behind {
-        Some(behind @ 1..) if !arguments.rehearse && !plan.tenants.is_empty() => {
-            shared_first(session, arguments, aim, behind, results).await?
-        }
+    let aim = match goes_first(&plan) {
+        Some(behind) if !arguments.rehearse => shared_first(session, arguments, aim, behind, results).await?,
         Some(_) | None => aim,
     };
     let question = match (arguments.rehearse, plan.shared) {
@@ -169,6 +174,24 @@ async fn one_database(session: &Session, arguments: &Migrate, aim: Aim, results:
         if arguments.rehearse { Order::Rehearse(order) } else { Order::Migrate(order) }
     };
     planned::carry_out(session, &aim, plan, consent, &question, order, results).await
+}
+
+/// How much the shared schema lacks that is migrated before the tenants of this plan.
+fn goes_first(plan: &Plan) -> Option<u32> {
+    plan.shared_behind.filter(|behind| *behind > 0 && !plan.tenants.is_empty())
+}
+
+/// Whether [`shared_first`] would come to its job, as far as its plan says.
+fn shared_could_go_first(aim: &Aim, plan: &Plan) -> Outcome<()> {
+    if goes_first(plan).is_none() {
+        return Ok(());
+    }
+    let first = shared_plan(aim, PlanOptions::from(&*aim.target.config))?;
+    planned::carries(&first)?;
+    match first.left_out.first() {
+        Some(left) => Err(not_migrated(aim, Status::Partly, Some(left))),
+        None => Ok(()),
+    }
 }
 
 /// The shared schema is migrated before tenants: their files may name what is only made there.
@@ -185,24 +208,26 @@ async fn shared_first(
         aim.target.config.name,
         counted(behind as usize, "migration")
     ));
+    let left = plan.left_out.first().cloned();
     let layout = aim.reading.context.layout.clone();
     let order = |plan| Order::Migrate(MigrateOrder { plan, layout, wait_after_canary: false });
     let question = "Migrate the shared schema first?";
     let status = planned::carry_out(session, &aim, plan, arguments.consent, question, order, results).await?;
     if status != Status::Done {
-        return Err(not_migrated(&aim, status));
+        return Err(not_migrated(&aim, status, left.as_ref()));
     }
     let (target, reading) = session::read(&aim.target.config, &ReadOptions::default()).await?;
     Ok(Aim { target, reading, tenants: aim.tenants })
 }
 
-/// The shared schema stands in the tenants' way: what to do, where that is known.
-fn not_migrated(aim: &Aim, status: Status) -> Failure {
+/// The shared schema stands in the tenants' way: why, where a plan says it, and what to do, where that is known.
+fn not_migrated(aim: &Aim, status: Status, left: Option<&LeftOut>) -> Failure {
     let name = aim.reading.context.shared.as_ref().map(|shared| shared.schema.raw());
     let shared = aim.reading.snapshot.shared.iter().find(|shared| Some(shared.schema.raw()) == name);
-    let to_do = shared.and_then(SharedSchema::trouble).map(|trouble| format!("; {}", trouble.to_do));
+    let to_do = shared.and_then(SharedSchema::trouble).map(|trouble| trouble.to_do);
+    let why = to_do.or_else(|| left.map(|left| left.why.raw().to_owned()));
     let words = "the shared schema is not migrated, so no tenant was touched";
-    Failure::new(status, format!("{words}{}", to_do.unwrap_or_default()))
+    Failure::new(status, why.map_or_else(|| words.to_owned(), |why| format!("{words}; {why}")))
 }
 
 /// An orphaned job holds the place of every other: it is finished first, then the rest is planned anew.

@@ -27,7 +27,7 @@ struct Plans {
     plans: Vec<PlanDocument>,
 }
 
-/// Prints plans, and changes nothing.
+/// Prints plans, and changes nothing. `runs` says why one could not be carried out, besides what it says itself.
 ///
 /// # Errors
 /// As `make` says, or when the output cannot be written.
@@ -35,7 +35,7 @@ pub async fn dry_run(
     mut chosen: Chosen,
     style: Style,
     make: impl Fn(&Aim) -> Outcome<Plan>,
-    runs: impl Fn(&Plan) -> Outcome<()>,
+    runs: impl Fn(&Aim, &Plan) -> Outcome<()>,
 ) -> Outcome<Status> {
     let left_out = !chosen.down.is_empty();
     // Told here; what the plans come to is judged below.
@@ -48,7 +48,7 @@ pub async fn dry_run(
         }
         writing::note_server(&aim.target, &aim.reading);
         let plan = with_code(aim, make(aim)?).await;
-        let runs = runs(&plan);
+        let runs = runs(aim, &plan);
         if style == Style::Text {
             output::data(&plan::words(&plan, &aim.target.config, true))?;
         }
@@ -82,10 +82,7 @@ pub async fn carry_out(
 ) -> Outcome<Status> {
     let plan = with_code(aim, plan).await;
     output::note(plan::words(&plan, &aim.target.config, false));
-    if !plan.refusals.is_empty() {
-        return Err(Failure::refused(refused(&plan)));
-    }
-    runs(&plan)?;
+    carries(&plan)?;
     let judged = judged(&plan);
     if plan.tenants.is_empty() {
         results.add_left_out(&plan.database, &plan.left_out);
@@ -102,6 +99,17 @@ pub async fn carry_out(
     let view = results.run(&aim.target, job, false, consent, &session.signals).await?;
     results.add_left_out(&plan.database, &plan.left_out);
     Ok(running::status(&view, &session.signals, Status::Partly).and(judged))
+}
+
+/// Whether a plan can be ordered.
+///
+/// # Errors
+/// Exit 5; which file, and why.
+pub fn carries(plan: &Plan) -> Outcome<()> {
+    if !plan.refusals.is_empty() {
+        return Err(Failure::refused(refused(plan)));
+    }
+    runs(plan)
 }
 
 /// The plan with what its files may run unawares. That this cannot be read is a warning: it keeps nobody from anything.

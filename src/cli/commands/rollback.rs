@@ -38,7 +38,7 @@ pub async fn run(session: &Session, arguments: &Undo, direction: Direction) -> O
     choose::check_canaries(&chosen.aims, &arguments.rollout.canary_tenants)?;
     if arguments.consent.dry_run {
         let make = |aim: &Aim| make_plan(aim, arguments, direction);
-        return planned::dry_run(chosen, style, make, planned::runs).await;
+        return planned::dry_run(chosen, style, make, |_, plan| planned::runs(plan)).await;
     }
     let mut results = Results::default();
     let mut across = chosen.across()?;

@@ -1,19 +1,19 @@
 //! What is checked before the making of a tenant is recorded: privileges, names, and the registry's columns.
 
 use super::{Allowed, listed, makes, others, row_values, through_no_pooler};
-use crate::jobs::gate::{ask, refused};
+use crate::jobs::gate::{Asks, refused};
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{ProvisionParams, RowValue, TenantRole};
 use crate::jobs::service::{NewTenant, ProvisionOrder};
 use crate::layout::naming::fold;
 use crate::layout::{Registry, TakenNames};
 use crate::model::ident::{Ident, QualifiedName, literal};
-use crate::postgres::session::{Target, WriterSession};
+use crate::postgres::session::Target;
 
 /// Checks the order of a provisioning, and decides what the new rows will hold.
 pub(in crate::jobs) async fn provision(
     target: &Target,
-    session: &WriterSession,
+    session: &impl Asks,
     order: &ProvisionOrder,
 ) -> Result<Vec<ProvisionParams>, OrderError> {
     if order.tenants.is_empty() {
@@ -75,7 +75,7 @@ fn without_registry(tenant: &NewTenant) -> Result<Vec<RowValue>, OrderError> {
 }
 
 /// The roles that are to be made, none of which may exist. Roles are of the whole server.
-async fn roles(session: &WriterSession, order: &ProvisionOrder) -> Result<Vec<Option<TenantRole>>, OrderError> {
+async fn roles(session: &impl Asks, order: &ProvisionOrder) -> Result<Vec<Option<TenantRole>>, OrderError> {
     if !order.role {
         return Ok(vec![None; order.tenants.len()]);
     }
@@ -95,7 +95,7 @@ async fn roles(session: &WriterSession, order: &ProvisionOrder) -> Result<Vec<Op
     let names: Vec<String> = roles.iter().map(|role| literal(&role.name)).collect();
     let sql =
         format!("SELECT r.rolname FROM pg_catalog.pg_roles AS r WHERE r.rolname IN ({}) ORDER BY 1", names.join(", "));
-    let rows = ask(session, &sql).await?;
+    let rows = session.ask(&sql).await?;
     let there: Vec<String> = rows.iter().flatten().filter_map(|row| row.text(0).map(str::to_owned)).collect();
     if let Some(first) = there.first() {
         return Err(refused(format!(
@@ -111,7 +111,7 @@ async fn roles(session: &WriterSession, order: &ProvisionOrder) -> Result<Vec<Op
 
 async fn privileges(
     target: &Target,
-    session: &WriterSession,
+    session: &impl Asks,
     table: Option<&QualifiedName>,
     role: bool,
 ) -> Result<(), OrderError> {
@@ -119,14 +119,12 @@ async fn privileges(
         || "true".to_owned(),
         |table| format!("pg_catalog.has_table_privilege({}::regclass, 'INSERT')", literal(&table.quoted())),
     );
-    let rows = ask(
-        session,
-        &format!(
+    let rows = session
+        .ask(&format!(
             "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'), {insert}, \
              r.rolsuper OR r.rolcreaterole FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user"
-        ),
-    )
-    .await?;
+        ))
+        .await?;
     let row = rows.iter().flatten().next();
     let has = |column| row.is_some_and(|row| row.is_true(column));
     let mut missing = Vec::new();
@@ -144,7 +142,7 @@ async fn privileges(
     }
     Err(refused(format!(
         "{} may not provision in {}: {} is missing",
-        session.facts.user.raw(),
+        session.facts().user.raw(),
         target.config.name,
         missing.join(" and ")
     )))
@@ -152,11 +150,11 @@ async fn privileges(
 
 /// Every slug of the registry and every schema of the database, as they are now.
 pub(in crate::jobs) async fn taken(
-    session: &WriterSession,
+    session: &impl Asks,
     table: Option<&QualifiedName>,
     slug: Option<&Ident>,
 ) -> Result<TakenNames, OrderError> {
-    let rows = ask(session, &taken_sql(table, slug)).await?;
+    let rows = session.ask(&taken_sql(table, slug)).await?;
     Ok(taken_names(&rows))
 }
 

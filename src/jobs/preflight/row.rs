@@ -3,17 +3,16 @@
 use std::collections::HashSet;
 
 use super::listed;
-use crate::jobs::gate::{ask, refused};
+use crate::jobs::gate::{Asks, refused};
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{RowValue, Value};
 use crate::jobs::service::{NewTenant, check_settings};
 use crate::layout::{Column, Layout, RegistryColumns};
 use crate::model::ident::{QualifiedName, literal};
-use crate::postgres::session::WriterSession;
 
 /// Refuses columns that must have a value and that no layout knows.
 pub(in crate::jobs) async fn others(
-    session: &WriterSession,
+    session: &impl Asks,
     oid: u32,
     table: &QualifiedName,
     columns: &RegistryColumns,
@@ -33,15 +32,13 @@ pub(in crate::jobs) async fn others(
     .flatten()
     .map(|column| column.name.raw())
     .collect();
-    let rows = ask(
-        session,
-        &format!(
+    let rows = session
+        .ask(&format!(
             "SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute AS a \
              WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND NOT a.atthasdef \
              AND a.attidentity = ''::\"char\" ORDER BY a.attnum"
-        ),
-    )
-    .await?;
+        ))
+        .await?;
     let unknown: Vec<String> = rows
         .iter()
         .flatten()
@@ -60,7 +57,7 @@ pub(in crate::jobs) async fn others(
 
 /// The new row, column by column.
 pub(in crate::jobs) async fn row_values(
-    session: &WriterSession,
+    session: &impl Asks,
     layout: &Layout,
     tenant: &NewTenant,
     oid: u32,
@@ -161,13 +158,7 @@ pub(in crate::jobs) fn time_value(column: &Column) -> Result<Value, OrderError> 
 pub(in crate::jobs) struct Allowed(HashSet<(String, String)>);
 
 impl Allowed {
-    async fn check(
-        &mut self,
-        session: &WriterSession,
-        oid: u32,
-        column: &Column,
-        word: &str,
-    ) -> Result<(), OrderError> {
+    async fn check(&mut self, session: &impl Asks, oid: u32, column: &Column, word: &str) -> Result<(), OrderError> {
         let key = (column.name.raw().to_owned(), word.to_owned());
         if !self.0.contains(&key) {
             allowed(session, oid, column, word).await?;
@@ -179,7 +170,7 @@ impl Allowed {
 
 /// Only words that the registry allows are written to it: the column's own checks are asked beforehand.
 pub(in crate::jobs) async fn allowed(
-    session: &WriterSession,
+    session: &impl Asks,
     oid: u32,
     column: &Column,
     word: &str,
@@ -188,24 +179,22 @@ pub(in crate::jobs) async fn allowed(
     let not_allowed = |by: &str| {
         refused(format!("the registry does not allow {word:?} in column {}: {by}. Nothing was ordered", name.raw()))
     };
-    let checks = ask(
-        session,
-        &format!(
+    let checks = session
+        .ask(&format!(
             "SELECT c.conname, pg_catalog.pg_get_expr(c.conbin, c.conrelid) FROM pg_catalog.pg_constraint AS c \
              WHERE c.conrelid = {oid} AND c.contype = 'c'::\"char\" AND c.conkey = (SELECT ARRAY[a.attnum] \
              FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = {oid} AND a.attname = {}::name)",
             literal(name.raw())
-        ),
-    )
-    .await?;
+        ))
+        .await?;
     let value = format!("CAST({} AS {})", literal(word), column.type_name);
-    if let Err(trouble) = ask(session, &format!("SELECT {value}")).await {
-        return Err(not_allowed(trouble.message().raw()));
+    if let Err(trouble) = session.ask(&format!("SELECT {value}")).await {
+        return Err(not_allowed(&trouble.to_string()));
     }
     for check in checks.iter().flatten() {
         let (Some(constraint), Some(expression)) = (check.text(0), check.text(1)) else { continue };
         let sql = format!("SELECT ({expression}) IS NOT FALSE FROM (SELECT {value} AS {}) AS t", name.quoted());
-        let answer = ask(session, &sql).await?;
+        let answer = session.ask(&sql).await?;
         if !answer.iter().flatten().next().is_some_and(|row| row.is_true(0)) {
             return Err(not_allowed(&format!("check {constraint} refuses it")));
         }

@@ -12,7 +12,7 @@ use crate::model::fleet::unlock_command;
 use crate::model::ident::SchemaName;
 use crate::model::ledger::{LedgerState, Version};
 use crate::model::tenant::{DatabaseName, TenantKey};
-use crate::text::Untrusted;
+use crate::text::{Untrusted, grouped};
 
 /// Rules that speak of a tenant's files only: the shared schema is the place for what they find.
 const TENANTS_ONLY: [&str; 3] = ["extension", "public-table", "shared-object"];
@@ -38,6 +38,32 @@ impl SharedTarget {
     pub fn behind(&self) -> Option<u32> {
         let pending = standing(&self.ledger, self.folder.as_ref()?).pending?;
         u32::try_from(pending.len()).ok()
+    }
+}
+
+impl Plan {
+    /// Where the shared schema gets the tenants' own migrations and no folder is configured for it: what it lacks of
+    /// them is the operator's to apply, and before the tenants, whose files may build on it. One without a ledger is no
+    /// such sibling.
+    pub fn tell_sibling(&mut self, target: &SharedTarget, folder: &Folder) {
+        if target.folder.is_some() || target.folder_error.is_some() || target.ledger.reading().is_none() {
+            return;
+        }
+        let pending = standing(&target.ledger, folder).pending.map_or(0, |pending| pending.len());
+        if pending == 0 {
+            return;
+        }
+        let name = target.schema.raw();
+        let how = if self.is_driven() || dialect(self.tool).writing.is_none() {
+            format!("with {} itself", self.tool)
+        } else {
+            "for which shared_path in [database.migrations] names the same folder".to_owned()
+        };
+        let words = format!(
+            "{name}, the shared schema, gets the same migrations and lacks {} of them: it goes first, {how}",
+            grouped(pending as u64)
+        );
+        self.warnings.insert(0, words.into());
     }
 }
 

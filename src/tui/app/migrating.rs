@@ -109,7 +109,10 @@ impl App {
             None => return Err(format!("{database} is not configured")),
         };
         options.to = self.state.targets.get(database).cloned();
-        let plan = plan::plan(database, &tenants, folder, options).map_err(|error| error.to_string())?;
+        let mut plan = plan::plan(database, &tenants, folder, options).map_err(|error| error.to_string())?;
+        if let (Some(shared), true) = (&context.shared, context.layout.about.shared_is_sibling) {
+            plan.tell_sibling(shared, folder);
+        }
         let times = self.state.latest.database(database).map(|view| Arc::clone(&view.times)).unwrap_or_default();
         Ok(plan.with_times(&times))
     }

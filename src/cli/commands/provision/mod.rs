@@ -75,7 +75,11 @@ pub async fn run(session: &Session, arguments: &Provision) -> Outcome<Status> {
             Style::Json => output::json(&plan)?,
             Style::Text | Style::Csv => output::data(&words(&plan, &target, &order))?,
         }
-        return Ok(makes.map(|()| Status::Done)?);
+        makes?;
+        if !order.order.tenants.is_empty() {
+            orders::provisionable(&target, &order.order).await?;
+        }
+        return Ok(Status::Done);
     }
     writing::check_server(&target, &reading)?;
     output::note(words(&plan, &target, &order));
@@ -258,6 +262,16 @@ fn plan(target: &Target, asked: &Asked) -> Outcome<Plan> {
     })
 }
 
+/// What is left where a step fails.
+fn on_failure(plan: &Plan, target: &Target, asked: &Asked) -> &'static str {
+    let in_pieces = asked.order.folder.as_ref().is_some_and(|folder| orders::in_pieces(target, folder));
+    match (in_pieces, plan.tenants.len()) {
+        (true, _) => "what was made is kept, and the registry row comes last: retry the job, or drop the schema",
+        (false, 1) => "everything is undone",
+        (false, _) => "everything of that tenant is undone",
+    }
+}
+
 fn words(plan: &Plan, target: &Target, asked: &Asked) -> String {
     let safe = text::sanitise;
     let badge = target.config.environment.badge();
@@ -300,7 +314,6 @@ fn words(plan: &Plan, target: &Target, asked: &Asked) -> String {
     if let Some(seed) = &plan.seed {
         lines.push_str(&format!("  seed        {}\n", safe(seed)));
     }
-    let undone = if plan.tenants.len() == 1 { "everything is undone" } else { "everything of that tenant is undone" };
-    lines.push_str(&format!("  on failure  {undone}\n"));
+    lines.push_str(&format!("  on failure  {}\n", on_failure(plan, target, asked)));
     lines
 }
