@@ -1,7 +1,8 @@
-//! Databases as each framework leaves them, replayed from what is known of their layouts, with a hundred and more tenants,
+//! Databases as each framework leaves them, replayed from what is known of their layouts, with sixty tenants and more,
 //! opened with nothing but the URL: which it is and by what, every tenant and its state, and what belongs to one.
 
 mod apartment;
+mod around;
 mod boundary;
 mod brokkr;
 mod cloacina;

@@ -6,6 +6,7 @@
 //! Each database has a task of its own with its own session ([`database`]), its cache counter another ([`cache`]), and
 //! the open tenant a third ([`detail`]); what is read only while it is looked at has a task for all ([`vitals`]). [`publish`] puts their parts together. Nothing here writes.
 
+mod begun;
 mod cache;
 mod cluster;
 mod database;

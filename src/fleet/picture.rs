@@ -14,6 +14,7 @@ use super::seen::Seen;
 use super::trash;
 use crate::cache::{CacheCounts, CacheInput};
 use crate::config;
+use crate::jobs::failures::Begun;
 use crate::jobs::init::InitStatus;
 use crate::layout::{Layout, TakenNames};
 use crate::migrations::dialects::{Interner, Ledgers};
@@ -117,6 +118,8 @@ pub struct Picture {
     pub times: Arc<StepTimes>,
     /// The last step of these schemas failed.
     pub failed: HashMap<String, Arc<FailedStep>>,
+    /// These schemas were made by a job that did not come to its end.
+    pub begun: HashMap<String, Begun>,
     /// Versions of these schemas whose files have changed since tenantui applied them.
     pub changed: HashMap<String, Arc<[Version]>>,
     /// The look of the folder with which `changed` was found out.
@@ -184,6 +187,7 @@ impl Picture {
             jobs: Arc::new([]),
             times: Arc::default(),
             failed: HashMap::new(),
+            begun: HashMap::new(),
             changed: HashMap::new(),
             checked_files: 0,
             trash: Arc::default(),
@@ -292,8 +296,12 @@ impl Picture {
     fn build_tenants(&self, seen: &Seen, reference: &mut Reference<'_>) -> Arc<[Arc<Tenant>]> {
         let last: HashMap<&TenantKey, &Arc<Tenant>> = self.tenants.iter().map(|tenant| (&tenant.key, tenant)).collect();
         let readable: HashMap<u32, bool> = self.schemas.iter().map(|schema| (schema.oid, schema.usage)).collect();
-        self.base
-            .iter()
+        let begun = self.begun_alone();
+        let mut all: Vec<&Tenant> = self.base.iter().chain(&begun).collect();
+        if !begun.is_empty() {
+            all.sort_by(|a, b| a.slug.cmp(&b.slug).then_with(|| a.key.cmp(&b.key)));
+        }
+        all.into_iter()
             .map(|base| {
                 let usage = base.schema_oid.is_none_or(|oid| readable.get(&oid).copied().unwrap_or(true));
                 let tenant = self.build_tenant(base, usage, seen, reference);
@@ -324,6 +332,9 @@ impl Picture {
         let deleted = base.deleted || dropped.is_some();
         // What it says is why the schema does not exist.
         let mut problems = dropped.map_or_else(|| base.problems.clone(), |said| vec![said]);
+        if base.state == TenantState::OrphanSchema {
+            problems.splice(0..0, self.begun_words(base));
+        }
         let told = base.schema.as_ref().filter(|_| base.schema_oid.is_some());
         problems.extend(told.and_then(|schema| self.told.by_schema.get(schema.raw())).into_iter().flatten().cloned());
         problems.extend(base.schema_oid.into_iter().flat_map(|oid| self.of_all.of(oid)).cloned());

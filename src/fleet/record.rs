@@ -48,6 +48,7 @@ async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(),
         picture.jobs = Arc::new([]);
         picture.trash = Arc::default();
         picture.failed.clear();
+        picture.begun.clear();
         picture.changed.clear();
         picture.times = Arc::default();
         return Ok(());
@@ -63,6 +64,7 @@ async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(),
     }
     if new_jobs {
         keep_same(&mut picture.failed, failures::failed_steps(reader).await?);
+        picture.begun = failures::begun(reader).await?;
         picture.jobs = jobs.into();
         picture.stale = true;
     }

@@ -1,4 +1,4 @@
-//! Which tenants' last step failed: the `!` mark of lists.
+//! Which tenants' last step failed: the `!` mark of lists; and which were begun and are not whole.
 
 use std::collections::HashMap;
 
@@ -35,4 +35,35 @@ pub async fn failed_steps(reader: &Reader) -> Result<HashMap<String, FailedStep>
         );
     }
     Ok(failed)
+}
+
+/// A schema that a job began to fill, and that never became a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// The schema's oid, as it was made.
+    pub schema_oid: u32,
+    /// The job.
+    pub job: JobId,
+}
+
+/// Of each schema the newest job that made it and did not come to its end. A job that runs, or waits for its turn, is
+/// still at work. Tenants that are made in one transaction are never found here.
+const BEGUN_SQL: &str = "SELECT s.schema_name, pg_catalog.max(s.schema_oid), pg_catalog.max(s.job_id) FROM tenantui.step AS s \
+     JOIN tenantui.job AS j ON j.id = s.job_id \
+     WHERE s.action = 'schema' AND s.state = 'done' AND s.schema_oid IS NOT NULL AND j.kind = 'provision' \
+     AND j.state NOT IN ('queued', 'running') AND (s.job_id, s.schema_name) IN (\
+     SELECT r.job_id, r.schema_name FROM tenantui.step AS r WHERE r.state <> 'done') GROUP BY 1";
+
+/// Schemas that were begun, by name, of a database that was initialised.
+///
+/// # Errors
+/// When the record cannot be read.
+pub async fn begun(reader: &Reader) -> Result<HashMap<String, Begun>, QueryError> {
+    let mut begun = HashMap::new();
+    for row in reader.rows(BEGUN_SQL).await? {
+        if let (Some(schema), Some(schema_oid), Some(job)) = (row.text(0), row.parse(1)?, row.parse(2)?) {
+            begun.insert(schema.to_owned(), Begun { schema_oid, job: JobId(job) });
+        }
+    }
+    Ok(begun)
 }

@@ -49,7 +49,7 @@ pub fn tenants(
         .collect();
     if !is_scan {
         let orphans = schemas.iter().filter(|schema| join.is_orphan(schema));
-        tenants.extend(orphans.map(|schema| join.orphan(TenantKey::schema(database, schema.name.raw()), schema)));
+        tenants.extend(orphans.map(|schema| orphan(database, schema, user)));
     }
     tenants.sort_by(|a, b| a.slug.cmp(&b.slug).then_with(|| a.key.cmp(&b.key)));
     tenants
@@ -105,8 +105,8 @@ impl<'a> Join<'a> {
         if let Some(count) = self.by_slug.get(row.slug.raw()).filter(|count| **count > 1) {
             problems.push(Untrusted::new(format!("{count} registry rows have this slug")));
         }
-        problems.extend(schema.and_then(|schema| self.usage(schema)));
-        problems.extend(row.schema.as_ref().and_then(|schema| self.unusable(schema)));
+        problems.extend(schema.and_then(|schema| usage(schema, self.user)));
+        problems.extend(row.schema.as_ref().and_then(unusable));
         Tenant {
             id: row.id.clone(),
             slug: row.slug.clone(),
@@ -120,19 +120,6 @@ impl<'a> Join<'a> {
             state,
             problems,
             ..bare(key, schema)
-        }
-    }
-
-    fn orphan(&self, key: TenantKey, schema: &SchemaRow) -> Tenant {
-        let mut problems = vec![Untrusted::new("the schema has no row in the registry")];
-        problems.extend(self.usage(schema));
-        problems.extend(self.unusable(&schema.name));
-        Tenant {
-            slug: schema.name.clone(),
-            schema: Some(schema.name.clone()),
-            state: TenantState::OrphanSchema,
-            problems,
-            ..bare(key, Some(schema))
         }
     }
 
@@ -164,26 +151,40 @@ impl<'a> Join<'a> {
         let hint = like.map_or(String::new(), |schema| format!("; a schema {} exists", schema.name.raw()));
         Some(Untrusted::new(format!("the schema {} does not exist{hint}", name.raw())))
     }
+}
 
-    fn usage(&self, schema: &SchemaRow) -> Option<Untrusted> {
-        if schema.usage {
-            return None;
-        }
-        let quoted =
-            |name: &Untrusted| Ident::new(name.raw()).map_or_else(|_| name.raw().to_owned(), |name| name.quoted());
-        Some(Untrusted::new(format!(
-            "this role may not look into the schema: GRANT USAGE ON SCHEMA {} TO {}",
-            quoted(&schema.name),
-            quoted(self.user)
-        )))
+/// A schema that is a tenant's and has no row.
+#[must_use]
+pub fn orphan(database: &DatabaseName, schema: &SchemaRow, user: &Untrusted) -> Tenant {
+    let mut problems = vec![Untrusted::new("the schema has no row in the registry")];
+    problems.extend(usage(schema, user));
+    problems.extend(unusable(&schema.name));
+    Tenant {
+        slug: schema.name.clone(),
+        schema: Some(schema.name.clone()),
+        state: TenantState::OrphanSchema,
+        problems,
+        ..bare(TenantKey::schema(database, schema.name.raw()), Some(schema))
     }
+}
 
-    /// A name that PostgreSQL reads as another one.
-    fn unusable(&self, schema: &Untrusted) -> Option<Untrusted> {
-        (schema.raw() == "$user").then(|| {
-            Untrusted::new("search_path takes the name $user for the schema of the current role: rename this schema")
-        })
+fn usage(schema: &SchemaRow, user: &Untrusted) -> Option<Untrusted> {
+    if schema.usage {
+        return None;
     }
+    let quoted = |name: &Untrusted| Ident::new(name.raw()).map_or_else(|_| name.raw().to_owned(), |name| name.quoted());
+    Some(Untrusted::new(format!(
+        "this role may not look into the schema: GRANT USAGE ON SCHEMA {} TO {}",
+        quoted(&schema.name),
+        quoted(user)
+    )))
+}
+
+/// A name that PostgreSQL reads as another one.
+fn unusable(schema: &Untrusted) -> Option<Untrusted> {
+    (schema.raw() == "$user").then(|| {
+        Untrusted::new("search_path takes the name $user for the schema of the current role: rename this schema")
+    })
 }
 
 /// What follows from another row of the same schema.
