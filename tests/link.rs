@@ -329,23 +329,29 @@ async fn special_characters_of_a_connection_string_survive() {
     let coded =
         |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let port = pg.server.port();
+    // Plain text only: the server itself masks any other letter of it.
+    let name = "it's \"x\" \\ 50%41 a=b&c #?/@:";
     let url = format!(
-        "postgresql://{}:{}@127.0.0.1:{port}/{}?connect_timeout=9&sslmode={}",
+        "postgresql://{}:{}@127.0.0.1:{port}/{}?connect_timeout=9&application_name={}&sslmode={}",
         coded(role),
         coded(password),
         coded(database),
+        coded(name),
         coded("disable")
     );
     let word = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
     let words = format!(
-        "host=127.0.0.1 port={port} user={} password={} dbname={} sslmode='disable'",
+        "host=127.0.0.1 port={port} user={} password={} dbname={} application_name={} sslmode='disable'",
         word(role),
         word(password),
-        word(database)
+        word(database),
+        word(name)
     );
     for string in [url, words] {
         let reader = open(&string, &nobody()).await.expect(&string);
         assert_eq!((reader.facts().user.raw(), reader.facts().database.raw()), (role, database));
+        let seen = reader.rows("select pg_catalog.current_setting('application_name')").await.expect("an answer");
+        assert_eq!(seen[0].text(0), Some(name), "{string}");
     }
     // A wrong password is told by its parts, none of which is the secret.
     let wrong = format!("postgresql://{}:x{}@127.0.0.1:{port}/{}", coded(role), coded(password), coded(database));

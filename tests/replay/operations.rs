@@ -164,3 +164,16 @@ fn a_broker_of_brokkr_goes_its_whole_way() {
 fn a_tenant_of_cloacina_goes_its_whole_way_with_its_role() {
     goes_round(&CLOACINA);
 }
+
+/// What all brokers share is found behind each tenant's own tables, as the broker itself finds it.
+#[test]
+fn a_file_of_brokkr_finds_what_is_in_public() {
+    let place = Place::new(&BROKKR);
+    place.db.sql("create table public.only_here (id int)");
+    let folder = place.home.path().join(".config/tenantui/migrations/02_shared");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("up.sql"), "insert into only_here values (1);").expect("a file");
+    place.expect(0, &["migrate", "one", "--yes"]);
+    assert_eq!(place.db.value("select count(*) from public.only_here"), "1");
+    assert_eq!(place.db.value("select max(version) from one.__diesel_schema_migrations"), "02");
+}
