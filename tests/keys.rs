@@ -7,6 +7,7 @@ mod control;
 pub mod desk;
 mod finding;
 mod jobs;
+mod lock;
 mod lost_link;
 mod messages;
 mod mouse;

@@ -59,7 +59,7 @@ pub fn stays(outcome: &DialogOutcome) -> bool {
 
 #[test]
 fn the_write_lock_asks_for_the_word_on_production_only() {
-    let mut dialog = Dialog::WriteLock(Box::new(WriteLock::new(Environment::Production)));
+    let mut dialog = Dialog::WriteLock(Box::new(WriteLock::new(("eu-1".into(), Environment::Production))));
     check("write_lock_production", &dialog);
     dialog.handle(DialogInput::Paste("production".to_owned()));
     assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "nothing was typed, so Enter is Cancel");
@@ -68,9 +68,9 @@ fn the_write_lock_asks_for_the_word_on_production_only() {
     check("write_lock_typing", &dialog);
     typed(&mut dialog, "n");
     let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it opens") };
-    assert!(matches!(actions[..], [DialogAction::OpenWrites(10)]));
+    assert!(matches!(&actions[..], [DialogAction::OpenWrites(database, 10)] if &**database == "eu-1"));
 
-    let mut dialog = Dialog::WriteLock(Box::new(WriteLock::new(Environment::Staging)));
+    let mut dialog = Dialog::WriteLock(Box::new(WriteLock::new(("eu-1".into(), Environment::Staging))));
     check("write_lock_staging", &dialog);
     assert!(stays(&press(&mut dialog, KeyCode::Char('y'))));
     assert!(closes(&press(&mut dialog.clone(), KeyCode::Enter)), "Cancel is focused");

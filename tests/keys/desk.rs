@@ -261,10 +261,29 @@ impl Desk {
             .collect()
     }
 
-    /// Opens the write lock as an operator does.
+    /// Whether the write lock of a database is open.
+    pub fn is_open(&self, database: &str) -> bool {
+        self.app.state().lock.left(database, self.elapsed).is_some()
+    }
+
+    /// Opens the write lock of the database in the header as an operator does.
     pub fn open_writes(&mut self) -> &mut Self {
+        let database = self.app.state().header.database.clone().expect("a database in the header");
         self.keys("Wproduction<Enter>");
-        assert!(self.app.state().lock.open_until.is_some(), "{}", self.text());
+        assert!(self.is_open(&database), "{}", self.text());
+        self
+    }
+
+    /// Opens the write lock of one of several databases, and shows them all again.
+    pub fn open_writes_to(&mut self, database: &str) -> &mut Self {
+        self.keys(&format!(":database {database}<Enter>W"));
+        let confirm = if self.app.state().environment(database) == Environment::Production {
+            "production<Enter>"
+        } else {
+            "<Tab><Enter>"
+        };
+        self.keys(confirm).keys("<Esc>");
+        assert!(self.is_open(database) && self.app.state().only_database.is_none(), "{}", self.text());
         self
     }
 }

@@ -225,7 +225,7 @@ fn buttons_are_pressed_where_keys_could() {
     let at = row.rfind("Open writes").expect("the button");
     assert!(u16::try_from(at).expect("small") > x);
     event(&mut desk, MouseEventKind::Down(MouseButton::Left), (u16::try_from(at).expect("small") + 3, y));
-    assert!(desk.app.state().lock.open_until.is_some(), "{}", desk.text());
+    assert!(desk.is_open("eu-1"), "{}", desk.text());
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn what_is_clicked_before_a_dialog_is_seen_does_not_count() {
             modifiers: KeyModifiers::NONE,
         }));
     }
-    assert!(desk.app.state().dialog.is_some() && desk.app.state().lock.open_until.is_none());
+    assert!(desk.app.state().dialog.is_some() && !desk.is_open("eu-1"));
 }
 
 #[test]

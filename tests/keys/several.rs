@@ -55,8 +55,7 @@ fn one_list_with_the_database_and_a_filter_for_it() {
 #[test]
 fn one_dialog_orders_a_job_in_each_and_names_the_strictest_environment() {
     let mut desk = Desk::two(Staging, Production);
-    desk.keys("a");
-    desk.open_writes().keys("M");
+    desk.open_writes_to("eu-1").open_writes_to("us-1").keys("aM");
     let Some(Dialog::MigrateFleet(_)) = &desk.app.state().dialog else { panic!("{}", desk.text()) };
     let text = desk.text();
     assert!(text.contains("migrate 6 production") && text.contains("Start 2 jobs"), "{text}");
@@ -75,18 +74,26 @@ fn one_dialog_orders_a_job_in_each_and_names_the_strictest_environment() {
 
 #[test]
 fn a_database_that_cannot_be_written_is_left_out_by_name() {
+    let read_only = |desk: &mut Desk, at: usize| {
+        change(desk, |picture| {
+            picture.databases[at].read_only = true;
+            picture.databases[at].read_only_why = Some("the server is a standby".into());
+        });
+    };
     let mut desk = Desk::two(Development, Production);
+    read_only(&mut desk, 1);
     desk.keys("aM");
     let text = desk.text();
-    assert!(text.contains("Start 1 job ") && text.contains("off: writes are locked on us-1"), "{text}");
+    assert!(text.contains("Start 1 job ") && text.contains("off: us-1 is read-only"), "{text}");
     assert!(text.contains("migrate 3 development"), "what is left out does not count: {text}");
     desk.keys("migrate 3 development<Enter>");
     assert_eq!(ordered(&mut desk), BTreeMap::from([("eu-1".to_owned(), 3)]));
 
     // Where none can, no dialog opens.
-    let mut desk = Desk::two(Production, Production);
+    let mut desk = Desk::two(Development, Production);
+    (0..2).for_each(|at| read_only(&mut desk, at));
     desk.keys("aM");
-    assert!(desk.app.state().dialog.is_none() && desk.message().contains("W opens them"), "{}", desk.message());
+    assert!(desk.app.state().dialog.is_none() && desk.message().contains("read-only"), "{}", desk.message());
 }
 
 #[test]
@@ -131,8 +138,7 @@ fn a_link_that_goes_while_the_dialog_is_open_stops_its_own_order_only() {
 #[test]
 fn each_database_is_asked_for_code_beside_the_files_and_its_answer_shown() {
     let mut desk = Desk::two(Staging, Production);
-    desk.keys("a");
-    desk.open_writes().keys("M");
+    desk.open_writes_to("eu-1").open_writes_to("us-1").keys("aM");
     let asked: Vec<_> = desk
         .commands
         .drain(..)

@@ -138,7 +138,7 @@ proptest! {
     #[test]
     fn with_the_lock_closed_no_walk_writes(happenings in prop::collection::vec(happening(), 0..160)) {
         walk(Environment::Production, &happenings, |desk, commands| {
-            if desk.app.state().lock.open_until.is_none() {
+            if !desk.is_open("eu-1") {
                 let writing: Vec<&Command> = commands.iter().filter(|command| command.writes()).collect();
                 assert!(writing.is_empty(), "{writing:?}");
             }
@@ -220,7 +220,7 @@ fn walks(dice: &mut Dice, environment: Environment, number: usize) -> (usize, us
             desk.app.frame_shown();
             dialogs += usize::from(desk.app.state().dialog.is_some());
         }
-        let locked = desk.app.state().lock.open_until.is_none();
+        let locked = !desk.is_open("eu-1");
         let commands = std::mem::take(&mut desk.commands);
         let writing: Vec<&Command> = commands.iter().filter(|command| command.writes()).collect();
         assert!(environment != Environment::Production || locked, "nothing of it opens the lock: {script:?}");
@@ -228,6 +228,36 @@ fn walks(dice: &mut Dice, environment: Environment, number: usize) -> (usize, us
         writes += writing.len();
     }
     (writes, dialogs)
+}
+
+/// Of two protected databases one is open: the same walks write there, and never in the other.
+#[test]
+fn with_the_lock_of_one_database_open_no_walk_writes_to_the_other() {
+    let number = count("app_walks_of_two", 100);
+    let mut dice = Dice::new("walks over two databases");
+    let (mut writes, mut in_other) = (0, 0);
+    for _ in 0..number {
+        let mut desk = Desk::two(Environment::Production, Environment::Production);
+        desk.open_writes_to("us-1");
+        let mut script = Vec::new();
+        for _ in 0..25 {
+            let step = STEPS[dice.below(STEPS.len())];
+            script.push(step);
+            desk.keys_ahead(step);
+            desk.app.frame_made();
+            desk.app.frame_shown();
+            let other = desk.app.state().header.database.as_deref() == Some("eu-1");
+            in_other += usize::from(other);
+        }
+        assert!(!desk.is_open("eu-1"), "nothing of it opens the other lock: {script:?}");
+        for command in desk.commands.iter().filter(|command| command.writes()) {
+            let Command::Service { database, .. } = command else { panic!("{command:?}") };
+            assert_eq!(&**database, "us-1", "{script:?} led to {command:?}");
+            writes += 1;
+        }
+    }
+    assert!(writes > 0 && in_other > 0, "{writes} writes, {in_other} steps in the other database");
+    report("walks with one of two locks open", &format!("{number}: {writes} writes, none in the other"));
 }
 
 /// `TENANTUI_FAULTS_APP_WALKS=10000` takes ten thousand; the seed that is printed repeats them.

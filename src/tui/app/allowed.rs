@@ -28,19 +28,60 @@ pub fn may_write(state: &State, database: &str) -> Result<(), String> {
             state.key(Action::Refresh)
         ));
     }
-    if view.environment.is_protected() && state.lock.open_until.is_none_or(|until| state.now.elapsed >= until) {
-        return Err(format!(
-            "writes are locked on {database} ({}); {} opens them",
-            view.environment,
-            state.key(Action::WriteLock)
-        ));
+    if is_shut(state, database) {
+        return Err(shut_words(state, &[database]));
     }
     Ok(())
 }
 
-/// Why a database may not be written to now, in a few words, for a button.
+/// Whether only the write lock keeps a database from being written to.
+fn is_shut(state: &State, database: &str) -> bool {
+    let pooled = state.context(database).is_some_and(|context| context.read_only_why.is_some());
+    state.latest.database(database).is_some_and(|view| {
+        view.environment.is_protected()
+            && !view.read_only
+            && !pooled
+            && view.link.is_up()
+            && state.lock.left(database, state.now.elapsed).is_none()
+    })
+}
+
+/// Whose write locks are closed, and what opens them.
+fn shut_words(state: &State, shut: &[&str]) -> String {
+    let named = |name: &&str| format!("{} ({})", crate::text::sanitise(name), state.environment(name));
+    let key = state.key(Action::WriteLock);
+    let how = match shut {
+        [one] if state.header.database.as_deref() == Some(one) => format!("{key} opens them"),
+        [_] => format!("{key} on one of its rows opens them"),
+        _ => format!("{key} on a row of each opens them"),
+    };
+    format!("writes are locked on {}; {how}", shut.iter().map(named).collect::<Vec<_>>().join(" and "))
+}
+
+/// Whether no write lock stands in the way of one order over these databases. One that cannot be written to for another
+/// reason is left out of it, and its lock does not matter.
+///
+/// # Errors
+/// Whose locks are closed, and what opens them.
+pub fn none_shut<'name>(state: &State, databases: impl IntoIterator<Item = &'name DatabaseName>) -> Result<(), String> {
+    let mut shut: Vec<&str> = databases.into_iter().map(|name| &**name).filter(|name| is_shut(state, name)).collect();
+    shut.dedup();
+    if shut.is_empty() { Ok(()) } else { Err(shut_words(state, &shut)) }
+}
+
+/// Why one order over these databases cannot be given now, in a few words, for a button.
 #[must_use]
-pub fn why_off(state: &State, database: &str) -> Option<String> {
+pub fn why_off(state: &State, databases: &[&DatabaseName]) -> Option<String> {
+    let several = databases.len() > 1;
+    if several && let Some(name) = databases.iter().find(|name| is_shut(state, name)) {
+        return Some(format!("writes are locked on {}", crate::text::sanitise(name)));
+    }
+    // Of several one that can be written to is enough.
+    let offs: Option<Vec<String>> = databases.iter().map(|name| why_one_off(state, name)).collect();
+    offs?.into_iter().next()
+}
+
+fn why_one_off(state: &State, database: &str) -> Option<String> {
     may_write(state, database).err()?;
     let view = state.latest.database(database);
     Some(match view {
@@ -207,8 +248,10 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
         Action::NextDatabase => super::server::next_database(state).map(drop),
         Action::NewTenant => new_tenant(state),
         Action::Migrate => {
+            let selections = selections(state)?;
+            none_shut(state, selections.iter().map(|selection| &selection.database))?;
             let refusals: Option<Vec<String>> =
-                selections(state)?.iter().map(|selection| migratable(state, &selection.database).err()).collect();
+                selections.iter().map(|selection| migratable(state, &selection.database).err()).collect();
             // One of several that can be migrated is enough.
             refusals.and_then(|refusals| refusals.into_iter().next()).map_or(Ok(()), Err)
         }
@@ -297,20 +340,20 @@ fn has_rows(state: &State) -> bool {
 }
 
 fn write_lock(state: &State) -> Result<(), String> {
-    if state.lock.open_until.is_some() {
+    let Some(view) = state.header_database() else {
+        return Err("nothing is known of the databases yet".to_owned());
+    };
+    if state.lock.left(&view.name, state.now.elapsed).is_some() {
         return Ok(());
     }
-    let databases = &state.latest.databases;
-    if databases.is_empty() {
-        return Err("nothing is known of the databases yet".to_owned());
-    }
-    if databases.iter().all(|view| view.read_only) {
-        let why = databases.iter().find_map(|view| view.read_only_why.as_ref());
+    let name = crate::text::sanitise(&view.name);
+    if view.read_only {
+        let why = view.read_only_why.as_ref();
         let why = why.map_or_else(|| "it is configured so".to_owned(), |why| why.safe().to_string());
-        return Err(format!("writes cannot be opened: {why}"));
+        return Err(format!("writes to {name} cannot be opened: {why}"));
     }
-    if !databases.iter().any(|view| view.environment.is_protected() && !view.read_only) {
-        return Err("writes are open here: no database is production or staging".to_owned());
+    if !view.environment.is_protected() {
+        return Err(format!("writes to {name} are open: it is in {}, which needs no lock", view.environment));
     }
     Ok(())
 }

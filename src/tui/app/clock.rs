@@ -18,11 +18,7 @@ pub const INFO_STAYS: Duration = Duration::from_secs(5);
 /// Brings up to date what depends on the time. Whether something that is drawn changed.
 pub fn advance(state: &mut State, now: Now) -> bool {
     state.now = now;
-    let mut changed = false;
-    if state.lock.open_until.is_some_and(|until| now.elapsed >= until) {
-        state.lock.open_until = None;
-        changed = true;
-    }
+    let mut changed = state.lock.expire(now.elapsed);
     if state.message.as_ref().is_some_and(|message| message.level.fades() && now.elapsed >= message.since + INFO_STAYS)
     {
         state.message = None;
@@ -142,8 +138,8 @@ fn writes(state: &State, view: &DatabaseView) -> Writes {
     if !view.environment.is_protected() {
         return Writes::Open(None);
     }
-    match state.lock.open_until {
-        Some(until) => Writes::Open(Some(until.saturating_sub(state.now.elapsed).as_secs())),
+    match state.lock.left(&view.name, state.now.elapsed) {
+        Some(left) => Writes::Open(Some(left.as_secs())),
         None => Writes::Locked,
     }
 }
@@ -176,10 +172,12 @@ pub fn next_tick(state: &State) -> Option<Duration> {
     if let Some(message) = state.message.as_ref().filter(|message| message.level.fades()) {
         want((message.since + INFO_STAYS).saturating_sub(now));
     }
-    if let Some(until) = state.lock.open_until {
-        let left = until.saturating_sub(now);
+    if let Some(left) = state.lock.next_to_close(now) {
+        want(left);
+    }
+    if let Some(left) = state.header.database.as_ref().and_then(|name| state.lock.left(name, now)) {
         // The countdown shows whole seconds: wake when the next one begins.
-        want(left.saturating_sub(Duration::from_secs(left.as_secs())).max(Duration::from_millis(10)));
+        want(left.saturating_sub(Duration::from_secs(left.as_secs())));
     }
     if ticking_job(state) {
         want(second);

@@ -16,8 +16,8 @@ impl App {
 
     /// Whether the confirmation of the dialog in front may do what it says.
     pub(super) fn refresh_dialog_off(&mut self) {
-        let off = self.state.dialog.as_ref().and_then(Dialog::writes_to);
-        let off = off.and_then(|database| allowed::why_off(&self.state, database));
+        let databases = self.state.dialog.as_ref().map(Dialog::writes_to).unwrap_or_default();
+        let off = allowed::why_off(&self.state, &databases);
         self.dirty |= off != self.state.dialog_off;
         self.state.dialog_off = off;
     }
@@ -54,9 +54,12 @@ impl App {
     /// Why what a dialog decided cannot be done now.
     fn refused(&self, actions: &[DialogAction]) -> Option<String> {
         let databases: Vec<&DatabaseName> = actions.iter().filter_map(DialogAction::writes_to).collect();
-        let whys = databases.iter().map(|name| allowed::may_write(&self.state, name).err());
-        // Where one of several can be written, the others' reasons are told with their orders.
-        let why = whys.collect::<Option<Vec<String>>>()?.into_iter().next()?;
+        let shut = allowed::none_shut(&self.state, databases.iter().copied()).err();
+        let why = shut.or_else(|| {
+            let whys = databases.iter().map(|name| allowed::may_write(&self.state, name).err());
+            // Where one of several can be written, the others' reasons are told with their orders.
+            whys.collect::<Option<Vec<String>>>()?.into_iter().next()
+        })?;
         let ordered = actions.iter().any(|action| matches!(action, DialogAction::Order { .. }));
         Some(format!("{}: {why}", if ordered { "nothing was ordered" } else { "not done" }))
     }

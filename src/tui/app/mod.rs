@@ -24,6 +24,7 @@ pub mod keymap;
 mod keys;
 mod life;
 mod lists;
+pub mod lock;
 pub mod menu;
 pub mod messages;
 mod migrating;

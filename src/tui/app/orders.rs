@@ -12,10 +12,9 @@ use super::state::{Level, State};
 use super::{App, clock};
 use crate::jobs::service::{self, Order, ServiceCommand};
 use crate::migrations::plan::{self, PlanOptions};
-use crate::model::environment::Environment;
 use crate::model::job::{JobId, JobState, JobView};
 use crate::model::tenant::{DatabaseName, TenantKey};
-use crate::text::{Untrusted, counted};
+use crate::text::{Untrusted, counted, sanitise};
 use crate::tui::dialogs::{Dialog, DialogAction, NewTenant, NewTenantInput, OfferInit, Quit, WriteLock};
 
 /// Plan words that the form offers at most.
@@ -44,17 +43,15 @@ pub struct Pending {
 }
 
 impl App {
-    /// `W`.
+    /// `W`: opens or closes the lock of the database that the header names.
     pub(super) fn toggle_writes(&mut self) {
-        if self.state.lock.open_until.is_some() {
-            self.state.lock.open_until = None;
-            self.say(Level::Info, "writes are locked; running jobs go on");
-            return;
+        let Some(view) = self.state.header_database() else { return };
+        let (database, environment) = (view.name.clone(), view.environment);
+        if self.state.lock.left(&database, self.state.now.elapsed).is_some() {
+            self.state.lock.close(&database);
+            return self.say(Level::Info, format!("writes to {} are locked; running jobs go on", sanitise(&database)));
         }
-        let writable = self.state.latest.databases.iter().filter(|view| !view.read_only);
-        let strictest =
-            Environment::strictest(writable.map(|view| view.environment)).unwrap_or(Environment::Production);
-        self.open_dialog(Dialog::WriteLock(Box::new(WriteLock::new(strictest))));
+        self.open_dialog(Dialog::WriteLock(Box::new(WriteLock::new((database, environment)))));
     }
 
     /// `N`.
@@ -104,11 +101,12 @@ impl App {
     /// What a dialog decided.
     pub(super) fn decide(&mut self, action: DialogAction) -> Vec<Command> {
         match action {
-            DialogAction::OpenWrites(minutes) => {
+            DialogAction::OpenWrites(database, minutes) => {
                 let open = std::time::Duration::from_secs(u64::from(minutes) * 60).min(clock::WRITES_OPEN);
-                self.state.lock.open_until = Some(self.state.now.elapsed + open);
                 let (minutes, key) = (open.as_secs() / 60, self.state.key(Action::WriteLock));
-                self.say(Level::Info, format!("writes are open for {minutes} minutes; {key} locks them"));
+                let name = sanitise(&database);
+                self.state.lock.open(database, self.state.now.elapsed + open);
+                self.say(Level::Info, format!("writes to {name} are open for {minutes} minutes; {key} locks them"));
                 Vec::new()
             }
             DialogAction::Order { database, order, key, first } => {

@@ -258,13 +258,6 @@ pub enum Writes {
     Open(Option<u64>),
 }
 
-/// The write lock of the dashboard. Databases in development need none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct WriteLock {
-    /// Open until this moment (monotonic, since the start).
-    pub open_until: Option<Duration>,
-}
-
 /// Numbers of line 2. Unknown is `None`, drawn as `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(missing_docs, reason = "the words of the line say it")]

@@ -11,10 +11,11 @@ use super::audit::AuditState;
 use super::derive::Digests;
 use super::event::Now;
 pub use super::keymap::KeyNames;
+pub use super::lock::WriteLock;
 pub use super::messages::{Level, Message};
 pub use super::parts::{
     Counters, DataAge, Header, Hint, JobsState, MigrationsState, QuickFilter, TableColumn, TablesSort, TenantScreen,
-    TenantTab, TenantsState, VersionGroup, WriteLock, Writes,
+    TenantTab, TenantsState, VersionGroup, Writes,
 };
 pub use super::prompts::{Menu, MenuEntry, MenuKind, MenuRun, Prefix, Prompt};
 use super::server::ServerState;
@@ -92,7 +93,7 @@ pub struct State {
     pub dialog_off: Option<String>,
     /// The hints of the last line, by priority: the footer drops from the end, never `?` (which comes apart).
     pub hints: Vec<Hint>,
-    /// The write lock.
+    /// The write lock of each database.
     pub lock: WriteLock,
     /// Time between two readings; `None`: stopped.
     pub refresh: Option<Duration>,

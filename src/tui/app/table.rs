@@ -200,7 +200,7 @@ pub const ACTIONS: &[ActionInfo] = &[
     reads(Action::AuditHere, "audit-here", "audit of this", "What operators did with this job, or to this tenant.")
         .on(&[Tenant, Jobs, JobResult])
         .footer(&[(Jobs, 8, "audit"), (JobResult, 6, "audit")]),
-    reads(Action::WriteLock, "write-lock", "write lock", "Opens writes for 10 minutes, or closes them."),
+    reads(Action::WriteLock, "write-lock", "write lock", "Opens the header's database for 10 minutes, or closes it."),
     reads(Action::NewTenant, "new-tenant", "new tenant", "Makes a tenant: registry row, schema, migrations.")
         .writes()
         .footer(&[(Tenants, 6, "new tenant")]),

@@ -126,6 +126,12 @@ impl MigrateFleet {
         self.input.parts.iter().filter_map(|part| part.order.as_ref().ok().map(|order| (part, order)))
     }
 
+    /// Where it orders something.
+    #[must_use]
+    pub fn databases(&self) -> Vec<&DatabaseName> {
+        self.orders().map(|(part, _)| &part.database).collect()
+    }
+
     pub(super) fn tenants(&self) -> usize {
         tenants(&self.input.parts)
     }

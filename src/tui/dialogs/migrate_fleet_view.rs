@@ -30,8 +30,8 @@ const NAMED: usize = 3;
 const HEADS: &str = "DATABASE      ENV     TENANTS LEFT OUT  TARGET      CANARY    TIME";
 
 impl MigrateFleet {
-    /// Draws it.
-    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    /// Draws it; `off` says why it cannot be started now.
+    pub fn draw(&self, frame: &mut Frame, area: Rect, off: Option<&str>, theme: &Theme) {
         match &self.view {
             View::WhichSet(focus) => {
                 let which = WhichSet {
@@ -42,7 +42,7 @@ impl MigrateFleet {
                 };
                 which.draw(frame.buffer_mut(), area, *focus, theme);
             }
-            View::Databases => self.draw_databases(frame.buffer_mut(), area, theme),
+            View::Databases => self.draw_databases(frame.buffer_mut(), area, off, theme),
             View::Plan(scroll) => {
                 let title = ("Plan by database; nothing is written", Some(self.strictest()));
                 draw_text(frame, area, title, scroll, theme);
@@ -50,7 +50,7 @@ impl MigrateFleet {
         }
     }
 
-    fn draw_databases(&self, buf: &mut Buffer, area: Rect, theme: &Theme) {
+    fn draw_databases(&self, buf: &mut Buffer, area: Rect, off: Option<&str>, theme: &Theme) {
         let parts = &self.input.parts;
         let lines = parts.len().min(LINES) + usize::from(parts.len() > LINES);
         let told = self.told_lines(ROWS.saturating_sub(FIXED + lines), theme);
@@ -88,17 +88,17 @@ impl MigrateFleet {
         };
         let words = format!("{words} ({}).", self.input.continues);
         put_fit(buf, inside, 0, y, inside.width, &words, theme.muted);
-        self.draw_end(buf, inside, y + 2, theme);
+        self.draw_end(buf, inside, (y + 2, off), theme);
     }
 
     /// The words to type, and the buttons.
-    fn draw_end(&self, buf: &mut Buffer, inside: Rect, y: u16, theme: &Theme) {
+    fn draw_end(&self, buf: &mut Buffer, inside: Rect, (y, off): (u16, Option<&str>), theme: &Theme) {
         let x = put(buf, inside, 0, y, "Type  ", Style::new());
         let x = put(buf, inside, x, y, &self.phrase(), theme.title);
         let x = put(buf, inside, x, y, "  to start: ", Style::new());
         self.field.draw(buf, inside, (x, y, inside.width.saturating_sub(x)), true, theme);
-        let off =
-            (!self.matches()).then_some(if self.tried { "the words do not match" } else { "type the words first" });
+        let untyped = if self.tried { "the words do not match" } else { "type the words first" };
+        let off = off.or((!self.matches()).then_some(untyped));
         let jobs = self.orders().count();
         let start = format!("Start {}", counted(jobs, "job"));
         let all =

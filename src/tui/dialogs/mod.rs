@@ -91,8 +91,8 @@ pub enum DialogOutcome {
 /// What a dialog decides. Turned into commands by `app::update`, which checks again that writing is allowed.
 #[derive(Debug, Clone)]
 pub enum DialogAction {
-    /// Open the write lock for this many minutes.
-    OpenWrites(u8),
+    /// Open the write lock of a database for this many minutes.
+    OpenWrites(DatabaseName, u8),
     /// Order a job of this database.
     Order {
         /// Where.
@@ -200,7 +200,7 @@ impl DialogAction {
             | Self::AskContinue(database, _) => Some(database),
             Self::Flush(order) => Some(&order.tenant.database),
             // What stops a write needs no open lock.
-            Self::OpenWrites(_)
+            Self::OpenWrites(..)
             | Self::PlanLife(_)
             | Self::ReadCode { .. }
             | Self::StopFlush(_)
@@ -329,21 +329,21 @@ impl Dialog {
         }
     }
 
-    /// The database that its confirmation writes to.
+    /// The databases that its confirmation writes to.
     #[must_use]
-    pub fn writes_to(&self) -> Option<&DatabaseName> {
+    pub fn writes_to(&self) -> Vec<&DatabaseName> {
         match self {
-            Self::NewTenant(dialog) => Some(&dialog.input.database),
-            Self::Migrate(dialog) => Some(&dialog.input.database),
-            Self::OfferInit(dialog) => Some(dialog.database()),
-            Self::StopJob(dialog) => Some(&dialog.job().database),
-            Self::FailureCard(dialog) => Some(&dialog.job().database),
-            Self::Confirm(dialog) => dialog.input.action.writes_to(),
-            Self::Skip(dialog) => Some(&dialog.job().database),
-            Self::Life(dialog) => Some(&dialog.input.database),
-            Self::FlushCache(dialog) => Some(dialog.database()),
-            // Each of its orders is looked at when it is given.
-            Self::MigrateFleet(_) | Self::WriteLock(_) | Self::Quit(_) | Self::Sql(_) | Self::Credentials(_) => None,
+            Self::NewTenant(dialog) => vec![&dialog.input.database],
+            Self::Migrate(dialog) => vec![&dialog.input.database],
+            Self::MigrateFleet(dialog) => dialog.databases(),
+            Self::OfferInit(dialog) => vec![dialog.database()],
+            Self::StopJob(dialog) => vec![&dialog.job().database],
+            Self::FailureCard(dialog) => vec![&dialog.job().database],
+            Self::Confirm(dialog) => dialog.input.action.writes_to().into_iter().collect(),
+            Self::Skip(dialog) => vec![&dialog.job().database],
+            Self::Life(dialog) => vec![&dialog.input.database],
+            Self::FlushCache(dialog) => vec![dialog.database()],
+            Self::WriteLock(_) | Self::Quit(_) | Self::Sql(_) | Self::Credentials(_) => Vec::new(),
         }
     }
 
@@ -353,7 +353,7 @@ impl Dialog {
             Self::WriteLock(dialog) => dialog.draw(frame, area, theme),
             Self::NewTenant(dialog) => dialog.draw(frame, area, off, theme),
             Self::Migrate(dialog) => dialog.draw(frame, area, off, theme),
-            Self::MigrateFleet(dialog) => dialog.draw(frame, area, theme),
+            Self::MigrateFleet(dialog) => dialog.draw(frame, area, off, theme),
             Self::OfferInit(dialog) => dialog.draw(frame, area, off, theme),
             Self::StopJob(dialog) => dialog.draw(frame, area, off, theme),
             Self::Quit(dialog) => dialog.draw(frame, area, theme),

@@ -1,9 +1,9 @@
-//! Opens the write lock for ten minutes; on production the environment's name is typed.
+//! Opens the write lock of one database for ten minutes; on production the environment's name is typed.
 //!
 //! ```text
-//! +-[PROD] Open writes---------------------------------------------------+
+//! +-[PROD] Open writes to eu-1-------------------------------------------+
 //! | Writes stay open for 10 minutes, then close by themselves.           |
-//! | Running jobs go on. Databases that are read-only stay read-only.     |
+//! | Running jobs go on. Every other database stays as it is.             |
 //! |                                                                      |
 //! | Type  production  to go on: [ produ_       ]                         |
 //! | [ Cancel ]   Open writes  (off: the word does not match)             |
@@ -17,6 +17,8 @@ use ratatui::style::Style;
 use super::parts::{Step, button_step, moved, step};
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::model::environment::Environment;
+use crate::model::tenant::DatabaseName;
+use crate::text::sanitise;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::field::Field;
@@ -25,9 +27,10 @@ use crate::tui::widgets::{boxes, put};
 /// How long writes stay open.
 const MINUTES: u8 = 10;
 
-/// Opens the write lock.
+/// Opens the write lock of one database.
 #[derive(Debug, Clone)]
 pub struct WriteLock {
+    database: DatabaseName,
     environment: Environment,
     field: Field,
     focus: usize,
@@ -35,10 +38,10 @@ pub struct WriteLock {
 }
 
 impl WriteLock {
-    /// Opens it for databases of this environment, the most careful of those that are shown.
+    /// Opens it for a database, which is of this environment.
     #[must_use]
-    pub fn new(environment: Environment) -> Self {
-        Self { environment, field: Field::default(), focus: 0, tried: false }
+    pub fn new((database, environment): (DatabaseName, Environment)) -> Self {
+        Self { database, environment, field: Field::default(), focus: 0, tried: false }
     }
 
     const fn types(&self) -> bool {
@@ -79,7 +82,7 @@ impl WriteLock {
             return DialogOutcome::Close;
         }
         if self.matches() {
-            return DialogOutcome::Do(vec![DialogAction::OpenWrites(MINUTES)]);
+            return DialogOutcome::Do(vec![DialogAction::OpenWrites(self.database.clone(), MINUTES)]);
         }
         self.tried = true;
         DialogOutcome::Stay
@@ -89,10 +92,11 @@ impl WriteLock {
     pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
         let place = boxes::centred(area, 72, if self.types() { 8 } else { 6 });
         let buf = frame.buffer_mut();
-        let inside = boxes::draw(buf, place, Some(self.environment), "Open writes", theme);
+        let title = format!("Open writes to {}", sanitise(&self.database));
+        let inside = boxes::draw(buf, place, Some(self.environment), &title, theme);
         let first = format!("Writes stay open for {MINUTES} minutes, then close by themselves.");
         put(buf, inside, 0, 0, &first, Style::new());
-        put(buf, inside, 0, 1, "Running jobs go on. Databases that are read-only stay read-only.", Style::new());
+        put(buf, inside, 0, 1, "Running jobs go on. Every other database stays as it is.", Style::new());
         let mut off = None;
         if self.types() {
             let x = put(buf, inside, 0, 3, "Type  ", Style::new());
