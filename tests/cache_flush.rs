@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::cli::text;
 use crate::cli_fleet::Fleet;
 use crate::support::redis;
+use crate::support::tty::{PATIENCE, Tty};
 
 fn connect(url: &str) -> redis::Connection {
     redis::Client::open(url).and_then(|client| client.get_connection()).expect("a connection")
@@ -89,20 +90,24 @@ fn the_command_counts_every_form_shows_a_few_and_removes_only_the_tenants_own() 
     // Nothing goes without the right word, nor where nothing may be written.
     for (arguments, code, why) in [
         (&["cache", "acme", "--flush"][..], 5, "--confirm acme"),
-        (&["cache", "acme", "--flush", "--confirm", "acme-corp"], 5, "--confirm acme"),
-        (&["--read-only", "cache", "acme", "--flush", "--confirm", "acme"], 5, "read-only"),
+        (&["cache", "acme", "--flush", "--yes"], 5, "--confirm acme"),
+        (&["cache", "acme", "--flush", "--confirm", "acme-corp", "--yes"], 5, "--confirm acme"),
+        (&["cache", "acme", "--flush", "--confirm", "acme"], 5, "add --yes"),
+        (&["--read-only", "cache", "acme", "--flush", "--confirm", "acme", "--yes"], 5, "read-only"),
         (&["cache", "acme", "--confirm", "acme"], 2, "--flush"),
-        (&["cache", "nobody", "--flush", "--confirm", "nobody"], 1, "no tenant"),
+        (&["cache", "acme", "--yes"], 2, "--flush"),
+        (&["cache", "nobody", "--flush", "--confirm", "nobody", "--yes"], 1, "no tenant"),
     ] {
         let told = text(&fleet.expect(code, arguments).stderr);
         assert!(told.contains(why), "{arguments:?}: {told}");
     }
+    fleet.expect(0, &["cache", "acme", "--flush", "--confirm", "acme", "--dry-run"]);
     let told = text(&fleet.expect(0, &["cache", "acme", "--flush", "--dry-run"]).stderr);
     assert!(told.contains("8 cache keys of acme") && told.contains("*:tenant:{id}:*"), "{told}");
     assert_eq!(left(&cache).len(), own.len() + others.len(), "nothing is gone yet");
 
     fleet.init();
-    let removed = fleet.json(0, &["cache", "acme", "--flush", "--confirm", "acme", "--json"]);
+    let removed = fleet.json(0, &["cache", "acme", "--flush", "--confirm", "acme", "--yes", "--json"]);
     assert_eq!((removed["removed"].as_u64(), removed["kept"].as_u64()), (Some(8), Some(0)));
     assert_eq!(left(&cache), others, "and nobody else's are");
     let audit = fleet.json(0, &["audit", "--json", "--tenant", "tenant_acme"]);
@@ -115,15 +120,43 @@ fn the_command_counts_every_form_shows_a_few_and_removes_only_the_tenants_own() 
 }
 
 #[test]
+fn on_a_terminal_it_asks_for_the_tenant_and_on_production_for_the_environment() {
+    let (fleet, cache) = with_cache();
+    let path = fleet.home.path().join("config.toml");
+    let text = std::fs::read_to_string(&path).expect("a configuration");
+    fleet.configure(&text.replace("name = \"eu-1\"\n", "name = \"eu-1\"\nenvironment = \"production\"\n"));
+    let config = path.display().to_string();
+    redis::cmd("SET").arg("tenant:acme:a").arg("x").exec(&mut connect(&cache)).expect("set");
+    let flush = |slug: &str, word: Option<&str>| {
+        let mut tty = Tty::start(&["--config", &config, "cache", "acme", "--flush"], 120, 30, None, &[]);
+        tty.wait_for("removes 1 cache key of acme");
+        tty.wait_for("Type the slug of the tenant");
+        tty.type_keys(&format!("{slug}\r"));
+        if let Some(word) = word {
+            tty.wait_for("This is eu-1. Type production to go ahead");
+            tty.type_keys(&format!("{word}\r"));
+        }
+        (tty.exit_code(PATIENCE), tty)
+    };
+    for (slug, word) in [("beta-two", None), ("acme", Some("staging")), ("acme", Some("y"))] {
+        let (code, tty) = flush(slug, word);
+        assert_eq!((code, left(&cache).len()), (5, 1), "{slug} {word:?}: {}", tty.text());
+    }
+    let (code, tty) = flush("acme", Some("production"));
+    assert_eq!((code, left(&cache).len()), (0, 0), "{}", tty.text());
+    tty.wait_for("acme: 1 key removed");
+}
+
+#[test]
 fn without_a_cache_or_with_a_dead_one_the_command_says_so_and_no_audit_is_needed() {
     let (fleet, cache) = with_cache();
     // Never initialised: there is no audit, and the removal does not ask for one.
     redis::cmd("SET").arg("tenant:acme:a").arg("x").exec(&mut connect(&cache)).expect("set");
-    fleet.expect(0, &["cache", "acme", "--flush", "--confirm", "acme"]);
+    fleet.expect(0, &["cache", "acme", "--flush", "--confirm", "acme", "--yes"]);
     assert_eq!(left(&cache), Vec::<String>::new());
     let block = fleet.block("eu-1", &fleet.database.url());
     fleet.configure(&format!("{block}[database.cache]\nurl = \"redis://:hush@127.0.0.1:1/0\"\n"));
-    let told = text(&fleet.expect(1, &["cache", "acme", "--flush", "--confirm", "acme"]).stderr);
+    let told = text(&fleet.expect(1, &["cache", "acme", "--flush", "--confirm", "acme", "--yes"]).stderr);
     assert!(told.contains("no cache server at 127.0.0.1:1") && !told.contains("hush"), "{told}");
     fleet.configure(&block);
     let told = text(&fleet.expect(2, &["cache", "acme"]).stderr);

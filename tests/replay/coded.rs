@@ -352,7 +352,7 @@ fn cached(stage: &mut Stage) {
     let counted = stage.place.json(0, &["cache", &slug, "--json"]);
     assert_eq!(counted["keys"], 2, "{counted}");
     stage.place.expect(5, &["cache", &slug, "--flush"]);
-    stage.place.expect(0, &["cache", &slug, "--flush", "--confirm", &slug]);
+    stage.place.expect(0, &["cache", &slug, "--flush", "--confirm", &slug, "--yes"]);
     let mut left = vec![near, "one:a".to_owned()];
     left.sort_unstable();
     assert_eq!(stage.left(), left);

@@ -7,9 +7,10 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::tenant::named;
-use super::writing::only_one;
+use super::writing::{self, only_one};
 use crate::cache::{CacheInput, Unlinked};
-use crate::cli::args;
+use crate::cli::args::{self, Consent};
+use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Cell, Style, Table};
 use crate::cli::session::{self, Session};
@@ -175,19 +176,15 @@ async fn remove(
     }
     plan(tenant, target, reading);
     if arguments.dry_run {
+        writing::note_server(target, reading);
         return Ok(Status::Done);
     }
-    if target.config.read_only {
-        let words = format!("{} is read-only (read_only in its configuration, or --read-only)", target.config.name);
-        return Err(Failure::refused(words));
-    }
-    if let Some(why) = &reading.context.read_only_why {
-        return Err(Failure::refused(format!("{} is read-only: {}", target.config.name, why.safe())));
-    }
-    if arguments.confirm.as_deref() != Some(slug) {
-        let words = format!("nothing was removed: confirm it with --confirm {slug}");
-        return Err(Failure::refused(words));
-    }
+    writing::check_server(target, reading)?;
+    writing::check_not_read_only(target, reading)?;
+    meant(session, arguments, tenant).await?;
+    let consent = Consent { yes: arguments.yes, dry_run: false };
+    let question = format!("Remove the cache keys of {}?", tenant.slug.safe());
+    ask::confirm(&question, &target.config, consent, &session.signals).await?;
     let order = FlushOrder {
         tenant: tenant.key.clone(),
         slug: tenant.slug.clone(),
@@ -228,6 +225,22 @@ async fn remove(
         Style::Text => output::data(&format!("{}\n", words(&row)))?,
     }
     Ok(signal.filter(|_| stopped).map_or(Status::Done, Status::Signal))
+}
+
+/// The tenant's slug: on the command line, or asked. `--yes` does not answer it.
+async fn meant(session: &Session, arguments: &args::Cache, tenant: &Tenant) -> Outcome<()> {
+    let slug = tenant.slug.safe();
+    let typed = match &arguments.confirm {
+        Some(word) => word.clone(),
+        None => ask::word("Type the slug of the tenant to go on: ", &session.signals).await?.ok_or_else(|| {
+            Failure::refused(format!("nothing was removed: add --confirm {slug} to say that this tenant is meant"))
+        })?,
+    };
+    if typed == tenant.slug.raw() {
+        return Ok(());
+    }
+    let typed = text::sanitise(&typed);
+    Err(Failure::refused(format!("nothing was removed: \"{typed}\" is not the tenant's slug; --confirm {slug} is")))
 }
 
 /// A line of progress for so many keys.

@@ -11,13 +11,8 @@ use crate::postgres::session::Target;
 /// # Errors
 /// Exit 5: read-only for whatever reason, or not initialised.
 pub fn check_writable(target: &Target, reading: &Reading) -> Outcome<()> {
+    check_not_read_only(target, reading)?;
     let name = &target.config.name;
-    if target.config.read_only {
-        return Err(Failure::refused(format!("{name} is read-only (read_only in its configuration, or --read-only)")));
-    }
-    if let Some(why) = &reading.context.read_only_why {
-        return Err(Failure::refused(format!("{name} is read-only: {}", why.safe())));
-    }
     let initialised = reading.snapshot.databases.first().and_then(|database| database.initialised);
     if initialised == Some(false) {
         return Err(Failure::refused(format!(
@@ -25,6 +20,21 @@ pub fn check_writable(target: &Target, reading: &Reading) -> Outcome<()> {
         )));
     }
     Ok(())
+}
+
+/// Whether this database may be written at all.
+///
+/// # Errors
+/// Exit 5: read-only for whatever reason.
+pub fn check_not_read_only(target: &Target, reading: &Reading) -> Outcome<()> {
+    let name = &target.config.name;
+    if target.config.read_only {
+        return Err(Failure::refused(format!("{name} is read-only (read_only in its configuration, or --read-only)")));
+    }
+    match &reading.context.read_only_why {
+        Some(why) => Err(Failure::refused(format!("{name} is read-only: {}", why.safe()))),
+        None => Ok(()),
+    }
 }
 
 /// Whether a plan may be made for this server at all: what a standby or the wrong server has may be old.
