@@ -21,6 +21,7 @@ use crate::model::ident::literal;
 use crate::model::job::{JobKind, LogMark};
 use crate::postgres::session::{LinkError, Patience, QueryError, Reader, Target};
 use crate::postgres::structure::{self, PAGE, Structure};
+use crate::text::{counted, grouped};
 
 /// How long it may take in all.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -39,6 +40,17 @@ struct Through<'t> {
 struct Odd {
     oid: u32,
     words: String,
+}
+
+/// What the comparison came to.
+#[derive(Default)]
+struct Compared {
+    /// Of those that were looked at in detail: who differs, and how.
+    odd: Vec<Odd>,
+    /// Tenants whose hash is another one.
+    by_hash: usize,
+    /// Tenants of those that were looked at in detail.
+    looked_at: usize,
 }
 
 /// What was learned while the run went on.
@@ -158,7 +170,7 @@ async fn compared(
     through: &[Through<'_>],
     reference: Option<&TenantSteps>,
     mut ahead: Ahead,
-) -> Result<Vec<Odd>, QueryError> {
+) -> Result<Compared, QueryError> {
     let started = Instant::now();
     let known = ahead.hashes.len();
     rest(target, through, &mut ahead).await?;
@@ -167,19 +179,17 @@ async fn compared(
     for one in through {
         groups.entry(one.version).or_default().push(one.tenant);
     }
-    let mut odd = Vec::new();
+    let mut found = Compared::default();
     for group in groups.into_values() {
         let standard = group.iter().copied().find(|tenant| reference.is_some_and(|r| std::ptr::eq(r, *tenant)));
         let Some(standard) = standard.or_else(|| most(&group, &ahead.hashes)) else { continue };
-        let off: Vec<u32> = group
-            .iter()
-            .map(|tenant| tenant.schema_oid)
-            .filter(|oid| ahead.hashes.get(oid) != ahead.hashes.get(&standard.schema_oid))
-            .take(MOST_ODD)
-            .collect();
-        odd.extend(looked_at(ahead.reader(target).await?, standard, &off).await?);
+        let off = off(group.iter().map(|tenant| tenant.schema_oid), standard.schema_oid, &ahead.hashes);
+        let first = &off[..off.len().min(MOST_ODD)];
+        found.by_hash += off.len();
+        found.looked_at += first.len();
+        found.odd.extend(looked_at(ahead.reader(target).await?, standard, first).await?);
     }
-    Ok(odd)
+    Ok(found)
 }
 
 /// Hashes what was not hashed during the run. All of the run waits for this, and nothing else of it works meanwhile:
@@ -205,6 +215,11 @@ fn most<'t>(group: &[&'t TenantSteps], hashes: &HashMap<u32, String>) -> Option<
     group.iter().copied().find(|tenant| {
         hashes.get(&tenant.schema_oid).and_then(|hash| votes.get(hash.as_str())).is_some_and(|votes| *votes == best)
     })
+}
+
+/// All whose hash is another one than the standard's.
+fn off(oids: impl Iterator<Item = u32>, standard: u32, hashes: &HashMap<u32, String>) -> Vec<u32> {
+    oids.filter(|oid| hashes.get(oid) != hashes.get(&standard)).collect()
 }
 
 /// Those whose definitions differ too: a hash may differ for nothing.
@@ -245,19 +260,36 @@ async fn tell(
     shared: &Shared<'_>,
     through: &[Through<'_>],
     reference: Option<&TenantSteps>,
-    found: &[Odd],
+    found: &Compared,
 ) {
-    if !found.is_empty()
-        && let Err(error) = record(claimed, shared, through, found).await
+    if !found.odd.is_empty()
+        && let Err(error) = record(claimed, shared, through, &found.odd).await
     {
         shared.reports.note(format!("the differences were not recorded: {error}")).await;
     }
     let with = reference.map_or_else(|| "with most of them".to_owned(), |tenant| format!("with {}", tenant.slug));
-    let text = match found.len() {
-        0 => format!("structures of {} tenants compared {with}: all alike", through.len()),
-        odd => format!("structures of {} tenants compared {with}: {odd} differ", through.len()),
-    };
+    let numbers = (found.by_hash, found.looked_at, found.odd.len());
+    let text = format!("structures of {} compared {with}: {}", counted(through.len(), "tenant"), result(numbers));
     shared.reports.note(text).await;
+}
+
+/// The result in words: how many differ by their hash, of these how many were looked at in detail, and how many of them
+/// do differ. A hash may differ for nothing, so that nobody who was not looked at counts as different.
+fn result((by_hash, looked_at, odd): (usize, usize, usize)) -> String {
+    let number = |count: usize| grouped(count as u64);
+    let differ = |count: usize| if count == 1 { "differs" } else { "differ" };
+    match odd {
+        _ if by_hash > looked_at => format!(
+            "{} {} by their hash; of the first {}, looked at in detail, {} {}",
+            number(by_hash),
+            differ(by_hash),
+            number(looked_at),
+            number(odd),
+            differ(odd)
+        ),
+        0 => "all alike".to_owned(),
+        odd => format!("{} {}", number(odd), differ(odd)),
+    }
 }
 
 async fn record(
@@ -290,4 +322,33 @@ fn note_sql(fence: Fence, schema: &str, seq: i32, words: &str, os_user: &str) ->
         os_user = literal(os_user),
         schema = literal(schema),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_other_hash_is_counted() {
+        let hashes = (1..=10_999).map(|oid| (oid, if oid <= 1_000 { "most" } else { "other" }.to_owned())).collect();
+        assert_eq!(off(1..=10_999, 1, &hashes).len(), 9_999);
+        assert_eq!(off(1..=3, 1, &hashes), [0; 0]);
+        assert_eq!(off(1..=11_000, 1, &hashes).last(), Some(&11_000), "one without a hash is not known to be alike");
+    }
+
+    #[test]
+    fn who_was_not_looked_at_is_counted_by_the_hash() {
+        assert_eq!(result((0, 0, 0)), "all alike");
+        assert_eq!(result((3, 3, 0)), "all alike", "their hashes differ for nothing");
+        assert_eq!(result((3, 3, 1)), "1 differs");
+        assert_eq!(result((500, 500, 500)), "500 differ");
+        assert_eq!(
+            result((9_999, MOST_ODD, 500)),
+            "9,999 differ by their hash; of the first 500, looked at in detail, 500 differ"
+        );
+        assert_eq!(
+            result((501, MOST_ODD, 1)),
+            "501 differ by their hash; of the first 500, looked at in detail, 1 differs"
+        );
+    }
 }
