@@ -24,6 +24,7 @@ use tenantui::model::fleet::{CacheView, Snapshot};
 use tenantui::model::job::{JobEvent, JobId, JobState, JobView, Waits};
 use tenantui::model::link::LinkState;
 use tenantui::model::server::{Lag, Replica, ServerRole};
+use tenantui::model::tenant::{NotMeasured, Unmeasured};
 use tenantui::tui::app::event::Event;
 
 use sample::{SIZES, at, eu1, outcomes, tenants};
@@ -249,6 +250,17 @@ fn long_versions_are_whole() {
 #[test]
 fn tenant_tabs() {
     scene("tenant_tables", |stage| stage.open("acme"));
+    // The time to measure was over: nothing is said of locks.
+    scene("tenant_no_time", |stage| {
+        stage.open("acme");
+        let mut detail = (**stage.snapshot.detail.as_ref().expect("read")).clone();
+        detail.unmeasured = Unmeasured { locked: 1, no_time: 901 };
+        detail.tables.truncate(7);
+        detail.tables[6].not_measured = Some(NotMeasured::NoTime);
+        (detail.tables[6].total_bytes, detail.tables[6].table_bytes, detail.tables[6].index_bytes) = (None, None, None);
+        stage.snapshot.detail = Some(Arc::new(detail));
+        stage.show();
+    });
     scene("tenant_migrations", |stage| {
         stage.open("acme");
         stage.keys("Tab");

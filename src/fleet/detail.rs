@@ -17,7 +17,7 @@ use crate::jobs::recorded;
 use crate::layout::Queues;
 use crate::migrations::ledgers;
 use crate::model::fleet::Snapshot;
-use crate::model::tenant::{HealthFact, MigrationDetail, Tenant, TenantDetail, TenantKey};
+use crate::model::tenant::{HealthFact, MigrationDetail, Tenant, TenantDetail, TenantKey, Unmeasured};
 use crate::postgres::detail;
 use crate::postgres::session::{Patience, QueryError, Reader, Target};
 use crate::text::{Untrusted, grouped};
@@ -270,7 +270,7 @@ fn unread(tenant: &Tenant, error: &FleetError) -> TenantDetail {
         measured_at: jiff::Timestamp::now(),
         tables: Vec::new(),
         total_bytes: None,
-        unmeasured: 0,
+        unmeasured: Unmeasured::default(),
         migrations: Vec::new(),
         cache_by_prefix: Vec::new(),
         cache_sample: Vec::new(),

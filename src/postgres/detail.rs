@@ -9,15 +9,15 @@ use super::bind::{bind, oid_array};
 use super::others_code;
 use super::questions;
 use super::session::{QueryError, Reader};
-use super::sizes::{self, Bytes, ListedTable};
+use super::sizes::{self, Bytes, ListedTable, Measured};
 use crate::layout::Layout;
 use crate::model::ident::{SchemaName, literal};
-use crate::model::tenant::{HealthFact, Member, TableDetail, Tenant};
+use crate::model::tenant::{HealthFact, Member, NotMeasured, TableDetail, Tenant, Unmeasured};
 use crate::text::Untrusted;
 
 const OBJECTS_OUTSIDE: &str = include_str!("../../assets/sql/objects_outside.sql");
 
-/// How long the tables of one tenant may be measured; what is not done then shows as unmeasured.
+/// How long the tables of one tenant may be measured; what is not done then is said to have had no time.
 const BUDGET: Duration = Duration::from_secs(3);
 
 /// The most objects outside that are listed.
@@ -48,8 +48,8 @@ pub struct Tables {
     pub list: Vec<TableDetail>,
     /// The sum of what could be measured; `None` where nothing could.
     pub total_bytes: Option<u64>,
-    /// Tables that another session held exclusively, or for which there was no time.
-    pub unmeasured: u32,
+    /// Tables without a size, and why.
+    pub unmeasured: Unmeasured,
     /// Relations that the session opened.
     pub relations_opened: u32,
 }
@@ -128,7 +128,7 @@ struct Known {
 }
 
 /// One row for each table that is no partition of another one in the list.
-fn rolled_up(listed: &[ListedTable], measured: &HashMap<u32, Bytes>, known: &Known) -> Tables {
+fn rolled_up(listed: &[ListedTable], measured: &Measured, known: &Known) -> Tables {
     let here: HashSet<u32> = listed.iter().map(|table| table.oid).collect();
     let mut groups: HashMap<u32, Vec<&ListedTable>> = HashMap::new();
     for table in listed {
@@ -140,12 +140,12 @@ fn rolled_up(listed: &[ListedTable], measured: &HashMap<u32, Bytes>, known: &Kno
         if let Some(group) = groups.get(&table.oid) {
             tables.list.push(table_detail(table, group, measured, known));
         }
-        match measured.get(&table.oid) {
+        match measured.bytes.get(&table.oid) {
             Some(bytes) => {
                 *tables.total_bytes.get_or_insert(0) += bytes.total();
                 tables.relations_opened += table.relations;
             }
-            None => tables.unmeasured += 1,
+            None => measured.why_not(table.oid).into_iter().for_each(|why| tables.unmeasured.add(why)),
         }
     }
     if listed.is_empty() {
@@ -155,13 +155,9 @@ fn rolled_up(listed: &[ListedTable], measured: &HashMap<u32, Bytes>, known: &Kno
     tables
 }
 
-fn table_detail(
-    table: &ListedTable,
-    group: &[&ListedTable],
-    measured: &HashMap<u32, Bytes>,
-    known: &Known,
-) -> TableDetail {
-    let bytes: Option<Vec<Bytes>> = group.iter().map(|part| measured.get(&part.oid).copied()).collect();
+fn table_detail(table: &ListedTable, group: &[&ListedTable], measured: &Measured, known: &Known) -> TableDetail {
+    let bytes: Option<Vec<Bytes>> = group.iter().map(|part| measured.bytes.get(&part.oid).copied()).collect();
+    let whys: Vec<NotMeasured> = group.iter().filter_map(|part| measured.why_not(part.oid)).collect();
     let sum = |of: fn(Bytes) -> u64| bytes.as_ref().map(|parts| parts.iter().map(|bytes| of(*bytes)).sum::<u64>());
     // A partitioned table has no rows of its own.
     let parts: Vec<&&ListedTable> = group.iter().filter(|part| group.len() == 1 || part.oid != table.oid).collect();
@@ -173,6 +169,11 @@ fn table_detail(
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate, not negative")]
         rows_estimate: rows.map(|rows| rows as u64),
         total_bytes: sum(Bytes::total),
+        not_measured: if whys.contains(&NotMeasured::Locked) {
+            Some(NotMeasured::Locked)
+        } else {
+            whys.first().copied()
+        },
         table_bytes: sum(Bytes::heap),
         index_bytes: sum(|bytes| bytes.indexes),
         toast_bytes: sum(|bytes| bytes.toast),
@@ -212,4 +213,42 @@ async fn role(reader: &Reader, name: &str) -> Result<Option<Untrusted>, QueryErr
     let sql =
         format!("select r.rolname from pg_catalog.pg_roles r where r.rolname = {} and r.rolcanlogin", literal(name));
     Ok(reader.rows(&sql).await?.first().and_then(|row| row.text(0)).map(Untrusted::new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(oid: u32, root: Option<u32>) -> ListedTable {
+        let name = Untrusted::new(format!("t{oid}"));
+        ListedTable { schema: 1, oid, name, root, tuples: 1.0, pages: 1, live: 1, dead: 0, relations: 1 }
+    }
+
+    #[test]
+    fn what_was_locked_and_what_there_was_no_time_for_are_told_apart() {
+        // 5 is partitioned into 6 and 7.
+        let tables = [
+            listed(2, None),
+            listed(3, None),
+            listed(4, None),
+            listed(5, None),
+            listed(6, Some(5)),
+            listed(7, Some(5)),
+        ];
+        let measured = Measured {
+            bytes: [2, 5].map(|oid| (oid, Bytes { table: 8_192, indexes: 0, toast: 0 })).into(),
+            locked: [3, 6].into(),
+        };
+        let found = rolled_up(&tables, &measured, &Known { statistics: true, never_is_negative: true });
+        assert_eq!(found.unmeasured, Unmeasured { locked: 2, no_time: 2 });
+        assert_eq!(found.total_bytes, Some(16_384));
+        let whys: Vec<(&str, Option<NotMeasured>)> =
+            found.list.iter().map(|table| (table.name.raw(), table.not_measured)).collect();
+        let (locked, no_time) = (Some(NotMeasured::Locked), Some(NotMeasured::NoTime));
+        assert_eq!(whys, [("t2", None), ("t3", locked), ("t4", no_time), ("t5", locked)]);
+        assert_eq!(found.unmeasured.words().as_deref(), Some("2 locked, 2 more not measured in time"));
+        assert_eq!(Unmeasured { locked: 0, no_time: 901 }.words().as_deref(), Some("901 not measured in time"));
+        assert_eq!(Unmeasured { locked: 1, no_time: 0 }.words().as_deref(), Some("1 locked, not measured"));
+        assert_eq!(Unmeasured::default().words(), None);
+    }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::bind::{bind, oid_array};
 use super::session::{QueryError, Reader, TextRow};
+use crate::model::tenant::NotMeasured;
 use crate::text::Untrusted;
 
 const SCHEMA_TABLES: &str = include_str!("../../assets/sql/schema_tables.sql");
@@ -52,7 +53,7 @@ pub async fn exact(reader: &Reader, schema_oids: &[u32]) -> Result<ExactSizes, Q
     let measured = measure(reader, &oids, FLEET_BUDGET).await?;
     for table in &tables {
         let size = sizes.by_schema.entry(table.schema).or_default();
-        match measured.get(&table.oid) {
+        match measured.bytes.get(&table.oid) {
             Some(bytes) => {
                 size.bytes += bytes.total();
                 sizes.relations_opened += table.relations;
@@ -123,14 +124,32 @@ impl Bytes {
     }
 }
 
-/// Measures tables by oid. Those that are locked exclusively, or for which the time was up, are not in the answer.
-pub(super) async fn measure(
-    reader: &Reader,
-    tables: &[u32],
-    budget: Duration,
-) -> Result<HashMap<u32, Bytes>, QueryError> {
+/// What was measured, and what was in the way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Measured {
+    /// By the table's oid.
+    pub bytes: HashMap<u32, Bytes>,
+    /// Tables that another session held exclusively. For those in neither the time was up.
+    pub locked: HashSet<u32>,
+}
+
+impl Measured {
+    /// Why a table has no size; `None` where it has one.
+    pub fn why_not(&self, oid: u32) -> Option<NotMeasured> {
+        if self.bytes.contains_key(&oid) {
+            None
+        } else if self.locked.contains(&oid) {
+            Some(NotMeasured::Locked)
+        } else {
+            Some(NotMeasured::NoTime)
+        }
+    }
+}
+
+/// Measures tables by oid, as long as there is time.
+pub(super) async fn measure(reader: &Reader, tables: &[u32], budget: Duration) -> Result<Measured, QueryError> {
     let give_up = Instant::now() + budget;
-    let mut measured = HashMap::with_capacity(tables.len());
+    let mut measured = Measured::default();
     let mut slices: Vec<Vec<u32>> = tables.chunks(SLICE).rev().map(<[u32]>::to_vec).collect();
     while let Some(slice) = slices.pop() {
         if Instant::now() >= give_up {
@@ -138,6 +157,7 @@ pub(super) async fn measure(
         }
         let locked = locked(reader, &slice).await?;
         let free: Vec<u32> = slice.into_iter().filter(|oid| !locked.contains(oid)).collect();
+        measured.locked.extend(locked);
         if free.is_empty() {
             continue;
         }
@@ -148,7 +168,7 @@ pub(super) async fn measure(
                     if let (Some(oid), Some(table), Some(indexes), Some(toast)) =
                         (row.parse(0)?, row.parse(1)?, row.parse(2)?, row.parse(3)?)
                     {
-                        measured.insert(oid, Bytes { table, indexes, toast });
+                        measured.bytes.insert(oid, Bytes { table, indexes, toast });
                     }
                 }
             }
@@ -158,6 +178,8 @@ pub(super) async fn measure(
                     let (one, two) = free.split_at(free.len() / 2);
                     slices.push(two.to_vec());
                     slices.push(one.to_vec());
+                } else {
+                    measured.locked.extend(free);
                 }
             }
             // So many or such slow files: what is measured stands.

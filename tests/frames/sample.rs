@@ -14,8 +14,8 @@ use tenantui::model::ledger::{AppliedSet, LedgerReading, LedgerState, Tool, Vers
 use tenantui::model::link::LinkState;
 use tenantui::model::server::ServerRole;
 use tenantui::model::tenant::{
-    DatabaseName, FailedStep, KeySample, MigrationDetail, MigrationState, TableDetail, Tenant, TenantDetail, TenantKey,
-    TenantState, Ttl,
+    DatabaseName, FailedStep, KeySample, MigrationDetail, MigrationState, NotMeasured, TableDetail, Tenant,
+    TenantDetail, TenantKey, TenantState, Ttl, Unmeasured,
 };
 use tenantui::model::times::{StepTime, StepTimes};
 use tenantui::text::Untrusted;
@@ -312,6 +312,7 @@ pub fn detail(of: &Tenant) -> TenantDetail {
         name: name.into(),
         rows_estimate: Some(rows),
         total_bytes: Some(total * 1_048_576),
+        not_measured: None,
         table_bytes: Some(total * 1_048_576 * 7 / 10),
         index_bytes: Some(total * 1_048_576 * 3 / 10),
         toast_bytes: Some(0),
@@ -321,6 +322,7 @@ pub fn detail(of: &Tenant) -> TenantDetail {
         vec![table("events", 201, 1_900_000, 3), table("invoices", 72, 210_000, 41), table("users", 9, 31_000, 0)];
     tables.extend((0..35).map(|number| table(&format!("lookup_{number:02}"), 1, 100, 0)));
     tables[5].total_bytes = None;
+    tables[5].not_measured = Some(NotMeasured::Locked);
     tables[5].table_bytes = None;
     tables[5].index_bytes = None;
     let applied = of.applied.unwrap_or(0) as usize;
@@ -329,7 +331,7 @@ pub fn detail(of: &Tenant) -> TenantDetail {
         measured_at: at(-41),
         total_bytes: Some(317 * 1_048_576),
         tables,
-        unmeasured: 1,
+        unmeasured: Unmeasured { locked: 1, no_time: 0 },
         migrations: FILES
             .iter()
             .enumerate()

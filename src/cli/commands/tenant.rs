@@ -191,7 +191,7 @@ pub(super) fn named(tenants: &[Arc<Tenant>], word: &str) -> Vec<Arc<Tenant>> {
 fn row(tenant: &Tenant, detail: Option<&TenantDetail>) -> TenantRow {
     let mut row = TenantRow::from(tenant);
     if let Some(detail) = detail {
-        if let (Some(total), 0) = (detail.total_bytes, detail.unmeasured) {
+        if let (Some(total), true) = (detail.total_bytes, detail.unmeasured.is_none()) {
             row.size_bytes = Some(total);
             row.size_exact = true;
         }
@@ -267,6 +267,9 @@ fn page(tenant: &Tenant, detail: Option<&TenantDetail>, times: &StepTimes) -> St
         "size",
         row.size_bytes.map(|bytes| format!("{}{}", if row.size_exact { "" } else { "~" }, text::human_bytes(bytes))),
     );
+    if let Some(words) = detail.and_then(|detail| detail.unmeasured.words()) {
+        line("tables", Some(words));
+    }
     line("keys", row.cache_keys.map(text::grouped));
     for problem in &row.problems {
         line("problem", Some(problem.clone()));
@@ -281,7 +284,10 @@ fn sections(detail: &TenantDetail, times: &StepTimes) -> String {
     let size = |bytes: Option<u64>| bytes.map_or(Cell::None, |bytes| Cell::Right(text::human_bytes(bytes)));
     let mut tables = Table::new(&["table", "total", "heap", "index", "toast", "rows~"]);
     for table in &detail.tables {
-        let sizes = [table.total_bytes, table.table_bytes, table.index_bytes, table.toast_bytes].map(size);
+        let mut sizes = [table.total_bytes, table.table_bytes, table.index_bytes, table.toast_bytes].map(size);
+        if let Some(why) = table.not_measured {
+            sizes[0] = Cell::Right(why.word().to_owned());
+        }
         let mut cells = vec![Cell::from(&table.name)];
         cells.extend(sizes);
         cells.push(table.rows_estimate.into());

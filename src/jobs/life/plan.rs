@@ -233,7 +233,7 @@ async fn look_at_schema(reader: &Reader, request: &LifeRequest, plan: &mut LifeP
     if measures(plan.kind) {
         let tables = detail::tables(reader, oid).await?;
         plan.tables = u32::try_from(tables.list.len()).ok();
-        plan.size_bytes = if tables.unmeasured == 0 { Some(tables.total_bytes.unwrap_or(0)) } else { None };
+        plan.size_bytes = if tables.unmeasured.is_none() { Some(tables.total_bytes.unwrap_or(0)) } else { None };
         plan.rows_estimate = tables.list.iter().map(|table| table.rows_estimate).sum();
         plan.dependants = detail::objects_outside(reader, oid).await?;
     }

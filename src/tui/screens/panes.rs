@@ -13,7 +13,7 @@ use crate::model::fleet::CacheView;
 use crate::model::flush::FlushState;
 use crate::model::job::JobView;
 use crate::model::job_words;
-use crate::model::tenant::{TableDetail, TenantDetail, Ttl};
+use crate::model::tenant::{NotMeasured, TableDetail, TenantDetail, Ttl};
 use crate::text::{Untrusted, counted, grouped, human_bytes, short_age, short_count, width};
 use crate::tui::app::action::Action;
 use crate::tui::app::flush;
@@ -92,9 +92,9 @@ fn table_columns(wide: bool, title: &dyn Fn(TableColumn) -> String) -> Vec<Colum
 }
 
 fn table_cells(table: &TableDetail, largest: u64, bar: u16, theme: &Theme) -> Vec<Cell> {
-    // A table that another session's lock kept us from measuring has no size, and says so.
-    let bytes =
-        |bytes: Option<u64>| bytes.map_or_else(|| styled("locked", theme.warn), |bytes| cell(human_bytes(bytes)));
+    // A table that was not measured has no size, and says why.
+    let why = table.not_measured.map_or("-", NotMeasured::word);
+    let bytes = |bytes: Option<u64>| bytes.map_or_else(|| styled(why, theme.warn), |bytes| cell(human_bytes(bytes)));
     let dead = match table.dead_percent {
         None => cell("-"),
         Some(percent) if percent >= MANY_DEAD => styled(format!("{percent}!"), theme.warn),
@@ -138,10 +138,7 @@ fn tables(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &Tenan
 fn tables_note(detail: &TenantDetail, state: &State, room: usize) -> String {
     let age = short_age(seconds_between(detail.measured_at, state.now.wall));
     let total = detail.total_bytes.map(|bytes| format!(", {}", human_bytes(bytes))).unwrap_or_default();
-    let locked = match detail.unmeasured {
-        0 => String::new(),
-        count => format!("; {count} locked, not measured"),
-    };
+    let locked = detail.unmeasured.words().map(|words| format!("; {words}")).unwrap_or_default();
     let tables = counted(detail.tables.len(), "table");
     let replica = state.latest.database(&detail.key.database).is_some_and(|view| view.server.replica().is_some());
     // A standby keeps no counters of live and dead rows: nothing is shown that only looks like one.
