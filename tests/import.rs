@@ -110,7 +110,7 @@ fn what_does_not_fit_is_refused_with_every_reason() {
         assert!(words.lines().any(|line| line == wanted), "{wanted} in {words}");
     }
     let words = text(&fleet.expect(5, &["import", "acme", "--table", "teams", "--dry-run"]).stderr);
-    assert!(words.contains("teams has 1 rows already"), "{words}");
+    assert!(words.contains("teams has 1 row already"), "{words}");
     let words = text(&fleet.expect(5, &["import", "acme", "--table", "nowhere", "--dry-run"]).stderr);
     assert!(words.contains("no table public.nowhere"), "{words}");
     let nobodys = ["import", "acme", "--table", "schema_migrations,tenants", "--dry-run"];

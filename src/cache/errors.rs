@@ -104,7 +104,7 @@ impl Trouble {
             (seen, Some(of)) => {
                 format!(" in the middle of the count ({} of {} keys)", text::grouped(seen), text::grouped(of))
             }
-            (seen, None) => format!(" in the middle of the count ({} keys)", text::grouped(seen)),
+            (seen, None) => format!(" in the middle of the count ({})", text::counted(seen, "key")),
         };
         let message = match self {
             Self::Url(why) => {

@@ -12,7 +12,7 @@ use super::pattern::Matcher;
 use super::{CacheError, CacheIds, open, read_patterns};
 use crate::config;
 use crate::model::tenant::TenantKey;
-use crate::text::{Untrusted, grouped};
+use crate::text::{Untrusted, counted};
 
 /// Keys that one UNLINK removes: it takes a bounded time, whatever they hold.
 const AT_ONCE: usize = 200;
@@ -56,7 +56,8 @@ pub async fn unlink(
 }
 
 fn failed(trouble: Trouble, address: &str, done: Unlinked) -> CacheError {
-    let so_far = format!("{} keys were removed until then, and doing it again removes the rest", grouped(done.deleted));
+    let removed = counted(done.deleted, "key");
+    let so_far = format!("{removed} removed until then; doing it again removes the rest");
     let message = match trouble {
         Trouble::Denied(why) => {
             format!("the cache at {address} does not allow it: {why}; the user needs +scan and +unlink. {so_far}")

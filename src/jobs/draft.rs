@@ -15,6 +15,7 @@ use crate::migrations::folder::MigrationFile;
 use crate::migrations::plan::{Direction, LeftOut, Plan, TenantPlan};
 use crate::model::job::{JobKind, StepAction};
 use crate::model::ledger::Version;
+use crate::text::counted;
 
 /// A job's row and steps, ready to be inserted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +126,7 @@ pub(super) fn rollback(order: &RollbackOrder, jobs: &config::Jobs) -> Result<Dra
     let what = match (&plan.target, plan.direction) {
         (Some(version), Direction::Down) => format!("{who} down to {}", version.raw()),
         (Some(_) | None, _) => {
-            format!("{who}, {} migrations", plan.tenants.iter().map(|t| t.files.len()).sum::<usize>())
+            format!("{who}, {}", counted(plan.tenants.iter().map(|t| t.files.len()).sum::<usize>(), "migration"))
         }
     };
     Ok(Draft { kind, scope: SCOPE.to_owned(), what, params, steps })
@@ -143,7 +144,7 @@ fn target(plan: &Plan) -> &str {
 fn who(tenants: &[TenantPlan]) -> String {
     match tenants {
         [only] => only.slug.raw().to_owned(),
-        many => format!("{} tenants", many.len()),
+        many => counted(many.len(), "tenant"),
     }
 }
 
@@ -242,7 +243,7 @@ pub(super) fn provision(
     let files = order.folder.as_ref().map(|folder| folder.files.as_slice()).unwrap_or_default();
     let (scope, what) = match provision.as_slice() {
         [only] => (format!("{PROVISION_SCOPE}:{}", only.schema), only.slug.clone()),
-        many => (PROVISION_SCOPE.to_owned(), format!("{} tenants", many.len())),
+        many => (PROVISION_SCOPE.to_owned(), counted(many.len(), "tenant")),
     };
     let steps = provision.iter().flat_map(|tenant| making_steps(order, tenant, command.is_some())).collect();
     let params = Params {
@@ -322,10 +323,7 @@ pub(super) fn import(order: &ImportOrder, jobs: &config::Jobs) -> Result<Draft, 
         from: None,
         file: None,
     };
-    let tables = match order.plan.tables.len() {
-        1 => "1 table".to_owned(),
-        many => format!("{many} tables"),
-    };
+    let tables = counted(order.plan.tables.len(), "table");
     Ok(Draft {
         kind: JobKind::Import,
         scope: format!("import:{}", order.schema.raw()),

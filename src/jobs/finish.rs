@@ -15,6 +15,7 @@ use crate::migrations::apply::step::Fence;
 use crate::model::ident::literal;
 use crate::model::job::{JobEvent, JobState, JobView, Waits};
 use crate::postgres::session::{LinkError, LinkErrorKind, WriterSession};
+use crate::text;
 
 /// How often the record is tried to be told.
 const MAX_TRIES: u32 = 5;
@@ -54,8 +55,8 @@ impl End {
     fn through(counted: &JobView) -> Self {
         if counted.pending > 0 {
             let reason = format!(
-                "{} tenants are pending although all were gone through: the record was changed meanwhile. Resume the job",
-                counted.pending
+                "{} still to do although all were gone through: the record was changed meanwhile. Resume the job",
+                text::counted(counted.pending, "tenant")
             );
             return Self::paused(Waits::Trouble, reason);
         }
@@ -216,8 +217,9 @@ fn left(claimed: &Claimed<'_>, error: &OrderError) -> OrderError {
     let (job, done) = (claimed.job, claimed.view.done);
     gate::lost(
         format!(
-            "the link was lost while job {job} ran: {error}. What was committed is kept (at least {done} tenants); \
-             the job shows as orphaned: resume it when the database is back"
+            "the link was lost while job {job} ran: {error}. What was committed is kept (at least {}); \
+             the job shows as orphaned: resume it when the database is back",
+            text::counted(done, "tenant")
         )
         .into(),
     )

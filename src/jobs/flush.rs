@@ -18,7 +18,7 @@ use crate::model::ident::literal;
 use crate::model::job::JobEvent;
 use crate::model::tenant::{Tenant, TenantKey};
 use crate::postgres::session::{Target, WriterSession};
-use crate::text::{Untrusted, grouped};
+use crate::text::{Untrusted, counted};
 
 /// The order of a removal: frozen when the dialog opened.
 #[derive(Debug, Clone)]
@@ -84,9 +84,9 @@ pub async fn run(
         None => ("stopped", so_far, None),
     };
     if audited && let Err(error) = say_end(target, order, numbers, outcome, why.as_deref()).await {
-        let removed = grouped(numbers.deleted);
+        let removed = counted(numbers.deleted, "key");
         return Err(gate::refused(format!(
-            "{removed} keys were removed ({outcome}), but the audit has only the intent: {error}"
+            "{removed} removed ({outcome}), but the audit has only the intent: {error}"
         )));
     }
     match ended {

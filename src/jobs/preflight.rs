@@ -17,6 +17,7 @@ use crate::migrations::plan::{self, Direction, Plan, PlanOptions};
 use crate::model::ident::SchemaName;
 use crate::model::ledger::Tool;
 use crate::postgres::session::{Target, WriterSession};
+use crate::text::counted;
 
 /// Names in a refusal before it says how many more there are.
 const NAMES_SHOWN: usize = 5;
@@ -78,9 +79,9 @@ pub(super) async fn migrate(
     let missing: Vec<String> = rows.iter().flatten().filter_map(|row| row.text(0).map(str::to_owned)).collect();
     if !missing.is_empty() {
         return Err(refused(format!(
-            "{} may not create in {} schemas of {}: {}. GRANT USAGE, CREATE ON SCHEMA is missing there",
+            "{} may not create in {} of {}: {}. GRANT USAGE, CREATE ON SCHEMA is missing there",
             session.facts.user.raw(),
-            missing.len(),
+            counted(missing.len(), "schema"),
             target.config.name,
             listed(&missing),
         )));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::session::{QueryError, Reader, TextRow};
 use crate::model::ident::{Ident, QualifiedName, SchemaName, literal};
+use crate::text;
 
 const CANDIDATES: &str = include_str!("../../assets/sql/ledger_candidates.sql");
 
@@ -246,7 +247,8 @@ pub async fn read_chunked<T>(
                 done = to;
             }
             Ok(results) => {
-                let what = format!("{} results for {} statements", results.len(), to - from);
+                let what =
+                    format!("{} for {}", text::counted(results.len(), "result"), text::counted(to - from, "statement"));
                 return Err(QueryError::Unexpected { what: what.into() });
             }
             Err(error @ (QueryError::Server { .. } | QueryError::Timeout { .. })) if to - from == 1 => {

@@ -55,9 +55,11 @@ pub fn grouped(number: u64) -> String {
 
 /// `1 tenant`, `1,203 tenants`: a number of things whose word takes an s.
 #[must_use]
-pub fn counted(count: usize, word: &str) -> String {
+pub fn counted(count: impl TryInto<u64>, word: &str) -> String {
+    // No number of things is larger or negative.
+    let count = count.try_into().unwrap_or(u64::MAX);
     let plural = if count == 1 { "" } else { "s" };
-    format!("{} {word}{plural}", grouped(count as u64))
+    format!("{} {word}{plural}", grouped(count))
 }
 
 /// An age in one unit: `3s`, `4m`, `2h`, `9d`.

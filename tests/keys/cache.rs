@@ -61,7 +61,7 @@ fn a_removal_is_told_and_stopped_even_with_writes_locked() {
     told(&mut desk, FlushState::Running { removed: 1_200 });
     assert!(desk.text().contains("flushing: 1,200 keys removed so far; F stops it"), "{}", desk.text());
     let farewell = desk.app.farewell();
-    assert!(farewell.ends_with("the cache of acme was left half flushed: 1,200 keys are removed"), "{farewell}");
+    assert!(farewell.ends_with("the cache of acme was left half flushed: 1,200 keys removed"), "{farewell}");
     desk.keys("F");
     assert!(desk.text().contains("Stop flushing the cache"), "{}", desk.text());
     desk.keys("<Tab><Enter>");

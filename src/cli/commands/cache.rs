@@ -20,7 +20,7 @@ use crate::model::export::{Row, raw};
 use crate::model::fleet::CacheView;
 use crate::model::tenant::{KeySample, Tenant, TenantDetail, TenantState, Ttl};
 use crate::postgres::session::Target;
-use crate::text::{self, grouped};
+use crate::text::{self, counted, grouped};
 
 #[derive(Serialize)]
 struct Document {
@@ -142,7 +142,7 @@ fn show(arguments: &args::Cache, tenant: &Tenant, detail: Option<&TenantDetail>,
 
 fn page(tenant: &Tenant, prefixes: &[(text::Untrusted, u64)], sample: &[KeySample], in_all: u64) -> String {
     let keys = tenant.cache_keys.unwrap_or(0);
-    let mut out = format!("{}: {} of {} keys\n", tenant.slug.safe(), grouped(keys), grouped(in_all));
+    let mut out = format!("{}: {} of {}\n", tenant.slug.safe(), grouped(keys), counted(in_all, "key"));
     let name = |prefix: &text::Untrusted| {
         if prefix.is_empty() { Cell::from("(the key itself)") } else { Cell::from(prefix) }
     };
@@ -250,14 +250,14 @@ fn words(row: &Removed) -> String {
     let kept =
         if row.kept == 0 { String::new() } else { format!(", {} kept that another row shares", grouped(row.kept)) };
     let stopped = if row.stopped { ", stopped: the same command removes the rest" } else { "" };
-    format!("{}: {} keys removed{kept}{stopped}", text::sanitise(&row.tenant), grouped(row.removed))
+    format!("{}: {} removed{kept}{stopped}", text::sanitise(&row.tenant), counted(row.removed, "key"))
 }
 
 fn plan(tenant: &Tenant, target: &Target, reading: &Reading) {
     let patterns = CacheInput::of(target.config.cache.as_ref(), &reading.context.layout.cache_keys, []).patterns;
     output::note(format!(
-        "flush: removes the {} cache keys of {} in {} ({}); keys that another tenant has a claim to stay",
-        grouped(tenant.cache_keys.unwrap_or(0)),
+        "flush: removes {} of {} in {} ({}); keys that another tenant has a claim to stay",
+        counted(tenant.cache_keys.unwrap_or(0), "cache key"),
         tenant.slug.safe(),
         target.config.name,
         patterns.join(" ")

@@ -309,7 +309,12 @@ fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination
         Some(folder) => {
             let refused =
                 folder.files.iter().filter(|file| file.findings.iter().any(|finding| finding.refuses)).count();
-            let words = format!("{} files of {} in {}", folder.files.len(), folder.tool, folder.path.display());
+            let words = format!(
+                "{} of {} in {}",
+                text::counted(folder.files.len(), "file"),
+                folder.tool,
+                folder.path.display()
+            );
             if refused == 0 {
                 found.add("migrations", Verdict::Ok, words, None);
             } else {
@@ -343,9 +348,7 @@ fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination
 fn cache(database: &config::Database, view: &CacheView, found: &mut Examination) {
     match view {
         CacheView::NotConfigured => found.add("cache", Verdict::Off, "not configured", None),
-        CacheView::Counted { keys, .. } => {
-            found.add("cache", Verdict::Ok, format!("{} keys", text::grouped(*keys)), None)
-        }
+        CacheView::Counted { keys, .. } => found.add("cache", Verdict::Ok, text::counted(*keys, "key"), None),
         CacheView::Counting { .. } => found.add("cache", Verdict::Ok, "being counted", None),
         CacheView::Failed { why, .. } => {
             let advice = database.cache.as_ref().map(|_| "everything else works without it");

@@ -188,7 +188,9 @@ async fn follow(session: &Session, target: &Target, view: JobView) -> Outcome<Jo
             Some(Sight::Job(view)) if view.id == id => last = *view,
             Some(Sight::Job(_)) => {}
             Some(Sight::Line(line)) => output::note(running::log_line(&line, &zone)),
-            Some(Sight::LinesLeftOut(count)) => output::note(format!("({count} lines of the log were not shown)")),
+            Some(Sight::LinesLeftOut(count)) => {
+                output::note(format!("({} of the log not shown)", text::counted(count, "line")))
+            }
             Some(Sight::Lost(error)) => {
                 lost = true;
                 output::note(format!("{error}; it is tried again until it is back"));

@@ -97,7 +97,7 @@ fn ledgers(reading: &Reading, found: &mut Examination) {
     let kinds: Vec<String> =
         tools.iter().map(|(tool, count)| format!("{} {tool}", text::grouped(*count as u64))).collect();
     let kinds = if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") };
-    let words = format!("{} tenants; ledgers: {kinds}", text::grouped(tenants.len() as u64));
+    let words = format!("{}; ledgers: {kinds}", text::counted(tenants.len(), "tenant"));
     let odd = tools.iter().any(|(tool, _)| expected.is_some_and(|expected| expected.word() != *tool));
     match expected {
         Some(expected) if odd => {

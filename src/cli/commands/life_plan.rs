@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::config;
 use crate::model::life::{CacheFact, LifePlan};
-use crate::text::{Untrusted, grouped, human_bytes};
+use crate::text::{Untrusted, counted, human_bytes};
 
 /// The plan in JSON. Unknown is null.
 #[derive(Debug, Serialize)]
@@ -104,8 +104,8 @@ pub fn words(plan: &LifePlan, database: &config::Database) -> String {
     }
     if let Some(tables) = plan.tables {
         let size = plan.size_bytes.map_or_else(|| "size not measured".to_owned(), human_bytes);
-        let rows = plan.rows_estimate.map_or_else(String::new, |rows| format!(", about {} rows", grouped(rows)));
-        line("holds", &format!("{} tables, {size}{rows}", grouped(u64::from(tables))));
+        let rows = plan.rows_estimate.map_or_else(String::new, |rows| format!(", about {}", counted(rows, "row")));
+        line("holds", &format!("{}, {size}{rows}", counted(tables, "table")));
         let backup = plan.last_backup.map_or_else(
             || "unknown: none is seen from here".to_owned(),
             |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string(),

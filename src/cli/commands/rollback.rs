@@ -86,7 +86,7 @@ async fn one_database(
         Direction::Up | Direction::Down => "Roll back",
         Direction::Again => "Redo",
     };
-    let undone = plan.tenants.iter().map(|tenant| tenant.files.len()).sum();
+    let undone = plan.tenants.iter().map(|tenant| tenant.files.len()).sum::<usize>();
     let tenants = counted(plan.tenants.len(), "tenant");
     let question = format!("{verb} {} in {tenants}?", counted(undone, "migration"));
     let (consent, layout) = (arguments.consent, aim.reading.context.layout.clone());

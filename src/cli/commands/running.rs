@@ -28,6 +28,7 @@ use crate::model::job::{JobEvent, JobId, JobState, JobView, Outcome as TenantRes
 use crate::model::secret::Credentials;
 use crate::model::tenant::Tenant;
 use crate::postgres::session::{Patience, Reader, Target};
+use crate::text;
 
 /// Time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(2);
@@ -317,7 +318,7 @@ async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) -> Heard {
     while let Some(event) = events.recv().await {
         match event {
             JobEvent::Log(line) => say(&log_line(&line, &zone)),
-            JobEvent::LogDropped(count) => say(&format!("({count} lines of the log were not shown)")),
+            JobEvent::LogDropped(count) => say(&format!("({} of the log not shown)", text::counted(count, "line"))),
             JobEvent::Job(view) => {
                 // The last word is the command's.
                 if (announce || last.elapsed() >= PROGRESS) && view.state == JobState::Running {

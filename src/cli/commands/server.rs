@@ -106,7 +106,11 @@ fn page(vitals: &Vitals) -> String {
             let used = human_bytes(cache.used_bytes);
             line(
                 "cache",
-                format!("{used}, {limit}, {} keys, {} evicted", grouped(cache.keys), grouped(cache.evicted_keys)),
+                format!(
+                    "{used}, {limit}, {}, {} evicted",
+                    text::counted(cache.keys, "key"),
+                    grouped(cache.evicted_keys)
+                ),
             );
         }
         Some(Err(why)) => line("cache", why.raw().to_owned()),

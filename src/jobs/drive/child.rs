@@ -16,6 +16,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use super::output::{Lines, Output};
 use crate::jobs::shared::Shared;
 use crate::model::job::LogMark;
+use crate::text::counted;
 
 /// Between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
@@ -61,7 +62,7 @@ pub(super) async fn run(shared: &Shared<'_>, slug: &str, order: &Order) -> (End,
         Err(why) => End::NotStarted(why),
     };
     if output.hidden() > 0 {
-        let words = format!("{} more lines of its output were not shown", output.hidden());
+        let words = format!("{} of its output not shown", counted(output.hidden(), "more line"));
         shared.reports.line(LogMark::Note, slug, words).await;
     }
     (end, output)

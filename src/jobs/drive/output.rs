@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::migrations::apply::wire::cut;
+use crate::text::counted;
 
 /// The longest line that is shown.
 const MAX_LINE: usize = 600;
@@ -44,7 +45,7 @@ impl Lines {
     pub(super) fn end(&mut self) -> Option<String> {
         let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).trim_end().to_owned();
         let more = std::mem::take(&mut self.more);
-        (!line.is_empty()).then(|| if more > 0 { format!("{line}... ({more} more bytes)") } else { line })
+        (!line.is_empty()).then(|| if more > 0 { format!("{line}... ({})", counted(more, "more byte")) } else { line })
     }
 }
 

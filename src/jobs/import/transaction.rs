@@ -19,7 +19,7 @@ use crate::migrations::apply::wire::{self, Trouble};
 use crate::model::ident::literal;
 use crate::model::job::LogMark;
 use crate::postgres::session::{TextRow, WriterSession};
-use crate::text::{counted, grouped};
+use crate::text::counted;
 
 /// Runs it.
 pub(super) async fn run(
@@ -141,11 +141,12 @@ impl Work<'_, '_> {
             let there = self.count_of_target(&was.table).await?;
             if there != was.source {
                 return Err(failed(format!(
-                    "{} had {} rows in public and has {there} in the tenant: rolled back",
-                    was.table, was.source
+                    "{} had {} in public and has {there} in the tenant: rolled back",
+                    was.table,
+                    counted(was.source, "row")
                 )));
             }
-            let text = format!("{}   {} rows", was.table, grouped(there));
+            let text = format!("{}   {}", was.table, counted(there, "row"));
             self.shared.reports.line(LogMark::Note, &self.tenant.slug, text).await;
             got.push((was.table.clone(), there));
         }
@@ -303,7 +304,7 @@ impl Work<'_, '_> {
             How::Move => ("moved", "move"),
         };
         let tables = counted(counts.len(), "table");
-        let note = format!("{verb} {tables}, {} rows", grouped(rows));
+        let note = format!("{verb} {tables}, {}", counted(rows, "row"));
         let by_table: serde_json::Map<String, serde_json::Value> =
             counts.iter().map(|(table, count)| (table.clone(), (*count).into())).collect();
         let after = serde_json::json!({"how": how, "from": SOURCE, "rows": by_table}).to_string();
@@ -327,9 +328,9 @@ impl Work<'_, '_> {
 pub(super) fn has_rows(count: &Count) -> Option<String> {
     let rows = count.target.filter(|rows| *rows > 0)?;
     Some(format!(
-        "the tenant's {} has {} rows already: nothing is mixed into what is there",
+        "the tenant's {} has {} already: nothing is mixed into what is there",
         count.table,
-        grouped(rows)
+        counted(rows, "row")
     ))
 }
 

@@ -14,6 +14,7 @@ use crate::migrations::apply::step::{BEGIN, StepEnd};
 use crate::model::ident::Ident;
 use crate::model::job::LogMark;
 use crate::model::tenant::{DatabaseName, TenantKey};
+use crate::text::counted;
 
 /// Removes them, then says so in the record.
 pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
@@ -29,7 +30,7 @@ pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let tenants: Arc<[CacheIds]> = everybody(client, life, keys, &database, &own).await?.into();
     let removed = unlink(config, &keys.patterns, &own, tenants, |_| {}).await;
     let removed = removed.map_err(|error| failed(error.to_string()))?;
-    let text = format!("{} cache keys removed", removed.deleted);
+    let text = counted(removed.deleted, "cache key") + " removed";
     shared.reports.line(LogMark::Note, &life.slug, text).await;
     let tx = tx::open(work, false).await?;
     let said = Said { before: None, after: json!({ "keys": removed.deleted, "kept_for_others": removed.shared }) };

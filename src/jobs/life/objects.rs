@@ -13,7 +13,7 @@ use crate::jobs::shared::Shared;
 use crate::migrations::apply::step::StepEnd;
 use crate::postgres::bind::bind;
 use crate::postgres::session::TextRow;
-use crate::text::grouped;
+use crate::text::{counted, grouped};
 
 const ROOTS: &str = include_str!("../../../assets/sql/purge_roots.sql");
 const PARTS: &str = include_str!("../../../assets/sql/purge_parts.sql");
@@ -103,8 +103,9 @@ async fn try_next(work: &Work<'_>, learned: &mut Learned) -> Result<Went, StepEn
         StepEnd::Done { .. } => {
             learned.gone += count;
             Ok(Went::More(format!(
-                "{} objects removed ({held} locks of {})",
-                grouped(learned.gone),
+                "{} removed ({} of {})",
+                counted(learned.gone, "object"),
+                counted(held, "lock"),
                 grouped(learned.capacity)
             )))
         }

@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::model::others_code::OthersCode;
-use crate::text::Untrusted;
+use crate::text::{Untrusted, counted};
 
 /// Such findings that a plan tells one by one.
 const MOST: usize = 10;
@@ -36,7 +36,8 @@ impl Plan {
             self.warnings.push(format!("in {who}: {words}").into());
         }
         if let Some(more) = found.len().checked_sub(MOST).filter(|more| *more > 0) {
-            let text = format!("{more} more pieces of code with other rights: `tenantui tenant SLUG` lists them");
+            let text =
+                format!("{} of code with other rights: `tenantui tenant SLUG` lists all", counted(more, "more piece"));
             self.warnings.push(text.into());
         }
     }

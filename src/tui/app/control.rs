@@ -10,6 +10,7 @@ use crate::model::job::{JobId, JobState, JobView, Outcome, StepFailure, TenantOu
 use crate::model::job_words::{progress, standing, standing_in_full, whose};
 use crate::model::ledger::Version;
 use crate::model::tenant::{DatabaseName, Tenant};
+use crate::text::counted;
 use crate::tui::dialogs::{
     CardKeys, Confirm, ConfirmInput, Dialog, DialogAction, FailureCard, Skip, SkipInput, StopJob,
 };
@@ -200,14 +201,10 @@ impl App {
         lines.extend(blocker.map(|blocker| format!("In the way was: {}", blocker.safe())));
         lines.push(match same.len() {
             1 => format!("{} is tried again as soon as nobody is in its way.", outcome.slug.safe()),
-            2 => format!(
-                "{} and 1 other that the same kept out are tried again, each as soon as nobody is in its way.",
-                outcome.slug.safe()
-            ),
             many => format!(
-                "{} and {} others that the same kept out are tried again, each as soon as nobody is in its way.",
+                "{} and {} that the same kept out are tried again, each as soon as nobody is in its way.",
                 outcome.slug.safe(),
-                many - 1
+                counted(many - 1, "other")
             ),
         });
         lines.push("Nobody is waited for inside a transaction: the application is never kept out.".to_owned());
@@ -251,7 +248,7 @@ impl App {
             lines.push(format!("It is {}.", standing_in_full(job)));
         }
         lines.push(format!("{} done, {} failed; done steps stay done.", progress(job), job.failed));
-        lines.push(format!("{} tenants that wait are gone on with, here in this process.", job.pending));
+        lines.push(format!("It goes on here in this process, with {} to do.", counted(job.pending, "tenant")));
         let action = DialogAction::Resume(job.database.clone(), job.id);
         let button = if job.state == JobState::Orphaned { "Go on here" } else { "Continue" };
         self.confirm(job, (format!("Continue job {}", job.id), lines, button), action, None);

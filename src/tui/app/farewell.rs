@@ -4,7 +4,7 @@ use super::App;
 use crate::model::flush::FlushState;
 use crate::model::job::{JobState, JobView};
 use crate::model::job_words::progress;
-use crate::text::{grouped, sanitise, short_age};
+use crate::text::{counted, sanitise, short_age};
 
 impl App {
     /// The line, safe to print.
@@ -25,8 +25,7 @@ impl App {
             (0, count) => words.push_str(&format!("{count} orders were given")),
             (count, _) => {
                 let all: Vec<String> = jobs.iter().map(|job| standing(job)).collect();
-                let noun = if count == 1 { "job" } else { "jobs" };
-                words.push_str(&format!("{count} {noun} ordered: {}", all.join(", ")));
+                words.push_str(&format!("{} ordered: {}", counted(count, "job"), all.join(", ")));
             }
         }
         let waiting = self.state.jobs.jobs.iter().find(|job| job.mine && goes_on(job.state));
@@ -38,8 +37,8 @@ impl App {
         if let Some(flush) = self.state.flush.as_ref()
             && let FlushState::Running { removed } = flush.state
         {
-            let (slug, removed) = (flush.slug.safe(), grouped(removed));
-            words.push_str(&format!("; the cache of {slug} was left half flushed: {removed} keys are removed"));
+            let (slug, removed) = (flush.slug.safe(), counted(removed, "key"));
+            words.push_str(&format!("; the cache of {slug} was left half flushed: {removed} removed"));
         }
         words
     }

@@ -11,7 +11,7 @@ use crate::jobs::flush::FlushOrder;
 use crate::model::fleet::CacheView;
 use crate::model::flush::FlushState;
 use crate::model::tenant::{TenantKey, TenantState};
-use crate::text::{Untrusted, grouped};
+use crate::text::{Untrusted, counted, grouped};
 use crate::tui::dialogs::{Confirm, ConfirmInput, Dialog, DialogAction, FlushCache, FlushInput};
 
 /// The removal that is under way, or was the last.
@@ -113,12 +113,12 @@ impl App {
                     0 => String::new(),
                     kept => format!(", {} kept that another row shares", grouped(*kept)),
                 };
-                self.say(Level::Info, format!("{head}: {} keys removed{kept}", grouped(*removed)));
+                self.say(Level::Info, format!("{head}: {} removed{kept}", counted(*removed, "key")));
                 commands.push(Command::Fleet(FleetCommand::CountCache));
             }
             FlushState::Stopped { removed } => {
-                let (removed, key) = (grouped(*removed), self.state.key(Action::FlushCache));
-                self.say(Level::Warning, format!("{head}: stopped, {removed} keys removed; {key} removes the rest"));
+                let (removed, key) = (counted(*removed, "key"), self.state.key(Action::FlushCache));
+                self.say(Level::Warning, format!("{head}: stopped, {removed} removed; {key} removes the rest"));
                 commands.push(Command::Fleet(FleetCommand::CountCache));
             }
             FlushState::Failed { why } => {

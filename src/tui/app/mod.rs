@@ -75,7 +75,7 @@ use crate::model::fleet::Snapshot;
 use crate::model::job::JobId;
 use crate::model::secret::Credentials;
 use crate::model::tenant::{DatabaseName, TenantKey};
-use crate::text::Untrusted;
+use crate::text::{Untrusted, counted};
 
 /// Lines of job logs that are kept.
 const LOG_LINES: usize = 2_000;
@@ -316,7 +316,7 @@ impl App {
                 Vec::new()
             }
             Event::Copied(Ok(bytes)) => {
-                self.say(Level::Info, format!("sent {bytes} bytes to the terminal's clipboard"));
+                self.say(Level::Info, format!("sent {} to the terminal's clipboard", counted(bytes, "byte")));
                 Vec::new()
             }
             Event::Copied(Err(why)) => {

@@ -3,7 +3,7 @@
 use super::card_keys::Asked;
 use super::failure_card::FailureCard;
 use crate::model::job::{Outcome, StepFailure};
-use crate::text::{grouped, sanitise};
+use crate::text::{counted, grouped, sanitise};
 use crate::tui::widgets::wrap;
 
 impl FailureCard {
@@ -57,7 +57,7 @@ impl FailureCard {
                 lines.push(format!("blocker: {}", blocker.safe()));
             }
             lines.extend(statement(failure).map(|statement| format!("statement {statement}")));
-            lines.push(format!("tried {} times", failure.tries));
+            lines.push(format!("tried {}", counted(failure.tries, "time")));
         }
         lines.join("\n")
     }

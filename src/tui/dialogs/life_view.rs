@@ -9,7 +9,7 @@ use super::life::{Life, Phase, Stop, is_open};
 use super::parts::{LABEL, labelled};
 use super::scroll::draw_text;
 use crate::model::life::{CacheFact, LifeKind, LifePlan};
-use crate::text::{Untrusted, grouped, human_bytes, sanitise};
+use crate::text::{Untrusted, counted, human_bytes, sanitise};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::{boxes, columns, put, put_fit, put_hints, put_safe, wrap};
@@ -245,8 +245,8 @@ fn facts(plan: &LifePlan) -> Vec<Line> {
             let size = plan
                 .size_bytes
                 .map_or_else(|| "size not measured".to_owned(), |size| format!("{} exact", human_bytes(size)));
-            let rows = plan.rows_estimate.map(|rows| format!(", about {} rows", grouped(rows))).unwrap_or_default();
-            format!(": {} tables, {size}{rows}", grouped(u64::from(tables)))
+            let rows = plan.rows_estimate.map(|rows| format!(", about {}", counted(rows, "row"))).unwrap_or_default();
+            format!(": {}, {size}{rows}", counted(tables, "table"))
         });
         lines.push(("Schema".to_owned(), format!("{}{}", schema.safe(), holds.unwrap_or_default())));
     }
@@ -258,7 +258,7 @@ fn facts(plan: &LifePlan) -> Vec<Line> {
         let keys = match plan.cache {
             CacheFact::NotConfigured => "none configured".to_owned(),
             CacheFact::NoPattern => "no pattern".to_owned(),
-            CacheFact::Keys(Some(keys)) => format!("{} keys", grouped(keys)),
+            CacheFact::Keys(Some(keys)) => counted(keys, "key"),
             CacheFact::Keys(None) => "not counted".to_owned(),
         };
         let backup = plan.last_backup.map_or_else(|| "unknown".to_owned(), |at| at.strftime("%Y-%m-%d").to_string());

@@ -74,7 +74,7 @@ impl MigrateFleet {
             y += 1;
         }
         if parts.len() > LINES {
-            put(buf, inside, 0, y, &format!("and {} more databases", parts.len() - LINES), theme.muted);
+            put(buf, inside, 0, y, &format!("and {}", counted(parts.len() - LINES, "more database")), theme.muted);
             y += 1;
         }
         for (label, value, style) in &told {

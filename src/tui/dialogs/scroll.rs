@@ -10,7 +10,7 @@ use ratatui::style::Style;
 
 use super::parts::{position, scroll_footer, scrolled};
 use crate::model::environment::Environment;
-use crate::text::{sanitise, width};
+use crate::text::{counted, sanitise, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{above, boxes, columns, put_right, put_safe, slice, wrap};
 
@@ -46,7 +46,7 @@ impl Scroll {
             text.lines().take(MAX_LINES).map(|line| sanitise(&line.replace('\t', "    "))).collect();
         let rest = text.lines().skip(MAX_LINES).count();
         if rest > 0 {
-            lines.push(format!("... and {rest} more lines"));
+            lines.push(format!("... and {}", counted(rest, "more line")));
         }
         Self { lines, top: 0, left: 0, wraps: true, seen: Cell::new(Seen { columns: usize::MAX, rows: 1 }) }
     }

@@ -19,7 +19,7 @@ use crate::model::filter::Filter;
 use crate::model::job::{JobState, JobView};
 use crate::model::job_words::{counted, progress, standing, standing_in_full};
 use crate::model::link::LinkState;
-use crate::text::{grouped, sanitise, time_left, width};
+use crate::text::{self, grouped, sanitise, time_left, width};
 use crate::tui::app::action::Action;
 use crate::tui::app::state::{Hint, Level, Prompt, QuickFilter, Screen, State};
 use crate::tui::theme::Theme;
@@ -111,7 +111,7 @@ fn position(state: &State) -> Vec<String> {
                 format!("following log ({})", state.key(Action::Follow))
             } else {
                 let key = state.key(Action::Follow);
-                format!("log {} lines back ({key} follows)", grouped(state.jobs.log_back as u64))
+                format!("log {} back ({key} follows)", text::counted(state.jobs.log_back, "line"))
             });
             parts.push(place(state.jobs.list.at, state.jobs.jobs.len()));
         }

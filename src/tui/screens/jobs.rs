@@ -19,7 +19,7 @@ use super::header::stale;
 use super::places::{Places, ROOMY, Tier, jobs_parts};
 use crate::model::job::{JobState, JobView, LogLine, TenantOutcome};
 use crate::model::job_words::{counted, progress, standing, standing_in_full, whose};
-use crate::text::{fit, grouped, sanitise, time_left, width};
+use crate::text::{self, fit, grouped, sanitise, time_left, width};
 use crate::tui::app::action::Action;
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
@@ -240,7 +240,7 @@ fn draw_log(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     }
     draw_lines(buf, rows, &lines[..end], state, theme);
     if state.jobs.log_dropped > 0 && rows.height > 1 {
-        let words = format!("{} lines were dropped", grouped(state.jobs.log_dropped));
+        let words = format!("{} dropped", text::counted(state.jobs.log_dropped, "line"));
         put_right(buf, area, area.width.saturating_sub(3), 0, &format!(" {words} "), theme.warn);
     }
 }

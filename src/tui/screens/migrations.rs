@@ -21,7 +21,7 @@ use super::header::stale;
 use super::notice;
 use super::places::{Places, ROOMY, Tier, migrations_parts};
 use crate::model::tenant::Tenant;
-use crate::text::{grouped, rough_time, sanitise, short_age, width};
+use crate::text::{counted, grouped, rough_time, sanitise, short_age, width};
 use crate::tui::app::action::Action;
 use crate::tui::app::state::{State, VersionGroup};
 use crate::tui::theme::Theme;
@@ -249,7 +249,7 @@ fn draw_sql(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State, t
     let count = file.sql.lines().count();
     for (y, line) in (0..rows.height).zip(file.sql.lines()) {
         if y + 1 == rows.height && count > usize::from(rows.height) {
-            let words = format!("... {} lines; {} shows all", grouped(count as u64), state.key(Action::Inspect));
+            let words = format!("... {}; {} shows all", counted(count, "line"), state.key(Action::Inspect));
             put(buf, rows, 0, y, &words, theme.muted);
             break;
         }

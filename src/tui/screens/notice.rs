@@ -17,7 +17,7 @@ use ratatui::style::Style;
 use super::footer::filter_words;
 use crate::model::fleet::DatabaseView;
 use crate::model::link::LinkState;
-use crate::text::{Untrusted, sanitise};
+use crate::text::{Untrusted, counted, sanitise};
 use crate::tui::app::action::Action;
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
@@ -132,7 +132,7 @@ fn no_tenants(
         None => {
             "No migration folder is configured (migrations.path): a new tenant would be an empty schema.".to_owned()
         }
-        Some(files) => format!("{} migrations are ready for it.", files.len()),
+        Some(files) => format!("A new one gets {}.", counted(files.len(), "migration")),
     };
     vec![
         Line(format!("{name} has no tenants yet"), theme.title),

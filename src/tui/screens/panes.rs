@@ -213,7 +213,7 @@ fn cache(
         CacheView::Counted { at, keys, recounting } => {
             let again = if *recounting { ", counting again" } else { "" };
             let key = state.key(Action::FlushCache);
-            format!("counted {} ago{again}; {} keys in the cache in all; {key} flushes", age(at), grouped(*keys))
+            format!("counted {} ago{again}; {} in the cache in all; {key} flushes", age(at), counted(*keys, "key"))
         }
         CacheView::Failed { why, last_good } => {
             lines.push((format!("The cache does not answer: {}", why.safe()), theme.error));
@@ -229,7 +229,7 @@ fn cache(
         let keys = state.snapshot.tenant(&open.key).and_then(|tenant| tenant.cache_keys);
         lines.push(match keys {
             Some(keys) if keys > 0 => {
-                (format!("{} keys; the next count splits them by prefix.", grouped(keys)), Style::new())
+                (format!("{}; the next count splits them by prefix.", counted(keys, "key")), Style::new())
             }
             Some(_) => ("No keys of this tenant in the cache.".to_owned(), theme.muted),
             None => ("The keys of this tenant were not counted yet.".to_owned(), theme.muted),
@@ -243,7 +243,7 @@ fn cache(
     }
     match flush::running(state, &open.key.database).map(|flush| &flush.state) {
         Some(FlushState::Running { removed }) => {
-            format!("flushing: {} keys removed so far; {} stops it", grouped(*removed), state.key(Action::FlushCache))
+            format!("flushing: {} removed so far; {} stops it", counted(*removed, "key"), state.key(Action::FlushCache))
         }
         Some(FlushState::Done { .. } | FlushState::Stopped { .. } | FlushState::Failed { .. }) | None => note,
     }

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use super::format::{state_style, version_width};
 use super::panes::Pane;
 use crate::model::tenant::{MigrationDetail, MigrationState, TenantDetail, TenantState};
-use crate::text::{Untrusted, grouped, rough_time, width};
+use crate::text::{Untrusted, counted, grouped, rough_time, width};
 use crate::tui::app::state::{State, TenantScreen};
 use crate::tui::widgets::columns;
 use crate::tui::widgets::table::{self, Cell, Column, MARKS, cell, styled};
@@ -57,11 +57,7 @@ pub fn draw(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &Ten
         return "No migrations: neither files nor rows in a ledger.".to_owned();
     }
     let pending = detail.migrations.iter().filter(|m| m.state == MigrationState::Pending).count();
-    format!(
-        "{} migrations, {} pending; i shows the SQL",
-        grouped(detail.migrations.len() as u64),
-        grouped(pending as u64)
-    )
+    format!("{}, {} pending; i shows the SQL", counted(detail.migrations.len(), "migration"), grouped(pending as u64))
 }
 
 /// What a pending migration took elsewhere before: `est. 40s`.

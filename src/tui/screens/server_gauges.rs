@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::model::vitals::{Facts, Severity, Vitals};
-use crate::text::{grouped, human_bytes, short_bytes, short_count, width};
+use crate::text::{counted, grouped, human_bytes, short_bytes, short_count, width};
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Column, cell, styled};
@@ -151,11 +151,10 @@ pub fn autovacuum(facts: &Facts) -> String {
     if !facts.autovacuum {
         return "OFF".to_owned();
     }
-    let most = grouped(facts.autovacuum_max_workers);
-    let workers = facts.autovacuum_workers.map_or_else(
-        || format!("at most {most} workers"),
-        |workers| format!("{} of {most} workers run", grouped(workers)),
-    );
+    let most = counted(facts.autovacuum_max_workers, "worker");
+    let workers = facts
+        .autovacuum_workers
+        .map_or_else(|| format!("at most {most}"), |workers| format!("{} of {most} run", grouped(workers)));
     let (age, limit) = (short_count(facts.frozen_age), short_count(facts.freeze_max_age));
     format!("{workers}; oldest row {age} of {limit} transactions old")
 }

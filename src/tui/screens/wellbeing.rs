@@ -15,7 +15,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::model::tenant::{HealthFact, Member, TenantDetail};
-use crate::text::{Untrusted, fit, grouped, width};
+use crate::text::{Untrusted, counted, fit, grouped, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{columns, put_safe, wrap};
 
@@ -34,7 +34,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, from: u16, detail: &TenantDetail, them
     if lines.len() > rows {
         let more = lines.len() + 1 - rows;
         lines.truncate(rows.saturating_sub(1));
-        lines.push((format!("and {more} more lines; `tenantui tenant` prints them all"), theme.muted));
+        lines.push((format!("and {}; `tenantui tenant` prints all", counted(more, "more line")), theme.muted));
     }
     for (row, (text, style)) in lines.iter().take(rows).enumerate() {
         put_safe(buf, area, 3, from + columns(row), room, text, *style, theme);

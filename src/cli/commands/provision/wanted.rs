@@ -62,7 +62,7 @@ impl Wrong {
         });
         let mut lines: Vec<String> = shown.collect();
         if count > SHOWN {
-            lines.push(format!("and {} more lines", count - SHOWN));
+            lines.push(format!("and {}", text::counted(count - SHOWN, "more line")));
         }
         let what = if count == 1 { "a line of it is".to_owned() } else { format!("{count} lines of it are") };
         lines.push(format!("nothing was done: {what} wrong; correct them and run it again"));
