@@ -195,7 +195,7 @@ fn a_tenant_s_table_is_not_replaced_where_anything_would_be_lost() {
         (
             "contexts",
             "insert into c1.contexts values (gen_random_uuid(), 'own')",
-            "the tenant's contexts has 1 rows already",
+            "the tenant's contexts has 1 row already",
             "delete from c1.contexts",
         ),
         (
@@ -258,7 +258,7 @@ fn a_replaced_table_is_looked_at_again_in_the_transaction() {
     );
     let id = done["jobs"][0]["id"].to_string();
     let late = place.json(4, &["job", &id, "retry", "--yes", "--json"]);
-    assert!(tenant(&late, "tenant", "c1")["message"].to_string().contains("contexts has 1 rows already"), "{late}");
+    assert!(tenant(&late, "tenant", "c1")["message"].to_string().contains("contexts has 1 row already"), "{late}");
     place.db.sql("delete from c1.contexts; alter table c1.contexts add column late int");
     let late = place.json(4, &["job", &id, "retry", "--yes", "--json"]);
     assert!(tenant(&late, "tenant", "c1")["message"].to_string().contains("contexts.late is missing"), "{late}");
