@@ -1,6 +1,6 @@
 //! What mends what is wrong, and the lock that was left behind. Pure.
 
-use super::Subject;
+use super::{Subject, slug_of};
 use crate::layout::{Layout, Registry};
 use crate::migrations::unlock;
 use crate::model::fleet::SharedSchema;
@@ -20,7 +20,7 @@ pub fn repairs_of_shared(shared: &SharedSchema) -> Vec<Repair> {
 pub fn repairs(tenant: &Tenant, layout: &Layout) -> Vec<Repair> {
     let has_table = matches!(layout.registry, Registry::Table { .. });
     match tenant.state {
-        TenantState::OrphanSchema if has_table => vec![Repair::Adopt],
+        TenantState::OrphanSchema if has_table && is_led_to(tenant, layout) => vec![Repair::Adopt],
         TenantState::MissingSchema if has_table => vec![Repair::Forget, Repair::Make],
         TenantState::Locked if unlock_of(tenant).is_some() => vec![Repair::Unlock],
         TenantState::OrphanSchema
@@ -36,6 +36,11 @@ pub fn repairs(tenant: &Tenant, layout: &Layout) -> Vec<Repair> {
         | TenantState::Ok
         | TenantState::Unknown => Vec::new(),
     }
+}
+
+/// Whether a slug leads to its schema by the layout's rule, so that a row could say so.
+fn is_led_to(tenant: &Tenant, layout: &Layout) -> bool {
+    tenant.schema.as_ref().is_some_and(|schema| slug_of(&layout.naming, schema.raw()).is_some())
 }
 
 /// A lock that was left behind, and what takes it away.

@@ -8,6 +8,9 @@ use crate::model::life::{CacheFact, LeftRole, LifeKind, LifePlan, LifeStep, Repa
 use crate::model::tenant::{Tenant, TenantState};
 use crate::text::{Untrusted, grouped};
 
+/// Why no row is written for a schema that has none.
+const NO_SLUG: &str = "no slug leads to this schema by the layout's rule: write its row by hand, or drop the schema";
+
 type Steps = Result<Vec<(LifeStep, String)>, Stop>;
 
 fn refused(why: impl Into<String>) -> Stop {
@@ -240,6 +243,9 @@ fn repair(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan) -> Steps {
     let repair = match (request.repair, offered.as_slice()) {
         (Some(wanted), offered) if offered.contains(&wanted) => wanted,
         (None, [only]) => *only,
+        (_, []) if tenant.state == TenantState::OrphanSchema && writes::columns(&request.layout).is_ok() => {
+            return Err(refused(NO_SLUG));
+        }
         (_, []) => {
             return Err(Stop::Nothing(format!("nothing of it can be repaired here: it is {}", tenant.state.word())));
         }
@@ -288,9 +294,7 @@ fn mend(request: &LifeRequest, repair: Repair, plan: &LifePlan) -> Steps {
             let schema = plan.schema.as_ref().map_or("", Untrusted::raw);
             match super::slug_of(&request.layout.naming, schema) {
                 Some(name) => Ok(one(LifeStep::Adopt, format!("write a registry row with the slug {name}"))),
-                None => Err(refused(
-                    "no slug leads to this schema by the layout's rule: write its row by hand, or drop the schema",
-                )),
+                None => Err(refused(NO_SLUG)),
             }
         }
         Repair::Forget => Ok(one(LifeStep::Forget, "remove the registry row")),
