@@ -4,6 +4,7 @@
 mod access;
 mod guards;
 mod left;
+mod outside;
 mod purge;
 mod repair;
 mod roles;

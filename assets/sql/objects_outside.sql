@@ -1,6 +1,7 @@
 -- Objects outside a schema that depend on objects of it, over however many steps: views, foreign keys, defaults,
--- triggers, policies, functions, columns of its types, children of its tables, extensions that live in it. Removing the
--- schema would take them along. With `classes` and `ids` only what depends on these objects of it.
+-- triggers, policies, functions, columns of its types, children of its tables, constraints of domains, extensions that
+-- live in it; and what is in no schema: casts, foreign data wrappers with their servers, places in publications.
+-- Removing the schema would take them along. With `classes` and `ids` only what depends on these objects of it.
 -- psql: \set oid 16390 \set classes '{}' \set ids '{}'
 with recursive inside as (
   select d.classid, d.objid
@@ -16,15 +17,18 @@ with recursive inside as (
 walk as (
   select i.classid, i.objid, 0 as objsubid from inside i
   union
-  select coalesce(v.classid, d.classid), coalesce(v.objid, d.objid), coalesce(v.objsubid, d.objsubid)
+  select x.classid, x.objid, x.objsubid
   from walk w
   join pg_catalog.pg_depend d
     on d.refclassid = w.classid and d.refobjid = w.objid and (w.objsubid = 0 or d.refobjsubid = w.objsubid)
-  -- A view goes where its rule goes.
-  left join lateral (
-    select 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid as classid, r.ev_class as objid, 0 as objsubid
-    from pg_catalog.pg_rewrite r
-    where d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and r.oid = d.objid and r.rulename = '_RETURN') v on true
+  -- What is a part of something goes only with the whole: a view with its rule, a generated column with its expression,
+  -- an operator class with its members, an extension with its objects.
+  cross join lateral (
+    select d.classid, d.objid, d.objsubid
+    union all
+    select i.refclassid, i.refobjid, i.refobjsubid
+    from pg_catalog.pg_depend i
+    where i.classid = d.classid and i.objid = d.objid and i.objsubid = d.objsubid and i.deptype in ('i', 'e')) x
 ),
 owned as (
   -- The relation by which an object has a schema.
@@ -32,7 +36,7 @@ owned as (
          coalesce(
            (select v.ev_class from pg_catalog.pg_rewrite v
             where w.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and v.oid = w.objid),
-           (select k.conrelid from pg_catalog.pg_constraint k
+           (select nullif(k.conrelid, 0) from pg_catalog.pg_constraint k
             where w.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and k.oid = w.objid),
            (select f.adrelid from pg_catalog.pg_attrdef f
             where w.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass and f.oid = w.objid),
@@ -47,6 +51,10 @@ placed as (
   select o.classid, o.objid, o.objsubid,
          coalesce(
            (select c.relnamespace from pg_catalog.pg_class c where c.oid = o.relation),
+           -- The constraint of a domain has no relation.
+           (select t.typnamespace from pg_catalog.pg_constraint k
+            join pg_catalog.pg_type t on t.oid = k.contypid
+            where o.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and k.oid = o.objid),
            (select x.pronamespace from pg_catalog.pg_proc x
             where o.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and x.oid = o.objid),
            (select x.typnamespace from pg_catalog.pg_type x
@@ -65,10 +73,23 @@ placed as (
             where o.classid = 'pg_catalog.pg_ts_config'::pg_catalog.regclass and x.oid = o.objid),
            (select x.dictnamespace from pg_catalog.pg_ts_dict x
             where o.classid = 'pg_catalog.pg_ts_dict'::pg_catalog.regclass and x.oid = o.objid),
-           -- Of the whole database.
-           case when o.classid in ('pg_catalog.pg_extension'::pg_catalog.regclass,
-                                   'pg_catalog.pg_event_trigger'::pg_catalog.regclass,
-                                   'pg_catalog.pg_cast'::pg_catalog.regclass) then 0::pg_catalog.oid end) as namespace
+           (select x.connamespace from pg_catalog.pg_conversion x
+            where o.classid = 'pg_catalog.pg_conversion'::pg_catalog.regclass and x.oid = o.objid),
+           (select x.prsnamespace from pg_catalog.pg_ts_parser x
+            where o.classid = 'pg_catalog.pg_ts_parser'::pg_catalog.regclass and x.oid = o.objid),
+           (select x.tmplnamespace from pg_catalog.pg_ts_template x
+            where o.classid = 'pg_catalog.pg_ts_template'::pg_catalog.regclass and x.oid = o.objid),
+           (select f.opfnamespace from pg_catalog.pg_amop x
+            join pg_catalog.pg_opfamily f on f.oid = x.amopfamily
+            where o.classid = 'pg_catalog.pg_amop'::pg_catalog.regclass and x.oid = o.objid),
+           (select f.opfnamespace from pg_catalog.pg_amproc x
+            join pg_catalog.pg_opfamily f on f.oid = x.amprocfamily
+            where o.classid = 'pg_catalog.pg_amproc'::pg_catalog.regclass and x.oid = o.objid),
+           -- Default privileges of the schema go with it.
+           (select x.defaclnamespace from pg_catalog.pg_default_acl x
+            where o.classid = 'pg_catalog.pg_default_acl'::pg_catalog.regclass and x.oid = o.objid),
+           -- In no schema: of the whole database, and so outside, whatever it is.
+           0::pg_catalog.oid) as namespace
   from owned o
 ),
 outside as (

@@ -225,7 +225,7 @@ fn number(rows: &[Vec<TextRow>]) -> Result<u64, StepEnd> {
 
 /// The schema is empty: it goes, and the step is done. Where it is gone already, somebody else removed it.
 async fn last(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
-    let Work { client, life, .. } = *work;
+    let Work { client, shared, life, .. } = *work;
     let schema = life.schema().map_err(failed)?;
     let tx = tx::open(work, false).await?;
     let there = format!(
@@ -235,6 +235,7 @@ async fn last(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let gone = tx::ask(client, &there).await?.iter().flatten().next().is_none();
     if !gone {
         tx::same_schema(client, life).await?;
+        confirmed(client, life, shared, &[]).await?;
         // Without CASCADE: what was made in it meanwhile is not taken along, and is found at the next try.
         tx::ask(client, &format!("DROP SCHEMA {} RESTRICT", schema.quoted())).await?;
     }
