@@ -284,12 +284,13 @@ pub struct LeftRole {
     pub kept: Option<Untrusted>,
 }
 
-/// The role of one tenant alone, as far as it can be told.
+/// The role that is one tenant's, as far as can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantRole {
     /// Its name.
     pub name: Untrusted,
-    /// Why it is not removed with the tenant; `None`: it is.
+    /// Why it is left alone, as it may be somebody else's too: neither removed, nor are its sessions ended. `None`: it is
+    /// surely this tenant's.
     pub kept: Option<Untrusted>,
 }
 
@@ -386,6 +387,12 @@ impl LifePlan {
     pub fn is_confirmed_by(&self, typed: &str) -> bool {
         let same = |name: &Option<Untrusted>| name.as_ref().is_some_and(|name| name.raw() == typed);
         !typed.is_empty() && (same(&self.original) || same(&self.schema))
+    }
+
+    /// The role that is surely this tenant's alone, where it has one: its sessions are the tenant's, and no others are.
+    #[must_use]
+    pub fn own_role(&self) -> Option<&str> {
+        self.role.as_ref().filter(|role| role.kept.is_none()).map(|role| role.name.raw())
     }
 
     /// In one line: `drop acme`, `repair acme (unlock)`.

@@ -137,7 +137,7 @@ async fn params(
         write,
         row: if has(LifeStep::Adopt) { new_row(target, session, order, now).await? } else { Vec::new() },
         kept: if keeps { writes::columns(layout).map(writes::kept).unwrap_or_default() } else { Vec::new() },
-        role: now.role.as_ref().map(|role| role.name.raw().to_owned()),
+        role: now.own_role().map(str::to_owned),
         dependants: order.dependants.iter().map(|object| object.raw().to_owned()).collect(),
         keys,
         access: layout.access.as_ref().filter(|_| has(LifeStep::Revoke)).map(AccessRef::of),

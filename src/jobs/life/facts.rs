@@ -2,8 +2,9 @@
 //! the record knows of it.
 
 use crate::jobs::record::epoch;
+use crate::layout::Layout;
 use crate::layout::naming::fold;
-use crate::model::ident::literal;
+use crate::model::ident::{SchemaName, literal};
 use crate::model::life::TenantRole;
 use crate::postgres::bind::bind;
 use crate::postgres::session::{QueryError, Reader, TextRow};
@@ -11,6 +12,7 @@ use crate::text::{Untrusted, clock};
 
 const SESSIONS: &str = include_str!("../../../assets/sql/tenant_sessions.sql");
 const ROLE: &str = include_str!("../../../assets/sql/tenant_role.sql");
+const OUTSIDE: &str = include_str!("../../../assets/sql/role_outside.sql");
 
 /// The question for sessions that use a schema now, or are of its tenant's role.
 pub(super) fn sessions_sql(schema_oid: u32, role: Option<&str>) -> String {
@@ -48,32 +50,122 @@ pub(super) async fn writing_sessions(reader: &Reader, schema_oid: u32) -> Result
     reader.rows(&writing_sessions_sql(schema_oid)).await?.iter().map(session).collect()
 }
 
-/// The question for the role of one tenant alone.
-pub(super) fn role_sql(schema_oid: u32, shared: &str) -> String {
-    bind(ROLE, &[("oid", &schema_oid.to_string()), ("shared", shared)])
+/// Sessions that a role has in this database: what a plan counts, and what is ended.
+pub(super) fn role_sessions_sql(role: &str) -> String {
+    format!(
+        "SELECT a.pid FROM pg_catalog.pg_stat_activity AS a WHERE a.usename = {}::name AND a.datid = \
+         (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()) \
+         AND a.pid <> pg_catalog.pg_backend_pid()",
+        literal(role)
+    )
 }
 
-/// A role that is this tenant's alone, as far as can be told, and why it is kept. Where two roles fit none is meant.
-pub(super) fn role(rows: &[TextRow], slug: &str, schema: &str) -> Option<TenantRole> {
-    let [row] = rows else { return None };
-    let name = row.text(0)?;
-    let kept = if !is_named_after(name, slug, schema) {
+/// What a tenant's role is called.
+enum Called {
+    /// By the layout's rule. `None`: the rule gives it no name.
+    Exactly(Option<String>),
+    /// There is no rule: words of its name are the tenant's.
+    ByWords,
+}
+
+impl Called {
+    fn of(layout: &Layout, slug: &str, schema: &str) -> Self {
+        let Some(role) = &layout.role else { return Self::ByWords };
+        let name = SchemaName::existing(schema).ok().and_then(|schema| role.rule.name_of(slug, &schema).ok());
+        Self::Exactly(name.map(|name| name.raw().to_owned()))
+    }
+
+    /// The name, where it is known.
+    fn exactly(&self) -> Option<&str> {
+        match self {
+            Self::Exactly(name) => name.as_deref(),
+            Self::ByWords => None,
+        }
+    }
+}
+
+/// The role that is this tenant's, as far as can be told, and why it is left alone where it may be somebody else's, too.
+/// A role is only the tenant's where it is surely so: it is called as the layout says, and has nothing outside of the
+/// schema. `removal`: whether it would be removed, and not only its sessions ended.
+pub(super) async fn role(
+    reader: &Reader,
+    layout: &Layout,
+    schema_oid: u32,
+    (slug, schema): (&str, &str),
+    removal: bool,
+) -> Result<Option<TenantRole>, QueryError> {
+    let shared = layout.shared_schema.as_ref().map_or("public", |schema| schema.raw());
+    let called = Called::of(layout, slug, schema);
+    let values =
+        [("oid", &*schema_oid.to_string()), ("shared", shared), ("name", called.exactly().unwrap_or_default())];
+    let rows = reader.rows(&bind(ROLE, &values)).await?;
+    let Some(found) = pick(&rows, &called, slug, schema) else { return Ok(None) };
+    let Some(oid) = found.row.parse::<u32>(0)? else { return Ok(None) };
+    let rows = reader.rows(&outside_sql(schema_oid, oid)).await?;
+    let kept = found.kept.or_else(|| rows.first().and_then(|row| kept(row, removal)));
+    let name = Untrusted::new(found.row.text(1).unwrap_or_default());
+    Ok(Some(TenantRole { name, kept: kept.map(Untrusted::from) }))
+}
+
+/// One of the candidates.
+struct Picked<'a> {
+    row: &'a TextRow,
+    /// Why its name does not do.
+    kept: Option<String>,
+}
+
+/// The one of the right name; else the only one that has nothing to do with another tenant's schema, to say why it is
+/// left alone. Where two roles fit none is meant.
+fn pick<'a>(rows: &'a [TextRow], called: &Called, slug: &str, schema: &str) -> Option<Picked<'a>> {
+    let exact = |row: &&TextRow| called.exactly().is_some() && row.text(1) == called.exactly();
+    if let Some(row) = rows.iter().find(exact) {
+        return Some(Picked { row, kept: None });
+    }
+    let mut alone = rows.iter().filter(|row| !row.is_true(2));
+    let (Some(row), None) = (alone.next(), alone.next()) else { return None };
+    let kept = match called {
         // In a database of one tenant the application's own role has rights on one schema only, too.
-        Some("its name does not say that it is this tenant's alone".to_owned())
-    } else if let Some(databases) = row.text(4) {
-        Some(format!("it owns the database {databases}"))
-    } else if let Some(objects) = row.text(2) {
-        Some(format!("it owns {objects}"))
-    } else {
-        row.text(3).map(|databases| format!("roles are of the whole server, and it has rights in {databases} too"))
+        Called::Exactly(Some(name)) => {
+            Some(format!("it may be the application's: by the layout's rule the tenant's own is called {name}"))
+        }
+        Called::ByWords if is_named_after(row.text(1)?, slug, schema) => None,
+        Called::Exactly(None) | Called::ByWords => {
+            Some("its name does not say that it is this tenant's alone".to_owned())
+        }
     };
-    Some(TenantRole { name: Untrusted::new(name), kept: kept.map(Untrusted::from) })
+    Some(Picked { row, kept })
 }
 
-/// Whether a role's name holds the tenant's: `acme`, `acme_user`, `tenant_acme_rw`.
+/// The question for what a role has outside of a schema.
+pub(super) fn outside_sql(schema_oid: u32, role_oid: u32) -> String {
+    bind(OUTSIDE, &[("oid", &schema_oid.to_string()), ("role", &role_oid.to_string())])
+}
+
+/// Why a role is left alone, by what it has outside of the tenant's schema.
+pub(super) fn kept(row: &TextRow, removal: bool) -> Option<String> {
+    if let Some(databases) = row.text(0) {
+        return Some(format!("it owns the database {databases}"));
+    }
+    if let Some(objects) = row.text(1) {
+        return Some(format!("it owns {objects}"));
+    }
+    if let Some(databases) = row.text(2) {
+        return Some(format!("roles are of the whole server, and it has rights in {databases} too"));
+    }
+    if let Some(objects) = row.text(3) {
+        return Some(format!("it has rights outside of the schema: on {objects}"));
+    }
+    if let Some(groups) = row.text(4) {
+        return Some(format!("it is a member of {groups}"));
+    }
+    let databases = row.text(5).filter(|_| removal)?;
+    Some(format!("it has a session open in {databases}"))
+}
+
+/// Whether whole words of a role's name are the tenant's: `acme`, `acme_user`, `tenant_acme_rw`; not `acmeserver`.
 fn is_named_after(role: &str, slug: &str, schema: &str) -> bool {
-    let role = fold(role);
-    [slug, schema].iter().any(|name| !name.is_empty() && role.contains(&fold(name)))
+    let role = format!("_{}_", fold(role));
+    [slug, schema].iter().any(|name| !name.is_empty() && role.contains(&format!("_{}_", fold(name))))
 }
 
 /// The end of the last backup of a schema, as the record has it.
@@ -99,28 +191,61 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_is_only_taken_for_the_tenants_where_its_name_says_so() {
+    fn whole_words_of_its_name_say_whose_it_is() {
         for name in ["acme", "acme_user", "tenant_acme_rw", "ACME-app"] {
             assert!(is_named_after(name, "acme", "tenant_acme"), "{name}");
         }
         assert!(is_named_after("tenant_acme_corp", "acme-corp", "tenant_acme_corp"));
-        for name in ["app", "web", ""] {
+        for name in ["app", "web", "", "acmeserver", "myacme", "my_acmes_app"] {
             assert!(!is_named_after(name, "acme", "tenant_acme"), "{name}");
         }
-        assert!(!is_named_after("app", "", ""));
+        assert!(!is_named_after("app", "", "") && !is_named_after("_", "", ""));
+    }
+
+    fn candidate(name: &str, elsewhere: bool) -> TextRow {
+        TextRow::new(
+            [Some("1"), Some(name), Some(if elsewhere { "t" } else { "f" })].map(|cell| cell.map(Into::into)).into(),
+        )
     }
 
     #[test]
-    fn two_roles_are_none_and_rights_elsewhere_keep_one() {
-        let row = |cells: [Option<&str>; 5]| TextRow::new(cells.map(|cell| cell.map(Into::into)).into());
-        let one = row([Some("acme"), Some("t"), None, None, None]);
-        let kept = |row: &TextRow| role(std::slice::from_ref(row), "acme", "t_acme").expect("a role").kept;
-        assert_eq!(kept(&one), None);
-        assert!(role(&[one.clone(), one], "acme", "t_acme").is_none());
-        for (column, what) in [(2, "table other.x"), (3, "other_db"), (4, "other_db")] {
-            let mut cells = [Some("acme"), Some("t"), None, None, None];
-            cells[column] = Some(what);
-            assert!(kept(&row(cells)).is_some_and(|why| why.raw().contains(what)));
+    fn with_a_rule_only_that_name_is_the_tenants() {
+        let rule = Called::Exactly(Some("tenant_acme".to_owned()));
+        let of = |rows: &[TextRow], called: &Called| {
+            pick(rows, called, "acme", "tenant_acme").map(|found| (found.row.text(1).map(str::to_owned), found.kept))
+        };
+        let own = candidate("tenant_acme", false);
+        assert_eq!(of(&[own.clone(), candidate("web", false)], &rule), Some((Some("tenant_acme".into()), None)));
+        // What it has elsewhere is told as the reason, and is no cause to say nothing of it.
+        assert_eq!(of(&[candidate("tenant_acme", true)], &rule), Some((Some("tenant_acme".into()), None)));
+        for name in ["acme", "acme_user", "myacmeserver"] {
+            let (_, kept) = of(&[candidate(name, false)], &rule).expect("it is told");
+            assert!(kept.is_some_and(|why| why.contains("tenant_acme")), "{name}");
         }
+        assert_eq!(of(&[candidate("acme", true)], &rule), None);
+        // Without a rule: whole words, and two are none.
+        let kept = |name: &str| of(&[candidate(name, false)], &Called::ByWords).expect("a role").1;
+        assert!(kept("acme_user").is_none() && kept("myacmeserver").is_some());
+        assert_eq!(of(&[own.clone(), candidate("acme", false)], &Called::ByWords), None);
+        // A rule that gives no name is no leave to guess.
+        assert!(of(&[own], &Called::Exactly(None)).expect("a role").1.is_some());
+    }
+
+    #[test]
+    fn anything_outside_of_the_schema_keeps_it() {
+        let with = |column: usize, what: &str| {
+            let mut cells: [Option<Box<str>>; 6] = Default::default();
+            cells[column] = Some(what.into());
+            TextRow::new(cells.into())
+        };
+        for column in 0..5 {
+            for removal in [true, false] {
+                let why = kept(&with(column, "other.x"), removal).unwrap_or_default();
+                assert!(why.contains("other.x"), "{column}: {why}");
+            }
+        }
+        assert_eq!(kept(&TextRow::new(<[Option<Box<str>>; 6]>::default().into()), true), None);
+        // A session elsewhere is no reason to spare those that are here.
+        assert!(kept(&with(5, "other"), true).is_some() && kept(&with(5, "other"), false).is_none());
     }
 }

@@ -98,7 +98,10 @@ pub async fn read(reader: &Reader, target: &Target, request: &LifeRequest) -> Re
     if initialised {
         look_at_record(reader, request, &mut plan).await?;
     }
-    let seen = look_at_row(reader, request, &plan).await?;
+    let mut seen = look_at_row(reader, request, &plan).await?;
+    if let (true, Some(role)) = (request.end_sessions, plan.own_role()) {
+        seen.role_sessions = reader.rows(&facts::role_sessions_sql(role)).await?.len();
+    }
     match steps::of(request, &plan, &seen) {
         Ok(steps) => plan.steps = steps,
         Err(Stop::Nothing(why)) => plan.nothing = Some(why.into()),
@@ -127,6 +130,8 @@ pub(super) struct Seen {
     pub(super) made_anew: bool,
     /// Keys that let it in.
     pub(super) in_force: InForce,
+    /// Sessions of its role in this database, where they are to be ended.
+    pub(super) role_sessions: usize,
 }
 
 /// The registry's row as it is now.
@@ -242,12 +247,9 @@ async fn look_at_schema(reader: &Reader, request: &LifeRequest, plan: &mut LifeP
         plan.sessions = Some(facts::writing_sessions(reader, oid).await?);
         return Ok(());
     }
-    let shared = request.layout.shared_schema.as_ref().map_or("public", |schema| schema.raw());
-    let rows = reader.rows(&facts::role_sql(oid, shared)).await?;
-    let original = plan.original.as_ref().unwrap_or(&schema);
-    plan.role = facts::role(&rows, plan.tenant.slug.raw(), original.raw());
-    let role = plan.role.as_ref().map(|role| role.name.raw().to_owned());
-    plan.sessions = Some(facts::sessions(reader, oid, role.as_deref()).await?);
+    let names = (plan.tenant.slug.raw(), plan.original.as_ref().unwrap_or(&schema).raw());
+    plan.role = facts::role(reader, &request.layout, oid, names, plan.kind == LifeKind::Purge).await?;
+    plan.sessions = Some(facts::sessions(reader, oid, plan.own_role()).await?);
     Ok(())
 }
 

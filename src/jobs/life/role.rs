@@ -5,17 +5,22 @@
 use serde_json::json;
 use tokio_postgres::Client;
 
+use super::facts;
+use super::run::Life;
 use super::tx::{self, Said, Work, failed};
 use crate::migrations::apply::step::StepEnd;
 use crate::model::ident::{Ident, literal};
 use crate::model::life::LifeKind;
 use crate::postgres::session::TextRow;
 
-/// Ends the sessions of the role.
+/// Ends the sessions of the role in this database.
 pub(super) async fn end_sessions(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let Work { client, life, .. } = *work;
     let role = life.role().map_err(failed)?;
     let tx = tx::open(work, false).await?;
+    if let Some(oid) = oid_of(client, &role).await? {
+        alone(client, life, &role, oid, false).await?;
+    }
     let ended = terminate(client, &role).await?;
     let said = Said { before: None, after: json!({ "role": role.raw(), "sessions": ended }) };
     tx::done(work, tx, said).await
@@ -23,12 +28,24 @@ pub(super) async fn end_sessions(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
 
 /// How many there were.
 async fn terminate(client: &Client, role: &Ident) -> Result<usize, StepEnd> {
-    let sql = format!(
-        "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a WHERE a.usename = {}::name \
-         AND a.pid <> pg_catalog.pg_backend_pid()",
-        literal(role.raw())
-    );
+    let sessions = facts::role_sessions_sql(role.raw());
+    let sql = format!("SELECT pg_catalog.pg_terminate_backend(s.pid) FROM ({sessions}) AS s");
     Ok(tx::ask(client, &sql).await?.iter().flatten().filter(|row| row.is_true(0)).count())
+}
+
+async fn oid_of(client: &Client, role: &Ident) -> Result<Option<u32>, StepEnd> {
+    let there = format!("SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = {}::name", literal(role.raw()));
+    let rows = tx::ask(client, &there).await?;
+    Ok(rows.iter().flatten().next().and_then(|row| row.parse::<u32>(0).ok().flatten()))
+}
+
+/// It must be the tenant's alone still: what it got elsewhere since the plan was made is somebody else's business.
+async fn alone(client: &Client, life: &Life<'_>, role: &Ident, oid: u32, removal: bool) -> Result<(), StepEnd> {
+    let rows = tx::ask(client, &facts::outside_sql(life.schema_oid.unwrap_or_default(), oid)).await?;
+    match rows.iter().flatten().next().and_then(|row| facts::kept(row, removal)) {
+        None => Ok(()),
+        Some(why) => Err(failed(format!("the role {} is left alone: {why}", role.raw()))),
+    }
 }
 
 /// Removes the role.
@@ -36,20 +53,28 @@ pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let Work { client, life, .. } = *work;
     let role = life.role().map_err(failed)?;
     let tx = tx::open(work, true).await?;
-    let there = format!("SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = {}::name", literal(role.raw()));
-    let oid = tx::ask(client, &there).await?.iter().flatten().next().and_then(|row| row.parse::<u32>(0).ok().flatten());
-    if life.kind == LifeKind::Repair {
+    let oid = oid_of(client, &role).await?;
+    let of_one_gone = life.kind == LifeKind::Repair;
+    if of_one_gone {
         no_schema(client, life.original()).await?;
     }
     let mut revoked = Vec::new();
     let mut ended = 0;
     if let Some(oid) = oid {
-        ended = terminate(client, &role).await?;
+        if of_one_gone {
+            unused(client, &role).await?;
+        } else {
+            alone(client, life, &role, oid, true).await?;
+            ended = terminate(client, &role).await?;
+        }
         revoked = revokes(client, &role, oid).await?;
         for sql in &revoked {
             tx::ask(client, sql).await?;
         }
-        revoked.extend(revoke_rest(client, &role, oid).await?);
+        // A tenant's role has nothing more by now. What it got this very moment keeps it: the server says so.
+        if of_one_gone {
+            revoked.extend(revoke_rest(client, &role, oid).await?);
+        }
         tx::ask(client, &format!("DROP ROLE {}", role.quoted())).await?;
     }
     let said = Said {
@@ -57,6 +82,18 @@ pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
         after: json!({ "sessions": ended, "revoked": revoked }),
     };
     tx::done(work, tx, said).await
+}
+
+/// The role of a tenant that is gone is not removed while somebody is in.
+async fn unused(client: &Client, role: &Ident) -> Result<(), StepEnd> {
+    let sql = format!(
+        "SELECT 1 FROM pg_catalog.pg_stat_activity AS a WHERE a.usename = {}::name LIMIT 1",
+        literal(role.raw())
+    );
+    match tx::ask(client, &sql).await?.iter().flatten().next() {
+        None => Ok(()),
+        Some(_) => Err(failed(format!("a session of the role {} is open: it stays", role.raw()))),
+    }
 }
 
 /// What has to be taken from the role before it can go: default privileges, and grants on the database and on schemas

@@ -207,7 +207,7 @@ impl Life {
             | LifeKind::Purge
             | LifeKind::Repair => false,
         };
-        ends && self.plan().is_some_and(|plan| plan.role.is_some() && plan.refusal.is_none())
+        ends && self.plan().is_some_and(|plan| plan.own_role().is_some() && plan.refusal.is_none())
     }
 
     pub(super) fn stops(&self) -> Vec<Stop> {

@@ -4,9 +4,9 @@ use super::{LifeRequest, Row, Seen, Stop, Subject, one, repairs, repairs_of_shar
 use crate::jobs::life::access::InForce;
 use crate::jobs::life::writes;
 use crate::model::fleet::SharedSchema;
-use crate::model::life::{CacheFact, LeftRole, LifeKind, LifePlan, LifeStep, Repair, Trashed};
+use crate::model::life::{CacheFact, LeftRole, LifeKind, LifePlan, LifeStep, Repair, TenantRole, Trashed};
 use crate::model::tenant::{Tenant, TenantState};
-use crate::text::{Untrusted, grouped};
+use crate::text::{Untrusted, counted, grouped};
 
 /// Why no row is written for a schema that has none.
 const NO_SLUG: &str = "no slug leads to this schema by the layout's rule: write its row by hand, or drop the schema";
@@ -23,7 +23,7 @@ pub(super) fn of(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Steps {
     match (&request.subject, request.kind) {
         (Subject::Tenant(tenant), LifeKind::Rename) => rename(request, tenant, row),
         (Subject::Tenant(tenant), LifeKind::Suspend | LifeKind::Activate | LifeKind::Archive) => {
-            status(request, tenant, plan, row)
+            status(request, tenant, plan, seen)
         }
         (Subject::Tenant(tenant), LifeKind::Drop) => drop(request, tenant, plan),
         (Subject::Tenant(tenant), LifeKind::Repair) => repair(request, tenant, plan),
@@ -87,9 +87,9 @@ fn is_status(tenant: &Tenant, word: Option<&String>) -> bool {
     matches!((&tenant.status, word), (Some(status), Some(word)) if status.raw() == word)
 }
 
-fn status(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan, row: Option<&Row>) -> Steps {
+fn status(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan, seen: &Seen) -> Steps {
     writes::status(&request.layout, request.kind).map_err(Stop::Refused)?;
-    has_row(tenant, row)?;
+    has_row(tenant, seen.row.as_ref())?;
     let statuses = &request.layout.statuses;
     let (is_so, words) = match request.kind {
         LifeKind::Suspend => (is_status(tenant, statuses.suspended.as_ref()) && !tenant.deleted, "suspended"),
@@ -114,21 +114,27 @@ fn status(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan, row: Option<&
         steps.push((LifeStep::Status, format!("write the status: {words}")));
     }
     if request.end_sessions && request.kind != LifeKind::Activate {
-        match &plan.role {
-            Some(role) => {
-                steps.push((LifeStep::Sessions, format!("end the sessions of the role {}", role.name.safe())))
-            }
-            None => {
-                return Err(refused(
-                    "it has no role of its own: its sessions are the application's, and none is ended",
-                ));
-            }
-        }
+        steps.push((LifeStep::Sessions, end_sessions(plan, seen.role_sessions)?));
     }
     if steps.is_empty() {
         return Err(Stop::Nothing(format!("it is {words} already")));
     }
     Ok(steps)
+}
+
+/// What is ended, in words: only the sessions of a role that is surely the tenant's, and only those in this database.
+fn end_sessions(plan: &LifePlan, count: usize) -> Result<String, Stop> {
+    let why = match &plan.role {
+        Some(TenantRole { name, kept: None }) => {
+            let sessions = counted(count, "session");
+            return Ok(format!("end the sessions of the role {} in this database: {sessions} now", name.safe()));
+        }
+        Some(TenantRole { name, kept: Some(why) }) => {
+            format!("the role {} is left alone ({})", name.safe(), why.safe())
+        }
+        None => "it has no role of its own".to_owned(),
+    };
+    Err(refused(format!("{why}: its sessions are the application's, and none is ended")))
 }
 
 fn drop(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan) -> Steps {
@@ -179,9 +185,11 @@ fn in_use(plan: &LifePlan) -> Option<String> {
     let first = sessions.first().map(|session| session.raw().to_owned()).unwrap_or_default();
     let count = sessions.len();
     let (who, uses) = if count == 1 { ("session", "uses") } else { ("sessions", "use") };
-    Some(format!(
-        "{count} {who} {uses} it now ({first}): wait for the end, or suspend the tenant and end the sessions of its role"
-    ))
+    let or = match plan.own_role() {
+        None => "",
+        Some(_) => ", or suspend the tenant and end the sessions of its role",
+    };
+    Some(format!("{count} {who} {uses} it now ({first}): wait for the end{or}"))
 }
 
 fn undrop(trashed: &Trashed, row: Option<&Row>) -> Steps {
@@ -222,7 +230,10 @@ fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen)
     if let Some(role) = plan.role.as_ref().filter(|role| role.kept.is_none()) {
         steps.push((
             LifeStep::Role,
-            format!("end the sessions of the role {0}, remove what was granted to it, and the role", role.name.safe()),
+            format!(
+                "end the sessions of the role {0} in this database, remove what was granted to it, and the role",
+                role.name.safe()
+            ),
         ));
     }
     // Where the tenant was made anew, they are the new one's.

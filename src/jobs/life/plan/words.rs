@@ -6,7 +6,7 @@ use crate::jobs::life::writes;
 use crate::jobs::params::{RegistryRef, Value};
 use crate::layout::Naming;
 use crate::model::ident::{Ident, literal};
-use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair, UNDROP_DAYS};
+use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair, TenantRole, UNDROP_DAYS};
 use crate::text::{Untrusted, sanitise};
 
 /// The slug that leads to a schema by the layout's rule.
@@ -37,6 +37,15 @@ fn repair_of(plan: &LifePlan) -> Option<Repair> {
 fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
     let row = seen.row.as_ref();
     let mut notes = Vec::new();
+    if let Some(TenantRole { name, kept: Some(why) }) = &plan.role {
+        match plan.kind {
+            LifeKind::Purge => notes.push(format!("the role {} stays: {}", name.safe(), why.safe())),
+            LifeKind::Drop | LifeKind::Suspend | LifeKind::Archive => {
+                notes.push(format!("the role {} is left alone: {}", name.safe(), why.safe()));
+            }
+            LifeKind::Rename | LifeKind::Activate | LifeKind::Undrop | LifeKind::Repair => {}
+        }
+    }
     let has_table = writes::columns(&request.layout).is_ok();
     match plan.kind {
         LifeKind::Drop => {
@@ -57,11 +66,6 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
             }
         }
         LifeKind::Purge => {
-            if let Some(role) = &plan.role
-                && let Some(why) = &role.kept
-            {
-                notes.push(format!("the role {} stays: {}", role.name.safe(), why.safe()));
-            }
             if seen.made_anew {
                 notes.push(
                     "a schema of the name that it had is there again: cache keys and registry row are that tenant's, and stay"
@@ -116,7 +120,7 @@ fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan) -> Vec<String> {
         LifeStep::Status => update(request, plan, writes::status(&request.layout, plan.kind).unwrap_or_default()),
         LifeStep::Sessions => {
             vec![format!(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {};",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {} AND datname = current_database();",
                 literal(plan.role.as_ref().map_or("", |role| role.name.raw()))
             )]
         }
