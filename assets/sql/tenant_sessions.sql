@@ -6,6 +6,8 @@ select a.pid, a.usename, a.application_name, a.client_addr::pg_catalog.text, a.s
 from pg_catalog.pg_stat_activity a
 where a.datid = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
   and a.pid <> pg_catalog.pg_backend_pid()
+  -- Autovacuum is nobody, and gives way.
+  and a.usesysid is not null
   and not (a.application_name like 'tenantui %' and a.usename = session_user)
   and (a.usename = nullif(:'role', '')::pg_catalog.name
        or exists (

@@ -122,3 +122,24 @@ async fn a_plan_lists_what_the_servers_own_drop_would_take_along() {
     assert_eq!(place.db.value("select count(*) from reports.links, pg_publication"), "0");
     assert_eq!(place.db.value("select string_agg(pubname, ',') from pg_publication"), "out_pub");
 }
+
+/// Level 3: nobody is in it. A session that holds something of it is told before anything is ordered.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_uses_what_is_in_the_trash_stops_its_purge_and_is_named() {
+    let place = Place::new("life_trash_used");
+    let trash = place.drop("globex", "tenant_globex");
+    let holder = place.db.connect().await;
+    let hold = format!("set application_name = 'web-3'; begin; select * from {trash}.users");
+    holder.batch_execute(&hold).await.expect("held");
+    let jobs = || place.db.value("select count(*) from tenantui.job");
+    let before = jobs();
+    let purge = ["purge", "globex", "--confirm", "tenant_globex", "--yes"];
+    let words = place.words(5, &purge);
+    assert!(words.contains("1 session uses it now") && words.contains("web-3"), "{words}");
+    assert!(!words.contains("suspend"), "{words}");
+    let plan = place.json(5, &["purge", "globex", "--dry-run", "--json"]);
+    assert_eq!((plan["sessions"].as_array().map(Vec::len), jobs()), (Some(1), before));
+    holder.batch_execute("rollback").await.expect("let go");
+    place.expect(0, &purge);
+    assert_eq!(place.schemas(), "tenant_acme,tenant_hooli");
+}

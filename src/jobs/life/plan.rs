@@ -249,7 +249,9 @@ async fn look_at_schema(reader: &Reader, request: &LifeRequest, plan: &mut LifeP
     }
     let names = (plan.tenant.slug.raw(), plan.original.as_ref().unwrap_or(&schema).raw());
     plan.role = facts::role(reader, &request.layout, oid, names, plan.kind == LifeKind::Purge).await?;
-    plan.sessions = Some(facts::sessions(reader, oid, plan.own_role()).await?);
+    // A purge ends the sessions of the role itself, unless one of them is in what it removes.
+    let role = plan.own_role().filter(|_| plan.kind != LifeKind::Purge);
+    plan.sessions = Some(facts::sessions(reader, oid, role).await?);
     Ok(())
 }
 

@@ -185,9 +185,9 @@ fn in_use(plan: &LifePlan) -> Option<String> {
     let first = sessions.first().map(|session| session.raw().to_owned()).unwrap_or_default();
     let count = sessions.len();
     let (who, uses) = if count == 1 { ("session", "uses") } else { ("sessions", "use") };
-    let or = match plan.own_role() {
-        None => "",
-        Some(_) => ", or suspend the tenant and end the sessions of its role",
+    let or = match (plan.kind, plan.own_role()) {
+        (LifeKind::Purge, _) | (_, None) => "",
+        (_, Some(_)) => ", or suspend the tenant and end the sessions of its role",
     };
     Some(format!("{count} {who} {uses} it now ({first}): wait for the end{or}"))
 }
@@ -214,6 +214,9 @@ fn undrop(trashed: &Trashed, row: Option<&Row>) -> Steps {
 }
 
 fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen) -> Steps {
+    if let Some(why) = in_use(plan) {
+        return Err(refused(why));
+    }
     let mut steps = Vec::new();
     match (&request.layout.access, &seen.in_force) {
         (Some(access), InForce::Keys(count @ 1..)) => {
