@@ -2,6 +2,7 @@
 //! is checked again by the step itself or refused by the server; here it is refused early and in words.
 
 mod provision;
+mod role_there;
 mod row;
 
 pub(super) use provision::{provision, taken_like_sql, taken_names, taken_sql};

@@ -105,6 +105,27 @@ fn a_role_without_schema_and_row_is_told_and_removed() {
     place.expect(0, &["repair", "tenant_busy", "--yes"]);
 }
 
+/// A name whose role is there still is refused with the way out.
+#[test]
+fn a_new_tenant_whose_role_was_left_behind_is_told_how_to_remove_it() {
+    let server = own_pg(tcp());
+    let place = Place::on(&server, "life_left");
+    gone(&place, "tenant_taken");
+    place.db.sql("create role tenant_other login; grant select on public.tenants to tenant_other");
+    let provision =
+        |slug: &str, status: i32, more: &str| place.words(status, &["provision", slug, "--name", "X", "--role", more]);
+    let words = provision("taken", 5, "--yes");
+    assert!(words.contains("the role tenant_taken exists already on this server"), "{words}");
+    assert!(words.contains("`tenantui repair tenant_taken --by role` (its search path"), "{words}");
+    // Nothing says that this one was a tenant's: `repair` does not list it, and is not named.
+    let words = provision("other", 5, "--yes");
+    assert!(words.contains("DROP OWNED BY \"tenant_other\"") && !words.contains("repair"), "{words}");
+    assert_eq!(place.db.value("select count(*) from tenantui.job"), "0");
+    place.expect(0, &["repair", "tenant_taken", "--by", "role", "--yes"]);
+    provision("taken", 0, "--yes");
+    assert_eq!(place.db.value("select count(*) from pg_roles where rolname = 'tenant_taken'"), "1");
+}
+
 /// Where a role is called as its tenant is, its name proves nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn where_any_name_is_a_tenants_more_than_the_name_has_to_say_so() {

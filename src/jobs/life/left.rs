@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::access;
 use super::plan::slug_of;
+use super::trash;
 use crate::layout::Layout;
 use crate::layout::naming::{SCHEMA_MARK, SLUG_MARK};
 use crate::layout::role::RoleRule;
@@ -45,6 +46,21 @@ pub async fn list<'a>(
         .filter_map(|name| Some((name.to_owned(), schema_of(&role.rule, layout, name)?)))
         .collect();
     of(reader, database, layout, &candidates).await
+}
+
+/// Those of these roles that would be listed, where none of their tenants is in the registry.
+///
+/// # Errors
+/// When something could not be read.
+pub(in crate::jobs) async fn among(
+    reader: &Reader,
+    database: &DatabaseName,
+    layout: &Layout,
+    names: &[String],
+) -> Result<Vec<LeftRole>, QueryError> {
+    let trash = trash::list(reader, database).await?;
+    let all = list(reader, database, layout, std::iter::empty(), &trash).await?;
+    Ok(all.into_iter().filter(|role| names.iter().any(|name| name == role.name.raw())).collect())
 }
 
 /// The same role as it is now; `None`: it is gone, or its schema is there.

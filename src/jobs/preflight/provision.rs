@@ -1,6 +1,6 @@
 //! What is checked before the making of a tenant is recorded: privileges, names, and the registry's columns.
 
-use super::{Allowed, listed, makes, others, row_values, through_no_pooler};
+use super::{Allowed, makes, others, role_there, row_values, through_no_pooler};
 use crate::jobs::gate::{Asks, refused};
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{ProvisionParams, RowValue, TenantRole};
@@ -41,7 +41,7 @@ pub(in crate::jobs) async fn provision(
     }
     let mut taken =
         taken(session, table.map(|(table, ..)| table), table.map(|(_, columns, _)| &columns.slug.name)).await?;
-    let roles = roles(session, order).await?;
+    let roles = roles(target, session, order).await?;
     let mut allowed = Allowed::default();
     let mut made = Vec::with_capacity(order.tenants.len());
     for (tenant, role) in order.tenants.iter().zip(roles) {
@@ -75,7 +75,11 @@ fn without_registry(tenant: &NewTenant) -> Result<Vec<RowValue>, OrderError> {
 }
 
 /// The roles that are to be made, none of which may exist. Roles are of the whole server.
-async fn roles(session: &impl Asks, order: &ProvisionOrder) -> Result<Vec<Option<TenantRole>>, OrderError> {
+async fn roles(
+    target: &Target,
+    session: &impl Asks,
+    order: &ProvisionOrder,
+) -> Result<Vec<Option<TenantRole>>, OrderError> {
     if !order.role {
         return Ok(vec![None; order.tenants.len()]);
     }
@@ -97,14 +101,8 @@ async fn roles(session: &impl Asks, order: &ProvisionOrder) -> Result<Vec<Option
         format!("SELECT r.rolname FROM pg_catalog.pg_roles AS r WHERE r.rolname IN ({}) ORDER BY 1", names.join(", "));
     let rows = session.ask(&sql).await?;
     let there: Vec<String> = rows.iter().flatten().filter_map(|row| row.text(0).map(str::to_owned)).collect();
-    if let Some(first) = there.first() {
-        return Err(refused(format!(
-            "the role {} exists already on this server, perhaps of a tenant that was removed or of another database; it \
-             is never given to somebody else in silence. Choose another key, or look what it owns and remove it (in each \
-             database: DROP OWNED BY {quoted}; then DROP ROLE {quoted})",
-            listed(&there),
-            quoted = Ident::new(first).map_or_else(|_| first.clone(), |name| name.quoted()),
-        )));
+    if !there.is_empty() {
+        return Err(role_there::refusal(target, &order.layout, &there).await);
     }
     Ok(roles.into_iter().map(Some).collect())
 }
