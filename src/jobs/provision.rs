@@ -174,9 +174,8 @@ async fn in_pieces<'p>(
         StepResult::Stopped(outcome) => {
             let text = format!(
                 "schema {} is half made and has no registry row: retry the job to go on, or cancel it and remove the \
-                 schema (DROP SCHEMA {} CASCADE)",
-                maker.schema.raw(),
-                maker.schema.quoted()
+                 schema (`tenantui drop`)",
+                maker.schema.raw()
             );
             shared.reports.line(LogMark::Note, &maker.slug, text).await;
             shared.reports.send(Report::Ended(outcome)).await;

@@ -93,6 +93,7 @@ async fn compared(
         (1, 0) => format!("structure compared with {}: the same", standard.slug),
         (1, _) => return Ok(()),
         (of, 0) => format!("structures of {of} new tenants compared with {}: all the same", standard.slug),
+        (of, 1) => format!("structures of {of} new tenants compared with {}: 1 differs", standard.slug),
         (of, odd) => format!("structures of {of} new tenants compared with {}: {odd} differ", standard.slug),
     };
     shared.reports.note(text).await;

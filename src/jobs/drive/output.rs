@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(lines.take(b"o\rthree\n\n"), ["two", "three"]);
         assert!(lines.take(&vec![b'x'; 10_000]).is_empty());
         let long = lines.end().expect("a line");
-        assert!(long.len() < 1_300 && long.ends_with("(8800 more bytes)"), "{}", long.len());
+        assert!(long.len() < 1_300 && long.ends_with("(8,800 more bytes)"), "{}", long.len());
         assert_eq!(lines.take(b"\xff\xfe\n"), ["\u{fffd}\u{fffd}"]);
         assert_eq!(lines.end(), None);
     }
