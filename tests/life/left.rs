@@ -114,9 +114,11 @@ fn a_new_tenant_whose_role_was_left_behind_is_told_how_to_remove_it() {
     place.db.sql("create role tenant_other login; grant select on public.tenants to tenant_other");
     let provision =
         |slug: &str, status: i32, more: &str| place.words(status, &["provision", slug, "--name", "X", "--role", more]);
-    let words = provision("taken", 5, "--yes");
-    assert!(words.contains("the role tenant_taken exists already on this server"), "{words}");
-    assert!(words.contains("`tenantui repair tenant_taken --by role` (its search path"), "{words}");
+    for how in ["--dry-run", "--yes"] {
+        let words = provision("taken", 5, how);
+        assert!(words.contains("the role tenant_taken exists already on this server"), "{words}");
+        assert!(words.contains("`tenantui repair tenant_taken --by role` (its search path"), "{words}");
+    }
     // Nothing says that this one was a tenant's: `repair` does not list it, and is not named.
     let words = provision("other", 5, "--yes");
     assert!(words.contains("DROP OWNED BY \"tenant_other\"") && !words.contains("repair"), "{words}");
