@@ -204,22 +204,27 @@ const STEPS: [&str; 44] = [
     "i",
 ];
 
+/// One walk of 25 steps; `seen` looks behind each.
+fn walk_of_keys(desk: &mut Desk, dice: &mut Dice, mut seen: impl FnMut(&Desk)) -> Vec<&'static str> {
+    let steps = (0..25).map(|_| {
+        let step = STEPS[dice.below(STEPS.len())];
+        // No picture is made, but the dashboard believes that it was seen: dialogs take nothing before.
+        desk.keys_ahead(step);
+        desk.app.frame_made();
+        desk.app.frame_shown();
+        seen(desk);
+        step
+    });
+    steps.collect()
+}
+
 /// Walks of 25 steps, one after the other in the same dashboard, so that each begins somewhere else. Whether any wrote
 /// without leave, by number; and how many dialogs were opened.
 fn walks(dice: &mut Dice, environment: Environment, number: usize) -> (usize, usize) {
     let mut desk = Desk::new(environment);
     let (mut writes, mut dialogs) = (0, 0);
     for _ in 0..number {
-        let mut script = Vec::new();
-        for _ in 0..25 {
-            let step = STEPS[dice.below(STEPS.len())];
-            script.push(step);
-            // No picture is made, but the dashboard believes that it was seen: dialogs take nothing before.
-            desk.keys_ahead(step);
-            desk.app.frame_made();
-            desk.app.frame_shown();
-            dialogs += usize::from(desk.app.state().dialog.is_some());
-        }
+        let script = walk_of_keys(&mut desk, dice, |desk| dialogs += usize::from(desk.app.state().dialog.is_some()));
         let locked = !desk.is_open("eu-1");
         let commands = std::mem::take(&mut desk.commands);
         let writing: Vec<&Command> = commands.iter().filter(|command| command.writes()).collect();
@@ -239,16 +244,9 @@ fn with_the_lock_of_one_database_open_no_walk_writes_to_the_other() {
     for _ in 0..number {
         let mut desk = Desk::two(Environment::Production, Environment::Production);
         desk.open_writes_to("us-1");
-        let mut script = Vec::new();
-        for _ in 0..25 {
-            let step = STEPS[dice.below(STEPS.len())];
-            script.push(step);
-            desk.keys_ahead(step);
-            desk.app.frame_made();
-            desk.app.frame_shown();
-            let other = desk.app.state().header.database.as_deref() == Some("eu-1");
-            in_other += usize::from(other);
-        }
+        let script = walk_of_keys(&mut desk, &mut dice, |desk| {
+            in_other += usize::from(desk.app.state().header.database.as_deref() == Some("eu-1"));
+        });
         assert!(!desk.is_open("eu-1"), "nothing of it opens the other lock: {script:?}");
         for command in desk.commands.iter().filter(|command| command.writes()) {
             let Command::Service { database, .. } = command else { panic!("{command:?}") };
