@@ -141,6 +141,13 @@ fn one_new_tenant_costs_the_ledgers_of_a_few_others() {
         (row["message"].as_str(), row["version"].as_str()),
         (Some("already provisioned"), Some("20260101000000"))
     );
+    // So with the other orders for one: nobody asks how the rest stands.
+    fleet.expect(0, &["migrate", "many-90", "--yes"]);
+    wait_until(limit, "the migration is counted", || scans("tenant_many_90") > 1);
+    fleet.database.sql("insert into tenant_many_90.schema_migrations values (-1, now(), 'tool')");
+    let mended = text(&fleet.expect(0, &["repair", "many-90", "--by", "unlock", "--yes"]).stderr);
+    assert!(mended.contains("many-90"), "{mended}");
+    assert_eq!(scans("tenant_many_61"), 1, "one that nobody named");
 }
 
 #[test]

@@ -128,6 +128,13 @@ pub struct JobContext {
 }
 
 impl JobContext {
+    /// The shared schema that gets the tenants' own migrations, and those.
+    #[must_use]
+    pub fn shared_sibling(&self) -> Option<(&SharedTarget, &Folder)> {
+        let both = self.shared.as_deref().zip(self.folder.as_deref());
+        both.filter(|_| self.layout.about.shared_is_sibling)
+    }
+
     /// Whether it is the same context: the same objects, not merely equal ones.
     fn is_same(&self, other: &Self) -> bool {
         let same_folder = match (&self.folder, &other.folder) {

@@ -69,17 +69,21 @@ async fn refresh(session: &mut Session, picture: &mut Picture, options: &ReadOpt
         Sizes::WherePending | Sizes::WhereNamed | Sizes::Never => Counts::Later,
     };
     read::refresh(session, picture, Scope { layout: true, counts, ledgers }, &mut |_| {}).await?;
-    let mut named = false;
+    let mut named = None;
     if let LedgersRead::Of { names, standing } = &options.ledgers {
         let oids = schemas_of(&picture.base, names);
-        named = !oids.is_empty();
         read::ledgers_of(session, picture, &oids).await?;
         let known: HashSet<u32> = oids.into_iter().collect();
         until_some_stand(session, picture, &known, *standing).await?;
+        named = Some(known);
     }
+    let is_read = |oid: Option<u32>| named.as_ref().is_none_or(|named| oid.is_some_and(|oid| named.contains(&oid)));
     let counts = match options.sizes {
-        Sizes::WherePending => picture.part().tenants.iter().any(|tenant| tenant.pending_count() != Some(0)),
-        Sizes::WhereNamed => named,
+        Sizes::WherePending => {
+            let lacks = |tenant: &Arc<Tenant>| is_read(tenant.schema_oid) && tenant.pending_count() != Some(0);
+            picture.part().tenants.iter().any(lacks)
+        }
+        Sizes::WhereNamed => named.as_ref().is_some_and(|named| !named.is_empty()),
         Sizes::Always | Sizes::Never => false,
     };
     if counts {

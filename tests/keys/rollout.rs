@@ -304,3 +304,29 @@ fn a_plan_asks_for_code_with_other_rights() {
     desk.event(Event::Job(JobEvent::Code(Box::new(code))));
     assert!(desk.app.state().dialog.is_none());
 }
+
+/// Apartment's `public` gets the tenants' files by its own tool: that it lacks some is said even where no tenant does.
+#[test]
+fn what_a_shared_sibling_lacks_is_said_where_nothing_else_is_pending() {
+    let mut desk = Desk::new(Environment::Development);
+    let mut context = context();
+    Arc::make_mut(&mut context.layout).about.shared_is_sibling = true;
+    context.shared = Some(Arc::new(SharedTarget {
+        schema: SchemaName::public(),
+        oid: 2_200,
+        ledger: LedgerState::Read(LedgerReading {
+            tool: Tool::Migratus,
+            table: "schema_migrations".into(),
+            applied: Arc::default(),
+            dirty: false,
+            locked: None,
+        }),
+        folder: None,
+        folder_error: None,
+    }));
+    desk.event(Event::Contexts(Arc::new(vec![context])));
+    desk.draw();
+    desk.keys("/state:ok<Enter>M");
+    let words = desk.message();
+    assert!(words.contains("nothing is pending: 1 of 1 up to date; public, the shared schema"), "{words}");
+}

@@ -35,3 +35,31 @@ async fn the_statement_that_was_refused_is_named_in_every_case() {
         assert_nothing(&fleet, slug);
     }
 }
+
+#[tokio::test]
+async fn what_a_file_leaves_changed_is_found_behind_it_and_nothing_is_made() {
+    let fleet = Fleet::new("provision", 0).await;
+    fleet.file(3, "three", "create table three (id int)");
+    let changed = "do $$ begin execute 'set ro' || 'le pg_monitor'; end $$";
+    // Where a file throws away what was prepared, its guard is not lost.
+    let all = "deallocate all";
+    for (slug, one, two, version) in [
+        ("first", changed, "create table two (id int)", "1"),
+        ("second", "create table one (id int)", changed, "2"),
+        ("thrown", changed, all, "1"),
+        ("behind", all, changed, "2"),
+    ] {
+        fleet.file(1, "one", one);
+        fleet.file(2, "two", two);
+        let job = order(&fleet, provision(&fleet, slug)).await.expect("ordered");
+        assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Failed, "{slug}");
+        let failure = fleet.outcomes(job).await[slug].failure.clone().expect("a failure");
+        assert!(failure.message.raw().contains("settings were changed"), "{slug}: {}", failure.message.raw());
+        assert_eq!(failure.version.as_ref().map(|version| version.raw()), Some(version), "{slug}");
+        assert_nothing(&fleet, slug);
+    }
+    fleet.file(1, "one", "create table one (id int)");
+    fleet.file(2, "two", all);
+    let job = order(&fleet, provision(&fleet, "whole")).await.expect("ordered");
+    assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Done);
+}

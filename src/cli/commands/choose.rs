@@ -105,7 +105,7 @@ impl Wanted<'_> {
             }
             return Ok(chosen);
         }
-        let mut aims = databases(session, self.sizes).await?;
+        let mut aims = read_all(session, &self.reads()).await?;
         for slug in self.slugs.iter().collect::<BTreeSet<_>>() {
             let (database, tenant) = find(&aims, slug)?;
             self.check_tenant(&tenant)?;
@@ -121,7 +121,7 @@ impl Wanted<'_> {
     /// # Errors
     /// Exit 3 without a link.
     pub async fn again(&self, aim: &Aim) -> Outcome<Aim> {
-        let (target, reading) = session::read(&aim.target.config, &ReadOptions::default()).await?;
+        let (target, reading) = session::read(&aim.target.config, &self.reads()).await?;
         let chosen: BTreeSet<_> = aim.tenants.iter().map(|tenant| &tenant.key).collect();
         let tenants = if self.slugs.is_empty() {
             self.by_set(&reading)
@@ -129,6 +129,15 @@ impl Wanted<'_> {
             reading.snapshot.tenants.iter().filter(|tenant| chosen.contains(&tenant.key)).cloned().collect()
         };
         Ok(Aim { target, reading, tenants })
+    }
+
+    /// What is read for them: of tenants that are named, how the others stand is not asked.
+    fn reads(&self) -> ReadOptions {
+        let ledgers = match self.slugs {
+            [] => LedgersRead::All,
+            names => LedgersRead::Of { names: names.to_vec(), standing: 0 },
+        };
+        ReadOptions { sizes: self.sizes, ledgers, ..ReadOptions::default() }
     }
 
     /// `--all`, `--state` and `--filter`: never the deleted, never orphans.

@@ -10,7 +10,7 @@ use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
 use crate::cli::session::{self, Session};
 use crate::config;
-use crate::fleet::{ReadOptions, Sizes};
+use crate::fleet::{LedgersRead, ReadOptions, Sizes};
 use crate::jobs::orders;
 use crate::jobs::service::{MigrateOrder, Order};
 use crate::migrations::plan::{self, LeftOut, Plan, PlanOptions};
@@ -117,7 +117,7 @@ fn tenants_plan(aim: &Aim, mut options: PlanOptions) -> Outcome<Plan> {
         .map_err(|error| Failure::usage(format!("{}: {error}", database.name)))?;
     let context = &aim.reading.context;
     plan.shared_behind = context.shared.as_ref().and_then(|shared| shared.behind());
-    if let (Some(shared), true) = (&context.shared, context.layout.about.shared_is_sibling) {
+    if let Some((shared, folder)) = context.shared_sibling() {
         plan.tell_sibling(shared, folder);
     }
     Ok(plan.with_times(&aim.times()))
@@ -216,7 +216,10 @@ async fn shared_first(
     if status != Status::Done {
         return Err(not_migrated(&aim, status, left.as_ref()));
     }
-    let (target, reading) = session::read(&aim.target.config, &ReadOptions::default()).await?;
+    // Its tenants are known already.
+    let ledgers = LedgersRead::Of { names: Vec::new(), standing: 0 };
+    let options = ReadOptions { sizes: Sizes::Never, ledgers, ..ReadOptions::default() };
+    let (target, reading) = session::read(&aim.target.config, &options).await?;
     Ok(Aim { target, reading, tenants: aim.tenants })
 }
 

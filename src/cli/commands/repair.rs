@@ -45,7 +45,7 @@ struct Offer {
 /// Exit 1 for an unknown tenant, 2 for an ambiguous one, 3 without a link, 5 where it is refused.
 pub async fn run(session: &Session, arguments: &Mend) -> Outcome<Status> {
     let Some(word) = &arguments.slug else { return list(session, Style::from(arguments.format)).await };
-    let aims = choose::databases(session, Sizes::WherePending).await?;
+    let aims = choose::databases_of(session, word).await?;
     let (index, request) = asked(&aims, word, arguments.way).await?;
     let aim = aims.get(index).ok_or_else(no_database)?;
     carry_out(session, aim, request, How::plain(arguments.consent, arguments.format)).await

@@ -234,18 +234,16 @@ async fn migrations(
         let made = wire::ask(client, &create, BOOKKEEPING).await;
         return made.map(|_| ()).map_err(|trouble| End { end: ended(&trouble), seq: schema_seq });
     }
+    let guards = opened.guard.behind_each(&steps.iter().map(|(_, file)| *file).collect::<Vec<_>>());
     let runs: Vec<FileRun<'_>> = steps
         .iter()
-        .map(|(_, file)| FileRun {
+        .zip(guards)
+        .map(|((_, file), guard)| FileRun {
             // No mark of a run in progress, as a tool writes around its files: nobody sees the ledger before it is whole.
             before: std::mem::take(&mut create),
             file,
             verify: file.verify.as_deref(),
-            after: format!(
-                "{} {};",
-                opened.guard.sql(),
-                shared.ledger.record_sql(&table, file, Way::Up { from: None })
-            ),
+            after: format!("{guard} {};", shared.ledger.record_sql(&table, file, Way::Up { from: None })),
         })
         .collect();
     let files = Files::new(&runs, Sending::Together);

@@ -46,12 +46,20 @@ impl Plan {
     /// them is the operator's to apply, and before the tenants, whose files may build on it. One without a ledger is no
     /// such sibling.
     pub fn tell_sibling(&mut self, target: &SharedTarget, folder: &Folder) {
+        if let Some(words) = self.sibling_lacks(target, folder) {
+            self.warnings.insert(0, words.into());
+        }
+    }
+
+    /// What the shared schema lacks of the tenants' files, where it gets the same and no folder of its own is known.
+    #[must_use]
+    pub fn sibling_lacks(&self, target: &SharedTarget, folder: &Folder) -> Option<String> {
         if target.folder.is_some() || target.folder_error.is_some() || target.ledger.reading().is_none() {
-            return;
+            return None;
         }
         let pending = standing(&target.ledger, folder).pending.map_or(0, |pending| pending.len());
         if pending == 0 {
-            return;
+            return None;
         }
         let name = target.schema.raw();
         let how = if self.is_driven() || dialect(self.tool).writing.is_none() {
@@ -59,11 +67,10 @@ impl Plan {
         } else {
             "for which shared_path in [database.migrations] names the same folder".to_owned()
         };
-        let words = format!(
+        Some(format!(
             "{name}, the shared schema, gets the same migrations and lacks {} of them: it goes first, {how}",
             grouped(pending as u64)
-        );
-        self.warnings.insert(0, words.into());
+        ))
     }
 }
 

@@ -53,7 +53,7 @@ impl App {
             Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
         };
         if whole.tenants.is_empty() && whole.left_out.is_empty() && whole.refusals.is_empty() {
-            return self.open_shared_alone(selection.database, (whole.up_to_date, selection.keys.len()));
+            return self.open_shared_alone(selection.database, &whole, selection.keys.len());
         }
         let Some(context) = self.state.context(&selection.database) else { return };
         let input = MigrateInput {
@@ -74,14 +74,19 @@ impl App {
     }
 
     /// Nothing is pending in the tenants: where the shared schema is behind it is offered by itself.
-    fn open_shared_alone(&mut self, database: DatabaseName, (up_to_date, of): (usize, usize)) {
+    fn open_shared_alone(&mut self, database: DatabaseName, tenants: &Plan, of: usize) {
         let plan = match self.shared_plan(&database) {
             Ok(plan) => plan,
             Err(why) => return self.say(Level::Error, format!("no plan of the shared schema was made: {why}")),
         };
-        let words = format!("{up_to_date} of {of} up to date");
-        let (Some(plan), Some(context)) = (plan, self.state.context(&database)) else {
-            return self.say(Level::Info, format!("nothing is pending: {words}"));
+        let words = format!("{} of {of} up to date", tenants.up_to_date);
+        let Some(context) = self.state.context(&database) else { return };
+        let Some(plan) = plan else {
+            let sibling = context.shared_sibling();
+            return match sibling.and_then(|(shared, folder)| tenants.sibling_lacks(shared, folder)) {
+                None => self.say(Level::Info, format!("nothing is pending: {words}")),
+                Some(lacks) => self.say(Level::Warning, format!("nothing is pending: {words}; {lacks}")),
+            };
         };
         let input = MigrateInput {
             environment: self.state.environment(&database),
@@ -110,7 +115,7 @@ impl App {
         };
         options.to = self.state.targets.get(database).cloned();
         let mut plan = plan::plan(database, &tenants, folder, options).map_err(|error| error.to_string())?;
-        if let (Some(shared), true) = (&context.shared, context.layout.about.shared_is_sibling) {
+        if let Some((shared, folder)) = context.shared_sibling() {
             plan.tell_sibling(shared, folder);
         }
         let times = self.state.latest.database(database).map(|view| Arc::clone(&view.times)).unwrap_or_default();
