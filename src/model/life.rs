@@ -1,7 +1,9 @@
 //! A tenant's life behind its making: what can be done to it as a whole, the steps of that, and the plan that is shown
 //! before it is confirmed. Plain data and its words; `jobs::life` reads and does it.
 
-use super::job::JobId;
+mod trash;
+
+pub use self::trash::{DropRecord, Trashed};
 use super::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
 
@@ -208,64 +210,6 @@ impl LifeStep {
             Self::Make => "make",
             Self::Unlock => "unlock",
         }
-    }
-}
-
-/// A schema in the trash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trashed {
-    /// Its database.
-    pub database: DatabaseName,
-    /// Its name there.
-    pub schema: Untrusted,
-    /// Its oid.
-    pub schema_oid: u32,
-    /// What the audit says of its drop; `None` where it says nothing.
-    pub drop: Option<DropRecord>,
-}
-
-/// What the audit keeps of a drop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DropRecord {
-    /// The job.
-    pub job: JobId,
-    /// The name that the schema had.
-    pub original: Untrusted,
-    /// The tenant's slug.
-    pub slug: Untrusted,
-    /// Who the tenant is.
-    pub key: TenantKey,
-    /// The registry's id.
-    pub id: Option<Untrusted>,
-    /// When it was dropped, by the server's clock.
-    pub at: jiff::Timestamp,
-    /// Who dropped it.
-    pub by: Untrusted,
-    /// The server says that it cannot be brought back any more.
-    pub expired: bool,
-    /// A purge of it began: part of it is gone.
-    pub begun: bool,
-    /// Columns of the registry's row as they were, each with its value.
-    pub row: Vec<(String, Option<String>)>,
-}
-
-impl Trashed {
-    /// The slug, or the schema's name where the slug is not known.
-    #[must_use]
-    pub fn slug(&self) -> &Untrusted {
-        self.drop.as_ref().map_or(&self.schema, |drop| &drop.slug)
-    }
-
-    /// The name that the schema had, or has where that is not known.
-    #[must_use]
-    pub fn original(&self) -> &Untrusted {
-        self.drop.as_ref().map_or(&self.schema, |drop| &drop.original)
-    }
-
-    /// Whether a word names it: the slug, the schema's name before, or its name in the trash.
-    #[must_use]
-    pub fn is_named(&self, word: &str) -> bool {
-        self.schema.raw() == word || self.slug().raw() == word || self.original().raw() == word
     }
 }
 

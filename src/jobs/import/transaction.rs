@@ -13,9 +13,9 @@ use crate::migrations::apply::guard;
 use crate::migrations::apply::keys;
 use crate::migrations::apply::run::Fault;
 use crate::migrations::apply::step::{
-    self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, classify, durable_sql, fence_sql, heed_fence, step_done_sql,
+    self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, durable_sql, ended, fence_sql, heed_fence, step_done_sql,
 };
-use crate::migrations::apply::wire::{self, Trouble};
+use crate::migrations::apply::wire;
 use crate::model::ident::literal;
 use crate::model::job::LogMark;
 use crate::postgres::session::{TextRow, WriterSession};
@@ -43,13 +43,6 @@ pub(super) async fn run(
         return ended(&trouble);
     }
     step::commit(&session.client, xid, started).await
-}
-
-fn ended(trouble: &Trouble) -> StepEnd {
-    match trouble {
-        Trouble::Lost(why) => StepEnd::Lost(why.clone()),
-        Trouble::Server(_) => classify(Fault::server(trouble)),
-    }
 }
 
 fn failed(words: impl Into<String>) -> StepEnd {

@@ -11,9 +11,9 @@ use crate::layout::naming::fold;
 use crate::migrations::apply::keys;
 use crate::migrations::apply::run::Fault;
 use crate::migrations::apply::step::{
-    self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, classify, durable_sql, fence_sql, heed_fence, step_done_sql,
+    self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, durable_sql, ended, fence_sql, heed_fence, step_done_sql,
 };
-use crate::migrations::apply::wire::{self, Trouble};
+use crate::migrations::apply::wire;
 use crate::model::ident::literal;
 use crate::postgres::session::TextRow;
 
@@ -43,13 +43,6 @@ pub(super) struct Said {
 /// Why a step cannot be done, in words of ours.
 pub(super) fn failed(words: impl Into<String>) -> StepEnd {
     StepEnd::Failed(Fault::ours(words.into()))
-}
-
-fn ended(trouble: &Trouble) -> StepEnd {
-    match trouble {
-        Trouble::Lost(why) => StepEnd::Lost(why.clone()),
-        Trouble::Server(_) => classify(Fault::server(trouble)),
-    }
 }
 
 /// Asks with the patience of bookkeeping.

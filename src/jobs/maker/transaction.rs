@@ -20,7 +20,9 @@ use crate::migrations::apply::guard::{self, Guard, STATE_SQL};
 use crate::migrations::apply::keys;
 use crate::migrations::apply::ledger::Way;
 use crate::migrations::apply::run::{self, Fault, FileEnd, FileRun, Files, Sending};
-use crate::migrations::apply::step::{self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, classify, fence_and_sql, heed_fence};
+use crate::migrations::apply::step::{
+    self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, classify, ended, fence_and_sql, heed_fence,
+};
 use crate::migrations::apply::wire::{self, Trouble};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{IdentError, literal};
@@ -78,13 +80,6 @@ async fn told(maker: &Maker<'_>, shared: &Shared<'_>, action: StepAction) {
     if maker.is_alone {
         shared.reports.line(LogMark::Note, &maker.slug, words(action)).await;
         maker.through(shared, maker.first(action)).await;
-    }
-}
-
-fn ended(trouble: &Trouble) -> StepEnd {
-    match trouble {
-        Trouble::Lost(why) => StepEnd::Lost(why.clone()),
-        Trouble::Server(_) => classify(Fault::server(trouble)),
     }
 }
 

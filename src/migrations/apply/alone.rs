@@ -14,7 +14,7 @@ use super::keys;
 use super::opening::{self, Opened};
 use super::probe::{self, Place, Seen, When};
 use super::run::{self, Fault, FileEnd};
-use super::step::{self, BOOKKEEPING, Limits, StepEnd, StepOrder, classify, roll_back};
+use super::step::{self, BOOKKEEPING, Limits, StepEnd, StepOrder, classify, ended, roll_back};
 use super::wire::{self, Trouble};
 use crate::migrations::alone::Alone;
 use crate::migrations::folder::MigrationFile;
@@ -108,8 +108,8 @@ async fn begin(client: &Client, order: &StepOrder<'_>, what: &Alone, trail: &mut
     match next {
         Next::Finish(_) => roll_back(client).await.map_err(lost)?,
         Next::Send(_) => {
-            wire::ask(client, &intent_sql(order), BOOKKEEPING).await.map_err(ended)?;
-            wire::ask(client, "COMMIT", BOOKKEEPING).await.map_err(ended)?;
+            wire::ask(client, &intent_sql(order), BOOKKEEPING).await.map_err(|trouble| ended(&trouble))?;
+            wire::ask(client, "COMMIT", BOOKKEEPING).await.map_err(|trouble| ended(&trouble))?;
         }
     }
     Ok(next)
@@ -196,7 +196,7 @@ async fn prepare(client: &Client, order: &StepOrder<'_>, what: &Alone) -> Result
         step::fence_sql(order.fence),
         keys::tenant(order.schema.raw())
     );
-    let rows = wire::ask(client, &sql, BOOKKEEPING).await.map_err(ended)?;
+    let rows = wire::ask(client, &sql, BOOKKEEPING).await.map_err(|trouble| ended(&trouble))?;
     let [_, fence, lock] = rows.as_slice() else {
         return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
     };
@@ -222,7 +222,7 @@ async fn clear_all(client: &Client, order: &StepOrder<'_>, what: &Alone, clear: 
     }
     for _ in 0..MAX_CLEARINGS {
         for statement in &clear {
-            wire::ask(client, statement, order.limits.patience()).await.map_err(|trouble| match ended(trouble) {
+            wire::ask(client, statement, order.limits.patience()).await.map_err(|trouble| match ended(&trouble) {
                 StepEnd::Failed(fault) => StepEnd::Failed(Fault {
                     message: format!("{}; it was to clear what is left of an earlier run", fault.message.raw()).into(),
                     ..fault
@@ -247,7 +247,7 @@ async fn to_the_tenant(client: &Client, order: &StepOrder<'_>) -> Result<(), Ste
         literal(&guard::search_path(order.schema, order.search_path_extra)),
         literal(order.schema.raw()),
     );
-    let rows = wire::ask(client, &sql, BOOKKEEPING).await.map_err(ended)?;
+    let rows = wire::ask(client, &sql, BOOKKEEPING).await.map_err(|trouble| ended(&trouble))?;
     let oid = rows.get(1).and_then(|rows| rows.first()).and_then(|row| row.parse::<u32>(0).ok().flatten());
     if oid != Some(order.schema_oid) {
         let words = "search_path does not lead to the schema of the plan; nothing was run. Make a new plan";
@@ -258,7 +258,7 @@ async fn to_the_tenant(client: &Client, order: &StepOrder<'_>) -> Result<(), Ste
 
 async fn home_again(client: &Client) -> Result<(), StepEnd> {
     let sql = "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)";
-    wire::ask(client, sql, BOOKKEEPING).await.map(|_| ()).map_err(ended)
+    wire::ask(client, sql, BOOKKEEPING).await.map(|_| ()).map_err(|trouble| ended(&trouble))
 }
 
 /// The server refused the statement: what it left is cleared at once, as far as that goes, so that it is nobody's
@@ -309,7 +309,7 @@ async fn finish(client: &Client, order: &StepOrder<'_>, started: Instant, how: &
     }
     match wire::ask(client, &sql, BOOKKEEPING).await {
         Ok(_) => step::commit(client, guard.xid, started).await,
-        Err(trouble) => ended(trouble),
+        Err(trouble) => ended(&trouble),
     }
 }
 
@@ -366,14 +366,7 @@ async fn release(client: &Client, order: &StepOrder<'_>) {
 
 async fn look(client: &Client, order: &StepOrder<'_>, what: &Alone, when: When) -> Result<Seen, StepEnd> {
     let place = Place { schema: order.schema, oid: order.schema_oid };
-    probe::look(client, place, what, when).await.map_err(ended)
-}
-
-fn ended(trouble: Trouble) -> StepEnd {
-    match trouble {
-        Trouble::Lost(why) => StepEnd::Lost(why),
-        Trouble::Server(_) => classify(Fault::server(&trouble)),
-    }
+    probe::look(client, place, what, when).await.map_err(|trouble| ended(&trouble))
 }
 
 fn lost(trouble: Trouble) -> StepEnd {

@@ -1,5 +1,8 @@
 //! One step: BEGIN alone, the checks, the file with its rows, COMMIT alone. Three round trips.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
@@ -320,6 +323,15 @@ pub async fn roll_back(client: &Client) -> Result<(), Trouble> {
     wire::ask(client, "ROLLBACK", BOOKKEEPING).await.map(|_| ())
 }
 
+/// What a message comes to that is none of a file's.
+#[must_use]
+pub fn ended(trouble: &Trouble) -> StepEnd {
+    match trouble {
+        Trouble::Lost(why) => StepEnd::Lost(why.clone()),
+        Trouble::Server(_) => classify(Fault::server(trouble)),
+    }
+}
+
 /// A refusal by its code: what may pass when tried again, and what will not.
 #[must_use]
 pub fn classify(fault: Fault) -> StepEnd {
@@ -364,35 +376,4 @@ pub fn step_done_sql(fence: Fence, seq: i32, tries: u32, message: &str) -> Strin
         attempt = fence.attempt,
         job = fence.job,
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_may_pass_is_tried_again_and_nothing_else() {
-        let end = |sqlstate: &str, message: &str, in_catalog: bool| {
-            let fault = Fault { sqlstate: Some(sqlstate.to_owned()), in_catalog, ..Fault::ours(message) };
-            classify(fault)
-        };
-        assert!(matches!(end("55P03", "canceling statement due to lock timeout", false), StepEnd::Locked(_)));
-        for (sqlstate, message, in_catalog) in [
-            ("40P01", "deadlock detected", false),
-            ("40001", "could not serialize access", false),
-            ("25006", "cannot execute CREATE TABLE in a read-only transaction", false),
-            ("XX000", "tuple concurrently updated", false),
-            ("23505", "duplicate key value violates unique constraint \"pg_type_typname_nsp_index\"", true),
-        ] {
-            assert!(matches!(end(sqlstate, message, in_catalog), StepEnd::Again(_)), "{sqlstate}");
-        }
-        for (sqlstate, message) in [
-            ("23505", "duplicate key value violates unique constraint \"users_email_key\""),
-            ("XX000", "unexpected data beyond EOF"),
-            ("57014", "canceling statement due to statement timeout"),
-            ("42P07", "relation exists"),
-        ] {
-            assert!(matches!(end(sqlstate, message, false), StepEnd::Failed(_)), "{sqlstate}");
-        }
-    }
 }

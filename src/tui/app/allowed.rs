@@ -1,10 +1,11 @@
 //! Whether an action can be done now, and why not. Every disabled action says why.
 
 use super::action::Action;
+use super::selection::selections;
 use super::state::{Screen, State, TenantTab};
 use crate::model::job::JobView;
 use crate::model::life::LifeKind;
-use crate::model::tenant::{DatabaseName, TenantKey};
+use crate::model::tenant::DatabaseName;
 
 /// Whether a database may be written to from here now.
 ///
@@ -92,89 +93,6 @@ fn why_one_off(state: &State, database: &str) -> Option<String> {
     })
 }
 
-/// Whom `M` would migrate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selection {
-    /// Of which database.
-    pub database: DatabaseName,
-    /// Who.
-    pub keys: Vec<TenantKey>,
-    /// In words: `12 marked, 10 hidden`, `group 0039`, `acme`.
-    pub words: String,
-    /// Those of `keys` that are shown, where the filter hides some.
-    pub shown: Option<Vec<TenantKey>>,
-}
-
-/// Whom `M` would migrate.
-///
-/// # Errors
-/// When nobody, or tenants of several databases.
-pub fn selection(state: &State) -> Result<Selection, String> {
-    match state.screen {
-        Screen::Tenant => {
-            let tenant = state.open_tenant().ok_or("the tenant is not there any more")?;
-            Ok(single(&tenant.key, tenant.slug.safe().to_string()))
-        }
-        Screen::Migrations => {
-            let group = state.cursor_group().ok_or("there is no group")?;
-            if group.tenants.is_empty() {
-                return Err("no tenant stands at this version".to_owned());
-            }
-            let keys = group
-                .tenants
-                .iter()
-                .filter_map(|index| state.snapshot.tenants.get(*index))
-                .map(|tenant| tenant.key.clone())
-                .collect();
-            let version =
-                group.version.as_ref().map_or_else(|| "none".to_owned(), |v| v.untrusted().safe().to_string());
-            Ok(Selection { database: group.database.clone(), keys, words: format!("group {version}"), shown: None })
-        }
-        Screen::Tenants if !state.tenants.marks.is_empty() => marked(state),
-        Screen::Tenants | Screen::Jobs | Screen::JobResult | Screen::Messages | Screen::Audit | Screen::Server => {
-            let tenant = state.cursor_tenant().ok_or("there is no tenant under the cursor")?;
-            Ok(single(&tenant.key, tenant.slug.safe().to_string()))
-        }
-    }
-}
-
-fn single(key: &TenantKey, words: String) -> Selection {
-    Selection { database: key.database.clone(), keys: vec![key.clone()], words, shown: None }
-}
-
-/// Whom `M` is about, in one database after the other.
-///
-/// # Errors
-/// When nobody.
-pub fn selections(state: &State) -> Result<Vec<Selection>, String> {
-    let marks = &state.tenants.marks;
-    let mut databases: Vec<&DatabaseName> = marks.iter().map(|key| &key.database).collect();
-    databases.dedup();
-    if state.screen != Screen::Tenants || databases.len() < 2 {
-        return Ok(vec![selection(state)?]);
-    }
-    let order = |name: &DatabaseName| state.latest.databases.iter().position(|view| view.name == *name);
-    databases.sort_by_key(|name| order(name));
-    let hidden = state.tenants.marks_hidden;
-    let words = match hidden {
-        0 => format!("{} marked", marks.len()),
-        hidden => format!("{} marked, {hidden} hidden", marks.len()),
-    };
-    let shown = (hidden > 0).then(|| marks_shown(state));
-    let of = |database: &DatabaseName| {
-        let of_it = |keys: &mut dyn Iterator<Item = &TenantKey>| -> Vec<TenantKey> {
-            keys.filter(|key| key.database == *database).cloned().collect()
-        };
-        Selection {
-            database: database.clone(),
-            keys: of_it(&mut marks.iter()),
-            words: words.clone(),
-            shown: shown.as_ref().map(|keys| of_it(&mut keys.iter())),
-        }
-    };
-    Ok(databases.into_iter().map(of).collect())
-}
-
 /// Whether tenants of this database can be migrated now.
 ///
 /// # Errors
@@ -182,36 +100,6 @@ pub fn selections(state: &State) -> Result<Vec<Selection>, String> {
 pub fn migratable(state: &State, database: &str) -> Result<(), String> {
     may_write(state, database)?;
     plannable(state, database)
-}
-
-fn marked(state: &State) -> Result<Selection, String> {
-    let marks = &state.tenants.marks;
-    let keys: Vec<TenantKey> = marks.iter().cloned().collect();
-    let Some(database) = keys.first().map(|key| key.database.clone()) else {
-        return Err("nothing is marked".to_owned());
-    };
-    if keys.iter().any(|key| key.database != database) {
-        return Err(format!(
-            "the marked tenants are of several databases; a job has one: `:database NAME` shows one, {} unmarks",
-            state.key(Action::UnmarkAll)
-        ));
-    }
-    let hidden = state.tenants.marks_hidden;
-    // All that a filter shows is better known by the filter.
-    let whole = (keys.len() == state.tenants.shown.len()).then(|| crate::tui::screens::filter_words(state)).flatten();
-    let words = match (hidden, whole) {
-        (0, Some(filter)) => format!("filter {filter}"),
-        (0, None) => format!("{} marked", keys.len()),
-        (_, _) => format!("{} marked, {hidden} hidden", keys.len()),
-    };
-    let shown = (hidden > 0).then(|| marks_shown(state));
-    Ok(Selection { database, keys, words, shown })
-}
-
-/// The marked tenants that the filter shows.
-fn marks_shown(state: &State) -> Vec<TenantKey> {
-    let shown = state.tenants.shown.iter().filter_map(|index| state.snapshot.tenants.get(*index));
-    shown.filter(|tenant| state.tenants.marks.contains(&tenant.key)).map(|tenant| tenant.key.clone()).collect()
 }
 
 /// The job that `R`, `C` and `X` mean here.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::App;
-use super::allowed::{Selection, selections};
 use super::command::Command;
+use super::selection::{Selection, selections};
 use super::state::Level;
 use crate::migrations::plan::{self, Plan, PlanOptions};
 use crate::model::others_code::CodeOfPlan;

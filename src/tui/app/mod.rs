@@ -38,6 +38,7 @@ mod picture;
 mod prompts;
 mod results;
 mod row_text;
+mod selection;
 pub mod server;
 pub mod server_lists;
 mod several;

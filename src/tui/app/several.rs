@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::App;
 use super::action::Action;
-use super::allowed::{Selection, migratable};
+use super::allowed::migratable;
+use super::selection::Selection;
 use super::state::Level;
 use crate::tui::dialogs::{Dialog, FleetPart, MigrateFleet, MigrateFleetInput, PartOrder};
 
