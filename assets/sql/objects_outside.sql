@@ -15,7 +15,13 @@ with recursive inside as (
   join unnest(:'ids'::pg_catalog.oid[]) with ordinality i (id, place) using (place)
 ),
 walk as (
-  select i.classid, i.objid, 0 as objsubid from inside i
+  select s.classid, s.objid, 0 as objsubid
+  from (select i.classid, i.objid from inside i
+        union all
+        -- A member goes only with its extension, wherever that lives.
+        select e.refclassid, e.refobjid
+        from inside i
+        join pg_catalog.pg_depend e on e.classid = i.classid and e.objid = i.objid and e.deptype = 'e') s
   union
   select x.classid, x.objid, x.objsubid
   from walk w

@@ -123,6 +123,20 @@ async fn a_plan_lists_what_the_servers_own_drop_would_take_along() {
     assert_eq!(place.db.value("select string_agg(pubname, ',') from pg_publication"), "out_pub");
 }
 
+/// An extension that lives elsewhere, and has a member in the tenant's schema: the server takes it along, and all that
+/// is built on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extension_with_a_member_in_the_schema_is_listed() {
+    let place = Place::new("life_member");
+    place.db.sql(
+        "create function tenant_globex.member() returns int language sql as 'select 1'; \
+         alter extension plpgsql add function tenant_globex.member()",
+    );
+    let wanted = by_the_server(&place.db, "tenant_globex").await;
+    assert!(wanted.contains("extension plpgsql"), "{wanted:#?}");
+    assert_eq!(dependants(&place.json(0, &["drop", "globex", "--dry-run", "--json"])), wanted);
+}
+
 /// Level 3: nobody is in it. A session that holds something of it is told before anything is ordered.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_uses_what_is_in_the_trash_stops_its_purge_and_is_named() {
