@@ -164,6 +164,14 @@ fn ten_thousand_strings_through_the_real_program() {
         vec!["tenants", "--status", &migrated],
         vec!["tenants", "--state", &migrated],
         vec!["provision", &migrated, "--name", &migrated, "--dry-run"],
+        vec!["rename", &migrated, "--name", &migrated, "--dry-run"],
+        vec!["suspend", &migrated, "--dry-run"],
+        vec!["archive", &migrated, "--dry-run"],
+        vec!["drop", &migrated, "--dry-run"],
+        vec!["purge", &migrated, "--dry-run"],
+        vec!["repair", &migrated, "--dry-run"],
+        vec!["import", &migrated, "--dry-run"],
+        vec!["rename", &migrated, "--name", &migrated, "--yes"],
         vec![migrated.as_str()],
     ] {
         run(&arguments);

@@ -8,7 +8,7 @@ use super::files::{self, Whose};
 use super::live;
 use super::picture::Picture;
 use super::pulse::{self, Pulse};
-use super::record::{read_jobs, read_trash};
+use super::record::{add_made, read_jobs, read_trash};
 use super::session::Session;
 use crate::migrations::dialects::{Found, Ledgers, candidate_names};
 use crate::migrations::ledgers;
@@ -204,11 +204,13 @@ async fn read_rows(session: &mut Session, picture: &mut Picture) -> Result<(), F
     let Some(layout) = picture.layout.clone() else { return Ok(()) };
     let reader = session.reader().await?;
     let schemas = catalog::schemas_of(reader, &layout).await?;
-    let rows = registry::rows(reader, &layout).await.map_err(|error| match error {
+    let mut rows = registry::rows(reader, &layout).await.map_err(|error| match error {
         registry::RegistryError::Query(QueryError::Link(link)) => FleetError::Link(link),
         forbidden @ registry::RegistryError::NoAccess { .. } => FleetError::Forbidden(forbidden.to_string().into()),
         other => FleetError::Unusable(other.to_string().into()),
     })?;
+    add_made(session, &layout, &mut rows).await?;
+    let reader = session.reader().await?;
     picture.told = questions::about_fleet(reader, &layout).await?;
     let user = reader.facts().user.clone();
     let taken = catalog::taken_names(&rows, &schemas);

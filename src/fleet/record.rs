@@ -1,6 +1,6 @@
 //! Reading tenantui's own record into the picture: jobs, what their last steps left behind, the trash.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::FleetError;
@@ -9,8 +9,10 @@ use super::session::Session;
 use super::trash;
 use crate::jobs::init::InitStatus;
 use crate::jobs::{durations, failures, init, record, recorded};
+use crate::layout::{Layout, Registry};
 use crate::model::job::{JobId, JobState, JobView};
-use crate::postgres::session::QueryError;
+use crate::postgres::registry::RegistryRow;
+use crate::postgres::session::{QueryError, Reader};
 use crate::text::Untrusted;
 
 /// Jobs that lists show.
@@ -37,6 +39,35 @@ pub(super) async fn read_trash(session: &mut Session, picture: &mut Picture) -> 
         Err(QueryError::Link(link)) => Err(link.into()),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Where schemas are tenants' by what is in them: those that tenantui made, and in which nothing says so yet. What the
+/// server refuses is told by [`read_jobs`].
+///
+/// # Errors
+/// When the link breaks.
+pub(super) async fn add_made(
+    session: &mut Session,
+    layout: &Layout,
+    rows: &mut Vec<RegistryRow>,
+) -> Result<(), FleetError> {
+    match layout.registry {
+        Registry::Scan { .. } => {}
+        Registry::Table { .. } | Registry::Query { .. } => return Ok(()),
+    }
+    let made = match made(session.reader().await?).await {
+        Ok(made) => made,
+        Err(QueryError::Link(link)) => return Err(link.into()),
+        Err(_) => return Ok(()),
+    };
+    let known: HashSet<&str> = rows.iter().filter_map(|row| Some(row.schema.as_ref()?.raw())).collect();
+    let more: Vec<_> = made.iter().filter(|name| !known.contains(name.as_str())).collect();
+    rows.extend(more.into_iter().map(|name| RegistryRow::of_schema(name)));
+    Ok(())
+}
+
+async fn made(reader: &Reader) -> Result<Vec<String>, QueryError> {
+    if init::status(reader).await? == InitStatus::Missing { Ok(Vec::new()) } else { recorded::made(reader).await }
 }
 
 async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(), QueryError> {

@@ -278,7 +278,7 @@ impl Attempt<'_> {
                 shared.halt(Halt::Pause(Waits::Trouble, words));
                 return result;
             }
-            StepEnd::Locked(fault) => Verdict { outcome: Outcome::Blocked, fault, blockers, tries },
+            StepEnd::Locked(fault) => Verdict { outcome: Outcome::Blocked, blockers, ..Verdict::failed(fault, tries) },
             StepEnd::Blocked(why) => Verdict { outcome: Outcome::Blocked, ..Verdict::failed(Fault::ours(why), tries) },
             StepEnd::Queued => Verdict { outcome: Outcome::Blocked, ..Verdict::failed(Fault::ours(NO_TURN), tries) },
             StepEnd::Unsure(fault) => Verdict { outcome: Outcome::Unknown, ..Verdict::failed(fault, tries) },

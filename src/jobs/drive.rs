@@ -88,15 +88,15 @@ impl Step<'_, '_> {
             // Its worker died: what its command's sessions were at must have come to its end before anybody looks.
             if let Some(pids) = record::gone(lane, &self.name, LEFTOVERS).await? {
                 let words = format!("a session of an earlier run of the command is still there (pid {pids})");
-                return self.stopped(lane, Outcome::Blocked, words.into(), &[]).await;
+                return self.stopped(lane, (Outcome::Blocked, false), words.into(), &[]).await;
             }
         }
         let before = self.look(lane).await?;
         if let Some(why) = before.unfit(self.drive.folder.tool) {
-            return self.stopped(lane, Outcome::Blocked, why, &[]).await;
+            return self.stopped(lane, (Outcome::Blocked, false), why, &[]).await;
         }
         let Some(expected) = before.expected(&self.drive.folder, &self.drive.planned) else {
-            return self.stopped(lane, Outcome::Blocked, "what is pending is not known".into(), &[]).await;
+            return self.stopped(lane, (Outcome::Blocked, false), "what is pending is not known".into(), &[]).await;
         };
         if expected.is_empty() {
             let words = if inherited { "brought by an earlier run of the command" } else { "was applied already" };
@@ -146,17 +146,17 @@ impl Step<'_, '_> {
                 self.shared.reports.line(LogMark::Note, &self.tenant.slug, words).await;
                 Ok(StepResult::Halted)
             }
-            Judged::Failed { words, details } => self.stopped(lane, Outcome::Failed, words, &details).await,
+            Judged::Failed { words, details } => self.stopped(lane, (Outcome::Failed, true), words, &details).await,
             Judged::Astray { words, mut details } => {
                 details.extend(look::elsewhere(lane, before, self.tenant.schema_oid).await);
                 let reason = format!("{}: {}", self.tenant.slug, words.raw());
-                let result = self.stopped(lane, Outcome::Failed, words, &details).await;
+                let result = self.stopped(lane, (Outcome::Failed, true), words, &details).await;
                 self.shared.halt(Halt::Pause(Waits::Trouble, reason));
                 result
             }
             Judged::NotStarted(words) => {
                 let reason = words.raw().to_owned();
-                let result = self.stopped(lane, Outcome::Failed, words, &[]).await;
+                let result = self.stopped(lane, (Outcome::Failed, false), words, &[]).await;
                 self.shared.halt(Halt::Pause(Waits::Trouble, reason));
                 result
             }
@@ -188,7 +188,7 @@ impl Step<'_, '_> {
                     return Ok(Begun::Over(StepResult::Halted));
                 }
                 record::Opened::Failed(words) => {
-                    return Ok(Begun::Over(self.stopped(lane, Outcome::Failed, words.into(), &[]).await?));
+                    return Ok(Begun::Over(self.stopped(lane, (Outcome::Failed, false), words.into(), &[]).await?));
                 }
                 record::Opened::Locked(words) => words,
                 record::Opened::Lost => {
@@ -197,7 +197,7 @@ impl Step<'_, '_> {
                 }
             };
             if tries >= MAX_TRIES {
-                return Ok(Begun::Over(self.stopped(lane, Outcome::Blocked, why.into(), &[]).await?));
+                return Ok(Begun::Over(self.stopped(lane, (Outcome::Blocked, false), why.into(), &[]).await?));
             }
             attempt::pause(tries).await;
             if !self.shared.may_start(first).await {
@@ -266,14 +266,14 @@ impl Step<'_, '_> {
     async fn stopped(
         &self,
         lane: &mut Lane<'_>,
-        outcome: Outcome,
+        (outcome, stays): (Outcome, bool),
         words: Untrusted,
         details: &[String],
     ) -> Result<StepResult, OrderError> {
         let reports: &Reports = &self.shared.reports;
         let all = std::iter::once(words.raw()).chain(details.iter().map(String::as_str));
         let message = all.collect::<Vec<_>>().join("; ");
-        let verdict = Verdict { outcome, ..Verdict::failed(Fault::ours(message), 1) };
+        let verdict = Verdict { outcome, stays, ..Verdict::failed(Fault::ours(message), 1) };
         match steps::mark_stopped(lane, self.shared.fence, self.row.seq, &verdict, self.shared.os_user).await {
             Ok(()) => {}
             Err(Some(error)) => return Err(error),

@@ -277,6 +277,7 @@ pub(super) fn tenant_outcomes(
                 sqlstate: None,
                 message: left.why.into(),
                 statement: None,
+                stays: false,
                 blocker: None,
                 tries: 0,
             }),
@@ -343,6 +344,7 @@ fn failure(row: &TextRow) -> Result<StepFailure, QueryError> {
             line: statement.line,
             text: statement.text.into(),
         }),
+        stays: detail.stays,
         blocker: detail.blocker.map(Untrusted::from),
         tries: row.parse(13)?.unwrap_or_default(),
     })
@@ -354,6 +356,9 @@ pub(super) struct Detail {
     /// Which statement failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) statement: Option<StatementDetail>,
+    /// What it did, or part of it, is not taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) stays: bool,
     /// Who stood in the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) blocker: Option<String>,

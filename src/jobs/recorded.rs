@@ -1,4 +1,4 @@
-//! What tenantui itself applied: the SHA-256 of each file, kept with the step that ran it. For ledgers without
+//! What tenantui itself made and applied: the SHA-256 of each file, kept with the step that ran it. For ledgers without
 //! checksums it is the only witness that a file is still what was applied. What a tool's own command ran, tenantui did not
 //! read: of that it is no witness.
 
@@ -48,6 +48,18 @@ pub async fn changed(reader: &Reader, files: &[(Version, Hash)]) -> Result<HashM
         }
     }
     Ok(changed)
+}
+
+/// Names of schemas that were made as tenants', whole, and are there still. A database that was initialised.
+///
+/// # Errors
+/// When the record cannot be read.
+pub async fn made(reader: &Reader) -> Result<Vec<String>, QueryError> {
+    let sql = "SELECT DISTINCT s.schema_name FROM tenantui.step AS s \
+         JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.schema_name AND n.oid = s.schema_oid \
+         WHERE s.action = 'schema' AND s.state = 'done' AND NOT EXISTS (SELECT FROM tenantui.step AS r \
+         WHERE r.job_id = s.job_id AND r.schema_name = s.schema_name AND r.state <> 'done')";
+    Ok(reader.rows(sql).await?.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect())
 }
 
 /// What was applied in one schema: the last done step of each version, as hexadecimal text.

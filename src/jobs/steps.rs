@@ -343,6 +343,7 @@ pub(super) async fn mark_stopped(
             line: statement.line,
             text: statement.text.raw().to_owned(),
         }),
+        stays: verdict.stays,
         blocker: watcher::in_words(&verdict.blockers).map(|words| words.raw().to_owned()),
         blockers: verdict.blockers.clone(),
     };

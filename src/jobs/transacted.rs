@@ -15,7 +15,7 @@ use super::watcher::Blocker;
 use crate::migrations::apply::run::Fault;
 use crate::migrations::apply::step::StepEnd;
 use crate::model::ident::SchemaName;
-use crate::model::job::{LogMark, Outcome};
+use crate::model::job::LogMark;
 use crate::postgres::session::WriterSession;
 use crate::text::Untrusted;
 
@@ -184,7 +184,7 @@ fn fault(end: StepEnd) -> Fault {
 }
 
 fn verdict(fault: Fault, blockers: Vec<Blocker>, tries: u32) -> Verdict {
-    Verdict { outcome: Outcome::Failed, fault, blockers, tries }
+    Verdict { blockers, ..Verdict::failed(fault, tries) }
 }
 
 async fn failed<T: Transaction>(

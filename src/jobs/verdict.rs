@@ -51,16 +51,18 @@ pub(super) struct Verdict {
     pub(super) fault: Fault,
     pub(super) blockers: Vec<Blocker>,
     pub(super) tries: u32,
+    /// What it did, or part of it, is not taken back.
+    pub(super) stays: bool,
 }
 
 impl Verdict {
     pub(super) const fn failed(fault: Fault, tries: u32) -> Self {
-        Self { outcome: Outcome::Failed, fault, blockers: Vec::new(), tries }
+        Self { outcome: Outcome::Failed, fault, blockers: Vec::new(), tries, stays: false }
     }
 
     pub(super) fn escaped(mut fault: Fault, tries: u32) -> Self {
         fault.message = Untrusted::new(format!("DIRTY, part of the file is committed: {}", fault.message.raw()));
-        Self::failed(fault, tries)
+        Self { stays: true, ..Self::failed(fault, tries) }
     }
 }
 
@@ -70,8 +72,10 @@ pub(super) async fn stopped(
     lane: &mut Lane<'_>,
     tenant: &TenantSteps,
     row: &StepRow,
-    verdict: Verdict,
+    mut verdict: Verdict,
 ) -> StepResult {
+    let is_alone = matches!(alone::of(&row.file), Ok(Some(_)));
+    verdict.stays |= is_alone && verdict.outcome == Outcome::Failed;
     if let Err(error) = steps::mark_stopped(lane, shared.fence, row.seq, &verdict, shared.os_user).await {
         shared.halt(error.map_or(Halt::Fenced, Halt::of));
         return StepResult::Halted;
@@ -82,9 +86,8 @@ pub(super) async fn stopped(
     shared.reports.line(LogMark::Fail, &tenant.slug, text).await;
     let mut more = match verdict.outcome {
         Outcome::Unknown => format!("not known whether it was done; the ledger is still at {from}"),
-        _ if matches!(alone::of(&row.file), Ok(Some(_))) => {
-            format!("ran outside of a transaction; the ledger is still at {from}")
-        }
+        _ if is_alone => format!("ran outside of a transaction; the ledger is still at {from}"),
+        _ if verdict.stays => format!("not rolled back; the ledger is still at {from}"),
         _ => format!("rolled back, schema is still at {from}"),
     };
     if let Some(statement) = &verdict.fault.statement {

@@ -101,6 +101,7 @@ mod tests {
                 sqlstate: Some(code.to_owned()),
                 message: message.into(),
                 statement: None,
+                stays: false,
                 blocker: None,
                 tries: 1,
             }),

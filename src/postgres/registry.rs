@@ -45,6 +45,26 @@ pub struct RegistryRow {
     pub problems: Vec<Untrusted>,
 }
 
+impl RegistryRow {
+    /// The tenant that a schema is by itself, where no table lists tenants.
+    #[must_use]
+    pub fn of_schema(name: &str) -> Self {
+        let name = Untrusted::new(name);
+        Self {
+            id: None,
+            slug: name.clone(),
+            name: None,
+            schema: Some(name),
+            status: None,
+            plan: None,
+            deleted: false,
+            created_at: None,
+            domains: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+}
+
 /// Why the registry could not be read. Its `Display` says what would help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
@@ -96,7 +116,8 @@ pub async fn rows(reader: &Reader, layout: &Layout) -> Result<Vec<RegistryRow>, 
                 ("requires", &text_array(requires.iter().map(|name| name.raw()))),
                 ("exclude", &text_array(exclude)),
             ];
-            reader.rows(&bind(SCAN, &values)).await?.iter().map(from_scan).collect()
+            let found = reader.rows(&bind(SCAN, &values)).await?;
+            found.iter().map(|row| RegistryRow::of_schema(row.text(0).unwrap_or_default())).collect()
         }
     };
     rows.retain(|row: &RegistryRow| !is_no_tenant(row, layout));
@@ -245,22 +266,6 @@ impl Fields {
             domains: self.domain.into_iter().collect(),
             problems,
         }
-    }
-}
-
-fn from_scan(row: &TextRow) -> RegistryRow {
-    let name = Untrusted::new(row.text(0).unwrap_or_default());
-    RegistryRow {
-        id: None,
-        slug: name.clone(),
-        name: None,
-        schema: Some(name),
-        status: None,
-        plan: None,
-        deleted: false,
-        created_at: None,
-        domains: Vec::new(),
-        problems: Vec::new(),
     }
 }
 

@@ -77,6 +77,7 @@ pub fn outcomes() -> Vec<TenantOutcome> {
             line: 7,
             text: "alter table users add column street text".into(),
         }),
+        stays: false,
         blocker: Some("pid 4411  app@web-3  idle in transaction 00:03:12".into()),
         tries: 3,
     });

@@ -26,6 +26,7 @@ fn outcome(slug: &str, outcome: Outcome, failure: Option<(&str, &str)>) -> Tenan
             sqlstate: Some(code.to_owned()),
             message: message.into(),
             statement: None,
+            stays: false,
             blocker: Some("pid 4411  app@web-3  idle in transaction 00:03:12".into()),
             tries: 3,
         }),

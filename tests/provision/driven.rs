@@ -56,6 +56,8 @@ async fn a_command_that_fails_leaves_a_schema_without_a_row_and_retry_goes_on() 
     assert_eq!(view.state, JobState::Failed, "{log:#?}");
     assert!(log.iter().any(|line| line.contains("half made and has no registry row")), "{log:#?}");
     assert_eq!(stage.fleet.db.value("select count(*) from public.tenants where slug = 'acme'"), "0");
+    let failure = stage.fleet.outcomes(job).await["acme"].failure.clone().expect("a failure");
+    assert!(failure.stays, "nobody takes back what a command did: {failure:?}");
     stage.mode("honest");
     let (view, log) = stage.go_on(job, true).await;
     assert_eq!(view.state, JobState::Done, "{log:#?}");

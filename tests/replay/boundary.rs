@@ -200,7 +200,7 @@ fn people(db: &TestDatabase) {
            where t.slug = 't-1';
          insert into job_queue(queue, status, payload)
            select 'default', s, '{\"id\":\"x\",\"args\":{},\"metadata\":{\"tenant-id\":\"' || t.id || '\"}}' from tenants t,
-             (values ('ready'), ('ready'), ('scheduled')) j(s) where t.slug = 't-1';
+             (values ('ready'), ('ready'), ('scheduled'), ('completed')) j(s) where t.slug = 't-1';
          insert into job_queue(queue, payload) values ('default', '{\"metadata\":{\"tenant-id\":\"nobody\"}}'), ('default', '{}')",
     );
 }
@@ -225,7 +225,7 @@ fn members_invites_and_jobs_are_of_the_tenant_alone() {
         assert_eq!(one["members"][0]["last_active_at"], "2026-02-09T10:00:00Z");
         assert_eq!(health(&one, "members"), (&Value::from(1), Some("1 active, 1 revoked, 1 suspended"), None));
         assert_eq!(health(&one, "invites"), (&Value::from(2), Some("1 expired"), None));
-        assert_eq!(health(&one, "jobs"), (&Value::from(3), Some("2 ready, 1 scheduled"), None));
+        assert_eq!(health(&one, "jobs"), (&Value::from(3), Some("1 completed, 2 ready, 1 scheduled"), None));
         let two = look(&db, &["tenant", "t-2", "--json"]);
         assert_eq!(members(&two), [("u2", Some(true), Some("active"))]);
         assert_eq!(health(&two, "jobs"), (&Value::from(0), None, None));

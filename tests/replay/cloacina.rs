@@ -123,7 +123,7 @@ fn a_hundred_tenants_enriched_by_what_public_knows() {
     let (stuck, detail, problem) = health(&one, "stuck");
     assert_eq!(stuck, &1);
     assert!(detail.is_some_and(|words| words.starts_with("oldest heartbeat 2")), "{detail:?}");
-    assert_eq!(problem, Some("1 tasks are Running without a heartbeat for 5 minutes"));
+    assert_eq!(problem, Some("1 task is Running without a heartbeat for 5 minutes"));
     assert_eq!(health(&one, "recoveries"), (&2.into(), Some("2 task_reset"), None));
     assert_eq!(health(&one, "schedules"), (&1.into(), Some("next 2026-02-09 10:00 UTC, 1 paused, 1 off"), None));
     assert_eq!(health(&one, "outbox").0, &1);
@@ -198,4 +198,30 @@ fn what_may_not_be_read_is_said_with_the_grant_and_hides_nothing() {
         "{words}"
     );
     assert_eq!(one["health"].as_array().map(Vec::len), Some(0));
+}
+
+/// With nothing but the URL a new schema is empty until the application opens it: tenantui made it, and knows it.
+#[test]
+fn a_tenant_that_was_made_is_listed_before_its_application_filled_it() {
+    let db = server(2);
+    let (home, slug) = (home(), pg().role("cloacina_new"));
+    db.sql(&format!("drop role {}", quote(&slug)));
+    let run = |status: i32, arguments: &[&str]| {
+        let output = tenantui(home.path()).args(["--url", &db.socket_url()]).args(arguments).output().expect("runs");
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    run(0, &["init", "--yes"]);
+    run(0, &["provision", &slug, "--name", "New", "--yes"]);
+    let listed = || look(&db, &["tenants", "--json"]);
+    let new = tenant(&listed(), "slug", &slug).clone();
+    assert_eq!((&new["state"], problems(&new).as_str()), (&Value::from("never_migrated"), "[]"), "{new:#}");
+    assert!(run(0, &["tenant", &slug]).contains(&slug));
+    run(0, &["drop", &slug, "--confirm", &slug, "--yes"]);
+    assert_eq!(count(&listed()), 2, "what is in the trash is no tenant");
+    run(0, &["undrop", &slug, "--yes"]);
+    assert_eq!(count(&listed()), 3);
+    // Another schema of that name is not the one that was made.
+    db.sql(&format!("drop schema {0}; create schema {0}", quote(&slug)));
+    assert_eq!(count(&listed()), 2);
 }

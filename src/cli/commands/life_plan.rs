@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::config;
 use crate::model::life::{CacheFact, LifePlan};
-use crate::text::{Untrusted, counted, human_bytes};
+use crate::text::{Untrusted, counted, human_bytes, sanitise};
 
 /// The plan in JSON. Unknown is null.
 #[derive(Debug, Serialize)]
@@ -125,10 +125,10 @@ pub fn words(plan: &LifePlan, database: &config::Database) -> String {
         line(if index == 0 { "depend on it" } else { "" }, &safe(object));
     }
     for (index, (_, what)) in plan.steps.iter().enumerate() {
-        line(&format!("step {}", index + 1), what);
+        line(&format!("step {}", index + 1), &sanitise(what));
     }
     for (index, sql) in plan.sql.iter().enumerate() {
-        line(if index == 0 { "sql" } else { "" }, sql);
+        line(if index == 0 { "sql" } else { "" }, &sanitise(sql));
     }
     for note in &plan.notes {
         line("note", &safe(note));

@@ -378,6 +378,7 @@ mod tests {
                 sqlstate: Some("55P03".to_owned()),
                 message: "canceling statement due to lock timeout".into(),
                 statement: None,
+                stays: false,
                 blocker: Some(blocker.into()),
                 tries: 4,
             }),

@@ -8,6 +8,9 @@ use super::moved::moved;
 use super::nobodys::{left_out, named};
 use crate::text::Untrusted;
 
+/// So many names stand in a note.
+const NAMED: usize = 8;
+
 /// Makes the plan.
 ///
 /// # Errors
@@ -43,7 +46,33 @@ fn chosen(facts: &Facts, options: &ImportOptions) -> Result<(Vec<String>, Vec<St
             "the tenant has no table that public has too: migrate it first, or move the tables themselves (--move)";
         return Err(vec![words.to_owned()]);
     }
-    Ok((names, left_out(&both, &options.not)))
+    let mut left = left_out(&both, &options.not);
+    left.extend(without_a_place(facts, &not));
+    Ok((names, left))
+}
+
+/// Tables of the source that the tenant has not: their rows are brought nowhere, and a copy that says nothing of them looks
+/// whole.
+fn without_a_place(facts: &Facts, not: &dyn Fn(&str) -> bool) -> Option<String> {
+    let source = facts.tables.iter().filter(|table| table.source);
+    let alone = source.filter(|table| facts.table(false, &table.name).is_none() && !not(&table.name));
+    let names: Vec<&str> = alone.map(|table| table.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "not copied, the tenant has no such {}: {}",
+            if names.len() == 1 { "table" } else { "tables" },
+            shown(&names)
+        )
+    })
+}
+
+/// The first of these names, and how many more there are.
+fn shown(names: &[impl AsRef<str>]) -> String {
+    let first: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
 }
 
 fn copy(facts: &Facts, names: &[String]) -> Result<ImportPlan, Vec<String>> {
@@ -151,10 +180,7 @@ fn notes(facts: &Facts, names: &[String], triggers: &[Resting]) -> Vec<Untrusted
     for (what, list) in [("triggers", missing), ("views", facts.views.clone()), ("functions", facts.functions.clone())]
     {
         if !list.is_empty() {
-            let more = list.len().saturating_sub(8);
-            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            let shown: Vec<String> = list.into_iter().take(8).collect();
-            notes.push(format!("not copied, they stay in public: {what} {}{more}", shown.join(", ")).into());
+            notes.push(format!("not copied, they stay in public: {what} {}", shown(&list)).into());
         }
     }
     notes.push("the rows stay in public as well: remove them there when the tenant is in use".into());

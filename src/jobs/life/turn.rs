@@ -65,7 +65,7 @@ pub(super) async fn run(shared: &Shared<'_>, lane: &mut Lane<'_>, life: &Life<'_
             Next::Stop => return false,
             Next::Done => return true,
             Next::Failed(outcome, fault) => {
-                let verdict = Verdict { outcome, fault, blockers, tries: count.tries };
+                let verdict = Verdict { outcome, blockers, ..Verdict::failed(fault, count.tries) };
                 stopped(shared, lane, life, row, verdict).await;
                 return false;
             }

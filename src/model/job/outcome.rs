@@ -69,6 +69,8 @@ pub struct StepFailure {
     pub message: Untrusted,
     /// Which statement of the file: number, of how many, at which line, and its text.
     pub statement: Option<FailedStatement>,
+    /// What it did, or part of it, is not taken back: it ran outside of a transaction, or ended it.
+    pub stays: bool,
     /// Who stood in the way, where it was a lock.
     pub blocker: Option<Untrusted>,
     /// How often it was tried.

@@ -122,6 +122,7 @@ pub(super) fn failed_outcome<'a>(state: &'a State, tenant: &Tenant) -> Option<(&
             sqlstate: step.sqlstate.clone(),
             message: step.message.clone(),
             statement: None,
+            stays: false,
             blocker: None,
             tries: 1,
         }),

@@ -18,6 +18,9 @@ impl FailureCard {
         let step = outcome.failure.as_ref().and_then(|failure| failure.version.as_ref());
         let step = step.map_or_else(|| "a step".to_owned(), |version| format!("step {}", version.untrusted().safe()));
         match outcome.outcome {
+            Outcome::Failed if outcome.failure.as_ref().is_some_and(|failure| failure.stays) => {
+                format!("{slug} stays {at}: {step} failed, and what it did until then is not taken back.")
+            }
             Outcome::Failed => format!("{slug} stays {at}: {step} failed, rolled back."),
             Outcome::Blocked => format!("{slug} stays {at}: a lock kept {step} out; nothing was changed."),
             Outcome::Unknown => format!(
