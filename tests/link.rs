@@ -121,6 +121,7 @@ async fn the_settings_of_a_reader_are_in_force() {
             ("statement_timeout", limit),
             ("lock_timeout", "200ms"),
             ("idle_in_transaction_session_timeout", "1min"),
+            ("jit", "off"),
             ("search_path", "pg_catalog, pg_temp"),
             ("application_name", concat!("tenantui/", env!("CARGO_PKG_VERSION"), " reader")),
         ];

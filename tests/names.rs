@@ -212,6 +212,7 @@ fn taken(slugs: &[&str], schemas: &[&str]) -> TakenNames {
     TakenNames {
         slugs: slugs.iter().map(|name| (*name).to_owned()).collect(),
         schemas: schemas.iter().map(|name| (*name).to_owned()).collect(),
+        ..TakenNames::default()
     }
 }
 
@@ -336,4 +337,17 @@ fn a_role_is_named_by_its_template() {
     assert!(name("apartment", "none", "none").expect_err("reserved").contains("reserved"));
     let path = role("cloacina").rule.path_of(&schema("acme")).expect("a path");
     assert_eq!(path, [schema("acme")]);
+}
+
+#[test]
+fn a_schema_of_another_tenant_is_told_with_its_owner_and_one_of_nobody_with_the_choice() {
+    let mut names = taken(&["lab-1"], &["tenant_t_1", "tenant_left"]);
+    names.owners.insert("tenant_t_1".into(), "lab-1".into());
+    let own = checked("t-1", "tenant_t_1");
+    let words = format!("{}{}", names.check(&own).expect_err("taken"), names.choice(&own).expect("a choice"));
+    assert_eq!(words, "the schema \"tenant_t_1\" is that of \"lab-1\" already. Choose another key");
+    let left = checked("left", "tenant_left");
+    let words = format!("{}{}", names.check(&left).expect_err("taken"), names.choice(&left).expect("a choice"));
+    assert!(words.contains("never reused in silence. Choose another key; or give the schema its"), "{words}");
+    assert_eq!(names.choice(&checked("new", "tenant_new")), None);
 }

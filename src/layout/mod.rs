@@ -13,6 +13,7 @@ pub mod role;
 pub mod statement;
 mod taken;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::ident::{Ident, QualifiedName, SchemaName};
@@ -238,4 +239,6 @@ pub struct TakenNames {
     pub slugs: Vec<String>,
     /// Every schema of the database.
     pub schemas: Vec<String>,
+    /// Whose schema it is, by the registry: slugs by schema.
+    pub owners: HashMap<String, String>,
 }

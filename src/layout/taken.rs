@@ -33,7 +33,11 @@ impl TakenNames {
     /// Which existing name it collides with, and how.
     pub fn check(&self, name: &CheckedName) -> Result<(), NameError> {
         collide("key", &name.slug, &self.slugs)?;
-        collide("schema", name.schema.raw(), &self.schemas)
+        let schema = name.schema.raw();
+        match self.owners.get(schema) {
+            Some(owner) => refuse(format!("the schema \"{schema}\" is that of \"{owner}\" already")),
+            None => collide("schema", schema, &self.schemas),
+        }
     }
 }
 
@@ -44,8 +48,9 @@ impl TakenNames {
         if collide("key", &name.slug, &self.slugs).is_err() {
             return Some(". Choose another key");
         }
-        let exactly = self.schemas.iter().any(|schema| schema == name.schema.raw());
-        collide("schema", name.schema.raw(), &self.schemas).err().map(|_| {
+        let schema = name.schema.raw();
+        let exactly = self.schemas.iter().any(|own| own == schema) && !self.owners.contains_key(schema);
+        self.check(name).err().map(|_| {
             if exactly {
                 ". Choose another key; or give the schema its registry row again (`tenantui repair`); or remove it, with \
                  what is in it, and provision then"
@@ -56,13 +61,14 @@ impl TakenNames {
     }
 }
 
+fn refuse(why: String) -> Result<(), NameError> {
+    Err(NameError { why: Untrusted::new(why) })
+}
+
 fn collide(what: &str, new: &str, existing: &[String]) -> Result<(), NameError> {
-    let refuse = |why: String| Err(NameError { why: Untrusted::new(why) });
     if existing.iter().any(|name| name == new) {
         return match what {
-            "schema" => refuse(format!(
-                "the schema \"{new}\" exists already; it is never reused in silence: give it a row (repair), drop it, or take another name"
-            )),
+            "schema" => refuse(format!("the schema \"{new}\" exists already; it is never reused in silence")),
             _ => refuse(format!("the {what} \"{new}\" exists already")),
         };
     }

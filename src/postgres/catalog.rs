@@ -123,9 +123,14 @@ pub fn taken_names(rows: &[RegistryRow], schemas: &[SchemaRow]) -> TakenNames {
     let named = rows.iter().filter_map(|row| row.schema.as_ref());
     let schemas: BTreeSet<&str> = schemas.iter().map(|schema| &schema.name).chain(named).map(Untrusted::raw).collect();
     let slugs: BTreeSet<&str> = rows.iter().map(|row| row.slug.raw()).collect();
+    // Of several rows of one schema the same is named every time.
+    let mut pairs: Vec<(&str, &str)> =
+        rows.iter().filter_map(|row| Some((row.schema.as_ref()?.raw(), row.slug.raw()))).collect();
+    pairs.sort_unstable_by(|a, b| b.cmp(a));
     TakenNames {
         slugs: slugs.into_iter().map(str::to_owned).collect(),
         schemas: schemas.into_iter().map(str::to_owned).collect(),
+        owners: pairs.into_iter().map(|(schema, slug)| (schema.to_owned(), slug.to_owned())).collect(),
     }
 }
 

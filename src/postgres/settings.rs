@@ -18,6 +18,8 @@ pub(super) fn of(patience: Patience, version_num: u32) -> Vec<(&'static str, Str
         ("statement_timeout", patience.limit().as_millis().to_string()),
         ("lock_timeout", "200".to_owned()),
         ("idle_in_transaction_session_timeout", "60000".to_owned()),
+        // Questions to the catalog look dear and are over soon: compiling them took twenty times as long as they did.
+        ("jit", "off".to_owned()),
     ];
     if version_num >= 140_000 {
         settings.push(("client_connection_check_interval", "2000".to_owned()));

@@ -23,6 +23,7 @@ pub fn form() -> Dialog {
         taken: Arc::new(tenantui::layout::TakenNames {
             slugs: vec!["acme".into()],
             schemas: vec!["public".into(), "tenant_acme".into()],
+            owners: Default::default(),
         }),
         folder: Some(Arc::new(folder())),
         plans: vec!["pro".into(), "basic".into()],

@@ -119,6 +119,7 @@ impl Stage {
             taken: Arc::new(TakenNames {
                 slugs: vec!["acme".into()],
                 schemas: vec!["public".into(), "tenant_acme".into()],
+                owners: Default::default(),
             }),
             read_only_why: None,
         }])));

@@ -303,6 +303,7 @@ pub fn context() -> JobContext {
         taken: Arc::new(TakenNames {
             slugs: slugs.iter().map(|slug| (*slug).to_owned()).collect(),
             schemas: slugs.iter().map(|slug| format!("tenant_{}", slug.replace('-', "_"))).collect(),
+            owners: Default::default(),
         }),
         read_only_why: None,
     }

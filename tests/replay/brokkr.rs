@@ -87,7 +87,7 @@ fn a_hundred_brokers_and_the_generators_in_each() {
     assert_eq!(health(&one, "agents"), (&2.into(), Some("1 with a heartbeat in 5 minutes"), None));
     let (waiting, _, problem) = health(&one, "work_orders");
     assert_eq!((waiting, problem), (&2.into(), Some("1 work order is claimed beyond its timeout")));
-    assert!(problems(&one).contains("beyond their timeout"), "{one:#}");
+    assert!(problems(&one).contains("beyond its timeout"), "{one:#}");
     // Two schemas, a row each: invisible to each other.
     assert_eq!(members(&look(&db, &["tenant", "brokkr_b2", "--json"])), [("other", Some(true), None)]);
 

@@ -55,7 +55,7 @@ async fn open(session: &WriterSession, tenant: &Tenant, shared: &Shared<'_>) -> 
         "{limits} {fence} SELECT pg_catalog.pg_try_advisory_xact_lock({key}); \
          SELECT pg_catalog.txid_current()::text, (SELECT n.oid::text FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {schema}::name), \
          (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}), \
-         pg_catalog.set_config('row_security', 'off', true); {registry}",
+         pg_catalog.set_config('row_security', 'off', true), pg_catalog.set_config('jit', 'off', true); {registry}",
         limits = shared.limits.sql(),
         fence = fence_sql(shared.fence),
         key = keys::tenant(tenant.schema.raw()),

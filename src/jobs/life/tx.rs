@@ -74,7 +74,7 @@ async fn begin(work: &Work<'_>, turn: bool) -> Result<String, StepEnd> {
     ];
     let locks: Vec<String> = names.iter().map(|key| keys::try_sql(Some(*key))).collect();
     let sql = format!(
-        "{limits} SELECT pg_catalog.set_config('datestyle', 'ISO', true); {fence} SELECT {locks}, {turn}; \
+        "{limits} SELECT pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('jit', 'off', true); {fence} SELECT {locks}, {turn}; \
          SELECT pg_catalog.txid_current()::text, (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq});",
         limits = shared.limits.sql(),
         fence = fence_sql(shared.fence),

@@ -197,5 +197,5 @@ pub(in crate::jobs) fn taken_names(rows: &[Vec<crate::postgres::session::TextRow
             .map(|rows| rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect())
             .unwrap_or_default()
     };
-    TakenNames { slugs: names(0), schemas: names(1) }
+    TakenNames { slugs: names(0), schemas: names(1), ..TakenNames::default() }
 }
