@@ -17,7 +17,6 @@ use crate::migrations::apply::step::StepEnd;
 use crate::model::ident::SchemaName;
 use crate::model::job::LogMark;
 use crate::postgres::session::WriterSession;
-use crate::text::Untrusted;
 
 /// How often it is tried when another session was in the way.
 const MAX_TRIES: u32 = 8;
@@ -107,8 +106,7 @@ pub(super) async fn run<T: Transaction>(shared: &Shared<'_>, lane: &mut Lane<'_>
             }
             _ => blockers,
         };
-        let fault = fault(end);
-        return failed(shared, lane, transaction, seq, verdict(fault, blockers, tried.tries)).await;
+        return failed(shared, lane, transaction, seq, verdict(end, blockers, tried.tries)).await;
     }
 }
 
@@ -167,11 +165,11 @@ fn halted(shared: &Shared<'_>, why: Halt) -> Came {
 /// Why it is not tried again.
 fn fault(end: StepEnd) -> Fault {
     match end {
-        StepEnd::Locked(fault) | StepEnd::Again(fault) | StepEnd::Failed(fault) | StepEnd::Unsure(fault) => fault,
-        StepEnd::Escaped(fault) => Fault {
-            message: Untrusted::new(format!("DIRTY, part of the file is committed: {}", fault.message.raw())),
-            ..fault
-        },
+        StepEnd::Locked(fault)
+        | StepEnd::Again(fault)
+        | StepEnd::Failed(fault)
+        | StepEnd::Unsure(fault)
+        | StepEnd::Escaped(fault) => fault,
         StepEnd::Blocked(why) => Fault::ours(why),
         StepEnd::Queued => Fault::ours(NO_TURN),
         StepEnd::LedgerIs { .. } => Fault::ours("the new schema is not empty"),
@@ -183,8 +181,12 @@ fn fault(end: StepEnd) -> Fault {
     }
 }
 
-fn verdict(fault: Fault, blockers: Vec<Blocker>, tries: u32) -> Verdict {
-    Verdict { blockers, ..Verdict::failed(fault, tries) }
+/// What is recorded of it.
+fn verdict(end: StepEnd, blockers: Vec<Blocker>, tries: u32) -> Verdict {
+    match end {
+        StepEnd::Escaped(fault) => Verdict { blockers, ..Verdict::escaped(fault, tries) },
+        end => Verdict { blockers, ..Verdict::failed(fault(end), tries) },
+    }
 }
 
 async fn failed<T: Transaction>(
@@ -200,7 +202,12 @@ async fn failed<T: Transaction>(
     let code = verdict.fault.sqlstate.as_deref().map(|code| format!("{code} ")).unwrap_or_default();
     let text = format!("{}   {code}{}", transaction.step_name(seq), verdict.fault.message.raw());
     shared.reports.line(LogMark::Fail, transaction.slug(), text).await;
-    let text = format!("rolled back: {}", transaction.left());
+    let text = if verdict.stays {
+        "not rolled back: the transaction was ended inside a file; look at the schema, and put right or remove what is there"
+            .to_owned()
+    } else {
+        format!("rolled back: {}", transaction.left())
+    };
     shared.reports.line(LogMark::Note, transaction.slug(), text).await;
     shared.reports.send(Report::Ended(verdict.outcome)).await;
     Came::Failed

@@ -1,5 +1,8 @@
 //! Which statement was refused, though the statements of a file share a message.
 
+use std::sync::Arc;
+
+use tenantui::jobs::service::ProvisionOrder;
 use tenantui::model::job::JobState;
 
 use super::{assert_nothing, order, provision};
@@ -62,4 +65,28 @@ async fn what_a_file_leaves_changed_is_found_behind_it_and_nothing_is_made() {
     fleet.file(2, "two", all);
     let job = order(&fleet, provision(&fleet, "whole")).await.expect("ordered");
     assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Done);
+}
+
+/// The lexer refuses such a file when the plan is made; this one was let through.
+#[tokio::test]
+async fn behind_a_file_that_ended_the_transaction_no_other_runs() {
+    let fleet = Fleet::new("provision", 0).await;
+    fleet.file(1, "one", "create table one ()");
+    fleet.file(2, "two", "create table two ();\n--;;\ncommit");
+    fleet.file(3, "three", "create table three ()");
+    fleet.file(4, "four", "create table four ();\n--;;\ncreate table five ()");
+    let mut folder = (*fleet.read_folder()).clone();
+    for file in &mut folder.files {
+        Arc::make_mut(file).findings.clear();
+    }
+    let wanted = ProvisionOrder { folder: Some(Arc::new(folder)), ..provision(&fleet, "escaped") };
+    let job = order(&fleet, wanted).await.expect("ordered");
+    let (view, events) = fleet.run(job, false).await;
+    assert_eq!(view.expect("run").state, JobState::Failed);
+    let told = format!("{events:?}");
+    assert!(told.contains("not rolled back") && !told.contains("nothing of this tenant is left"), "{told}");
+    let failure = fleet.outcomes(job).await["escaped"].failure.clone().expect("a failure");
+    assert!(failure.stays && failure.message.raw().contains("DIRTY"), "{failure:?}");
+    assert_eq!(failure.version.as_ref().map(|version| version.raw()), Some("2"));
+    assert_eq!(fleet.db.value("select count(*) from pg_class where relname in ('three', 'four', 'five')"), "0");
 }

@@ -229,16 +229,22 @@ async fn migrations(
         let made = wire::ask(client, &create, BOOKKEEPING).await;
         return made.map(|_| ()).map_err(|trouble| End { end: ended(&trouble), seq: schema_seq });
     }
-    let guards = opened.guard.behind_each(&steps.iter().map(|(_, file)| *file).collect::<Vec<_>>());
+    let (first, again) = opened.guard.of_files(&steps.iter().map(|(_, file)| *file).collect::<Vec<_>>());
+    let mut guard = Some(first);
     let runs: Vec<FileRun<'_>> = steps
         .iter()
-        .zip(guards)
-        .map(|((_, file), guard)| FileRun {
+        .map(|(_, file)| FileRun {
+            // All are sent at once: one that ended the transaction would have the others run outside of it.
+            front: if guard.is_some() { String::new() } else { again.clone() },
             // No mark of a run in progress, as a tool writes around its files: nobody sees the ledger before it is whole.
             before: std::mem::take(&mut create),
             file,
             verify: file.verify.as_deref(),
-            after: format!("{guard} {};", shared.ledger.record_sql(&table, file, Way::Up { from: None })),
+            after: format!(
+                "{} {};",
+                guard.take().as_ref().unwrap_or(&again),
+                shared.ledger.record_sql(&table, file, Way::Up { from: None })
+            ),
         })
         .collect();
     let files = Files::new(&runs, Sending::Together);
@@ -293,7 +299,8 @@ async fn grants_and_seed(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>
         told(maker, shared, StepAction::Grants).await;
     }
     let Some(seed) = &maker.seed else { return Ok(()) };
-    let seed = FileRun { before: String::new(), file: seed, verify: None, after: opened.guard.sql() };
+    let seed =
+        FileRun { before: String::new(), front: String::new(), file: seed, verify: None, after: opened.guard.sql() };
     let end = run::file(client, &seed, shared.limits.patience()).await;
     if let Some(end) = file_ended(end) {
         return Err(End { end, seq: maker.first(StepAction::Seed) });

@@ -45,10 +45,15 @@ impl<'a> Body<'a> {
             Sending::Together => is_told_apart(run.file),
             Sending::OneByOne => false,
         };
-        let before = Some((Of::Before, &*run.before)).filter(|(_, sql)| !sql.is_empty());
-        let statements = run.file.statements.iter().enumerate();
-        let parts = before.into_iter().chain(statements.map(|(index, one)| (Of::Statement(index), &*one.sql)));
-        let messages = if together { joined(parts).into_iter().collect() } else { parts.map(alone).collect() };
+        let ours = |sql: &'a str| Some((Of::Before, sql)).filter(|(_, sql)| !sql.is_empty());
+        let (before, front) = (ours(&run.before), ours(&run.front));
+        let statements = run.file.statements.iter().enumerate().map(|(index, one)| (Of::Statement(index), &*one.sql));
+        let messages = if together {
+            joined(before.into_iter().chain(front).chain(statements)).into_iter().collect()
+        } else {
+            let fronted = statements.filter_map(|statement| joined(front.into_iter().chain([statement])));
+            before.map(alone).into_iter().chain(fronted).collect()
+        };
         Self { messages }
     }
 }

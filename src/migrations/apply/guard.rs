@@ -77,21 +77,20 @@ impl Guard {
         )
     }
 
-    /// The guard behind each of these files, which share its transaction: parsed and planned once, it costs a fifth. Its
-    /// name is one that no file can know; only one that throws all prepared statements away could be rid of it, and where
-    /// any of them mentions that, the guard is written out behind each.
-    pub fn behind_each(&self, files: &[&MigrationFile]) -> impl Iterator<Item = String> + use<> {
+    /// The guard for files that share its transaction: behind the first, and the same behind and before each of the others.
+    /// Parsed and planned once, it costs a fifth. Its name is one that no file can know; only one that throws all prepared
+    /// statements away could be rid of it, and where any of them mentions that, the guard is written out every time.
+    #[must_use]
+    pub fn of_files(&self, files: &[&MigrationFile]) -> (String, String) {
         let written = self.sql();
         let throws_away = |file: &&MigrationFile| {
             file.statements.iter().any(|statement| statement.sql.to_ascii_uppercase().contains("DEALLOCATE"))
         };
-        let (first, others) = if files.iter().any(throws_away) || files.len() < 2 {
-            (written.clone(), written)
-        } else {
-            let name = format!("tenantui_guard_{}", uuid::Uuid::new_v4().simple());
-            (format!("PREPARE {name} AS {written} EXECUTE {name};"), format!("EXECUTE {name};"))
-        };
-        std::iter::once(first).chain(std::iter::repeat(others)).take(files.len())
+        if files.iter().any(throws_away) || files.len() < 2 {
+            return (written.clone(), written);
+        }
+        let name = format!("tenantui_guard_{}", uuid::Uuid::new_v4().simple());
+        (format!("PREPARE {name} AS {written} EXECUTE {name};"), format!("EXECUTE {name};"))
     }
 }
 

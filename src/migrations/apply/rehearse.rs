@@ -56,7 +56,7 @@ pub async fn run(client: &Client, order: &StepOrder<'_>, files: &[&MigrationFile
         }
         let before = format!("{}{}", std::mem::take(&mut create), order.ledger.before_sql(&table));
         let after = after_sql(&next, &guard, &table);
-        let run = FileRun { before, file, verify: next.verify(), after };
+        let run = FileRun { before, front: String::new(), file, verify: next.verify(), after };
         match run::file(client, &run, order.limits.patience()).await {
             FileEnd::Ran => times.push(began.elapsed()),
             FileEnd::Refused(fault) => {

@@ -82,6 +82,9 @@ impl Fault {
 pub struct FileRun<'a> {
     /// What stands before it.
     pub before: String,
+    /// What every message of it begins with: where that raises, nothing of the message runs. For a file that is sent
+    /// before it is known how the one before it ended.
+    pub front: String,
     /// The file.
     pub file: &'a MigrationFile,
     /// What verifies it.

@@ -277,7 +277,7 @@ pub async fn run(client: &Client, order: &StepOrder<'_>) -> StepEnd {
     let rows = rows_sql(order, &table);
     let apart = sabotage::removed(Safeguard::Transaction);
     let after = if apart { guard.sql() } else { format!("{} {rows}", guard.sql()) };
-    let file = FileRun { before, file: order.file, verify: order.verify(), after };
+    let file = FileRun { before, front: String::new(), file: order.file, verify: order.verify(), after };
     match run::file(client, &file, order.limits.patience()).await {
         FileEnd::Ran => {}
         FileEnd::Refused(fault) => return classify(fault),
