@@ -45,6 +45,12 @@ impl Untrusted {
         SafeText(sanitise(&self.0))
     }
 
+    /// Whether somebody wrote this text: as it is, or as they are shown it, where it has what no terminal gets.
+    #[must_use]
+    pub fn is_written(&self, written: &str) -> bool {
+        self.raw() == written || sanitise(&self.0) == written
+    }
+
     /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -98,6 +104,17 @@ impl fmt::Display for SafeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
+}
+
+/// A text as one word of a shell's command line, as it is shown: what nobody can type is an escape there, too.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let word = sanitise(text);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 impl From<SafeText> for String {

@@ -5,6 +5,7 @@ mod access;
 mod guards;
 mod left;
 mod outside;
+mod pointing;
 mod purge;
 mod repair;
 mod roles;
@@ -171,6 +172,10 @@ fn the_display_name_is_written_and_nothing_else() {
     assert!(place.words(0, &["rename", "acme", "--name", "O'Brien \" & Söhne", "--yes"]).contains("nothing to do"));
     place.expect(5, &["rename", "acme", "--name", "  ", "--yes"]);
     place.expect(1, &["rename", "nobody", "--name", "X", "--yes"]);
+    // However long the name, the list of jobs is read in a terminal.
+    place.expect(0, &["rename", "globex", "--name", &"long ".repeat(50), "--yes"]);
+    let jobs = text(&place.expect(0, &["jobs"]).stdout);
+    assert!(jobs.lines().all(|line| line.chars().count() < 200), "{jobs}");
     // What the column does not hold is refused, not cut.
     assert!(text(&place.expect(1, &["rename", "acme", "--name", &"x".repeat(300), "--yes"]).stdout).contains("22001"));
     assert_eq!(place.row("acme"), "O'Brien \" & Söhne|active");
@@ -181,7 +186,9 @@ fn statuses_go_round_and_say_what_they_are_already() {
     let place = Place::new("life");
     place.expect(0, &["suspend", "acme", "--yes"]);
     assert_eq!(place.row("acme"), "ACME|suspended");
-    assert!(place.words(0, &["suspend", "acme", "--yes"]).contains("suspended already"));
+    for how in ["--yes", "--dry-run"] {
+        assert!(place.words(0, &["suspend", "acme", how]).contains("nothing to do: it is suspended already"), "{how}");
+    }
     place.expect(0, &["activate", "acme", "--yes"]);
     assert_eq!(place.row("acme"), "ACME|active");
     assert!(place.words(0, &["activate", "acme", "--yes"]).contains("active already"));
@@ -278,6 +285,8 @@ fn a_drop_is_confirmed_by_name_and_comes_back_as_it_was() {
     assert!(
         place.words(0, &["drop", "globex", "--confirm", "tenant_globex", "--yes"]).contains("in the trash already")
     );
+    let sql = place.json(0, &["undrop", "globex", "--dry-run", "--json"])["sql"].clone();
+    assert!(sql[1].as_str().is_some_and(|sql| sql.contains("\"status\" = 'suspended'")), "{sql}");
     place.expect(0, &["undrop", "globex", "--yes"]);
     assert_eq!((place.row("globex"), place.schemas()), (before, "tenant_acme,tenant_globex,tenant_hooli".into()));
     assert_eq!(place.db.value("select count(*) from tenant_globex.users"), "2");

@@ -96,6 +96,25 @@ fn one_order_goes_through_both_and_a_refusal_in_one_leaves_the_other_its_job() {
     assert!(told.contains("--database") && told.contains("eu-1") && told.contains("us-1"), "{told}");
 }
 
+/// Printed commands mean what they say where they are pasted.
+#[test]
+fn commands_name_the_database_where_there_are_several() {
+    let two = Two::new();
+    for database in two.databases() {
+        database.sql("create schema tenant_stray");
+    }
+    let list = two.here.json(0, &["repair", "--json"]);
+    let commands: Vec<&str> =
+        list["repairs"].as_array().expect("a list").iter().filter_map(|offer| offer["command"].as_str()).collect();
+    for name in ["eu-1", "us-1"] {
+        for command in ["repair tenant_stray --by adopt", "drop tenant_stray --confirm tenant_stray"] {
+            let wanted = format!("tenantui {command} --database {name}");
+            assert!(commands.contains(&wanted.as_str()), "{wanted}: {commands:#?}");
+        }
+    }
+    assert!(commands.iter().all(|command| command.contains(" --database ")), "{commands:#?}");
+}
+
 #[test]
 fn with_one_server_stopped_the_rest_is_printed_and_told() {
     let mut two = Two::new();

@@ -115,5 +115,12 @@ where not exists (
   where d.classid = o.classid and d.objid = o.objid and d.objsubid = o.objsubid
     and d.deptype in ('i', 'a', 'e', 'P', 'S')
     and (other.classid, other.objid, other.objsubid) <> (o.classid, o.objid, o.objsubid))
+  -- Nor do the triggers of a foreign key of the schema's own that leads outside: what they watch for goes with it.
+  and not exists (
+    select
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_constraint k on k.oid = t.tgconstraint
+    where o.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and t.oid = o.objid and t.tgisinternal
+      and k.connamespace = :'oid'::pg_catalog.oid)
 order by 1
 limit 101;

@@ -79,6 +79,11 @@ pub fn load(request: &LoadRequest) -> Result<Config, ConfigError> {
         }
     };
     override_ui(&mut config.ui, around)?;
+    if config.databases.len() > 1 {
+        for database in &mut config.databases {
+            Arc::make_mut(database).among_several = true;
+        }
+    }
     choose(&mut config, request)?;
     if request.read_only || flag(around, "TENANTUI_READ_ONLY")?.unwrap_or(false) {
         for database in &mut config.databases {

@@ -16,6 +16,7 @@ use secrecy::SecretString;
 
 use crate::model::environment::Environment;
 use crate::model::filter::SavedFilters;
+use crate::model::fleet::database_flag;
 use crate::model::ident::{Ident, QualifiedName, SchemaName};
 use crate::model::ledger::Tool;
 use crate::model::tenant::DatabaseName;
@@ -102,9 +103,18 @@ pub struct Database {
     pub cache: Option<Cache>,
     /// How jobs run.
     pub jobs: Jobs,
+    /// The configuration has others besides: a command that is printed has to name it.
+    pub among_several: bool,
 }
 
 impl Database {
+    /// A command that means something in this database, as it can be pasted.
+    #[must_use]
+    pub fn command(&self, command: &str) -> String {
+        let flag = if self.among_several { database_flag(&self.name) } else { String::new() };
+        format!("{command}{flag}")
+    }
+
     /// A database with the default of every option: for the demo and tests, and the start of every other.
     #[must_use]
     pub fn new(name: DatabaseName, environment: Environment, url: SecretString) -> Self {
@@ -120,6 +130,7 @@ impl Database {
             migrations: Migrations::default(),
             cache: None,
             jobs: Jobs::default(),
+            among_several: false,
         }
     }
 }

@@ -138,6 +138,7 @@ impl Demo {
             },
             cache: Some(config::Cache::new(SecretString::from(self.cache_url()))),
             jobs: config::Jobs::default(),
+            among_several: false,
         };
         let ui = config::Ui { refresh: Duration::from_secs(5), ..config::Ui::default() };
         Config { ui, databases: vec![Arc::new(database)], source: config::Source::Memory }

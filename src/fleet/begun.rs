@@ -1,11 +1,13 @@
-//! Schemas that a job began to fill and that never became tenants: what the layout's rules do not take for a tenant's
-//! schema is one all the same, for the record says who made it. No I/O.
+//! Tenants that are half there. Schemas that a job began to fill and that never became tenants: what the layout's rules do
+//! not take for a tenant's schema is one all the same, for the record says who made it. And tenants whose purge stopped on
+//! its way. No I/O.
 
 use std::collections::HashSet;
 
 use super::picture::Picture;
 use crate::jobs::failures::Begun;
-use crate::model::tenant::Tenant;
+use crate::layout::Registry;
+use crate::model::tenant::{Tenant, TenantState};
 use crate::postgres::catalog;
 use crate::text::Untrusted;
 
@@ -26,11 +28,39 @@ impl Picture {
             .schemas
             .iter()
             .filter(|schema| !known.contains(&schema.oid) && self.begun_of(schema.name.raw(), schema.oid).is_some());
-        begun.map(|schema| catalog::orphan(&self.config().name, schema, &user)).collect()
+        let mut all: Vec<Tenant> = begun.map(|schema| catalog::orphan(&self.config().name, schema, &user)).collect();
+        if matches!(self.layout.as_ref().map(|layout| &layout.registry), Some(Registry::Scan { .. })) {
+            // Nothing lists the tenants here: that none of a registry's rows is its own is no news, and nothing to mend.
+            all.iter_mut().for_each(|tenant| tenant.problems.retain(|problem| problem.raw() != catalog::NO_ROW));
+        }
+        all
+    }
+
+    /// Which job left a tenant half made or half removed, and what to do.
+    pub(super) fn half_words(&self, tenant: &Tenant) -> Option<Untrusted> {
+        match tenant.state {
+            TenantState::OrphanSchema => self.begun_words(tenant),
+            TenantState::MissingSchema => self.purging.get(&*tenant.key.local).map(|job| {
+                format!(
+                    "job {job} removed its schema for good and did not come to its end: `tenantui job {job} retry` goes on"
+                )
+                .into()
+            }),
+            TenantState::NoAccess
+            | TenantState::Conflict
+            | TenantState::UnknownTool
+            | TenantState::Dirty
+            | TenantState::Locked
+            | TenantState::NeverMigrated
+            | TenantState::Ahead
+            | TenantState::Behind
+            | TenantState::Ok
+            | TenantState::Unknown => None,
+        }
     }
 
     /// Who made the schema of a tenant without a row, and what to do.
-    pub(super) fn begun_words(&self, tenant: &Tenant) -> Option<Untrusted> {
+    fn begun_words(&self, tenant: &Tenant) -> Option<Untrusted> {
         let begun = self.begun_of(tenant.schema.as_ref()?.raw(), tenant.schema_oid?)?;
         Some(
             format!(

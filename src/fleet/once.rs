@@ -14,6 +14,7 @@ use crate::model::fleet::CacheView;
 use crate::model::link::LinkState;
 use crate::model::tenant::{Tenant, TenantKey};
 use crate::postgres::session::{Patience, Target};
+use crate::text::Untrusted;
 
 /// Ledgers of others that are read first where some that stand at the newest migration are wanted.
 const FIRST_SLICE: usize = 20;
@@ -121,23 +122,25 @@ async fn until_some_stand(
 /// The schemas of the tenants of these slugs, or of these schemas.
 fn schemas_of(tenants: &[Tenant], names: &[String]) -> Vec<u32> {
     let names: HashSet<&str> = names.iter().map(String::as_str).collect();
-    let is_named = |tenant: &&Tenant| {
-        names.contains(tenant.slug.raw()) || tenant.schema.as_ref().is_some_and(|schema| names.contains(schema.raw()))
-    };
+    let is_known = |name: &Untrusted| names.contains(name.raw()) || names.contains(name.safe().as_str());
+    let is_named = |tenant: &&Tenant| tenant.is_named(is_known);
     tenants.iter().filter(is_named).filter_map(|tenant| tenant.schema_oid).collect()
 }
 
-/// The tenants of a slug; where none has it, of a schema.
+/// The tenants of a slug; where none has it, of a schema; else of either as it is shown.
 fn keys_of(tenants: &[Tenant], name: &str) -> Vec<TenantKey> {
     let by = |fits: &dyn Fn(&Tenant) -> bool| -> Vec<TenantKey> {
         tenants.iter().filter(|tenant| fits(tenant)).map(|tenant| tenant.key.clone()).collect()
     };
     let by_slug = by(&|tenant| tenant.slug.raw() == name);
-    if by_slug.is_empty() {
-        by(&|tenant| tenant.schema.as_ref().is_some_and(|schema| schema.raw() == name))
-    } else {
-        by_slug
+    if !by_slug.is_empty() {
+        return by_slug;
     }
+    let by_schema = by(&|tenant| tenant.schema.as_ref().is_some_and(|schema| schema.raw() == name));
+    if !by_schema.is_empty() {
+        return by_schema;
+    }
+    by(&|tenant| tenant.is_named(|known| known.is_written(name)))
 }
 
 async fn count_cache(picture: &mut Picture, prefixes_of: Option<TenantKey>) {

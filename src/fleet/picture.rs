@@ -22,7 +22,7 @@ use crate::migrations::folder::Folder;
 use crate::migrations::lens::Lens;
 use crate::migrations::standing::{Standing, Standings, fleet_reference};
 use crate::model::fleet::{CacheView, SharedSchema};
-use crate::model::job::JobView;
+use crate::model::job::{JobId, JobView};
 use crate::model::ledger::{LedgerState, Tool, Version};
 use crate::model::life::{LeftRole, Trashed};
 use crate::model::link::LinkState;
@@ -120,6 +120,8 @@ pub struct Picture {
     pub failed: HashMap<String, Arc<FailedStep>>,
     /// These schemas were made by a job that did not come to its end.
     pub begun: HashMap<String, Begun>,
+    /// The schemas of these tenants were removed by a job that did not come to its end.
+    pub purging: HashMap<String, JobId>,
     /// Versions of these schemas whose files have changed since tenantui applied them.
     pub changed: HashMap<String, Arc<[Version]>>,
     /// The look of the folder with which `changed` was found out.
@@ -188,6 +190,7 @@ impl Picture {
             times: Arc::default(),
             failed: HashMap::new(),
             begun: HashMap::new(),
+            purging: HashMap::new(),
             changed: HashMap::new(),
             checked_files: 0,
             trash: Arc::default(),
@@ -332,9 +335,7 @@ impl Picture {
         let deleted = base.deleted || dropped.is_some();
         // What it says is why the schema does not exist.
         let mut problems = dropped.map_or_else(|| base.problems.clone(), |said| vec![said]);
-        if base.state == TenantState::OrphanSchema {
-            problems.splice(0..0, self.begun_words(base));
-        }
+        problems.splice(0..0, self.half_words(base));
         let told = base.schema.as_ref().filter(|_| base.schema_oid.is_some());
         problems.extend(told.and_then(|schema| self.told.by_schema.get(schema.raw())).into_iter().flatten().cloned());
         problems.extend(base.schema_oid.into_iter().flat_map(|oid| self.of_all.of(oid)).cloned());

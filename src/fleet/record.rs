@@ -80,6 +80,7 @@ async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(),
         picture.trash = Arc::default();
         picture.failed.clear();
         picture.begun.clear();
+        picture.purging.clear();
         picture.changed.clear();
         picture.times = Arc::default();
         return Ok(());
@@ -96,6 +97,7 @@ async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(),
     if new_jobs {
         keep_same(&mut picture.failed, failures::failed_steps(reader).await?);
         picture.begun = failures::begun(reader).await?;
+        picture.purging = failures::purging(reader).await?;
         picture.jobs = jobs.into();
         picture.stale = true;
     }

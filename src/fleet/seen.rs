@@ -172,6 +172,7 @@ impl Picture {
             version: ledger.reading().and_then(|reading| reading.applied.current.clone()),
             applied: standing.applied,
             pending: standing.pending.map(|versions| u32::try_from(versions.len()).unwrap_or(u32::MAX)),
+            among_several: self.config().among_several,
             like_a_tenant: schema.holds_tenant_tables,
             problems: live.cloned().into_iter().chain(judge::problem(ledger)).collect(),
         }

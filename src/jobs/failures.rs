@@ -1,4 +1,4 @@
-//! Which tenants' last step failed: the `!` mark of lists; and which were begun and are not whole.
+//! Which tenants' last step failed: the `!` mark of lists; which were begun and are not whole, and which are half gone.
 
 use std::collections::HashMap;
 
@@ -66,4 +66,26 @@ pub async fn begun(reader: &Reader) -> Result<HashMap<String, Begun>, QueryError
         }
     }
     Ok(begun)
+}
+
+/// Of each tenant whose schema a purge removed the newest such job that did not come to its end: role, cache keys or
+/// registry row are still there. One that was cancelled is not gone on with.
+const PURGING_SQL: &str = "SELECT s.tenant_key, pg_catalog.max(s.job_id) FROM tenantui.step AS s \
+     JOIN tenantui.job AS j ON j.id = s.job_id \
+     WHERE j.kind = 'purge' AND j.state NOT IN ('queued', 'running', 'done', 'cancelled') AND s.tenant_key IS NOT NULL \
+     AND s.state <> 'done' AND EXISTS (SELECT FROM tenantui.step AS o \
+     WHERE o.job_id = s.job_id AND o.action = 'objects' AND o.state = 'done') GROUP BY 1";
+
+/// Tenants whose purge stopped on its way, by the local part of their keys, of a database that was initialised.
+///
+/// # Errors
+/// When the record cannot be read.
+pub async fn purging(reader: &Reader) -> Result<HashMap<String, JobId>, QueryError> {
+    let mut purging = HashMap::new();
+    for row in reader.rows(PURGING_SQL).await? {
+        if let (Some(key), Some(job)) = (row.text(0), row.parse(1)?) {
+            purging.insert(key.to_owned(), JobId(job));
+        }
+    }
+    Ok(purging)
 }

@@ -162,9 +162,14 @@ impl<'a> Maker<'a> {
                 format!("run the command to {}", file.version.untrusted().safe())
             }
             Some((_, Some(file))) => format!("migrate {}", file.version.untrusted().safe()),
-            Some((action, None)) => words(action).to_owned(),
+            Some((action, None)) => self.words(action).to_owned(),
             None => "finish".to_owned(),
         }
+    }
+
+    /// What a step without a file does.
+    const fn words(&self, action: StepAction) -> &'static str {
+        words(action, self.registry.is_some())
     }
 
     /// Tells how far the open transaction is.
@@ -235,10 +240,11 @@ impl<'a> Maker<'a> {
     }
 }
 
-/// What a step without a file does.
-const fn words(action: StepAction) -> &'static str {
+/// What a step without a file does; `listed`: a table lists the tenants.
+const fn words(action: StepAction, listed: bool) -> &'static str {
     match action {
-        StepAction::Row => "reserve row",
+        StepAction::Row if listed => "reserve row",
+        StepAction::Row => "reserve the name",
         StepAction::Schema => "create schema",
         StepAction::Role => "create role",
         StepAction::Grants => "grants",

@@ -12,7 +12,7 @@ use super::server::{Back, ServerRole};
 use super::tenant::{DatabaseName, Tenant, TenantDetail, TenantKey, TenantState};
 use super::times::StepTimes;
 use super::vitals::{Activity, Vitals};
-use crate::text::Untrusted;
+use crate::text::{Untrusted, shell_word};
 
 /// Everything known now. Published whole; parts that did not change are shared with the picture before.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -166,6 +166,8 @@ pub struct SharedSchema {
     pub applied: Option<u32>,
     /// Files of the shared folder that are pending; `None` where no such folder is configured.
     pub pending: Option<u32>,
+    /// There are other databases besides, whose shared schema is called so too: commands name this one's.
+    pub among_several: bool,
     /// It holds what a tenant's schema holds: what the application keeps there is like a tenant, and is none.
     pub like_a_tenant: bool,
     /// What is wrong, in words.
@@ -196,6 +198,13 @@ impl SharedSchema {
         self.ledger.reading().is_some_and(|reading| reading.locked.is_some())
     }
 
+    /// The command that takes a lock away which was left behind in it.
+    #[must_use]
+    pub fn unlock_command(&self) -> String {
+        let flag = if self.among_several { database_flag(&self.database) } else { String::new() };
+        format!("{}{flag}", unlock_command(&self.schema))
+    }
+
     /// Its tool's failure or lock; `None` where it has neither.
     #[must_use]
     pub fn trouble(&self) -> Option<SharedTrouble> {
@@ -211,7 +220,7 @@ impl SharedSchema {
             TenantState::Locked if self.has_lock() => Some(SharedTrouble {
                 what: format!("{name}, the shared schema, is locked: the lock of {tool} was left behind, or is held")
                     .into(),
-                to_do: format!("once no migration runs there, `{}` takes it away", unlock_command(&self.schema)),
+                to_do: format!("once no migration runs there, `{}` takes it away", self.unlock_command()),
             }),
             TenantState::Locked => Some(SharedTrouble {
                 what: format!("{name}, the shared schema, is being migrated by {tool}").into(),
@@ -234,7 +243,13 @@ impl SharedSchema {
 /// The command that takes a lock away which was left behind in this schema.
 #[must_use]
 pub fn unlock_command(schema: &Untrusted) -> String {
-    format!("tenantui repair {} --by unlock", schema.safe())
+    format!("tenantui repair {} --by unlock", shell_word(schema.raw()))
+}
+
+/// What a command needs to mean this one of several databases.
+#[must_use]
+pub fn database_flag(name: &DatabaseName) -> String {
+    format!(" --database {}", shell_word(name))
 }
 
 #[cfg(test)]
@@ -259,6 +274,7 @@ mod tests {
             version: None,
             applied: None,
             pending: None,
+            among_several: false,
             like_a_tenant: false,
             problems: Vec::new(),
         };

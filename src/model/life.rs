@@ -303,6 +303,8 @@ pub struct LifePlan {
     pub sessions: Option<Vec<Untrusted>>,
     /// The tenant's own role.
     pub role: Option<TenantRole>,
+    /// Its domains in a table of their own, which go with its registry row where that is removed.
+    pub domains: u64,
     /// The last backup that the record knows.
     pub last_backup: Option<jiff::Timestamp>,
     /// The cache.
@@ -326,10 +328,10 @@ impl LifePlan {
         if self.kind.is_typed() { self.original.as_ref().or(self.schema.as_ref()) } else { None }
     }
 
-    /// Whether a typed word is right: the name that the schema had, or has.
+    /// Whether a typed word is right: the name that the schema had, or has, as it is or as it is shown.
     #[must_use]
     pub fn is_confirmed_by(&self, typed: &str) -> bool {
-        let same = |name: &Option<Untrusted>| name.as_ref().is_some_and(|name| name.raw() == typed);
+        let same = |name: &Option<Untrusted>| name.as_ref().is_some_and(|name| name.is_written(typed));
         !typed.is_empty() && (same(&self.original) || same(&self.schema))
     }
 

@@ -167,6 +167,19 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    /// Its state, and what is wrong with it where that is known: `orphan_schema: the schema has no row in the registry`.
+    #[must_use]
+    pub fn state_words(&self) -> String {
+        let problem = self.problems.first().map_or_else(String::new, |problem| format!(": {}", problem.safe()));
+        format!("{}{problem}", self.state.word())
+    }
+
+    /// Whether its slug or its schema is a name by this test.
+    #[must_use]
+    pub fn is_named(&self, is: impl Fn(&Untrusted) -> bool) -> bool {
+        is(&self.slug) || self.schema.as_ref().is_some_and(is)
+    }
+
     /// The newest applied version.
     #[must_use]
     pub fn version(&self) -> Option<&Version> {

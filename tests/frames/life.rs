@@ -53,6 +53,7 @@ fn plan(kind: LifeKind) -> LifePlan {
         dependants: Vec::new(),
         sessions: Some(Vec::new()),
         role: None,
+        domains: 0,
         last_backup: None,
         cache: CacheFact::Keys(Some(0)),
         steps: vec![(LifeStep::Trash, "rename the schema to zz_dropped_<job>_t_aeon".to_owned())],
@@ -92,6 +93,14 @@ fn drop_as_drawn() {
     let [DialogAction::Order { order, .. }] = actions.as_slice() else { panic!("{actions:?}") };
     let Order::Life(order) = &**order else { panic!("{order:?}") };
     assert_eq!(order.typed.as_deref(), Some("t_aeon"));
+}
+
+#[test]
+fn a_name_that_nobody_can_type_is_typed_as_it_is_shown() {
+    let name = Some("t_\u{1b}[31m\u{202e}eon".into());
+    let mut drop = dialog(LifePlan { schema: name.clone(), original: name, ..plan(LifeKind::Drop) });
+    typed(&mut drop, r"t_\e[31m\u{202e}eon");
+    assert!(matches!(press(&mut drop, KeyCode::Enter), DialogOutcome::Do(_)));
 }
 
 #[test]

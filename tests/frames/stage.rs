@@ -78,6 +78,7 @@ impl Stage {
             migrations: config::Migrations::default(),
             cache: None,
             jobs: config::Jobs::default(),
+            among_several: false,
         };
         let app = App::new(AppInput {
             databases: vec![(Arc::new(config), "saas@db1".into())],

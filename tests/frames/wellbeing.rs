@@ -96,6 +96,7 @@ fn an_application_in_the_shared_schema_alone() {
             version: None,
             applied: Some(24),
             pending: None,
+            among_several: false,
             like_a_tenant: true,
             problems: Vec::new(),
         }];

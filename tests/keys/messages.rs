@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenantui::model::environment::Environment;
-use tenantui::model::job::{JobKind, JobState};
+use tenantui::model::job::{JobId, JobKind, JobState};
+use tenantui::model::life::{DropRecord, Trashed};
+use tenantui::model::tenant::TenantState;
 use tenantui::tui::app::event::Event;
 use tenantui::tui::app::state::Level;
 
@@ -113,6 +115,62 @@ fn an_empty_trash_says_what_is_known_of_it() {
     desk.event(Event::Snapshot(Arc::new(picture)));
     desk.keys("U");
     assert!(desk.message().contains("wait for its first reading"), "{}", desk.message());
+}
+
+/// A tenant whose schema is in the trash lacks nothing that could be mended, and is not up to date either.
+#[test]
+fn one_in_the_trash_is_neither_repaired_nor_migrated() {
+    let mut desk = Desk::new(Environment::Development);
+    let mut picture = snapshot(Environment::Development);
+    let tenant = Arc::make_mut(&mut picture.tenants[0]);
+    let said = "it was dropped on 2026-07-01 by ana: undrop brings it back within 7 days";
+    (tenant.state, tenant.deleted, tenant.schema_oid) = (TenantState::MissingSchema, true, None);
+    (tenant.pending, tenant.problems) = (None, vec![said.into()]);
+    let (key, slug) = (tenant.key.clone(), tenant.slug.clone());
+    let drop = DropRecord {
+        job: JobId(31),
+        original: "tenant_it".into(),
+        slug: slug.clone(),
+        key,
+        id: None,
+        at: jiff::Timestamp::UNIX_EPOCH,
+        by: "ana".into(),
+        expired: false,
+        begun: false,
+        row: Vec::new(),
+    };
+    let trashed = Trashed {
+        database: "eu-1".into(),
+        schema: "zz_dropped_31_tenant_it".into(),
+        schema_oid: 16_400,
+        drop: Some(drop),
+    };
+    picture.databases[0].trash = Arc::new([trashed]);
+    picture.revision = 2;
+    desk.event(Event::Snapshot(Arc::new(picture)));
+    desk.keys("gg");
+    assert_eq!(desk.cursor(), slug.raw());
+    desk.keys(":repair<Enter>");
+    let words = format!("{} is in the trash, as zz_dropped_31_tenant_it: undrop brings it back", slug.safe());
+    assert!(desk.message().contains(&words), "{}", desk.message());
+    desk.keys("M");
+    let words = format!("{} is deleted, and such are never migrated: {said}", slug.safe());
+    assert!(desk.message().contains(&words), "{}", desk.message());
+}
+
+/// What is printed to be pasted is a word of a shell, and means this one of several databases.
+#[test]
+fn the_command_of_an_import_can_be_pasted() {
+    let mut desk = Desk::two(Environment::Development, Environment::Development);
+    let mut picture = (*desk.app.state().latest).clone();
+    let tenant = Arc::make_mut(&mut picture.tenants[0]);
+    tenant.slug = "[a]?'b".into();
+    let database = tenant.key.database.clone();
+    picture.revision += 1;
+    desk.event(Event::Snapshot(Arc::new(picture)));
+    desk.keys("gg:import<Enter>");
+    let words = format!(r"tenantui import '[a]?'\''b' --database {database}");
+    assert!(desk.message().contains(&words), "{}", desk.message());
 }
 
 /// What to do next stands at the end: it is not cut where the line of the job is free.

@@ -57,7 +57,7 @@ fn what_depends_on_it_outside_is_confirmed_one_by_one() {
         arguments.extend(more);
         place.words(5, &arguments)
     };
-    assert!(refused(&[]).contains("--dependant \"constraint links"));
+    assert!(refused(&[]).contains("--dependant 'constraint links"));
     assert!(refused(&["--dependant", outside[0], "--dependant", outside[1]]).contains("view reports.users"));
     assert_eq!(place.db.value("select count(*) from tenantui.job"), "0");
     let all = ["--dependant", outside[0], "--dependant", outside[1], "--dependant", outside[2]];
@@ -154,6 +154,7 @@ fn hostile_names_are_only_names() {
         sql(name)
     ));
     place.expect(0, &["init", "--yes"]);
+    assert!(!text(&place.expect(0, &["drop", name, "--dry-run"]).stdout).contains('\u{202e}'));
     let out = place.expect(0, &["drop", name, "--confirm", name, "--yes"]);
     assert!(!text(&out.stdout).contains('\u{202e}') && !text(&out.stderr).contains('\u{202e}'));
     assert_eq!(place.db.value("select count(*) from pg_namespace where nspname like 'zz%drop schema%'"), "1");
@@ -165,6 +166,32 @@ fn hostile_names_are_only_names() {
         "0"
     );
     assert_eq!(place.db.value("select count(*) from public.accounts"), "0");
+}
+
+/// What nobody can type is shown as an escape, and taken as that too: as a tenant's name, to confirm it, and of what
+/// depends on it.
+#[test]
+fn a_name_is_taken_as_it_is_shown() {
+    let place = Place::new("life_shown");
+    place.db.sql(
+        "create schema U&\"tenant_e\\001B[31m\\000Avil\"; create table U&\"tenant_e\\001B[31m\\000Avil\".a (id int); \
+         create schema rep; create view rep.U&\"a\\0009b\" as select * from U&\"tenant_e\\001B[31m\\000Avil\".a",
+    );
+    let shown = r"tenant_e\e[31m\nvil";
+    let offers = place.json(0, &["repair", "--json"])["repairs"].clone();
+    let mut offers = offers.as_array().expect("a list").iter();
+    let drop = offers.find(|offer| offer["by"] == "drop").expect("an offer");
+    assert_eq!(drop["command"], format!("tenantui drop '{shown}' --confirm '{shown}'").as_str());
+    let words = place.words(5, &["drop", shown, "--yes"]);
+    assert!(words.contains(r#"add --dependant 'view rep."a\tb"'"#), "{words}");
+    let dependant = ["--dependant", r#"view rep."a\tb""#];
+    let words = place.words(5, &[&["drop", shown, "--yes"], &dependant[..]].concat());
+    assert!(words.contains(&format!("add --confirm '{shown}'")), "{words}");
+    place.expect(0, &[&["drop", shown, "--confirm", shown, "--yes"], &dependant[..]].concat());
+    place.expect(0, &["undrop", shown, "--yes"]);
+    // Where another is really called so it is that one.
+    place.db.sql(r#"create schema "tenant_e\e[31m\nvil""#);
+    assert_eq!(place.json(0, &["tenant", shown, "--json"])["schema"], shown);
 }
 
 #[test]

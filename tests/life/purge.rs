@@ -240,6 +240,15 @@ fn a_cache_that_is_away_stops_it_before_the_row_and_a_retry_goes_on() {
         place.db.value(&format!("select string_agg(state, ',' order by seq) from tenantui.step where job_id = {job}")),
         "done,failed,pending"
     );
+    // Whoever looks for it is told how it goes on.
+    let retry = format!("`tenantui job {job} retry`");
+    let words = place.words(5, &["purge", "globex", "--confirm", "tenant_globex", "--yes"]);
+    assert!(words.contains(&retry) && !words.contains("puts it there first"), "{words}");
+    for list in ["tenant globex --json", "repair --json"] {
+        let list: Vec<&str> = list.split(' ').collect();
+        let document = place.json(0, &list);
+        assert!(document.to_string().contains(&retry), "{document:#}");
+    }
     let back = own_redis(RedisOptions { tcp_port: Some(0), ..RedisOptions::default() });
     place.configure(&format!("[database.cache]\nurl = \"redis://127.0.0.1:{}/0\"", back.server.port()));
     place.expect(0, &["job", &job, "retry", "--yes"]);

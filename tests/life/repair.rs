@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::Place;
+use crate::cli::text;
 
 fn offers(place: &Place) -> Vec<String> {
     let list = place.json(0, &["repair", "--json"]);
@@ -63,6 +64,11 @@ fn a_row_without_a_schema_is_removed_or_gets_one() {
         ]
     );
     assert!(place.words(5, &["repair", "acme", "--yes"]).contains("forget or make"));
+    // Read on a small terminal, and pasted from there.
+    let list = text(&place.expect(0, &["repair"]).stdout);
+    assert!(list.contains("\n          tenantui repair acme --by forget\n"), "{list}");
+    let ours = list.split("\n\n").filter(|block| !block.contains("orphan_role"));
+    assert!(ours.flat_map(str::lines).all(|line| line.chars().count() <= 80), "{list}");
     // There is nothing to drop, which is no error.
     assert!(place.words(0, &["drop", "hooli", "--confirm", "tenant_hooli", "--yes"]).contains("no schema to drop"));
     place.expect(0, &["repair", "acme", "--by", "make", "--yes"]);
@@ -117,4 +123,30 @@ fn a_name_whose_schema_is_there_is_refused_with_the_choice() {
     let words = place.words(5, &["provision", "hooli", "--name", "Hooli", "--yes"]);
     assert!(words.contains("undrop hooli") && words.contains("purge hooli"), "{words}");
     assert_eq!(place.db.value("select count(*) from tenant_globex.users"), "2");
+}
+
+/// Neither its row nor a new schema is what it needs: both would take from it what brings it back.
+#[test]
+fn one_in_the_trash_is_not_repaired() {
+    let place = Place::new("life_trashed");
+    let trash = place.drop("globex", "tenant_globex");
+    let next = format!("it is in the trash, as {trash}: undrop brings it back, purge removes it for good");
+    for how in [&["--yes"][..], &["--by", "forget", "--yes"], &["--by", "make", "--yes"], &["--dry-run"]] {
+        let words = place.words(0, &[&["repair", "globex"], how].concat());
+        assert!(words.contains(&next), "{how:?}: {words}");
+    }
+    assert_eq!(place.db.value("select count(*) from tenantui.job where kind = 'repair'"), "0");
+    place.expect(0, &["undrop", "globex", "--yes"]);
+    assert_eq!(place.row("globex"), "Globex|suspended");
+}
+
+#[test]
+fn two_of_one_name_in_the_trash_of_one_database_are_told_apart_by_their_schemas() {
+    let place = Place::new("life_twice");
+    let first = place.drop("globex", "tenant_globex");
+    place.db.sql("create schema tenant_globex; update public.tenants set status = 'suspended' where slug = 'globex'");
+    let second = place.drop("globex", "tenant_globex");
+    let words = place.words(2, &["undrop", "globex", "--yes"]);
+    assert!(words.contains(&first) && words.contains(&second) && !words.contains("--database"), "{words}");
+    place.expect(0, &["undrop", &first, "--yes"]);
 }

@@ -24,7 +24,7 @@ enum Listed {
 }
 
 pub(super) struct System {
-    layout: &'static str,
+    pub(super) layout: &'static str,
     /// What `doctor` says of it.
     told: &'static str,
     listed: Listed,
@@ -373,6 +373,9 @@ fn buried(system: &System, stage: &mut Stage) {
         let words = place.words(5, &["provision", slug, "--name", "Mine", "--yes"]);
         assert!(words.contains("undrop") && words.contains("purge"), "{words}");
     }
+    if system.layout == "django-tenants" {
+        domains_keep(place, slug);
+    }
     place.expect(0, &["purge", slug, "--confirm", slug, "--yes"]);
     let left = format!(
         "select (select count(*) from pg_namespace where nspname like 'zz%' or nspname = '{slug}') || ' ' \
@@ -395,6 +398,28 @@ fn buried(system: &System, stage: &mut Stage) {
     assert_eq!(place.db.value(&format!("select count(*) from {}.notes", quote(slug))), "0");
 }
 
+/// A client of django-tenants has domains that point at its row. They go with it; what else points there is found before
+/// the schema goes.
+fn domains_keep(place: &Place, slug: &str) {
+    place.db.sql(&format!(
+        "insert into public.customers_domain (domain, is_primary, tenant_id) \
+         select d || schema_name || '.example.org', d = '', id from public.customers_client, (values (''), ('www.')) v (d) \
+         where schema_name in ('one', '{slug}'); \
+         create table public.certificates (domain_id bigint references public.customers_domain (id)); \
+         insert into public.certificates select id from public.customers_domain where domain = '{slug}.example.org'"
+    ));
+    let purge = ["purge", slug, "--confirm", slug, "--yes"];
+    let words = place.words(5, &purge);
+    assert!(words.contains("1 row of \"public\".\"certificates\" (\"domain_id\") points"), "{words}");
+    place.db.sql("drop table public.certificates");
+    let plan = place.json(0, &["purge", slug, "--dry-run", "--json"]);
+    let mut steps =
+        plan["steps"].as_array().expect("steps").iter().map(|step| step["what"].as_str().unwrap_or_default());
+    let last = "remove its registry row and its 2 domains in \"public\".\"customers_domain\"";
+    assert_eq!(steps.next_back(), Some(last), "{plan:#}");
+    assert!(plan["sql"].to_string().contains("DELETE FROM \\\"public\\\".\\\"customers_domain\\\" WHERE"), "{plan:#}");
+}
+
 /// Orphans both ways.
 fn repaired(system: &System, place: &Place) {
     let (table, key) = match system.layout {
@@ -410,6 +435,11 @@ fn repaired(system: &System, place: &Place) {
         assert_eq!(found, wanted);
     };
     offers(&[]);
+    if system.layout == "django-tenants" {
+        let left = place.db.value("select string_agg(domain, ',' order by domain) from public.customers_domain");
+        assert_eq!(left, "one.example.org,www.one.example.org", "another tenant's domains stay");
+        place.db.sql("delete from public.customers_domain");
+    }
     place.db.sql(&format!("delete from {table} where {key} = 'one'"));
     offers(&["one adopt", "one drop"]);
     let words = place.words(5, &["provision", "one", "--name", "One", "--yes"]);
@@ -422,9 +452,21 @@ fn repaired(system: &System, place: &Place) {
     place.expect(0, &["repair", "one", "--by", "make", "--yes"]);
     place.expect(0, &["migrate", "one", "--yes"]);
     assert_eq!(tenant(&place.json(0, &["tenants", "--json"]), "slug", "one")["version"], system.newest.0);
+    if system.layout == "django-tenants" {
+        place.db.sql(
+            "insert into public.customers_domain (domain, is_primary, tenant_id) \
+             select 'new.example.org', true, id from public.customers_client where schema_name = 'one'",
+        );
+    }
     place.db.sql("drop schema one cascade");
     place.expect(0, &["repair", "one", "--by", "forget", "--yes"]);
     offers(&[]);
+    if system.layout == "django-tenants" {
+        let gone =
+            "select string_agg(before->>'domains', ' ' order by id) from tenantui.audit where before ? 'domains'";
+        assert!(place.db.value(gone).ends_with("[\"new.example.org\"]"), "{}", place.db.value(gone));
+        assert_eq!(place.db.value("select count(*) from public.customers_domain"), "0");
+    }
     says(&layout_lines(&place.json(0, &["doctor", "--json"])), "ok", system.layout);
 }
 

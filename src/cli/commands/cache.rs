@@ -229,14 +229,14 @@ async fn remove(
 
 /// The tenant's slug: on the command line, or asked. `--yes` does not answer it.
 async fn meant(session: &Session, arguments: &args::Cache, tenant: &Tenant) -> Outcome<()> {
-    let slug = tenant.slug.safe();
+    let slug = text::shell_word(tenant.slug.raw());
     let typed = match &arguments.confirm {
         Some(word) => word.clone(),
         None => ask::word("Type the slug of the tenant to go on: ", &session.signals).await?.ok_or_else(|| {
             Failure::refused(format!("nothing was removed: add --confirm {slug} to say that this tenant is meant"))
         })?,
     };
-    if typed == tenant.slug.raw() {
+    if tenant.slug.is_written(&typed) {
         return Ok(());
     }
     let typed = text::sanitise(&typed);

@@ -66,10 +66,7 @@ impl Aim {
     /// Whether a tenant of this slug or schema is meant.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        let is_named = |tenant: &Arc<Tenant>| {
-            tenant.slug.raw() == name || tenant.schema.as_ref().is_some_and(|schema| schema.raw() == name)
-        };
-        self.tenants.iter().any(is_named)
+        self.tenants.iter().any(|tenant| tenant.is_named(|known| known.is_written(name)))
     }
 
     /// How long migrations took here before.
@@ -236,18 +233,22 @@ pub async fn those_that_answer(session: &Session, sizes: Sizes) -> Outcome<Chose
 /// # Errors
 /// Exit 1 where there is none, 2 where there are several.
 pub(super) fn find(aims: &[Aim], slug: &str) -> Outcome<(usize, Arc<Tenant>)> {
-    let found = |matches: &dyn Fn(&Tenant) -> bool| -> Vec<(usize, Arc<Tenant>)> {
-        let all = aims
-            .iter()
-            .enumerate()
-            .flat_map(|(index, aim)| aim.reading.snapshot.tenants.iter().map(move |t| (index, t)));
-        all.filter(|(_, tenant)| matches(tenant)).map(|(index, tenant)| (index, Arc::clone(tenant))).collect()
-    };
-    let tenants = found(&|tenant| tenant.slug.raw() == slug);
-    let tenants = if tenants.is_empty() {
-        found(&|tenant| tenant.schema.as_ref().is_some_and(|schema| schema.raw() == slug))
-    } else {
-        tenants
-    };
-    writing::only_one(slug, tenants, |(_, tenant)| tenant)
+    let all: Vec<(usize, &Arc<Tenant>)> = aims
+        .iter()
+        .enumerate()
+        .flat_map(|(index, aim)| aim.reading.snapshot.tenants.iter().map(move |tenant| (index, tenant)))
+        .collect();
+    let found = named(&all, slug, |(_, tenant)| tenant);
+    let (index, tenant) = writing::only_one(slug, found, |(_, tenant)| tenant)?;
+    Ok((index, Arc::clone(tenant)))
+}
+
+/// Those whom a word names: by slug, else by schema, else by either as it is shown, where it has what no terminal gets.
+pub(super) fn named<T: Clone>(all: &[T], word: &str, tenant: impl Fn(&T) -> &Tenant) -> Vec<T> {
+    let by_slug = |tenant: &Tenant| tenant.slug.raw() == word;
+    let by_schema = |tenant: &Tenant| tenant.schema.as_ref().is_some_and(|schema| schema.raw() == word);
+    let as_shown = |tenant: &Tenant| tenant.is_named(|name| name.is_written(word));
+    let ways: [&dyn Fn(&Tenant) -> bool; 3] = [&by_slug, &by_schema, &as_shown];
+    let by = |way: &dyn Fn(&Tenant) -> bool| all.iter().filter(|one| way(tenant(one))).cloned().collect::<Vec<T>>();
+    ways.into_iter().map(by).find(|found| !found.is_empty()).unwrap_or_default()
 }

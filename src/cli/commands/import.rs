@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::choose;
 use super::running::{self, Results};
 use super::writing;
 use crate::cli::args::Import;
@@ -90,14 +91,7 @@ pub async fn run(session: &Session, arguments: &Import) -> Outcome<Status> {
 }
 
 fn find(reading: &Reading, word: &str) -> Outcome<Arc<Tenant>> {
-    let by = |fits: &dyn Fn(&Tenant) -> bool| -> Vec<Arc<Tenant>> {
-        reading.snapshot.tenants.iter().filter(|tenant| fits(tenant)).cloned().collect()
-    };
-    let mut found = by(&|tenant| tenant.slug.raw() == word);
-    if found.is_empty() {
-        found = by(&|tenant| tenant.schema.as_ref().is_some_and(|schema| schema.raw() == word));
-    }
-    writing::only_one(word, found, |tenant| tenant)
+    writing::only_one(word, choose::named(&reading.snapshot.tenants, word, |tenant| tenant), |tenant| tenant)
 }
 
 /// Tables that are no tenant's data.

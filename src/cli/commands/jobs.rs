@@ -48,6 +48,9 @@ pub async fn run(session: &Session, arguments: &args::Jobs) -> Outcome<Status> {
     Ok(status)
 }
 
+/// Columns of what a job is about, at most; `job ID` shows the whole.
+const WHAT: usize = 40;
+
 /// The table of a list of jobs.
 #[must_use]
 pub fn table(jobs: &[JobView], several: bool) -> Table {
@@ -61,7 +64,8 @@ pub fn table(jobs: &[JobView], several: bool) -> Table {
         let mut cells = vec![
             job.id.to_string().into(),
             job.kind.word().into(),
-            (&job.what).into(),
+            // The name of a tenant may be as long as a line.
+            job.what.safe().fit(WHAT).to_string().into(),
             job.state.word().into(),
             format!("{}/{}", text::grouped(job.done.into()), text::grouped(job.total.into())).into(),
             job.failed.into(),

@@ -1,5 +1,6 @@
 //! `rename`, `suspend`, `activate`, `archive`, `drop`, `undrop`, `purge`: what is done to one tenant as a whole.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -18,9 +19,9 @@ use crate::jobs::life::{history, plan};
 use crate::jobs::orders;
 use crate::jobs::service::{LifeOrder, Order};
 use crate::model::life::{LifeKind, LifePlan, Trashed};
-use crate::model::tenant::Tenant;
+use crate::model::tenant::{Tenant, TenantState};
 use crate::postgres::session::{Patience, Reader};
-use crate::text::Untrusted;
+use crate::text::{Untrusted, shell_word};
 
 /// What the command line says besides whom.
 #[derive(Debug, Clone, Copy)]
@@ -67,12 +68,6 @@ pub async fn withdraw(session: &Session, arguments: &Withdraw, kind: LifeKind) -
 /// As [`rename`].
 pub async fn activate(session: &Session, arguments: &Bring) -> Outcome<Status> {
     let (aim, tenant) = tenant(session, &arguments.slug).await?;
-    if let Some(trashed) = trash(&aim).iter().find(|trashed| is_of(trashed, &tenant)) {
-        let schema = trashed.schema.safe();
-        return Err(Failure::refused(format!(
-            "its schema is in the trash ({schema}): `tenantui undrop` brings it back"
-        )));
-    }
     let request = LifeRequest::of(LifeKind::Activate, tenant, layout(&aim));
     carry_out(session, &aim, request, How::plain(arguments.consent, arguments.format)).await
 }
@@ -87,9 +82,6 @@ pub async fn drop(session: &Session, arguments: &Remove) -> Outcome<Status> {
     match choose::find(&aims, &arguments.slug) {
         Ok((index, tenant)) => {
             let Some(aim) = aims.get(index) else { return Err(nobody(&arguments.slug)) };
-            if let Some(trashed) = trash(aim).iter().find(|trashed| is_of(trashed, &tenant)) {
-                return Ok(in_trash(trashed));
-            }
             let request = LifeRequest::of(LifeKind::Drop, tenant, layout(aim));
             carry_out(session, aim, request, how).await
         }
@@ -132,10 +124,15 @@ pub async fn purge(session: &Session, arguments: &Remove) -> Outcome<Status> {
             carry_out(session, aim, request, how(arguments)).await
         }
         None => match choose::find(&aims, &arguments.slug) {
-            Ok(_) => Err(Failure::refused(format!(
-                "{} is not in the trash: `tenantui drop` puts it there first",
-                arguments.slug
-            ))),
+            // What keeps it from being there may be a purge that stopped on its way, and the way on.
+            Ok((_, tenant)) => {
+                let problem = tenant.problems.first().filter(|_| tenant.state == TenantState::MissingSchema);
+                let why = problem.map_or_else(
+                    || "`tenantui drop` puts it there first".to_owned(),
+                    |problem| problem.safe().to_string(),
+                );
+                Err(Failure::refused(format!("{} is not in the trash: {why}", tenant.slug.safe())))
+            }
             Err(unknown) => gone(&aims, &arguments.slug).await?.ok_or(unknown),
         },
     }
@@ -155,13 +152,8 @@ fn nobody(word: &str) -> Failure {
 }
 
 fn in_trash(trashed: &Trashed) -> Status {
-    output::note(format!("it is in the trash already, as {}: nothing was done", trashed.schema.safe()));
+    output::note(format!("nothing to do: it is in the trash already, {}", trashed.words()));
     Status::Done
-}
-
-/// Whether a schema in the trash is this tenant's.
-fn is_of(trashed: &Trashed, tenant: &Tenant) -> bool {
-    tenant.schema_oid.is_none() && trashed.drop.as_ref().is_some_and(|drop| drop.key == tenant.key)
 }
 
 fn layout(aim: &Aim) -> Arc<crate::layout::Layout> {
@@ -181,23 +173,29 @@ pub(super) async fn tenant(session: &Session, word: &str) -> Outcome<(Aim, Arc<T
 
 /// The one schema in the trash that a word means.
 fn trashed<'a>(aims: &'a [Aim], word: &str) -> Outcome<Option<(&'a Aim, Trashed)>> {
-    let mut found: Vec<(&Aim, Trashed)> = Vec::new();
-    for aim in aims {
-        found.extend(trash(aim).iter().filter(|trashed| trashed.is_named(word)).map(|trashed| (aim, trashed.clone())));
+    let by = |is: &dyn Fn(&Untrusted) -> bool| -> Vec<(&'a Aim, Trashed)> {
+        let of = |aim: &'a Aim| {
+            let all = trash(aim);
+            all.iter().filter(|trashed| trashed.is_named(is)).map(|trashed| (aim, trashed.clone())).collect::<Vec<_>>()
+        };
+        aims.iter().flat_map(of).collect()
+    };
+    let mut found = by(&|name| name.raw() == word);
+    if found.is_empty() {
+        found = by(&|name| name.is_written(word));
     }
-    match found.len() {
-        0 | 1 => Ok(found.pop()),
-        _ => {
-            let names: Vec<String> = found
-                .iter()
-                .map(|(aim, trashed)| format!("{} in {}", trashed.schema.safe(), aim.target.config.name))
-                .collect();
-            Err(Failure::usage(format!(
-                "\"{word}\" was dropped more than once: name the schema in the trash ({}), or add --database",
-                names.join(", ")
-            )))
-        }
+    if found.len() < 2 {
+        return Ok(found.pop());
     }
+    let names: Vec<String> =
+        found.iter().map(|(aim, trashed)| format!("{} in {}", trashed.schema.safe(), aim.target.config.name)).collect();
+    let databases: BTreeSet<&str> = found.iter().map(|(aim, _)| &*aim.target.config.name).collect();
+    // With several of one database the name of the database says nothing.
+    let or = if databases.len() == found.len() { ", or add --database" } else { "" };
+    Err(Failure::usage(format!(
+        "\"{word}\" was dropped more than once: name the schema in the trash ({}){or}",
+        names.join(", ")
+    )))
 }
 
 /// A tenant that was removed before is no error.
@@ -224,18 +222,18 @@ pub(super) async fn carry_out(session: &Session, aim: &Aim, request: LifeRequest
             Style::Json => output::json(&document(&plan))?,
             Style::Text | Style::Csv => output::data(&words(&plan, &target.config))?,
         }
-        return match &plan.refusal {
-            Some(why) => Err(Failure::refused(format!("it would be refused: {}", why.safe()))),
-            None => Ok(Status::Done),
-        };
+        if let Some(why) = &plan.refusal {
+            return Err(Failure::refused(format!("it would be refused: {}", why.safe())));
+        }
+        note_nothing(&plan);
+        return Ok(Status::Done);
     }
     writing::check_server(target, &aim.reading)?;
     output::note(words(&plan, &target.config));
     if let Some(why) = &plan.refusal {
         return Err(Failure::refused(format!("nothing was done: {}", why.safe())));
     }
-    if let Some(why) = &plan.nothing {
-        output::note(format!("nothing to do: {}", why.safe()));
+    if note_nothing(&plan) {
         return Ok(Status::Done);
     }
     writing::check_writable(target, &aim.reading)?;
@@ -251,19 +249,27 @@ pub(super) async fn carry_out(session: &Session, aim: &Aim, request: LifeRequest
     Ok(running::status(&view, &session.signals, Status::Failed))
 }
 
+/// Whether there is nothing to do, and then why.
+fn note_nothing(plan: &LifePlan) -> bool {
+    if let Some(why) = &plan.nothing {
+        output::note(format!("nothing to do: {}", why.safe()));
+    }
+    plan.nothing.is_some()
+}
+
 /// Each object outside the schema, confirmed by itself: on the command line, or asked. `--yes` does not answer it.
 async fn dependants(plan: &LifePlan, how: How<'_>, session: &Session) -> Outcome<Vec<Untrusted>> {
     if !plan.kind.is_typed() {
         return Ok(Vec::new());
     }
-    let named = |object: &&Untrusted| how.dependants.iter().any(|name| name == object.raw());
+    let named = |object: &&Untrusted| how.dependants.iter().any(|name| object.is_written(name));
     let (mut confirmed, open): (Vec<&Untrusted>, Vec<&Untrusted>) = plan.dependants.iter().partition(named);
     for object in open {
         let question = format!("{} is outside the schema and goes with it. Let it go?", object.safe());
         if !ask::yes(&question, &session.signals).await? {
             return Err(Failure::refused(format!(
-                "nothing was done: what depends on the schema is confirmed one by one; add --dependant \"{}\"",
-                object.safe()
+                "nothing was done: what depends on the schema is confirmed one by one; add --dependant {}",
+                shell_word(object.raw())
             )));
         }
         confirmed.push(object);
@@ -279,7 +285,7 @@ async fn typed(plan: &LifePlan, how: How<'_>, session: &Session) -> Outcome<Opti
         None => ask::word("Type the name of its schema to go on: ", &session.signals).await?.ok_or_else(|| {
             Failure::refused(format!(
                 "nothing was done: add --confirm {} to say that this schema is meant",
-                word.safe()
+                shell_word(word.raw())
             ))
         })?,
     };

@@ -83,7 +83,8 @@ pub fn document(plan: &LifePlan) -> LifeDocument {
 /// The plan as text.
 pub fn words(plan: &LifePlan, database: &config::Database) -> String {
     let mut out = format!("[{}] {}: {}\n", database.environment.badge(), plan.database, plan.head());
-    let mut line = |label: &str, value: &str| out.push_str(&format!("  {label:<11} {value}\n"));
+    // Statements hold names as they are.
+    let mut line = |label: &str, value: &str| out.push_str(&format!("  {label:<11} {}\n", sanitise(value)));
     let safe = |text: &Untrusted| text.safe().to_string();
     if let Some(name) = &plan.tenant.name {
         line("name", &safe(name));

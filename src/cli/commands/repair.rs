@@ -10,14 +10,16 @@ use crate::cli::args::{Mend, Way};
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style, Table};
 use crate::cli::session::Session;
+use crate::config;
 use crate::fleet::{Reading, Sizes};
 use crate::jobs::life::left;
 use crate::jobs::life::plan::{self, LifeRequest};
 use crate::layout::Layout;
-use crate::model::fleet::{SharedSchema, unlock_command};
+use crate::model::fleet::SharedSchema;
 use crate::model::life::{LeftRole, LifeKind, Repair};
 use crate::model::tenant::TenantState;
 use crate::postgres::session::{Patience, Reader, Target};
+use crate::text::{sanitise, shell_word};
 
 #[derive(Debug, Serialize)]
 struct Offers {
@@ -88,7 +90,7 @@ async fn asked(aims: &[Aim], word: &str, way: Option<Way>) -> Outcome<(usize, Li
 fn shared_of(aims: &[Aim], word: &str, other: bool) -> Outcome<Option<(usize, SharedSchema)>> {
     let mut all: Vec<(usize, &SharedSchema)> = Vec::new();
     for (index, aim) in aims.iter().enumerate() {
-        let named = aim.reading.snapshot.shared.iter().filter(|shared| shared.schema.raw() == word);
+        let named = aim.reading.snapshot.shared.iter().filter(|shared| shared.schema.is_written(word));
         all.extend(named.map(|shared| (index, shared)));
     }
     if other || all.len() > 1 {
@@ -143,6 +145,7 @@ async fn list(session: &Session, style: Style) -> Outcome<Status> {
     let mut offers = Offers { repairs: Vec::new() };
     for aim in choose::databases(session, Sizes::WherePending).await? {
         let trash = aim.reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default();
+        let config = &aim.target.config;
         for tenant in &aim.reading.snapshot.tenants {
             let broken = match tenant.state {
                 TenantState::OrphanSchema
@@ -158,7 +161,7 @@ async fn list(session: &Session, style: Style) -> Outcome<Status> {
                 | TenantState::Ok
                 | TenantState::Unknown => false,
             };
-            let dropped = trash.iter().any(|trashed| trashed.drop.as_ref().is_some_and(|drop| drop.key == tenant.key));
+            let dropped = trash.iter().any(|trashed| trashed.is_of(tenant));
             // A dropped tenant is as it should be.
             if !broken || dropped {
                 continue;
@@ -176,12 +179,12 @@ async fn list(session: &Session, style: Style) -> Outcome<Status> {
             let repairs = plan::repairs(tenant, &aim.reading.context.layout);
             let before = offers.repairs.len();
             offers.repairs.extend(repairs.into_iter().map(|repair| {
-                let command = format!("tenantui repair {} --by {}", shell(tenant.slug.raw()), repair.word());
+                let command = command_of(config, tenant.slug.raw(), repair);
                 offer(Some(repair.word()), Some(repair.does()), Some(command))
             }));
             if tenant.state == TenantState::OrphanSchema {
                 let schema = tenant.schema.as_ref().map_or("", |schema| schema.raw());
-                let command = format!("tenantui drop {0} --confirm {0}", shell(schema));
+                let command = config.command(&format!("tenantui drop {0} --confirm {0}", shell_word(schema)));
                 offers.repairs.push(offer(Some("drop"), Some("moves the schema into the trash"), Some(command)));
             }
             if offers.repairs.len() == before {
@@ -189,13 +192,13 @@ async fn list(session: &Session, style: Style) -> Outcome<Status> {
             }
         }
         offers.repairs.extend(aim.reading.snapshot.shared.iter().filter_map(of_shared));
-        offers.repairs.extend(left_roles(&aim.target, &aim.reading).await?.iter().map(of_role));
+        offers.repairs.extend(left_roles(&aim.target, &aim.reading).await?.iter().map(|role| of_role(config, role)));
     }
     match style {
         Style::Json => output::json(&offers)?,
         Style::Csv => output::data(&table(&offers).csv()?)?,
         Style::Text if offers.repairs.is_empty() => output::note("nothing is to be repaired"),
-        Style::Text => output::data(&table(&offers).text())?,
+        Style::Text => output::data(&text(&offers))?,
     }
     Ok(Status::Done)
 }
@@ -214,11 +217,11 @@ fn of_shared(shared: &SharedSchema) -> Option<Offer> {
         problem: shared.problems.first().map(|problem| problem.raw().to_owned()),
         by: repair.map(Repair::word),
         does: repair.map(Repair::does),
-        command: repair.map(|_| unlock_command(&shared.schema)),
+        command: repair.map(|_| shared.unlock_command()),
     })
 }
 
-fn of_role(role: &LeftRole) -> Offer {
+fn of_role(config: &config::Database, role: &LeftRole) -> Offer {
     let repair = role.kept.is_none().then_some(Repair::Role);
     let kept = role.kept.as_ref().map(|kept| format!("; it stays: {}", kept.raw())).unwrap_or_default();
     Offer {
@@ -229,8 +232,33 @@ fn of_role(role: &LeftRole) -> Offer {
         problem: Some(format!("the role {}: {}{kept}", role.name.raw(), role.why.raw())),
         by: repair.map(Repair::word),
         does: repair.map(Repair::does),
-        command: repair.map(|repair| format!("tenantui repair {} --by {}", shell(role.name.raw()), repair.word())),
+        command: repair.map(|repair| command_of(config, role.name.raw(), repair)),
     }
+}
+
+/// What is wrong with each, and below it what mends it: a line each, as a command is to be read and pasted whole.
+fn text(offers: &Offers) -> String {
+    let about = |offer: &Offer| {
+        let of = format!("{}  {}  {}", offer.database, offer.tenant, offer.state);
+        let problem = offer.problem.as_ref().map_or_else(String::new, |problem| format!("\n  {}", sanitise(problem)));
+        format!("{}{problem}\n", sanitise(&of))
+    };
+    let mut out = String::new();
+    let mut last = String::new();
+    for offer in &offers.repairs {
+        let head = about(offer);
+        if head != last {
+            out.push_str(&format!("{}{head}", if last.is_empty() { "" } else { "\n" }));
+            last = head;
+        }
+        match (offer.by, offer.does, &offer.command) {
+            (Some(by), Some(does), Some(command)) => {
+                out.push_str(&format!("  {by:<7} {does}\n          {}\n", sanitise(command)));
+            }
+            (_, _, _) => out.push_str("  -       nothing that tenantui does mends it\n"),
+        }
+    }
+    out
 }
 
 fn table(offers: &Offers) -> Table {
@@ -249,11 +277,7 @@ fn table(offers: &Offers) -> Table {
     table
 }
 
-/// A word of a shell's command line.
-fn shell(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
+/// The command of one repair, as it can be pasted.
+fn command_of(config: &config::Database, word: &str, repair: Repair) -> String {
+    config.command(&format!("tenantui repair {} --by {}", shell_word(word), repair.word()))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::choose;
 use super::writing::only_one;
 use crate::cli::args;
 use crate::cli::exit::{Failure, Outcome, Status};
@@ -180,12 +181,7 @@ fn is_shared(reads: &[session::Read], word: &str) -> bool {
 
 /// By slug, else by schema.
 pub(super) fn named(tenants: &[Arc<Tenant>], word: &str) -> Vec<Arc<Tenant>> {
-    let by_slug: Vec<_> = tenants.iter().filter(|tenant| tenant.slug.raw() == word).cloned().collect();
-    if !by_slug.is_empty() {
-        return by_slug;
-    }
-    let has_schema = |tenant: &&Arc<Tenant>| tenant.schema.as_ref().is_some_and(|schema| schema.raw() == word);
-    tenants.iter().filter(has_schema).cloned().collect()
+    choose::named(tenants, word, |tenant| tenant)
 }
 
 fn row(tenant: &Tenant, detail: Option<&TenantDetail>) -> TenantRow {

@@ -10,6 +10,7 @@ pub fn choice<'a>(
     name: &CheckedName,
     mut tenants: impl Iterator<Item = &'a Tenant>,
     trash: &[Trashed],
+    has_table: bool,
 ) -> Option<String> {
     if let Some(drop) =
         trash.iter().filter_map(|trashed| trashed.drop.as_ref()).find(|drop| drop.slug.raw() == name.slug)
@@ -23,10 +24,15 @@ pub fn choice<'a>(
     let has_schema = |tenant: &&Tenant| tenant.schema.as_ref().map(Untrusted::raw) == Some(schema);
     let tenant = tenants.find(has_schema)?;
     match tenant.state {
-        TenantState::OrphanSchema => Some(format!(
+        TenantState::OrphanSchema if has_table => Some(format!(
             "`tenantui repair {schema}` gives the schema that is there a registry row, `tenantui drop {schema}` moves it \
              into the trash"
         )),
+        // Where nothing lists tenants no row makes it one: what its making lacks does.
+        TenantState::OrphanSchema => {
+            let why = tenant.problems.first().map_or_else(String::new, |problem| format!("{}; ", problem.safe()));
+            Some(format!("{why}`tenantui drop {schema}` moves it into the trash"))
+        }
         TenantState::MissingSchema => Some(format!(
             "`tenantui repair {0} --by make` gives the row that is there a schema, `--by forget` removes it",
             tenant.slug.safe()

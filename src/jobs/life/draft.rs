@@ -4,6 +4,7 @@
 use super::access::AccessRef;
 use super::params::{KeysRef, LifeParams, UnlockRef, Write};
 use super::plan::{self, Subject, patterns, unlock_of_subject};
+use super::pointing::DomainsRef;
 use super::writes;
 use crate::jobs::draft::{Draft, StepDraft, pace};
 use crate::jobs::gate::{self, refused};
@@ -75,6 +76,8 @@ fn still(now: &LifePlan, confirmed: &LifePlan) -> Result<(), OrderError> {
         Some("the schema")
     } else if now.role.as_ref().map(|role| &role.name) != confirmed.role.as_ref().map(|role| &role.name) {
         Some("the tenant's role")
+    } else if now.domains != confirmed.domains {
+        Some("the tenant's domains")
     } else if steps(now) != steps(confirmed) {
         Some("what there is to do")
     } else {
@@ -137,6 +140,7 @@ async fn params(
         write,
         row: if has(LifeStep::Adopt) { new_row(target, session, order, now).await? } else { Vec::new() },
         kept: if keeps { writes::columns(layout).map(writes::kept).unwrap_or_default() } else { Vec::new() },
+        domains: layout.domains.as_ref().filter(|_| keeps && now.domains > 0).map(DomainsRef::of),
         role: now.own_role().map(str::to_owned),
         dependants: order.dependants.iter().map(|object| object.raw().to_owned()).collect(),
         keys,
@@ -154,7 +158,7 @@ async fn params(
 }
 
 /// The columns as they were before the drop.
-fn saved(subject: &Subject) -> Vec<Write> {
+pub(super) fn saved(subject: &Subject) -> Vec<Write> {
     match subject {
         Subject::Tenant(_) | Subject::Role(_) | Subject::Shared(_) => Vec::new(),
         Subject::Trash(trashed) => trashed.drop.as_ref().map_or_else(Vec::new, |drop| {

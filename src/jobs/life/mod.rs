@@ -14,6 +14,7 @@ pub mod left;
 mod objects;
 pub mod params;
 pub mod plan;
+pub mod pointing;
 mod role;
 mod row;
 mod run;

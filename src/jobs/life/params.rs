@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::access::AccessRef;
+use super::pointing::DomainsRef;
 use crate::jobs::params::{RowValue, Value};
 
 /// The part of a job's parameters that is of a tenant's life.
@@ -20,6 +21,9 @@ pub struct LifeParams {
     /// Columns of a row that is removed, which the audit keeps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
+    /// Its domains, which go with the row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domains: Option<DomainsRef>,
     /// The tenant's own role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,

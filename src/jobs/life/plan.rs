@@ -3,10 +3,8 @@
 
 use std::sync::Arc;
 
-use super::access::{self, InForce};
-use super::{facts, left, writes};
+use super::{facts, left};
 use crate::jobs::init::{self, InitStatus};
-use crate::jobs::params::RegistryRef;
 use crate::layout::Layout;
 use crate::layout::naming::TRASH_PREFIX;
 use crate::model::fleet::SharedSchema;
@@ -18,11 +16,13 @@ use crate::postgres::session::{QueryError, Reader, Target};
 use crate::text::Untrusted;
 
 mod repairs;
+mod seen;
 mod steps;
 mod words;
 
 pub(super) use self::repairs::unlock_of_subject;
 pub use self::repairs::{repairs, repairs_of_shared};
+use self::seen::{Row, Seen, look_beside};
 pub(super) use self::words::slug_of;
 
 /// What is asked for.
@@ -98,7 +98,8 @@ pub async fn read(reader: &Reader, target: &Target, request: &LifeRequest) -> Re
     if initialised {
         look_at_record(reader, request, &mut plan).await?;
     }
-    let mut seen = look_at_row(reader, request, &plan).await?;
+    let mut seen = look_beside(reader, request, &plan).await?;
+    plan.domains = seen.pointing.domains;
     if let (true, Some(role)) = (request.end_sessions, plan.own_role()) {
         seen.role_sessions = reader.rows(&facts::role_sessions_sql(role)).await?.len();
     }
@@ -118,25 +119,6 @@ pub async fn read(reader: &Reader, target: &Target, request: &LifeRequest) -> Re
 pub(super) enum Stop {
     Nothing(String),
     Refused(String),
-}
-
-/// What is there beside the schema.
-#[derive(Default)]
-pub(super) struct Seen {
-    /// The registry's row.
-    pub(super) row: Option<Row>,
-    /// Of a schema in the trash: one of the name that it had is there again, and with it another tenant, whose row and
-    /// whose cache keys these are.
-    pub(super) made_anew: bool,
-    /// Keys that let it in.
-    pub(super) in_force: InForce,
-    /// Sessions of its role in this database, where they are to be ended.
-    pub(super) role_sessions: usize,
-}
-
-/// The registry's row as it is now.
-pub(super) struct Row {
-    pub(super) name: Option<String>,
 }
 
 /// What the request itself says.
@@ -189,6 +171,7 @@ fn first(target: &Target, request: &LifeRequest) -> LifePlan {
         dependants: Vec::new(),
         sessions: None,
         role: None,
+        domains: 0,
         last_backup: None,
         cache: cache(target, &request.layout, counted),
         steps: Vec::new(),
@@ -268,38 +251,6 @@ async fn look_at_record(reader: &Reader, request: &LifeRequest, plan: &mut LifeP
     };
     plan.tenant.status_since = facts::last(reader, original.raw(), action).await?;
     Ok(())
-}
-
-/// Reads the tenant's row, where there is one and a table of them.
-async fn look_at_row(reader: &Reader, request: &LifeRequest, plan: &LifePlan) -> Result<Seen, QueryError> {
-    let mut seen = Seen::default();
-    if let (Subject::Trash(_), Some(original)) = (&request.subject, &plan.original) {
-        let name = literal(original.raw());
-        let sql = format!("SELECT 1 FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {name}::name");
-        seen.made_anew = !reader.rows(&sql).await?.is_empty();
-        // Where the tenant was made anew, they are the new one's.
-        if let (Some(access), LifeKind::Purge, false) = (&request.layout.access, plan.kind, seen.made_anew) {
-            seen.in_force = access::in_force(reader, access, original.raw()).await?;
-        }
-    }
-    let (Some(registry), Ok(columns)) = (RegistryRef::of(&request.layout), writes::columns(&request.layout)) else {
-        return Ok(seen);
-    };
-    if !plan.tenant.key.local.starts_with("r:") {
-        return Ok(seen);
-    }
-    let unexpected = |error: crate::model::ident::IdentError| QueryError::Unexpected { what: error.to_string().into() };
-    let id = plan.tenant.id.as_ref().map(Untrusted::raw);
-    let schema = plan.original.as_ref().map_or("", Untrusted::raw);
-    let sql = format!(
-        "SELECT {} FROM {} WHERE {} LIMIT 1",
-        columns.name.as_ref().map_or_else(|| "NULL".to_owned(), |column| format!("{}::text", column.name.quoted())),
-        registry.table().map_err(unexpected)?.quoted(),
-        registry.row_sql(id, plan.tenant.slug.raw(), schema).map_err(unexpected)?,
-    );
-    let rows = reader.rows(&sql).await?;
-    seen.row = rows.first().map(|row| Row { name: row.text(0).map(str::to_owned) });
-    Ok(seen)
 }
 
 /// What else stands in the way, asked of the server.

@@ -104,7 +104,7 @@ pub(super) async fn write(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     tx::done(work, tx, said).await
 }
 
-/// Removes the row. A schema of its name must not exist: of that, the row is all that says whose it is.
+/// Removes its domains, and then the row that they point at. A schema of its name must not exist: of that, the row is all that says whose it is.
 pub(super) async fn forget(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let Work { client, life, .. } = *work;
     let tx = tx::open(work, false).await?;
@@ -113,15 +113,25 @@ pub(super) async fn forget(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     if tx::ask(client, &there).await?.iter().flatten().next().is_some() {
         return Err(failed(format!("a schema {} exists: its registry row stays", life.original())));
     }
+    let domains = forget_domains(client, life).await?;
     let table = registry(life)?.table().map_err(wrong)?.quoted();
     let json = json_sql(life.params.kept.iter().map(String::as_str))?;
     let deleted = tx::ask(client, &format!("DELETE FROM {table} WHERE {} RETURNING {json}", row_sql(life)?)).await?;
-    let before = match deleted.iter().flatten().count() {
+    let before = match (deleted.iter().flatten().count(), domains) {
         // Somebody removed it meanwhile: it is gone, which is what was wanted.
-        0 => None,
-        _ => Some(json!({ "row": only(&deleted)? })),
+        (0, _) => None,
+        (_, None) => Some(json!({ "row": only(&deleted)? })),
+        (_, Some(domains)) => Some(json!({ "row": only(&deleted)?, "domains": domains })),
     };
     tx::done(work, tx, Said { before, after: json!({}) }).await
+}
+
+/// Which domains were removed, where the tenant had any.
+async fn forget_domains(client: &Client, life: &Life<'_>) -> Result<Option<Vec<String>>, StepEnd> {
+    let (Some(domains), Some(id)) = (&life.params.domains, &life.id) else { return Ok(None) };
+    let delete = domains.delete_sql(registry(life)?, id, &row_sql(life)?).map_err(wrong)?;
+    let deleted = tx::ask(client, &format!("{delete} {}", domains.returning_sql().map_err(wrong)?)).await?;
+    Ok(Some(deleted.iter().flatten().filter_map(|row| row.text(0).map(str::to_owned)).collect()))
 }
 
 /// Writes a row for a schema that has none.

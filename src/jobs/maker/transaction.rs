@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 use super::role::{create_sql as create_role_sql, grants_sql};
 use super::sql::{insert_sql, tail_sql};
-use super::{Maker, Opened, Part, words};
+use super::{Maker, Opened, Part};
 use crate::jobs::params::Value;
 use crate::jobs::preflight::{taken_like_sql, taken_names};
 use crate::jobs::report::seconds;
@@ -78,7 +78,7 @@ pub(in crate::jobs) async fn make(
 /// A step without a file is through in the open transaction.
 async fn told(maker: &Maker<'_>, shared: &Shared<'_>, action: StepAction) {
     if maker.is_alone {
-        shared.reports.line(LogMark::Note, &maker.slug, words(action)).await;
+        shared.reports.line(LogMark::Note, &maker.slug, maker.words(action)).await;
         maker.through(shared, maker.first(action)).await;
     }
 }

@@ -1,7 +1,7 @@
 //! What a drop leaves: a schema in the trash, and what the audit keeps of it.
 
 use crate::model::job::JobId;
-use crate::model::tenant::{DatabaseName, TenantKey};
+use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
 use crate::text::Untrusted;
 
 /// A schema in the trash.
@@ -57,7 +57,21 @@ impl Trashed {
 
     /// Whether a word names it: the slug, the schema's name before, or its name in the trash.
     #[must_use]
-    pub fn is_named(&self, word: &str) -> bool {
-        self.schema.raw() == word || self.slug().raw() == word || self.original().raw() == word
+    pub fn is_named(&self, is: impl Fn(&Untrusted) -> bool) -> bool {
+        is(&self.schema) || is(self.slug()) || is(self.original())
+    }
+
+    /// Whether it is the schema that this tenant had.
+    #[must_use]
+    pub fn is_of(&self, tenant: &Tenant) -> bool {
+        tenant.schema_oid.is_none() && self.drop.as_ref().is_some_and(|drop| drop.key == tenant.key)
+    }
+
+    /// Where it is, and what there is to do: `as zz_dropped_3_t_acme: undrop brings it back, purge removes it for good`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let over = self.drop.as_ref().is_none_or(|drop| drop.expired || drop.begun);
+        let next = if over { "it can only be purged" } else { "undrop brings it back, purge removes it for good" };
+        format!("as {}: {next}", self.schema.safe())
     }
 }

@@ -153,10 +153,13 @@ impl<'a> Join<'a> {
     }
 }
 
+/// What is wrong with a schema that has no row.
+pub const NO_ROW: &str = "the schema has no row in the registry";
+
 /// A schema that is a tenant's and has no row.
 #[must_use]
 pub fn orphan(database: &DatabaseName, schema: &SchemaRow, user: &Untrusted) -> Tenant {
-    let mut problems = vec![Untrusted::new("the schema has no row in the registry")];
+    let mut problems = vec![Untrusted::new(NO_ROW)];
     problems.extend(usage(schema, user));
     problems.extend(unusable(&schema.name));
     Tenant {

@@ -3,9 +3,11 @@
 use super::action::Action;
 use super::selection::selections;
 use super::state::{Screen, State, TenantTab};
+use crate::model::fleet::database_flag;
 use crate::model::job::JobView;
 use crate::model::life::LifeKind;
 use crate::model::tenant::DatabaseName;
+use crate::text::shell_word;
 
 /// Whether a database may be written to from here now.
 ///
@@ -151,7 +153,7 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
         Action::Undrop => super::life::allowed(state, LifeKind::Undrop),
         Action::Purge => super::life::allowed(state, LifeKind::Purge),
         Action::Repair => super::life::allowed(state, LifeKind::Repair),
-        Action::Import => Err(format!("the command does it: tenantui import {}", slug_here(state))),
+        Action::Import => Err(format!("the command does it: {}", import_here(state))),
         Action::Seed => {
             let words = "the command does it, with a new tenant: tenantui provision SLUG --name NAME --seed FILE";
             Err(words.to_owned())
@@ -210,9 +212,12 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
     }
 }
 
-/// The tenant under the cursor or open, for a command line.
-fn slug_here(state: &State) -> String {
-    super::life::meant(state).map_or_else(|| "SLUG".to_owned(), |tenant| tenant.slug.safe().to_string())
+/// The command for the tenant under the cursor or open, as it can be pasted.
+fn import_here(state: &State) -> String {
+    let Some(tenant) = super::life::meant(state) else { return "tenantui import SLUG".to_owned() };
+    let several = state.latest.databases.len() > 1;
+    let flag = if several { database_flag(&tenant.key.database) } else { String::new() };
+    format!("tenantui import {}{flag}", shell_word(tenant.slug.raw()))
 }
 
 fn zoom(state: &State) -> Result<(), String> {

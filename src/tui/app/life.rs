@@ -47,11 +47,15 @@ fn layout<'a>(state: &'a State, database: &str) -> Result<&'a Arc<Layout>, Strin
 /// What is in the trash of a database; of the tenant alone where it is there.
 fn trash(state: &State, database: &str) -> Vec<Trashed> {
     let Some(view) = state.latest.database(database) else { return Vec::new() };
-    let own = meant(state).filter(|tenant| tenant.schema_oid.is_none());
-    let of_tenant =
-        |trashed: &&Trashed| own.is_some_and(|tenant| trashed.drop.as_ref().is_some_and(|drop| drop.key == tenant.key));
-    let own: Vec<Trashed> = view.trash.iter().filter(of_tenant).cloned().collect();
+    let own = meant(state);
+    let own: Vec<Trashed> = own.and_then(|tenant| in_the_trash(state, tenant)).into_iter().cloned().collect();
     if own.is_empty() { view.trash.to_vec() } else { own }
+}
+
+/// The schema that a tenant had, where it is in the trash.
+fn in_the_trash<'a>(state: &'a State, tenant: &Tenant) -> Option<&'a Trashed> {
+    let view = state.latest.database(&tenant.key.database)?;
+    view.trash.iter().find(|trashed| trashed.is_of(tenant))
 }
 
 /// Login roles that tenants of the database left behind.
@@ -68,7 +72,9 @@ fn locked_shared<'a>(state: &'a State, database: &'a str) -> impl Iterator<Item 
 /// What can be repaired: what is wrong with the tenant that is meant, then with the shared schema, then the roles that
 /// tenants left behind.
 fn to_repair(state: &State, database: &str, layout: &Arc<Layout>) -> Vec<(String, LifeRequest)> {
-    let of_tenant = meant(state).into_iter().flat_map(|tenant| {
+    // One in the trash is as it should be.
+    let tenant = meant(state).filter(|tenant| in_the_trash(state, tenant).is_none());
+    let of_tenant = tenant.into_iter().flat_map(|tenant| {
         let request = LifeRequest::of(LifeKind::Repair, Arc::clone(tenant), Arc::clone(layout));
         repairs(tenant, layout).into_iter().map(move |repair| {
             let words = format!("{}: {}", repair.word(), repair.does());
@@ -104,8 +110,11 @@ pub fn allowed(state: &State, kind: LifeKind) -> Result<(), String> {
         return Ok(());
     }
     let tenant = meant(state).ok_or("there is no tenant under the cursor")?;
+    if let (LifeKind::Repair, Some(trashed)) = (kind, in_the_trash(state, tenant)) {
+        return Err(format!("nothing to repair: {} is in the trash, {}", tenant.slug.safe(), trashed.words()));
+    }
     if kind == LifeKind::Repair && repairs(tenant, layout).is_empty() {
-        return Err(format!("nothing to repair: {} is {}", tenant.slug.safe(), tenant.state.word()));
+        return Err(format!("nothing to repair: {} is {}", tenant.slug.safe(), tenant.state_words()));
     }
     if kind == LifeKind::Drop && state.screen == Screen::Tenants && !state.tenants.marks.is_empty() {
         return Err(format!("one tenant at a time: {} takes the marks away", state.key(Action::UnmarkAll)));
@@ -121,8 +130,10 @@ fn nothing_in_trash(state: &State, name: &DatabaseName) -> String {
     }
     match meant(state).filter(|tenant| tenant.deleted) {
         Some(tenant) => format!(
-            "the schema of {} was in no trash of {name} at the last reading: it was purged, or {again} finds it",
-            tenant.slug.safe()
+            "the schema of {} was in no trash of {name} at the last reading: it was purged, or {again} finds it{}",
+            tenant.slug.safe(),
+            // A purge that stopped on its way is told with the way on.
+            tenant.problems.first().map_or_else(String::new, |problem| format!("; {}", problem.safe()))
         ),
         None => format!("nothing is in the trash of {name}: {} drops a tenant", state.key(Action::Drop)),
     }

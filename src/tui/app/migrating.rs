@@ -53,7 +53,8 @@ impl App {
             Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
         };
         if whole.tenants.is_empty() && whole.left_out.is_empty() && whole.refusals.is_empty() {
-            return self.open_shared_alone(selection.database, &whole, selection.keys.len());
+            let words = self.why_none(&whole, &selection.keys);
+            return self.open_shared_alone(selection.database, &whole, &words);
         }
         let Some(context) = self.state.context(&selection.database) else { return };
         let input = MigrateInput {
@@ -73,13 +74,24 @@ impl App {
         self.open_dialog(Dialog::Migrate(Box::new(Migrate::new(input))));
     }
 
+    /// Why nothing is pending in the tenants: one that is never migrated is not counted as if it were up to date.
+    fn why_none(&self, plan: &Plan, keys: &[TenantKey]) -> String {
+        if let ([only], 0) = (keys, plan.up_to_date)
+            && let Some(tenant) = self.state.latest.tenants.iter().find(|tenant| tenant.key == *only)
+        {
+            let problem = tenant.problems.first().map_or_else(String::new, |problem| format!(": {}", problem.safe()));
+            let is = if tenant.deleted { "deleted" } else { tenant.state.word() };
+            return format!("{} is {is}, and such are never migrated{problem}", tenant.slug.safe());
+        }
+        format!("{} of {} up to date", plan.up_to_date, keys.len())
+    }
+
     /// Nothing is pending in the tenants: where the shared schema is behind it is offered by itself.
-    fn open_shared_alone(&mut self, database: DatabaseName, tenants: &Plan, of: usize) {
+    fn open_shared_alone(&mut self, database: DatabaseName, tenants: &Plan, words: &str) {
         let plan = match self.shared_plan(&database) {
             Ok(plan) => plan,
             Err(why) => return self.say(Level::Error, format!("no plan of the shared schema was made: {why}")),
         };
-        let words = format!("{} of {of} up to date", tenants.up_to_date);
         let Some(context) = self.state.context(&database) else { return };
         let Some(plan) = plan else {
             let sibling = context.shared_sibling();

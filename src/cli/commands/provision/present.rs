@@ -33,8 +33,9 @@ pub async fn sort(target: &Target, reading: &Reading, wanted: &[Wanted], wrong: 
         reading.snapshot.tenants.iter().filter(|tenant| has_place(tenant)).map(|t| (t.slug.raw(), t)).collect();
     let settings = differing_settings(target, context, wanted).await?;
     let trash = reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default();
+    let has_table = matches!(context.layout.registry, Registry::Table { .. });
     let again = |name: &CheckedName| {
-        again::choice(name, reading.snapshot.tenants.iter().map(AsRef::as_ref), &trash)
+        again::choice(name, reading.snapshot.tenants.iter().map(AsRef::as_ref), &trash, has_table)
             .map(|choice| format!("; {choice}"))
     };
     let mut sorted = Sorted::default();

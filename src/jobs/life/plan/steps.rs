@@ -6,7 +6,7 @@ use crate::jobs::life::writes;
 use crate::model::fleet::SharedSchema;
 use crate::model::life::{CacheFact, LeftRole, LifeKind, LifePlan, LifeStep, Repair, TenantRole, Trashed};
 use crate::model::tenant::{Tenant, TenantState};
-use crate::text::{Untrusted, counted, grouped};
+use crate::text::{Untrusted, counted, grouped, sanitise};
 
 /// Why no row is written for a schema that has none.
 const NO_SLUG: &str = "no slug leads to this schema by the layout's rule: write its row by hand, or drop the schema";
@@ -25,8 +25,8 @@ pub(super) fn of(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Steps {
         (Subject::Tenant(tenant), LifeKind::Suspend | LifeKind::Activate | LifeKind::Archive) => {
             status(request, tenant, plan, seen)
         }
-        (Subject::Tenant(tenant), LifeKind::Drop) => drop(request, tenant, plan),
-        (Subject::Tenant(tenant), LifeKind::Repair) => repair(request, tenant, plan),
+        (Subject::Tenant(tenant), LifeKind::Drop) => drop(request, tenant, plan, seen),
+        (Subject::Tenant(tenant), LifeKind::Repair) => repair(request, tenant, plan, seen),
         (Subject::Role(left), _) => role(left, plan),
         (Subject::Shared(shared), LifeKind::Repair) => repair_shared(request, shared, plan),
         (
@@ -90,6 +90,9 @@ fn is_status(tenant: &Tenant, word: Option<&String>) -> bool {
 fn status(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan, seen: &Seen) -> Steps {
     writes::status(&request.layout, request.kind).map_err(Stop::Refused)?;
     has_row(tenant, seen.row.as_ref())?;
+    if let (LifeKind::Activate, Some(trashed)) = (request.kind, &seen.trashed) {
+        return Err(refused(format!("its schema is in the trash, {}", trashed.words())));
+    }
     let statuses = &request.layout.statuses;
     let (is_so, words) = match request.kind {
         LifeKind::Suspend => (is_status(tenant, statuses.suspended.as_ref()) && !tenant.deleted, "suspended"),
@@ -137,7 +140,10 @@ fn end_sessions(plan: &LifePlan, count: usize) -> Result<String, Stop> {
     Err(refused(format!("{why}: its sessions are the application's, and none is ended")))
 }
 
-fn drop(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan) -> Steps {
+fn drop(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan, seen: &Seen) -> Steps {
+    if let Some(trashed) = &seen.trashed {
+        return Err(Stop::Nothing(format!("it is in the trash already, {}", trashed.words())));
+    }
     let Some(schema) = plan.schema.as_ref().filter(|_| plan.schema_oid.is_some()) else {
         return Err(Stop::Nothing("there is no schema to drop; its registry row stays (repair removes it)".to_owned()));
     };
@@ -247,12 +253,27 @@ fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen)
         steps.push((LifeStep::Keys, "remove its cache keys".to_owned()));
     }
     if seen.row.is_some() && writes::columns(&request.layout).is_ok() {
-        steps.push((LifeStep::Forget, "remove its registry row".to_owned()));
+        steps.extend(forget(request, plan, seen)?);
     }
     Ok(steps)
 }
 
-fn repair(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan) -> Steps {
+/// The registry's row goes, and its domains with it, where nothing else keeps it.
+fn forget(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Steps {
+    if let Some(why) = &seen.pointing.refusal {
+        return Err(refused(why.clone()));
+    }
+    let domains = request.layout.domains.as_ref().filter(|_| plan.domains > 0);
+    let domains = domains.map_or_else(String::new, |domains| {
+        format!(" and its {} in {}", counted(plan.domains, "domain"), sanitise(&domains.table.quoted()))
+    });
+    Ok(one(LifeStep::Forget, format!("remove its registry row{domains}")))
+}
+
+fn repair(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan, seen: &Seen) -> Steps {
+    if let Some(trashed) = &seen.trashed {
+        return Err(Stop::Nothing(format!("it is in the trash, {}", trashed.words())));
+    }
     let offered = repairs(tenant, &request.layout);
     let repair = match (request.repair, offered.as_slice()) {
         (Some(wanted), offered) if offered.contains(&wanted) => wanted,
@@ -261,14 +282,14 @@ fn repair(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan) -> Steps {
             return Err(refused(NO_SLUG));
         }
         (_, []) => {
-            return Err(Stop::Nothing(format!("nothing of it can be repaired here: it is {}", tenant.state.word())));
+            return Err(Stop::Nothing(format!("nothing of it can be repaired here: it is {}", tenant.state_words())));
         }
         (_, several) => {
             let words: Vec<&str> = several.iter().map(|repair| repair.word()).collect();
             return Err(refused(format!("say how: {}", words.join(" or "))));
         }
     };
-    mend(request, repair, plan)
+    mend(request, repair, plan, seen)
 }
 
 /// The schema that all tenants share.
@@ -302,7 +323,7 @@ fn unlock() -> Steps {
     Ok(one(LifeStep::Unlock, "take the lock away that its migration tool left behind"))
 }
 
-fn mend(request: &LifeRequest, repair: Repair, plan: &LifePlan) -> Steps {
+fn mend(request: &LifeRequest, repair: Repair, plan: &LifePlan, seen: &Seen) -> Steps {
     match repair {
         Repair::Adopt => {
             let schema = plan.schema.as_ref().map_or("", Untrusted::raw);
@@ -311,7 +332,7 @@ fn mend(request: &LifeRequest, repair: Repair, plan: &LifePlan) -> Steps {
                 None => Err(refused(NO_SLUG)),
             }
         }
-        Repair::Forget => Ok(one(LifeStep::Forget, "remove the registry row")),
+        Repair::Forget => forget(request, plan, seen),
         Repair::Make => {
             let schema = plan.schema.as_ref().map_or("", Untrusted::raw);
             match crate::model::ident::SchemaName::tenant(schema) {

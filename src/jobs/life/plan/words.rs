@@ -2,6 +2,8 @@
 
 use super::{LifeRequest, Seen, quoted, unlock_of_subject};
 use crate::jobs::life::access;
+use crate::jobs::life::draft::saved;
+use crate::jobs::life::pointing::DomainsRef;
 use crate::jobs::life::writes;
 use crate::jobs::params::{RegistryRef, Value};
 use crate::layout::Naming;
@@ -21,7 +23,7 @@ pub fn slug_of(naming: &Naming, schema: &str) -> Option<String> {
 
 pub(super) fn add(request: &LifeRequest, plan: &mut LifePlan, seen: &Seen) {
     plan.repair = plan.repair.or_else(|| repair_of(plan));
-    plan.sql = plan.steps.iter().flat_map(|(step, _)| sql(*step, request, plan)).collect();
+    plan.sql = plan.steps.iter().flat_map(|(step, _)| sql(*step, request, plan, seen)).collect();
     if plan.refusal.is_none() && plan.nothing.is_none() {
         plan.notes = notes(request, plan, seen).into_iter().map(Untrusted::from).collect();
     }
@@ -36,7 +38,11 @@ fn repair_of(plan: &LifePlan) -> Option<Repair> {
 
 fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
     let row = seen.row.as_ref();
-    let mut notes = Vec::new();
+    let along = &seen.pointing.along;
+    let mut notes: Vec<String> = along
+        .iter()
+        .map(|rows| format!("the database removes with its registry row: {rows} (ON DELETE CASCADE)"))
+        .collect();
     if let Some(TenantRole { name, kept: Some(why) }) = &plan.role {
         match plan.kind {
             LifeKind::Purge => notes.push(format!("the role {} stays: {}", name.safe(), why.safe())),
@@ -108,7 +114,7 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
 }
 
 /// The statements of a step, as far as they are known beforehand.
-fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan) -> Vec<String> {
+fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
     let schema = quoted(plan.schema.as_ref().map_or("", Untrusted::raw));
     let original = quoted(plan.original.as_ref().map_or("", Untrusted::raw));
     let role = plan.role.as_ref().map_or_else(String::new, |role| quoted(role.name.raw()));
@@ -133,7 +139,11 @@ fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan) -> Vec<String> {
             }
             all
         }
-        LifeStep::Restore => vec![format!("ALTER SCHEMA {schema} RENAME TO {original};")],
+        LifeStep::Restore => {
+            let saved = if seen.row.is_some() { saved(&request.subject) } else { Vec::new() };
+            let rename = format!("ALTER SCHEMA {schema} RENAME TO {original};");
+            std::iter::once(rename).chain(update(request, plan, saved)).collect()
+        }
         LifeStep::Revoke => {
             let name = plan.original.as_ref().map_or("", Untrusted::raw);
             let access = request.layout.access.as_ref();
@@ -148,13 +158,24 @@ fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan) -> Vec<String> {
             format!("DROP ROLE {role};"),
         ],
         LifeStep::Keys => vec!["-- SCAN and UNLINK in the cache".to_owned()],
-        LifeStep::Forget => with_row(request, plan, |table, row| format!("DELETE FROM {table} WHERE {row};")),
+        LifeStep::Forget => forget(request, plan),
         LifeStep::Adopt => with_row(request, plan, |table, _| format!("INSERT INTO {table} ...;")),
         LifeStep::Make => vec![format!("CREATE SCHEMA {schema};")],
         LifeStep::Unlock => {
             unlock_of_subject(&request.subject).map(|unlock| format!("{};", unlock.sql)).into_iter().collect()
         }
     }
+}
+
+/// Its domains first: they point at the row.
+fn forget(request: &LifeRequest, plan: &LifePlan) -> Vec<String> {
+    let domains = request.layout.domains.as_ref().filter(|_| plan.domains > 0).map(DomainsRef::of);
+    let registry = RegistryRef::of(&request.layout);
+    let id = plan.tenant.id.as_ref().map(Untrusted::raw);
+    let of_domains = |row: &str| domains.as_ref()?.delete_sql(registry.as_ref()?, id?, row).ok();
+    let domains = with_row(request, plan, |_, row| of_domains(row).map(|sql| format!("{sql};")).unwrap_or_default());
+    let row = with_row(request, plan, |table, row| format!("DELETE FROM {table} WHERE {row};"));
+    domains.into_iter().filter(|sql| !sql.is_empty()).chain(row).collect()
 }
 
 fn with_row(request: &LifeRequest, plan: &LifePlan, make: impl Fn(&str, &str) -> String) -> Vec<String> {
