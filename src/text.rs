@@ -5,6 +5,7 @@
 //! combining marks stay on one base. Widths are those of terminals, so that columns stay aligned.
 
 mod human;
+mod shell;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 pub use human::{
     clock, counted, duration, grouped, human_bytes, rough_time, short_age, short_bytes, short_count, time_left,
 };
+pub use shell::shell_word;
 
 use crate::sabotage::{self, Safeguard};
 

@@ -6,6 +6,7 @@ use super::state::{Screen, State, TenantTab};
 use crate::model::job::JobView;
 use crate::model::life::LifeKind;
 use crate::model::tenant::DatabaseName;
+use crate::text::shell_word;
 
 /// Whether a database may be written to from here now.
 ///
@@ -151,7 +152,7 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
         Action::Undrop => super::life::allowed(state, LifeKind::Undrop),
         Action::Purge => super::life::allowed(state, LifeKind::Purge),
         Action::Repair => super::life::allowed(state, LifeKind::Repair),
-        Action::Import => Err(format!("the command does it: tenantui import {}", slug_here(state))),
+        Action::Import => Err(format!("the command does it: tenantui import {}", named_here(state))),
         Action::Seed => {
             let words = "the command does it, with a new tenant: tenantui provision SLUG --name NAME --seed FILE";
             Err(words.to_owned())
@@ -210,9 +211,14 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
     }
 }
 
-/// The tenant under the cursor or open, for a command line.
-fn slug_here(state: &State) -> String {
-    super::life::meant(state).map_or_else(|| "SLUG".to_owned(), |tenant| tenant.slug.safe().to_string())
+/// The tenant under the cursor or open, for a command line; its database too, where there are several.
+fn named_here(state: &State) -> String {
+    let Some(tenant) = super::life::meant(state) else { return "SLUG".to_owned() };
+    let database = match state.latest.databases.len() {
+        0 | 1 => String::new(),
+        _ => format!(" --database {}", shell_word(&crate::text::sanitise(&tenant.key.database))),
+    };
+    format!("{}{database}", shell_word(tenant.slug.safe().as_str()))
 }
 
 fn zoom(state: &State) -> Result<(), String> {
