@@ -5,6 +5,7 @@
 //! combining marks stay on one base. Widths are those of terminals, so that columns stay aligned.
 
 mod human;
+mod shell;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 pub use human::{
     clock, counted, duration, grouped, human_bytes, rough_time, short_age, short_bytes, short_count, time_left,
 };
+pub use shell::shell_word;
 
 use crate::sabotage::{self, Safeguard};
 
@@ -104,17 +106,6 @@ impl fmt::Display for SafeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
-}
-
-/// A text as one word of a shell's command line, as it is shown: what nobody can type is an escape there, too.
-#[must_use]
-pub fn shell_word(text: &str) -> String {
-    let word = sanitise(text);
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
-        return word;
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 impl From<SafeText> for String {

@@ -8,7 +8,7 @@ mod fuzz;
 mod life;
 mod migrating;
 mod new_tenant;
-mod sample;
+pub mod sample;
 mod sample_jobs;
 mod server;
 mod shared;

@@ -15,6 +15,7 @@ mod pictures;
 mod rollout;
 mod server;
 mod several;
+mod troubled;
 mod walks;
 mod words;
 

@@ -30,7 +30,7 @@ pub mod orders;
 mod params;
 mod password;
 mod preflight;
-mod provision;
+pub mod provision;
 pub mod record;
 pub mod recorded;
 pub mod registry;

@@ -6,7 +6,7 @@ mod role_there;
 mod row;
 
 pub(super) use provision::{provision, taken_like_sql, taken_names, taken_sql};
-pub(super) use row::{Allowed, allowed, others, row_values, time_value};
+pub(super) use row::{Allowed, allowed, drafted, others, row_values, time_value};
 
 use super::drive;
 use super::gate::{Asks, ask, refused};

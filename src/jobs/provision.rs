@@ -18,12 +18,15 @@ use super::maker::{self, Maker, MakerStep, Making, Part};
 use super::migrate::{MAX_LANES, over_budget};
 use super::orders::OrderError;
 use super::params::Params;
+use super::preflight;
 use super::report::{Report, seconds};
 use super::seed;
+use super::service::NewTenant;
 use super::shared::{Halt, Shared};
 use super::steps::{StepRow, TenantSteps};
 use super::transacted::{self, Came, End, Transaction};
 use super::verdict::StepResult;
+use crate::layout::{Layout, Registry};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{SchemaName, literal};
 use crate::model::job::{JobId, LogMark, Outcome, StepAction, Waits};
@@ -39,6 +42,18 @@ pub(super) struct Place<'a> {
     pub(super) parallel: u32,
     /// Somebody sees the passwords that are made.
     pub(super) shows_credentials: bool,
+}
+
+/// The statement that writes the row of a new tenant, for who wants to read it before; `new_id` stands for the id that is
+/// made when it is sent, where the registry makes none. Empty where no registry lists tenants in a table.
+///
+/// # Errors
+/// When no such row can be written; why.
+pub fn row_sql(layout: &Layout, tenant: &NewTenant, new_id: uuid::Uuid) -> Result<String, OrderError> {
+    let Registry::Table { table, columns, .. } = &layout.registry else { return Ok(String::new()) };
+    let row = preflight::drafted(layout, tenant, columns, new_id)?;
+    let id = columns.id.as_ref().map(|column| &column.name);
+    maker::insert_row_sql(table, id, &row).map_err(|error| gate::refused(error.to_string()))
 }
 
 /// Its files, by version.

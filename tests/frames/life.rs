@@ -7,7 +7,9 @@ use tenantui::jobs::life::plan::LifeRequest;
 use tenantui::jobs::service::Order;
 use tenantui::model::environment::Environment;
 use tenantui::model::job::JobId;
-use tenantui::model::life::{CacheFact, DropRecord, LifeKind, LifePlan, LifeStep, LifeTenant, TenantRole, Trashed};
+use tenantui::model::life::{
+    CacheFact, DropRecord, LeftRole, LifeKind, LifePlan, LifeStep, LifeTenant, Repair, TenantRole, Trashed,
+};
 use tenantui::model::tenant::TenantKey;
 use tenantui::tui::dialogs::{Dialog, DialogAction, DialogInput, DialogOutcome, Life, LifeInput};
 use uuid::Uuid;
@@ -107,21 +109,66 @@ fn a_name_that_nobody_can_type_is_typed_as_it_is_shown() {
 fn drop_with_objects_outside() {
     let dependants: Vec<_> = (0..7).map(|n| format!("view reports.users_{n}").into()).collect();
     let mut drop = dialog(LifePlan { dependants, ..plan(LifeKind::Drop) });
-    typed(&mut drop, "t_aeon");
-    assert!(matches!(press(&mut drop, KeyCode::Enter), DialogOutcome::Stay), "seven are not marked");
-    press(&mut drop, KeyCode::BackTab);
+    // The list has Space from the first, and the field the letters.
     press(&mut drop, KeyCode::Char(' '));
+    typed(&mut drop, "t_ae");
+    check("drop_dependants_typing", &drop);
+    typed(&mut drop, "on");
+    assert!(matches!(press(&mut drop, KeyCode::Enter), DialogOutcome::Stay), "six are not marked");
+    press(&mut drop, KeyCode::BackTab);
     press(&mut drop, KeyCode::Char(' '));
     check("drop_dependants", &drop);
     for _ in 0..5 {
         press(&mut drop, KeyCode::Char(' '));
     }
-    for _ in 0..3 {
-        press(&mut drop, KeyCode::Tab);
+    let orders = |drop: &Dialog, keys: &[KeyCode]| {
+        let mut drop = drop.clone();
+        let outcome = keys.iter().map(|key| press(&mut drop, *key)).last();
+        let Some(DialogOutcome::Do(actions)) = outcome else { panic!("all are marked: {outcome:?}") };
+        let [DialogAction::Order { order, .. }] = actions.as_slice() else { panic!("{actions:?}") };
+        assert!(matches!(&**order, Order::Life(order) if order.dependants.len() == 7));
+    };
+    orders(&drop, &[KeyCode::Enter]);
+    orders(&drop, &[KeyCode::Tab, KeyCode::Enter]);
+    // Who goes to Cancel cancels.
+    for key in [KeyCode::BackTab, KeyCode::BackTab, KeyCode::BackTab] {
+        press(&mut drop, key);
     }
-    let DialogOutcome::Do(actions) = press(&mut drop, KeyCode::Enter) else { panic!("all are marked") };
-    let [DialogAction::Order { order, .. }] = actions.as_slice() else { panic!("{actions:?}") };
-    assert!(matches!(&**order, Order::Life(order) if order.dependants.len() == 7));
+    assert!(matches!(press(&mut drop, KeyCode::Enter), DialogOutcome::Close));
+}
+
+#[test]
+fn objects_outside_are_read_in_full() {
+    let long = "publication of table \"t_aeon\".\"measurements_of_a_rather_long_name_for_a_table\" in publication \
+                \"a_rather_long_name_of_a_publication_too\"";
+    let dependants: Vec<_> =
+        (0..6).map(|n| if n % 2 == 0 { long.into() } else { format!("view reports.users_{n}").into() }).collect();
+    let mut purge = dialog(LifePlan { dependants, ..plan(LifeKind::Purge) });
+    check("purge_long_dependants", &purge);
+    for _ in 0..5 {
+        press(&mut purge, KeyCode::Down);
+    }
+    check("purge_long_dependants_end", &purge);
+}
+
+#[test]
+fn what_can_be_repaired_names_its_tenant() {
+    let left = LeftRole {
+        database: eu1(),
+        name: "tenant_ghost".into(),
+        schema: "tenant_ghost".into(),
+        why: "job 4 made it".into(),
+        kept: None,
+    };
+    let of_tenant = [("forget: removes the registry row", Repair::Forget), ("make: creates the schema", Repair::Make)]
+        .map(|(words, repair)| (words.to_owned(), LifeRequest { repair: Some(repair), ..request(LifeKind::Repair) }));
+    let of_role = ("role: tenant_ghost".to_owned(), LifeRequest::of_role(left, Arc::new(layout())));
+    let opened = |choices: &[(String, LifeRequest)]| {
+        let (life, _) = Life::new(LifeInput { choices: choices.to_vec(), ..input(LifeKind::Repair) });
+        Dialog::Life(Box::new(life))
+    };
+    check("repair_choose", &opened(&of_tenant));
+    check("repair_choose_several", &opened(&[&of_tenant[..], &[of_role]].concat()));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossterm::event::KeyCode;
 use tenantui::jobs::service::Order;
+use tenantui::layout::Registry;
 use tenantui::model::environment::Environment;
 use tenantui::model::times::StepTime;
 use tenantui::tui::dialogs::{
@@ -50,6 +51,40 @@ fn the_form_proposes_a_key_and_judges_it() {
     press(&mut taken, KeyCode::Tab);
     press(&mut taken, KeyCode::Tab);
     assert!(stays(&press(&mut taken, KeyCode::Enter)));
+}
+
+#[test]
+fn the_key_can_be_emptied_and_typed_anew() {
+    let mut dialog = form();
+    typed(&mut dialog, "T1");
+    press(&mut dialog, KeyCode::Tab);
+    press(&mut dialog, KeyCode::Tab);
+    press(&mut dialog, KeyCode::Backspace);
+    press(&mut dialog, KeyCode::Backspace);
+    check("new_tenant_no_key", &dialog);
+    let key = |dialog: &Dialog| {
+        let mut dialog = dialog.clone();
+        for _ in 0..3 {
+            press(&mut dialog, KeyCode::Tab);
+        }
+        let DialogOutcome::Do(actions) = press(&mut dialog, KeyCode::Enter) else { panic!("it creates") };
+        let [DialogAction::Order { order, .. }] = &actions[..] else { panic!("one order") };
+        let Order::Provision(order) = &**order else { panic!("of a provisioning") };
+        order.tenants[0].name.slug.clone()
+    };
+    assert_eq!(key(&dialog), "t1", "left empty, it is the name's again");
+    typed(&mut dialog, "t-2");
+    assert_eq!(key(&dialog), "t-2");
+}
+
+#[test]
+fn a_refusal_stands_in_full_below_what_it_is_about() {
+    let Dialog::NewTenant(form) = form_with_role("boundary") else { panic!("a form") };
+    let taken = tenantui::layout::TakenNames { schemas: vec!["tenant_stray".into()], ..Default::default() };
+    let mut dialog =
+        Dialog::NewTenant(Box::new(NewTenant::new(NewTenantInput { taken: Arc::new(taken), ..form.input.clone() })));
+    typed(&mut dialog, "Stray");
+    check("new_tenant_refused", &dialog);
 }
 
 #[test]
@@ -138,6 +173,34 @@ fn passwords_are_shown_until_somebody_says_that_they_are_noted() {
         press(&mut many, KeyCode::Char('j'));
     }
     check("credentials_many", &many);
+}
+
+/// What the row gets and no default fills is in the statement, as it is in the one that is sent.
+#[test]
+fn the_sql_of_the_row_has_every_column_that_is_written() {
+    let Dialog::NewTenant(form) = form() else { panic!("a form") };
+    let mut layout = (*form.input.layout).clone();
+    let Registry::Table { columns, .. } = &mut layout.registry else { panic!("a table") };
+    for (column, name) in [(&mut columns.id, "uuid"), (&mut columns.created_at, "timestamp with time zone")] {
+        let column = column.as_mut().expect("a column");
+        (column.type_name, column.has_default) = (name.to_owned(), false);
+    }
+    let input = NewTenantInput { layout: Arc::new(layout), ..form.input.clone() };
+    let mut dialog = Dialog::NewTenant(Box::new(NewTenant::new(input)));
+    typed(&mut dialog, "Blue Fox");
+    for _ in 0..4 {
+        press(&mut dialog, KeyCode::Tab);
+    }
+    press(&mut dialog, KeyCode::Enter);
+    let DialogOutcome::DoAndStay(actions) = press(&mut dialog, KeyCode::Char('y')) else { panic!("it copies") };
+    let [DialogAction::Copy(sql)] = &actions[..] else { panic!("{actions:?}") };
+    let row = sql.lines().find(|line| line.starts_with("INSERT INTO")).expect("the row");
+    assert_eq!(
+        row,
+        "INSERT INTO \"public\".\"tenants\" (\"id\", \"slug\", \"name\", \"schema_name\", \"status\", \"plan\", \
+         \"created_at\") VALUES ('00000000-0000-0000-0000-000000000000', 'blue-fox', 'Blue Fox', 'tenant_blue_fox', \
+         'active', 'pro', pg_catalog.now()) RETURNING \"id\"::text;"
+    );
 }
 
 #[test]

@@ -183,6 +183,23 @@ fn a_wide_list_grows_until_whole_schemas_stand_in_it() {
 }
 
 #[test]
+fn what_comes_by_itself_goes_before_slug_or_schema_is_cut() {
+    let mut desk = Desk::sized(Environment::Production, (200, 50));
+    let mut picture = snapshot(Environment::Production);
+    picture.revision += 1;
+    let slug = "a-rather-long-key-of-a-tenant-of-it";
+    for tenant in &mut picture.tenants {
+        Arc::make_mut(tenant).schema = Some("tenant_t_10".into());
+    }
+    Arc::make_mut(&mut picture.tenants[1]).slug = slug.into();
+    desk.event(Event::Snapshot(Arc::new(picture)));
+    desk.draw();
+    let list: Vec<String> = desk.text().lines().filter_map(|line| line.split(" | ").next()).map(String::from).collect();
+    assert!(!headings(&desk).contains("CREATED"), "{}", desk.text());
+    assert!(list.iter().any(|line| line.contains(slug) && line.contains("tenant_t_10")), "{}", desk.text());
+}
+
+#[test]
 fn a_status_whose_column_gives_way_to_schemas_stands_in_the_state() {
     let mut desk = Desk::sized(Environment::Production, (110, 33));
     let with = |slug: &str, letters: usize, desk: &mut Desk, revision: u64| {

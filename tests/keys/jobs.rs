@@ -286,6 +286,55 @@ fn why_a_tenant_failed_is_two_keys_away() {
 }
 
 #[test]
+fn the_jobs_open_on_the_newest_until_somebody_moves() {
+    let mut desk = Desk::new(Environment::Production);
+    let at = |desk: &Desk| desk.app.state().cursor_job().map(|job| job.id.0);
+    let over = |id| job(id, JobKind::Migrate, JobState::Done, [1, 1, 0, 0]);
+    let mut all = snapshot(Environment::Production);
+    all.jobs = (1..=19).map(over).collect();
+    // The record comes with its oldest first, or all at once.
+    desk.job(over(1));
+    desk.event(Event::Snapshot(Arc::new(all)));
+    desk.keys("3");
+    assert_eq!((at(&desk), desk.app.state().jobs.list.at), (Some(19), 0), "{}", desk.text());
+    desk.job(over(20));
+    assert_eq!(at(&desk), Some(20));
+    // A job that is looked at while it runs stays, and one to which somebody moved.
+    desk.job(job(21, JobKind::Migrate, JobState::Running, [3, 1, 0, 2]));
+    desk.job(over(22));
+    assert_eq!(at(&desk), Some(21));
+    desk.keys("jj");
+    desk.job(over(23));
+    assert_eq!(at(&desk), Some(19), "{}", desk.text());
+}
+
+#[test]
+fn a_new_tenant_that_is_refused_can_be_changed() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.open_writes().keys("NGhost Town<Tab>ghost<Tab><Tab><Tab><Enter>");
+    let key = |commands: &[ServiceCommand]| match commands {
+        [ServiceCommand::Order { idempotency_key, order }] => match &**order {
+            Order::Provision(order) => (*idempotency_key, order.tenants[0].name.slug.clone()),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    let first = key(&desk.writes());
+    let why = "the role tenant_ghost exists already on this server, perhaps of a tenant that was removed or of another \
+               database; it is never given to somebody else in silence. Choose another key, or remove it where it is of a \
+               tenant that is gone: `tenantui repair tenant_ghost --by role` (job 4 made it)";
+    desk.event(Event::Job(JobEvent::Rejected { database: "eu-1".into(), message: why.into(), needs_init: false }));
+    desk.draw();
+    let text = desk.text();
+    assert!(text.contains("Ghost Town") && text.contains("--by role`"), "{text}");
+    // What comes next is another order.
+    desk.keys("2<Tab><Tab><Tab><Enter>");
+    let second = key(&desk.writes());
+    assert_ne!(first.0, second.0);
+    assert_eq!(second.1, format!("{}2", first.1), "what was typed is still there");
+}
+
+#[test]
 fn results_of_a_job_are_read_and_opened() {
     let mut desk = Desk::new(Environment::Production);
     desk.job(job(22, JobKind::Migrate, JobState::Done, [2, 2, 0, 0]));

@@ -82,6 +82,21 @@ fn the_screen_stays_with_age_countdown_and_reason() {
 }
 
 #[test]
+fn the_reason_is_read_whole_where_no_job_is_told() {
+    let mut desk = Desk::new(Environment::Development);
+    let why = "cannot connect to db1.internal:5432: Connection refused (os error 111). Nothing listens there: is the \
+               server running, and are host and port right?";
+    picture(&mut desk, 3, Environment::Development, |next| {
+        next.jobs.clear();
+        let next_try = epoch() + jiff::SignedDuration::from_secs(6);
+        next.databases[0].link = LinkState::Lost { since: epoch(), attempt: 4, next_try, why: why.into() };
+    });
+    desk.keys("k");
+    let lines: Vec<String> = desk.text().lines().map(|line| line.trim().to_owned()).collect();
+    assert!(lines.join(" ").contains(why), "{}", desk.text());
+}
+
+#[test]
 fn an_open_dialog_stays_and_its_confirmation_is_off_until_the_link_is_back() {
     let mut desk = desk(Environment::Development);
     desk.keys(":behind<Enter>aMmigrate 2");

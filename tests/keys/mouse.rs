@@ -87,7 +87,7 @@ fn the_wheel_over_the_log_moves_the_log() {
     assert!(desk.text().contains("line 40") && desk.app.state().jobs.follow, "{}", desk.text());
     // Over the list it moves the list.
     let list = find(&desk, "KIND");
-    event(&mut desk, MouseEventKind::ScrollUp, (list.0, list.1 + 1));
+    event(&mut desk, MouseEventKind::ScrollDown, (list.0, list.1 + 1));
     assert_ne!(desk.app.state().jobs.list.cursor.as_ref(), Some(&chosen));
 }
 

@@ -55,7 +55,7 @@ pub(in crate::jobs) async fn others(
     )))
 }
 
-/// The new row, column by column.
+/// The new row, column by column; the registry allows its words.
 pub(in crate::jobs) async fn row_values(
     session: &impl Asks,
     layout: &Layout,
@@ -64,12 +64,29 @@ pub(in crate::jobs) async fn row_values(
     columns: &RegistryColumns,
     allowed: &mut Allowed,
 ) -> Result<Vec<RowValue>, OrderError> {
+    let row = drafted(layout, tenant, columns, uuid::Uuid::new_v4())?;
+    let words = [(&columns.status, &layout.statuses.active), (&columns.plan, &tenant.plan)];
+    for (column, word) in words {
+        if let (Some(column), Some(word)) = (column, word) {
+            allowed.check(session, oid, column, word).await?;
+        }
+    }
+    Ok(row)
+}
+
+/// The new row, as far as the layout knows it. The id is taken where the registry makes none itself.
+pub(in crate::jobs) fn drafted(
+    layout: &Layout,
+    tenant: &NewTenant,
+    columns: &RegistryColumns,
+    new_id: uuid::Uuid,
+) -> Result<Vec<RowValue>, OrderError> {
     let mut row = Vec::new();
     let mut put = |column: &Column, value: Value| {
         row.push(RowValue { column: column.name.raw().to_owned(), type_name: column.type_name.clone(), value });
     };
     if let Some(id) = columns.id.as_ref().filter(|id| !id.has_default) {
-        put(id, id_value(&id.type_name)?);
+        put(id, id_value(&id.type_name, new_id)?);
     }
     put(&columns.slug, Value::Text(tenant.name.slug.clone()));
     if let Some(name) = &columns.name {
@@ -81,10 +98,7 @@ pub(in crate::jobs) async fn row_values(
     }
     if let Some(status) = &columns.status {
         match &layout.statuses.active {
-            Some(word) => {
-                allowed.check(session, oid, status, word).await?;
-                put(status, Value::Text(word.clone()));
-            }
+            Some(word) => put(status, Value::Text(word.clone())),
             None if status.not_null && !status.has_default => {
                 return Err(refused(format!(
                     "column {} must have a value and this layout knows no word for it",
@@ -95,10 +109,7 @@ pub(in crate::jobs) async fn row_values(
         }
     }
     match (&columns.plan, &tenant.plan) {
-        (Some(plan), Some(word)) => {
-            allowed.check(session, oid, plan, word).await?;
-            put(plan, Value::Text(word.clone()));
-        }
+        (Some(plan), Some(word)) => put(plan, Value::Text(word.clone())),
         (Some(plan), None) if plan.not_null && !plan.has_default => {
             return Err(refused(format!("column {} must have a value: name a plan", plan.name.raw())));
         }
@@ -130,8 +141,8 @@ fn settings_value(column: &Column, settings: &str) -> Result<Value, OrderError> 
     Err(refused(format!("tenantui cannot write settings into column {} of type {name}", column.name.raw())))
 }
 
-fn id_value(type_name: &str) -> Result<Value, OrderError> {
-    let uuid = || Value::Text(uuid::Uuid::new_v4().to_string());
+fn id_value(type_name: &str, new_id: uuid::Uuid) -> Result<Value, OrderError> {
+    let uuid = || Value::Text(new_id.to_string());
     match type_name {
         "uuid" | "text" | "character varying" => Ok(uuid()),
         "bigint" | "integer" => Ok(Value::NextNumber),

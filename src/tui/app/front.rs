@@ -42,11 +42,13 @@ impl App {
             self.say(Level::Warning, why);
             return Vec::new();
         }
-        if close
-            && let Some(dialog) = self.state.dialog.take()
-            && actions.is_empty()
-        {
-            self.dialog_left(&dialog);
+        if close && let Some(dialog) = self.state.dialog.take() {
+            if actions.is_empty() {
+                self.dialog_left(&dialog);
+            } else if let Dialog::NewTenant(form) = dialog {
+                // It comes back where its order is refused.
+                self.sent_form = Some(form);
+            }
         }
         actions.into_iter().flat_map(|action| self.decide(action)).collect()
     }

@@ -4,7 +4,7 @@ use super::App;
 use super::action::{ACTIONS, Action};
 use super::allowed::allowed;
 use super::keymap::Keymap;
-use super::state::Hint;
+use super::state::{Hint, Screen, State};
 use crate::model::link::LinkState;
 
 impl App {
@@ -13,10 +13,16 @@ impl App {
         let screen = self.state.screen;
         let lost = self.state.header_database().is_some_and(|view| is_lost(&view.link));
         let several = self.state.latest.databases.len() > 1;
+        let dropped = screen == Screen::Tenant && is_dropped(&self.state);
         let mut found: Vec<(u8, Hint)> = ACTIONS
             .iter()
             .filter(|info| info.action != Action::Help && !(lost && info.action == Action::Refresh))
             .filter(|info| several || info.action != Action::NextDatabase)
+            .filter(|info| match info.action {
+                // Of a tenant in the trash there is one thing to do.
+                Action::Undrop => dropped,
+                other => !(dropped && matches!(other, Action::Migrate | Action::Drop)),
+            })
             .filter_map(|info| {
                 let (_, place, words) = info.footer.iter().find(|(on, _, _)| *on == screen)?;
                 let keys = self.keymap.keys_of(info.action);
@@ -48,6 +54,13 @@ impl App {
             .filter_map(|(action, title)| Some(Hint { key: key(action)?, title, enabled: true }))
             .collect()
     }
+}
+
+/// Whether the open tenant is in the trash.
+fn is_dropped(state: &State) -> bool {
+    let Some(tenant) = state.open_tenant() else { return false };
+    let trash = state.latest.database(&tenant.key.database).map(|view| &*view.trash).unwrap_or_default();
+    trash.iter().any(|trashed| trashed.is_of(tenant))
 }
 
 const fn is_lost(link: &LinkState) -> bool {

@@ -130,6 +130,8 @@ pub struct App {
     waiting_for_init: Option<Pending>,
     /// By database.
     sent_orders: BTreeMap<DatabaseName, Pending>,
+    /// The form of the new tenant that was ordered last, until it is known to be recorded.
+    sent_form: Option<Box<super::dialogs::NewTenant>>,
     /// By database.
     after_shared: BTreeMap<DatabaseName, AfterShared>,
     expected_tenant: Option<(DatabaseName, String)>,
@@ -216,6 +218,7 @@ impl App {
             initialised: BTreeSet::new(),
             waiting_for_init: None,
             sent_orders: BTreeMap::new(),
+            sent_form: None,
             after_shared: BTreeMap::new(),
             expected_tenant: None,
             touched: BTreeSet::new(),

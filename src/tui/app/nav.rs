@@ -230,6 +230,7 @@ pub fn step(state: &mut State, step: Step) {
                 state.jobs.log_back = 0;
             }
             put(&mut state.jobs.list, at, key);
+            state.jobs.moved = true;
         }
         Screen::JobResult => {
             let at = target(state.jobs.result.at);

@@ -182,6 +182,8 @@ pub struct JobsState {
     pub jobs: Vec<JobView>,
     /// The reading position.
     pub list: List<(DatabaseName, JobId)>,
+    /// Somebody moved it: until then it is on the newest.
+    pub moved: bool,
     /// The lines of all jobs, oldest first, at most 2,000.
     pub log: VecDeque<LogLine>,
     /// Lines that could not be delivered.
@@ -205,6 +207,7 @@ impl Default for JobsState {
         Self {
             jobs: Vec::new(),
             list: List::default(),
+            moved: false,
             log: VecDeque::new(),
             log_dropped: 0,
             follow: true,

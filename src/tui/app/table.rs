@@ -234,7 +234,8 @@ pub const ACTIONS: &[ActionInfo] = &[
         .footer(&[(Tenant, 4, "drop...")]),
     reads(Action::Undrop, "undrop", "restore", "Brings a dropped tenant back from the trash, within seven days.")
         .writes()
-        .on(&[Tenants, Tenant]),
+        .on(&[Tenants, Tenant])
+        .footer(&[(Tenant, 1, "restore")]),
     reads(
         Action::Purge,
         "purge",

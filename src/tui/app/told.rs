@@ -93,8 +93,19 @@ impl App {
             {
                 self.offer_init(pending);
             }
+        } else if let Some(sent) = sent {
+            self.form_again(&sent, message);
         }
         vec![Command::Bell]
+    }
+
+    /// The form of a new tenant that was refused comes back with what was typed, where nothing else is in front.
+    fn form_again(&mut self, sent: &orders::Pending, why: &Untrusted) {
+        let is_free = self.state.dialog.is_none() && matches!(self.state.prompt, Prompt::None);
+        let form = self.sent_form.take().filter(|form| form.input.key == sent.key && is_free);
+        if let Some(form) = form {
+            self.open_dialog(Dialog::NewTenant(Box::new(form.refused(why.clone(), uuid::Uuid::new_v4()))));
+        }
     }
 
     pub(super) fn job_told(&mut self, job: JobView) -> Vec<Command> {
@@ -108,6 +119,7 @@ impl App {
             after.job = Some(job.id);
         }
         if ours.is_some() {
+            self.sent_form = None;
             self.ordered.insert((job.database.clone(), job.id));
         }
         // Who comes to the list of jobs next looks for what was just ordered.

@@ -124,6 +124,10 @@ impl Life {
             self.marked.clear();
             self.at = 0;
             self.phase = Phase::Planned(Box::new(plan));
+            if self.wants_marks() {
+                // They are what is asked for first: Space marks, and letters go into the field all the same.
+                self.focus = Stop::Dependants;
+            }
         }
         is_mine
     }

@@ -74,6 +74,8 @@ impl Life {
         match if self.has_field() { step(key) } else { button_step(key) } {
             Step::Close => return DialogOutcome::Close,
             Step::Press => return self.press(),
+            // Below the list stands the field, behind which Enter goes on where all is as it has to be.
+            Step::Next if self.focus == Stop::Dependants && self.off().is_none() => self.focus = Stop::Go,
             what @ (Step::Next | Step::Previous) => {
                 let stops = self.stops();
                 let at = stops.iter().position(|stop| *stop == self.focus).unwrap_or(0);
@@ -124,7 +126,8 @@ impl Life {
     fn press(&mut self) -> DialogOutcome {
         match self.focus {
             Stop::Cancel => {
-                if self.field.value().is_empty() {
+                // With all as it has to be, nobody is on Cancel who did not go there.
+                if self.field.value().is_empty() || self.off().is_none() {
                     return DialogOutcome::Close;
                 }
                 // Somebody is typing: Enter says whether the name matches instead of throwing it away.
@@ -133,9 +136,9 @@ impl Life {
             Stop::Sql => {
                 self.reading = self.plan().map(|plan| Scroll::of_text(&plan.sql.join("\n")));
             }
-            Stop::Dependants => {}
             Stop::Sessions => return self.toggle_sessions(),
-            Stop::Go => {
+            // Enter in the list is Enter in the field below it.
+            Stop::Dependants | Stop::Go => {
                 if self.off().is_none()
                     && let Some(order) = self.order()
                 {

@@ -8,18 +8,48 @@ use ratatui::style::Style;
 use super::life::{Life, Phase, Stop, is_open};
 use super::parts::{LABEL, labelled};
 use super::scroll::draw_text;
+use crate::jobs::life::plan::{LifeRequest, Subject};
 use crate::model::life::{CacheFact, LifeKind, LifePlan};
 use crate::text::{Untrusted, counted, human_bytes, sanitise};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
-use crate::tui::widgets::{boxes, columns, put, put_fit, put_hints, put_safe, wrap};
+use crate::tui::widgets::{boxes, columns, put, put_fit, put_hints, put_right, put_safe, wrap};
 
 const WIDTH: u16 = 76;
-/// Objects outside that are shown at once.
+/// Rows of objects outside that are shown at least.
 const OBJECTS: usize = 4;
+/// Rows of the screen that the dialog leaves free where it can.
+const FREE: u16 = 4;
 
 /// A line: what it is about, and what is said.
 type Line = (String, String);
+
+/// The objects outside the schema in rows: which object each is of, and its words.
+struct Marks {
+    rows: Vec<(usize, String)>,
+    shown: usize,
+}
+
+impl Marks {
+    /// Those of a plan, with so many rows of the dialog for them; no object is cut.
+    fn of(plan: &LifePlan, room: usize, rows: usize) -> Self {
+        let words = |object: &Untrusted| wrap(object.safe().as_str(), room.saturating_sub(4));
+        let objects = plan.dependants.iter().enumerate();
+        let all: Vec<_> =
+            objects.flat_map(|(at, object)| words(object).into_iter().map(move |row| (at, row))).collect();
+        Self { shown: all.len().min(rows.max(OBJECTS)), rows: all }
+    }
+
+    fn height(&self) -> u16 {
+        if self.rows.is_empty() { 0 } else { columns(self.shown) + 1 }
+    }
+
+    /// The rows in sight when the cursor is on this object.
+    fn window(&self, at: usize) -> &[(usize, String)] {
+        let end = self.rows.iter().rposition(|(of, _)| *of == at).map_or(0, |last| last + 1).max(self.shown);
+        self.rows.get(end.saturating_sub(self.shown)..end).unwrap_or_default()
+    }
+}
 
 impl Life {
     /// Draws it.
@@ -33,12 +63,21 @@ impl Life {
             Phase::Planned(plan) => plan_lines(plan, room),
             Phase::Choose(_) | Phase::Name | Phase::Planning | Phase::Failed(_) => Vec::new(),
         };
+        let others = columns(text.len()) + self.field_height() + 1;
+        let marks = match &self.phase {
+            Phase::Planned(plan) if self.wants_marks() => {
+                Marks::of(plan, room, usize::from(area.height.saturating_sub(FREE + others + 4)))
+            }
+            Phase::Choose(_) | Phase::Name | Phase::Planning | Phase::Failed(_) | Phase::Planned(_) => {
+                Marks { rows: Vec::new(), shown: 0 }
+            }
+        };
         let extra = match &self.phase {
             Phase::Choose(_) => columns(self.input.choices.len().min(12)) + 1,
             Phase::Name => 3,
             Phase::Planning => 2,
             Phase::Failed(why) => columns(wrap(why.safe().as_str(), room).len()) + 1,
-            Phase::Planned(_) => columns(text.len()) + self.marks_height() + self.field_height() + 1,
+            Phase::Planned(_) => others + marks.height(),
         };
         let place = boxes::centred(area, WIDTH, extra + 3);
         let buf = frame.buffer_mut();
@@ -57,12 +96,12 @@ impl Life {
                 }
                 draw_buttons(buf, inside, last, &[Button { title: "Close", off: None }], 0, theme);
             }
-            Phase::Planned(plan) => self.draw_plan(buf, inside, (plan, &text), off, theme),
+            Phase::Planned(plan) => self.draw_plan(buf, inside, (plan, &text, &marks), off, theme),
         }
     }
 
     fn title(&self) -> String {
-        let slug = self.plan().map(|plan| plan.tenant.slug.safe().fit(40).to_string());
+        let slug = self.named().map(|name| name.safe().fit(40).to_string());
         let what = match self.input.kind {
             LifeKind::Drop => "Drop tenant".to_owned(),
             kind => kind.title().to_owned(),
@@ -73,11 +112,16 @@ impl Life {
         }
     }
 
-    fn marks_height(&self) -> u16 {
-        if self.wants_marks() {
-            columns(self.plan().map_or(0, |plan| plan.dependants.len()).min(OBJECTS)) + 1
-        } else {
-            0
+    /// To whom it is done, as far as that is one.
+    fn named(&self) -> Option<&Untrusted> {
+        match &self.phase {
+            Phase::Planned(plan) => Some(&plan.tenant.slug),
+            Phase::Choose(_) => {
+                let mut slugs = self.input.choices.iter().map(|(_, request)| slug(request));
+                let first = slugs.next().flatten()?;
+                slugs.all(|other| other == Some(first)).then_some(first)
+            }
+            Phase::Name | Phase::Planning | Phase::Failed(_) => self.request().and_then(slug),
         }
     }
 
@@ -88,11 +132,16 @@ impl Life {
     fn draw_choices(&self, buf: &mut Buffer, inside: Rect, at: usize, theme: &Theme) {
         let shown = usize::from(inside.height.saturating_sub(2)).max(1);
         let top = (at + 1).saturating_sub(shown);
-        for (row, (index, (words, _))) in self.input.choices.iter().enumerate().skip(top).take(shown).enumerate() {
+        // Where not all of it is to one tenant, those say to whom it is.
+        let apart = self.input.kind == LifeKind::Repair && self.named().is_none();
+        for (row, (index, (words, request))) in self.input.choices.iter().enumerate().skip(top).take(shown).enumerate()
+        {
             let style = if index == at { theme.selection } else { Style::new() };
             let mark = if index == at { "> " } else { "  " };
             let x = put(buf, inside, 0, columns(row), mark, style);
-            put_fit(buf, inside, x, columns(row), inside.width.saturating_sub(x), &sanitise(words), style);
+            let whose = slug(request).filter(|_| apart).map(|slug| format!("{}: ", slug.safe())).unwrap_or_default();
+            let words = format!("{whose}{}", sanitise(words));
+            put_fit(buf, inside, x, columns(row), inside.width.saturating_sub(x), &words, style);
         }
         let hints = [("j k", "move"), ("Enter", "choose"), ("Esc", "cancel")];
         put_hints(buf, inside, (0, inside.height.saturating_sub(1)), inside.width, &hints, theme);
@@ -109,11 +158,11 @@ impl Life {
         &self,
         buf: &mut Buffer,
         inside: Rect,
-        (plan, text): (&LifePlan, &[Line]),
+        (plan, text, marks): (&LifePlan, &[Line], &Marks),
         off: Option<&str>,
         theme: &Theme,
     ) {
-        let below = self.marks_height() + self.field_height() + 1;
+        let below = marks.height() + self.field_height() + 1;
         let room = usize::from(inside.height.saturating_sub(below));
         let mut y = 0;
         for (label, value) in text.iter().take(room) {
@@ -128,7 +177,7 @@ impl Life {
             y += 1;
         }
         y = inside.height.saturating_sub(below);
-        y = self.draw_marks(buf, inside, y, plan, theme);
+        y = self.draw_marks(buf, inside, y, (plan, marks), theme);
         if self.offers_sessions() {
             let asked = self.request().is_some_and(|request| request.end_sessions);
             let role = plan.role.as_ref().map_or_else(String::new, |role| role.name.safe().fit(40).to_string());
@@ -143,27 +192,40 @@ impl Life {
         self.draw_plan_buttons(buf, inside, plan, off, theme);
     }
 
-    fn draw_marks(&self, buf: &mut Buffer, inside: Rect, y: u16, plan: &LifePlan, theme: &Theme) -> u16 {
-        if !self.wants_marks() {
-            return y;
-        }
-        let words = format!(
-            "{} outside the schema go with it; Space marks each ({} marked)",
-            plan.dependants.len(),
-            self.marked.len()
-        );
-        put_fit(buf, inside, 0, y, inside.width, &words, theme.warn);
-        let top = (self.at + 1).saturating_sub(OBJECTS);
-        let mut row = y + 1;
-        for (index, object) in plan.dependants.iter().enumerate().skip(top).take(OBJECTS) {
-            let focused = self.focus == Stop::Dependants && index == self.at;
-            let style = if focused { theme.selection } else { Style::new() };
-            let mark = if self.marked.contains(&index) { "[x] " } else { "[ ] " };
+    fn draw_marks(
+        &self,
+        buf: &mut Buffer,
+        inside: Rect,
+        y: u16,
+        (plan, marks): (&LifePlan, &Marks),
+        theme: &Theme,
+    ) -> u16 {
+        let window = marks.window(self.at);
+        let (Some((first, _)), Some((last, _))) = (window.first(), window.last()) else { return y };
+        let (all, on_list) = (plan.dependants.len(), self.focus == Stop::Dependants);
+        let end = if window.len() < marks.rows.len() {
+            put_right(buf, inside, inside.width, y, &format!("{}-{} of {all}", first + 1, last + 1), theme.warn)
+        } else {
+            inside.width
+        };
+        let how = match on_list {
+            true if self.off().is_none() => "Enter goes on",
+            true => "Space marks each",
+            false => "Shift-Tab goes there",
+        };
+        let words = format!("{all} outside the schema go too, {} marked; {how}", self.marked.len());
+        put_fit(buf, inside, 0, y, end.saturating_sub(1), &words, theme.warn);
+        let mut before = None;
+        for (row, (index, words)) in (y + 1..).zip(window) {
+            let style = if on_list && *index == self.at { theme.selection } else { Style::new() };
+            let mark = if self.marked.contains(index) { "[x] " } else { "[ ] " };
+            // What goes on below stands under the object's name.
+            let mark = if before == Some(index) { "    " } else { mark };
             let x = put(buf, inside, 0, row, mark, style);
-            put_safe(buf, inside, x, row, inside.width.saturating_sub(x), object.safe().as_str(), style, theme);
-            row += 1;
+            put_safe(buf, inside, x, row, inside.width.saturating_sub(x), words, style, theme);
+            before = Some(index);
         }
-        row
+        y + marks.height()
     }
 
     fn draw_plan_buttons(&self, buf: &mut Buffer, inside: Rect, plan: &LifePlan, off: Option<&str>, theme: &Theme) {
@@ -179,6 +241,15 @@ impl Life {
         let focus = all.iter().position(|(stop, _)| *stop == self.focus);
         let buttons: Vec<Button<'_>> = all.iter().map(|(_, button)| *button).collect();
         buttons::draw(buf, inside, inside.height.saturating_sub(1), &buttons, focus, theme);
+    }
+}
+
+/// The tenant of a request, where it is about one.
+fn slug(request: &LifeRequest) -> Option<&Untrusted> {
+    match &request.subject {
+        Subject::Tenant(tenant) => Some(&tenant.slug),
+        Subject::Trash(trashed) => Some(trashed.slug()),
+        Subject::Role(_) | Subject::Shared(_) => None,
     }
 }
 

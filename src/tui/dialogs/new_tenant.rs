@@ -64,6 +64,8 @@ pub struct NewTenant {
     pub(super) focus: Stop,
     pub(super) verdict: Verdict,
     pub(super) sql: Option<Scroll>,
+    /// What the order of this key was refused with.
+    not_made: Option<(String, Untrusted)>,
 }
 
 impl NewTenant {
@@ -83,7 +85,23 @@ impl NewTenant {
             focus: Stop::Name,
             verdict: Verdict::Empty,
             sql: None,
+            not_made: None,
         }
+    }
+
+    /// The form as it was sent, after its order was refused: nothing of what was typed is lost. What is sent next has
+    /// another key than the order that came to nothing.
+    #[must_use]
+    pub fn refused(mut self, why: Untrusted, key: uuid::Uuid) -> Self {
+        self.input.key = key;
+        self.not_made = Some((self.key.value().to_owned(), why));
+        self.focus = Stop::Key;
+        self
+    }
+
+    /// Why the order of the key that stands there was refused.
+    pub(super) fn why_not_made(&self) -> Option<&Untrusted> {
+        self.not_made.as_ref().filter(|(key, _)| key == self.key.value()).map(|(_, why)| why)
     }
 
     fn stops(&self) -> Vec<Stop> {
@@ -165,6 +183,11 @@ impl NewTenant {
     fn go(&mut self, step: Step) {
         let stops = self.stops();
         let at = stops.iter().position(|stop| *stop == self.focus).unwrap_or(0);
+        if self.focus == Stop::Key && self.key.value().is_empty() {
+            // Left empty, it is proposed from the name again.
+            self.key_edited = false;
+            self.judge();
+        }
         if let Some(stop) = stops.get(moved(at, stops.len(), step)) {
             self.focus = *stop;
         }
@@ -178,8 +201,7 @@ impl NewTenant {
             Stop::Key => {
                 let before = self.key.value().to_owned();
                 self.key.key(key);
-                // An emptied key is proposed from the name again.
-                self.key_edited = (self.key_edited || before != self.key.value()) && !self.key.value().is_empty();
+                self.key_edited |= before != self.key.value();
             }
             Stop::Plan => match key.code {
                 KeyCode::Right | KeyCode::Down | KeyCode::Char(' ') => {
@@ -219,12 +241,7 @@ impl NewTenant {
         if self.off().is_some() {
             return DialogOutcome::Stay;
         }
-        let tenant = service::NewTenant {
-            name: name.clone(),
-            display_name: Untrusted::new(self.display_name()),
-            plan: self.chosen_plan().map(|plan| plan.raw().to_owned()),
-            settings: None,
-        };
+        let tenant = self.tenant(name);
         let order = ProvisionOrder {
             tenants: vec![tenant],
             layout: self.input.layout.clone(),
@@ -239,6 +256,16 @@ impl NewTenant {
             key: self.input.key,
             first: None,
         }])
+    }
+
+    /// The tenant that is ordered under a name.
+    pub(super) fn tenant(&self, name: &CheckedName) -> service::NewTenant {
+        service::NewTenant {
+            name: name.clone(),
+            display_name: Untrusted::new(self.display_name()),
+            plan: self.chosen_plan().map(|plan| plan.raw().to_owned()),
+            settings: None,
+        }
     }
 
     pub(super) fn chosen_plan(&self) -> Option<&Untrusted> {
@@ -259,7 +286,9 @@ impl NewTenant {
         }
         let slug = self.key.value();
         self.verdict = if slug.is_empty() {
-            if self.name.value().trim().is_empty() {
+            if self.key_edited {
+                Verdict::Refused(None, "type a key; left empty, it is made of the name again".to_owned())
+            } else if self.name.value().trim().is_empty() {
                 Verdict::Empty
             } else {
                 Verdict::Refused(None, "no key can be made of this name: type one".to_owned())

@@ -16,7 +16,7 @@ use crate::tui::widgets::{boxes, columns, put, put_fit, put_safe, wrap};
 
 /// Width of the two fields, brackets included.
 const FIELD: u16 = 28;
-/// Lines of a refusal.
+/// Lines of a refusal at least; more where there is room.
 const REFUSAL: usize = 4;
 
 impl NewTenant {
@@ -29,29 +29,33 @@ impl NewTenant {
         let buf = frame.buffer_mut();
         let width = 74.min(area.width);
         let room = usize::from(width.saturating_sub(4));
-        let refused = match (&self.input.drives, &self.verdict) {
-            (Err(why), _) => Some(why.safe().as_str().to_owned()),
-            (Ok(_), Verdict::Refused(_, why)) => Some(why.clone()),
-            (Ok(_), Verdict::Free(_)) if self.role => self.role_name().and_then(Result::err),
-            (Ok(_), Verdict::Empty | Verdict::Free(_)) => None,
-        };
-        let refusal = refused.map(|why| wrap(&why, room.saturating_sub(usize::from(LABEL)))).unwrap_or_default();
         let has_role = self.input.layout.role.is_some();
         let steps = self.steps(room.saturating_sub(usize::from(LABEL)));
-        let height = columns(steps.len() + refusal.len().min(REFUSAL) + usize::from(has_role)) + 10;
+        let others = columns(steps.len() + usize::from(has_role)) + 10;
+        let most = usize::from(area.height.saturating_sub(others)).max(REFUSAL);
+        let in_lines = |why: Option<String>| {
+            let why = why.map(|why| wrap(&sanitise(&why), room.saturating_sub(usize::from(LABEL))));
+            why.unwrap_or_default().into_iter().take(most).collect::<Vec<_>>()
+        };
+        let (of_schema, of_rest) = self.refusals();
+        let (of_schema, of_rest) = (in_lines(of_schema), in_lines(of_rest));
+        let height = others + columns(of_schema.len() + of_rest.len());
         let place = boxes::centred(area, width, height);
         let title = format!("New tenant in {}", sanitise(&self.input.database));
         let inside = boxes::draw(buf, place, environment, &title, theme);
         self.draw_fields(buf, inside, theme);
-        let mut y = 3;
+        let refusal = |buf: &mut Buffer, y: u16, lines: &[String]| {
+            for (y, line) in (y..).zip(lines) {
+                put_safe(buf, inside, LABEL, y, inside.width, line, theme.error, theme);
+            }
+            y + columns(lines.len())
+        };
+        let mut y = refusal(buf, 3, &of_schema);
         if has_role {
             self.draw_role(buf, inside, y, theme);
             y += 1;
         }
-        for line in refusal.iter().take(REFUSAL) {
-            put_safe(buf, inside, LABEL, y, inside.width, line, theme.error, theme);
-            y += 1;
-        }
+        y = refusal(buf, y, &of_rest);
         self.draw_template(buf, inside, y, theme);
         y += 2;
         put(buf, inside, 0, y, "Steps", theme.muted);
@@ -72,6 +76,19 @@ impl NewTenant {
             Button { title: "Create tenant", off: off.or(self.off()) },
         ];
         buttons::draw(buf, inside, inside.height.saturating_sub(1), &all, focus, theme);
+    }
+
+    /// Why it cannot be made: what is wrong with key and schema, and what with the rest.
+    fn refusals(&self) -> (Option<String>, Option<String>) {
+        match (&self.input.drives, &self.verdict) {
+            (Err(why), _) => (None, Some(why.safe().to_string())),
+            (Ok(_), Verdict::Refused(_, why)) => (Some(why.clone()), None),
+            (Ok(_), Verdict::Empty) => (None, None),
+            (Ok(_), Verdict::Free(_)) => {
+                let role = if self.role { self.role_name().and_then(Result::err) } else { None };
+                (None, role.or_else(|| self.why_not_made().map(|why| format!("Not made: {}", why.safe()))))
+            }
+        }
     }
 
     fn draw_fields(&self, buf: &mut Buffer, inside: Rect, theme: &Theme) {

@@ -1,10 +1,11 @@
 //! What the provisioning form says of what it will do: its steps, its time, its SQL.
 
 use super::new_tenant::{NewTenant, Verdict};
+use crate::jobs::provision;
 use crate::layout::Registry;
 use crate::layout::role::{Privilege, Role};
 use crate::migrations::alone;
-use crate::model::ident::{Ident, SchemaName, literal};
+use crate::model::ident::{Ident, SchemaName};
 use crate::text::{counted, grouped, time_left};
 
 impl NewTenant {
@@ -106,7 +107,11 @@ impl NewTenant {
             Verdict::Free(name) | Verdict::Refused(Some(name), _) => name.schema.quoted(),
             Verdict::Empty | Verdict::Refused(None, _) => "\"...\"".to_owned(),
         };
-        out.push_str(&self.row_sql());
+        // Where something runs by itself, the row comes when the schema is whole.
+        let late = self.outside() > 0;
+        if !late {
+            out.push_str(&self.row_sql());
+        }
         out.push_str(&format!("create schema {schema};\n"));
         let role = self.input.layout.role.as_ref().filter(|_| self.role);
         if let Some(role) = role {
@@ -119,6 +124,10 @@ impl NewTenant {
                 out.push_str(file.sql.trim_end());
                 out.push('\n');
             }
+        }
+        if late {
+            out.push('\n');
+            out.push_str(&self.row_sql());
         }
         if let Some(role) = role {
             let name = self.role_quoted();
@@ -136,23 +145,21 @@ impl NewTenant {
         out
     }
 
+    /// The statement of its row, of the same builder as the one that is sent.
     fn row_sql(&self) -> String {
-        let Registry::Table { table, columns, .. } = &self.input.layout.registry else { return String::new() };
-        let mut row = vec![(columns.slug.name.quoted(), literal(self.key.value()))];
-        if let Some(column) = &columns.name {
-            row.push((column.name.quoted(), literal(self.display_name())));
+        if !self.has_registry() {
+            return String::new();
         }
-        if let (Some(column), Verdict::Free(name)) = (&columns.schema_name, &self.verdict) {
-            row.push((column.name.quoted(), literal(name.schema.raw())));
+        let (Verdict::Free(name) | Verdict::Refused(Some(name), _)) = &self.verdict else {
+            return "-- the row of the registry, once there is a key\n".to_owned();
+        };
+        match provision::row_sql(&self.input.layout, &self.tenant(name), self.input.key) {
+            Ok(sql) if sql.contains(&self.input.key.to_string()) => {
+                format!("-- its id is another one, made when it is sent\n{sql}\n")
+            }
+            Ok(sql) => format!("{sql}\n"),
+            Err(why) => format!("-- the row cannot be made: {why}\n"),
         }
-        if let (Some(column), Some(status)) = (&columns.status, &self.input.layout.statuses.active) {
-            row.push((column.name.quoted(), literal(status)));
-        }
-        if let (Some(column), Some(plan)) = (&columns.plan, self.chosen_plan()) {
-            row.push((column.name.quoted(), literal(plan.raw())));
-        }
-        let (names, values): (Vec<String>, Vec<String>) = row.into_iter().unzip();
-        format!("insert into {} ({})\n  values ({});\n", table.quoted(), names.join(", "), values.join(", "))
     }
 
     fn role_quoted(&self) -> String {

@@ -201,6 +201,17 @@ fn job_state(job: &JobView, roomy: bool, state: &State, theme: &Theme) -> Vec<Pi
     }
 }
 
+/// What to do next stands at the end of a message: one that needs more than the `room` of its own line begins in the line
+/// above, where that is free. What is left for its own line.
+fn begun_above(buf: &mut Buffer, free: Option<Rect>, room: usize, text: String, style: Style, theme: &Theme) -> String {
+    let Some(above) = free.filter(|_| width(&text) > room) else { return text };
+    let line = above.width.saturating_sub(2);
+    let lines = wrap(&text, if width(&text) > usize::from(line) { usize::from(line) } else { room });
+    let Some((first, rest)) = lines.split_first().filter(|(_, rest)| !rest.is_empty()) else { return text };
+    put_safe(buf, above, 1, 0, line, first, style, theme);
+    rest.join(" ")
+}
+
 fn message(buf: &mut Buffer, area: Rect, free: Option<Rect>, state: &State, theme: &Theme) {
     if let Prompt::Filter(input) = &state.prompt {
         let x = put(buf, area, 1, 0, "/", theme.key);
@@ -247,17 +258,7 @@ fn message(buf: &mut Buffer, area: Rect, free: Option<Rect>, state: &State, them
         let mut end = put_right(buf, area, area.width.saturating_sub(1), 0, &time, theme.muted);
         let mut text = format!("{word}{}", message.text.safe());
         let room = usize::from(end.saturating_sub(3));
-        // What to do next stands at its end: it goes on in a line of its own where one is free.
-        if let (Some(above), true) = (free, width(&text) > room) {
-            let line = usize::from(area.width.saturating_sub(2));
-            let lines = wrap(&text, if width(&text) > line { line } else { room });
-            if let [first, last] = &lines[..]
-                && width(last) <= room
-            {
-                put_safe(buf, above, 1, 0, area.width.saturating_sub(2), first, style, theme);
-                text = last.clone();
-            }
-        }
+        text = begun_above(buf, free, room, text, style, theme);
         let all = state.key(Action::Messages);
         let fits = |beside: usize| width(&text) + beside <= room;
         let more = (state.kept_back > 0).then(|| format!("{} more: {all}", grouped(state.kept_back as u64)));
@@ -277,7 +278,14 @@ fn message(buf: &mut Buffer, area: Rect, free: Option<Rect>, state: &State, them
     if let Some(LinkState::Lost { why, .. } | LinkState::Refused { why }) =
         state.header_database().map(|view| &view.link)
     {
-        put_safe(buf, area, 1, 0, area.width.saturating_sub(2), why.safe().as_str(), theme.error, theme);
+        let (room, all) = (area.width.saturating_sub(2), state.key(Action::Messages));
+        let text = begun_above(buf, free, usize::from(room), why.safe().into(), theme.error, theme);
+        let end = if width(&text) > usize::from(room) {
+            put_right(buf, area, area.width.saturating_sub(1), 0, &sanitise(&all), theme.warn).saturating_sub(3)
+        } else {
+            room
+        };
+        put_safe(buf, area, 1, 0, end, &text, theme.error, theme);
         return;
     }
     let filter = match state.screen {

@@ -11,7 +11,7 @@ use super::app::state::{Prompt, Screen, State, TenantColumn};
 use super::theme::Theme;
 use super::widgets::{put, put_fit, seal};
 use banner::Banner;
-use places::{Places, SMALLEST, places, too_small};
+use places::{Places, SMALLEST, Said, places, too_small};
 
 mod activity;
 mod audit;
@@ -52,7 +52,7 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
         return;
     }
     let banner = Banner::of(state, area, theme);
-    let places = places(area, state, banner.as_ref().map_or(0, Banner::rows));
+    let places = places_of(area, banner.as_ref(), state);
     header::draw(frame.buffer_mut(), &places, state, theme);
     if state.screen != Screen::Tenant {
         header::counters(frame.buffer_mut(), places.line2, state, places.tier, theme);
@@ -62,7 +62,7 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
     }
     match state.screen {
         Screen::Tenants => tenants::draw(frame, &places, state, theme),
-        Screen::Tenant => tenant::draw(frame, area, &places, banner.is_some(), state, theme),
+        Screen::Tenant => tenant::draw(frame, area, &places, state, theme),
         Screen::Migrations => migrations::draw(frame, &places, state, theme),
         Screen::Jobs => jobs::draw(frame, &places, state, theme),
         Screen::JobResult => job_result::draw(frame, &places, state, theme),
@@ -99,7 +99,7 @@ pub fn list_rows(state: &State) -> usize {
         return 0;
     }
     let banner = Banner::of(state, area, &Theme::default());
-    let places = places(area, state, banner.as_ref().map_or(0, Banner::rows));
+    let places = places_of(area, banner.as_ref(), state);
     rows_of(&places, state)
 }
 
@@ -111,7 +111,7 @@ pub fn log_rows(state: &State, x: u16, y: u16) -> Option<usize> {
         return None;
     }
     let banner = Banner::of(state, area, &Theme::default());
-    let places = places(area, state, banner.as_ref().map_or(0, Banner::rows));
+    let places = places_of(area, banner.as_ref(), state);
     let log = places::jobs_parts(&places, state.jobs.jobs.len()).log;
     // The first row says whose it is.
     log.contains((x, y).into()).then(|| usize::from(log.height.saturating_sub(1)))
@@ -133,7 +133,7 @@ pub fn has_panes(state: &State) -> bool {
 #[must_use]
 pub fn tenant_columns(state: &State) -> Vec<(TenantColumn, ColumnState)> {
     let area = Rect::new(0, 0, state.size.0.max(SMALLEST.0), state.size.1.max(SMALLEST.1));
-    let places = places(area, state, 0);
+    let places = places(area, state, Said::default());
     TenantColumn::ALL.into_iter().map(|column| (column, tenants::column_state(column, &places, state))).collect()
 }
 
@@ -148,7 +148,16 @@ pub fn shown_columns(state: &State) -> Vec<TenantColumn> {
 #[must_use]
 pub fn server_headings(state: &State) -> Vec<String> {
     let area = Rect::new(0, 0, state.size.0.max(SMALLEST.0), state.size.1.max(SMALLEST.1));
-    server::headings(&places(area, state, 0), state.server.tab)
+    server::headings(&places(area, state, Said::default()), state.server.tab)
+}
+
+fn places_of(area: Rect, banner: Option<&Banner>, state: &State) -> Places {
+    let standing = if state.screen == Screen::Tenant { tenant::standing_lines(area, state).len() } else { 0 };
+    places(
+        area,
+        state,
+        Said { banner: banner.map_or(0, Banner::rows), standing: crate::tui::widgets::columns(standing) },
+    )
 }
 
 fn rows_of(places: &Places, state: &State) -> usize {

@@ -134,8 +134,16 @@ fn tables(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &Tenan
     tables_note(detail, state, usize::from(pane.area.width.saturating_sub(4)))
 }
 
+/// Whether the tenant of a detail has no schema: that nothing was found in it says nothing then.
+pub fn lacks_schema(detail: &TenantDetail, state: &State) -> bool {
+    state.snapshot.tenant(&detail.key).is_some_and(|tenant| tenant.schema_oid.is_none())
+}
+
 /// What there is to say of the tables, in so many columns: what can be found out elsewhere goes first.
 fn tables_note(detail: &TenantDetail, state: &State, room: usize) -> String {
+    if lacks_schema(detail, state) {
+        return "There is no schema, so there are no tables to measure.".to_owned();
+    }
     let age = short_age(seconds_between(detail.measured_at, state.now.wall));
     let total = detail.total_bytes.map(|bytes| format!(", {}", human_bytes(bytes))).unwrap_or_default();
     let locked = detail.unmeasured.words().map(|words| format!("; {words}")).unwrap_or_default();

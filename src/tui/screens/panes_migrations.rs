@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 
 use super::format::{state_style, version_width};
-use super::panes::Pane;
+use super::panes::{Pane, lacks_schema};
 use crate::model::tenant::{MigrationDetail, MigrationState, TenantDetail, TenantState};
 use crate::text::{Untrusted, counted, grouped, rough_time, width};
 use crate::tui::app::state::{State, TenantScreen};
@@ -52,6 +52,13 @@ pub fn draw(buf: &mut Buffer, pane: &Pane<'_>, detail: &TenantDetail, open: &Ten
             file,
         ];
         pane.row(buf, y, (&all, &placed), &cells, at == open.migrations.at);
+    }
+    if detail.migrations.is_empty() && lacks_schema(detail, state) {
+        let files = state.snapshot.database(&detail.key.database).and_then(|database| database.files.as_ref());
+        let waits = files
+            .filter(|files| !files.is_empty())
+            .map(|files| format!(": {} of the folder cannot be applied", counted(files.len(), "migration")));
+        return format!("There is no schema{}.", waits.unwrap_or_default());
     }
     if detail.migrations.is_empty() {
         return "No migrations: neither files nor rows in a ledger.".to_owned();

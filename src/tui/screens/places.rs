@@ -3,7 +3,8 @@
 //! ```text
 //! header                      row 0
 //! line 2 (counters, facts)    row 1, Jobs: only where there is a banner
-//! banner or blank             row 2, and more where the banner needs them
+//! why (Tenant)                row 2, and more where the sentence needs them
+//! banner or blank             below, and more where the banner needs them
 //! body
 //! strip (200x50)              rule, jobs, three lines of log
 //! screens line                last but three (200x50: shares the hints' line)
@@ -97,19 +98,30 @@ fn row(area: Rect, y: u16) -> Rect {
     above(below(area, y), 1)
 }
 
-/// The places of the screen in front, with so many rows of a banner. The area is not too small.
+/// Rows above the body that depend on what is said in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Said {
+    /// Of the banner.
+    pub banner: u16,
+    /// Of the sentence that says where the open tenant stands, and why.
+    pub standing: u16,
+}
+
+/// The places of the screen in front. The area is not too small.
 #[must_use]
-pub fn places(area: Rect, state: &State, banner_rows: u16) -> Places {
+pub fn places(area: Rect, state: &State, said: Said) -> Places {
     let tier = tier(area);
     let jobs_like = is_jobs_like(state.screen);
     let empty = Rect { height: 0, ..area };
     let (line2, mut top) = if jobs_like { (empty, 1) } else { (row(area, 1), 2) };
-    // The open tenant has two lines of facts; its banner is the blank line below them.
+    let mut blank = u16::from(tier != Tier::Wide && !jobs_like);
+    // The open tenant has a line of facts, and where it stands below it: the banner is the blank line that follows, which
+    // gives way to a second line of that.
     if state.screen == Screen::Tenant {
-        top = 3;
+        top = 2 + said.standing.max(1);
+        blank = blank.saturating_sub(said.standing.saturating_sub(1));
     }
-    let blank = u16::from(tier != Tier::Wide && !jobs_like);
-    let banner = above(below(area, top), banner_rows.max(blank));
+    let banner = above(below(area, top), said.banner.max(blank));
     top += banner.height;
     let wide = tier == Tier::Wide;
     let zoom = state.zoom && has_panes(area, state);

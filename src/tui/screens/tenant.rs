@@ -33,11 +33,10 @@ pub fn list_rows(places: &Places) -> usize {
     tenant_panes(places).iter().map(|pane| usize::from(pane.height.saturating_sub(2))).min().unwrap_or(0)
 }
 
-/// Draws it, with a banner below its facts or without.
-pub fn draw(frame: &mut Frame, area: Rect, places: &Places, has_banner: bool, state: &State, theme: &Theme) {
+/// Draws it.
+pub fn draw(frame: &mut Frame, area: Rect, places: &Places, state: &State, theme: &Theme) {
     let Some(open) = &state.tenant else { return };
-    let two_lines = places.tier != Tier::Wide && !has_banner;
-    draw_facts(frame, area, two_lines, state, theme);
+    draw_facts(frame, area, state, theme);
     let panes = tenant_panes(places);
     let tabs = [TenantTab::Tables, TenantTab::Migrations, TenantTab::Cache, TenantTab::Jobs];
     let shown: Vec<TenantTab> = match places.tier {
@@ -96,8 +95,26 @@ fn draw_tabs(
     }
 }
 
-/// The two lines of facts below the header.
-fn draw_facts(frame: &mut Frame, area: Rect, two_lines: bool, state: &State, theme: &Theme) {
+/// The most lines that say where it stands, and why, on a screen of so many rows: the lists need theirs.
+const fn most_lines(rows: u16) -> usize {
+    if rows < 24 { 2 } else { 4 }
+}
+
+/// The sentence of where the open tenant stands, and why, in lines. What does not fit into them stands in the last one,
+/// to be cut there.
+pub fn standing_lines(area: Rect, state: &State) -> Vec<String> {
+    let Some(tenant) = state.open_tenant() else { return Vec::new() };
+    let mut lines = wrap(&standing(tenant, state), usize::from(area.width.saturating_sub(2)));
+    let most = most_lines(area.height);
+    if lines.len() > most {
+        let rest = lines.split_off(most - 1).join(" ");
+        lines.push(rest);
+    }
+    lines
+}
+
+/// The facts below the header, and where it stands.
+fn draw_facts(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let buf = frame.buffer_mut();
     let line = |y: u16| Rect { y: area.y + y, height: 1.min(area.height.saturating_sub(y)), ..area };
     let Some(tenant) = state.open_tenant() else {
@@ -112,16 +129,7 @@ fn draw_facts(frame: &mut Frame, area: Rect, two_lines: bool, state: &State, the
         put_safe(buf, line(1), 1, 0, room, &facts(tenant, usize::from(room)), Style::new(), theme);
     }
     let style = super::format::state_style(tenant.state, theme);
-    // The reason may take the blank line below, where no banner stands.
-    let room = usize::from(area.width.saturating_sub(2));
-    let mut words = wrap(&standing(tenant, state), room);
-    if two_lines && words.len() > 2 {
-        let rest = words.split_off(1).join(" ");
-        words.push(rest);
-    } else if !two_lines {
-        words = vec![standing(tenant, state)];
-    }
-    for (y, words) in (2..).zip(&words) {
+    for (y, words) in (2..).zip(&standing_lines(area, state)) {
         put_safe(buf, line(y), 1, 0, area.width.saturating_sub(2), words, style, theme);
     }
 }

@@ -98,12 +98,35 @@ fn parts(places: &Places, state: &State) -> (Rect, Option<Rect>) {
 /// Ranks from here on are columns that came by themselves and go before a schema is cut: the tenant's own page tells them.
 const BESIDE: u8 = 5;
 
+/// Columns that most slugs need.
+const SLUG: u16 = 24;
+/// Columns that a schema has before longer slugs have more.
+const SCHEMA: u16 = 16;
+
 /// Columns that these take, without those that go first.
 fn needed(columns: &[Shown]) -> u16 {
     let stays = columns.iter().map(|shown| &shown.column).filter(|column| column.drop < BESIDE);
-    // Slugs have what they need before a schema has more than its least.
-    let needs = |column: &Column| if column.drop == 0 && column.weight > 0 { column.max } else { column.min };
-    stays.map(|column| needs(column) + 1).sum::<u16>() + MARKS
+    stays.map(|column| column.min + 1).sum::<u16>() + MARKS
+}
+
+/// Gives slugs and schemas what they need of a list so wide, before anything comes by itself beside them: each what most
+/// have, then the slugs the rest of theirs, then the schemas.
+fn give_names_room(columns: &mut [Shown], width: u16, longest_schema: u16) {
+    let mut room = width.saturating_sub(needed(columns) + 1);
+    let steps = [
+        (TenantColumn::Tenant, SLUG),
+        (TenantColumn::Schema, SCHEMA),
+        (TenantColumn::Tenant, u16::MAX),
+        (TenantColumn::Schema, u16::MAX),
+    ];
+    for (which, goal) in steps {
+        for shown in columns.iter_mut().filter(|shown| shown.which == which) {
+            let longest = if which == TenantColumn::Schema { longest_schema } else { shown.column.max };
+            let more = longest.min(goal).saturating_sub(shown.column.min).min(room);
+            shown.column.min += more;
+            room -= more;
+        }
+    }
 }
 
 /// How much fits in the list: all of a wide screen has room for the columns that the detail would have told.
@@ -180,12 +203,8 @@ fn chosen(tier: Tier, state: &State) -> Vec<Shown> {
         Tier::Wide => Some(widest_list(state.size.0)),
     };
     if let Some(width) = width {
-        let room = width.saturating_sub(needed(&columns) + 1);
         let longest = u16::try_from(state.tenants.extent.schema).unwrap_or(u16::MAX);
-        for schema in columns.iter_mut().filter(|shown| shown.which == TenantColumn::Schema) {
-            let least = schema.column.min;
-            schema.column.min = longest.clamp(least, least.saturating_add(room));
-        }
+        give_names_room(&mut columns, width, longest);
     }
     columns
 }

@@ -3,7 +3,7 @@
 use super::settle;
 use crate::model::job::{JobState, JobView};
 use crate::text::Untrusted;
-use crate::tui::app::state::State;
+use crate::tui::app::state::{List, Screen, State};
 
 /// The jobs: the record's, and what the workers told since.
 pub fn jobs(state: &mut State) {
@@ -48,8 +48,16 @@ pub fn job_told(state: &mut State, told: JobView) -> bool {
 fn sort_jobs(state: &mut State) {
     state.jobs.jobs.sort_by(|a, b| b.created_at.cmp(&a.created_at).then(b.id.cmp(&a.id)));
     let keys: Vec<_> = state.jobs.jobs.iter().map(|job| (job.database.clone(), job.id)).collect();
+    if !state.jobs.moved && state.jobs.follow && !is_watched(state) {
+        state.jobs.list = List::default();
+    }
     settle(&mut state.jobs.list, keys.len(), |row| keys.get(row));
     results(state);
+}
+
+/// Whether somebody is looking at the job under the cursor, of which there is more to come.
+fn is_watched(state: &State) -> bool {
+    state.screen == Screen::Jobs && state.cursor_job().is_some_and(|job| !job.state.is_over())
 }
 
 /// The reading position in the results that are in front.

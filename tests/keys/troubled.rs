@@ -1,0 +1,108 @@
+//! Tenants with something wrong: what their page says of them, and what it offers.
+
+use std::sync::Arc;
+
+use tenantui::model::environment::Environment;
+use tenantui::model::fleet::Snapshot;
+use tenantui::model::job::JobId;
+use tenantui::model::ledger::LedgerState;
+use tenantui::model::life::{DropRecord, Trashed};
+use tenantui::model::tenant::{Tenant, TenantState};
+use tenantui::tui::app::event::Event;
+
+use super::desk::{Desk, epoch};
+use super::next;
+
+/// Takes the schema of `acme` away; `change` does more.
+fn without_schema(desk: &mut Desk, change: impl FnOnce(&mut Snapshot, &Tenant)) {
+    desk.event(Event::Snapshot(next(|snapshot| {
+        let mut acme = Tenant::clone(&snapshot.tenants[1]);
+        (acme.schema_oid, acme.state, acme.ledger) = (None, TenantState::MissingSchema, LedgerState::Unread);
+        acme.problems = vec![
+            "the schema tenant_acme does not exist; job 19 began to make it and did not come to its end: retry it, or \
+             remove what is there"
+                .into(),
+        ];
+        change(snapshot, &acme);
+        snapshot.tenants[1] = Arc::new(acme);
+    })));
+    desk.draw();
+    desk.keys("gg/acme<Enter><Enter>");
+}
+
+#[test]
+fn why_stands_whole_above_its_lists() {
+    for warned in [false, true] {
+        let mut desk = Desk::new(Environment::Development);
+        without_schema(&mut desk, |snapshot, _| {
+            if warned {
+                snapshot.databases[0].warnings = vec!["its role is a superuser: give it less".into()];
+            }
+        });
+        let text = desk.text();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let why = "Why: the schema tenant_acme does not exist; job 19 began to make it and did not come to its end: \
+                   retry it, or remove what is there";
+        assert!(lines.join(" ").contains(why), "{text}");
+        assert_eq!(text.contains("superuser"), warned, "{text}");
+    }
+}
+
+#[test]
+fn what_was_dropped_is_offered_back_and_nothing_else() {
+    let mut desk = Desk::new(Environment::Development);
+    desk.keys("/acme<Enter><Enter>");
+    let hints = |desk: &Desk| desk.text().lines().last().expect("hints").to_owned();
+    assert!(hints(&desk).contains("migrate") && hints(&desk).contains("drop...") && !hints(&desk).contains("restore"));
+    desk.keys("<Esc><Esc>");
+    without_schema(&mut desk, |snapshot, acme| {
+        let drop = DropRecord {
+            job: JobId(3),
+            original: "tenant_acme".into(),
+            slug: "acme".into(),
+            key: acme.key.clone(),
+            id: None,
+            at: epoch(),
+            by: "ops".into(),
+            expired: false,
+            begun: false,
+            row: Vec::new(),
+        };
+        let schema = "zz_dropped_3_tenant_acme".into();
+        let trashed = Trashed { database: acme.key.database.clone(), schema, schema_oid: 77, drop: Some(drop) };
+        snapshot.databases[0].trash = Arc::new([trashed]);
+    });
+    let hints = hints(&desk);
+    assert!(hints.contains("U restore") && !hints.contains("migrate") && !hints.contains("drop..."), "{hints}");
+}
+
+#[test]
+fn of_a_schema_that_is_not_there_nothing_is_counted() {
+    let mut desk = Desk::new(Environment::Development);
+    without_schema(&mut desk, |snapshot, acme| {
+        let mut detail = crate::frames::sample::detail(acme);
+        detail.tables.clear();
+        detail.migrations.clear();
+        detail.total_bytes = None;
+        snapshot.detail = Some(Arc::new(detail));
+    });
+    assert!(!desk.text().contains("0 tables") && desk.text().contains("There is no schema"), "{}", desk.text());
+    desk.keys("<Tab>");
+    assert!(desk.text().contains("4 migrations of the folder cannot be applied"), "{}", desk.text());
+}
+
+#[test]
+fn the_command_of_an_import_can_be_pasted() {
+    let mut desk = Desk::two(Environment::Development, Environment::Development);
+    desk.event(Event::Snapshot(next(|snapshot| {
+        let mut second = super::desk::database("us-1", Environment::Development);
+        second.name = "us 1".into();
+        snapshot.databases.push(second);
+        let mut odd = Tenant::clone(&snapshot.tenants[0]);
+        odd.slug = "[t]?-1".into();
+        snapshot.tenants[0] = Arc::new(odd);
+    })));
+    desk.draw();
+    desk.keys("gg:import<Enter>");
+    assert!(desk.message().contains("tenantui import '[t]?-1' --database eu-1"), "{}", desk.message());
+}
