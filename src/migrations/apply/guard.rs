@@ -89,7 +89,7 @@ impl Guard {
         if files.iter().any(throws_away) || files.len() < 2 {
             return (written.clone(), written);
         }
-        let name = format!("tenantui_guard_{}", uuid::Uuid::new_v4().simple());
+        let name = format!("tenantui_guard_{}", uuid::Uuid::new_v4().as_u128());
         (format!("PREPARE {name} AS {written} EXECUTE {name};"), format!("EXECUTE {name};"))
     }
 }
