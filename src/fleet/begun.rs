@@ -28,12 +28,8 @@ impl Picture {
             .schemas
             .iter()
             .filter(|schema| !known.contains(&schema.oid) && self.begun_of(schema.name.raw(), schema.oid).is_some());
-        let mut all: Vec<Tenant> = begun.map(|schema| catalog::orphan(&self.config().name, schema, &user)).collect();
-        if matches!(self.layout.as_ref().map(|layout| &layout.registry), Some(Registry::Scan { .. })) {
-            // Nothing lists the tenants here: that none of a registry's rows is its own is no news, and nothing to mend.
-            all.iter_mut().for_each(|tenant| tenant.problems.retain(|problem| problem.raw() != catalog::NO_ROW));
-        }
-        all
+        let listed = !matches!(self.layout.as_ref().map(|layout| &layout.registry), Some(Registry::Scan { .. }));
+        begun.map(|schema| catalog::orphan(&self.config().name, schema, &user, listed)).collect()
     }
 
     /// Which job left a tenant half made or half removed, and what to do.

@@ -8,7 +8,7 @@ mod join;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-pub use self::join::{NO_ROW, orphan, tenants};
+pub use self::join::{orphan, tenants};
 use super::bind::{bind, oid_array, text_array};
 use super::registry::RegistryRow;
 use super::session::{QueryError, Reader, TextRow};

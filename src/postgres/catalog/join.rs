@@ -49,7 +49,7 @@ pub fn tenants(
         .collect();
     if !is_scan {
         let orphans = schemas.iter().filter(|schema| join.is_orphan(schema));
-        tenants.extend(orphans.map(|schema| orphan(database, schema, user)));
+        tenants.extend(orphans.map(|schema| orphan(database, schema, user, true)));
     }
     tenants.sort_by(|a, b| a.slug.cmp(&b.slug).then_with(|| a.key.cmp(&b.key)));
     tenants
@@ -153,13 +153,11 @@ impl<'a> Join<'a> {
     }
 }
 
-/// What is wrong with a schema that has no row.
-pub const NO_ROW: &str = "the schema has no row in the registry";
-
-/// A schema that is a tenant's and has no row.
+/// A schema that is a tenant's and has no row. Where nothing lists the tenants (`listed` is false) that is no problem of it.
 #[must_use]
-pub fn orphan(database: &DatabaseName, schema: &SchemaRow, user: &Untrusted) -> Tenant {
-    let mut problems = vec![Untrusted::new(NO_ROW)];
+pub fn orphan(database: &DatabaseName, schema: &SchemaRow, user: &Untrusted, listed: bool) -> Tenant {
+    let no_row = listed.then(|| Untrusted::new("the schema has no row in the registry"));
+    let mut problems: Vec<Untrusted> = no_row.into_iter().collect();
     problems.extend(usage(schema, user));
     problems.extend(unusable(&schema.name));
     Tenant {

@@ -4,6 +4,7 @@ use super::App;
 use super::action::{ACTIONS, Action};
 use super::allowed::allowed;
 use super::keymap::Keymap;
+use super::life::in_the_trash;
 use super::state::{Hint, Screen, State};
 use crate::model::link::LinkState;
 
@@ -58,9 +59,7 @@ impl App {
 
 /// Whether the open tenant is in the trash.
 fn is_dropped(state: &State) -> bool {
-    let Some(tenant) = state.open_tenant() else { return false };
-    let trash = state.latest.database(&tenant.key.database).map(|view| &*view.trash).unwrap_or_default();
-    trash.iter().any(|trashed| trashed.is_of(tenant))
+    state.open_tenant().is_some_and(|tenant| in_the_trash(state, tenant).is_some())
 }
 
 const fn is_lost(link: &LinkState) -> bool {

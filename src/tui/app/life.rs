@@ -53,7 +53,7 @@ fn trash(state: &State, database: &str) -> Vec<Trashed> {
 }
 
 /// The schema that a tenant had, where it is in the trash.
-fn in_the_trash<'a>(state: &'a State, tenant: &Tenant) -> Option<&'a Trashed> {
+pub(super) fn in_the_trash<'a>(state: &'a State, tenant: &Tenant) -> Option<&'a Trashed> {
     let view = state.latest.database(&tenant.key.database)?;
     view.trash.iter().find(|trashed| trashed.is_of(tenant))
 }
