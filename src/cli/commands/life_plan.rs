@@ -126,10 +126,10 @@ pub fn words(plan: &LifePlan, database: &config::Database) -> String {
         line(if index == 0 { "depend on it" } else { "" }, &safe(object));
     }
     for (index, (_, what)) in plan.steps.iter().enumerate() {
-        line(&format!("step {}", index + 1), &sanitise(what));
+        line(&format!("step {}", index + 1), what);
     }
     for (index, sql) in plan.sql.iter().enumerate() {
-        line(if index == 0 { "sql" } else { "" }, &sanitise(sql));
+        line(if index == 0 { "sql" } else { "" }, sql);
     }
     for note in &plan.notes {
         line("note", &safe(note));
