@@ -193,3 +193,29 @@ fn a_long_message_takes_the_line_of_the_job_where_none_is_told() {
     let rows: Vec<&str> = screen.lines().skip(21).take(2).collect();
     assert!(rows[0].starts_with(" job 17") && rows[1].contains(":messages"), "{screen}");
 }
+
+/// The record may be read between a job's end and its worker's word of it: the end is said all the same, and once.
+#[test]
+fn the_end_of_a_job_is_said_where_the_record_was_faster_than_its_worker() {
+    let mut desk = Desk::new(Environment::Development);
+    let mut running = job(17, JobKind::Provision, JobState::Running, [1, 0, 0, 1]);
+    desk.job(running.clone());
+    let done = job(17, JobKind::Provision, JobState::Done, [1, 1, 0, 0]);
+    let mut picture = snapshot(Environment::Development);
+    picture.revision += 1;
+    let mut read = done.clone();
+    read.mine = false;
+    picture.jobs = vec![read];
+    desk.event(Event::Snapshot(Arc::new(picture)));
+    assert_eq!(desk.app.state().counters.jobs_running, 0, "the record is believed");
+    desk.job(done.clone());
+    assert!(desk.message().contains("provision done: 1 of 1 done"), "{}", desk.message());
+    // Told again, it is no news.
+    desk.keys("j").job(done.clone());
+    assert_eq!(desk.message(), "");
+    // Another attempt of the same job is.
+    (running.attempt, running.mine) = (2, true);
+    desk.job(running);
+    desk.job(tenantui::model::job::JobView { attempt: 2, ..done });
+    assert!(desk.message().contains("provision done: 1 of 1 done"), "{}", desk.message());
+}

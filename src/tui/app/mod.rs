@@ -73,7 +73,7 @@ use crate::fleet::Watched;
 pub use crate::model::causes;
 use crate::model::filter::SavedFilters;
 use crate::model::fleet::Snapshot;
-use crate::model::job::JobId;
+use crate::model::job::{JobId, JobState};
 use crate::model::secret::Credentials;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::text::{Untrusted, counted};
@@ -148,6 +148,8 @@ pub struct App {
     watch_since: Duration,
     /// Jobs without a worker: when they were seen to lose it; `None` where they had none from the first.
     orphaned_since: BTreeMap<(DatabaseName, JobId), Option<jiff::Timestamp>>,
+    /// The attempt and the state of each job as they were told last: what is known of the record may be newer.
+    told_standing: BTreeMap<(DatabaseName, JobId), (i32, JobState)>,
     /// Jobs that were running when last looked at.
     watched: BTreeSet<(DatabaseName, JobId)>,
     results: results::Results,
@@ -230,6 +232,7 @@ impl App {
             watch_wanted: Watched::default(),
             watch_since: Duration::ZERO,
             orphaned_since: BTreeMap::new(),
+            told_standing: BTreeMap::new(),
             watched: BTreeSet::new(),
             results: results::Results::default(),
             credentials: Vec::new(),

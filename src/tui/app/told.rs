@@ -126,7 +126,10 @@ impl App {
         if ours.is_some() && !self.looks_at_jobs() {
             self.state.jobs.list.cursor = Some((job.database.clone(), job.id));
         }
-        let changed_state = before != Some(job.state);
+        // What was read of the record may have been faster than its worker: what counts is what was told.
+        let now = (job.attempt, job.state);
+        let told_before = self.told_standing.insert((job.database.clone(), job.id), now);
+        let changed_state = before != Some(job.state) || told_before.is_some_and(|known| known != now);
         let stands = match job.state {
             JobState::Paused | JobState::Done | JobState::Failed | JobState::Cancelled => true,
             JobState::Queued | JobState::Running | JobState::Orphaned => false,
