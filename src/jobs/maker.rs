@@ -12,6 +12,7 @@ pub(super) use self::transaction::make;
 use super::gate;
 use super::orders::OrderError;
 use super::params::{Params, ProvisionParams};
+use super::preflight::KnownNames;
 use super::report::Report;
 use super::shared::Shared;
 use crate::migrations::alone;
@@ -19,7 +20,7 @@ use crate::migrations::apply::guard::Guard;
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{Ident, IdentError, QualifiedName, SchemaName};
 use crate::model::job::StepAction;
-use crate::postgres::session::Target;
+use crate::postgres::session::{Target, WriterSession};
 
 /// Everything that is needed to make one tenant, checked.
 pub(super) struct Maker<'a> {
@@ -28,6 +29,7 @@ pub(super) struct Maker<'a> {
     target: &'a Target,
     provision: &'a ProvisionParams,
     registry: Option<RegistryTable>,
+    known: Option<Arc<KnownNames>>,
     /// Its steps, in order.
     pub(super) steps: Vec<MakerStep>,
     /// It gets a ledger that tenantui writes.
@@ -97,6 +99,26 @@ struct RegistryTable {
     id: Option<Ident>,
 }
 
+impl RegistryTable {
+    /// The table that gets the rows of a job, where one lists the tenants.
+    fn of(params: &Params) -> Result<Option<Self>, OrderError> {
+        let Some(registry) = &params.registry else { return Ok(None) };
+        Ok(Some(Self {
+            table: registry.table().map_err(wrong)?,
+            slug: Ident::new(&registry.slug).map_err(wrong)?,
+            id: registry.id.as_deref().map(Ident::new).transpose().map_err(wrong)?,
+        }))
+    }
+
+    const fn names(&self) -> (&QualifiedName, &Ident) {
+        (&self.table, &self.slug)
+    }
+}
+
+fn wrong(error: IdentError) -> OrderError {
+    gate::refused(format!("the job's record: {error}"))
+}
+
 /// What the opening found.
 struct Opened {
     guard: Guard,
@@ -115,6 +137,20 @@ pub(super) struct Making<'a> {
     pub(super) seed: Option<Arc<MigrationFile>>,
     /// Somebody sees the passwords that are made: without that no role gets one.
     pub(super) shows_credentials: bool,
+    /// The names that were taken when it began, where it makes many.
+    pub(super) known: Option<Arc<KnownNames>>,
+}
+
+impl Making<'_> {
+    /// Reads the names that are taken. For one tenant that would be one look more.
+    pub(super) async fn know_names(&mut self, session: &WriterSession) -> Result<(), OrderError> {
+        if self.params.provision.len() > 1 {
+            let registry = RegistryTable::of(self.params)?;
+            let known = KnownNames::read(session, registry.as_ref().map(RegistryTable::names)).await?;
+            self.known = Some(Arc::new(known));
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Maker<'a> {
@@ -127,15 +163,6 @@ impl<'a> Maker<'a> {
         provision: &'a ProvisionParams,
         steps: Vec<MakerStep>,
     ) -> Result<Self, OrderError> {
-        let wrong = |error: IdentError| gate::refused(format!("the job's record: {error}"));
-        let registry = match &making.params.registry {
-            Some(registry) => Some(RegistryTable {
-                table: registry.table().map_err(wrong)?,
-                slug: Ident::new(&registry.slug).map_err(wrong)?,
-                id: registry.id.as_deref().map(Ident::new).transpose().map_err(wrong)?,
-            }),
-            None => None,
-        };
         let role = match (&provision.role, &making.params.role) {
             (Some(name), Some(rule)) => Some(Role::new(name, rule, making.shows_credentials)?),
             (None, _) => None,
@@ -146,7 +173,8 @@ impl<'a> Maker<'a> {
             schema: SchemaName::tenant(&provision.schema).map_err(wrong)?,
             target: making.target,
             provision,
-            registry,
+            registry: RegistryTable::of(making.params)?,
+            known: making.known.clone(),
             steps,
             has_ledger: making.has_ledger,
             role,

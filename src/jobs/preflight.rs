@@ -1,11 +1,13 @@
 //! What is checked before a job is recorded: privileges, files, names, and the registry's columns. Everything here
 //! is checked again by the step itself or refused by the server; here it is refused early and in words.
 
+mod names;
 mod provision;
 mod role_there;
 mod row;
 
-pub(super) use provision::{provision, taken_like_sql, taken_names, taken_sql};
+pub(super) use names::{KnownNames, taken_like_sql, taken_names, taken_sql};
+pub(super) use provision::provision;
 pub(super) use row::{Allowed, allowed, drafted, others, row_values, time_value};
 
 use super::drive;

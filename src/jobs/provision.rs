@@ -61,14 +61,16 @@ type Files = HashMap<String, Arc<MigrationFile>>;
 
 /// Makes the tenants that are not made yet.
 pub(super) async fn run(place: &Place<'_>, shared: &Shared<'_>, files: &Files) -> Result<(), OrderError> {
-    let making = Making {
+    let mut making = Making {
         target: place.target,
         params: place.params,
         has_ledger: place.params.tool.is_some() && place.params.command.is_none(),
         seed: seed::of(place.params).await?.map(Arc::new),
         shows_credentials: place.shows_credentials,
+        known: None,
     };
     let session = gate::open(place.target, Some(place.job)).await?;
+    making.know_names(&session).await?;
     let Open { makers, stopped } = prepare(place, &making, files, &session, None).await?;
     if makers.is_empty() && stopped > 0 {
         shared.halt(Halt::Pause(Waits::Trouble, "it failed before: retry it".to_owned()));

@@ -84,6 +84,58 @@ async fn one_that_fails_leaves_nothing_and_the_others_go_on() {
     assert_eq!((view.state, view.failed, view.done), (JobState::Failed, 2, 6));
 }
 
+/// All names are looked at when the job begins; behind each tenant's lock, those that came or went since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_comes_while_the_job_runs_is_heeded_and_one_that_goes_is_free() {
+    let fleet = Fleet::new("many", 0).await;
+    fleet.db.sql("create table public.gate ()");
+    fleet.file(1, "one", "create table one (id int);\n--;;\nselect count(*) from public.gate");
+    let mut config = fleet.config.clone();
+    (config.jobs.parallel, config.jobs.max_failures) = (1, 9);
+    let fleet = Fleet { config, ..fleet };
+    let job = order(&fleet, many(&fleet, 5)).await.expect("ordered");
+    fleet.db.sql("create schema tenant_new_03; create schema tenant_new_04");
+    let gate = fleet.db.connect().await;
+    gate.batch_execute("begin; lock table public.gate in access exclusive mode").await.expect("locked");
+    let run = fleet.start(job);
+    let waits = "select count(*) from pg_locks where not granted and relation = 'public.gate'::regclass";
+    wait_until_async(Duration::from_secs(20), "the first tenant at the gate", || async {
+        fleet.db.value(waits) == "1"
+    })
+    .await;
+    fleet.db.sql(
+        "insert into public.tenants (id, slug, name, schema_name, created_at) values ('9', 'New_01', 'x', 'elsewhere', now()); \
+         create schema \"tenant_NEW_02\"; drop schema tenant_new_03",
+    );
+    gate.batch_execute("rollback").await.expect("opened");
+    let view = run.end().await.expect("run");
+    assert_eq!((view.state, view.done, view.failed), (JobState::Failed, 2, 3));
+    let outcomes = fleet.outcomes(job).await;
+    for (slug, words) in [
+        ("new-01", "the key \"new-01\" is too like \"New_01\""),
+        ("new-02", "the schema \"tenant_new_02\" is too like \"tenant_NEW_02\""),
+        ("new-04", "the schema \"tenant_new_04\" exists already"),
+    ] {
+        let failure = outcomes[slug].failure.clone().expect("a failure");
+        assert!(failure.message.raw().contains(words), "{slug}: {failure:?}");
+    }
+}
+
+/// A registry that can be written and is no table: its rows do not say which transaction wrote them.
+#[tokio::test]
+async fn a_registry_that_is_a_view_is_looked_at_as_a_whole() {
+    let fleet = Fleet::new("many", 0).await;
+    fleet.db.sql(
+        "alter table public.tenants rename to customers; create view public.tenants as select * from public.customers",
+    );
+    let job = order(&fleet, many(&fleet, 3)).await.expect("ordered");
+    fleet.db.sql("insert into public.customers (id, slug, name, schema_name, created_at) values ('9', 'NEW-01', 'x', 'elsewhere', now())");
+    let view = fleet.run(job, false).await.0.expect("run");
+    assert_eq!((view.state, view.done, view.failed), (JobState::Failed, 2, 1));
+    let failure = fleet.outcomes(job).await["new-01"].failure.clone().expect("a failure");
+    assert!(failure.message.raw().contains("too like \"NEW-01\""), "{failure:?}");
+}
+
 /// A run that is killed leaves whole tenants and nothing else, and the next one makes the rest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stopped_run_left_is_made_by_the_next() {

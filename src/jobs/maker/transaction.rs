@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 use super::role::{create_sql as create_role_sql, grants_sql};
 use super::sql::{insert_sql, tail_sql};
-use super::{Maker, Opened, Part};
+use super::{Maker, Opened, Part, RegistryTable};
 use crate::jobs::params::Value;
 use crate::jobs::preflight::{taken_like_sql, taken_names};
 use crate::jobs::report::seconds;
@@ -100,6 +100,7 @@ async fn open(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, part: Par
         tool,
     ];
     let locks: String = keys.into_iter().map(|key| format!(", {}", keys::try_sql(key))).collect();
+    let name = CheckedName { slug: maker.slug.clone(), schema: maker.schema.clone() };
     let sql = format!(
         "{limits} {fence} SELECT pg_catalog.txid_current()::text, \
          (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}); {taken}",
@@ -107,11 +108,7 @@ async fn open(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, part: Par
         fence = fence_and_sql(shared.fence, &locks),
         job = shared.fence.job,
         seq = maker.mark(part),
-        taken = taken_like_sql(
-            maker.registry.as_ref().map(|registry| (&registry.table, &registry.slug)),
-            &maker.slug,
-            maker.schema.raw()
-        ),
+        taken = taken_like_sql(maker.registry.as_ref().map(RegistryTable::names), &name, maker.known.as_deref()),
     );
     let rows = wire::ask_behind(client, &[CLEAN, BEGIN, &sql], BOOKKEEPING).await.map_err(|trouble| ended(&trouble))?;
     let [_, fence, facts, taken @ ..] = rows.as_slice() else {
@@ -133,7 +130,6 @@ async fn open(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, part: Par
     if facts.and_then(|row| row.text(1)) == Some("done") {
         return Err(StepEnd::Already);
     }
-    let name = CheckedName { slug: maker.slug.clone(), schema: maker.schema.clone() };
     let mut taken = taken_names(taken);
     if let Part::Row(_) = part {
         // The schema is this job's own: whether it still is, is looked at next.
@@ -250,13 +246,16 @@ async fn migrations(
     let files = Files::new(&runs, Sending::Together);
     let mut running = files.send(client, shared.limits.patience());
     for (seq, file) in steps {
-        let started = Instant::now();
-        let Some(end) = running.next().await else { break };
+        let Some((end, took)) = running.next().await else { break };
+        let end = match end {
+            FileEnd::Refused(fault) => run::refused(client, &opened.guard.xid, fault).await,
+            end => end,
+        };
         if let Some(end) = file_ended(end) {
             return Err(End { end, seq });
         }
         if maker.is_alone {
-            let text = format!("migrate {}   {}", file.version.raw(), seconds(started.elapsed()));
+            let text = format!("migrate {}   {}", file.version.raw(), seconds(took));
             shared.reports.line(LogMark::Note, &maker.slug, text).await;
             maker.through(shared, seq).await;
         }

@@ -1,13 +1,13 @@
 //! What is checked before the making of a tenant is recorded: privileges, names, and the registry's columns.
 
+use super::names::taken;
 use super::{Allowed, makes, others, role_there, row_values, through_no_pooler};
 use crate::jobs::gate::{Asks, refused};
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{ProvisionParams, RowValue, TenantRole};
 use crate::jobs::service::{NewTenant, ProvisionOrder};
-use crate::layout::naming::fold;
-use crate::layout::{Registry, TakenNames};
-use crate::model::ident::{Ident, QualifiedName, literal};
+use crate::layout::Registry;
+use crate::model::ident::{QualifiedName, literal};
 use crate::postgres::session::Target;
 
 /// Checks the order of a provisioning, and decides what the new rows will hold.
@@ -144,58 +144,4 @@ async fn privileges(
         target.config.name,
         missing.join(" and ")
     )))
-}
-
-/// Every slug of the registry and every schema of the database, as they are now.
-pub(in crate::jobs) async fn taken(
-    session: &impl Asks,
-    table: Option<&QualifiedName>,
-    slug: Option<&Ident>,
-) -> Result<TakenNames, OrderError> {
-    let rows = session.ask(&taken_sql(table, slug)).await?;
-    Ok(taken_names(&rows))
-}
-
-/// Two SELECTs: slugs, schemas.
-pub(in crate::jobs) fn taken_sql(table: Option<&QualifiedName>, slug: Option<&Ident>) -> String {
-    let slugs = match (table, slug) {
-        (Some(table), Some(slug)) => format!("SELECT {}::text FROM {};", slug.quoted(), table.quoted()),
-        (Some(_) | None, _) => "SELECT NULL::text WHERE false;".to_owned(),
-    };
-    format!("{slugs} SELECT n.nspname FROM pg_catalog.pg_namespace AS n;")
-}
-
-/// The same two SELECTs, of names only that may collide with this one: a plain one that folds alike, and every one with
-/// other letters than ASCII's, whose folding the server does not know.
-pub(in crate::jobs) fn taken_like_sql(registry: Option<(&QualifiedName, &Ident)>, slug: &str, schema: &str) -> String {
-    // Asked behind a lock for each new tenant, of every name there is: what costs little is looked at first.
-    let like = |column: &str, name: &str| {
-        let folded = fold(name);
-        format!(
-            "(pg_catalog.octet_length({column}) <> pg_catalog.length({column}) \
-             OR (pg_catalog.getdatabaseencoding() <> 'UTF8' AND {column} COLLATE \"C\" ~ '[^ -~]') \
-             OR (pg_catalog.octet_length({column}) = {bytes} \
-             AND pg_catalog.lower(pg_catalog.replace({column}, '-', '_') COLLATE \"C\") = {name}))",
-            bytes = folded.len(),
-            name = literal(&folded),
-        )
-    };
-    let slugs = match registry {
-        Some((table, column)) => {
-            let column = format!("{}::text", column.quoted());
-            format!("SELECT {column} FROM {} WHERE {};", table.quoted(), like(&column, slug))
-        }
-        None => "SELECT NULL::text WHERE false;".to_owned(),
-    };
-    format!("{slugs} SELECT n.nspname FROM pg_catalog.pg_namespace AS n WHERE {};", like("n.nspname::text", schema))
-}
-
-/// What the answers to [`taken_sql`] say.
-pub(in crate::jobs) fn taken_names(rows: &[Vec<crate::postgres::session::TextRow>]) -> TakenNames {
-    let names = |set: usize| -> Vec<String> {
-        rows.get(set)
-            .map(|rows| rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect())
-            .unwrap_or_default()
-    };
-    TakenNames { slugs: names(0), schemas: names(1), ..TakenNames::default() }
 }

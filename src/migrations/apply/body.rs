@@ -1,8 +1,9 @@
-//! The statements of a file as messages, and which of them a refusal means.
+//! Files as messages, and which part of a message a refusal means.
 
 use std::borrow::Cow;
 
 use super::run::{FileRun, Sending};
+use super::verify;
 use super::wire::Refused;
 use crate::migrations::folder::MigrationFile;
 use crate::migrations::lexer::{Kind, Lexer, Statements, Token};
@@ -10,21 +11,18 @@ use crate::migrations::lexer::{Kind, Lexer, Statements, Token};
 /// What parts two statements of one message: on a line of its own, behind whatever comment the first ends with.
 const PARTING: &str = "\n;\n";
 
-/// What is sent of a file, with what stands before it.
-pub(super) struct Body<'a> {
-    pub(super) messages: Vec<Message<'a>>,
-}
-
 /// One message.
 pub(super) struct Message<'a> {
     pub(super) sql: Cow<'a, str>,
     /// In the order of the message.
-    parts: Vec<Part>,
+    pub(super) parts: Vec<Part>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Part {
-    of: Of,
+pub(super) struct Part {
+    /// Which file it belongs to, from 0.
+    pub(super) file: usize,
+    pub(super) of: Of,
     /// Where it begins, in bytes.
     from: usize,
 }
@@ -32,41 +30,58 @@ struct Part {
 /// What a part of a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Of {
+    /// The guard before statements that are sent before it is known how the file before them ended.
+    Front,
     /// What stands before the file.
     Before,
     /// The file's statement of this number, from 0.
     Statement(usize),
+    /// What verifies it: the message of this number, from 0.
+    Verify(usize),
+    /// What stands behind the file.
+    After,
 }
 
-impl<'a> Body<'a> {
-    /// The messages of a file.
-    pub(super) fn of(run: &'a FileRun<'_>, sending: Sending) -> Self {
+/// The messages of files that share a transaction.
+pub(super) fn messages<'a>(runs: &'a [FileRun<'_>], sending: Sending) -> Vec<Message<'a>> {
+    let mut messages = Vec::new();
+    let mut behind: Option<Message<'a>> = None;
+    for (file, run) in runs.iter().enumerate() {
+        let one = |of: Of, sql: &'a str| Some((file, of, sql)).filter(|_| !sql.is_empty());
+        let statements = run
+            .file
+            .statements
+            .iter()
+            .enumerate()
+            .map(|(index, statement)| (file, Of::Statement(index), &*statement.sql));
+        let (front, before) = (one(Of::Front, &run.front), one(Of::Before, &run.before));
         let together = match sending {
             Sending::Together => is_told_apart(run.file),
             Sending::OneByOne => false,
         };
-        let ours = |sql: &'a str| Some((Of::Before, sql)).filter(|(_, sql)| !sql.is_empty());
-        let (before, front) = (ours(&run.before), ours(&run.front));
-        let statements = run.file.statements.iter().enumerate().map(|(index, one)| (Of::Statement(index), &*one.sql));
-        let messages = if together {
-            joined(before.into_iter().chain(front).chain(statements)).into_iter().collect()
+        if together {
+            // What stands behind the file before it opens with a guard of its own.
+            let front = front.filter(|_| behind.is_none());
+            messages.extend(joined(behind.take(), front.into_iter().chain(before).chain(statements)));
         } else {
-            let fronted = statements.filter_map(|statement| joined(front.into_iter().chain([statement])));
-            before.map(alone).into_iter().chain(fronted).collect()
-        };
-        Self { messages }
+            messages.extend(behind.take());
+            messages.extend(joined(None, front.into_iter().chain(before)).filter(|_| before.is_some()));
+            messages.extend(statements.filter_map(|statement| joined(None, front.into_iter().chain([statement]))));
+        }
+        let verify = run.verify.into_iter().flat_map(verify::messages).enumerate();
+        messages.extend(verify.filter_map(|(index, sql)| joined(None, [(file, Of::Verify(index), sql)].into_iter())));
+        behind = joined(None, one(Of::After, &run.after).into_iter());
     }
+    messages.extend(behind);
+    messages
 }
 
-fn alone((of, sql): (Of, &str)) -> Message<'_> {
-    Message { sql: Cow::Borrowed(sql), parts: vec![Part { of, from: 0 }] }
-}
-
-fn joined<'a>(parts: impl Iterator<Item = (Of, &'a str)>) -> Option<Message<'a>> {
-    parts.fold(None, |message, (of, sql)| match message {
-        None => Some(alone((of, sql))),
+/// Parts behind what there is of a message.
+fn joined<'a>(message: Option<Message<'a>>, parts: impl Iterator<Item = (usize, Of, &'a str)>) -> Option<Message<'a>> {
+    parts.fold(message, |message, (file, of, sql)| match message {
+        None => Some(Message { sql: Cow::Borrowed(sql), parts: vec![Part { file, of, from: 0 }] }),
         Some(Message { sql: before, mut parts }) => {
-            parts.push(Part { of, from: before.len() + PARTING.len() });
+            parts.push(Part { file, of, from: before.len() + PARTING.len() });
             Some(Message { sql: Cow::Owned(format!("{before}{PARTING}{sql}")), parts })
         }
     })
@@ -99,15 +114,15 @@ fn count(sql: &str) -> usize {
 }
 
 impl Message<'_> {
-    /// What a refusal of this message means, and at which character of it, from 1.
-    pub(super) fn meant(&self, refused: &Refused) -> (Of, Option<u32>) {
+    /// Which part a refusal of this message means, and at which character of it, from 1.
+    pub(super) fn meant(&self, refused: &Refused) -> (usize, Option<u32>) {
         let counted = self.counted(refused.behind);
         let Some((placed, position)) = refused.position.and_then(|position| self.placed(position)) else {
-            return (self.parts[counted].of, None);
+            return (counted, None);
         };
         // A message is read as a whole before anything of it runs: what stands last may be refused first.
         let certain = placed == counted || (refused.behind == 0 && placed > counted);
-        if certain { (self.parts[placed].of, Some(position)) } else { (self.parts[counted].of, None) }
+        if certain { (placed, Some(position)) } else { (counted, None) }
     }
 
     /// The part of the statement behind so many.
@@ -142,18 +157,18 @@ mod tests {
 
     fn message() -> Message<'static> {
         let parts = [
-            (Of::Before, "CREATE TABLE l (); INSERT INTO l VALUES (';');"),
-            (Of::Statement(0), "CREATE TABLE ä (id int) -- one;"),
-            (Of::Statement(1), "CREATE INDEX ON ä (id);"),
+            (0, Of::Before, "CREATE TABLE l (); INSERT INTO l VALUES (';');"),
+            (0, Of::Statement(0), "CREATE TABLE ä (id int) -- one;"),
+            (0, Of::Statement(1), "CREATE INDEX ON ä (id);"),
         ];
-        joined(parts.into_iter()).expect("parts")
+        joined(None, parts.into_iter()).expect("parts")
     }
 
     #[test]
     fn what_is_refused_is_told_by_what_was_through_before_it() {
         let message = message();
-        let meant: Vec<Of> = (0..5).map(|behind| message.meant(&refused(behind, None)).0).collect();
-        assert_eq!(meant, [Of::Before, Of::Before, Of::Statement(0), Of::Statement(1), Of::Statement(1)]);
+        let meant: Vec<usize> = (0..5).map(|behind| message.meant(&refused(behind, None)).0).collect();
+        assert_eq!(meant, [0, 0, 1, 2, 2]);
     }
 
     #[test]
@@ -163,13 +178,13 @@ mod tests {
             let byte = message.sql.find(text).expect("is in it");
             Some(u32::try_from(message.sql[..byte].chars().count() + 1).expect("short"))
         };
-        assert_eq!(message.meant(&refused(3, at("INDEX"))), (Of::Statement(1), Some(8)));
-        assert_eq!(message.meant(&refused(2, at("ä"))), (Of::Statement(0), Some(14)));
+        assert_eq!(message.meant(&refused(3, at("INDEX"))), (2, Some(8)));
+        assert_eq!(message.meant(&refused(2, at("ä"))), (1, Some(14)));
         // The server reads all of it first, and refuses its last statement before the first has run.
-        assert_eq!(message.meant(&refused(0, at("INDEX"))), (Of::Statement(1), Some(8)));
+        assert_eq!(message.meant(&refused(0, at("INDEX"))), (2, Some(8)));
         // A place in a text that the server made itself is none in the message.
-        assert_eq!(message.meant(&refused(3, Some(2))), (Of::Statement(1), None));
-        assert_eq!(message.meant(&refused(2, Some(9_999))), (Of::Statement(0), None));
+        assert_eq!(message.meant(&refused(3, Some(2))), (2, None));
+        assert_eq!(message.meant(&refused(2, Some(9_999))), (1, None));
     }
 
     #[test]

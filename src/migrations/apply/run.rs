@@ -1,11 +1,13 @@
 //! Runs the statements of files on a session whose transaction is open, and says which of them failed.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 
-use super::body::{Body, Of};
+use super::body::{self, Message, Of, Part};
 use super::guard;
+use super::step::BOOKKEEPING;
 use super::verify;
 use super::wire::{self, Answer, Trouble};
 use crate::migrations::folder::MigrationFile;
@@ -82,8 +84,8 @@ impl Fault {
 pub struct FileRun<'a> {
     /// What stands before it.
     pub before: String,
-    /// What every message of it begins with: where that raises, nothing of the message runs. For a file that is sent
-    /// before it is known how the one before it ended.
+    /// What its messages begin with where no guard stands before them: where it raises, nothing of the message runs. For
+    /// a file that is sent before it is known how the one before it ended.
     pub front: String,
     /// The file.
     pub file: &'a MigrationFile,
@@ -106,59 +108,125 @@ pub enum Sending {
 /// the server takes them in order, and refuses what stands behind a failure.
 pub async fn file(client: &Client, run: &FileRun<'_>, patience: Duration) -> FileEnd {
     let files = Files::new(std::slice::from_ref(run), Sending::OneByOne);
-    files.send(client, patience).next().await.unwrap_or(FileEnd::Ran)
+    files.send(client, patience).next().await.map_or(FileEnd::Ran, |(end, _)| end)
 }
 
-/// Files that share a transaction, in their order. What stands behind each of them opens with the guard, so nothing of a
-/// later file runs where an earlier one left something changed.
+/// Files that share a transaction, in their order. What stands behind each of them opens with the guard, and is where it can
+/// be in front of the next one's message: nothing of a later file runs where an earlier one left something changed.
 pub struct Files<'r> {
     runs: &'r [FileRun<'r>],
-    bodies: Vec<Body<'r>>,
+    messages: Vec<Message<'r>>,
 }
 
 /// Files that are sent; their ends are asked for one by one.
 pub struct Running<'f> {
     files: &'f Files<'f>,
     sent: wire::Sent<'f>,
+    /// The next message to be answered.
     at: usize,
+    /// When the answer before it came, and how long the statements of the file took that ends next.
+    since: Instant,
+    took: Duration,
+    /// Why that file failed, before it is known what it left.
+    fault: Option<Fault>,
+    /// What verifies it said.
+    looked: Vec<Answer>,
+    /// Ends that nobody asked for yet.
+    ended: VecDeque<(FileEnd, Duration)>,
 }
 
 impl<'r> Files<'r> {
     /// Makes messages of them.
     #[must_use]
     pub fn new(runs: &'r [FileRun<'r>], sending: Sending) -> Self {
-        Self { runs, bodies: runs.iter().map(|run| Body::of(run, sending)).collect() }
+        Self { runs, messages: body::messages(runs, sending) }
     }
 
     /// Sends them all at once: one round trip. `patience` counts for each answer from the one before.
     pub fn send<'f>(&'f self, client: &'f Client, patience: Duration) -> Running<'f> {
-        let messages = (0..self.runs.len()).flat_map(|index| self.messages(index));
-        Running { files: self, sent: wire::send_all(client, messages, patience), at: 0 }
-    }
-
-    fn messages(&self, index: usize) -> impl Iterator<Item = &str> {
-        let run = &self.runs[index];
-        let verify = run.verify.into_iter().flat_map(verify::messages);
-        self.bodies[index]
-            .messages
-            .iter()
-            .map(|message| &*message.sql)
-            .chain(verify)
-            .chain(std::iter::once(&*run.after))
+        let messages = self.messages.iter().map(|message| &*message.sql);
+        Running {
+            files: self,
+            sent: wire::send_all(client, messages, patience),
+            at: 0,
+            since: Instant::now(),
+            took: Duration::ZERO,
+            fault: None,
+            looked: Vec::new(),
+            ended: VecDeque::new(),
+        }
     }
 }
 
 impl Running<'_> {
-    /// How the next file ended; `None` when all did. What stands behind a file that did not run is not asked for.
-    pub async fn next(&mut self) -> Option<FileEnd> {
-        let run = self.files.runs.get(self.at)?;
-        let mut answers = Vec::new();
-        for _ in self.files.messages(self.at) {
-            answers.extend(self.sent.next().await);
+    /// How the next file ended, and how long its statements took; `None` when all did. What stands behind a file that did
+    /// not run is not asked for. Where a message is refused for how its text reads, the guard in front of it was not asked:
+    /// the file before it is said to have run, and what that left is for the server to say, see [`refused`].
+    pub async fn next(&mut self) -> Option<(FileEnd, Duration)> {
+        while self.ended.is_empty() {
+            let message = self.files.messages.get(self.at)?;
+            let answer = self.sent.next().await?;
+            self.at += 1;
+            self.heard(message, answer);
         }
-        let end = judge(run, &self.files.bodies[self.at], answers);
-        self.at += 1;
-        Some(end)
+        self.ended.pop_front()
+    }
+
+    fn heard(&mut self, message: &Message<'_>, answer: Answer) {
+        let refused = match answer {
+            Ok(rows) => {
+                if let [Part { of: Of::Verify(_), .. }] = *message.parts {
+                    self.looked.push(Ok(rows));
+                }
+                message.parts.iter().for_each(|part| self.passed(*part));
+                None
+            }
+            Err(Trouble::Lost(why)) => return self.end(FileEnd::Lost(why)),
+            Err(Trouble::Server(refused)) => Some(refused),
+        };
+        if let Some(refused) = refused {
+            let (index, position) = message.meant(&refused);
+            // Where the message was refused for how its text reads, nothing of it ran. A fault that waits goes on waiting.
+            if refused.behind > 0 || self.fault.is_none() {
+                message.parts[..index].iter().for_each(|part| self.passed(*part));
+            }
+            self.refused(message.parts[index], position, Trouble::Server(refused));
+        }
+        self.took = self.since.elapsed();
+        self.since = Instant::now();
+    }
+
+    fn passed(&mut self, part: Part) {
+        match part.of {
+            Of::After => {
+                let end = match (self.fault.take(), self.files.runs[part.file].verify) {
+                    (Some(fault), _) => FileEnd::Escaped(fault),
+                    (None, Some(verify)) => verify::judge(verify, std::mem::take(&mut self.looked)),
+                    (None, None) => FileEnd::Ran,
+                };
+                self.end(end);
+            }
+            Of::Front | Of::Before | Of::Statement(_) | Of::Verify(_) => {}
+        }
+    }
+
+    fn refused(&mut self, part: Part, position: Option<u32>, trouble: Trouble) {
+        match part.of {
+            Of::Before => self.end(FileEnd::Refused(Fault::server(&trouble))),
+            Of::Statement(index) => {
+                let run = &self.files.runs[part.file];
+                self.fault.get_or_insert_with(|| Fault::at(run.file, index, position, &trouble));
+            }
+            Of::Verify(_) => self.looked.push(Err(trouble)),
+            Of::Front | Of::After => {
+                let end = behind(self.fault.take(), trouble);
+                self.end(end);
+            }
+        }
+    }
+
+    fn end(&mut self, end: FileEnd) {
+        self.ended.push_back((end, self.took));
     }
 }
 
@@ -168,44 +236,34 @@ pub(super) async fn verified(client: &Client, verify: &MigrationFile, patience: 
     verify::judge(verify, wire::ask_in_order(client, &messages, patience).await)
 }
 
-fn judge(run: &FileRun<'_>, body: &Body<'_>, mut answers: Vec<Answer>) -> FileEnd {
-    let tail = answers.pop().and_then(Result::err);
-    let looked = answers.split_off(answers.len().min(body.messages.len()));
-    let refused = answers.into_iter().zip(&body.messages).find_map(|(answer, message)| Some((answer.err()?, message)));
-    let fault = match refused {
-        Some((Trouble::Lost(why), _)) => return FileEnd::Lost(why),
-        Some((Trouble::Server(refused), message)) => {
-            let (of, position) = message.meant(&refused);
-            let trouble = Trouble::Server(refused);
-            match of {
-                Of::Before => return FileEnd::Refused(Fault::server(&trouble)),
-                Of::Statement(index) => Some(Fault::at(run.file, index, position, &trouble)),
-            }
-        }
-        None => None,
+/// What the refusal of a guard, or of what stands behind it, says, with the fault of the file before it.
+fn behind(fault: Option<Fault>, trouble: Trouble) -> FileEnd {
+    let refused = match trouble {
+        Trouble::Lost(why) => return FileEnd::Lost(why),
+        Trouble::Server(refused) => refused,
     };
-    match (behind(fault, tail), run.verify) {
-        (FileEnd::Ran, Some(verify)) => verify::judge(verify, looked),
-        (end, _) => end,
+    match (fault, guard::reasons(&refused.sqlstate, refused.message.raw())) {
+        (fault, Some(reasons)) if guard::escaped(&reasons) => {
+            FileEnd::Escaped(fault.unwrap_or_else(|| {
+                Fault::ours(format!("{reasons}; what it committed stays. Repair this tenant by hand"))
+            }))
+        }
+        (Some(fault), _) => FileEnd::Refused(fault),
+        (None, Some(reasons)) => FileEnd::Refused(Fault::ours(format!("{reasons}; rolled back"))),
+        (None, None) => FileEnd::Refused(Fault::server(&Trouble::Server(refused))),
     }
 }
 
-/// What the answer to the guard and what follows it says, with the fault of the file before it.
-fn behind(fault: Option<Fault>, tail: Option<Trouble>) -> FileEnd {
-    match (fault, tail) {
-        (None, None) => FileEnd::Ran,
-        (Some(fault), None) => FileEnd::Escaped(fault),
-        (_, Some(Trouble::Lost(why))) => FileEnd::Lost(why),
-        (fault, Some(Trouble::Server(refused))) => {
-            match (fault, guard::reasons(&refused.sqlstate, refused.message.raw())) {
-                (fault, Some(reasons)) if guard::escaped(&reasons) => FileEnd::Escaped(fault.unwrap_or_else(|| {
-                    Fault::ours(format!("{reasons}; what it committed stays. Repair this tenant by hand"))
-                })),
-                (Some(fault), _) => FileEnd::Refused(fault),
-                (None, Some(reasons)) => FileEnd::Refused(Fault::ours(format!("{reasons}; rolled back"))),
-                (None, None) => FileEnd::Refused(Fault::server(&Trouble::Server(refused))),
-            }
-        }
+/// What the refusal of one of several files comes to: `Escaped` where one of them had ended the transaction `xid` before the
+/// guard was asked. Rolls back first.
+pub async fn refused(client: &Client, xid: &str, fault: Fault) -> FileEnd {
+    let question = format!("SELECT pg_catalog.txid_status({})", xid.parse::<u64>().unwrap_or_default());
+    // The answer to ROLLBACK is its own matter: outside of a transaction the server only warns.
+    let mut answers = wire::ask_in_order(client, &["ROLLBACK", &question], BOOKKEEPING).await;
+    match answers.pop() {
+        Some(Ok(rows)) if rows.iter().flatten().any(|row| row.text(0) == Some("committed")) => FileEnd::Escaped(fault),
+        Some(Err(Trouble::Lost(why))) => FileEnd::Lost(why),
+        Some(Ok(_) | Err(Trouble::Server(_))) | None => FileEnd::Refused(fault),
     }
 }
 
