@@ -87,6 +87,9 @@ fn one_tenant_that_is_there_as_asked_is_already_provisioned() {
     let same = ["provision", "acme", "--name", "ACME Corp", "--yes", "--json"];
     let there = fleet.json(0, &same);
     assert_eq!(tenant(&there, "tenant", "acme")["message"], "already provisioned");
+    let roled = ["provision", "acme", "--name", "ACME Corp", "--role", "--yes"];
+    let words = text(&fleet.expect(5, &roled).stderr);
+    assert!(words.contains("not as it is asked for: it has no login role tenant_acme"), "{words}");
     let words = text(&fleet.expect(5, &["provision", "acme", "--name", "Other", "--yes"]).stderr);
     assert!(words.contains("its name is \"ACME Corp\""), "{words}");
     fleet.database.sql("update public.tenants set status = 'suspended' where slug = 'acme'");

@@ -35,17 +35,26 @@ pub(super) async fn read(session: &mut Session, picture: &mut Picture) -> Result
     Ok(())
 }
 
-/// That they are there, and what removes them.
+/// That they are there, and what repair does about them.
 fn warning(roles: &[LeftRole]) -> Option<Untrusted> {
     let names: Vec<&str> = roles.iter().take(NAMED).map(|role| role.name.raw()).collect();
     let names = names.join(", ");
     let more = if roles.len() > NAMED { ", ..." } else { "" };
+    let removable = roles.iter().filter(|role| role.kept.is_none()).count();
+    let one = roles.len() == 1;
+    let repair = match removable {
+        0 if one => "repair says why it stays".to_owned(),
+        0 => "repair says why they stay".to_owned(),
+        1 if one => "repair removes it".to_owned(),
+        all if all == roles.len() => "repair removes them".to_owned(),
+        some => format!("repair removes {some} of them"),
+    };
     match roles.len() {
         0 => None,
-        1 => Some(Untrusted::new(format!("a tenant that is gone left the login role {names}: repair removes it"))),
-        count => Some(Untrusted::new(format!(
-            "tenants that are gone left {count} login roles ({names}{more}): repair removes them"
-        ))),
+        1 => Some(Untrusted::new(format!("a tenant that is gone left the login role {names}: {repair}"))),
+        count => {
+            Some(Untrusted::new(format!("tenants that are gone left {count} login roles ({names}{more}): {repair}")))
+        }
     }
 }
 
@@ -71,5 +80,14 @@ mod tests {
         assert_eq!(words(&["a", "b", "c"]).as_deref(), Some(three));
         let four = "tenants that are gone left 4 login roles (a, b, c, ...): repair removes them";
         assert_eq!(words(&["a", "b", "c", "d"]).as_deref(), Some(four));
+    }
+
+    #[test]
+    fn of_those_that_stay_it_is_not_said_that_they_are_removed() {
+        let stays = |name: &str| LeftRole { kept: Some(Untrusted::new("it owns a table")), ..left(name) };
+        let said = |roles: &[LeftRole]| warning(roles).map(|words| words.raw().to_owned()).unwrap_or_default();
+        assert!(said(&[stays("a")]).ends_with("the login role a: repair says why it stays"));
+        assert!(said(&[stays("a"), left("b")]).ends_with("(a, b): repair removes 1 of them"));
+        assert!(said(&[stays("a"), stays("b")]).ends_with("(a, b): repair says why they stay"));
     }
 }

@@ -276,12 +276,29 @@ impl RegistryRef {
         Ok(format!("SELECT 1 FROM {} WHERE {} LIMIT 1;", self.table()?.quoted(), self.row_sql(id, slug, schema)?))
     }
 
+    /// The condition by which a row is the tenant's, whatever else has changed in it.
+    ///
+    /// # Errors
+    /// When the record holds a name that is no identifier.
+    pub fn same_sql(&self, id: Option<&str>, slug: &str) -> Result<String, IdentError> {
+        let (column, value) = match (&self.id, id) {
+            (Some(column), Some(id)) => (column, id),
+            (Some(_) | None, _) => (&self.slug, slug),
+        };
+        Ok(format!("{} = {}", Ident::new(column)?.quoted(), literal(value)))
+    }
+
     /// The condition by which the tenant's row is known.
     ///
     /// # Errors
     /// When the record holds a name that is no identifier.
     pub fn row_sql(&self, id: Option<&str>, slug: &str, schema: &str) -> Result<String, IdentError> {
-        let mut sql = format!("{} = {}", Ident::new(&self.slug)?.quoted(), literal(slug));
+        let column = Ident::new(&self.slug)?.quoted();
+        let mut sql = format!("{column} = {}", literal(slug));
+        if id.is_some_and(|id| slug == schema || slug == id) {
+            // It may stand for a slug that the row lacks. The id finds the row.
+            sql = format!("({sql} OR COALESCE({column}::text, '') = '')");
+        }
         if let (Some(column), Some(id)) = (&self.id, id) {
             sql.push_str(&format!(" AND {} = {}", Ident::new(column)?.quoted(), literal(id)));
         }

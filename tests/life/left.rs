@@ -183,7 +183,7 @@ fn the_dashboard_offers_to_remove_it() {
     let config = place.config().display().to_string();
     let mut tty = Tty::start(&["--config", &config], 120, 30, None, &[]);
     tty.wait_for_screen();
-    tty.wait_for("tenants that are gone left 2 login roles (tenant_gone, tenant_rich)");
+    tty.wait_for("left 2 login roles (tenant_gone, tenant_rich): repair removes 1 of them");
     tty.open(":repair\r", "role: tenant_rich");
     // What it may not remove, it says.
     tty.type_keys("j\r");
@@ -195,7 +195,7 @@ fn the_dashboard_offers_to_remove_it() {
     let roles = "select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname like 'tenant\\_%'";
     wait_until(PATIENCE, "the end of the role", || place.db.value(roles) == "tenant_rich");
     // What is left is told anew.
-    tty.wait_for("a tenant that is gone left the login role tenant_rich");
+    tty.wait_for("the login role tenant_rich: repair says why it stays");
     tty.type_keys("q");
     assert_eq!(tty.exit_code(PATIENCE), 0);
 }

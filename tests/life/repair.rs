@@ -150,3 +150,30 @@ fn two_of_one_name_in_the_trash_of_one_database_are_told_apart_by_their_schemas(
     assert!(words.contains(&first) && words.contains(&second) && !words.contains("--database"), "{words}");
     place.expect(0, &["undrop", &first, "--yes"]);
 }
+
+#[test]
+fn a_row_that_the_server_keeps_is_never_said_to_be_removed() {
+    let place = Place::new("life_kept_row");
+    place.db.sql(
+        "create function public.keep() returns trigger language plpgsql as 'begin return null; end'; \
+         create trigger keep before delete on public.tenants for each row execute function public.keep(); \
+         drop schema tenant_acme cascade",
+    );
+    let output = place.run(&["repair", "acme", "--by", "forget", "--yes"]);
+    let words = text(&output.stderr);
+    assert_ne!(output.status.code(), Some(0), "{words}");
+    assert!(words.contains("the tenant's is there still") && words.contains("remove it by hand"), "{words}");
+    assert!(place.audit("repair").is_empty());
+    assert_eq!(place.row("acme"), "ACME|active");
+}
+
+#[test]
+fn a_row_without_a_slug_is_found_by_its_id() {
+    let place = Place::new("life_no_slug");
+    place.db.sql("update public.tenants set slug = '' where slug = 'globex'");
+    place.expect(0, &["rename", "tenant_globex", "--name", "Other", "--yes"]);
+    assert_eq!(place.db.value("select string_agg(name, ',' order by id) from public.tenants"), "ACME,Other,Hooli");
+    let trash = place.drop("tenant_globex", "tenant_globex");
+    place.expect(0, &["purge", &trash, "--confirm", &trash, "--yes"]);
+    assert_eq!(place.db.value("select string_agg(id, ',' order by id) from public.tenants"), "1,3");
+}

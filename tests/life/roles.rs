@@ -1,7 +1,9 @@
 //! The tenant's own role: its sessions end on request, and it goes with a purge in the order that works.
 
+use std::time::Duration;
+
 use super::Place;
-use crate::support::{TestDatabase, own_pg, tcp};
+use crate::support::{TestDatabase, own_pg, tcp, wait_until};
 
 /// A role with rights on one schema, as Cloacina makes them: grants, default privileges, a grant on the database.
 fn role(db: &TestDatabase, schema: &str, name: &str) {
@@ -189,4 +191,44 @@ fn a_role_that_has_anything_elsewhere_stays_and_the_plan_says_why() {
     assert!(plan["role_kept"].as_str().is_some_and(|why| why.contains("is called tenant_acme")), "{plan}");
     place.expect(0, &["purge", "acme", "--confirm", "tenant_acme", "--yes"]);
     assert_eq!(place.db.value("select count(*) from pg_roles where rolname = 'web'"), "1");
+}
+
+/// Who may make roles need not be one of theirs, and then ends no session of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_sessions_cannot_be_ended_is_told_before_the_first_step() {
+    let server = own_pg(tcp());
+    let (place, name) = (Place::on(&server, "life_ops"), "tenant_globex");
+    role(&place.db, name, name);
+    place.db.sql(&format!(
+        "create role ops login createrole; grant create on database \"{}\" to ops; grant all on public.tenants to ops; \
+         grant usage on schema tenantui to ops; grant all on all tables in schema tenantui to ops; \
+         grant all on all sequences in schema tenantui to ops; alter schema {name} owner to ops; \
+         alter table {name}.users owner to ops; alter table {name}.schema_migrations owner to ops",
+        place.db.name
+    ));
+    place.expect(0, &["activate", "globex", "--yes"]);
+    place.configure_as("ops", "development", "");
+    let client = session(&place.db, name).await;
+    let words = place.words(5, &["suspend", "globex", "--end-sessions", "--yes"]);
+    assert!(words.contains("ops may not end the sessions of the role tenant_globex"), "{words}");
+    assert!(words.contains("GRANT pg_signal_backend TO ops is missing"), "{words}");
+    assert_eq!(place.row("globex"), "Globex|active", "nothing of it was written");
+    place.expect(0, &["suspend", "globex", "--yes"]);
+    drop(client);
+    let over = || place.db.value(&format!("select count(*) from pg_stat_activity where usename = '{name}'")) == "0";
+    wait_until(Duration::from_secs(20), "the session is over", over);
+    let trash = place.drop("globex", name);
+    let client = session(&place.db, name).await;
+    let words = place.words(5, &["purge", "globex", "--confirm", &trash, "--yes"]);
+    assert!(words.contains("GRANT pg_signal_backend TO ops is missing, and one is open"), "{words}");
+    assert_eq!(
+        place.db.value(&format!(
+            "select count(*) from pg_class where relnamespace = '{trash}'::regnamespace and relkind = 'r'"
+        )),
+        "2"
+    );
+    place.db.sql("grant pg_signal_backend to ops");
+    let plan = place.json(0, &["purge", "globex", "--dry-run", "--json"]);
+    assert!(plan["steps"].to_string().contains("in this database (1 now)"), "{plan}");
+    drop(client);
 }

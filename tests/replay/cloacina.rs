@@ -219,6 +219,12 @@ fn a_tenant_that_was_made_is_listed_before_its_application_filled_it() {
     assert!(run(0, &["tenant", &slug]).contains(&slug));
     run(0, &["drop", &slug, "--confirm", &slug, "--yes"]);
     assert_eq!(count(&listed()), 2, "what is in the trash is no tenant");
+    // No row keeps its place: made anew it would have the old one's cache keys.
+    let arguments = ["--url", &db.socket_url(), "provision", &slug, "--name", "New", "--yes"];
+    let refused = tenantui(home.path()).args(arguments).output().expect("runs");
+    let words = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(5), "{words}");
+    assert!(words.contains("is in the trash") && words.contains(&format!("tenantui undrop {slug}")), "{words}");
     run(0, &["undrop", &slug, "--yes"]);
     assert_eq!(count(&listed()), 3);
     // Another schema of that name is not the one that was made.

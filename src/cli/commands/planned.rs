@@ -196,5 +196,6 @@ pub fn busy(job: &JobView) -> Failure {
             format!("`tenantui job {} follow` watches it", job.id)
         }
     };
-    Failure::refused(format!("{} is {}{worker}; one migrate job at a time. {next}", name(job), job.state.word()))
+    let kind = if job.kind == JobKind::Provision { "provision" } else { "migrate" };
+    Failure::refused(format!("{} is {}{worker}; one {kind} job at a time. {next}", name(job), job.state.word()))
 }

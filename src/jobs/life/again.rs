@@ -1,7 +1,7 @@
 //! What there is to choose from where a tenant is made whose name is not free: pure.
 
 use crate::layout::CheckedName;
-use crate::model::life::Trashed;
+use crate::model::life::{DropRecord, Trashed};
 use crate::model::tenant::{Tenant, TenantState};
 use crate::text::Untrusted;
 
@@ -12,9 +12,8 @@ pub fn choice<'a>(
     trash: &[Trashed],
     has_table: bool,
 ) -> Option<String> {
-    if let Some(drop) =
-        trash.iter().filter_map(|trashed| trashed.drop.as_ref()).find(|drop| drop.slug.raw() == name.slug)
-    {
+    let is_it = |drop: &&DropRecord| drop.slug.raw() == name.slug || drop.original.raw() == name.schema.raw();
+    if let Some(drop) = trash.iter().filter_map(|trashed| trashed.drop.as_ref()).find(is_it) {
         let slug = drop.slug.safe();
         return Some(format!(
             "it was dropped: `tenantui undrop {slug}` brings it back, `tenantui purge {slug}` removes it for good"

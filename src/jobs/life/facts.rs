@@ -60,6 +60,21 @@ pub(super) fn role_sessions_sql(role: &str) -> String {
     )
 }
 
+/// Why the sessions of a role cannot be ended by us; `None`: they can, or there is no such role.
+pub(super) async fn cannot_end(reader: &Reader, role: &str) -> Result<Option<String>, QueryError> {
+    let sql = format!(
+        "SELECT pg_catalog.pg_has_role('pg_signal_backend', 'USAGE') OR pg_catalog.pg_has_role(r.oid, 'USAGE') \
+         FROM pg_catalog.pg_roles AS r WHERE r.rolname = {}::name",
+        literal(role)
+    );
+    let rows = reader.rows(&sql).await?;
+    let may = rows.first().is_none_or(|row| row.is_true(0));
+    let user = reader.facts().user.raw();
+    Ok((!may).then(|| {
+        format!("{user} may not end the sessions of the role {role}: GRANT pg_signal_backend TO {user} is missing")
+    }))
+}
+
 /// What a tenant's role is called.
 enum Called {
     /// By the layout's rule. `None`: the rule gives it no name.

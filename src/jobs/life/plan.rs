@@ -100,8 +100,10 @@ pub async fn read(reader: &Reader, target: &Target, request: &LifeRequest) -> Re
     }
     let mut seen = look_beside(reader, request, &plan).await?;
     plan.domains = seen.pointing.domains;
-    if let (true, Some(role)) = (request.end_sessions, plan.own_role()) {
+    // A purge ends them before it removes the role.
+    if let (true, Some(role)) = (request.end_sessions || plan.kind == LifeKind::Purge, plan.own_role()) {
         seen.role_sessions = reader.rows(&facts::role_sessions_sql(role)).await?.len();
+        seen.cannot_end = facts::cannot_end(reader, role).await?;
     }
     match steps::of(request, &plan, &seen) {
         Ok(steps) => plan.steps = steps,

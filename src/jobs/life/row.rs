@@ -119,11 +119,28 @@ pub(super) async fn forget(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let deleted = tx::ask(client, &format!("DELETE FROM {table} WHERE {} RETURNING {json}", row_sql(life)?)).await?;
     let before = match (deleted.iter().flatten().count(), domains) {
         // Somebody removed it meanwhile: it is gone, which is what was wanted.
-        (0, _) => None,
+        (0, _) => {
+            gone(client, life).await?;
+            None
+        }
         (_, None) => Some(json!({ "row": only(&deleted)? })),
         (_, Some(domains)) => Some(json!({ "row": only(&deleted)?, "domains": domains })),
     };
     tx::done(work, tx, Said { before, after: json!({}) }).await
+}
+
+/// That no row of the tenant is left: a trigger or a policy may keep it without a word.
+async fn gone(client: &Client, life: &Life<'_>) -> Result<(), StepEnd> {
+    let registry = registry(life)?;
+    let same = registry.same_sql(life.id.as_deref(), &life.slug).map_err(wrong)?;
+    let table = registry.table().map_err(wrong)?.quoted();
+    if tx::ask(client, &format!("SELECT 1 FROM {table} WHERE {same}")).await?.iter().flatten().next().is_none() {
+        return Ok(());
+    }
+    Err(failed(format!(
+        "the server removed no row of {table}, and the tenant's is there still (a trigger, a rule or a policy keeps it, or it \
+         was changed meanwhile): remove it by hand, then retry"
+    )))
 }
 
 /// Which domains were removed, where the tenant had any.

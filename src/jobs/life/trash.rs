@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::jobs::gate::Asks;
 use crate::layout::naming::TRASH_PREFIX;
 use crate::model::job::JobId;
 use crate::model::life::{DropRecord, Trashed, UNDROP_DAYS};
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::postgres::bind::{bind, like_pattern};
-use crate::postgres::session::{QueryError, Reader, TextRow};
+use crate::postgres::session::{QueryError, TextRow};
 use crate::text::Untrusted;
 
 const TRASH: &str = include_str!("../../../assets/sql/trash.sql");
@@ -28,13 +29,13 @@ pub fn name(job: i32, schema: &str) -> String {
 ///
 /// # Errors
 /// When the record cannot be read.
-pub async fn list(reader: &Reader, database: &DatabaseName) -> Result<Vec<Trashed>, QueryError> {
-    let there = reader.rows("SELECT pg_catalog.to_regclass('tenantui.audit') IS NOT NULL").await?;
-    if !there.first().is_some_and(|row| row.is_true(0)) {
+pub async fn list(session: &impl Asks, database: &DatabaseName) -> Result<Vec<Trashed>, QueryError> {
+    let there = session.ask("SELECT pg_catalog.to_regclass('tenantui.audit') IS NOT NULL").await?;
+    if !there.iter().flatten().next().is_some_and(|row| row.is_true(0)) {
         return Ok(Vec::new());
     }
     let sql = bind(TRASH, &[("prefix", &like_pattern(TRASH_PREFIX)), ("days", &UNDROP_DAYS.to_string())]);
-    reader.rows(&sql).await?.iter().map(|row| trashed(row, database)).collect()
+    session.ask(&sql).await?.iter().flatten().map(|row| trashed(row, database)).collect()
 }
 
 fn trashed(row: &TextRow, database: &DatabaseName) -> Result<Trashed, QueryError> {

@@ -3,11 +3,13 @@
 use super::names::taken;
 use super::{Allowed, makes, others, role_there, row_values, through_no_pooler};
 use crate::jobs::gate::{Asks, refused};
+use crate::jobs::life::{again, trash};
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{ProvisionParams, RowValue, TenantRole};
 use crate::jobs::service::{NewTenant, ProvisionOrder};
 use crate::layout::Registry;
 use crate::model::ident::{QualifiedName, literal};
+use crate::model::life::Trashed;
 use crate::postgres::session::Target;
 
 /// Checks the order of a provisioning, and decides what the new rows will hold.
@@ -41,6 +43,9 @@ pub(in crate::jobs) async fn provision(
     }
     let mut taken =
         taken(session, table.map(|(table, ..)| table), table.map(|(_, columns, _)| &columns.slug.name)).await?;
+    if table.is_none() {
+        none_in_trash(order, &trash::list(session, &target.config.name).await?)?;
+    }
     let roles = roles(target, session, order).await?;
     let mut allowed = Allowed::default();
     let mut made = Vec::with_capacity(order.tenants.len());
@@ -63,6 +68,17 @@ pub(in crate::jobs) async fn provision(
         made.push(ProvisionParams { slug: tenant.name.slug.clone(), schema, row, role });
     }
     Ok(made)
+}
+
+/// Where no row keeps its place a dropped tenant's name looks free.
+fn none_in_trash(order: &ProvisionOrder, trash: &[Trashed]) -> Result<(), OrderError> {
+    for NewTenant { name, .. } in &order.tenants {
+        if let Some(choice) = again::choice(name, std::iter::empty(), trash, false) {
+            let words = format!("\"{}\" is in the trash, and its cache keys would be the new tenant's", name.slug);
+            return Err(refused(format!("{words}; {choice}")));
+        }
+    }
+    Ok(())
 }
 
 /// Where the schemas are the list of tenants, there is nowhere to keep anything of one.

@@ -122,7 +122,7 @@ async fn order(
 ) -> Outcome<Asked> {
     let context = &reading.context;
     let mut wrong = Wrong::default();
-    let Sorted { new, present } = present::sort(target, reading, asked, &mut wrong).await?;
+    let Sorted { new, present } = present::sort(target, reading, asked, arguments.role, &mut wrong).await?;
     wrong.judge(arguments.from.as_deref())?;
     let role = wants_role(arguments, reading)?;
     let order = ProvisionOrder {

@@ -27,11 +27,18 @@ pub struct Sorted {
 ///
 /// # Errors
 /// When the database cannot be asked about settings.
-pub async fn sort(target: &Target, reading: &Reading, wanted: &[Wanted], wrong: &mut Wrong) -> Outcome<Sorted> {
+pub async fn sort(
+    target: &Target,
+    reading: &Reading,
+    wanted: &[Wanted],
+    role: bool,
+    wrong: &mut Wrong,
+) -> Outcome<Sorted> {
     let context = &reading.context;
     let by_slug: HashMap<&str, &Arc<Tenant>> =
         reading.snapshot.tenants.iter().filter(|tenant| has_place(tenant)).map(|t| (t.slug.raw(), t)).collect();
     let settings = differing_settings(target, context, wanted).await?;
+    let no_role = if role { without_role(target, context, wanted).await? } else { HashMap::new() };
     let trash = reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default();
     let has_table = matches!(context.layout.registry, Registry::Table { .. });
     let again = |name: &CheckedName| {
@@ -49,7 +56,8 @@ pub async fn sort(target: &Target, reading: &Reading, wanted: &[Wanted], wrong: 
         };
         if let Some(tenant) = by_slug.get(name.slug.as_str()) {
             let differs = settings.contains(&name.slug).then(|| "its settings are others".to_owned());
-            match difference(tenant, one, &context.layout.statuses.active).or(differs) {
+            let has_none = no_role.get(&name.slug).map(|role| format!("it has no login role {role}"));
+            match difference(tenant, one, &context.layout.statuses.active).or(differs).or(has_none) {
                 None => sorted.present.push(Arc::clone(tenant)),
                 Some(why) => {
                     let choice = again(&name).unwrap_or_default();
@@ -118,6 +126,26 @@ fn difference(tenant: &Tenant, wanted: &Wanted, active: &Option<String>) -> Opti
         return Some(format!("its plan is {}", told(&tenant.plan)));
     }
     None
+}
+
+/// Of each tenant whose role by the layout's rule is not there: its slug, and the role.
+async fn without_role(target: &Target, context: &JobContext, wanted: &[Wanted]) -> Outcome<HashMap<String, String>> {
+    let Some(role) = &context.layout.role else { return Ok(HashMap::new()) };
+    let mut roles: HashMap<String, String> = wanted
+        .iter()
+        .filter_map(|one| context.layout.naming.check(&one.slug).ok())
+        .filter_map(|name| Some((role.rule.name_of(&name.slug, &name.schema).ok()?.raw().to_owned(), name.slug)))
+        .collect();
+    let names: Vec<String> = roles.keys().map(|name| literal(name)).collect();
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sql = format!("SELECT r.rolname FROM pg_catalog.pg_roles AS r WHERE r.rolname IN ({})", names.join(", "));
+    let reader = Reader::open(target, Patience::Background).await?;
+    for row in reader.rows(&sql).await? {
+        roles.remove(row.text(0).unwrap_or_default());
+    }
+    Ok(roles.into_iter().map(|(role, slug)| (slug, role)).collect())
 }
 
 /// The slugs whose settings are others than those that are asked for, as JSON: neither spaces nor order count.

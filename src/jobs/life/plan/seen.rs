@@ -23,6 +23,8 @@ pub(super) struct Seen {
     pub(super) in_force: InForce,
     /// Sessions of its role in this database, where they are to be ended.
     pub(super) role_sessions: usize,
+    /// Why they cannot be.
+    pub(super) cannot_end: Option<String>,
     /// Of a tenant without its schema: where that is in the trash.
     pub(super) trashed: Option<Trashed>,
     /// What points at the registry's row, where it is to go.

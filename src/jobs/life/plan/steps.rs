@@ -3,6 +3,7 @@
 use super::{LifeRequest, Row, Seen, Stop, Subject, one, repairs, repairs_of_shared};
 use crate::jobs::life::access::InForce;
 use crate::jobs::life::writes;
+use crate::layout::Layout;
 use crate::model::fleet::SharedSchema;
 use crate::model::life::{CacheFact, LeftRole, LifeKind, LifePlan, LifeStep, Repair, TenantRole, Trashed};
 use crate::model::tenant::{Tenant, TenantState};
@@ -117,7 +118,11 @@ fn status(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan, seen: &Seen) 
         steps.push((LifeStep::Status, format!("write the status: {words}")));
     }
     if request.end_sessions && request.kind != LifeKind::Activate {
-        steps.push((LifeStep::Sessions, end_sessions(plan, seen.role_sessions)?));
+        let words = end_sessions(plan, seen.role_sessions)?;
+        if let Some(why) = &seen.cannot_end {
+            return Err(refused(why.clone()));
+        }
+        steps.push((LifeStep::Sessions, words));
     }
     if steps.is_empty() {
         return Err(Stop::Nothing(format!("it is {words} already")));
@@ -161,7 +166,7 @@ fn drop(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan, seen: &Seen) ->
     {
         return Err(refused("it is not suspended: suspend it first, and wait until nobody uses it"));
     }
-    if let Some(why) = in_use(plan) {
+    if let Some(why) = in_use(&request.layout, plan) {
         return Err(refused(why));
     }
     if plan.dependants.last().is_some_and(|last| last.raw() == "and more") {
@@ -186,13 +191,14 @@ fn role(left: &LeftRole, plan: &LifePlan) -> Steps {
 }
 
 /// Who uses the schema now.
-fn in_use(plan: &LifePlan) -> Option<String> {
+fn in_use(layout: &Layout, plan: &LifePlan) -> Option<String> {
     let sessions = plan.sessions.as_ref().filter(|sessions| !sessions.is_empty())?;
     let first = sessions.first().map(|session| session.raw().to_owned()).unwrap_or_default();
     let count = sessions.len();
     let (who, uses) = if count == 1 { ("session", "uses") } else { ("sessions", "use") };
     let or = match (plan.kind, plan.own_role()) {
         (LifeKind::Purge, _) | (_, None) => "",
+        (_, Some(_)) if writes::status(layout, LifeKind::Suspend).is_err() => "",
         (_, Some(_)) => ", or suspend the tenant and end the sessions of its role",
     };
     Some(format!("{count} {who} {uses} it now ({first}): wait for the end{or}"))
@@ -220,7 +226,7 @@ fn undrop(trashed: &Trashed, row: Option<&Row>) -> Steps {
 }
 
 fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen) -> Steps {
-    if let Some(why) = in_use(plan) {
+    if let Some(why) = in_use(&request.layout, plan) {
         return Err(refused(why));
     }
     let mut steps = Vec::new();
@@ -237,11 +243,16 @@ fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen)
         format!("remove {} with all that is in it, a little at a time", trashed.schema.safe()),
     ));
     if let Some(role) = plan.role.as_ref().filter(|role| role.kept.is_none()) {
+        // Found before the first step: behind it the schema is gone.
+        if let (Some(why), 1..) = (&seen.cannot_end, seen.role_sessions) {
+            return Err(refused(format!("{why}, and {} open", are(seen.role_sessions))));
+        }
         steps.push((
             LifeStep::Role,
             format!(
-                "end the sessions of the role {0} in this database, remove what was granted to it, and the role",
-                role.name.safe()
+                "end the sessions of the role {0} in this database ({1} now), remove what was granted to it, and the role",
+                role.name.safe(),
+                seen.role_sessions
             ),
         ));
     }
@@ -256,6 +267,10 @@ fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen)
         steps.extend(forget(request, plan, seen)?);
     }
     Ok(steps)
+}
+
+fn are(sessions: usize) -> String {
+    if sessions == 1 { "one is".to_owned() } else { format!("{sessions} are") }
 }
 
 /// The registry's row goes, and its domains with it, where nothing else keeps it.
@@ -342,7 +357,7 @@ fn mend(request: &LifeRequest, repair: Repair, plan: &LifePlan, seen: &Seen) -> 
         }
         // Offered for no tenant: it is of those that are gone.
         Repair::Role => Err(refused("name the role itself: `repair` lists those that were left behind")),
-        Repair::Unlock => match in_use(plan) {
+        Repair::Unlock => match in_use(&request.layout, plan) {
             Some(why) => Err(refused(why)),
             None => unlock(),
         },
