@@ -196,6 +196,7 @@ fn every_option_arrives() {
             table = "crm.customers"
             schema = "t_{slug}"
             exclude = ["t_archive", "T odd"]
+            values = { paid_until = "2100-01-01", "On trial" = "" }
             [database.migrations]
             tool = "golang-migrate"
             path = "./m"
@@ -230,6 +231,8 @@ fn every_option_arrives() {
     assert_eq!(table.quoted(), "\"crm\".\"customers\"");
     assert_eq!(database.tenants.schema.as_deref(), Some("t_{slug}"));
     assert_eq!(database.tenants.exclude.iter().map(|s| s.raw()).collect::<Vec<_>>(), ["t_archive", "T odd"]);
+    let values: Vec<_> = database.tenants.values.iter().map(|(column, text)| (column.raw(), text.as_str())).collect();
+    assert_eq!(values, [("On trial", ""), ("paid_until", "2100-01-01")]);
     let migrations = &database.migrations;
     assert_eq!((migrations.tool, migrations.path.clone()), (Some(Tool::GolangMigrate), Some(room.path("m"))));
     assert_eq!(migrations.shared_path, Some(room.path("m/shared")));
@@ -347,6 +350,11 @@ fn mistakes_name_file_place_option_and_what_is_allowed() {
         ("[[database]]\n[database.tenants]\nquery = 'delete from t'", "database[1].tenants.query: must be one SELECT"),
         ("[[database]]\n[database.tenants]\nschema = 'x'", "database[1].tenants.schema: must contain {slug}"),
         ("[[database]]\n[database.tenants]\nexclude = ['']", "database[1].tenants.exclude: not the name of a schema"),
+        ("[[database]]\n[database.tenants]\nvalues = { '' = 'x' }", "not the name of a column"),
+        (
+            "[[database]]\n[database.tenants]\nvalues = { a = true }",
+            "database[1].tenants.values.a: must be a string, in quotes",
+        ),
         (
             "[[database]]\n[database.migrations]\ntool = 'cobol'",
             "database[1].migrations.tool: impossible value; allowed: auto, rails",

@@ -108,6 +108,7 @@ pub fn boundary(registry: Registry) -> Layout {
         exclude: Vec::new(),
         tenant_tables: Vec::new(),
         shared_schema: None,
+        new_values: Vec::new(),
         found_on: None,
     }
 }

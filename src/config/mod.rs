@@ -168,6 +168,8 @@ pub struct TenantsOverride {
     pub schema: Option<String>,
     /// `exclude`: schemas that are no tenants.
     pub exclude: Vec<SchemaName>,
+    /// `values`: what a new row gets in columns whose meaning no layout knows.
+    pub values: Vec<(Ident, String)>,
 }
 
 /// `[database.migrations]`.

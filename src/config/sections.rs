@@ -15,7 +15,7 @@ use super::document::{Section, Text, parse_duration};
 use super::error::ConfigError;
 use super::{Database, Jobs, LayoutChoice, LedgerTable, Pooler, TenantsOverride, Ui};
 use crate::model::environment::Environment;
-use crate::model::ident::{QualifiedName, SchemaName};
+use crate::model::ident::{Ident, QualifiedName, SchemaName};
 
 /// The embedded layouts.
 const LAYOUTS: [&str; 7] = ["boundary", "brokkr", "cloacina", "apartment", "django-tenants", "triplex", "plain"];
@@ -208,9 +208,16 @@ fn tenants(section: &mut Section<'_>) -> Result<TenantsOverride, ConfigError> {
             .map_err(|error| section.wrong("exclude", text.at, format!("not the name of a schema: {error}")))?;
         exclude.push(name);
     }
+    let named = section.table("values")?;
+    let mut values = Vec::new();
+    for (column, text) in named.named_texts()? {
+        let name = Ident::new(column)
+            .map_err(|error| named.wrong(column, text.at, format!("not the name of a column: {error}")))?;
+        values.push((name, text.value));
+    }
     section.finish()?;
     let value = |text: Option<Text<'_>>| text.map(|text| text.value);
-    Ok(TenantsOverride { table, query: value(query), scan: value(scan), schema: value(schema), exclude })
+    Ok(TenantsOverride { table, query: value(query), scan: value(scan), schema: value(schema), exclude, values })
 }
 
 /// `schema.table`, each part in quotes where it has dots or quotes of its own; a bare table is in `public`.

@@ -110,6 +110,7 @@ pub fn apply(
         tenant_tables: marks.iter().filter_map(|mark| Ident::new(&mark.table).ok()).collect(),
         search_path_extra: file.search_path_extra().map_err(wrong)?,
         exclude,
+        new_values: overrides.values.clone(),
         shared_schema,
         found_on: None,
     })

@@ -51,6 +51,8 @@ pub struct Layout {
     pub search_path_extra: Vec<SchemaName>,
     /// Schemas that are no tenants.
     pub exclude: Vec<SchemaName>,
+    /// What a new row of the registry gets in columns whose meaning the layout does not know.
+    pub new_values: Vec<(Ident, String)>,
     /// Tables that every tenant's schema holds: by them a schema without a row is known for a tenant's where the
     /// names follow no pattern.
     pub tenant_tables: Vec<Ident>,

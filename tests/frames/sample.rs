@@ -286,6 +286,7 @@ pub fn layout() -> Layout {
         exclude: Vec::new(),
         tenant_tables: Vec::new(),
         shared_schema: Some(public),
+        new_values: Vec::new(),
         found_on: None,
     }
 }

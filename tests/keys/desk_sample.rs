@@ -64,6 +64,7 @@ pub fn layout() -> Layout {
         search_path_extra: Vec::new(),
         exclude: Vec::new(),
         shared_schema: None,
+        new_values: Vec::new(),
         found_on: None,
         tenant_tables: Vec::new(),
     }

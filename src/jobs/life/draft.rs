@@ -138,7 +138,7 @@ async fn params(
     Ok(LifeParams {
         original: text(&now.original),
         write,
-        row: if has(LifeStep::Adopt) { new_row(target, session, order, now).await? } else { Vec::new() },
+        row: if has(LifeStep::Adopt) { new_row(session, order, now).await? } else { Vec::new() },
         kept: if keeps { writes::columns(layout).map(writes::kept).unwrap_or_default() } else { Vec::new() },
         domains: layout.domains.as_ref().filter(|_| keeps && now.domains > 0).map(DomainsRef::of),
         role: now.own_role().map(str::to_owned),
@@ -172,25 +172,19 @@ pub(super) fn saved(subject: &Subject) -> Vec<Write> {
 }
 
 /// The row of a schema that has none, as provisioning would write it.
-async fn new_row(
-    target: &Target,
-    session: &WriterSession,
-    order: &LifeOrder,
-    now: &LifePlan,
-) -> Result<Vec<RowValue>, OrderError> {
+async fn new_row(session: &WriterSession, order: &LifeOrder, now: &LifePlan) -> Result<Vec<RowValue>, OrderError> {
     let layout = &order.request.layout;
-    let Registry::Table { table, columns, oid } = &layout.registry else {
+    let Registry::Table { columns, oid, .. } = &layout.registry else {
         return Err(refused("this database has no table of tenants"));
     };
     let schema = now.schema.as_ref().map_or("", Untrusted::raw);
     let name = plan::slug_of(&layout.naming, schema)
         .and_then(|slug| layout.naming.check(&slug).ok())
         .ok_or_else(|| refused("no slug leads to this schema by the layout's rule"))?;
-    preflight::others(session, *oid, table, columns).await?;
+    preflight::others(session, layout).await?;
     let display_name = Untrusted::new(&name.slug);
     let tenant = NewTenant { name, display_name, plan: None, settings: None };
     let row = preflight::row_values(session, layout, &tenant, *oid, columns, &mut Allowed::default()).await?;
-    let _ = target;
     Ok(row)
 }
 

@@ -38,9 +38,7 @@ pub(in crate::jobs) async fn provision(
         Registry::Scan { .. } => None,
     };
     privileges(target, session, table.map(|(table, ..)| table), order.role).await?;
-    if let Some((table, columns, oid)) = table {
-        others(session, oid, table, columns).await?;
-    }
+    others(session, &order.layout).await?;
     let mut taken =
         taken(session, table.map(|(table, ..)| table), table.map(|(_, columns, _)| &columns.slug.name)).await?;
     if table.is_none() {

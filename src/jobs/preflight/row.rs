@@ -7,17 +7,12 @@ use crate::jobs::gate::{Asks, refused};
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{RowValue, Value};
 use crate::jobs::service::{NewTenant, check_settings};
-use crate::layout::{Column, Layout, RegistryColumns};
-use crate::model::ident::{QualifiedName, literal};
+use crate::layout::{Column, Layout, Registry, RegistryColumns};
+use crate::model::ident::literal;
 
-/// Refuses columns that must have a value and that no layout knows.
-pub(in crate::jobs) async fn others(
-    session: &impl Asks,
-    oid: u32,
-    table: &QualifiedName,
-    columns: &RegistryColumns,
-) -> Result<(), OrderError> {
-    let known: Vec<&str> = [
+/// The columns that tenantui fills by itself.
+fn own(columns: &RegistryColumns) -> impl Iterator<Item = &str> {
+    let all = [
         columns.id.as_ref(),
         Some(&columns.slug),
         columns.name.as_ref(),
@@ -27,11 +22,14 @@ pub(in crate::jobs) async fn others(
         columns.settings.as_ref(),
         columns.created_at.as_ref(),
         columns.updated_at.as_ref(),
-    ]
-    .into_iter()
-    .flatten()
-    .map(|column| column.name.raw())
-    .collect();
+    ];
+    all.into_iter().flatten().map(|column| column.name.raw())
+}
+
+/// Refuses columns that must have a value and that neither the layout nor the configuration knows.
+pub(in crate::jobs) async fn others(session: &impl Asks, layout: &Layout) -> Result<(), OrderError> {
+    let Registry::Table { table, columns, oid } = &layout.registry else { return Ok(()) };
+    let known: Vec<&str> = own(columns).chain(layout.new_values.iter().map(|(column, _)| column.raw())).collect();
     let rows = session
         .ask(&format!(
             "SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute AS a \
@@ -49,7 +47,8 @@ pub(in crate::jobs) async fn others(
         return Ok(());
     }
     Err(refused(format!(
-        "{} has columns that must have a value, no default, and no meaning that tenantui knows: {}. Give them defaults",
+        "{} has columns that must have a value, no default, and no meaning that tenantui knows: {}. Give them defaults, or \
+         say in [database.tenants.values] what new rows get there",
         table.quoted(),
         listed(&unknown)
     )))
@@ -127,6 +126,16 @@ pub(in crate::jobs) fn drafted(
     }
     if let Some(updated) = columns.updated_at.as_ref().filter(|c| c.not_null && !c.has_default) {
         put(updated, time_value(updated)?);
+    }
+    for (column, text) in &layout.new_values {
+        let column = column.raw();
+        if own(columns).any(|own| own == column) {
+            return Err(refused(format!(
+                "[database.tenants.values] names column {column}, which tenantui fills by itself: leave it out"
+            )));
+        }
+        let value = Value::Text(text.clone());
+        row.push(RowValue { column: column.to_owned(), type_name: String::new(), value });
     }
     Ok(row)
 }
