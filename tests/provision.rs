@@ -205,16 +205,16 @@ async fn a_column_that_nobody_can_fill_is_named() {
     assert!(words.contains("region (text)"), "{words}");
     let wanted = with_plan(&fleet, "acme", Some("pro"));
     assert!(words.contains("say in [database.tenants.values] what new rows get there"), "{words}");
-    let valued = |column: &str| {
+    let valued = |slug: &str, column: &str| {
         let mut layout = (*fleet.layout).clone();
         layout.new_values = vec![(Ident::new(column).expect("a name"), "it's \"us\"".to_owned())];
-        ProvisionOrder { layout: Arc::new(layout), ..provision(&fleet, "valued") }
+        ProvisionOrder { layout: Arc::new(layout), ..provision(&fleet, slug) }
     };
-    let job = order(&fleet, valued("region")).await.expect("ordered");
+    let job = order(&fleet, valued("valued", "region")).await.expect("ordered");
     assert_eq!(fleet.run(job, false).await.0.expect("run").state, JobState::Done);
     assert_eq!(fleet.db.value("select region from public.tenants where slug = 'valued'"), "it's \"us\"");
     fleet.db.sql("delete from public.tenants; alter table public.tenants alter region set default 'eu'");
-    let words = refused(&fleet, valued("slug")).await;
+    let words = refused(&fleet, valued("other", "slug")).await;
     assert!(words.contains("column slug, which tenantui fills by itself"), "{words}");
     let words = refused(&fleet, wanted).await;
     assert!(words.contains("no column for a plan"), "{words}");

@@ -231,3 +231,20 @@ fn a_tenant_that_was_made_is_listed_before_its_application_filled_it() {
     db.sql(&format!("drop schema {0}; create schema {0}", quote(&slug)));
     assert_eq!(count(&listed()), 2);
 }
+
+/// Cloacina makes a role with every tenant, and a purge revokes keys: the writer that is printed may do both.
+#[test]
+fn the_writer_that_is_printed_makes_roles_and_revokes_keys() {
+    let db = server(2);
+    let grants = look(&db, &["doctor", "--grants", "--json"]);
+    let writer = &grants["grants"][1];
+    let sql = writer["statements"].to_string();
+    for part in [
+        "NOCREATEDB CREATEROLE",
+        "GRANT pg_signal_backend TO tenantui_writer",
+        "GRANT SELECT, UPDATE ON TABLE \\\"public\\\".\\\"api_keys\\\" TO tenantui_writer",
+    ] {
+        assert!(sql.contains(part), "{part}: {sql}");
+    }
+    assert!(!grants.to_string().contains("configured query"), "{grants:#}");
+}

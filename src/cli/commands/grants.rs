@@ -12,9 +12,10 @@ use crate::cli::output::{self, Style, Table};
 use crate::cli::session::{self, Session};
 use crate::fleet::{ReadOptions, Reading};
 use crate::jobs::init::InitStatus;
-use crate::layout::Registry;
 use crate::layout::naming::SCHEMA_MARK;
 use crate::layout::question::Need;
+use crate::layout::role::RoleMade;
+use crate::layout::{Layout, Registry};
 use crate::migrations::dialects::Found;
 use crate::model::ident::{Ident, IdentError, literal};
 use crate::postgres::session::{Patience, Reader, Target};
@@ -50,6 +51,12 @@ struct Facts {
     ledgers: Vec<(String, String)>,
     owners: Vec<Owner>,
     recorded: bool,
+    /// The tenants come from a configured query.
+    queried: bool,
+    /// When tenants get roles of their own.
+    roles: Option<RoleMade>,
+    /// Tables beside the registry that a purge writes: schema, table, and what it does there.
+    purged: Vec<(String, String, &'static str)>,
 }
 
 struct Owner {
@@ -143,7 +150,17 @@ async fn facts(target: &Target, reading: &Reading) -> Outcome<Facts> {
         owners: self::owners(&reader, &owners).await?,
         // A record that this role may not look into is there.
         recorded: !matches!(initialised, Ok(InitStatus::Missing)),
+        queried: matches!(reading.context.layout.registry, Registry::Query { .. }),
+        roles: reading.context.layout.role.as_ref().map(|role| role.rule.made),
+        purged: purged(&reading.context.layout),
     })
+}
+
+/// The domains go with their tenant, and keys are revoked.
+fn purged(layout: &Layout) -> Vec<(String, String, &'static str)> {
+    let domains = layout.domains.iter().map(|domains| (&domains.table, "SELECT, DELETE"));
+    let keys = layout.access.iter().map(|access| (&access.table, "SELECT, UPDATE"));
+    domains.chain(keys).map(|(table, may)| (table.schema.quoted(), table.quoted(), may)).collect()
 }
 
 /// Columns that these questions need of tables of other schemas than the tenants', as far as they exist: schema, and
@@ -240,7 +257,7 @@ fn for_reading(facts: &Facts, database: &str) -> Grants {
     if facts.asks_tenants {
         notes.push("members and health of a tenant are read from tables of its schema: pg_read_all_data".to_owned());
     }
-    if facts.registry.is_none() {
+    if facts.queried {
         notes.push(
             "the tenants are not listed in one table: grant SELECT on what the configured query reads".to_owned(),
         );
@@ -253,11 +270,25 @@ fn for_reading(facts: &Facts, database: &str) -> Grants {
 
 fn for_writing(facts: &Facts, database: &str) -> Grants {
     let mut notes = vec!["set a password (\\password in psql), or use another way of logging in".to_owned()];
+    let (may_make_roles, ends_sessions) = ("CREATEROLE", format!("GRANT pg_signal_backend TO {WRITER}"));
+    let makes = if facts.roles == Some(RoleMade::Always) { may_make_roles } else { "NOCREATEROLE" };
     let mut statements = vec![
-        format!("CREATE ROLE {WRITER} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE"),
+        format!("CREATE ROLE {WRITER} LOGIN NOSUPERUSER NOCREATEDB {makes}"),
         format!("GRANT CONNECT, CREATE ON DATABASE {} TO {WRITER}", facts.database),
         format!("GRANT pg_read_all_stats TO {WRITER}"),
     ];
+    match facts.roles {
+        Some(RoleMade::Always) => statements.push(ends_sessions),
+        Some(RoleMade::Asked) => notes.push(format!(
+            "where tenants get roles (provision --role), and to end the sessions of these: ALTER ROLE {WRITER} \
+             {may_make_roles}; {ends_sessions}"
+        )),
+        None => {}
+    }
+    for (schema, table, may) in &facts.purged {
+        statements.push(format!("GRANT USAGE ON SCHEMA {schema} TO {WRITER}"));
+        statements.push(format!("GRANT {may} ON TABLE {table} TO {WRITER}"));
+    }
     if let Some((schema, table)) = &facts.registry {
         statements.push(format!("GRANT USAGE ON SCHEMA {schema} TO {WRITER}"));
         statements.push(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE {table} TO {WRITER}"));

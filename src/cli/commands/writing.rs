@@ -5,6 +5,7 @@ use crate::cli::output;
 use crate::fleet::Reading;
 use crate::model::tenant::Tenant;
 use crate::postgres::session::Target;
+use crate::text::Untrusted;
 
 /// Whether this database may be written, and is prepared for it.
 ///
@@ -67,9 +68,24 @@ pub fn only_one<T>(word: &str, mut found: Vec<T>, tenant: impl Fn(&T) -> &Tenant
         (Some(last), false) => {
             let databases: Vec<String> =
                 found.iter().chain([&last]).map(|found| tenant(found).key.database.to_string()).collect();
-            let several = databases.iter().any(|name| *name != databases[0]);
-            let hint = if several { "add --database with one of them" } else { "name the schema instead" };
-            Err(Failure::usage(format!("\"{word}\" is ambiguous: it is in {}; {hint}", databases.join(", "))))
+            if databases.iter().any(|name| *name != databases[0]) {
+                let hint = "add --database with one of them";
+                return Err(Failure::usage(format!(
+                    "\"{word}\" is ambiguous: it is in {}; {hint}",
+                    databases.join(", ")
+                )));
+            }
+            let who = |found: &T| {
+                let (slug, schema) = (tenant(found).slug.safe(), tenant(found).schema.as_ref().map(Untrusted::safe));
+                schema.map_or_else(|| slug.to_string(), |schema| format!("{slug} (schema {schema})"))
+            };
+            let all: Vec<String> = found.iter().chain([&last]).map(who).collect();
+            Err(Failure::usage(format!(
+                "\"{word}\" is ambiguous in {}: it is {}; name the key or the schema that only one of them has, or mend the \
+                 registry where both are the same",
+                databases[0],
+                all.join(" and ")
+            )))
         }
     }
 }
