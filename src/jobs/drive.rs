@@ -220,7 +220,7 @@ impl Step<'_, '_> {
                     hints: &self.drive.hints,
                     scope: &self.drive.scope,
                     folder: &self.drive.folder,
-                    wide: self.alone,
+                    wide: self.alone.then_some(self.drive.job),
                 };
                 look::look(&reader, &place).await
             };

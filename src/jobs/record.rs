@@ -219,7 +219,8 @@ pub(super) fn job_view(database: &DatabaseName, row: &TextRow) -> Result<JobView
     })
 }
 
-/// Two SELECTs: the parameters, and one row per tenant.
+/// Two SELECTs: the parameters, and one row per tenant. The failed step is looked up by its key, one by one, and never
+/// joined: a planner that does not know yet how many steps a new job has would compare each tenant with each step.
 pub(super) fn outcomes_sql(id: JobId) -> String {
     format!(
         "SELECT j.params::text FROM tenantui.job AS j WHERE j.id = {id}; \
@@ -239,7 +240,8 @@ pub(super) fn outcomes_sql(id: JobId) -> String {
          ORDER BY s.seq))[1] END AS version, \
          pg_catalog.min(s.seq) FILTER (WHERE s.state IN ('failed', 'blocked', 'unknown')) AS wrong \
          FROM tenantui.step AS s WHERE s.job_id = {id} GROUP BY s.schema_name) AS t \
-         LEFT JOIN tenantui.step AS f ON f.job_id = {id} AND f.seq = t.wrong ORDER BY t.first;",
+         LEFT JOIN LATERAL (SELECT w.* FROM tenantui.step AS w WHERE w.job_id = {id} AND w.seq = t.wrong OFFSET 0) AS f ON true \
+         ORDER BY t.first;",
         // Of a rehearsal nothing is left: its tenants stand where they stood.
         counts = "WHERE s.state = 'done' AND s.version IS NOT NULL AND s.action <> 'rehearse'",
     )

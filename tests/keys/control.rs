@@ -14,7 +14,7 @@ use tenantui::tui::dialogs::Dialog;
 
 use super::desk::{Desk, FILES, epoch, job};
 
-fn outcome(slug: &str, outcome: Outcome, failure: Option<(&str, &str)>) -> TenantOutcome {
+pub fn outcome(slug: &str, outcome: Outcome, failure: Option<(&str, &str)>) -> TenantOutcome {
     TenantOutcome {
         key: Some(TenantKey::row(&"eu-1".into(), slug)),
         slug: slug.into(),
@@ -279,9 +279,29 @@ fn jobs_of_others_are_read_from_the_record() {
     desk.wait(std::time::Duration::from_millis(300));
     assert_eq!(reads(&mut desk), 0, "nothing changed");
     (theirs.done, theirs.pending) = (2, 1);
-    desk.job(theirs);
+    desk.job(theirs.clone());
     desk.wait(std::time::Duration::from_secs(2));
     desk.wait(std::time::Duration::from_secs(2));
     assert_eq!(reads(&mut desk), 1, "its numbers changed");
+    // However many they are: a state that is not true any more is not left standing.
+    (theirs.total, theirs.done) = (10_000, 3);
+    desk.job(theirs.clone());
+    desk.wait(std::time::Duration::from_secs(8));
+    assert_eq!(reads(&mut desk), 1, "10,000 are read every seven seconds");
+    theirs.done = 4;
+    desk.job(theirs.clone());
+    theirs.state = JobState::Orphaned;
+    desk.job(theirs.clone());
+    desk.wait(std::time::Duration::from_millis(300));
+    assert_eq!(reads(&mut desk), 1, "its state changed");
+    // What was refused is asked for again.
+    theirs.id = JobId(20);
+    desk.event(Event::Job(JobEvent::Rejected {
+        database: "eu-1".into(),
+        message: "too slow".into(),
+        needs_init: false,
+    }));
+    desk.wait(std::time::Duration::from_secs(8));
+    assert_eq!(reads(&mut desk), 0, "what is there is current");
     assert_eq!(desk.app.state().screen, Screen::Jobs);
 }

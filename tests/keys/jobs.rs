@@ -364,6 +364,46 @@ fn results_of_a_job_are_read_and_opened() {
 }
 
 #[test]
+fn results_that_nobody_moved_in_stay_at_the_top() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.job(job(22, JobKind::Migrate, JobState::Running, [3, 0, 0, 3]));
+    desk.keys("3<Enter>");
+    let reads = |desk: &Desk| {
+        let read =
+            |command: &&Command| matches!(command, Command::Service { command: ServiceCommand::ReadOutcomes(_), .. });
+        desk.commands.iter().filter(read).count()
+    };
+    // A reading that was refused is asked for again.
+    let before = reads(&desk);
+    desk.event(Event::Job(JobEvent::Rejected {
+        database: "eu-1".into(),
+        message: "too slow".into(),
+        needs_init: false,
+    }));
+    desk.wait(Duration::from_secs(3));
+    assert_eq!(reads(&desk), before + 1);
+    let told = |desk: &mut Desk, all: &[(&str, Outcome)]| {
+        let outcomes = all.iter().map(|(slug, outcome)| super::control::outcome(slug, *outcome, None)).collect();
+        desk.event(Event::Job(JobEvent::Outcomes { database: "eu-1".into(), job: JobId(22), outcomes }));
+        desk.draw();
+    };
+    let at = |desk: &Desk| {
+        let key = &desk.app.state().jobs.result.cursor;
+        key.as_ref().map(|schema| schema.raw().to_owned()).unwrap_or_default()
+    };
+    told(&mut desk, &[("acme", Outcome::Running), ("acorn", Outcome::Pending), ("zeta", Outcome::Pending)]);
+    let first = at(&desk);
+    told(&mut desk, &[("acorn", Outcome::Running), ("zeta", Outcome::Pending), ("acme", Outcome::Done)]);
+    assert_ne!(at(&desk), first, "who is done goes to the end, and the reader does not go with it");
+    assert_eq!(desk.app.state().jobs.result.at, 0);
+    // Who was chosen is kept.
+    desk.keys("j");
+    let chosen = at(&desk);
+    told(&mut desk, &[("zeta", Outcome::Running), ("acme", Outcome::Done), ("acorn", Outcome::Done)]);
+    assert_eq!(at(&desk), chosen);
+}
+
+#[test]
 fn leaving_asks_only_while_a_job_runs_here() {
     let quits = |desk: &mut Desk| desk.commands.drain(..).any(|command| matches!(command, Command::Quit(0)));
     let mut desk = Desk::new(Environment::Production);

@@ -48,6 +48,17 @@ async fn the_command_brings_new_tenants_to_the_newest_version() {
     );
 }
 
+/// The ledgers that another job of ours moves meanwhile are no trespass of this one's command.
+#[tokio::test]
+async fn what_another_job_migrates_meanwhile_is_not_held_against_the_command() {
+    let stage = Stage::new(3, "neighbour").await;
+    stage.order(|_| {}).await;
+    let job = order(&stage.fleet, wanted(&stage, &["acme"])).await.expect("ordered");
+    let (view, log) = stage.go_on(job, false).await;
+    assert_eq!((view.state, view.done), (JobState::Done, 1), "{:?} {log:#?}", view.reason);
+    assert_eq!(stage.versions("tenant_acme"), "1,2,3");
+}
+
 #[tokio::test]
 async fn a_command_that_fails_leaves_a_schema_without_a_row_and_retry_goes_on() {
     let stage = Stage::new(1, "exits").await;

@@ -10,6 +10,7 @@ use crate::migrations::folder::Folder;
 use crate::migrations::ledgers;
 use crate::migrations::lens::{Glance, Lens};
 use crate::migrations::plan::standing;
+use crate::model::job::JobId;
 use crate::model::ledger::{LedgerState, Tool, Version};
 use crate::postgres::ledgers::{candidates_sql, parse_candidates};
 use crate::postgres::session::{Reader, TextRow};
@@ -22,8 +23,8 @@ pub(super) struct Place<'p> {
     /// What counts of a ledger, and the files that its entries are named after.
     pub(super) scope: &'p LedgerScope,
     pub(super) folder: &'p Folder,
-    /// Also whether other schemas' ledgers move.
-    pub(super) wide: bool,
+    /// Also whether other schemas' ledgers move, beside this job.
+    pub(super) wide: Option<JobId>,
 }
 
 /// What was seen.
@@ -34,21 +35,32 @@ pub(super) struct Look {
     pub(super) public: LedgerState,
     /// What is in `public`: kind and name with what changes when it does.
     pub(super) objects: BTreeMap<String, String>,
-    /// All schemas, by oid.
+    /// The schemas, by oid: all where it was looked at all of them, else `public` alone.
     pub(super) schemas: BTreeMap<u32, String>,
+    /// Schemas of other jobs that are at work: what moves there is theirs.
+    busy: BTreeSet<String>,
     /// Changes that the server has counted in other ledgers, by schema; unknown ones are not here.
     pub(super) others: HashMap<u32, u64>,
     /// The server's transaction, to find what younger ones made.
     xid: String,
 }
 
-/// The objects of `public` that migrations make. Indexes are left out: rebuilding one is nobody's migration.
-const OBJECTS: &str = "SELECT 'table ' || c.relname, c.oid || ' ' || c.relnatts FROM pg_catalog.pg_class AS c \
-    WHERE c.relnamespace = p.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
+/// The objects of `public` that migrations make. Indexes are left out: rebuilding one is nobody's migration. What is in a
+/// schema depends on it, and that is the only index by schema that the catalogs have: the tables of 10,000 tenants are
+/// not gone through for it.
+const OBJECTS: &str = "SELECT 'table ' || c.relname, c.oid || ' ' || c.relnatts FROM within AS w \
+    JOIN pg_catalog.pg_class AS c ON w.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = w.objid \
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
     UNION ALL SELECT 'function ' || f.proname, pg_catalog.string_agg(f.oid || ' ' || pg_catalog.md5(f.prosrc), ',' ORDER BY f.oid) \
-    FROM pg_catalog.pg_proc AS f WHERE f.pronamespace = p.oid GROUP BY f.proname \
+    FROM within AS w JOIN pg_catalog.pg_proc AS f ON w.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.oid = w.objid \
+    GROUP BY f.proname \
     UNION ALL SELECT 'type ' || t.typname, t.oid || ' ' || (SELECT pg_catalog.count(*) FROM pg_catalog.pg_enum AS e WHERE e.enumtypid = t.oid) \
-    FROM pg_catalog.pg_type AS t WHERE t.typnamespace = p.oid AND t.typtype IN ('e', 'd', 'r')";
+    FROM within AS w JOIN pg_catalog.pg_type AS t ON w.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = w.objid \
+    WHERE t.typtype IN ('e', 'd', 'r')";
+/// What depends on `public` because it is in it.
+const WITHIN: &str = "SELECT d.classid, d.objid FROM pg_catalog.pg_depend AS d \
+    WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass \
+    AND d.refobjid = (SELECT p.oid FROM pg_catalog.pg_namespace AS p WHERE p.nspname = 'public')";
 
 fn sql(place: &Place<'_>) -> String {
     let candidates = candidates_sql(&candidate_names(place.hints));
@@ -58,10 +70,20 @@ fn sql(place: &Place<'_>) -> String {
         "SELECT q.* FROM ({candidates}) AS q (schema_oid, schema_name) WHERE q.schema_oid = {} OR q.schema_name = 'public'",
         place.schema_oid
     );
-    let ledgers = if place.wide { candidates.to_owned() } else { some };
+    let (ledgers, which, busy) = match place.wide {
+        Some(job) => (
+            candidates.to_owned(),
+            "n.nspname !~ '^pg_(toast|temp)'",
+            format!(
+                "SELECT DISTINCT s.schema_name FROM tenantui.step AS s JOIN tenantui.job AS j ON j.id = s.job_id \
+                 WHERE j.id <> {job} AND j.state IN ('queued', 'running', 'paused')"
+            ),
+        ),
+        None => (some, "n.nspname = 'public'", "SELECT NULL::text WHERE false".to_owned()),
+    };
     format!(
-        "{ledgers}; SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace AS n WHERE n.nspname !~ '^pg_(toast|temp)'; \
-         SELECT o.* FROM pg_catalog.pg_namespace AS p CROSS JOIN LATERAL ({OBJECTS}) AS o WHERE p.nspname = 'public'; \
+        "{ledgers}; SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace AS n WHERE {which}; \
+         WITH within AS MATERIALIZED ({WITHIN}) {OBJECTS}; {busy}; \
          SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text"
     )
 }
@@ -77,6 +99,8 @@ pub(super) async fn look(reader: &Reader, place: &Place<'_>) -> Result<Look, Ord
         }
     }
     let objects = pairs(&answers.next().unwrap_or_default());
+    let busy = answers.next().unwrap_or_default();
+    let busy = busy.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect();
     let xid = answers.next().unwrap_or_default();
     let xid = xid.first().and_then(|row| row.text(0)).unwrap_or_default().to_owned();
     let public_oid = schemas.iter().find(|(_, name)| *name == "public").map(|(oid, _)| *oid);
@@ -98,6 +122,7 @@ pub(super) async fn look(reader: &Reader, place: &Place<'_>) -> Result<Look, Ord
         objects,
         others: others.collect(),
         schemas,
+        busy,
         xid,
     })
 }
@@ -174,10 +199,13 @@ impl Look {
         changes
     }
 
-    /// Other schemas whose ledgers moved.
+    /// Other schemas whose ledgers moved, and not by another job of ours.
     pub(super) fn other_ledgers(&self, after: &Self) -> Vec<String> {
         let moved = after.others.iter().filter(|(oid, now)| self.others.get(oid).is_some_and(|was| was < *now));
-        let names: BTreeSet<&String> = moved.filter_map(|(oid, _)| after.schemas.get(oid)).collect();
+        let names: BTreeSet<&String> = moved
+            .filter_map(|(oid, _)| after.schemas.get(oid))
+            .filter(|name| !self.busy.contains(*name) && !after.busy.contains(*name))
+            .collect();
         names.into_iter().cloned().collect()
     }
 

@@ -100,7 +100,7 @@ pub fn show(state: &mut State, view: &View) {
         && state.jobs.result_of.as_ref() != Some(job)
     {
         state.jobs.result_of = Some(job.clone());
-        state.jobs.result = List::default();
+        (state.jobs.result, state.jobs.result_moved) = (List::default(), false);
         super::derive::results(state);
     }
     if let Some(scope) = &view.audit
@@ -236,6 +236,7 @@ pub fn step(state: &mut State, step: Step) {
             let at = target(state.jobs.result.at);
             let key = outcomes(state).get(at).map(|outcome| outcome.schema.clone());
             put(&mut state.jobs.result, at, key);
+            state.jobs.result_moved = true;
         }
         Screen::Messages => {
             let at = target(state.messages_list.at);

@@ -200,6 +200,8 @@ pub struct JobsState {
     pub result_of: Option<(DatabaseName, JobId)>,
     /// The reading position in its results: by schema.
     pub result: List<Untrusted>,
+    /// Somebody moved it: until then it is on the first, whoever that is by now.
+    pub result_moved: bool,
 }
 
 impl Default for JobsState {
@@ -216,6 +218,7 @@ impl Default for JobsState {
             outcomes: BTreeMap::new(),
             result_of: None,
             result: List::default(),
+            result_moved: false,
         }
     }
 }

@@ -79,6 +79,7 @@ impl App {
     pub(super) fn rejected(&mut self, database: &DatabaseName, message: &Untrusted, needs_init: bool) -> Vec<Command> {
         self.say(Level::Error, message.safe().to_string());
         self.life_failed(database, message);
+        self.results_refused(database);
         let sent = self.sent_orders.remove(database);
         if sent.is_some() {
             self.expected_tenant = None;

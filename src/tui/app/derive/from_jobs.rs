@@ -65,6 +65,10 @@ pub fn results(state: &mut State) {
     let Some(key) = &state.jobs.result_of else { return };
     let outcomes = state.jobs.outcomes.get(key).map(Vec::as_slice).unwrap_or_default();
     let keys: Vec<Untrusted> = outcomes.iter().map(|outcome| outcome.schema.clone()).collect();
+    if !state.jobs.result_moved {
+        // Who runs now goes to the end when it is done: the reader stays with what is first.
+        state.jobs.result = List::default();
+    }
     settle(&mut state.jobs.result, keys.len(), |row| keys.get(row));
 }
 
