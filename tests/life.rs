@@ -3,6 +3,7 @@
 
 mod access;
 mod guards;
+mod hidden;
 mod left;
 mod outside;
 mod pointing;

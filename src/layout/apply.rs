@@ -122,6 +122,7 @@ fn about(file: &LayoutFile, missed: Vec<Missed>, doubts: Vec<Untrusted>) -> Resu
         variant: None,
         missed,
         doubts,
+        hidden_rows: None,
         members: file.members.clone(),
         health: file.health.clone(),
         fleet: file.fleet.clone(),
@@ -180,9 +181,6 @@ fn table_registry(
         deleted_at: pick(&own.deleted_at),
         slug,
     };
-    if table.hides_rows {
-        evidence.push(Untrusted::new(format!("row level security hides rows of {} from this role", table.shown())));
-    }
     let schema = SchemaName::existing(&table.schema).map_err(|error| error.to_string())?;
     let name = Ident::new(&table.name).map_err(|error| error.to_string())?;
     Ok(Registry::Table { table: QualifiedName { schema, name }, oid: table.oid, columns })

@@ -71,6 +71,8 @@ pub struct About {
     pub missed: Vec<judge::Missed>,
     /// Layouts that fit as well, and why this one was taken all the same.
     pub doubts: Vec<Untrusted>,
+    /// That rows of the registry may be hidden from this role, where they may: then no schema is known to have none.
+    pub hidden_rows: Option<HiddenRows>,
     /// Who is inside a tenant.
     pub members: Vec<question::Question>,
     /// How a tenant is.
@@ -87,6 +89,23 @@ pub struct About {
     pub excluded_tables: Vec<Ident>,
     /// Waiting jobs in Redis.
     pub queues: Queues,
+}
+
+/// That rows of the registry may be hidden from this role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HiddenRows {
+    /// By what.
+    pub why: Untrusted,
+    /// What would show them all.
+    pub mend: &'static str,
+}
+
+impl HiddenRows {
+    /// Both, as one sentence.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{}; {}", self.why.raw(), self.mend)
+    }
 }
 
 impl About {
@@ -241,4 +260,6 @@ pub struct TakenNames {
     pub schemas: Vec<String>,
     /// Whose schema it is, by the registry: slugs by schema.
     pub owners: HashMap<String, String>,
+    /// Rows may be hidden: a schema without an owner may have one.
+    pub rows_hidden: bool,
 }

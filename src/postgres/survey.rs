@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::bind::{bind, text_array};
+use super::hidden::hidden_rows;
 use super::session::{QueryError, Reader, TextRow};
 use super::{bind, questions, registry};
 use crate::config::{self, LayoutChoice};
@@ -113,6 +114,7 @@ pub async fn survey(reader: &Reader, database: &config::Database) -> Result<Layo
     if overrides.schema.is_none() && layout.naming.rule == NameRule::Plain {
         learn_schema_rule(reader, &mut layout).await?;
     }
+    layout.about.hidden_rows = hidden_rows(reader, &layout).await?;
     layout.found_on = Some(reader.facts().identity());
     Ok(layout)
 }
@@ -254,21 +256,20 @@ fn tables(rows: &[TextRow]) -> Result<Vec<TableFacts>, QueryError> {
                 schema: text(1),
                 name: text(2),
                 usage: row.is_true(3),
-                hides_rows: row.is_true(4),
                 columns: Vec::new(),
                 pointed_at_by: Vec::new(),
             });
         }
-        let mut words = json_texts(row.text(10));
+        let mut words = json_texts(row.text(9));
         if words.is_empty() {
-            words = json_texts(row.text(11)).iter().flat_map(|check| listed_words(check)).collect();
+            words = json_texts(row.text(10)).iter().flat_map(|check| listed_words(check)).collect();
         }
         let column = ColumnFacts {
-            name: text(5),
-            type_name: text(6),
-            not_null: row.is_true(7),
-            has_default: row.is_true(8),
-            readable: row.is_true(9),
+            name: text(4),
+            type_name: text(5),
+            not_null: row.is_true(6),
+            has_default: row.is_true(7),
+            readable: row.is_true(8),
             words,
         };
         if let Some(table) = tables.last_mut() {

@@ -37,6 +37,10 @@ pub async fn list<'a>(
     trash: &[Trashed],
 ) -> Result<Vec<LeftRole>, QueryError> {
     let Some(role) = layout.role.as_ref().filter(|role| role.rule.login) else { return Ok(Vec::new()) };
+    if layout.about.hidden_rows.is_some() {
+        // Of none is known that its tenant has no row.
+        return Ok(Vec::new());
+    }
     // Before anything is waited for: the tenants are not kept.
     let wanted = wanted(&role.rule, tenants, trash);
     let logins = reader.rows(LOGINS).await?;

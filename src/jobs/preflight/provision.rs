@@ -41,6 +41,7 @@ pub(in crate::jobs) async fn provision(
     }
     let mut taken =
         taken(session, table.map(|(table, ..)| table), table.map(|(_, columns, _)| &columns.slug.name)).await?;
+    taken.rows_hidden = order.layout.about.hidden_rows.is_some();
     let roles = roles(target, session, order).await?;
     let mut allowed = Allowed::default();
     let mut made = Vec::with_capacity(order.tenants.len());

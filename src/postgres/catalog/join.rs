@@ -12,8 +12,8 @@ use crate::postgres::registry::RegistryRow;
 use crate::text::Untrusted;
 
 /// Joins the registry's rows with the schemas that exist: a tenant for each row, and one for each tenant-like schema
-/// without a row, sorted by slug. States are `conflict`, `missing_schema`, `orphan_schema` or still `unknown` (the
-/// ledger decides); ledger, counts and sizes are filled in later, by the schema's oid.
+/// without a row, sorted by slug. States are `conflict`, `missing_schema`, `orphan_schema`, `no_access` where its row may be
+/// hidden, or still `unknown` (the ledger decides); ledger, counts and sizes are filled in later, by the schema's oid.
 #[must_use]
 pub fn tenants(
     database: &DatabaseName,
@@ -49,7 +49,7 @@ pub fn tenants(
         .collect();
     if !is_scan {
         let orphans = schemas.iter().filter(|schema| join.is_orphan(schema));
-        tenants.extend(orphans.map(|schema| orphan(database, schema, user, true)));
+        tenants.extend(orphans.map(|schema| orphan(database, layout, schema, user)));
     }
     tenants.sort_by(|a, b| a.slug.cmp(&b.slug).then_with(|| a.key.cmp(&b.key)));
     tenants
@@ -153,20 +153,26 @@ impl<'a> Join<'a> {
     }
 }
 
-/// A schema that is a tenant's and has no row. Where nothing lists the tenants (`listed` is false) that is no problem of it.
+/// A schema that is a tenant's and of which no row is seen: it has none, or that is not known where rows may be hidden.
+/// Where nothing lists the tenants, to have none is no problem of it.
 #[must_use]
-pub fn orphan(database: &DatabaseName, schema: &SchemaRow, user: &Untrusted, listed: bool) -> Tenant {
-    let no_row = listed.then(|| Untrusted::new("the schema has no row in the registry"));
-    let mut problems: Vec<Untrusted> = no_row.into_iter().collect();
+pub fn orphan(database: &DatabaseName, layout: &Layout, schema: &SchemaRow, user: &Untrusted) -> Tenant {
+    let name = schema.name.raw();
+    let (key, state, why) = match (&layout.about.hidden_rows, &layout.registry) {
+        (Some(hidden), _) => {
+            let why = format!("whether the schema has a row in the registry is not known: {}", hidden.words());
+            (TenantKey::hidden(database, name), TenantState::NoAccess, Some(why))
+        }
+        (None, Registry::Scan { .. }) => (TenantKey::schema(database, name), TenantState::OrphanSchema, None),
+        (None, Registry::Table { .. } | Registry::Query { .. }) => {
+            let why = "the schema has no row in the registry".to_owned();
+            (TenantKey::schema(database, name), TenantState::OrphanSchema, Some(why))
+        }
+    };
+    let mut problems: Vec<Untrusted> = why.into_iter().map(Untrusted::from).collect();
     problems.extend(usage(schema, user));
     problems.extend(unusable(&schema.name));
-    Tenant {
-        slug: schema.name.clone(),
-        schema: Some(schema.name.clone()),
-        state: TenantState::OrphanSchema,
-        problems,
-        ..bare(TenantKey::schema(database, schema.name.raw()), Some(schema))
-    }
+    Tenant { slug: schema.name.clone(), schema: Some(schema.name.clone()), state, problems, ..bare(key, Some(schema)) }
 }
 
 fn usage(schema: &SchemaRow, user: &Untrusted) -> Option<Untrusted> {

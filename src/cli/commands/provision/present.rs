@@ -77,7 +77,7 @@ pub async fn sort(target: &Target, reading: &Reading, wanted: &[Wanted], wrong: 
 
 /// Whether it is in the registry, or where there is none, in the list of schemas.
 fn has_place(tenant: &Tenant) -> bool {
-    tenant.state != TenantState::OrphanSchema
+    tenant.is_listed()
 }
 
 /// What of a tenant that is there is not as it is asked for.

@@ -20,6 +20,9 @@ fn refused(why: impl Into<String>) -> Stop {
 /// The steps, in order.
 pub(super) fn of(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Steps {
     let row = seen.row.as_ref();
+    if let Some(hidden) = &seen.hidden {
+        return Err(refused(format!("whether a row of the registry is its own is not known: {hidden}")));
+    }
     match (&request.subject, request.kind) {
         (Subject::Tenant(tenant), LifeKind::Rename) => rename(request, tenant, row),
         (Subject::Tenant(tenant), LifeKind::Suspend | LifeKind::Activate | LifeKind::Archive) => {
