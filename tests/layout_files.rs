@@ -57,7 +57,7 @@ async fn a_file_of_the_user_is_a_layout() {
     std::fs::write(&path, text).expect("written");
     let config = Database { layout: LayoutChoice::File(path), ..config(&db, "postgres") };
     assert_eq!(&*surveyed(&config).await.expect("a layout").name, "shop");
-    assert_eq!(listed(&config).await, ["shop_1:unknown"]);
+    assert_eq!(listed(&config).await, ["1:unknown"]);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn questions_of_a_file_are_fenced_in() {
     assert_eq!(members, [("1", "it's"), ("2", "2")]);
     let facts: Vec<(&str, Option<&str>)> =
         answers.health.iter().map(|fact| (fact.name.raw(), fact.value.as_ref().map(|value| value.raw()))).collect();
-    assert_eq!(facts, [("sly", Some("off")), ("slug", Some("shop_1 in shop_1"))]);
+    assert_eq!(facts, [("sly", Some("off")), ("slug", Some("1 in shop_1"))]);
     let problems: Vec<&str> = answers.problems.iter().map(|problem| problem.raw()).collect();
     for (problem, name) in problems.iter().zip(["wipe", "slow", "wrong"]) {
         assert!(problem.starts_with(&format!("{name} could not be read")), "{problems:?}");

@@ -77,6 +77,10 @@ pub fn apply(
     } else {
         Registry::Scan { pattern: file.registry.pattern.clone(), requires: file.requires().map_err(wrong)? }
     };
+    naming.read_back = match registry {
+        Registry::Scan { .. } => true,
+        Registry::Table { .. } | Registry::Query { .. } => false,
+    };
     let domains = chosen.and_then(|table| domains(file, table, user, &mut evidence));
     // Where names follow no pattern, a schema without a row is known by its tables.
     let in_tenants = file.fingerprint.within == Within::Tenant

@@ -216,6 +216,8 @@ pub struct Naming {
     pub hyphens_become_underscores: bool,
     /// The framework writes names into SQL unquoted: capitals fold, and keywords break.
     pub folds: bool,
+    /// Schemas alone list the tenants: a slug is what is read back out of its schema's name.
+    pub read_back: bool,
 }
 
 /// The rules of layouts.md E.1.
@@ -237,7 +239,8 @@ pub enum NameRule {
 /// A slug that passed the layout's rule, and the schema it becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedName {
-    /// The slug as it will be stored: in lower case where the framework writes names unquoted.
+    /// The slug as it will be stored: in lower case where the framework writes names unquoted; as it is read back where
+    /// schemas alone list the tenants.
     pub slug: String,
     /// The schema.
     pub schema: SchemaName,

@@ -191,6 +191,7 @@ impl LayoutFile {
             schema_template: self.naming.schema.clone(),
             hyphens_become_underscores: self.naming.hyphens_become_underscores,
             folds: self.naming.quoting.map_or_else(|| rule.unquoted(), |quoting| quoting == Quoting::Folds),
+            read_back: self.registry.kind == RegistryKind::Scan,
         }
     }
 

@@ -31,8 +31,8 @@ pub fn tenants(
     let mut tenants: Vec<Tenant> = rows
         .iter()
         .map(|row| {
-            let key = if is_scan {
-                TenantKey::schema(database, row.slug.raw())
+            let key = if let (true, Some(schema)) = (is_scan, &row.schema) {
+                TenantKey::schema(database, schema.raw())
             } else {
                 // Identity must be unique even where the registry's is not.
                 let id = row.id.as_ref().unwrap_or(&row.slug).raw();

@@ -1,6 +1,6 @@
 //! What mends what is wrong, and the lock that was left behind. Pure.
 
-use super::{Subject, slug_of};
+use super::Subject;
 use crate::layout::{Layout, Registry};
 use crate::migrations::unlock;
 use crate::model::fleet::SharedSchema;
@@ -40,7 +40,7 @@ pub fn repairs(tenant: &Tenant, layout: &Layout) -> Vec<Repair> {
 
 /// Whether a slug leads to its schema by the layout's rule, so that a row could say so.
 fn is_led_to(tenant: &Tenant, layout: &Layout) -> bool {
-    tenant.schema.as_ref().is_some_and(|schema| slug_of(&layout.naming, schema.raw()).is_some())
+    tenant.schema.as_ref().is_some_and(|schema| layout.naming.slug_of(schema.raw()).is_some())
 }
 
 /// A lock that was left behind, and what takes it away.

@@ -330,7 +330,7 @@ fn mend(request: &LifeRequest, repair: Repair, plan: &LifePlan, seen: &Seen) -> 
     match repair {
         Repair::Adopt => {
             let schema = plan.schema.as_ref().map_or("", Untrusted::raw);
-            match super::slug_of(&request.layout.naming, schema) {
+            match request.layout.naming.slug_of(schema) {
                 Some(name) => Ok(one(LifeStep::Adopt, format!("write a registry row with the slug {name}"))),
                 None => Err(refused(NO_SLUG)),
             }
