@@ -60,6 +60,34 @@ async fn a_file_of_the_user_is_a_layout() {
     assert_eq!(listed(&config).await, ["1:unknown"]);
 }
 
+/// As in the configuration.
+#[tokio::test]
+async fn a_table_may_be_written_in_quotes() {
+    let db = pg().database("own_quoted");
+    db.sql(
+        "create schema acme; create schema \"My.Shop\"; create table public.shops(slug text); insert into public.shops values ('acme'); \
+         create table \"My.Shop\".\"the shops\"(slug text); insert into \"My.Shop\".\"the shops\" values ('acme'), ('gone')",
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    for (table, wanted) in [
+        ("public.\"shops\"", &["acme:unknown"][..]),
+        ("public.shops", &["acme:unknown"]),
+        ("\"My.Shop\".\"the shops\"", &["acme:unknown", "gone:missing_schema"]),
+    ] {
+        let path = folder.path().join("shop.toml");
+        let text = format!(
+            "name = \"shop\"\ntitle = \"Shop\"\n[registry]\nkind = \"table\"\ntable = '{table}'\n[registry.columns]\nslug = [\"slug\"]\n\
+             [naming]\nrule = \"plain\"\nschema = \"{{slug}}\"\nhyphens_become_underscores = false\n"
+        );
+        std::fs::write(&path, &text).expect("written");
+        let config = Database { layout: LayoutChoice::File(path), ..config(&db, "postgres") };
+        assert_eq!(listed(&config).await, wanted, "{table}");
+        let wrong = text.replace(table, "public.\"shops");
+        let error = file::parse("mine.toml", &wrong).expect_err("wrong").to_string();
+        assert!(error.contains("registry.table: a quote is not closed"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_file_of_the_user_may_list_tenants_by_query_and_say_how_names_are_written() {
     let db = pg().database("own_query");

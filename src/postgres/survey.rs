@@ -134,7 +134,7 @@ fn files(choice: &LayoutChoice, table: Option<&QualifiedName>) -> Result<Vec<Lay
     };
     if let Some(table) = table {
         for file in files.iter_mut().filter(|file| file.registry.table.is_some()) {
-            file.registry.table = Some(format!("{}.{}", table.schema.raw(), table.name.raw()));
+            file.registry.table = Some(table.quoted());
         }
     }
     Ok(files)
