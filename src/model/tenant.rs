@@ -59,7 +59,7 @@ impl fmt::Debug for TenantKey {
 pub enum TenantState {
     /// What decides the state may not be read by this role.
     NoAccess,
-    /// Two registry rows point at one schema.
+    /// Two registry rows point at one schema, or one at a schema that is no tenant's.
     Conflict,
     /// A registry row without a schema.
     MissingSchema,

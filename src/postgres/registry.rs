@@ -9,7 +9,6 @@ pub use super::query::check_query;
 use super::query::{run_wrapped, wrap_query};
 use super::questions::moment;
 use super::session::{QueryError, Reader, TextRow};
-use crate::layout::naming::OWN_SCHEMA;
 use crate::layout::{Column, Domains, Layout, Naming, Registry, RegistryColumns};
 use crate::model::ident::{Ident, QualifiedName};
 use crate::text::Untrusted;
@@ -156,11 +155,9 @@ async fn domains(reader: &Reader, table: &Domains, rows: &mut [RegistryRow]) -> 
     Ok(())
 }
 
-/// Rows that point at a schema which the layout or the configuration excludes, or at tenantui's own.
+/// Rows that point at a schema which the layout or the configuration excludes.
 fn is_no_tenant(row: &RegistryRow, layout: &Layout) -> bool {
-    row.schema.as_ref().is_some_and(|schema| {
-        schema.raw() == OWN_SCHEMA || layout.exclude.iter().any(|excluded| excluded.raw() == schema.raw())
-    })
+    row.schema.as_ref().is_some_and(|schema| layout.exclude.iter().any(|excluded| excluded.raw() == schema.raw()))
 }
 
 fn bounded(rows: &[TextRow]) -> Result<(), RegistryError> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{SchemaRow, is_tenant_like};
-use crate::layout::naming::fold;
+use crate::layout::naming::{OWN_SCHEMA, fold};
 use crate::layout::{Layout, Registry};
 use crate::model::ident::Ident;
 use crate::model::ledger::LedgerState;
@@ -91,10 +91,13 @@ impl<'a> Join<'a> {
 
     fn row(&self, key: TenantKey, row: &RegistryRow) -> Tenant {
         let schema = row.schema.as_ref().and_then(|name| self.existing.get(name.raw()).copied());
-        let mut problems = row.problems.clone();
         let sharing = self.sharing(row);
-        problems.extend(sharing.as_ref().map(|(_, said)| said.clone()));
-        let state = if let Some((Sharing::Conflict, _)) = sharing {
+        let nobodys = self.nobodys(row);
+        let in_conflict = nobodys.is_some() || matches!(sharing, Some((Sharing::Conflict, _)));
+        // Why it is in conflict is said first: refusals say that, and no more.
+        let mut problems: Vec<Untrusted> = nobodys.into_iter().chain(sharing.map(|(_, said)| said)).collect();
+        problems.extend(row.problems.iter().cloned());
+        let state = if in_conflict {
             TenantState::Conflict
         } else if schema.is_none() {
             problems.extend(self.missing(row));
@@ -121,6 +124,24 @@ impl<'a> Join<'a> {
             problems,
             ..bare(key, schema)
         }
+    }
+
+    /// A row that names a schema which can be no tenant's: whatever is done to the tenant would be done to all.
+    fn nobodys(&self, row: &RegistryRow) -> Option<Untrusted> {
+        let name = row.schema.as_ref()?.raw();
+        let whose = if name == OWN_SCHEMA {
+            "tenantui's own"
+        } else if name == "public" || self.layout.shared_schema.as_ref().is_some_and(|shared| shared.raw() == name) {
+            "shared by all tenants"
+        } else if name == "information_schema" || name.starts_with("pg_") {
+            "the server's own"
+        } else {
+            return None;
+        };
+        Some(Untrusted::new(format!(
+            "the registry row names the schema {name}, which is {whose} and no tenant's; name its own in the row, or remove \
+             the row"
+        )))
     }
 
     /// Other rows of the same schema, and what follows from them.

@@ -91,7 +91,7 @@ fn difference(tenant: &Tenant, wanted: &Wanted, active: &Option<String>) -> Opti
         TenantState::MissingSchema => {
             return Some("its registry row has no schema".to_owned());
         }
-        TenantState::Conflict => return Some("its schema is of two rows. Repair that first".to_owned()),
+        TenantState::Conflict => return Some(format!("it is {}. Mend the registry first", tenant.state_words())),
         TenantState::NoAccess
         | TenantState::OrphanSchema
         | TenantState::UnknownTool
