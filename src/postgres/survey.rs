@@ -79,7 +79,8 @@ fn tried(missed: &[Missed]) -> String {
     format!(
         "no layout fits this database ({}). Tell tenantui where the tenants are listed, in [database.tenants]: \
          table = \"public.customers\", or query = \"select id, subdomain as slug, schema_name from customers\", \
-         or scan = \"tenant_%\"; and schema = \"tenant_{{slug}}\" where no column names the schema",
+         or scan = \"tenant_%\"; and schema = \"tenant_{{slug}}\" where no column names the schema. Or name the layout, \
+         layout = \"...\" in its [[database]]: a framework that lists its tenants nowhere is not told while there is none",
         each.join("; ")
     )
 }
@@ -378,6 +379,7 @@ mod tests {
         let missed = vec![Missed { layout: "plain".to_owned(), what: "public.tenants is absent".into() }];
         let text = SurveyError::NoLayout { missed }.to_string();
         assert!(text.contains("plain: public.tenants is absent"), "{text}");
+        assert!(text.contains("layout = "), "{text}");
         assert!(text.contains("table = ") && text.contains("query = ") && text.contains("scan = "), "{text}");
     }
 }
