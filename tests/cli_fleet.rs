@@ -261,6 +261,27 @@ fn several_databases_are_printed_though_one_is_down() {
 }
 
 #[test]
+fn the_first_of_several_databases_that_is_down_keeps_nobody_from_the_others() {
+    let fleet = Fleet::new();
+    let down = fleet.block("eu-9", "postgresql://ops:sesame@127.0.0.1:1/x?sslmode=disable");
+    fleet.configure(&format!("{down}{}", fleet.block("eu-1", &fleet.database.url())));
+    let words = text(&fleet.expect(4, &["init", "--yes"]).stderr);
+    assert!(words.contains("eu-9: ") && words.contains("eu-1: done"), "{words}");
+    assert_eq!(fleet.database.value("select count(*) from pg_namespace where nspname = 'tenantui'"), "1");
+    fleet.database.sql("create schema tenant_stray");
+    let output = fleet.expect(3, &["repair"]);
+    let (list, words) = (text(&output.stdout), text(&output.stderr));
+    assert!(list.contains("eu-1  tenant_stray  orphan_schema") && words.contains("eu-9: "), "{list}{words}");
+    assert!(!words.contains("nothing was done"), "{words}");
+    let document = fleet.json(3, &["repair", "--json"]);
+    assert!(document["repairs"].as_array().expect("a list").iter().any(|offer| offer["tenant"] == "tenant_stray"));
+    // Where one is all there is, it is an error as ever.
+    fleet.configure(&down);
+    fleet.expect(3, &["init", "--yes"]);
+    fleet.expect(3, &["repair"]);
+}
+
+#[test]
 fn a_role_that_may_read_little_sees_what_it_may() {
     let fleet = Fleet::new();
     let role = pg().role("little");

@@ -91,6 +91,7 @@ pub fn boundary(registry: Registry) -> Layout {
             rule: NameRule::Boundary,
             schema_template: "tenant_{slug}".into(),
             hyphens_become_underscores: true,
+            read_back: false,
             folds: false,
         },
         expected_tool: Some(Tool::Migratus),

@@ -57,7 +57,35 @@ async fn a_file_of_the_user_is_a_layout() {
     std::fs::write(&path, text).expect("written");
     let config = Database { layout: LayoutChoice::File(path), ..config(&db, "postgres") };
     assert_eq!(&*surveyed(&config).await.expect("a layout").name, "shop");
-    assert_eq!(listed(&config).await, ["shop_1:unknown"]);
+    assert_eq!(listed(&config).await, ["1:unknown"]);
+}
+
+/// As in the configuration.
+#[tokio::test]
+async fn a_table_may_be_written_in_quotes() {
+    let db = pg().database("own_quoted");
+    db.sql(
+        "create schema acme; create schema \"My.Shop\"; create table public.shops(slug text); insert into public.shops values ('acme'); \
+         create table \"My.Shop\".\"the shops\"(slug text); insert into \"My.Shop\".\"the shops\" values ('acme'), ('gone')",
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    for (table, wanted) in [
+        ("public.\"shops\"", &["acme:unknown"][..]),
+        ("public.shops", &["acme:unknown"]),
+        ("\"My.Shop\".\"the shops\"", &["acme:unknown", "gone:missing_schema"]),
+    ] {
+        let path = folder.path().join("shop.toml");
+        let text = format!(
+            "name = \"shop\"\ntitle = \"Shop\"\n[registry]\nkind = \"table\"\ntable = '{table}'\n[registry.columns]\nslug = [\"slug\"]\n\
+             [naming]\nrule = \"plain\"\nschema = \"{{slug}}\"\nhyphens_become_underscores = false\n"
+        );
+        std::fs::write(&path, &text).expect("written");
+        let config = Database { layout: LayoutChoice::File(path), ..config(&db, "postgres") };
+        assert_eq!(listed(&config).await, wanted, "{table}");
+        let wrong = text.replace(table, "public.\"shops");
+        let error = file::parse("mine.toml", &wrong).expect_err("wrong").to_string();
+        assert!(error.contains("registry.table: a quote is not closed"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -145,7 +173,7 @@ async fn questions_of_a_file_are_fenced_in() {
     assert_eq!(members, [("1", "it's"), ("2", "2")]);
     let facts: Vec<(&str, Option<&str>)> =
         answers.health.iter().map(|fact| (fact.name.raw(), fact.value.as_ref().map(|value| value.raw()))).collect();
-    assert_eq!(facts, [("sly", Some("off")), ("slug", Some("shop_1 in shop_1"))]);
+    assert_eq!(facts, [("sly", Some("off")), ("slug", Some("1 in shop_1"))]);
     let problems: Vec<&str> = answers.problems.iter().map(|problem| problem.raw()).collect();
     for (problem, name) in problems.iter().zip(["wipe", "slow", "wrong"]) {
         assert!(problem.starts_with(&format!("{name} could not be read")), "{problems:?}");

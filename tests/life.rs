@@ -3,6 +3,7 @@
 
 mod access;
 mod guards;
+mod hidden;
 mod left;
 mod outside;
 mod pointing;
@@ -10,6 +11,7 @@ mod purge;
 mod repair;
 mod roles;
 mod runs;
+mod scan;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -19,7 +19,13 @@ fn naming(rule: NameRule) -> Naming {
         | NameRule::ApartmentV3
         | NameRule::ApartmentV4 => ("{slug}", false),
     };
-    Naming { rule, schema_template: template.to_owned(), hyphens_become_underscores: hyphens, folds: rule.unquoted() }
+    Naming {
+        rule,
+        schema_template: template.to_owned(),
+        hyphens_become_underscores: hyphens,
+        folds: rule.unquoted(),
+        read_back: false,
+    }
 }
 
 /// The schema that a key becomes, or `-` where it is refused.
@@ -350,4 +356,21 @@ fn a_schema_of_another_tenant_is_told_with_its_owner_and_one_of_nobody_with_the_
     let words = format!("{}{}", names.check(&left).expect_err("taken"), names.choice(&left).expect("a choice"));
     assert!(words.contains("never reused in silence. Choose another key; or give the schema its"), "{words}");
     assert_eq!(names.choice(&checked("new", "tenant_new")), None);
+}
+
+#[test]
+fn a_slug_leads_to_its_schema_or_there_is_none() {
+    let boundary = naming(NameRule::Boundary);
+    assert_eq!(boundary.slug_of("tenant_acme").as_deref(), Some("acme"));
+    assert_eq!(boundary.slug_of("tenant_acme_corp").as_deref(), Some("acme-corp"));
+    for schema in ["tenant_", "tenant_ACME", "acme", "tenant_a b"] {
+        assert_eq!(boundary.slug_of(schema), None, "{schema}");
+    }
+    assert_eq!(naming(NameRule::ApartmentV4).slug_of("my-tenant").as_deref(), Some("my-tenant"));
+    // Where nothing but the schema keeps it, a new slug is what it will be read back as.
+    let scan = Naming { read_back: true, ..naming(NameRule::Plain) };
+    assert_eq!(scan.check("blue-fox").expect("legal").slug, "blue_fox");
+    assert_eq!(naming(NameRule::Plain).check("blue-fox").expect("legal").slug, "blue-fox");
+    let boundary = Naming { read_back: true, ..boundary };
+    assert_eq!(boundary.check("blue-fox").expect("legal").slug, "blue-fox", "no underscore could be meant");
 }

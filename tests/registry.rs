@@ -336,8 +336,8 @@ async fn rows_hidden_by_row_level_security_are_spoken_of() {
     db.sql(&format!("grant select on tenants to {}", quote(&role)));
     let seen = see(&config(&db, &role)).await;
     assert!(seen.rows.is_empty());
-    let evidence: Vec<&str> = seen.layout.evidence.iter().map(Untrusted::raw).collect();
-    assert!(evidence.iter().any(|line| line.contains("row level security")), "{evidence:?}");
+    let hidden = seen.layout.about.hidden_rows.as_ref().map(|hidden| hidden.why.raw()).unwrap_or_default();
+    assert!(hidden.contains("row level security") && hidden.contains("public.tenants"), "{hidden}");
 }
 
 #[tokio::test]

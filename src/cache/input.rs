@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::CacheIds;
 use crate::config;
-use crate::model::tenant::{Tenant, TenantState};
+use crate::model::tenant::Tenant;
 
 /// What a pass counts, or removes, for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,14 +17,14 @@ pub struct CacheInput {
 
 impl CacheInput {
     /// The configured patterns, else the layout's; every tenant that is one. A schema without a registry row is none:
-    /// its keys are nobody's.
+    /// its keys are nobody's; nor is one whose row may be hidden: which keys are its own is not known.
     pub fn of<'a>(
         cache: Option<&config::Cache>,
         by_layout: &[String],
         tenants: impl IntoIterator<Item = &'a Tenant>,
     ) -> Self {
         let configured = cache.map(|cache| &cache.keys[..]).filter(|keys| !keys.is_empty());
-        let tenants = tenants.into_iter().filter(|tenant| tenant.state != TenantState::OrphanSchema);
+        let tenants = tenants.into_iter().filter(|tenant| tenant.is_listed());
         Self {
             patterns: configured.unwrap_or(by_layout).to_vec(),
             tenants: tenants

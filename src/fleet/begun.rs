@@ -6,7 +6,6 @@ use std::collections::HashSet;
 
 use super::picture::Picture;
 use crate::jobs::failures::Begun;
-use crate::layout::Registry;
 use crate::model::tenant::{Tenant, TenantState};
 use crate::postgres::catalog;
 use crate::text::Untrusted;
@@ -19,17 +18,14 @@ impl Picture {
 
     /// The begun schemas that are no tenants by any rule.
     pub(super) fn begun_alone(&self) -> Vec<Tenant> {
-        if self.begun.is_empty() {
-            return Vec::new();
-        }
+        let Some(layout) = self.layout.as_ref().filter(|_| !self.begun.is_empty()) else { return Vec::new() };
         let known: HashSet<u32> = self.base.iter().filter_map(|tenant| tenant.schema_oid).collect();
         let user = self.facts.as_ref().map(|facts| facts.user.clone()).unwrap_or_default();
         let begun = self
             .schemas
             .iter()
             .filter(|schema| !known.contains(&schema.oid) && self.begun_of(schema.name.raw(), schema.oid).is_some());
-        let listed = !matches!(self.layout.as_ref().map(|layout| &layout.registry), Some(Registry::Scan { .. }));
-        begun.map(|schema| catalog::orphan(&self.config().name, schema, &user, listed)).collect()
+        begun.map(|schema| catalog::orphan(&self.config().name, layout, schema, &user)).collect()
     }
 
     /// Which job left a tenant half made or half removed, and what to do.

@@ -15,6 +15,8 @@ pub struct Facts<'a> {
     pub schema_exists: bool,
     /// There is a registry row.
     pub has_row: bool,
+    /// Whether there is one is not known: it may be hidden.
+    pub row_hidden: bool,
     /// The role may look into the schema.
     pub schema_readable: bool,
     /// Its ledger.
@@ -56,6 +58,9 @@ pub fn state(facts: Facts<'_>) -> TenantState {
 }
 
 fn no_access(facts: Facts<'_>) -> bool {
+    if facts.row_hidden {
+        return true;
+    }
     match facts.ledger {
         LedgerState::NoAccess(_) => true,
         // Without USAGE the catalog still shows whether there is a ledger; without one the folder decides.
@@ -154,6 +159,7 @@ mod tests {
             conflict: false,
             schema_exists: true,
             has_row: true,
+            row_hidden: false,
             schema_readable: true,
             ledger,
             standing,
@@ -184,6 +190,8 @@ mod tests {
         let nothing = Standing::default();
         assert_eq!(state(Facts { conflict: true, ..with(&denied, &nothing) }), TenantState::NoAccess);
         assert_eq!(state(with(&LedgerState::Unread, &nothing)), TenantState::Unknown);
+        let hidden = Facts { row_hidden: true, has_row: false, ..with(&LedgerState::Absent, &nothing) };
+        assert_eq!(state(hidden), TenantState::NoAccess);
     }
 
     #[test]

@@ -288,7 +288,7 @@ impl Picture {
             return Reference::Folder(Box::new(Standings::new(folder)));
         }
         // Deleted tenants and orphans do not say what the fleet should have.
-        let counted = self.base.iter().filter(|tenant| !tenant.deleted && tenant.state != TenantState::OrphanSchema);
+        let counted = self.base.iter().filter(|tenant| !tenant.deleted && tenant.is_listed());
         // Where the shared schema gets the tenants' own migrations, it is ahead of those that are migrated lazily.
         let is_sibling = self.layout.as_ref().is_some_and(|layout| layout.about.shared_is_sibling);
         let shared = self.shared_schema().filter(|_| is_sibling).and_then(|schema| seen.ledgers.get(&schema.oid));
@@ -324,6 +324,7 @@ impl Picture {
             conflict: base.state == TenantState::Conflict,
             schema_exists: base.schema_oid.is_some(),
             has_row: base.state != TenantState::OrphanSchema,
+            row_hidden: base.key.is_hidden(),
             schema_readable: usage,
             ledger: &ledger,
             standing: &standing,
@@ -357,7 +358,7 @@ impl Picture {
             cache_keys: self
                 .cache_counts
                 .as_ref()
-                .filter(|_| base.state != TenantState::OrphanSchema)
+                .filter(|_| base.is_listed())
                 .map(|counts| counts.per_tenant.get(&base.key).copied().unwrap_or(0)),
             changed: self.changed_of(base, &standing.changed),
             deleted,

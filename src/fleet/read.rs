@@ -10,6 +10,7 @@ use super::picture::Picture;
 use super::pulse::{self, Pulse};
 use super::record::{add_made, read_jobs, read_trash};
 use super::session::Session;
+use crate::layout::TakenNames;
 use crate::migrations::dialects::{Found, Ledgers, candidate_names};
 use crate::migrations::ledgers;
 use crate::postgres::session::{LinkError, LinkErrorKind, QueryError};
@@ -213,7 +214,8 @@ async fn read_rows(session: &mut Session, picture: &mut Picture) -> Result<(), F
     let reader = session.reader().await?;
     picture.told = questions::about_fleet(reader, &layout).await?;
     let user = reader.facts().user.clone();
-    let taken = catalog::taken_names(&rows, &schemas);
+    let rows_hidden = layout.about.hidden_rows.is_some();
+    let taken = TakenNames { rows_hidden, ..catalog::taken_names(&rows, &schemas) };
     picture.base = catalog::tenants(&picture.config().name, &layout, &rows, &schemas, &user);
     if *picture.taken != taken {
         picture.taken = Arc::new(taken);

@@ -62,7 +62,7 @@ pub(super) async fn add_made(
     };
     let known: HashSet<&str> = rows.iter().filter_map(|row| Some(row.schema.as_ref()?.raw())).collect();
     let more: Vec<_> = made.iter().filter(|name| !known.contains(name.as_str())).collect();
-    rows.extend(more.into_iter().map(|name| RegistryRow::of_schema(name)));
+    rows.extend(more.into_iter().map(|name| RegistryRow::of_schema(&layout.naming, name)));
     Ok(())
 }
 

@@ -157,6 +157,7 @@ impl Picture {
             conflict: false,
             schema_exists: true,
             has_row: true,
+            row_hidden: false,
             schema_readable: schema.usage,
             ledger,
             standing: &standing,

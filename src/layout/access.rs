@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::file::Wrong;
-use crate::model::ident::{Ident, QualifiedName, SchemaName};
+use crate::model::ident::{Ident, QualifiedName};
 
 /// `[access]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -40,15 +40,10 @@ impl AccessRule {
     /// When a name is none.
     pub fn checked(&self) -> Result<Access, Wrong> {
         let wrong = |key: &str, what: String| Wrong::new(format!("access.{key}"), what);
-        let (schema, name) = self
-            .table
-            .split_once('.')
-            .ok_or_else(|| wrong("table", format!("\"{}\" must be schema.table", self.table)))?;
         let ident = |key: &str, name: &str| Ident::new(name).map_err(|error| wrong(key, error.to_string()));
-        let schema = SchemaName::existing(schema).map_err(|error| wrong("table", error.to_string()))?;
         Ok(Access {
             title: self.title.clone(),
-            table: QualifiedName { schema, name: ident("table", name)? },
+            table: QualifiedName::written(&self.table).map_err(|what| wrong("table", what))?,
             tenant: ident("tenant", &self.tenant)?,
             revoked_at: ident("revoked_at", &self.revoked_at)?,
         })

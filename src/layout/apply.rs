@@ -77,6 +77,10 @@ pub fn apply(
     } else {
         Registry::Scan { pattern: file.registry.pattern.clone(), requires: file.requires().map_err(wrong)? }
     };
+    naming.read_back = match registry {
+        Registry::Scan { .. } => true,
+        Registry::Table { .. } | Registry::Query { .. } => false,
+    };
     let domains = chosen.and_then(|table| domains(file, table, user, &mut evidence));
     // Where names follow no pattern, a schema without a row is known by its tables.
     let in_tenants = file.fingerprint.within == Within::Tenant
@@ -123,6 +127,7 @@ fn about(file: &LayoutFile, missed: Vec<Missed>, doubts: Vec<Untrusted>) -> Resu
         variant: None,
         missed,
         doubts,
+        hidden_rows: None,
         members: file.members.clone(),
         health: file.health.clone(),
         fleet: file.fleet.clone(),
@@ -181,9 +186,6 @@ fn table_registry(
         deleted_at: pick(&own.deleted_at),
         slug,
     };
-    if table.hides_rows {
-        evidence.push(Untrusted::new(format!("row level security hides rows of {} from this role", table.shown())));
-    }
     let schema = SchemaName::existing(&table.schema).map_err(|error| error.to_string())?;
     let name = Ident::new(&table.name).map_err(|error| error.to_string())?;
     Ok(Registry::Table { table: QualifiedName { schema, name }, oid: table.oid, columns })

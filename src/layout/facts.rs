@@ -28,8 +28,6 @@ pub struct TableFacts {
     pub usage: bool,
     /// Its columns, in order.
     pub columns: Vec<ColumnFacts>,
-    /// Row level security hides rows of it from this role.
-    pub hides_rows: bool,
     /// Tables that point at it with a foreign key.
     pub pointed_at_by: Vec<PointingTable>,
 }

@@ -73,6 +73,8 @@ pub struct About {
     pub missed: Vec<judge::Missed>,
     /// Layouts that fit as well, and why this one was taken all the same.
     pub doubts: Vec<Untrusted>,
+    /// That rows of the registry may be hidden from this role, where they may: then no schema is known to have none.
+    pub hidden_rows: Option<HiddenRows>,
     /// Who is inside a tenant.
     pub members: Vec<question::Question>,
     /// How a tenant is.
@@ -89,6 +91,23 @@ pub struct About {
     pub excluded_tables: Vec<Ident>,
     /// Waiting jobs in Redis.
     pub queues: Queues,
+}
+
+/// That rows of the registry may be hidden from this role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HiddenRows {
+    /// By what.
+    pub why: Untrusted,
+    /// What would show them all.
+    pub mend: &'static str,
+}
+
+impl HiddenRows {
+    /// Both, as one sentence.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{}; {}", self.why.raw(), self.mend)
+    }
 }
 
 impl About {
@@ -199,6 +218,8 @@ pub struct Naming {
     pub hyphens_become_underscores: bool,
     /// The framework writes names into SQL unquoted: capitals fold, and keywords break.
     pub folds: bool,
+    /// Schemas alone list the tenants: a slug is what is read back out of its schema's name.
+    pub read_back: bool,
 }
 
 /// The rules of layouts.md E.1.
@@ -220,7 +241,8 @@ pub enum NameRule {
 /// A slug that passed the layout's rule, and the schema it becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedName {
-    /// The slug as it will be stored: in lower case where the framework writes names unquoted.
+    /// The slug as it will be stored: in lower case where the framework writes names unquoted; as it is read back where
+    /// schemas alone list the tenants.
     pub slug: String,
     /// The schema.
     pub schema: SchemaName,
@@ -243,4 +265,6 @@ pub struct TakenNames {
     pub schemas: Vec<String>,
     /// Whose schema it is, by the registry: slugs by schema.
     pub owners: HashMap<String, String>,
+    /// Rows may be hidden: a schema without an owner may have one.
+    pub rows_hidden: bool,
 }

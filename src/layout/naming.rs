@@ -225,12 +225,40 @@ fn too_long(schema: &str) -> NameError {
     }
 }
 
+/// What a template may have made a schema's name of, by no rule but the template.
+#[must_use]
+pub fn readings(template: &str, schema: &str) -> Vec<String> {
+    let part = template.split_once(SLUG_MARK).and_then(|(before, after)| {
+        let part = schema.strip_prefix(before)?.strip_suffix(after)?;
+        (!part.is_empty()).then_some(part)
+    });
+    part.map_or_else(Vec::new, |part| vec![part.to_owned(), part.replace('_', "-")])
+}
+
 impl Naming {
     /// Checks a slug and derives its schema.
     ///
     /// # Errors
     /// Which rule it breaks, and at which character.
     pub fn check(&self, slug: &str) -> Result<CheckedName, NameError> {
+        let name = self.derive(slug)?;
+        if !self.read_back {
+            return Ok(name);
+        }
+        // One name everywhere: a role is called after the slug as well, and is looked for by what is listed.
+        let slug = self.slug_of(name.schema.raw()).unwrap_or(name.slug);
+        Ok(CheckedName { slug, ..name })
+    }
+
+    /// The slug that leads to a schema by this rule. Where hyphens become underscores and the rule allows both, underscores
+    /// are read as they are. `None`: no slug leads to it.
+    #[must_use]
+    pub fn slug_of(&self, schema: &str) -> Option<String> {
+        let leads = |slug: &String| self.derive(slug).is_ok_and(|name| name.schema.raw() == schema);
+        readings(&self.schema_template, schema).into_iter().find(leads)
+    }
+
+    fn derive(&self, slug: &str) -> Result<CheckedName, NameError> {
         self.rule.verdict(slug)?;
         if let Some((index, character)) = slug.chars().enumerate().find(|(_, c)| is_unsafe(*c)) {
             return Err(NameError {
@@ -307,7 +335,7 @@ impl Naming {
         if slug.len() < 2 && self.check(&slug).is_err() {
             return String::new();
         }
-        candidates.into_iter().find(|slug| self.check(slug).is_ok()).unwrap_or_default()
+        candidates.into_iter().find_map(|slug| self.check(&slug).ok()).map(|name| name.slug).unwrap_or_default()
     }
 }
 

@@ -282,7 +282,6 @@ mod tests {
                     words: Vec::new(),
                 })
                 .collect(),
-            hides_rows: false,
             pointed_at_by: Vec::new(),
         }
     }

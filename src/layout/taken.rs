@@ -51,7 +51,9 @@ impl TakenNames {
         let schema = name.schema.raw();
         let exactly = self.schemas.iter().any(|own| own == schema) && !self.owners.contains_key(schema);
         self.check(name).err().map(|_| {
-            if exactly {
+            if exactly && self.rows_hidden {
+                ". Choose another key: row level security may hide its row in the registry from this role"
+            } else if exactly {
                 ". Choose another key; or give the schema its registry row again (`tenantui repair`); or remove it, with \
                  what is in it, and provision then"
             } else {

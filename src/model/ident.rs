@@ -174,7 +174,46 @@ pub struct QualifiedName {
     pub name: Ident,
 }
 
+/// The parts of a table's name as it is written in a file: `schema.table` or `table`, each part in quotes where it has dots
+/// or quotes of its own.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn written_table(text: &str) -> Result<(Option<SchemaName>, Ident), String> {
+    let mut parts = Vec::new();
+    let mut part = String::new();
+    let mut chars = text.trim().chars().peekable();
+    let mut in_quotes = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if in_quotes && chars.next_if_eq(&'"').is_some() => part.push('"'),
+            '"' => in_quotes = !in_quotes,
+            '.' if !in_quotes => parts.push(std::mem::take(&mut part)),
+            c => part.push(c),
+        }
+    }
+    parts.push(part);
+    let name = |part: &str| Ident::new(part).map_err(|error| error.to_string());
+    match &parts[..] {
+        _ if in_quotes => Err("a quote is not closed".to_owned()),
+        [table] => Ok((None, name(table)?)),
+        [schema, table] => Ok((Some(SchemaName::existing(schema).map_err(|error| error.to_string())?), name(table)?)),
+        _ => Err("must be schema.table, such as \"public.tenants\"".to_owned()),
+    }
+}
+
 impl QualifiedName {
+    /// A name as it is written in a file, with its schema: see [`written_table`].
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn written(text: &str) -> Result<Self, String> {
+        match written_table(text)? {
+            (Some(schema), name) => Ok(Self { schema, name }),
+            (None, _) => Err(format!("\"{text}\" must be schema.table")),
+        }
+    }
+
     /// The quoted form, for SQL.
     #[must_use]
     pub fn quoted(&self) -> String {

@@ -17,7 +17,8 @@ pub type DatabaseName = Arc<str>;
 pub struct TenantKey {
     /// The database it lives in.
     pub database: DatabaseName,
-    /// `r:` and the row's id (or slug where the registry has no id), or `s:` and the schema.
+    /// `r:` and the row's id (or slug where the registry has no id), or `s:` and the schema; `h:` and the schema where its
+    /// row may be hidden.
     pub local: Arc<str>,
 }
 
@@ -33,6 +34,18 @@ impl TenantKey {
     pub fn schema(database: &DatabaseName, schema: &str) -> Self {
         Self { database: Arc::clone(database), local: format!("s:{schema}").into() }
     }
+
+    /// The key of a schema of which it is not known whether a row is its own: rows may be hidden from this role.
+    #[must_use]
+    pub fn hidden(database: &DatabaseName, schema: &str) -> Self {
+        Self { database: Arc::clone(database), local: format!("h:{schema}").into() }
+    }
+
+    /// Whether it is the key of such a schema.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        self.local.starts_with("h:")
+    }
 }
 
 impl fmt::Debug for TenantKey {
@@ -46,7 +59,7 @@ impl fmt::Debug for TenantKey {
 pub enum TenantState {
     /// What decides the state may not be read by this role.
     NoAccess,
-    /// Two registry rows point at one schema.
+    /// Two registry rows point at one schema, or one at a schema that is no tenant's.
     Conflict,
     /// A registry row without a schema.
     MissingSchema,
@@ -172,6 +185,12 @@ impl Tenant {
     pub fn state_words(&self) -> String {
         let problem = self.problems.first().map_or_else(String::new, |problem| format!(": {}", problem.safe()));
         format!("{}{problem}", self.state.word())
+    }
+
+    /// Whether a row of the registry, or where there is none its schema, is known to make it a tenant.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.state != TenantState::OrphanSchema && !self.key.is_hidden()
     }
 
     /// Whether its slug or its schema is a name by this test.

@@ -131,6 +131,7 @@ pub fn taken_names(rows: &[RegistryRow], schemas: &[SchemaRow]) -> TakenNames {
         slugs: slugs.into_iter().map(str::to_owned).collect(),
         schemas: schemas.into_iter().map(str::to_owned).collect(),
         owners: pairs.into_iter().map(|(schema, slug)| (schema.to_owned(), slug.to_owned())).collect(),
+        rows_hidden: false,
     }
 }
 

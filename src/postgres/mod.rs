@@ -13,6 +13,7 @@ mod connect;
 pub mod detail;
 mod errors;
 mod facts;
+pub mod hidden;
 pub mod ledgers;
 pub mod link;
 pub mod locks;

@@ -167,7 +167,6 @@ fn facts(table: &CandidateTable) -> TableFacts {
         name: table.name.name.raw().to_owned(),
         usage: table.may_use_schema,
         columns: table.shape.columns.iter().map(|fact| column(&fact.name)).collect(),
-        hides_rows: false,
         pointed_at_by: Vec::new(),
     }
 }

@@ -9,8 +9,7 @@ pub use super::query::check_query;
 use super::query::{run_wrapped, wrap_query};
 use super::questions::moment;
 use super::session::{QueryError, Reader, TextRow};
-use crate::layout::naming::OWN_SCHEMA;
-use crate::layout::{Column, Domains, Layout, Registry, RegistryColumns};
+use crate::layout::{Column, Domains, Layout, Naming, Registry, RegistryColumns};
 use crate::model::ident::{Ident, QualifiedName};
 use crate::text::Untrusted;
 
@@ -46,13 +45,15 @@ pub struct RegistryRow {
 }
 
 impl RegistryRow {
-    /// The tenant that a schema is by itself, where no table lists tenants.
+    /// The tenant that a schema is by itself, where no table lists tenants: its slug is read back out of its name; one that
+    /// no slug leads to is called as it is.
     #[must_use]
-    pub fn of_schema(name: &str) -> Self {
+    pub fn of_schema(naming: &Naming, name: &str) -> Self {
+        let slug = naming.slug_of(name).map_or_else(|| Untrusted::new(name), Untrusted::from);
         let name = Untrusted::new(name);
         Self {
             id: None,
-            slug: name.clone(),
+            slug,
             name: None,
             schema: Some(name),
             status: None,
@@ -117,7 +118,7 @@ pub async fn rows(reader: &Reader, layout: &Layout) -> Result<Vec<RegistryRow>, 
                 ("exclude", &text_array(exclude)),
             ];
             let found = reader.rows(&bind(SCAN, &values)).await?;
-            found.iter().map(|row| RegistryRow::of_schema(row.text(0).unwrap_or_default())).collect()
+            found.iter().map(|row| RegistryRow::of_schema(&layout.naming, row.text(0).unwrap_or_default())).collect()
         }
     };
     rows.retain(|row: &RegistryRow| !is_no_tenant(row, layout));
@@ -154,11 +155,9 @@ async fn domains(reader: &Reader, table: &Domains, rows: &mut [RegistryRow]) -> 
     Ok(())
 }
 
-/// Rows that point at a schema which the layout or the configuration excludes, or at tenantui's own.
+/// Rows that point at a schema which the layout or the configuration excludes.
 fn is_no_tenant(row: &RegistryRow, layout: &Layout) -> bool {
-    row.schema.as_ref().is_some_and(|schema| {
-        schema.raw() == OWN_SCHEMA || layout.exclude.iter().any(|excluded| excluded.raw() == schema.raw())
-    })
+    row.schema.as_ref().is_some_and(|schema| layout.exclude.iter().any(|excluded| excluded.raw() == schema.raw()))
 }
 
 fn bounded(rows: &[TextRow]) -> Result<(), RegistryError> {

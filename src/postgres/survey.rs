@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::bind::{bind, text_array};
+use super::hidden::hidden_rows;
 use super::session::{QueryError, Reader, TextRow};
 use super::{bind, questions, registry};
 use crate::config::{self, LayoutChoice};
@@ -78,7 +79,8 @@ fn tried(missed: &[Missed]) -> String {
     format!(
         "no layout fits this database ({}). Tell tenantui where the tenants are listed, in [database.tenants]: \
          table = \"public.customers\", or query = \"select id, subdomain as slug, schema_name from customers\", \
-         or scan = \"tenant_%\"; and schema = \"tenant_{{slug}}\" where no column names the schema",
+         or scan = \"tenant_%\"; and schema = \"tenant_{{slug}}\" where no column names the schema. Or name the layout, \
+         layout = \"...\" in its [[database]]: a framework that lists its tenants nowhere is not told while there is none",
         each.join("; ")
     )
 }
@@ -113,6 +115,7 @@ pub async fn survey(reader: &Reader, database: &config::Database) -> Result<Layo
     if overrides.schema.is_none() && layout.naming.rule == NameRule::Plain {
         learn_schema_rule(reader, &mut layout).await?;
     }
+    layout.about.hidden_rows = hidden_rows(reader, &layout).await?;
     layout.found_on = Some(reader.facts().identity());
     Ok(layout)
 }
@@ -132,7 +135,7 @@ fn files(choice: &LayoutChoice, table: Option<&QualifiedName>) -> Result<Vec<Lay
     };
     if let Some(table) = table {
         for file in files.iter_mut().filter(|file| file.registry.table.is_some()) {
-            file.registry.table = Some(format!("{}.{}", table.schema.raw(), table.name.raw()));
+            file.registry.table = Some(table.quoted());
         }
     }
     Ok(files)
@@ -254,21 +257,20 @@ fn tables(rows: &[TextRow]) -> Result<Vec<TableFacts>, QueryError> {
                 schema: text(1),
                 name: text(2),
                 usage: row.is_true(3),
-                hides_rows: row.is_true(4),
                 columns: Vec::new(),
                 pointed_at_by: Vec::new(),
             });
         }
-        let mut words = json_texts(row.text(10));
+        let mut words = json_texts(row.text(9));
         if words.is_empty() {
-            words = json_texts(row.text(11)).iter().flat_map(|check| listed_words(check)).collect();
+            words = json_texts(row.text(10)).iter().flat_map(|check| listed_words(check)).collect();
         }
         let column = ColumnFacts {
-            name: text(5),
-            type_name: text(6),
-            not_null: row.is_true(7),
-            has_default: row.is_true(8),
-            readable: row.is_true(9),
+            name: text(4),
+            type_name: text(5),
+            not_null: row.is_true(6),
+            has_default: row.is_true(7),
+            readable: row.is_true(8),
             words,
         };
         if let Some(table) = tables.last_mut() {
@@ -377,6 +379,7 @@ mod tests {
         let missed = vec![Missed { layout: "plain".to_owned(), what: "public.tenants is absent".into() }];
         let text = SurveyError::NoLayout { missed }.to_string();
         assert!(text.contains("plain: public.tenants is absent"), "{text}");
+        assert!(text.contains("layout = "), "{text}");
         assert!(text.contains("table = ") && text.contains("query = ") && text.contains("scan = "), "{text}");
     }
 }

@@ -25,6 +25,7 @@ pub fn form() -> Dialog {
             slugs: vec!["acme".into()],
             schemas: vec!["public".into(), "tenant_acme".into()],
             owners: Default::default(),
+            rows_hidden: false,
         }),
         folder: Some(Arc::new(folder())),
         plans: vec!["pro".into(), "basic".into()],

@@ -269,6 +269,7 @@ pub fn layout() -> Layout {
             rule: NameRule::Boundary,
             schema_template: "tenant_{slug}".into(),
             hyphens_become_underscores: true,
+            read_back: false,
             folds: false,
         },
         expected_tool: Some(Tool::Migratus),

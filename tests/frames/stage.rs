@@ -121,6 +121,7 @@ impl Stage {
                 slugs: vec!["acme".into()],
                 schemas: vec!["public".into(), "tenant_acme".into()],
                 owners: Default::default(),
+                rows_hidden: false,
             }),
             read_only_why: None,
         }])));

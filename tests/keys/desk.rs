@@ -304,6 +304,7 @@ pub fn context() -> JobContext {
             slugs: slugs.iter().map(|slug| (*slug).to_owned()).collect(),
             schemas: slugs.iter().map(|slug| format!("tenant_{}", slug.replace('-', "_"))).collect(),
             owners: Default::default(),
+            rows_hidden: false,
         }),
         read_only_why: None,
     }

@@ -177,3 +177,34 @@ fn a_row_without_a_slug_is_found_by_its_id() {
     place.expect(0, &["purge", &trash, "--confirm", &trash, "--yes"]);
     assert_eq!(place.db.value("select string_agg(id, ',' order by id) from public.tenants"), "1,3");
 }
+
+#[test]
+fn a_row_of_a_schema_that_is_no_tenants_is_told_and_nothing_is_offered() {
+    let place = Place::new("life_nobodys");
+    place.db.sql(
+        "insert into public.tenants (id, slug, name, schema_name) values ('7', 'all', 'All', 'public'), \
+         ('8', 'ours', 'Ours', 'tenantui'), ('9', 'server', 'Server', 'pg_catalog')",
+    );
+    let list = place.json(0, &["tenants", "--json"]);
+    for (slug, whose) in [("all", "shared by all tenants"), ("ours", "tenantui's own"), ("server", "the server's own")]
+    {
+        let all = list["tenants"].as_array().expect("a list");
+        let tenant = all.iter().find(|tenant| tenant["slug"] == slug).expect("it is listed");
+        assert_eq!(tenant["state"], "conflict", "{tenant}");
+        assert!(tenant["problems"][0].as_str().is_some_and(|why| why.contains(whose)), "{tenant}");
+        let schema = tenant["schema"].as_str().expect("a schema");
+        for order in [&["drop", slug, "--confirm", schema, "--yes"][..], &["suspend", slug, "--yes"]] {
+            let words = place.words(5, order);
+            assert!(words.contains(whose), "{order:?}: {words}");
+        }
+    }
+    assert_eq!(offers(&place), ["all conflict -", "ours conflict -", "server conflict -"]);
+    assert_eq!(place.db.value("select count(*) from pg_namespace where nspname in ('public', 'tenantui')"), "2");
+    // What no schema can be called is not offered to be made.
+    let long = "x".repeat(70);
+    place.db.sql(&format!(
+        "delete from public.tenants where id in ('7', '8', '9'); alter table public.tenants alter schema_name type text; \
+         insert into public.tenants (id, slug, name, schema_name) values ('10', 'long', 'Long', '{long}')"
+    ));
+    assert_eq!(offers(&place), ["long missing_schema forget"]);
+}

@@ -122,6 +122,7 @@ async fn cloacinas_role_has_what_cloacina_gives() {
             rule: NameRule::Cloacina,
             schema_template: "{slug}".into(),
             hyphens_become_underscores: false,
+            read_back: false,
             folds: true,
         },
         ..(*fleet.layout).clone()

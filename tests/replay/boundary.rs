@@ -236,6 +236,24 @@ fn members_invites_and_jobs_are_of_the_tenant_alone() {
     }
 }
 
+/// However the column keeps it, and however it was written.
+#[test]
+fn jobs_are_counted_in_text_json_and_jsonb() {
+    for kind in ["text", "json", "jsonb"] {
+        let db = database(&SHAPES[0]);
+        people(&db);
+        db.sql(&format!(
+            "alter table job_queue alter payload type {kind} using payload::{kind};
+             insert into job_queue(queue, status, payload) select 'default', 'ready',
+               ('{{\"metadata\": {{ \"tenant-id\" : \"' || id || '\" }} }}')::{kind} from tenants where slug = 't-1'"
+        ));
+        let one = look(&db, &["tenant", "t-1", "--json"]);
+        assert_eq!(health(&one, "jobs"), (&Value::from(4), Some("1 completed, 3 ready, 1 scheduled"), None), "{kind}");
+        let two = look(&db, &["tenant", "t-2", "--json"]);
+        assert_eq!(health(&two, "jobs"), (&Value::from(0), None, None), "{kind}");
+    }
+}
+
 #[test]
 fn jobs_in_redis_are_counted_for_their_tenant() {
     let db = database(&SHAPES[0]);

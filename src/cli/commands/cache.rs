@@ -18,7 +18,7 @@ use crate::fleet::{ReadOptions, Reading};
 use crate::jobs::flush::{self, FlushEnd, FlushOrder};
 use crate::model::export::{Row, raw};
 use crate::model::fleet::CacheView;
-use crate::model::tenant::{KeySample, Tenant, TenantDetail, TenantState, Ttl};
+use crate::model::tenant::{KeySample, Tenant, TenantDetail, Ttl};
 use crate::postgres::session::Target;
 use crate::text::{self, counted, grouped};
 
@@ -171,8 +171,11 @@ async fn remove(
     (target, reading): (&Target, &Reading),
 ) -> Outcome<Status> {
     let slug = tenant.slug.raw();
-    if tenant.state == TenantState::OrphanSchema {
-        return Err(Failure::failed(format!("no row of the registry is {slug}: no key of the cache is its own")));
+    if !tenant.is_listed() {
+        let why = tenant.state_words();
+        return Err(Failure::failed(format!(
+            "no row of the registry is {slug}: no key of the cache is its own ({why})"
+        )));
     }
     plan(tenant, target, reading);
     if arguments.dry_run {

@@ -177,19 +177,11 @@ pub fn check_canaries(aims: &[Aim], names: &[String]) -> Outcome<()> {
     }
 }
 
-/// All databases, with no tenants chosen.
-///
-/// # Errors
-/// Exit 3 where one is down.
-pub async fn databases(session: &Session, sizes: Sizes) -> Outcome<Vec<Aim>> {
-    read_all(session, &ReadOptions { sizes, ..ReadOptions::default() }).await
-}
-
 /// All databases for an order over the one tenant that a word means: how the others stand is not asked, which would take
 /// most of the time in a large fleet.
 ///
 /// # Errors
-/// As [`databases`].
+/// Exit 3 where one is down.
 pub async fn databases_of(session: &Session, word: &str) -> Outcome<Vec<Aim>> {
     let ledgers = LedgersRead::Of { names: vec![word.to_owned()], standing: 0 };
     read_all(session, &ReadOptions { sizes: Sizes::Never, ledgers, ..ReadOptions::default() }).await

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::across::Across;
 use crate::cli::args::Init;
 use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
@@ -12,18 +13,24 @@ use crate::jobs::init::{self, InitStatus};
 use crate::jobs::registry;
 use crate::postgres::session::{Patience, Reader};
 
-/// Prepares all chosen databases for jobs.
+/// Prepares all chosen databases for jobs: those that can be, and the others are told.
 ///
 /// # Errors
-/// Exit 3 without a link, 5 where it is refused.
+/// Of a single database: exit 3 without a link, 5 where it is refused.
 pub async fn run(session: &Session, arguments: Init) -> Outcome<Status> {
+    let mut across = Across::new(session.databases.len());
     for database in &session.databases {
-        one(session, database, arguments).await?;
+        let came = one(session, database, arguments).await;
+        // Who interrupts one question is not asked the next.
+        if let Err(Failure { status: Status::Signal(_), .. }) = came {
+            return came;
+        }
+        across.take(&database.name, came, false)?;
     }
-    Ok(Status::Done)
+    Ok(across.status())
 }
 
-async fn one(session: &Session, database: &Arc<config::Database>, arguments: Init) -> Outcome<()> {
+async fn one(session: &Session, database: &Arc<config::Database>, arguments: Init) -> Outcome<Status> {
     let name = &database.name;
     let target = session::target(database).await?;
     let reader = Reader::open(&target, Patience::Foreground).await?;
@@ -34,7 +41,7 @@ async fn one(session: &Session, database: &Arc<config::Database>, arguments: Ini
         InitStatus::Current => None,
         InitStatus::Newer(version) => {
             return Err(Failure::refused(format!(
-                "{name}: the schema tenantui has version {version}, made by a newer tenantui; use that one"
+                "the schema tenantui of {name} has version {version}, made by a newer tenantui; use that one"
             )));
         }
     };
@@ -45,11 +52,11 @@ async fn one(session: &Session, database: &Arc<config::Database>, arguments: Ini
     if plan.is_empty() {
         let also = if arguments.registry { ", and public.tenants is there" } else { "" };
         output::note(format!("[{badge}] {name}: nothing to do: the schema tenantui is current{also}"));
-        return Ok(());
+        return Ok(Status::Done);
     }
     output::note(format!("[{badge}] {name}: {}", plan.join(", ")));
     if arguments.consent.dry_run {
-        return Ok(());
+        return Ok(Status::Done);
     }
     if database.read_only {
         return Err(Failure::refused(format!("{name} is read-only (read_only in its configuration, or --read-only)")));
@@ -60,5 +67,5 @@ async fn one(session: &Session, database: &Arc<config::Database>, arguments: Ini
         registry::create(&target).await?;
     }
     output::note(format!("{name}: done"));
-    Ok(())
+    Ok(Status::Done)
 }

@@ -22,6 +22,10 @@ pub(super) fn examine(reading: &Reading, found: &mut Examination) {
     for line in &layout.about.doubts {
         found.add("layout", Verdict::Warn, line.raw(), Some(&advice));
     }
+    if let Some(hidden) = &layout.about.hidden_rows {
+        let advice = format!("a schema without a row that is seen is called no orphan meanwhile: {}", hidden.mend);
+        found.add("layout", Verdict::Warn, hidden.why.raw(), Some(&advice));
+    }
     for shared in reading.snapshot.shared.iter().filter(|shared| shared.like_a_tenant) {
         let words = format!("{} holds all that a tenant's schema holds, and is none: {NO_TENANT}", shared.schema.raw());
         found.add("layout", Verdict::Ok, words, None);
@@ -33,7 +37,8 @@ pub(super) fn examine(reading: &Reading, found: &mut Examination) {
 
 /// Login roles of tenants that are gone.
 pub(super) async fn roles(target: &Target, reading: &Reading, found: &mut Examination) {
-    if reading.context.layout.role.is_none() {
+    let layout = &reading.context.layout;
+    if layout.role.is_none() || layout.about.hidden_rows.is_some() {
         return;
     }
     match super::repair::left_roles(target, reading).await {

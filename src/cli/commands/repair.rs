@@ -9,15 +9,15 @@ use super::life::{How, carry_out};
 use crate::cli::args::{Mend, Way};
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style, Table};
-use crate::cli::session::Session;
+use crate::cli::session::{self, Session};
 use crate::config;
-use crate::fleet::{Reading, Sizes};
+use crate::fleet::{ReadOptions, Reading, Sizes};
 use crate::jobs::life::left;
 use crate::jobs::life::plan::{self, LifeRequest};
 use crate::layout::Layout;
 use crate::model::fleet::SharedSchema;
 use crate::model::life::{LeftRole, LifeKind, Repair};
-use crate::model::tenant::TenantState;
+use crate::model::tenant::{Tenant, TenantState};
 use crate::postgres::session::{Patience, Reader, Target};
 use crate::text::{sanitise, shell_word};
 
@@ -44,7 +44,8 @@ struct Offer {
 /// Lists what can be repaired, or repairs one tenant.
 ///
 /// # Errors
-/// Exit 1 for an unknown tenant, 2 for an ambiguous one, 3 without a link, 5 where it is refused.
+/// Exit 1 for an unknown tenant, 2 for an ambiguous one, 3 without a link, 5 where it is refused. The list of one is told
+/// of all databases that answer, and its exit is 3 where one does not.
 pub async fn run(session: &Session, arguments: &Mend) -> Outcome<Status> {
     let Some(word) = &arguments.slug else { return list(session, Style::from(arguments.format)).await };
     let aims = choose::databases_of(session, word).await?;
@@ -141,66 +142,87 @@ pub(super) async fn left_roles(target: &Target, reading: &Reading) -> Outcome<Ve
     Ok(left::list(&reader, &target.config.name, &reading.context.layout, tenants, &trash).await?)
 }
 
+/// Of every database that answers; those that do not are told.
 async fn list(session: &Session, style: Style) -> Outcome<Status> {
     let mut offers = Offers { repairs: Vec::new() };
-    for aim in choose::databases(session, Sizes::WherePending).await? {
-        let trash = aim.reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default();
-        let config = &aim.target.config;
-        for tenant in &aim.reading.snapshot.tenants {
-            let broken = match tenant.state {
-                TenantState::OrphanSchema
-                | TenantState::MissingSchema
-                | TenantState::Locked
-                | TenantState::Conflict => true,
-                TenantState::NoAccess
-                | TenantState::UnknownTool
-                | TenantState::Dirty
-                | TenantState::NeverMigrated
-                | TenantState::Ahead
-                | TenantState::Behind
-                | TenantState::Ok
-                | TenantState::Unknown => false,
-            };
-            let dropped = trash.iter().any(|trashed| trashed.is_of(tenant));
-            // A dropped tenant is as it should be.
-            if !broken || dropped {
-                continue;
-            }
-            let offer = |by: Option<&'static str>, does: Option<&'static str>, command: Option<String>| Offer {
-                database: aim.target.config.name.to_string(),
-                tenant: tenant.slug.raw().to_owned(),
-                schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
-                state: tenant.state.word(),
-                problem: tenant.problems.first().map(|problem| problem.raw().to_owned()),
-                by,
-                does,
-                command,
-            };
-            let repairs = plan::repairs(tenant, &aim.reading.context.layout);
-            let before = offers.repairs.len();
-            offers.repairs.extend(repairs.into_iter().map(|repair| {
-                let command = command_of(config, tenant.slug.raw(), repair);
-                offer(Some(repair.word()), Some(repair.does()), Some(command))
-            }));
-            if tenant.state == TenantState::OrphanSchema {
-                let schema = tenant.schema.as_ref().map_or("", |schema| schema.raw());
-                let command = config.command(&format!("tenantui drop {0} --confirm {0}", shell_word(schema)));
-                offers.repairs.push(offer(Some("drop"), Some("moves the schema into the trash"), Some(command)));
-            }
-            if offers.repairs.len() == before {
-                offers.repairs.push(offer(None, None, None));
+    let reads = session.read(&ReadOptions { sizes: Sizes::WherePending, ..ReadOptions::default() }).await;
+    let mut status = session::tell_down(&reads);
+    for (target, reading) in reads.into_iter().filter_map(|read| read.reading.ok()) {
+        let name = &target.config.name;
+        if let Some(hidden) = &reading.context.layout.about.hidden_rows {
+            let words = hidden.words();
+            output::note(format!("{name}: which schemas have no row is not known: {}", sanitise(&words)));
+        }
+        offers.repairs.extend(of_tenants(&target.config, &reading));
+        offers.repairs.extend(reading.snapshot.shared.iter().filter_map(of_shared));
+        match left_roles(&target, &reading).await {
+            Ok(roles) => offers.repairs.extend(roles.iter().map(|role| of_role(&target.config, role))),
+            Err(failure) => {
+                output::note(format!("{name}: roles that were left behind are not known: {}", failure.message));
+                status = status.and(failure.status);
             }
         }
-        offers.repairs.extend(aim.reading.snapshot.shared.iter().filter_map(of_shared));
-        offers.repairs.extend(left_roles(&aim.target, &aim.reading).await?.iter().map(|role| of_role(config, role)));
     }
     match style {
         Style::Json => output::json(&offers)?,
         Style::Csv => output::data(&table(&offers).csv()?)?,
-        Style::Text if offers.repairs.is_empty() => output::note("nothing is to be repaired"),
-        Style::Text => output::data(&text(&offers))?,
+        Style::Text if !offers.repairs.is_empty() => output::data(&text(&offers))?,
+        Style::Text if status == Status::Done => output::note("nothing is to be repaired"),
+        Style::Text => output::note("nothing is to be repaired in what could be read"),
     }
-    Ok(Status::Done)
+    Ok(status)
+}
+
+/// What is wrong with the tenants of one database. A dropped tenant is as it should be.
+fn of_tenants(config: &config::Database, reading: &Reading) -> Vec<Offer> {
+    let trash = reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default();
+    let tenants = reading.snapshot.tenants.iter();
+    tenants
+        .filter(|tenant| is_broken(tenant.state) && !trash.iter().any(|trashed| trashed.is_of(tenant)))
+        .flat_map(|tenant| of_tenant(config, tenant, &reading.context.layout))
+        .collect()
+}
+
+const fn is_broken(state: TenantState) -> bool {
+    match state {
+        TenantState::OrphanSchema | TenantState::MissingSchema | TenantState::Locked | TenantState::Conflict => true,
+        TenantState::NoAccess
+        | TenantState::UnknownTool
+        | TenantState::Dirty
+        | TenantState::NeverMigrated
+        | TenantState::Ahead
+        | TenantState::Behind
+        | TenantState::Ok
+        | TenantState::Unknown => false,
+    }
+}
+
+/// What mends one tenant, one offer each; where nothing does, that it is broken.
+fn of_tenant(config: &config::Database, tenant: &Tenant, layout: &Layout) -> Vec<Offer> {
+    let offer = |by: Option<&'static str>, does: Option<&'static str>, command: Option<String>| Offer {
+        database: config.name.to_string(),
+        tenant: tenant.slug.raw().to_owned(),
+        schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
+        state: tenant.state.word(),
+        problem: tenant.problems.first().map(|problem| problem.raw().to_owned()),
+        by,
+        does,
+        command,
+    };
+    let mend = |repair: Repair| {
+        let command = command_of(config, tenant.slug.raw(), repair);
+        offer(Some(repair.word()), Some(repair.does()), Some(command))
+    };
+    let mut offers: Vec<Offer> = plan::repairs(tenant, layout).into_iter().map(mend).collect();
+    if tenant.state == TenantState::OrphanSchema {
+        let schema = tenant.schema.as_ref().map_or("", |schema| schema.raw());
+        let command = config.command(&format!("tenantui drop {0} --confirm {0}", shell_word(schema)));
+        offers.push(offer(Some("drop"), Some("moves the schema into the trash"), Some(command)));
+    }
+    if offers.is_empty() {
+        offers.push(offer(None, None, None));
+    }
+    offers
 }
 
 /// The schema that all tenants share, where a lock keeps it, and with it them, from being migrated.

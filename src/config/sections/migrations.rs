@@ -7,7 +7,7 @@ use super::command;
 use crate::config::document::Section;
 use crate::config::error::ConfigError;
 use crate::config::{Allow, CommandPassword, LedgerTable, Migrations};
-use crate::model::ident::{Ident, SchemaName};
+use crate::model::ident::written_table;
 use crate::model::ledger::Tool;
 
 const COMMAND_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3_600));
@@ -87,27 +87,6 @@ fn folder(section: &mut Section<'_>, key: &'static str) -> Result<Option<PathBuf
 
 /// `schema.table` or `table`, each part in quotes where it has dots or quotes of its own.
 pub(super) fn table_name(text: &str) -> Result<LedgerTable, String> {
-    let mut parts = Vec::new();
-    let mut part = String::new();
-    let mut chars = text.trim().chars().peekable();
-    let mut in_quotes = false;
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if in_quotes && chars.next_if_eq(&'"').is_some() => part.push('"'),
-            '"' => in_quotes = !in_quotes,
-            '.' if !in_quotes => parts.push(std::mem::take(&mut part)),
-            c => part.push(c),
-        }
-    }
-    parts.push(part);
-    let name = |part: &str| Ident::new(part).map_err(|error| error.to_string());
-    match &parts[..] {
-        _ if in_quotes => Err("a quote is not closed".to_owned()),
-        [table] => Ok(LedgerTable { schema: None, name: name(table)? }),
-        [schema, table] => {
-            let schema = SchemaName::existing(schema).map_err(|error| error.to_string())?;
-            Ok(LedgerTable { schema: Some(schema), name: name(table)? })
-        }
-        _ => Err("must be schema.table, such as \"public.tenants\"".to_owned()),
-    }
+    let (schema, name) = written_table(text)?;
+    Ok(LedgerTable { schema, name })
 }

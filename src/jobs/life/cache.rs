@@ -10,6 +10,7 @@ use super::params::KeysRef;
 use super::run::Life;
 use super::tx::{self, Said, Work, failed};
 use crate::cache::{CacheIds, unlink};
+use crate::layout::naming::{SLUG_MARK, readings};
 use crate::migrations::apply::step::{BEGIN, StepEnd};
 use crate::model::ident::Ident;
 use crate::model::job::LogMark;
@@ -85,14 +86,17 @@ async fn everybody(
         }
         let derived = || {
             let slug = if keys.hyphens_become_underscores { slug.replace('-', "_") } else { slug.to_owned() };
-            keys.template.replace(crate::layout::naming::SLUG_MARK, &slug)
+            keys.template.replace(SLUG_MARK, &slug)
         };
-        all.push(CacheIds {
-            key,
-            id: id.map(str::to_owned),
-            slug: slug.to_owned(),
-            schema: Some(row.text(2).map_or_else(derived, str::to_owned)),
-        });
+        let schema = row.text(2).map_or_else(derived, str::to_owned);
+        let mut slugs = vec![slug.to_owned()];
+        if life.registry.is_none() {
+            // Whatever slug a schema may have, its keys are another's.
+            slugs.extend(readings(&keys.template, &schema));
+        }
+        slugs.dedup();
+        let ids = |slug| CacheIds { key: key.clone(), id: id.map(str::to_owned), slug, schema: Some(schema.clone()) };
+        all.extend(slugs.into_iter().map(ids));
     }
     Ok(all)
 }

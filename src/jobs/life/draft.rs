@@ -178,7 +178,9 @@ async fn new_row(session: &WriterSession, order: &LifeOrder, now: &LifePlan) -> 
         return Err(refused("this database has no table of tenants"));
     };
     let schema = now.schema.as_ref().map_or("", Untrusted::raw);
-    let name = plan::slug_of(&layout.naming, schema)
+    let name = layout
+        .naming
+        .slug_of(schema)
         .and_then(|slug| layout.naming.check(&slug).ok())
         .ok_or_else(|| refused("no slug leads to this schema by the layout's rule"))?;
     preflight::others(session, layout).await?;

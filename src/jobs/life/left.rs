@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::access;
-use super::plan::slug_of;
 use super::trash;
 use crate::layout::Layout;
 use crate::layout::naming::{SCHEMA_MARK, SLUG_MARK};
@@ -37,6 +36,10 @@ pub async fn list<'a>(
     trash: &[Trashed],
 ) -> Result<Vec<LeftRole>, QueryError> {
     let Some(role) = layout.role.as_ref().filter(|role| role.rule.login) else { return Ok(Vec::new()) };
+    if layout.about.hidden_rows.is_some() {
+        // Of none is known that its tenant has no row.
+        return Ok(Vec::new());
+    }
     // Before anything is waited for: the tenants are not kept.
     let wanted = wanted(&role.rule, tenants, trash);
     let logins = reader.rows(LOGINS).await?;
@@ -86,7 +89,7 @@ fn schema_of(rule: &RoleRule, layout: &Layout, name: &str) -> Option<String> {
     let mark = if rule.name.contains(SCHEMA_MARK) { SCHEMA_MARK } else { SLUG_MARK };
     let (before, after) = rule.name.split_once(mark)?;
     let part = name.strip_prefix(before)?.strip_suffix(after)?;
-    let slug = if mark == SCHEMA_MARK { slug_of(&layout.naming, part)? } else { part.to_owned() };
+    let slug = if mark == SCHEMA_MARK { layout.naming.slug_of(part)? } else { part.to_owned() };
     let checked = layout.naming.check(&slug).ok()?;
     let same = rule.name_of(&checked.slug, &checked.schema).is_ok_and(|role| role.raw() == name);
     same.then(|| checked.schema.raw().to_owned())

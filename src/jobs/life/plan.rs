@@ -23,7 +23,6 @@ mod words;
 pub(super) use self::repairs::unlock_of_subject;
 pub use self::repairs::{repairs, repairs_of_shared};
 use self::seen::{Row, Seen, look_beside};
-pub(super) use self::words::slug_of;
 
 /// What is asked for.
 #[derive(Debug, Clone)]

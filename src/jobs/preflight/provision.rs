@@ -44,6 +44,7 @@ pub(in crate::jobs) async fn provision(
     if table.is_none() {
         none_in_trash(order, &trash::list(session, &target.config.name).await?)?;
     }
+    taken.rows_hidden = order.layout.about.hidden_rows.is_some();
     let roles = roles(target, session, order).await?;
     let mut allowed = Allowed::default();
     let mut made = Vec::with_capacity(order.tenants.len());

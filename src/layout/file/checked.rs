@@ -101,14 +101,10 @@ impl LayoutFile {
     /// `registry.table`, checked.
     ///
     /// # Errors
-    /// When it is not `schema.table`.
+    /// When it is not `schema.table`, each part in quotes or not.
     pub fn table(&self) -> Result<Option<QualifiedName>, Wrong> {
-        let Some(text) = &self.registry.table else { return Ok(None) };
-        let wrong = |what: String| Wrong::new("registry.table", what);
-        let (schema, name) = text.split_once('.').ok_or_else(|| wrong(format!("\"{text}\" must be schema.table")))?;
-        let schema = SchemaName::existing(schema).map_err(|error| wrong(error.to_string()))?;
-        let name = Ident::new(name).map_err(|error| wrong(error.to_string()))?;
-        Ok(Some(QualifiedName { schema, name }))
+        let written = self.registry.table.as_deref().map(QualifiedName::written);
+        written.transpose().map_err(|what| Wrong::new("registry.table", what))
     }
 
     /// `registry.requires`, checked.
@@ -191,6 +187,7 @@ impl LayoutFile {
             schema_template: self.naming.schema.clone(),
             hyphens_become_underscores: self.naming.hyphens_become_underscores,
             folds: self.naming.quoting.map_or_else(|| rule.unquoted(), |quoting| quoting == Quoting::Folds),
+            read_back: self.registry.kind == RegistryKind::Scan,
         }
     }
 

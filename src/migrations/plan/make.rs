@@ -248,7 +248,7 @@ pub(super) fn unfit(tenant: &Tenant, folder: &Folder) -> Option<Untrusted> {
         }
     };
     match tenant.state {
-        TenantState::Conflict => return Some(because("conflict: two registry rows point at its schema")),
+        TenantState::Conflict => return Some(because("conflict")),
         TenantState::MissingSchema => return Some(because("its schema does not exist")),
         TenantState::NoAccess
         | TenantState::OrphanSchema

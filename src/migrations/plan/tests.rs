@@ -233,7 +233,7 @@ fn who_cannot_be_migrated_is_left_out_by_name_and_reason() {
         ("d", "locked: row -1"),
         ("e", "dirty"),
         ("f", "of sqlx, the files are of migratus"),
-        ("g", "conflict: two registry rows point at its schema: acme has it too"),
+        ("g", "conflict: acme has it too"),
         ("h", "does not exist"),
         ("i", "system schema"),
         ("j", "locked"),

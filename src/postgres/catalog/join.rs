@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{SchemaRow, is_tenant_like};
-use crate::layout::naming::fold;
+use crate::layout::naming::{OWN_SCHEMA, fold};
 use crate::layout::{Layout, Registry};
 use crate::model::ident::Ident;
 use crate::model::ledger::LedgerState;
@@ -12,8 +12,8 @@ use crate::postgres::registry::RegistryRow;
 use crate::text::Untrusted;
 
 /// Joins the registry's rows with the schemas that exist: a tenant for each row, and one for each tenant-like schema
-/// without a row, sorted by slug. States are `conflict`, `missing_schema`, `orphan_schema` or still `unknown` (the
-/// ledger decides); ledger, counts and sizes are filled in later, by the schema's oid.
+/// without a row, sorted by slug. States are `conflict`, `missing_schema`, `orphan_schema`, `no_access` where its row may be
+/// hidden, or still `unknown` (the ledger decides); ledger, counts and sizes are filled in later, by the schema's oid.
 #[must_use]
 pub fn tenants(
     database: &DatabaseName,
@@ -31,8 +31,8 @@ pub fn tenants(
     let mut tenants: Vec<Tenant> = rows
         .iter()
         .map(|row| {
-            let key = if is_scan {
-                TenantKey::schema(database, row.slug.raw())
+            let key = if let (true, Some(schema)) = (is_scan, &row.schema) {
+                TenantKey::schema(database, schema.raw())
             } else {
                 // Identity must be unique even where the registry's is not.
                 let id = row.id.as_ref().unwrap_or(&row.slug).raw();
@@ -49,7 +49,7 @@ pub fn tenants(
         .collect();
     if !is_scan {
         let orphans = schemas.iter().filter(|schema| join.is_orphan(schema));
-        tenants.extend(orphans.map(|schema| orphan(database, schema, user, true)));
+        tenants.extend(orphans.map(|schema| orphan(database, layout, schema, user)));
     }
     tenants.sort_by(|a, b| a.slug.cmp(&b.slug).then_with(|| a.key.cmp(&b.key)));
     tenants
@@ -91,10 +91,13 @@ impl<'a> Join<'a> {
 
     fn row(&self, key: TenantKey, row: &RegistryRow) -> Tenant {
         let schema = row.schema.as_ref().and_then(|name| self.existing.get(name.raw()).copied());
-        let mut problems = row.problems.clone();
         let sharing = self.sharing(row);
-        problems.extend(sharing.as_ref().map(|(_, said)| said.clone()));
-        let state = if let Some((Sharing::Conflict, _)) = sharing {
+        let nobodys = self.nobodys(row);
+        let in_conflict = nobodys.is_some() || matches!(sharing, Some((Sharing::Conflict, _)));
+        // Why it is in conflict is said first: refusals say that, and no more.
+        let mut problems: Vec<Untrusted> = nobodys.into_iter().chain(sharing.map(|(_, said)| said)).collect();
+        problems.extend(row.problems.iter().cloned());
+        let state = if in_conflict {
             TenantState::Conflict
         } else if schema.is_none() {
             problems.extend(self.missing(row));
@@ -121,6 +124,24 @@ impl<'a> Join<'a> {
             problems,
             ..bare(key, schema)
         }
+    }
+
+    /// A row that names a schema which can be no tenant's: whatever is done to the tenant would be done to all.
+    fn nobodys(&self, row: &RegistryRow) -> Option<Untrusted> {
+        let name = row.schema.as_ref()?.raw();
+        let whose = if name == OWN_SCHEMA {
+            "tenantui's own"
+        } else if name == "public" || self.layout.shared_schema.as_ref().is_some_and(|shared| shared.raw() == name) {
+            "shared by all tenants"
+        } else if name == "information_schema" || name.starts_with("pg_") {
+            "the server's own"
+        } else {
+            return None;
+        };
+        Some(Untrusted::new(format!(
+            "the registry row names the schema {name}, which is {whose} and no tenant's; name its own in the row, or remove \
+             the row"
+        )))
     }
 
     /// Other rows of the same schema, and what follows from them.
@@ -153,20 +174,26 @@ impl<'a> Join<'a> {
     }
 }
 
-/// A schema that is a tenant's and has no row. Where nothing lists the tenants (`listed` is false) that is no problem of it.
+/// A schema that is a tenant's and of which no row is seen: it has none, or that is not known where rows may be hidden.
+/// Where nothing lists the tenants, to have none is no problem of it.
 #[must_use]
-pub fn orphan(database: &DatabaseName, schema: &SchemaRow, user: &Untrusted, listed: bool) -> Tenant {
-    let no_row = listed.then(|| Untrusted::new("the schema has no row in the registry"));
-    let mut problems: Vec<Untrusted> = no_row.into_iter().collect();
+pub fn orphan(database: &DatabaseName, layout: &Layout, schema: &SchemaRow, user: &Untrusted) -> Tenant {
+    let name = schema.name.raw();
+    let (key, state, why) = match (&layout.about.hidden_rows, &layout.registry) {
+        (Some(hidden), _) => {
+            let why = format!("whether the schema has a row in the registry is not known: {}", hidden.words());
+            (TenantKey::hidden(database, name), TenantState::NoAccess, Some(why))
+        }
+        (None, Registry::Scan { .. }) => (TenantKey::schema(database, name), TenantState::OrphanSchema, None),
+        (None, Registry::Table { .. } | Registry::Query { .. }) => {
+            let why = "the schema has no row in the registry".to_owned();
+            (TenantKey::schema(database, name), TenantState::OrphanSchema, Some(why))
+        }
+    };
+    let mut problems: Vec<Untrusted> = why.into_iter().map(Untrusted::from).collect();
     problems.extend(usage(schema, user));
     problems.extend(unusable(&schema.name));
-    Tenant {
-        slug: schema.name.clone(),
-        schema: Some(schema.name.clone()),
-        state: TenantState::OrphanSchema,
-        problems,
-        ..bare(TenantKey::schema(database, schema.name.raw()), Some(schema))
-    }
+    Tenant { slug: schema.name.clone(), schema: Some(schema.name.clone()), state, problems, ..bare(key, Some(schema)) }
 }
 
 fn usage(schema: &SchemaRow, user: &Untrusted) -> Option<Untrusted> {

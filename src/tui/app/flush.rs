@@ -10,7 +10,7 @@ use crate::fleet::FleetCommand;
 use crate::jobs::flush::FlushOrder;
 use crate::model::fleet::CacheView;
 use crate::model::flush::FlushState;
-use crate::model::tenant::{TenantKey, TenantState};
+use crate::model::tenant::TenantKey;
 use crate::text::{Untrusted, counted, grouped};
 use crate::tui::dialogs::{Confirm, ConfirmInput, Dialog, DialogAction, FlushCache, FlushInput};
 
@@ -47,8 +47,10 @@ pub fn allowed(state: &State) -> Result<(), String> {
         }
         Some(CacheView::Counting { .. } | CacheView::Counted { .. } | CacheView::Failed { .. }) => {}
     }
-    if tenant.state == TenantState::OrphanSchema {
-        return Err("no row of the registry is this schema's, so that no key of the cache is either".to_owned());
+    if !tenant.is_listed() {
+        return Err(
+            "no row of the registry is known to be this schema's, so that no key of the cache is either".to_owned()
+        );
     }
     may_write(state, database)?;
     if state.context(database).is_none() {

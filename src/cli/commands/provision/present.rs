@@ -85,7 +85,7 @@ pub async fn sort(
 
 /// Whether it is in the registry, or where there is none, in the list of schemas.
 fn has_place(tenant: &Tenant) -> bool {
-    tenant.state != TenantState::OrphanSchema
+    tenant.is_listed()
 }
 
 /// What of a tenant that is there is not as it is asked for.
@@ -99,7 +99,7 @@ fn difference(tenant: &Tenant, wanted: &Wanted, active: &Option<String>) -> Opti
         TenantState::MissingSchema => {
             return Some("its registry row has no schema".to_owned());
         }
-        TenantState::Conflict => return Some("its schema is of two rows. Repair that first".to_owned()),
+        TenantState::Conflict => return Some(format!("it is {}. Mend the registry first", tenant.state_words())),
         TenantState::NoAccess
         | TenantState::OrphanSchema
         | TenantState::UnknownTool

@@ -1,6 +1,6 @@
 //! What mends what is wrong, and the lock that was left behind. Pure.
 
-use super::{Subject, slug_of};
+use super::Subject;
 use crate::layout::{Layout, Registry};
 use crate::migrations::unlock;
 use crate::model::fleet::SharedSchema;
@@ -21,7 +21,8 @@ pub fn repairs(tenant: &Tenant, layout: &Layout) -> Vec<Repair> {
     let has_table = matches!(layout.registry, Registry::Table { .. });
     match tenant.state {
         TenantState::OrphanSchema if has_table && is_led_to(tenant, layout) => vec![Repair::Adopt],
-        TenantState::MissingSchema if has_table => vec![Repair::Forget, Repair::Make],
+        TenantState::MissingSchema if has_table && can_be_made(tenant) => vec![Repair::Forget, Repair::Make],
+        TenantState::MissingSchema if has_table => vec![Repair::Forget],
         TenantState::Locked if unlock_of(tenant).is_some() => vec![Repair::Unlock],
         TenantState::OrphanSchema
         | TenantState::MissingSchema
@@ -40,7 +41,12 @@ pub fn repairs(tenant: &Tenant, layout: &Layout) -> Vec<Repair> {
 
 /// Whether a slug leads to its schema by the layout's rule, so that a row could say so.
 fn is_led_to(tenant: &Tenant, layout: &Layout) -> bool {
-    tenant.schema.as_ref().is_some_and(|schema| slug_of(&layout.naming, schema.raw()).is_some())
+    tenant.schema.as_ref().is_some_and(|schema| layout.naming.slug_of(schema.raw()).is_some())
+}
+
+/// Whether the schema that its row names is one that can be.
+fn can_be_made(tenant: &Tenant) -> bool {
+    tenant.schema.as_ref().is_some_and(|schema| SchemaName::tenant(schema.raw()).is_ok())
 }
 
 /// A lock that was left behind, and what takes it away.

@@ -8,12 +8,15 @@ use crate::jobs::life::{trash, writes};
 use crate::jobs::params::RegistryRef;
 use crate::model::ident::literal;
 use crate::model::life::{LifeKind, LifePlan, Repair, Trashed};
+use crate::postgres::hidden::hidden_rows;
 use crate::postgres::session::{QueryError, Reader};
 use crate::text::Untrusted;
 
 /// What is there beside the schema.
 #[derive(Default)]
 pub(super) struct Seen {
+    /// Of a schema of which no row is seen, and of a role of such: that rows may be hidden.
+    pub(super) hidden: Option<String>,
     /// The registry's row.
     pub(super) row: Option<Row>,
     /// Of a schema in the trash: one of the name that it had is there again, and with it another tenant, whose row and
@@ -38,7 +41,7 @@ pub(super) struct Row {
 
 /// Looks.
 pub(super) async fn look_beside(reader: &Reader, request: &LifeRequest, plan: &LifePlan) -> Result<Seen, QueryError> {
-    let mut seen = Seen::default();
+    let mut seen = Seen { hidden: hidden(reader, request).await?, ..Seen::default() };
     if let (Subject::Tenant(tenant), None) = (&request.subject, plan.schema_oid) {
         let all = trash::list(reader, &plan.database).await?;
         seen.trashed = all.into_iter().find(|trashed| trashed.is_of(tenant));
@@ -54,6 +57,21 @@ pub(super) async fn look_beside(reader: &Reader, request: &LifeRequest, plan: &L
     }
     look_at_row(reader, request, plan, &mut seen).await?;
     Ok(seen)
+}
+
+/// Asked anew, whatever the list of tenants says: a row that is hidden is a tenant's all the same.
+async fn hidden(reader: &Reader, request: &LifeRequest) -> Result<Option<String>, QueryError> {
+    let now = async || Ok(hidden_rows(reader, &request.layout).await?.map(|hidden| hidden.words()));
+    match &request.subject {
+        Subject::Tenant(tenant) if tenant.key.local.starts_with("r:") => Ok(None),
+        Subject::Tenant(tenant) => {
+            let before =
+                || tenant.key.is_hidden().then(|| "rows were hidden when it was last read; look again".to_owned());
+            Ok(now().await?.or_else(before))
+        }
+        Subject::Role(_) => now().await,
+        Subject::Trash(_) | Subject::Shared(_) => Ok(None),
+    }
 }
 
 /// Reads the tenant's row, where there is one and a table of them, and what points at it where it is to go.

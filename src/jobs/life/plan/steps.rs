@@ -21,6 +21,9 @@ fn refused(why: impl Into<String>) -> Stop {
 /// The steps, in order.
 pub(super) fn of(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Steps {
     let row = seen.row.as_ref();
+    if let Some(hidden) = &seen.hidden {
+        return Err(refused(format!("whether a row of the registry is its own is not known: {hidden}")));
+    }
     match (&request.subject, request.kind) {
         (Subject::Tenant(tenant), LifeKind::Rename) => rename(request, tenant, row),
         (Subject::Tenant(tenant), LifeKind::Suspend | LifeKind::Activate | LifeKind::Archive) => {
@@ -57,13 +60,17 @@ pub(super) fn of(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Steps {
     }
 }
 
+fn conflict(tenant: &Tenant) -> Stop {
+    refused(format!("it is {}: mend the registry first", tenant.state_words()))
+}
+
 /// There must be one row to write.
 fn has_row(tenant: &Tenant, row: Option<&Row>) -> Result<(), Stop> {
     if tenant.state == TenantState::OrphanSchema {
         return Err(refused("the schema has no row in the registry: repair writes one"));
     }
     if tenant.state == TenantState::Conflict {
-        return Err(refused("two registry rows name its schema: mend the registry first"));
+        return Err(conflict(tenant));
     }
     match row {
         Some(_) => Ok(()),
@@ -149,14 +156,14 @@ fn drop(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan, seen: &Seen) ->
     if let Some(trashed) = &seen.trashed {
         return Err(Stop::Nothing(format!("it is in the trash already, {}", trashed.words())));
     }
+    if tenant.state == TenantState::Conflict {
+        return Err(conflict(tenant));
+    }
     let Some(schema) = plan.schema.as_ref().filter(|_| plan.schema_oid.is_some()) else {
         return Err(Stop::Nothing("there is no schema to drop; its registry row stays (repair removes it)".to_owned()));
     };
     if let Err(error) = crate::model::ident::SchemaName::tenant(schema.raw()) {
         return Err(refused(error.to_string()));
-    }
-    if tenant.state == TenantState::Conflict {
-        return Err(refused("two registry rows name its schema: mend the registry first"));
     }
     let has_status = writes::columns(&request.layout).is_ok_and(|columns| columns.status.is_some());
     if let (Some(word), true) = (&request.layout.statuses.suspended, has_status)
@@ -342,7 +349,7 @@ fn mend(request: &LifeRequest, repair: Repair, plan: &LifePlan, seen: &Seen) -> 
     match repair {
         Repair::Adopt => {
             let schema = plan.schema.as_ref().map_or("", Untrusted::raw);
-            match super::slug_of(&request.layout.naming, schema) {
+            match request.layout.naming.slug_of(schema) {
                 Some(name) => Ok(one(LifeStep::Adopt, format!("write a registry row with the slug {name}"))),
                 None => Err(refused(NO_SLUG)),
             }

@@ -6,20 +6,9 @@ use crate::jobs::life::draft::saved;
 use crate::jobs::life::pointing::DomainsRef;
 use crate::jobs::life::writes;
 use crate::jobs::params::{RegistryRef, Value};
-use crate::layout::Naming;
 use crate::model::ident::{Ident, literal};
 use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair, TenantRole, UNDROP_DAYS};
 use crate::text::{Untrusted, sanitise};
-
-/// The slug that leads to a schema by the layout's rule.
-#[must_use]
-pub fn slug_of(naming: &Naming, schema: &str) -> Option<String> {
-    let (before, after) = naming.schema_template.split_once(crate::layout::naming::SLUG_MARK)?;
-    let part = schema.strip_prefix(before)?.strip_suffix(after)?;
-    [part.to_owned(), part.replace('_', "-")]
-        .into_iter()
-        .find(|slug| naming.check(slug).is_ok_and(|name| name.schema.raw() == schema))
-}
 
 pub(super) fn add(request: &LifeRequest, plan: &mut LifePlan, seen: &Seen) {
     plan.repair = plan.repair.or_else(|| repair_of(plan));
@@ -206,33 +195,4 @@ fn update(request: &LifeRequest, plan: &LifePlan, writes: Vec<super::super::para
         return Vec::new();
     }
     with_row(request, plan, |table, row| format!("UPDATE {table} SET {} WHERE {row};", sets.join(", ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::layout::NameRule;
-
-    #[test]
-    fn a_slug_leads_to_its_schema_or_there_is_none() {
-        let boundary = Naming {
-            rule: NameRule::Boundary,
-            schema_template: "tenant_{slug}".into(),
-            hyphens_become_underscores: true,
-            folds: false,
-        };
-        let of = |schema: &str| slug_of(&boundary, schema);
-        assert_eq!(of("tenant_acme").as_deref(), Some("acme"));
-        assert_eq!(of("tenant_acme_corp").as_deref(), Some("acme-corp"));
-        for schema in ["tenant_", "tenant_ACME", "acme", "tenant_a b"] {
-            assert_eq!(of(schema), None, "{schema}");
-        }
-        let plain = Naming {
-            rule: NameRule::Plain,
-            schema_template: "{slug}".into(),
-            hyphens_become_underscores: false,
-            folds: false,
-        };
-        assert_eq!(slug_of(&plain, "my-tenant").as_deref(), Some("my-tenant"));
-    }
 }
