@@ -137,18 +137,16 @@ pub(super) struct Making<'a> {
     pub(super) seed: Option<Arc<MigrationFile>>,
     /// Somebody sees the passwords that are made: without that no role gets one.
     pub(super) shows_credentials: bool,
-    /// The names that were taken when it began, where it makes many.
+    /// The names that were taken when it began.
     pub(super) known: Option<Arc<KnownNames>>,
 }
 
 impl Making<'_> {
-    /// Reads the names that are taken. For one tenant that would be one look more.
+    /// Reads the names that are taken.
     pub(super) async fn know_names(&mut self, session: &WriterSession) -> Result<(), OrderError> {
-        if self.params.provision.len() > 1 {
-            let registry = RegistryTable::of(self.params)?;
-            let known = KnownNames::read(session, registry.as_ref().map(RegistryTable::names)).await?;
-            self.known = Some(Arc::new(known));
-        }
+        let registry = RegistryTable::of(self.params)?;
+        let known = KnownNames::read(session, registry.as_ref().map(RegistryTable::names)).await?;
+        self.known = Some(Arc::new(known));
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! The names that are taken: all of them when many tenants are ordered and begun, and behind the lock of each new tenant
-//! those that may collide with its own.
+//! The names that are taken: all of them when tenants are ordered and when their job begins, and behind the lock of each new
+//! tenant those that may collide with its own.
 
 use crate::jobs::gate::{self, Asks};
 use crate::jobs::orders::OrderError;
@@ -71,7 +71,7 @@ pub(in crate::jobs) fn taken_names(rows: &[Vec<TextRow>]) -> TakenNames {
 }
 
 /// Every name there was at one moment. The look for names that are like a new one costs some 0.4 us for each that there is,
-/// twice: for a thousand new tenants beside thousands it is made once, and then of rows only that came later.
+/// twice, and reading them less: so they are read once, outside of the transactions, and then rows only that came later.
 pub(in crate::jobs) struct KnownNames {
     taken: TakenNames,
     /// The oldest transaction that was in progress before they were read: what they lack was written by it or a later one.
