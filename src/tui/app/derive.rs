@@ -256,6 +256,7 @@ pub fn counters(state: &mut State) {
         }
         counters.tenants += 1;
         counters.failed += usize::from(tenant.has.failed);
+        counters.with_status += usize::from(tenant.has.status);
         counters.active += usize::from(tenant.has.active);
         counters.suspended += usize::from(tenant.has.suspended);
         match tenant.state {

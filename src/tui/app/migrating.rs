@@ -9,6 +9,7 @@ use super::command::Command;
 use super::selection::{Selection, selections};
 use super::state::Level;
 use crate::migrations::plan::{self, Plan, PlanOptions};
+use crate::model::job::JobView;
 use crate::model::others_code::CodeOfPlan;
 use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
 use crate::tui::dialogs::{Dialog, Migrate, MigrateInput};
@@ -71,7 +72,19 @@ impl App {
             key: Uuid::new_v4(),
             database: selection.database,
         };
+        let database = input.database.clone();
         self.open_dialog(Dialog::Migrate(Box::new(Migrate::new(input))));
+        self.warn_of_live(&database);
+    }
+
+    /// One job at a time goes through the tenants: told before anything is typed.
+    fn warn_of_live(&mut self, database: &DatabaseName) {
+        let in_the_way = |job: &&JobView| {
+            job.database == *database && job.kind.goes_through_tenants() && !job.state.is_over()
+        };
+        let Some(job) = self.state.jobs.jobs.iter().find(in_the_way) else { return };
+        let (id, state) = (job.id, job.state.word());
+        self.say(Level::Warning, format!("job {id} is {state}: until it is over no other migrates {database}"));
     }
 
     /// Why nothing is pending in the tenants: one that is never migrated is not counted as if it were up to date.

@@ -269,6 +269,8 @@ pub enum Writes {
 #[allow(missing_docs, reason = "the words of the line say it")]
 pub struct Counters {
     pub tenants: usize,
+    /// Tenants that have a word for it: without any, nobody is known to be active or suspended.
+    pub with_status: usize,
     pub active: usize,
     pub behind: usize,
     pub never_migrated: usize,

@@ -224,7 +224,8 @@ pub fn counters(buf: &mut Buffer, area: Rect, state: &State, tier: Tier, theme: 
         | Screen::Audit
         | Screen::Server => {
             left.push(("Tenants", numbers.tenants, theme.title));
-            if tier > Tier::Small {
+            let tells_status = tier > Tier::Small && (numbers.with_status > 0 || numbers.tenants == 0);
+            if tells_status {
                 left.push(("active", numbers.active, Style::new()));
             }
             left.extend([
@@ -232,8 +233,10 @@ pub fn counters(buf: &mut Buffer, area: Rect, state: &State, tier: Tier, theme: 
                 ("failed", numbers.failed, on(numbers.failed, theme.error)),
                 ("locked", numbers.locked, on(numbers.locked, theme.warn)),
             ]);
-            if tier > Tier::Small {
+            if tells_status {
                 left.push(("suspended", numbers.suspended, Style::new()));
+            }
+            if tier > Tier::Small {
                 left.push(("unreadable", numbers.unreadable, on(numbers.unreadable, theme.error)));
             }
             // Elsewhere target and jobs need the room.
