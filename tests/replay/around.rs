@@ -21,7 +21,7 @@ fn what_public_of_apartment_lacks_is_told_before_its_tenants_go() {
     stage.command();
     let place = &stage.place;
     let told =
-        "public, the shared schema, gets the same migrations and lacks 1 of them: it goes first, with rails itself";
+        "public, the shared schema, gets the same migrations and lacks 1 of them: migrate it first, with rails itself";
     let plan = |status: i32| text(&place.expect(status, &["migrate", "--all", "--dry-run"]).stdout);
     assert!(plan(0).contains(told), "{}", plan(0));
     let document = place.json(0, &["migrate", "--all", "--dry-run", "--json"]);

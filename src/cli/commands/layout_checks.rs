@@ -9,7 +9,7 @@ use crate::postgres::session::Target;
 
 /// What the shared schema is instead of a tenant.
 pub(super) const NO_TENANT: &str =
-    "it is the shared schema, migrated for itself (`migrate --shared`), never counted, never dropped";
+    "it is the shared schema, migrated apart from the tenants, never counted, never dropped";
 
 /// Adds the checks.
 pub(super) fn examine(reading: &Reading, found: &mut Examination) {

@@ -68,7 +68,7 @@ impl Plan {
             "for which shared_path in [database.migrations] names the same folder".to_owned()
         };
         Some(format!(
-            "{name}, the shared schema, gets the same migrations and lacks {} of them: it goes first, {how}",
+            "{name}, the shared schema, gets the same migrations and lacks {} of them: migrate it first, {how}",
             grouped(pending as u64)
         ))
     }

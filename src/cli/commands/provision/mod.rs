@@ -21,6 +21,7 @@ use crate::cli::session::{self, Session};
 use crate::fleet::{LedgersRead, ReadOptions, Reading, Sizes};
 use crate::jobs::orders;
 use crate::jobs::service::{self, NewTenant, Order, ProvisionOrder};
+use crate::layout::Registry;
 use crate::layout::role::RoleMade;
 use crate::migrations::folder::MigrationFile;
 use crate::migrations::seed;
@@ -265,8 +266,12 @@ fn plan(target: &Target, asked: &Asked) -> Outcome<Plan> {
 /// What is left where a step fails.
 fn on_failure(plan: &Plan, target: &Target, asked: &Asked) -> &'static str {
     let in_pieces = asked.order.folder.as_ref().is_some_and(|folder| orders::in_pieces(target, folder));
+    let has_rows = matches!(asked.order.layout.registry, Registry::Table { .. });
     match (in_pieces, plan.tenants.len()) {
-        (true, _) => "what was made is kept, and the registry row comes last: retry the job, or drop the schema",
+        (true, _) if has_rows => {
+            "what was made is kept, and the registry row comes last: retry the job, or drop the schema"
+        }
+        (true, _) => "what was made is kept: retry the job, or drop the schema",
         (false, 1) => "everything is undone",
         (false, _) => "everything of that tenant is undone",
     }
