@@ -261,6 +261,10 @@ fn made(system: &System, stage: &Stage) {
         let words = place.words(2, &["provision", name, "--name", "x", "--yes"]);
         assert!(!words.is_empty(), "{name}");
     }
+    // Whoever makes a tenant that is found by its domain knows that none is made.
+    let plan = place.expect(0, &["provision", slug, "--name", "Mine", "--role", "--dry-run"]);
+    let (words, without) = (text(&plan.stdout), "domain      none: the application writes it into");
+    assert_eq!(words.contains(without), system.layout == "django-tenants", "{words}");
     let made = place.json(0, &["provision", slug, "--name", "Mine", "--role", "--yes", "--json"]);
     assert_eq!(tenant(&made, "tenant", slug)["result"], "done", "{made}");
     assert_eq!(made["credentials"][0]["role"], slug, "{made}");
