@@ -4,6 +4,7 @@
 //! Reads on sessions of its own that wait for no lock, page by page, and stops when its time is over. The hashes of
 //! tenants that are through are taken while the others are at work: the server waits for its disk then.
 
+mod access;
 pub(super) mod new;
 
 use std::collections::{HashMap, HashSet};

@@ -11,7 +11,7 @@ use tenantui::model::tenant::{Tenant, TenantState};
 
 use super::{assert_nothing, order, provision, refused, tenant};
 use crate::jobs::Fleet;
-use crate::support::wait_until_async;
+use crate::support::{pg, wait_until_async};
 
 fn many(fleet: &Fleet, count: usize) -> ProvisionOrder {
     let tenants = (0..count).map(|number| tenant(&format!("new-{number:02}"))).collect();
@@ -259,6 +259,16 @@ async fn new_tenants_are_compared_with_their_siblings() {
     let (view, events) = fleet.run(job, false).await;
     assert_eq!(view.expect("run").state, JobState::Done);
     assert!(format!("{events:?}").contains("structure compared with old-a: the same"), "{events:?}");
+    assert!(!format!("{events:?}").contains("may use"), "{events:?}");
+    // An application's role that may use all of them, and a tenant's own.
+    let (app, own) = (pg().role("app"), pg().role("own"));
+    fleet.db.sql(&format!(
+        "grant usage on schema tenant_old_a, tenant_old_b, tenant_drifted to {app}; grant usage on schema tenant_old_a to {own}"
+    ));
+    let job = order(&fleet, with("unseen")).await.expect("ordered");
+    let told = format!("{:?}", fleet.run(job, false).await.1);
+    assert!(told.contains(&format!("{app} may use the schemas of the siblings and not the new one")), "{told}");
+    assert!(!told.contains(&own), "{told}");
     // The same ledger, and not the same structure: a file was changed after it was applied.
     fleet.file(1, "one", "create table one (id int primary key, label text)");
     let job = order(&fleet, with("other")).await.expect("ordered");

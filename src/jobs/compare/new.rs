@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Ahead, LONGEST, named, not_compared, note_sql};
+use super::{Ahead, LONGEST, access, named, not_compared, note_sql};
 use crate::jobs::gate;
 use crate::jobs::orders::OrderError;
 use crate::jobs::service::Sibling;
@@ -87,6 +87,10 @@ async fn compared(
         ahead.hash(claimed.target, &oids).await?;
         let is = |oid: u32| ahead.hashes.get(&oid);
         odd.extend(page.iter().filter(|one| is(one.oid) != is(standard.schema_oid)));
+    }
+    let oids: Vec<u32> = made.iter().map(|one| one.oid).collect();
+    if let Some(words) = access::missed(&session, &oids_of(siblings), &oids).await? {
+        shared.reports.note(words).await;
     }
     let found = told(shared, ahead.reader(claimed.target).await?, &session, standard, &odd).await?;
     let text = match (made.len(), found) {
