@@ -97,7 +97,7 @@ fn all_that_are_behind_are_migrated_with_a_canary() {
 fn a_job_that_is_in_the_way_is_told_before_anything_is_typed() {
     let mut desk = Desk::new(Environment::Development);
     desk.job(job(9, JobKind::Provision, JobState::Running, [1, 0, 0, 1]));
-    desk.keys("M");
+    desk.keys(":behind<Enter>aM");
     assert_eq!(desk.message(), "", "one tenant that is made is in nobody's way");
     desk.keys("<Esc>");
     desk.job(job(17, JobKind::Migrate, JobState::Running, [3, 1, 0, 2]));

@@ -19,7 +19,7 @@ use crate::layout::naming::fold;
 use crate::migrations::apply::guard::{self, Guard, STATE_SQL};
 use crate::migrations::apply::keys;
 use crate::migrations::apply::ledger::Way;
-use crate::migrations::apply::run::{self, Fault, FileEnd, FileRun, Files, Sending};
+use crate::migrations::apply::run::{self, Fault, FileEnd, FileRun, Files, Sending, Told};
 use crate::migrations::apply::step::{
     self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, classify, ended, fence_and_sql, heed_fence,
 };
@@ -245,8 +245,8 @@ async fn migrations(
         .collect();
     let files = Files::new(&runs, Sending::Together);
     let mut running = files.send(client, shared.limits.patience());
-    for (seq, file) in steps {
-        let Some((end, took)) = running.next().await else { break };
+    while let Some(Told { file, end, took }) = running.next().await {
+        let Some((seq, file)) = steps.get(file).copied() else { break };
         let end = match end {
             FileEnd::Refused(fault) => run::refused(client, &opened.guard.xid, fault).await,
             end => end,

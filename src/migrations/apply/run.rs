@@ -108,7 +108,13 @@ pub enum Sending {
 /// the server takes them in order, and refuses what stands behind a failure.
 pub async fn file(client: &Client, run: &FileRun<'_>, patience: Duration) -> FileEnd {
     let files = Files::new(std::slice::from_ref(run), Sending::OneByOne);
-    files.send(client, patience).next().await.map_or(FileEnd::Ran, |(end, _)| end)
+    let mut running = files.send(client, patience);
+    while let Some(Told { end, .. }) = running.next().await {
+        if end != FileEnd::Ran {
+            return end;
+        }
+    }
+    FileEnd::Ran
 }
 
 /// Files that share a transaction, in their order. What stands behind each of them opens with the guard, and is where it can
@@ -118,21 +124,32 @@ pub struct Files<'r> {
     messages: Vec<Message<'r>>,
 }
 
-/// Files that are sent; their ends are asked for one by one.
+/// What is known of a file that was sent.
+pub struct Told {
+    /// Which, from 0.
+    pub file: usize,
+    /// How it ended. `Ran`: its statements are through; what is found behind them may still be told of it.
+    pub end: FileEnd,
+    /// How long it took since the one before.
+    pub took: Duration,
+}
+
+/// Files that are sent; what becomes of them is asked for one by one.
 pub struct Running<'f> {
     files: &'f Files<'f>,
     sent: wire::Sent<'f>,
     /// The next message to be answered.
     at: usize,
-    /// When the answer before it came, and how long the statements of the file took that ends next.
+    /// When something was told last.
     since: Instant,
-    took: Duration,
-    /// Why that file failed, before it is known what it left.
-    fault: Option<Fault>,
-    /// What verifies it said.
+    /// The last file that was told to have run.
+    ran: Option<usize>,
+    /// Which file failed and why, before it is known what it left.
+    fault: Option<(usize, Fault)>,
+    /// What verifies the file said.
     looked: Vec<Answer>,
-    /// Ends that nobody asked for yet.
-    ended: VecDeque<(FileEnd, Duration)>,
+    /// What nobody asked for yet.
+    told: VecDeque<Told>,
 }
 
 impl<'r> Files<'r> {
@@ -150,26 +167,26 @@ impl<'r> Files<'r> {
             sent: wire::send_all(client, messages, patience),
             at: 0,
             since: Instant::now(),
-            took: Duration::ZERO,
+            ran: None,
             fault: None,
             looked: Vec::new(),
-            ended: VecDeque::new(),
+            told: VecDeque::new(),
         }
     }
 }
 
 impl Running<'_> {
-    /// How the next file ended, and how long its statements took; `None` when all did. What stands behind a file that did
-    /// not run is not asked for. Where a message is refused for how its text reads, the guard in front of it was not asked:
-    /// the file before it is said to have run, and what that left is for the server to say, see [`refused`].
-    pub async fn next(&mut self) -> Option<(FileEnd, Duration)> {
-        while self.ended.is_empty() {
+    /// What is known next; `None` when all is told. Each file is told once to have run, in their order, or how the first one
+    /// ended that did not: what stands behind that is not asked for. Where a message is refused for how its text reads, the
+    /// guard in front of it was not asked, and what the file before left is for the server to say: see [`refused`].
+    pub async fn next(&mut self) -> Option<Told> {
+        while self.told.is_empty() {
             let message = self.files.messages.get(self.at)?;
             let answer = self.sent.next().await?;
             self.at += 1;
             self.heard(message, answer);
         }
-        self.ended.pop_front()
+        self.told.pop_front()
     }
 
     fn heard(&mut self, message: &Message<'_>, answer: Answer) {
@@ -178,55 +195,65 @@ impl Running<'_> {
                 if let [Part { of: Of::Verify(_), .. }] = *message.parts {
                     self.looked.push(Ok(rows));
                 }
-                message.parts.iter().for_each(|part| self.passed(*part));
-                None
+                return message.parts.iter().for_each(|part| self.passed(*part));
             }
-            Err(Trouble::Lost(why)) => return self.end(FileEnd::Lost(why)),
-            Err(Trouble::Server(refused)) => Some(refused),
+            Err(Trouble::Lost(why)) => {
+                let file = message.parts.last().map_or(0, |part| part.file);
+                return self.tell(file, FileEnd::Lost(why));
+            }
+            Err(Trouble::Server(refused)) => refused,
         };
-        if let Some(refused) = refused {
-            let (index, position) = message.meant(&refused);
-            // Where the message was refused for how its text reads, nothing of it ran. A fault that waits goes on waiting.
-            if refused.behind > 0 || self.fault.is_none() {
-                message.parts[..index].iter().for_each(|part| self.passed(*part));
-            }
-            self.refused(message.parts[index], position, Trouble::Server(refused));
+        let (index, position) = message.meant(&refused);
+        // Where the message was refused for how its text reads, nothing of it ran. A fault that waits goes on waiting.
+        if refused.behind > 0 || self.fault.is_none() {
+            message.parts[..index].iter().for_each(|part| self.passed(*part));
         }
-        self.took = self.since.elapsed();
-        self.since = Instant::now();
+        self.refused(message.parts[index], position, Trouble::Server(refused));
     }
 
     fn passed(&mut self, part: Part) {
+        let run = &self.files.runs[part.file];
         match part.of {
-            Of::After => {
-                let end = match (self.fault.take(), self.files.runs[part.file].verify) {
-                    (Some(fault), _) => FileEnd::Escaped(fault),
-                    (None, Some(verify)) => verify::judge(verify, std::mem::take(&mut self.looked)),
-                    (None, None) => FileEnd::Ran,
-                };
-                self.end(end);
+            Of::Statement(index) => {
+                // What verifies it, and what it left, decides where there is more to come.
+                if self.fault.is_none() && run.verify.is_none() && index + 1 == run.file.statements.len() {
+                    self.tell(part.file, FileEnd::Ran);
+                }
             }
-            Of::Front | Of::Before | Of::Statement(_) | Of::Verify(_) => {}
+            Of::After => match (self.fault.take(), run.verify) {
+                (Some((file, fault)), _) => self.tell(file, FileEnd::Escaped(fault)),
+                (None, Some(verify)) => {
+                    let end = verify::judge(verify, std::mem::take(&mut self.looked));
+                    self.tell(part.file, end);
+                }
+                (None, None) if self.ran != Some(part.file) => self.tell(part.file, FileEnd::Ran),
+                (None, None) => {}
+            },
+            Of::Front | Of::Before | Of::Verify(_) => {}
         }
     }
 
     fn refused(&mut self, part: Part, position: Option<u32>, trouble: Trouble) {
         match part.of {
-            Of::Before => self.end(FileEnd::Refused(Fault::server(&trouble))),
+            Of::Before => self.tell(part.file, FileEnd::Refused(Fault::server(&trouble))),
             Of::Statement(index) => {
                 let run = &self.files.runs[part.file];
-                self.fault.get_or_insert_with(|| Fault::at(run.file, index, position, &trouble));
+                self.fault.get_or_insert_with(|| (part.file, Fault::at(run.file, index, position, &trouble)));
             }
             Of::Verify(_) => self.looked.push(Err(trouble)),
             Of::Front | Of::After => {
-                let end = behind(self.fault.take(), trouble);
-                self.end(end);
+                let (file, fault) = self.fault.take().map_or((part.file, None), |(file, fault)| (file, Some(fault)));
+                self.tell(file, behind(fault, trouble));
             }
         }
     }
 
-    fn end(&mut self, end: FileEnd) {
-        self.ended.push_back((end, self.took));
+    fn tell(&mut self, file: usize, end: FileEnd) {
+        if end == FileEnd::Ran {
+            self.ran = Some(file);
+        }
+        self.told.push_back(Told { file, end, took: self.since.elapsed() });
+        self.since = Instant::now();
     }
 }
 
