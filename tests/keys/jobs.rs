@@ -103,7 +103,11 @@ fn a_job_that_is_in_the_way_is_told_before_anything_is_typed() {
     desk.job(job(17, JobKind::Migrate, JobState::Running, [3, 1, 0, 2]));
     desk.keys("M");
     assert!(matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))), "{}", desk.message());
-    assert!(desk.message().contains("job 17 is running: until it is over no other migrates eu-1"), "{}", desk.message());
+    assert!(
+        desk.message().contains("job 17 is running: until it is over no other migrates eu-1"),
+        "{}",
+        desk.message()
+    );
 }
 
 #[test]

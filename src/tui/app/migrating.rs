@@ -79,9 +79,8 @@ impl App {
 
     /// One job at a time goes through the tenants: told before anything is typed.
     fn warn_of_live(&mut self, database: &DatabaseName) {
-        let in_the_way = |job: &&JobView| {
-            job.database == *database && job.kind.goes_through_tenants() && !job.state.is_over()
-        };
+        let in_the_way =
+            |job: &&JobView| job.database == *database && job.kind.goes_through_tenants() && !job.state.is_over();
         let Some(job) = self.state.jobs.jobs.iter().find(in_the_way) else { return };
         let (id, state) = (job.id, job.state.word());
         self.say(Level::Warning, format!("job {id} is {state}: until it is over no other migrates {database}"));

@@ -320,7 +320,10 @@ fn words(plan: &Plan, target: &Target, asked: &Asked) -> String {
         lines.push_str(&format!("  seed        {}\n", safe(seed)));
     }
     if let Some(domains) = &asked.order.layout.domains {
-        lines.push_str(&format!("  domain      none: the application writes it into {}\n", safe(&domains.table.quoted())));
+        lines.push_str(&format!(
+            "  domain      none: the application writes it into {}\n",
+            safe(&domains.table.quoted())
+        ));
     }
     lines.push_str(&format!("  on failure  {}\n", on_failure(plan, target, asked)));
     lines
