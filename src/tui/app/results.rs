@@ -29,7 +29,8 @@ type Numbers = (JobState, i32, [u32; 4], (u32, u32));
 pub(super) struct Results {
     rests_on: Option<Key>,
     since: Duration,
-    asked: BTreeMap<Key, (Numbers, Duration)>,
+    /// When each was asked for last, and the numbers that its answer is of; none where it was refused.
+    asked: BTreeMap<Key, (Option<Numbers>, Duration)>,
 }
 
 fn numbers(job: &JobView) -> Numbers {
@@ -53,7 +54,7 @@ impl App {
     /// Asks for the results of a job.
     pub(super) fn ask_results(&mut self, key: Key) -> Command {
         if let Some(job) = self.state.job(&key) {
-            let asked = (numbers(job), self.state.now.elapsed);
+            let asked = (Some(numbers(job)), self.state.now.elapsed);
             self.results.asked.insert(key.clone(), asked);
         }
         Command::Service { database: key.0, command: ServiceCommand::ReadOutcomes(key.1) }
@@ -61,9 +62,10 @@ impl App {
 
     /// A reading of this database was refused: what was asked for and did not come is asked for again, in its pace.
     pub(super) fn results_refused(&mut self, database: &DatabaseName) {
-        let asked = self.results.asked.iter_mut().filter(|(key, _)| key.0 == *database);
-        for (_, (known, _)) in asked.filter(|(key, _)| !self.state.jobs.outcomes.contains_key(*key)) {
-            known.3 = (u32::MAX, u32::MAX);
+        let came = &self.state.jobs.outcomes;
+        let asked = self.results.asked.iter_mut();
+        for (_, (known, _)) in asked.filter(|(key, _)| key.0 == *database && !came.contains_key(*key)) {
+            *known = None;
         }
     }
 
@@ -78,9 +80,11 @@ impl App {
         let rested =
             if self.results.rests_on.as_ref() == Some(&key) { self.results.since } else { self.state.now.elapsed };
         match self.results.asked.get(&key) {
-            Some((known, _)) if *known == numbers(job) => None,
+            Some((known, _)) if *known == Some(numbers(job)) => None,
             // What it came to stand at is no matter of pace.
-            Some(((state, attempt, ..), _)) if (*state, *attempt) != (job.state, job.attempt) => Some(rested + REST),
+            Some((Some((state, attempt, ..)), _)) if (*state, *attempt) != (job.state, job.attempt) => {
+                Some(rested + REST)
+            }
             Some((_, at)) => Some((*at + PACE + PACE / 2 * (job.total / 1_000)).max(rested + REST)),
             None => Some(rested + REST),
         }

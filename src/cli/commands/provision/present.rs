@@ -36,7 +36,7 @@ pub async fn sort(
 ) -> Outcome<Sorted> {
     let context = &reading.context;
     let by_slug: HashMap<&str, &Arc<Tenant>> =
-        reading.snapshot.tenants.iter().filter(|tenant| has_place(tenant)).map(|t| (t.slug.raw(), t)).collect();
+        reading.snapshot.tenants.iter().filter(|tenant| tenant.is_listed()).map(|t| (t.slug.raw(), t)).collect();
     let settings = differing_settings(target, context, wanted).await?;
     let no_role = if role { without_role(target, context, wanted).await? } else { HashMap::new() };
     let trash = reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default();
@@ -81,11 +81,6 @@ pub async fn sort(
         });
     }
     Ok(sorted)
-}
-
-/// Whether it is in the registry, or where there is none, in the list of schemas.
-fn has_place(tenant: &Tenant) -> bool {
-    tenant.is_listed()
 }
 
 /// What of a tenant that is there is not as it is asked for.
