@@ -156,7 +156,10 @@ async fn a_wrong_password_is_told_and_not_shown() {
         .exec(&mut admin)
         .expect("a user");
     let reader = format!("redis://reader:word@127.0.0.1:{port}/0");
-    assert_eq!(pass(&reader, &PATTERNS, tenants.clone(), None).await.expect("a pass").keys, 1);
+    let counts = pass(&reader, &PATTERNS, tenants.clone(), Some(0)).await.expect("a pass");
+    assert_eq!((counts.keys, counts.sample[&tenants[0].key][0].kind.as_ref()), (1, None));
+    let why = counts.sample_unknown.expect("why").safe().to_string();
+    assert!(why.contains("not known") && why.contains("PTTL"), "{why}");
     redis::cmd("ACL").arg(&["SETUSER", "reader", "-scan"]).exec(&mut admin).expect("taken away");
     let words = pass(&reader, &PATTERNS, tenants, None).await.expect_err("no right").to_string();
     assert!(words.contains("+scan"), "{words}");

@@ -180,6 +180,17 @@ fn a_role_is_made_with_its_password_as_data_and_a_seed_runs() {
     let told = text(&fleet.expect(0, &["job", &id, "--json"]).stdout);
     assert!(!told.contains(password) && !told.contains("credentials"), "{told}");
     assert!(!text(&fleet.expect(0, &["audit", "--json"]).stdout).contains(password));
+    // As text each comes as soon as its tenant is there: what kills the program behind it takes none away.
+    let (one, two) = (pg().role("cli").replace('_', "-"), pg().role("cli").replace('_', "-"));
+    let list = fleet.home.path().join("two.csv");
+    fs::write(&list, format!("slug,name\n{one},One\n{two},Two\n")).expect("written");
+    let from = ["provision", "--from", list.to_str().expect("a path"), "--role", "--parallel", "1", "--yes"];
+    let out = text(&fleet.expect(0, &from).stdout);
+    let lines: Vec<Vec<&str>> = out.lines().map(|line| line.split("  ").collect()).collect();
+    for (line, slug) in lines.iter().zip([&one, &two]) {
+        assert!(line[0] == slug && line[1].starts_with("tenant_") && line[2].len() == 32, "{out}");
+    }
+    assert!(lines[2][0].starts_with("TENANT") && out.matches("PASSWORD").count() == 0, "{out}");
     // The role outlives its tenant here; the name is refused until it is gone.
     fleet.database.sql(&format!("delete from public.tenants where slug = '{slug}'; drop schema {role} cascade"));
     let words = text(&fleet.expect(5, &words).stderr);

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::cli::text;
 use crate::cli_fleet::{Fleet, tenant};
+use crate::support::pg;
 
 /// The same tables in `public` (with rows) and in the tenant: a circle of foreign keys, one that points at its own
 /// table, an identity, a serial, a generated column, an enum of each schema, a trigger that would stamp what is copied.
@@ -121,6 +122,23 @@ fn what_does_not_fit_is_refused_with_every_reason() {
     fleet.expect(1, &["import", "nobody", "--dry-run"]);
     fleet.expect(5, &["import", "gone", "--dry-run"]);
     fleet.expect(2, &["import", "acme", "--move", "--dry-run"]);
+}
+
+/// Counted before and after, rows that a policy hides would be missing without a word.
+#[test]
+fn rows_that_a_policy_hides_are_not_left_behind_in_silence() {
+    let fleet = fleet();
+    let role = pg().role("importer");
+    fleet.database.sql(&format!(
+        "grant usage on schema tenantui, tenant_acme to {role}; grant all on all tables in schema tenantui, tenant_acme, public to {role}; \
+         alter table public.people enable row level security; create policy few on public.people using (id < 10);"
+    ));
+    fleet.configure(&fleet.block("eu-1", &fleet.database.url_as(&role)));
+    let words = text(&fleet.expect(5, &["import", "acme", "--table", "teams,people,a_logs", "--dry-run"]).stderr);
+    assert!(words.contains("people") && words.contains("row-level security") && words.contains("BYPASSRLS"), "{words}");
+    fleet.database.sql(&format!("alter role {role} bypassrls"));
+    let dry = fleet.json(0, &["import", "acme", "--table", "teams,people,a_logs", "--dry-run", "--json"]);
+    assert!(dry["tables"].as_array().expect("tables").iter().any(|table| table["rows"] == json!(39)), "{dry}");
 }
 
 #[test]

@@ -266,6 +266,7 @@ fn a_drop_is_confirmed_by_name_and_comes_back_as_it_was() {
     assert_eq!((plan["tables"].as_u64(), plan["confirm"].as_str()), (Some(2), Some("tenant_globex")));
     assert_eq!((&plan["last_backup"], plan["sessions"].as_array().map(Vec::len)), (&Value::Null, Some(0)));
     assert!(plan["size_bytes"].as_u64().is_some_and(|bytes| bytes > 8_000), "{plan}");
+    assert!(place.words(0, &["undrop"]).contains("the trash is empty"));
     let trash = place.drop("globex", "tenant_globex");
     let job = place.db.value("select max(id) from tenantui.job");
     assert_eq!(trash, format!("zz_dropped_{job}_tenant_globex"));
@@ -273,6 +274,13 @@ fn a_drop_is_confirmed_by_name_and_comes_back_as_it_was() {
     let (target, was, is) = place.audit("drop").remove(0);
     assert_eq!((target.as_str(), was["schema"].as_str()), ("tenant_globex", Some("tenant_globex")));
     assert_eq!((was["row"]["status"].as_str(), is["schema"].as_str()), (Some("suspended"), Some(trash.as_str())));
+    let list = place.json(0, &["undrop", "--json"]);
+    let row = &list["trash"][0];
+    assert_eq!((row["tenant"].as_str(), row["schema"].as_str()), (Some("globex"), Some("tenant_globex")), "{list}");
+    assert_eq!((row["trash_schema"].as_str(), row["can_undrop"].as_bool()), (Some(trash.as_str()), Some(true)));
+    let table = text(&place.expect(0, &["purge"]).stdout);
+    assert!(table.contains(&trash) && table.contains("undrop, purge"), "{table}");
+    place.expect(2, &["purge", "--confirm", &trash]);
     // It says where it is; it is no orphan, and not one that is to be repaired.
     let tenants = place.json(0, &["tenants", "--json"]);
     let globex =

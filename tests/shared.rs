@@ -222,6 +222,7 @@ async fn only_a_job_of_the_shared_schema_reaches_it() {
         ledger: LedgerState::Absent,
         folder: Some(Arc::new(folder)),
         folder_error: None,
+        unlock: "tenantui repair public --by unlock".to_owned(),
     };
     let plan = shared(&fleet.name(), &target, PlanOptions::from(&fleet.config)).expect("a plan");
     assert_eq!((plan.tenants.len(), plan.canary, target.behind()), (1, 0, Some(1)));

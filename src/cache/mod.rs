@@ -50,6 +50,8 @@ pub struct CacheCounts {
     pub by_prefix: HashMap<TenantKey, Vec<(Untrusted, u64)>>,
     /// Some keys of those tenants, by prefix and key.
     pub sample: HashMap<TenantKey, Vec<KeySample>>,
+    /// Why types or times of those keys are not known.
+    pub sample_unknown: Option<Untrusted>,
     /// Keys in all, others' included.
     pub keys: u64,
 }
@@ -90,9 +92,9 @@ pub async fn count(
     let split = prefixes_of.as_ref().and_then(|key| tenants.iter().position(|ids| &ids.key == key));
     let split = split.and_then(|index| u32::try_from(index).ok());
     let mut tally = pass::walk(&mut connection, &matcher, split, &progress).await.map_err(failed)?;
-    let sample = sample::look(&mut connection, &std::mem::take(&mut tally.sample)).await;
+    let (sample, sample_unknown) = sample::look(&mut connection, &std::mem::take(&mut tally.sample)).await;
     let sample = prefixes_of.iter().map(|key| (key.clone(), sample.clone())).collect();
-    Ok(CacheCounts { sample, ..counts(&matcher, &tenants, tally, prefixes_of) })
+    Ok(CacheCounts { sample, sample_unknown, ..counts(&matcher, &tenants, tally, prefixes_of) })
 }
 
 /// A connection to a server that holds all keys, and its address for messages.
@@ -150,5 +152,5 @@ fn counts(matcher: &Matcher, tenants: &[CacheIds], tally: pass::Tally, split: Op
         prefixes.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         by_prefix.insert(key, prefixes);
     }
-    CacheCounts { per_tenant, by_prefix, sample: HashMap::new(), keys: tally.keys }
+    CacheCounts { per_tenant, by_prefix, sample: HashMap::new(), sample_unknown: None, keys: tally.keys }
 }

@@ -219,6 +219,18 @@ impl Matcher {
         best
     }
 
+    /// Every tenant (its index) whose claim to a key is as good as any: in no other match are more bytes of the key literal
+    /// or a tenant's value. More than one where rows share a value, or where one row's id is another's slug.
+    pub(super) fn claimants(&self, key: &[u8]) -> Vec<u32> {
+        let found: Vec<Match> = self.patterns.iter().filter_map(|pattern| self.find_one(pattern, key)).collect();
+        let most = found.iter().map(|found| found.weight).max();
+        let best = found.iter().filter(|found| Some(found.weight) == most);
+        let mut tenants: Vec<u32> = best.flat_map(|found| self.tenants_of(found.slot)).copied().collect();
+        tenants.sort_unstable();
+        tenants.dedup();
+        tenants
+    }
+
     fn find_one(&self, pattern: &Pattern, key: &[u8]) -> Option<Match> {
         let values = &self.values[slot_of(pattern.field)];
         let head_weight = weight(&pattern.head);

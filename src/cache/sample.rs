@@ -2,6 +2,7 @@
 
 use redis::aio::MultiplexedConnection;
 
+use super::errors::Trouble;
 use super::pass::COMMAND_DEADLINE;
 use crate::model::tenant::{KeySample, Ttl};
 use crate::text::Untrusted;
@@ -9,18 +10,28 @@ use crate::text::Untrusted;
 /// Keys of a prefix, and in all.
 pub(super) const LIMIT: (usize, usize) = (5, 60);
 
-/// Asks for the types and times of these keys (their prefix and the key). What the user may not ask is unknown; keys
+/// Asks for the types and times of these keys (their prefix and the key), and says why one of both is not known. Keys
 /// that are gone meanwhile are left out. The counts stand whatever happens here.
-pub(super) async fn look(connection: &mut MultiplexedConnection, keys: &[(Vec<u8>, Vec<u8>)]) -> Vec<KeySample> {
-    let kinds: Option<Vec<String>> = ask(connection, "TYPE", keys).await;
-    let times: Option<Vec<i64>> = ask(connection, "PTTL", keys).await;
+pub(super) async fn look(
+    connection: &mut MultiplexedConnection,
+    keys: &[(Vec<u8>, Vec<u8>)],
+) -> (Vec<KeySample>, Option<Untrusted>) {
+    if keys.is_empty() {
+        return (Vec::new(), None);
+    }
+    let kinds = ask::<String>(connection, "TYPE", keys).await;
+    let times = ask::<i64>(connection, "PTTL", keys).await;
+    let why = kinds.as_ref().err().or(times.as_ref().err()).map(|why| {
+        let said = why.trim_end_matches('.');
+        Untrusted::new(format!("types and times of its cache keys are not known: {said}; they need TYPE and PTTL"))
+    });
     let text = |bytes: &[u8]| Untrusted::from(String::from_utf8_lossy(bytes).into_owned());
     let mut samples: Vec<KeySample> = keys
         .iter()
         .enumerate()
         .filter_map(|(index, (prefix, key))| {
-            let kind = kinds.as_ref().and_then(|kinds| kinds.get(index));
-            let time = times.as_ref().and_then(|times| times.get(index));
+            let kind = kinds.as_ref().ok().and_then(|kinds| kinds.get(index));
+            let time = times.as_ref().ok().and_then(|times| times.get(index));
             if kind.is_some_and(|kind| kind == "none") || time == Some(&-2) {
                 return None;
             }
@@ -33,28 +44,22 @@ pub(super) async fn look(connection: &mut MultiplexedConnection, keys: &[(Vec<u8
         })
         .collect();
     samples.sort_by(|a, b| (&a.prefix, &a.key).cmp(&(&b.prefix, &b.key)));
-    samples
+    (samples, why)
 }
 
-/// One answer for each key; `None` where the server gave none.
+/// One answer for each key, or why there is none.
 async fn ask<T: redis::FromRedisValue>(
     connection: &mut MultiplexedConnection,
     command: &str,
     keys: &[(Vec<u8>, Vec<u8>)],
-) -> Option<Vec<T>> {
-    if keys.is_empty() {
-        return None;
-    }
+) -> Result<Vec<T>, String> {
     let mut pipe = redis::pipe();
     for (_, key) in keys {
         pipe.cmd(command).arg(key.as_slice());
     }
     match tokio::time::timeout(COMMAND_DEADLINE, pipe.query_async(connection)).await {
-        Ok(Ok(answers)) => Some(answers),
-        Ok(Err(error)) => {
-            tracing::debug!("{command} of a sample of keys: {}", error.category());
-            None
-        }
-        Err(_) => None,
+        Ok(Ok(answers)) => Ok(answers),
+        Ok(Err(error)) => Err(Trouble::from(error).words()),
+        Err(_) => Err(format!("no answer to {command} within {} s", COMMAND_DEADLINE.as_secs())),
     }
 }

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 200;
 pub struct Unlinked {
     /// Keys removed. Where an answer was lost and asked for again, those of the lost one are not counted.
     pub deleted: u64,
-    /// Keys that are another row's too (two rows of one slug or schema): they are kept.
+    /// Keys that are another row's too (two rows of one slug or schema, or one row's id is another's slug): they are kept.
     pub shared: u64,
 }
 
@@ -87,8 +87,7 @@ async fn walk(
         let took = started.elapsed();
         let mut own = Vec::new();
         for key in keys {
-            let Some(found) = matcher.find(&key) else { continue };
-            match matcher.tenants_of(found.slot) {
+            match matcher.claimants(&key).as_slice() {
                 [only] if *only == tenant => own.push(key),
                 several if several.contains(&tenant) => done.shared += 1,
                 _ => {}

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 pub use cache::Cache;
 pub use import::Import;
 pub use jobs::{Audit, Job, JobAction, Jobs, Worker};
-pub use life::{Bring, Mend, Remove, Rename, Way, Withdraw};
+pub use life::{Activate, Mend, Purge, Removal, Remove, Rename, Undrop, Way, Withdraw};
 pub use provision::Provision;
 pub use rollout::Rollout;
 pub use server::Server;
@@ -125,15 +125,15 @@ pub enum Command {
     /// Mark a tenant as suspended in the registry
     Suspend(Withdraw),
     /// Mark a suspended or archived tenant as active again
-    Activate(Bring),
+    Activate(Activate),
     /// Mark a tenant as deleted in the registry; its schema stays
     Archive(Withdraw),
     /// Move a tenant's schema into the trash
     Drop(Remove),
-    /// Bring a dropped tenant back, within seven days
-    Undrop(Bring),
-    /// Remove a dropped tenant for good: schema, role, cache keys, registry row
-    Purge(Remove),
+    /// Bring a dropped tenant back, within seven days; or list the trash
+    Undrop(Undrop),
+    /// Remove a dropped tenant for good: schema, role, cache keys, registry row; or list the trash
+    Purge(Purge),
     /// List what can be repaired, or repair one tenant
     Repair(Mend),
     /// List the jobs, newest first

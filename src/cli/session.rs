@@ -16,7 +16,7 @@ use crate::config::surroundings::Surroundings;
 use crate::config::{self, Config};
 use crate::fleet::{self, ReadOptions, Reading};
 use crate::model::filter::{Filter, FilterText};
-use crate::postgres::session::{Prompt, Target};
+use crate::postgres::session::{Patience, Prompt, QueryError, Reader, Target};
 
 /// A command's surroundings.
 #[derive(Debug)]
@@ -80,6 +80,28 @@ impl Session {
     #[must_use]
     pub fn has_several(&self) -> bool {
         self.databases.len() > 1
+    }
+
+    /// Asks all databases for a list at once: what they answered, database after database. Those that did not are told;
+    /// the exit status for it.
+    pub async fn ask_all<T>(
+        &self,
+        ask: impl AsyncFn(&Reader, &config::Database) -> Result<Vec<T>, QueryError>,
+    ) -> (Vec<T>, Status) {
+        let lists = join_all(self.databases.iter().map(|database| async {
+            let reader = Reader::open(&target(database).await?, Patience::Foreground).await?;
+            Outcome::Ok(ask(&reader, database).await?)
+        }))
+        .await;
+        let mut status = Status::Done;
+        let mut all = Vec::new();
+        for (database, list) in self.databases.iter().zip(lists) {
+            match list {
+                Ok(list) => all.extend(list),
+                Err(failure) => status = status.and(tell(database, &failure)),
+            }
+        }
+        (all, status)
     }
 
     /// Reads all databases at once.
@@ -152,9 +174,13 @@ pub fn tell_down(reads: &[Read]) -> Status {
     let mut status = Status::Done;
     for read in reads {
         if let Err(failure) = &read.reading {
-            output::note(format!("{}: {}", read.database.name, failure.message));
-            status = status.and(failure.status);
+            status = status.and(tell(&read.database, failure));
         }
     }
     status
+}
+
+fn tell(database: &config::Database, failure: &Failure) -> Status {
+    output::note(format!("{}: {}", database.name, failure.message));
+    failure.status
 }

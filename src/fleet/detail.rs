@@ -59,6 +59,7 @@ pub async fn read(
             return Err(error.into());
         }
     };
+    let sample = counts.and_then(|counts| counts.sample.get(&tenant.key));
     session.opened(usize::try_from(schema.tables.relations_opened).unwrap_or(usize::MAX));
     Ok(TenantDetail {
         key: tenant.key.clone(),
@@ -68,7 +69,8 @@ pub async fn read(
         unmeasured: schema.tables.unmeasured,
         migrations,
         cache_by_prefix: prefixes(counts, &tenant.key),
-        cache_sample: counts.and_then(|counts| counts.sample.get(&tenant.key)).cloned().unwrap_or_default(),
+        cache_sample: sample.cloned().unwrap_or_default(),
+        sample_unknown: counts.filter(|_| sample.is_some()).and_then(|counts| counts.sample_unknown.clone()),
         members: schema.members,
         health: schema.health,
         objects_outside: schema.objects_outside,
@@ -274,6 +276,7 @@ fn unread(tenant: &Tenant, error: &FleetError) -> TenantDetail {
         migrations: Vec::new(),
         cache_by_prefix: Vec::new(),
         cache_sample: Vec::new(),
+        sample_unknown: None,
         members: Vec::new(),
         health: Vec::new(),
         objects_outside: Vec::new(),

@@ -7,7 +7,7 @@ use super::picture::Picture;
 use crate::jobs::init::InitStatus;
 use crate::migrations::folder::{Finding, Folder};
 use crate::migrations::plan::SharedTarget;
-use crate::model::fleet::{DatabaseView, FileView};
+use crate::model::fleet::{DatabaseView, FileView, unlock_command};
 use crate::model::ident::SchemaName;
 use crate::model::ledger::LedgerState;
 use crate::text::Untrusted;
@@ -76,6 +76,7 @@ impl Picture {
             ledger: self.ledgers.get(&schema.oid).cloned().unwrap_or(LedgerState::Unread),
             folder: self.shared_files.folder.clone(),
             folder_error: self.shared_files.error.clone(),
+            unlock: self.config().command(&unlock_command(&schema.name)),
         })
     }
 

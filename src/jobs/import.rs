@@ -32,6 +32,9 @@ use crate::model::job::{JobId, LogMark, Outcome, Waits};
 use crate::postgres::session::{Patience, QueryError, Reader, Target, WriterSession};
 use crate::text::{Untrusted, grouped};
 
+/// The SQLSTATE of a missing privilege, and of rows that a policy hides.
+const NO_PRIVILEGE: &str = "42501";
+
 /// Where the data comes from.
 pub(super) const SOURCE: &str = "public";
 
@@ -92,13 +95,31 @@ pub async fn read(
     room(&reader, &facts, &plan).await?;
     let mut counts = Vec::with_capacity(plan.tables.len());
     for table in &plan.tables {
-        let rows = reader.rows(&statements::count_sql(schema, plan.how, table)).await?;
+        // Rows that a policy hides would be left behind in silence: the server refuses to count around them.
+        let count = format!(
+            "SELECT pg_catalog.set_config('row_security', 'off', true); {}",
+            statements::count_sql(schema, plan.how, table)
+        );
+        let rows = reader.rows(&count).await.map_err(|error| uncounted(table, error))?;
         let row = rows.first();
         let number = |column: usize| row.and_then(|row| row.text(column)).and_then(|text| text.parse().ok());
         counts.push(Count { table: table.name.clone(), source: number(0).unwrap_or_default(), target: number(1) });
     }
     let full: Vec<String> = counts.iter().filter_map(transaction::has_rows).collect();
     if full.is_empty() { Ok((plan, counts)) } else { Err(in_the_way(full)) }
+}
+
+/// Why the rows of a table were not counted.
+fn uncounted(table: &ImportTable, error: QueryError) -> ImportError {
+    match error {
+        QueryError::Server { sqlstate, message } if sqlstate == NO_PRIVILEGE => in_the_way(vec![format!(
+            "{}: {}; what this role does not see would not be brought: use a role that may read all its rows (the owner, or \
+             one with BYPASSRLS)",
+            table.name,
+            message.raw()
+        )]),
+        error => error.into(),
+    }
 }
 
 /// The tenant's tables that would be replaced are the same, and nothing else needs them.

@@ -10,6 +10,7 @@ use super::bound::Home;
 use super::lane::Lane;
 use super::orders::OrderError;
 use super::params::Pace;
+use super::report::Report;
 use super::shared::{Halt, Shared};
 use super::steps::TenantSteps;
 use super::tenant;
@@ -76,6 +77,9 @@ pub(super) async fn run(
             let tenants = counted(end - start, "tenant");
             let text = format!("batch {}: {tenants}, {} at a time", number + 1, lanes.len());
             shared.reports.note(text).await;
+        }
+        if number > 0 || canary_ran {
+            shared.reports.send(Report::PaceChanges).await;
         }
         batch(shared, &mut lanes, &open[start..end], &failed, max_failures).await;
         start = end;

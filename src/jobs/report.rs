@@ -33,6 +33,8 @@ pub(super) enum Report {
     Step,
     /// So many steps of the one tenant of this job are through in its open transaction.
     StepsThrough(u32),
+    /// From now on more tenants run at a time, or the run had rested: its pace until now says nothing about the rest.
+    PaceChanges,
     /// The operator asked for a stop; the current tenants finish.
     CancelSeen,
     /// A role was made: its password goes to the face, and nowhere else.
@@ -71,6 +73,7 @@ impl Reports {
 struct Numbers {
     view: JobView,
     ended: VecDeque<Instant>,
+    /// Since when it has had its pace.
     started: Instant,
     dropped: u64,
 }
@@ -134,6 +137,11 @@ impl Numbers {
             }
             Report::StepsThrough(through) => {
                 self.view.steps.0 = through.min(self.view.steps.1);
+                true
+            }
+            Report::PaceChanges => {
+                self.ended.clear();
+                self.started = Instant::now();
                 true
             }
             Report::CancelSeen => {

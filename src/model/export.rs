@@ -3,6 +3,7 @@
 
 pub mod audit;
 mod shared;
+mod trash;
 pub mod vitals;
 
 use serde::Serialize;
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 pub use self::audit::AuditRow;
 pub use self::shared::Shared;
+pub use self::trash::TrashRow;
 use crate::model::fleet::DatabaseView;
 use crate::model::job::{JobView, TenantOutcome};
 use crate::model::ledger::{LedgerState, Version};

@@ -382,6 +382,8 @@ pub struct TenantDetail {
     pub cache_by_prefix: Vec<(Untrusted, u64)>,
     /// Some of its cache keys, by prefix.
     pub cache_sample: Vec<KeySample>,
+    /// Why types or times of those are not known.
+    pub sample_unknown: Option<Untrusted>,
     /// Members.
     pub members: Vec<Member>,
     /// How it is, by what its layout knows.

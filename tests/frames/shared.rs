@@ -21,6 +21,7 @@ fn the_shared_schema_alone() {
         ledger: LedgerState::Absent,
         folder: Some(Arc::new(folder())),
         folder_error: None,
+        unlock: "tenantui repair public --by unlock".to_owned(),
     };
     let url = String::from("postgresql://saas@db1/app");
     let config = config::Database::new(eu1(), Environment::Production, url.into());

@@ -112,6 +112,7 @@ fn with_shared(environment: Environment) -> Desk {
         ledger: LedgerState::Absent,
         folder: context.folder.clone(),
         folder_error: None,
+        unlock: "tenantui repair public --by unlock".to_owned(),
     }));
     desk.event(Event::Contexts(Arc::new(vec![context])));
     desk.draw();
@@ -164,7 +165,8 @@ fn a_lock_in_the_shared_schema_is_told_and_repaired() {
     let mut context = context();
     let folder = context.folder.clone();
     let (schema, oid) = (SchemaName::public(), 2_200);
-    context.shared = Some(Arc::new(SharedTarget { schema, oid, ledger, folder, folder_error: None }));
+    context.shared =
+        Some(Arc::new(SharedTarget { schema, oid, ledger, folder, folder_error: None, unlock: String::new() }));
     let mut picture = snapshot(Environment::Development);
     picture.databases[0].warnings = shared.trouble().map(|trouble| trouble.line()).into_iter().collect();
     picture.shared = vec![shared];
@@ -324,6 +326,7 @@ fn what_a_shared_sibling_lacks_is_said_where_nothing_else_is_pending() {
         }),
         folder: None,
         folder_error: None,
+        unlock: "tenantui repair public --by unlock".to_owned(),
     }));
     desk.event(Event::Contexts(Arc::new(vec![context])));
     desk.draw();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tenantui::jobs::service::{Order, ServiceCommand};
 use tenantui::model::environment::Environment::{Development, Production, Staging};
+use tenantui::model::fleet::DatabaseView;
 use tenantui::model::job::JobEvent;
 use tenantui::model::link::LinkState;
 use tenantui::model::others_code::{CodeOfPlan, OthersCode};
@@ -133,6 +134,21 @@ fn a_link_that_goes_while_the_dialog_is_open_stops_its_own_order_only() {
     desk.keys("migrate 6 development<Enter>");
     assert_eq!(ordered(&mut desk), BTreeMap::from([("eu-1".to_owned(), 3)]));
     assert!(desk.message().contains("nothing was ordered") && desk.message().contains("us-1"), "{}", desk.message());
+}
+
+#[test]
+fn of_several_lost_links_none_is_passed_over() {
+    let mut desk = Desk::two(Development, Development);
+    change(&mut desk, |picture| {
+        let lost = |name: &str, why: &str| {
+            let link = LinkState::Lost { since: epoch(), attempt: 1, next_try: epoch(), why: why.into() };
+            DatabaseView { name: name.into(), link, ..picture.databases[1].clone() }
+        };
+        let lost = [lost("ap-1", "no route to host"), lost("sa-1", "connection refused")];
+        picture.databases.extend(lost);
+    });
+    let text = desk.text();
+    assert!(text.contains("ap-1: link lost: no route to host (lost as well: sa-1)"), "{text}");
 }
 
 #[test]

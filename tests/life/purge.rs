@@ -164,6 +164,7 @@ fn killed_in_the_middle_it_goes_on_where_it_was() {
     assert_eq!(kills, 3);
     // What is gone in part does not come back.
     assert!(place.words(5, &["undrop", "globex", "--yes"]).contains("its purge has begun"));
+    assert_eq!(place.json(0, &["purge", "--json"])["trash"][0]["can_undrop"], false);
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let end = Victim::start(place.home(), &words, &[], &Aim::default()).wait(Duration::from_secs(120));
     assert_eq!(end.code, Some(0), "{}", end.err);

@@ -57,6 +57,13 @@ fn the_more_specific_match_wins() {
     assert_eq!(owner(&matcher, "tenant:7:x"), Some(0), "an id before a slug");
     assert_eq!(owner(&matcher, "tenant:a:cache:k"), Some(0), "of equally long ones the more literal pattern");
     assert_eq!(owner(&matcher, "tenant:a:cache:cache:k"), Some(2));
+    // What is removed has no other claimant, whom it would be counted for or not.
+    let claimants = |key: &str| matcher.claimants(key.as_bytes());
+    assert_eq!(claimants("tenant:7:x"), [0, 1], "one's id is the other's slug");
+    assert_eq!(claimants("tenant:a:cache:k"), [0, 2], "as much of it is the one's as the other's");
+    assert_eq!(claimants("tenant:8:x"), [1]);
+    assert_eq!(claimants("tenant:a:cache:cache:k"), [2], "less of it would be the other's");
+    assert_eq!(claimants("queue:mail"), [0_u32; 0]);
 }
 
 #[test]

@@ -37,9 +37,9 @@ pub struct Withdraw {
     pub format: Format,
 }
 
-/// `activate` and `undrop`.
+/// `activate`.
 #[derive(Debug, Clone, Args)]
-pub struct Bring {
+pub struct Activate {
     /// The tenant's slug, or its schema
     pub slug: String,
     /// Questions.
@@ -50,16 +50,47 @@ pub struct Bring {
     pub format: Format,
 }
 
-/// `drop` and `purge`.
+/// `undrop`.
+#[derive(Debug, Clone, Args)]
+pub struct Undrop {
+    /// The tenant's slug, its schema, or its name in the trash; without it the trash is listed
+    pub slug: Option<String>,
+    /// Questions.
+    #[command(flatten)]
+    pub consent: Consent,
+    /// Output.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `purge`.
+#[derive(Debug, Clone, Args)]
+pub struct Purge {
+    /// The tenant's slug, its schema, or its name in the trash; without it the trash is listed
+    pub slug: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub removal: Removal,
+}
+
+/// `drop`.
 #[derive(Debug, Clone, Args)]
 pub struct Remove {
     /// The tenant's slug, or its schema
     pub slug: String,
+    /// How.
+    #[command(flatten)]
+    pub removal: Removal,
+}
+
+/// What `drop` and `purge` need besides whom.
+#[derive(Debug, Clone, Args)]
+pub struct Removal {
     /// The name of its schema, to confirm that this one is meant; --yes never replaces it
-    #[arg(long, value_name = "SCHEMA")]
+    #[arg(long, value_name = "SCHEMA", requires = "slug")]
     pub confirm: Option<String>,
     /// An object outside the schema that goes with it, as the plan names it; once for each of them
-    #[arg(long, value_name = "OBJECT")]
+    #[arg(long, value_name = "OBJECT", requires = "slug")]
     pub dependant: Vec<String>,
     /// Questions.
     #[command(flatten)]

@@ -1,17 +1,15 @@
 //! `audit`: what operators did, from the record of each database.
 
-use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::cli::args;
 use crate::cli::exit::{Outcome, Status};
 use crate::cli::output::{self, Style, Table};
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::jobs::record;
 use crate::model::audit::{AuditFilter, AuditLine};
 use crate::model::export::{AuditRow, audit};
 use crate::model::job::JobId;
-use crate::postgres::session::{Patience, Reader};
 use crate::text;
 
 /// The widest that the last column of the table gets.
@@ -33,23 +31,8 @@ pub async fn run(session: &Session, arguments: &args::Audit) -> Outcome<Status> 
         since: arguments.since,
         limit: arguments.limit,
     };
-    let lists = join_all(session.databases.iter().map(|database| async {
-        let target = session::target(database).await?;
-        let reader = Reader::open(&target, Patience::Foreground).await?;
-        Outcome::Ok(record::audit(&reader, &database.name, &filter).await?)
-    }))
-    .await;
-    let mut status = Status::Done;
-    let mut lines = Vec::new();
-    for (database, list) in session.databases.iter().zip(lists) {
-        match list {
-            Ok(list) => lines.extend(list),
-            Err(failure) => {
-                output::note(format!("{}: {}", database.name, failure.message));
-                status = status.and(failure.status);
-            }
-        }
-    }
+    let (lines, status) =
+        session.ask_all(async |reader, database| record::audit(reader, &database.name, &filter).await).await;
     match Style::from(arguments.format) {
         Style::Json => output::json(&Document { audit: lines.iter().map(AuditRow::from).collect() })?,
         Style::Csv => output::data(&Table::of(lines.iter().map(AuditRow::from)).csv()?)?,

@@ -122,6 +122,9 @@ pub async fn run(session: &Session, arguments: &args::Cache) -> Outcome<Status> 
 fn show(arguments: &args::Cache, tenant: &Tenant, detail: Option<&TenantDetail>, in_all: u64) -> Outcome<()> {
     let prefixes = detail.map(|detail| detail.cache_by_prefix.as_slice()).unwrap_or_default();
     let sample = detail.map(|detail| detail.cache_sample.as_slice()).unwrap_or_default();
+    if let Some(why) = detail.and_then(|detail| detail.sample_unknown.as_ref()) {
+        output::note(why.raw());
+    }
     match Style::from(arguments.format) {
         Style::Json => output::json(&Document {
             database: tenant.key.database.to_string(),

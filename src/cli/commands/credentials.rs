@@ -1,4 +1,4 @@
-//! Passwords of new roles, as data: they are printed once, behind everything else.
+//! Passwords of new roles, as data: they are printed once.
 
 use std::collections::HashMap;
 
@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cli::output::{Cell, Table};
 use crate::model::export::{ResultRow, Row as _};
 use crate::model::secret::Credentials;
+use crate::text::sanitise;
 
 /// As JSON: `[{"tenant", "role", "password"}]`.
 ///
@@ -20,6 +21,13 @@ pub fn all<S: Serializer>(credentials: &[Credentials], serializer: S) -> Result<
         list.serialize_element(&one)?;
     }
     list.end()
+}
+
+/// One as a line, for who reads them as they come.
+#[must_use]
+pub fn line(one: &Credentials) -> String {
+    let [tenant, role, password] = [one.tenant.as_str(), one.role.as_str(), one.password.expose()].map(sanitise);
+    format!("{tenant}  {role}  {password}\n")
 }
 
 /// As a table for people.

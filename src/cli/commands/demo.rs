@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::cli::args::{Consent, Demo, Migrate, Provision, Tenants};
 use crate::cli::commands::{migrate, provision, tenants};
 use crate::cli::exit::{Failure, Outcome, Status};
-use crate::cli::output::{self, Style};
+use crate::cli::output;
 use crate::cli::session::{self, Session};
 use crate::cli::signals::Signals;
 use crate::cli::{Dashboard, Look, is_screen, open};
@@ -87,7 +87,7 @@ async fn show(session: &Session) -> Outcome<Status> {
     let order = Provision { slug: Some(slug.to_owned()), name: Some(name.to_owned()), consent, ..Provision::default() };
     let (status, mut results) = provision::one(session, &order).await?;
     if status != Status::Done {
-        results.print(Style::Text)?;
+        results.print()?;
         return Ok(status);
     }
     output::note("migrating the tenants that are behind");
@@ -97,6 +97,6 @@ async fn show(session: &Session) -> Outcome<Status> {
     tenants::run(session, &all).await?;
     output::data("\n")?;
     results.append(migrated);
-    results.print(Style::Text)?;
+    results.print()?;
     Ok(status)
 }

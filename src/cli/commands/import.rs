@@ -84,9 +84,9 @@ pub async fn run(session: &Session, arguments: &Import) -> Outcome<Status> {
     let layout = Arc::clone(&reading.context.layout);
     let order = Order::Import(ImportOrder { tenant, schema, plan: Arc::new(plan), layout });
     let job = orders::order(&target, &order, Uuid::new_v4()).await?;
-    let mut results = Results::default();
+    let mut results = Results::new(style);
     let view = results.run(&target, job, false, arguments.consent, &session.signals).await?;
-    results.print(style)?;
+    results.print()?;
     Ok(running::status(&view, &session.signals, Status::Failed))
 }
 

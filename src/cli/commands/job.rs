@@ -63,13 +63,13 @@ pub async fn run(session: &Session, arguments: &Job) -> Outcome<Status> {
 }
 
 async fn show(target: &Target, view: &JobView, style: Style) -> Outcome<Status> {
-    let mut results = Results::default();
+    let mut results = Results::new(style);
     results.add(target, view).await?;
     if style == Style::Text {
         output::data(&jobs::table(std::slice::from_ref(view), true).text())?;
         output::data("\n")?;
     }
-    results.print(style)?;
+    results.print()?;
     Ok(Status::Done)
 }
 
@@ -225,8 +225,8 @@ async fn go_on(session: &Session, target: &Target, view: &JobView, retry: bool, 
     let consent = Consent { yes: arguments.yes, dry_run: false };
     let verb = if retry { "Run the failed steps of" } else { "Go on with" };
     ask::confirm(&format!("{verb} job {}?", view.id), &target.config, consent, &session.signals).await?;
-    let mut results = Results::default();
+    let mut results = Results::new(Style::from(arguments.format));
     let view = results.run(target, view.id, retry, consent, &session.signals).await?;
-    results.print(Style::from(arguments.format))?;
+    results.print()?;
     Ok(running::status(&view, &session.signals, Status::Partly))
 }

@@ -1,16 +1,14 @@
 //! `jobs`: the list, from the durable record of each database.
 
-use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::cli::args;
 use crate::cli::exit::{Outcome, Status};
 use crate::cli::output::{self, Style, Table};
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::jobs::record;
 use crate::model::export::Job;
 use crate::model::job::{JobState, JobView};
-use crate::postgres::session::{Patience, Reader};
 use crate::text;
 
 #[derive(Serialize)]
@@ -23,23 +21,8 @@ struct Document {
 /// # Errors
 /// When the output cannot be written.
 pub async fn run(session: &Session, arguments: &args::Jobs) -> Outcome<Status> {
-    let lists = join_all(session.databases.iter().map(|database| async {
-        let target = session::target(database).await?;
-        let reader = Reader::open(&target, Patience::Foreground).await?;
-        Outcome::Ok(record::list(&reader, &database.name, arguments.limit).await?)
-    }))
-    .await;
-    let mut status = Status::Done;
-    let mut jobs = Vec::new();
-    for (database, list) in session.databases.iter().zip(lists) {
-        match list {
-            Ok(list) => jobs.extend(list),
-            Err(failure) => {
-                output::note(format!("{}: {}", database.name, failure.message));
-                status = status.and(failure.status);
-            }
-        }
-    }
+    let (jobs, status) =
+        session.ask_all(async |reader, database| record::list(reader, &database.name, arguments.limit).await).await;
     match Style::from(arguments.format) {
         Style::Json => output::json(&Document { jobs: jobs.iter().map(Job::from).collect() })?,
         Style::Csv => output::data(&Table::of(jobs.iter().map(Job::from)).csv()?)?,

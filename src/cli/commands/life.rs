@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::choose::{self, Aim};
 use super::life_plan::{document, words};
 use super::running::{self, Results};
+use super::trash;
 use super::writing;
-use crate::cli::args::{Bring, Consent, Format, Remove, Rename, Withdraw};
+use crate::cli::args::{Activate, Consent, Format, Purge, Removal, Remove, Rename, Undrop, Withdraw};
 use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
@@ -66,7 +67,7 @@ pub async fn withdraw(session: &Session, arguments: &Withdraw, kind: LifeKind) -
 ///
 /// # Errors
 /// As [`rename`].
-pub async fn activate(session: &Session, arguments: &Bring) -> Outcome<Status> {
+pub async fn activate(session: &Session, arguments: &Activate) -> Outcome<Status> {
     let (aim, tenant) = tenant(session, &arguments.slug).await?;
     let request = LifeRequest::of(LifeKind::Activate, tenant, layout(&aim));
     carry_out(session, &aim, request, How::plain(arguments.consent, arguments.format)).await
@@ -78,7 +79,7 @@ pub async fn activate(session: &Session, arguments: &Bring) -> Outcome<Status> {
 /// As [`rename`].
 pub async fn drop(session: &Session, arguments: &Remove) -> Outcome<Status> {
     let aims = choose::databases_of(session, &arguments.slug).await?;
-    let how = how(arguments);
+    let how = how(&arguments.removal);
     match choose::find(&aims, &arguments.slug) {
         Ok((index, tenant)) => {
             let Some(aim) = aims.get(index) else { return Err(nobody(&arguments.slug)) };
@@ -92,38 +93,40 @@ pub async fn drop(session: &Session, arguments: &Remove) -> Outcome<Status> {
     }
 }
 
-/// Brings one back from the trash.
+/// Brings one back from the trash; without a name it lists that.
 ///
 /// # Errors
 /// As [`rename`].
-pub async fn undrop(session: &Session, arguments: &Bring) -> Outcome<Status> {
-    let aims = choose::databases_of(session, &arguments.slug).await?;
+pub async fn undrop(session: &Session, arguments: &Undrop) -> Outcome<Status> {
+    let Some(slug) = &arguments.slug else { return trash::list(session, arguments.format).await };
+    let aims = choose::databases_of(session, slug).await?;
     let how = How::plain(arguments.consent, arguments.format);
-    match trashed(&aims, &arguments.slug)? {
+    match trashed(&aims, slug)? {
         Some((aim, trashed)) => {
             let request = LifeRequest::of_trash(LifeKind::Undrop, trashed, layout(aim));
             carry_out(session, aim, request, how).await
         }
         None => {
-            choose::find(&aims, &arguments.slug)?;
+            choose::find(&aims, slug)?;
             output::note("it is not in the trash: there is nothing to bring back");
             Ok(Status::Done)
         }
     }
 }
 
-/// Removes a dropped tenant for good. One that was removed already is no error.
+/// Removes a dropped tenant for good; without a name it lists the trash. One that was removed already is no error.
 ///
 /// # Errors
 /// As [`rename`].
-pub async fn purge(session: &Session, arguments: &Remove) -> Outcome<Status> {
-    let aims = choose::databases_of(session, &arguments.slug).await?;
-    match trashed(&aims, &arguments.slug)? {
+pub async fn purge(session: &Session, arguments: &Purge) -> Outcome<Status> {
+    let Some(slug) = &arguments.slug else { return trash::list(session, arguments.removal.format).await };
+    let aims = choose::databases_of(session, slug).await?;
+    match trashed(&aims, slug)? {
         Some((aim, trashed)) => {
             let request = LifeRequest::of_trash(LifeKind::Purge, trashed, layout(aim));
-            carry_out(session, aim, request, how(arguments)).await
+            carry_out(session, aim, request, how(&arguments.removal)).await
         }
-        None => match choose::find(&aims, &arguments.slug) {
+        None => match choose::find(&aims, slug) {
             // What keeps it from being there may be a purge that stopped on its way, and the way on.
             Ok((_, tenant)) => {
                 let problem = tenant.problems.first().filter(|_| tenant.state == TenantState::MissingSchema);
@@ -133,17 +136,17 @@ pub async fn purge(session: &Session, arguments: &Remove) -> Outcome<Status> {
                 );
                 Err(Failure::refused(format!("{} is not in the trash: {why}", tenant.slug.safe())))
             }
-            Err(unknown) => gone(&aims, &arguments.slug).await?.ok_or(unknown),
+            Err(unknown) => gone(&aims, slug).await?.ok_or(unknown),
         },
     }
 }
 
-fn how(arguments: &Remove) -> How<'_> {
+fn how(removal: &Removal) -> How<'_> {
     How {
-        consent: arguments.consent,
-        format: arguments.format,
-        confirm: arguments.confirm.as_deref(),
-        dependants: &arguments.dependant,
+        consent: removal.consent,
+        format: removal.format,
+        confirm: removal.confirm.as_deref(),
+        dependants: &removal.dependant,
     }
 }
 
@@ -160,7 +163,7 @@ fn layout(aim: &Aim) -> Arc<crate::layout::Layout> {
     Arc::clone(&aim.reading.context.layout)
 }
 
-fn trash(aim: &Aim) -> Arc<[Trashed]> {
+fn trash_of(aim: &Aim) -> Arc<[Trashed]> {
     aim.reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default()
 }
 
@@ -175,7 +178,7 @@ pub(super) async fn tenant(session: &Session, word: &str) -> Outcome<(Aim, Arc<T
 fn trashed<'a>(aims: &'a [Aim], word: &str) -> Outcome<Option<(&'a Aim, Trashed)>> {
     let by = |is: &dyn Fn(&Untrusted) -> bool| -> Vec<(&'a Aim, Trashed)> {
         let of = |aim: &'a Aim| {
-            let all = trash(aim);
+            let all = trash_of(aim);
             all.iter().filter(|trashed| trashed.is_named(is)).map(|trashed| (aim, trashed.clone())).collect::<Vec<_>>()
         };
         aims.iter().flat_map(of).collect()
@@ -243,9 +246,9 @@ pub(super) async fn carry_out(session: &Session, aim: &Aim, request: LifeRequest
     ask::confirm(&question, &target.config, how.consent, &session.signals).await?;
     let order = Order::Life(Box::new(LifeOrder { request, plan, typed, dependants }));
     let job = orders::order(target, &order, Uuid::new_v4()).await?;
-    let mut results = Results::default();
+    let mut results = Results::new(style);
     let view = results.run(target, job, false, how.consent, &session.signals).await?;
-    results.print(style)?;
+    results.print()?;
     Ok(running::status(&view, &session.signals, Status::Failed))
 }
 

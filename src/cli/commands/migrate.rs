@@ -40,7 +40,7 @@ pub async fn run(session: &Session, arguments: &Migrate) -> Outcome<Status> {
         return planned::dry_run(chosen, style, |aim| make_plan(aim, arguments), runs).await;
     }
     let (status, results) = carry_out(session, arguments).await?;
-    results.print(style)?;
+    results.print()?;
     Ok(status)
 }
 
@@ -49,7 +49,7 @@ pub async fn run(session: &Session, arguments: &Migrate) -> Outcome<Status> {
 /// # Errors
 /// As [`run`].
 pub async fn carry_out(session: &Session, arguments: &Migrate) -> Outcome<(Status, Results)> {
-    let mut results = Results::default();
+    let mut results = Results::new(Style::from(arguments.format));
     let mut chosen = aims(session, arguments).await?;
     let mut across = chosen.across()?;
     for aim in chosen.aims {

@@ -31,5 +31,6 @@ pub mod server;
 mod server_checks;
 pub mod tenant;
 pub mod tenants;
+mod trash;
 pub mod worker;
 mod writing;

@@ -40,7 +40,7 @@ pub async fn run(session: &Session, arguments: &Undo, direction: Direction) -> O
         let make = |aim: &Aim| make_plan(aim, arguments, direction);
         return planned::dry_run(chosen, style, make, |_, plan| planned::runs(plan)).await;
     }
-    let mut results = Results::default();
+    let mut results = Results::new(style);
     let mut across = chosen.across()?;
     for aim in &chosen.aims {
         let came = one_database(session, arguments, direction, aim, &mut results).await;
@@ -49,7 +49,7 @@ pub async fn run(session: &Session, arguments: &Undo, direction: Direction) -> O
             break;
         }
     }
-    results.print(style)?;
+    results.print()?;
     Ok(across.status())
 }
 

@@ -34,8 +34,11 @@ use crate::text;
 const PROGRESS: Duration = Duration::from_secs(2);
 
 /// What came of one or more jobs: the document that `provision`, `migrate` and `job` print.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Results {
+    /// How they are printed.
+    #[serde(skip)]
+    style: Style,
     /// The jobs, in the order in which they ran.
     pub jobs: Vec<JobDetail>,
     /// One line per tenant, the failed first.
@@ -55,8 +58,15 @@ struct Heard {
 }
 
 impl Results {
+    /// Nothing yet, to be printed like this.
+    #[must_use]
+    pub const fn new(style: Style) -> Self {
+        Self { style, jobs: Vec::new(), tenants: Vec::new(), credentials: Vec::new() }
+    }
+
     /// Runs a job here, to its end, its pause or a signal, and adds it with its results. How it goes is told on standard
-    /// error. After the canary the operator is asked; under `--yes` it goes on.
+    /// error. After the canary the operator is asked; under `--yes` it goes on. Where text is printed, the password of a
+    /// new role is printed as soon as the role is there: were the process killed behind it, nobody would know it.
     ///
     /// # Errors
     /// When it cannot be claimed, when the process was asked to end and the job could not be paused in time, or when the
@@ -69,7 +79,7 @@ impl Results {
         consent: Consent,
         signals: &Signals,
     ) -> Outcome<JobView> {
-        let (view, heard) = run(target, job, retry, consent, signals).await?;
+        let (view, heard) = run(target, job, retry, consent, signals, self.style).await?;
         self.credentials.extend(heard.credentials);
         output::note(progress_line(&view));
         match heard.outcomes {
@@ -154,8 +164,8 @@ impl Results {
     ///
     /// # Errors
     /// When the output cannot be written.
-    pub fn print(&self, style: Style) -> Outcome<()> {
-        match style {
+    pub fn print(&self) -> Outcome<()> {
+        match self.style {
             Style::Json => output::json(self),
             Style::Csv if self.credentials.is_empty() => output::data(&Table::of(self.tenants.iter().cloned()).csv()?),
             Style::Csv => output::data(&credentials::beside(&self.tenants, &self.credentials).csv()?),
@@ -165,7 +175,6 @@ impl Results {
                 if self.credentials.is_empty() {
                     return Ok(());
                 }
-                output::note("the passwords are shown this once and kept nowhere:");
                 output::data(&credentials::table(&self.credentials).text())
             }
         }
@@ -201,6 +210,7 @@ async fn run(
     retry: bool,
     consent: Consent,
     signals: &Signals,
+    style: Style,
 ) -> Outcome<(JobView, Heard)> {
     let mut retry = retry;
     let mut heard = Heard::default();
@@ -211,7 +221,8 @@ async fn run(
             shows_credentials: true,
             stop: signals.stop(),
         };
-        let view = run_once(target, job, retry, options, signals, Told::default(), &mut heard).await;
+        let told = Told { passwords: style == Style::Text, ..Told::default() };
+        let view = run_once(target, job, retry, options, signals, told, &mut heard).await;
         let view = match view {
             Ok(view) => view,
             Err(broken) => {
@@ -266,7 +277,7 @@ pub(super) async fn run_as_ordered(
 ) -> Result<JobView, Broken> {
     let options =
         RunOptions { wait_after_canary: true, parallel: None, shows_credentials: false, stop: signals.stop() };
-    let told = Told { prefix: prefix.to_owned(), announce: true };
+    let told = Told { prefix: prefix.to_owned(), announce: true, passwords: false };
     // Nobody sees a worker's roles: they get no passwords.
     run_once(target, job, false, options, signals, told, &mut Heard::default()).await
 }
@@ -305,14 +316,17 @@ struct Told {
     prefix: String,
     /// Its first numbers are told at once, for nobody saw a plan.
     announce: bool,
+    /// Passwords are printed as they come.
+    passwords: bool,
 }
 
-/// Prints log lines as they come, and the numbers now and then. Results and passwords are not said beside them: they are
-/// given back.
+/// Prints log lines as they come, and the numbers now and then. Results are not said beside them: they are given back, and
+/// so are passwords that were not printed.
 async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) -> Heard {
     let mut heard = Heard::default();
     let zone = TimeZone::system();
-    let Told { prefix, mut announce } = told;
+    let Told { prefix, mut announce, passwords } = told;
+    let mut printed = 0_usize;
     let say = |line: &str| output::note(format!("{prefix}{line}"));
     let mut last = Instant::now();
     while let Some(event) = events.recv().await {
@@ -328,6 +342,16 @@ async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) -> Heard {
                 }
             }
             JobEvent::Rejected { message, .. } => say(message.raw()),
+            JobEvent::Credentials { credentials, .. } if passwords => {
+                if printed == 0 {
+                    say("tenant, role and password of each new role, shown this once and kept nowhere:");
+                }
+                match output::data(&credentials::line(&credentials)) {
+                    Ok(()) => printed += 1,
+                    // The results go the same way: they say why it is closed.
+                    Err(_) => heard.credentials.push(credentials),
+                }
+            }
             JobEvent::Credentials { credentials, .. } => heard.credentials.push(credentials),
             JobEvent::Outcomes { outcomes, .. } => heard.outcomes = Some(outcomes),
             JobEvent::Audit { .. }
@@ -386,7 +410,7 @@ mod tests {
         };
         let skipped = TenantOutcome { note: Some("moves tonight".into()), ..outcome("agora", TenantResult::Skipped) };
         let rows = [blocked, skipped].iter().map(|outcome| ResultRow::of("eu-1", outcome)).collect();
-        let table = Results { tenants: rows, ..Results::default() }.text().text();
+        let table = Results { tenants: rows, ..Results::new(Style::Text) }.text().text();
         assert!(table.contains(&format!("lock timeout; blocked by {blocker}")), "{table}");
         assert!(table.contains("note: moves tonight"), "{table}");
     }

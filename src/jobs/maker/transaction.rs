@@ -29,6 +29,10 @@ use crate::model::ident::{IdentError, literal};
 use crate::model::job::{LogMark, StepAction};
 use crate::postgres::session::TextRow;
 
+/// Tables that are new have no rows: no second process helps to build an index of theirs, and for each of them the server
+/// would plan whether one does (0.4 ms of 56 for a tenant of 41 indexes).
+const SERIAL: &str = "SELECT pg_catalog.set_config('max_parallel_maintenance_workers', '0', true);";
+
 /// Makes this part of the tenant, or nothing of it.
 pub(in crate::jobs) async fn make(
     client: &Client,
@@ -102,7 +106,7 @@ async fn open(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, part: Par
     let locks: String = keys.into_iter().map(|key| format!(", {}", keys::try_sql(key))).collect();
     let name = CheckedName { slug: maker.slug.clone(), schema: maker.schema.clone() };
     let sql = format!(
-        "{limits} {fence} SELECT pg_catalog.txid_current()::text, \
+        "{limits} {SERIAL} {fence} SELECT pg_catalog.txid_current()::text, \
          (SELECT s.state FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq}); {taken}",
         limits = shared.limits.sql(),
         fence = fence_and_sql(shared.fence, &locks),
@@ -111,7 +115,7 @@ async fn open(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, part: Par
         taken = taken_like_sql(maker.registry.as_ref().map(RegistryTable::names), &name, maker.known.as_deref()),
     );
     let rows = wire::ask_behind(client, &[CLEAN, BEGIN, &sql], BOOKKEEPING).await.map_err(|trouble| ended(&trouble))?;
-    let [_, fence, facts, taken @ ..] = rows.as_slice() else {
+    let [_, _, fence, facts, taken @ ..] = rows.as_slice() else {
         return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
     };
     heed_fence(fence, true)?;

@@ -8,7 +8,6 @@ use super::{LeftOut, Plan, PlanError, PlanOptions, TenantPlan};
 use crate::migrations::dialects::dialect;
 use crate::migrations::folder::{Folder, MigrationFile};
 use crate::migrations::standing::standing;
-use crate::model::fleet::unlock_command;
 use crate::model::ident::SchemaName;
 use crate::model::ledger::{LedgerState, Version};
 use crate::model::tenant::{DatabaseName, TenantKey};
@@ -30,6 +29,8 @@ pub struct SharedTarget {
     pub folder: Option<Arc<Folder>>,
     /// Why there is no folder although one is configured.
     pub folder_error: Option<Untrusted>,
+    /// The command that takes a lock away which was left behind in it.
+    pub unlock: String,
 }
 
 impl SharedTarget {
@@ -132,14 +133,11 @@ pub fn shared(database: &DatabaseName, target: &SharedTarget, options: PlanOptio
 /// Why it cannot be written; of a lock that was left behind, what takes it away.
 fn in_the_way(target: &SharedTarget, why: Untrusted) -> Untrusted {
     match target.ledger.reading() {
-        Some(reading) if reading.locked.is_some() && !reading.dirty => {
-            let command = unlock_command(&Untrusted::new(target.schema.raw()));
-            format!(
-                "locked: the lock of {} was left behind, or is held; once no migration runs there, `{command}` takes it away",
-                reading.tool
-            )
-            .into()
-        }
+        Some(reading) if reading.locked.is_some() && !reading.dirty => format!(
+            "locked: the lock of {} was left behind, or is held; once no migration runs there, `{}` takes it away",
+            reading.tool, target.unlock
+        )
+        .into(),
         Some(_) | None => why,
     }
 }

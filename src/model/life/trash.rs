@@ -67,11 +67,20 @@ impl Trashed {
         tenant.schema_oid.is_none() && self.drop.as_ref().is_some_and(|drop| drop.key == tenant.key)
     }
 
+    /// Whether it can be brought back: its days are not over, nothing of it was purged, and the audit knows what it was.
+    #[must_use]
+    pub fn can_come_back(&self) -> bool {
+        self.drop.as_ref().is_some_and(|drop| !drop.expired && !drop.begun)
+    }
+
     /// Where it is, and what there is to do: `as zz_dropped_3_t_acme: undrop brings it back, purge removes it for good`.
     #[must_use]
     pub fn words(&self) -> String {
-        let over = self.drop.as_ref().is_none_or(|drop| drop.expired || drop.begun);
-        let next = if over { "it can only be purged" } else { "undrop brings it back, purge removes it for good" };
+        let next = if self.can_come_back() {
+            "undrop brings it back, purge removes it for good"
+        } else {
+            "it can only be purged"
+        };
         format!("as {}: {next}", self.schema.safe())
     }
 }

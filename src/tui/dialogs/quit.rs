@@ -5,8 +5,9 @@
 //! |   17  migrate 180 tenants to 0042   61/180   about 4 min left        |
 //! |                                                                      |
 //! | Leaving waits up to 20 s for the steps that run; what is not done by |
-//! | then is cancelled (ctrl-c: at once) and rolled back whole. The job   |
-//! | is paused: C in any tenantui goes on with it.                        |
+//! | then is cancelled (ctrl-c: at once) and rolled back whole; a tool's  |
+//! | own command is ended where it is. The job is paused: C in any        |
+//! | tenantui goes on with it, and so does tenantui job ID resume.        |
 //! |                                                                      |
 //! | [ Stay ]   Leave                                                     |
 //! +----------------------------------------------------------------------+
@@ -63,7 +64,8 @@ impl Quit {
         let text = wrap(
             &format!(
                 "Leaving waits up to 20 s for the steps that run; what is not done by then is cancelled (ctrl-c: at \
-                 once) and rolled back whole. The job is paused: {} in any tenantui goes on with it, and so does \
+                 once) and rolled back whole; a tool's own command is ended where it is. The job is paused: {} in any \
+                 tenantui goes on with it, and so does \
                  tenantui job ID resume.",
                 self.continues
             ),

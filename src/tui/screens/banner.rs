@@ -123,11 +123,17 @@ fn troubled(shown: &[&DatabaseView], state: &State, theme: &Theme) -> Option<(St
         return Some((format!("{}: {}", name(view), error.safe()), theme.error));
     }
     let header = state.header.database.as_ref();
+    let is_lost = |view: &DatabaseView| matches!(view.link, LinkState::Lost { .. }) && header != Some(&view.name);
+    let lost: Vec<String> = shown.iter().filter(|view| is_lost(view)).map(|view| name(view)).collect();
+    let others = match lost.get(1..) {
+        None | Some([]) => String::new(),
+        Some(others) => format!(" (lost as well: {})", others.join(", ")),
+    };
     shown.iter().find_map(|view| {
         let of_header = header == Some(&view.name);
         match &view.link {
             LinkState::Lost { why, .. } if !of_header => {
-                Some((format!("{}: link lost: {}", name(view), why.safe()), theme.error))
+                Some((format!("{}: link lost: {}{others}", name(view), why.safe()), theme.error))
             }
             LinkState::Refused { why } if of_header => Some((to_change(view, why), theme.error)),
             LinkState::Refused { why } => Some((format!("{}: refused: {}", name(view), why.safe()), theme.error)),

@@ -212,7 +212,7 @@ fn draw_group(buf: &mut Buffer, area: Rect, group: &VersionGroup, state: &State,
 fn past_runs(group: &VersionGroup, state: &State) -> String {
     let times = state.snapshot.database(&group.database).map(|database| &database.times);
     let time = group.version.as_ref().and_then(|version| times.and_then(|times| times.of(version)));
-    let Some(time) = time else { return "It has not run here yet: how long it takes is not known.".to_owned() };
+    let Some(time) = time else { return "No run of it has ended here yet: how long it takes is not known.".to_owned() };
     let runs = if time.runs == 1 { "last run".to_owned() } else { format!("last {} runs", time.runs) };
     let age = short_age(super::format::seconds_between(time.last_at, state.now.wall));
     let (mean, longest) = (rough_time(time.mean_ms), rough_time(time.longest_ms));

@@ -275,6 +275,10 @@ fn few_keys(buf: &mut Buffer, pane: &Pane<'_>, detail: Option<&TenantDetail>, op
     ];
     let placed = table::place(&all, MARKS, pane.area.width.saturating_sub(1));
     table::heading(buf, pane.area, top, &all, &placed, pane.theme.heading);
+    let (bottom, width) = (top + columns(few.len()), pane.area.width.saturating_sub(4));
+    if let Some(why) = detail.sample_unknown.as_ref().filter(|_| bottom < pane.area.height) {
+        put_safe(buf, pane.area, 3, bottom, width, why.safe().as_str(), pane.theme.warn, pane.theme);
+    }
     for (y, one) in (top..).zip(few.iter().take(usize::from(room))) {
         let kind: String = one.kind.as_ref().map_or_else(|| "?".to_owned(), |kind| kind.safe().into());
         let lives = one.ttl.map_or_else(|| "?".to_owned(), Ttl::words);

@@ -61,13 +61,13 @@ pub async fn run(session: &Session, arguments: &Provision) -> Outcome<Status> {
     let asked = wanted::read(arguments)?;
     let seed = arguments.seed.as_deref().map(seed::read).transpose().map_err(|e| Failure::usage(e.to_string()))?;
     let (target, reading) = session::read(&database, &read_for(&asked)).await?;
-    let mut results = Results::default();
+    let style = Style::from(arguments.format);
+    let mut results = Results::new(style);
     let reading = match left_behind(&reading).filter(|_| !arguments.consent.dry_run) {
         Some(job) => finish_orphan(session, arguments, &asked, &target, &reading, job, &mut results).await?,
         None => reading,
     };
     let order = order(&target, &reading, arguments, &asked, seed).await?;
-    let style = Style::from(arguments.format);
     let makes = reading.context.folder.as_ref().map_or(Ok(()), |folder| orders::makes(&target, folder));
     let plan = plan(&target, &order)?;
     if arguments.consent.dry_run {
@@ -91,7 +91,7 @@ pub async fn run(session: &Session, arguments: &Provision) -> Outcome<Status> {
         carry_out(session, arguments, &target, &reading, order.order, &mut results).await?
     };
     results.add_present(&target.config.name, &order.sorted);
-    results.print(style)?;
+    results.print()?;
     Ok(status)
 }
 
@@ -192,7 +192,7 @@ pub async fn one(session: &Session, arguments: &Provision) -> Outcome<(Status, R
     let wanted = wanted::read(arguments)?;
     let (target, reading) = session::read(&session.only_database()?, &read_for(&wanted)).await?;
     let asked = order(&target, &reading, arguments, &wanted, None).await?;
-    let mut results = Results::default();
+    let mut results = Results::new(Style::from(arguments.format));
     let status = carry_out(session, arguments, &target, &reading, asked.order, &mut results).await?;
     Ok((status, results))
 }

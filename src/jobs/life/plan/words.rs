@@ -83,9 +83,13 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
         }
         LifeKind::Undrop => {
             if has_table && row.is_none() && plan.tenant.key.local.starts_with("r:") {
-                notes.push(
-                    "its registry row is gone: it comes back as a schema without a row, which repair mends".to_owned(),
-                );
+                let is = match &request.layout.about.hidden_rows {
+                    Some(hidden) => format!("not seen ({}): where there is none,", hidden.words()),
+                    None => "gone:".to_owned(),
+                };
+                notes.push(format!(
+                    "its registry row is {is} it comes back as a schema without a row, which repair mends"
+                ));
             }
         }
         LifeKind::Suspend => {
