@@ -1,15 +1,15 @@
 //! Running a job in this process, and telling how it goes.
 
 mod lines;
+mod telling;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use jiff::tz::TimeZone;
 use lines::{cause_line, why};
 pub use lines::{log_line, progress_line};
 use serde::Serialize;
+use telling::{Heard, Told, tell};
 use tokio::sync::mpsc;
 
 use super::credentials;
@@ -24,14 +24,10 @@ use crate::jobs::worker::{self, RunOptions};
 use crate::migrations::plan::LeftOut;
 use crate::model::causes;
 use crate::model::export::{JobDetail, ResultRow};
-use crate::model::job::{JobEvent, JobId, JobState, JobView, Outcome as TenantResult, TenantOutcome, Waits};
+use crate::model::job::{JobId, JobState, JobView, Outcome as TenantResult, TenantOutcome, Waits};
 use crate::model::secret::Credentials;
 use crate::model::tenant::Tenant;
 use crate::postgres::session::{Patience, Reader, Target};
-use crate::text;
-
-/// Time between two lines of progress.
-const PROGRESS: Duration = Duration::from_secs(2);
 
 /// What came of one or more jobs: the document that `provision`, `migrate` and `job` print.
 #[derive(Debug, Serialize)]
@@ -46,15 +42,6 @@ pub struct Results {
     /// What the applications of new tenants log in with. Printed this once, and kept nowhere.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "credentials::all")]
     pub credentials: Vec<Credentials>,
-}
-
-/// What a run told that is not said line by line.
-#[derive(Default)]
-struct Heard {
-    /// The passwords of the roles that it made: nobody else knows them.
-    credentials: Vec<Credentials>,
-    /// The results that it read back at its end.
-    outcomes: Option<Vec<TenantOutcome>>,
 }
 
 impl Results {
@@ -308,60 +295,6 @@ async fn run_once(
     heard.credentials.extend(told.credentials);
     heard.outcomes = told.outcomes;
     result.map_err(Broken::Order)
-}
-
-/// How a run is told.
-#[derive(Default)]
-struct Told {
-    prefix: String,
-    /// Its first numbers are told at once, for nobody saw a plan.
-    announce: bool,
-    /// Passwords are printed as they come.
-    passwords: bool,
-}
-
-/// Prints log lines as they come, and the numbers now and then. Results are not said beside them: they are given back, and
-/// so are passwords that were not printed.
-async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) -> Heard {
-    let mut heard = Heard::default();
-    let zone = TimeZone::system();
-    let Told { prefix, mut announce, passwords } = told;
-    let mut printed = 0_usize;
-    let say = |line: &str| output::note(format!("{prefix}{line}"));
-    let mut last = Instant::now();
-    while let Some(event) = events.recv().await {
-        match event {
-            JobEvent::Log(line) => say(&log_line(&line, &zone)),
-            JobEvent::LogDropped(count) => say(&format!("({} of the log not shown)", text::counted(count, "line"))),
-            JobEvent::Job(view) => {
-                // The last word is the command's.
-                if (announce || last.elapsed() >= PROGRESS) && view.state == JobState::Running {
-                    announce = false;
-                    last = Instant::now();
-                    say(&progress_line(&view));
-                }
-            }
-            JobEvent::Rejected { message, .. } => say(message.raw()),
-            JobEvent::Credentials { credentials, .. } if passwords => {
-                if printed == 0 {
-                    say("tenant, role and password of each new role, shown this once and kept nowhere:");
-                }
-                match output::data(&credentials::line(&credentials)) {
-                    Ok(()) => printed += 1,
-                    // The results go the same way: they say why it is closed.
-                    Err(_) => heard.credentials.push(credentials),
-                }
-            }
-            JobEvent::Credentials { credentials, .. } => heard.credentials.push(credentials),
-            JobEvent::Outcomes { outcomes, .. } => heard.outcomes = Some(outcomes),
-            JobEvent::Audit { .. }
-            | JobEvent::Flush { .. }
-            | JobEvent::Initialised { .. }
-            | JobEvent::LifePlanned(_)
-            | JobEvent::Code(_) => {}
-        }
-    }
-    heard
 }
 
 /// The exit status of a command that ran this job.
