@@ -264,12 +264,19 @@ async fn triplex_is_told_by_ecto_s_ledger() {
     assert_eq!(listed(&config).await, ["org_1:unknown", "org_2:unknown"]);
 }
 
+/// Else the last tenant that was dropped could not come back.
 #[tokio::test]
-async fn a_table_in_the_trash_makes_no_layout() {
+async fn the_trash_shows_the_layout_where_nothing_else_does() {
     let db = pg().database("trash");
     db.sql(&brokkr("zz_dropped_3_acme"));
-    let error = surveyed(&config(&db, "postgres")).await.expect_err("nothing but trash");
-    assert!(matches!(error, SurveyError::NoLayout { .. }), "{error}");
+    let layout = surveyed(&config(&db, "postgres")).await.expect("the layout of the last tenant");
+    let evidence = layout.evidence.iter().any(|mark| mark.raw().contains("zz_dropped_3_acme.generators"));
+    assert!(&*layout.name == "brokkr" && evidence, "{:?}", layout.evidence);
+    assert!(listed(&config(&db, "postgres")).await.is_empty(), "what was dropped is no tenant");
+    // What is there counts for more, and nothing is said of the trash.
+    db.sql(&cloacina("acme"));
+    let layout = surveyed(&config(&db, "postgres")).await.expect("one layout");
+    assert_eq!((&*layout.name, layout.about.doubts.len()), ("cloacina", 0));
 }
 
 #[tokio::test]
@@ -324,6 +331,7 @@ fn two_possible_registries_are_told_apart_or_asked_about() {
             table(2, "public", "audit_shop", registry),
             table(3, "acme", "django_migrations", ledger),
         ],
+        dropped: Vec::new(),
         user: "ops".into(),
     };
     let error = judge::fit(django, &facts, Slug::Certain).expect_err("two");

@@ -11,6 +11,8 @@ pub struct Facts {
     /// Tables and their columns: possible registries, and the tables of fingerprints in `public` and in a few
     /// schemas that hold all of one fingerprint's.
     pub tables: Vec<TableFacts>,
+    /// Tables of fingerprints in schemas of dropped tenants; asked for where nothing else shows a layout.
+    pub dropped: Vec<TableFacts>,
     /// The role that asked, for the grants that would help.
     pub user: Untrusted,
 }

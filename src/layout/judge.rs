@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 pub use super::apply::{Unfit, apply, learn_template};
 pub use super::facts::{ColumnFacts, Facts, PointingTable, TableFacts};
 use super::file::{FindTable, LayoutFile, RegistryKind, TableMark, Within};
-use super::naming::TRASH_PREFIX;
 use crate::text::Untrusted;
 
 /// A layout that fits, and why.
@@ -243,17 +242,16 @@ fn is_pointed_at(table: &TableFacts, find: &FindTable) -> bool {
 /// A schema that holds all tables of the fingerprint with their columns.
 fn marked_schema<'a>(file: &LayoutFile, facts: &'a Facts) -> Result<&'a str, String> {
     let marks = &file.fingerprint.tables;
+    let all = || facts.tables.iter().chain(&facts.dropped);
     let holds = |schema: &str, mark: &TableMark| {
-        facts
-            .table(schema, &mark.table)
+        all()
+            .find(|table| table.schema == schema && table.name == mark.table)
             .is_some_and(|table| mark.columns().all(|(name, type_name)| table.has(name, type_name)))
     };
-    let schemas: BTreeSet<&str> = facts
-        .tables
-        .iter()
+    let schemas: BTreeSet<&str> = all()
         .map(|table| table.schema.as_str())
         .filter(|schema| match file.fingerprint.within {
-            Within::Tenant => *schema != "public" && !schema.starts_with(TRASH_PREFIX),
+            Within::Tenant => *schema != "public",
             Within::Anywhere => true,
         })
         .collect();

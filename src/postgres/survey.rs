@@ -96,7 +96,11 @@ pub async fn survey(reader: &Reader, database: &config::Database) -> Result<Layo
         registry::check_query(query).map_err(SurveyError::Unfit)?;
     }
     let files = files(&database.layout, overrides.table.as_ref())?;
-    let facts = facts(reader, &files, overrides.table.as_ref()).await?;
+    let mut facts = facts(reader, &files, overrides.table.as_ref()).await?;
+    if matches!(choose(&files, &facts, database), Err(SurveyError::NoLayout { .. })) {
+        // The last tenant may be in the trash, and has to be found to come back.
+        facts.dropped = dropped(reader, &files).await?;
+    }
     let fit = choose(&files, &facts, database)?;
     let table = overrides.table.as_ref().and_then(|name| {
         facts.tables.iter().find(|table| table.schema == name.schema.raw() && table.name == name.name.raw())
@@ -180,7 +184,7 @@ async fn facts(reader: &Reader, files: &[LayoutFile], table: Option<&QualifiedNa
             names.insert(table.name.raw().to_owned());
         }
         names.extend(file.fingerprint.tables.iter().map(|mark| mark.table.clone()));
-        if let Some(question) = fingerprint(file) {
+        if let Some(question) = fingerprint(file, false) {
             questions.push_str(&question);
             asks_for_schemas.push(true);
         }
@@ -196,9 +200,25 @@ async fn facts(reader: &Reader, files: &[LayoutFile], table: Option<&QualifiedNa
             into.extend(rows.iter().filter_map(|row| row.text(0)).map(str::to_owned));
         }
     }
-    let mut facts = Facts { tables: table_facts(reader, &schemas, &names).await?, user: reader.facts().user.clone() };
+    let tables = table_facts(reader, &schemas, &names).await?;
+    let mut facts = Facts { tables, dropped: Vec::new(), user: reader.facts().user.clone() };
     point(reader, files, &mut facts).await?;
     Ok(facts)
+}
+
+/// The same of schemas in the trash.
+async fn dropped(reader: &Reader, files: &[LayoutFile]) -> Result<Vec<TableFacts>, QueryError> {
+    let questions: String = files.iter().filter_map(|file| fingerprint(file, true)).collect();
+    if questions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let answers = reader.read(&questions).await?;
+    let schemas: BTreeSet<&str> = answers.iter().flatten().filter_map(|row| row.text(0)).collect();
+    if schemas.is_empty() {
+        return Ok(Vec::new());
+    }
+    let marks = files.iter().flat_map(|file| &file.fingerprint.tables);
+    table_facts(reader, schemas, marks.map(|mark| mark.table.as_str())).await
 }
 
 /// The columns of the tables of these names in these schemas.
@@ -212,14 +232,22 @@ pub(super) async fn table_facts<S: AsRef<str>, N: AsRef<str>>(
     tables(&rows)
 }
 
-/// The question for schemas that hold a fingerprint. Of its tables the first with columns is looked at closely.
-fn fingerprint(file: &LayoutFile) -> Option<String> {
+/// The question for schemas that hold a fingerprint, in the trash or not. Of its tables the first with columns is looked at
+/// closely.
+fn fingerprint(file: &LayoutFile, dropped: bool) -> Option<String> {
     let marks = &file.fingerprint.tables;
     let anchor = marks.iter().find(|mark| !mark.columns.is_empty()).or(marks.first())?;
     let (columns, types): (Vec<&str>, Vec<&str>) = anchor.columns().unzip();
     let tables = text_array(marks.iter().map(|mark| mark.table.as_str()));
     let (columns, types) = (text_array(columns), text_array(types));
-    let values = [("anchor", anchor.table.as_str()), ("columns", &columns), ("types", &types), ("tables", &tables)];
+    let dropped = dropped.to_string();
+    let values = [
+        ("anchor", anchor.table.as_str()),
+        ("columns", &columns),
+        ("types", &types),
+        ("tables", &tables),
+        ("dropped", &dropped),
+    ];
     Some(bind(FINGERPRINT, &values))
 }
 

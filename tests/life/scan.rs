@@ -66,3 +66,20 @@ fn what_the_template_did_not_make_keeps_its_name() {
     }
     assert_eq!(place.db.value("select string_agg(distinct slug, ',') from tenantui.step"), "blue_fox");
 }
+
+/// Nothing names the layout: it is told by its tenants, and there is none left.
+#[test]
+fn the_last_tenant_comes_back_from_the_trash() {
+    let place = Place::empty("life_last");
+    let ledger = "schema_migrations (version varchar primary key)";
+    let internal =
+        "ar_internal_metadata (key varchar primary key, value varchar, created_at timestamp, updated_at timestamp)";
+    place.db.sql(&format!("create schema acme; create table acme.{ledger}; create table acme.{internal}"));
+    place.expect(0, &["init", "--yes"]);
+    let trash = place.drop("acme", "acme");
+    assert!(listed(&place).is_empty());
+    assert_eq!(place.json(0, &["doctor", "--json"])["checks"][0]["database"], "eu-1");
+    assert_eq!(place.json(0, &["undrop", "--json"])["trash"][0]["trash_schema"], trash.as_str());
+    place.expect(0, &["undrop", "acme", "--yes"]);
+    assert_eq!(listed(&place), ["acme acme"]);
+}
