@@ -13,6 +13,7 @@ use tenantui::jobs::service::{MigrateOrder, Order};
 use tenantui::jobs::worker::{self, RunOptions};
 use tenantui::migrations::plan::{PlanOptions, plan};
 use tenantui::model::environment::Environment;
+use tenantui::model::filter::{Filter, Selection};
 use tenantui::model::fleet::{CacheView, Snapshot};
 use tenantui::model::link::LinkState;
 use tenantui::model::tenant::{Tenant, TenantKey, TenantState};
@@ -138,7 +139,8 @@ async fn without_a_folder_the_reference_is_the_fleet() {
 async fn exact_sizes_and_the_open_tenant_are_measured() {
     let home = home("fleet_exact");
     home.database.sql("insert into tenant_acme.notes select n, repeat('x', 100) from generate_series(1, 1000) n");
-    let options = ReadOptions { exact: true, detail_of: Some("acme".to_owned()), ..ReadOptions::default() };
+    let options =
+        ReadOptions { exact: Some(Selection::default()), detail_of: Some("acme".to_owned()), ..ReadOptions::default() };
     let reading = fleet::read_once(&target(config(&home, home.database.url())), &options).await.expect("a reading");
     let acme = of(&reading.snapshot, "acme");
     let by_server: u64 = home
@@ -151,6 +153,17 @@ async fn exact_sizes_and_the_open_tenant_are_measured() {
     assert_eq!(detail.total_bytes, Some(by_server));
     assert_eq!(detail.migrations.len(), 2);
     assert_eq!(detail.why.raw(), "up to date");
+    // Of a selection nobody else is measured, but who has to be for it to be known who is in it.
+    let measured = async |filter: &str| {
+        let filter = Some(Filter::parse(filter).expect("a filter"));
+        let options =
+            ReadOptions { exact: Some(Selection { filter, ..Selection::default() }), ..ReadOptions::default() };
+        let reading = fleet::read_once(&target(config(&home, home.database.url())), &options).await.expect("a reading");
+        let exact = reading.snapshot.tenants.iter().filter(|tenant| tenant.size_exact).count();
+        (exact, of(&reading.snapshot, "acme").size_exact)
+    };
+    assert_eq!(measured("acme").await, (1, true));
+    assert!(measured("size<1kB").await.0 > 1);
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ use crate::migrations::dialects::Ledgers;
 use crate::migrations::folder::Folder;
 use crate::migrations::lens::Lens;
 use crate::migrations::plan::SharedTarget;
+use crate::model::filter::Selection;
 use crate::model::fleet::Snapshot;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::model::vitals::Vitals;
@@ -281,8 +282,8 @@ impl Wires {
 /// How much one reading reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// Measure exact sizes of all tenants, in slices.
-    pub exact: bool,
+    /// Measure exact sizes of the tenants of this selection, in slices.
+    pub exact: Option<Selection>,
     /// Count cache keys and wait for the count.
     pub cache: bool,
     /// Read this tenant in detail: a slug or a schema.

@@ -31,8 +31,8 @@ pub async fn read(target: &Target, options: &ReadOptions) -> Result<Reading, Fle
     let latency_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
     picture.link = LinkState::Up { latency_ms };
     refresh(&mut session, &mut picture, options).await?;
-    if options.exact {
-        read::measure_all(&mut session, &mut picture).await?;
+    if let Some(selection) = &options.exact {
+        read::measure(&mut session, &mut picture, &selection.before_measuring()).await?;
     }
     let wanted = options.detail_of.as_ref().map(|name| keys_of(&picture.base, name)).unwrap_or_default();
     // One that is ambiguous is not read in detail: the command asks which.

@@ -13,6 +13,7 @@ use super::session::Session;
 use crate::layout::TakenNames;
 use crate::migrations::dialects::{Found, Ledgers, candidate_names};
 use crate::migrations::ledgers;
+use crate::model::filter::Selection;
 use crate::postgres::session::{LinkError, LinkErrorKind, QueryError};
 use crate::postgres::{catalog, locks, of_all, questions, registry, server, sizes, survey};
 use crate::text::{Untrusted, grouped};
@@ -379,12 +380,14 @@ fn is_unchanged(picture: &Picture, found: &Ledgers, oid: u32) -> bool {
     }
 }
 
-/// Measures the tenants' schemas exactly, in slices, each on a session that has room for it.
+/// Measures the schemas of some tenants exactly, in slices, each on a session that has room for it.
 ///
 /// # Errors
 /// When the link breaks.
-pub async fn measure_all(session: &mut Session, picture: &mut Picture) -> Result<(), FleetError> {
-    let oids: Vec<u32> = picture.base.iter().filter_map(|tenant| tenant.schema_oid).collect();
+pub async fn measure(session: &mut Session, picture: &mut Picture, whose: &Selection) -> Result<(), FleetError> {
+    let (part, now) = (picture.part(), jiff::Timestamp::now());
+    let wanted = part.tenants.iter().filter(|tenant| whose.fits(tenant, now));
+    let oids: Vec<u32> = wanted.filter_map(|tenant| tenant.schema_oid).collect();
     for slice in oids.chunks(20) {
         let measured = sizes::exact(session.reader().await?, slice).await?;
         session.opened(usize::try_from(measured.relations_opened).unwrap_or(usize::MAX));

@@ -8,11 +8,13 @@
 mod fields;
 mod parse;
 mod print;
+mod selection;
 mod units;
 
 use std::collections::BTreeMap;
 
 use self::fields::Test;
+pub use self::selection::Selection;
 use super::tenant::Tenant;
 use crate::text::sanitise;
 
@@ -179,6 +181,12 @@ impl Filter {
     #[must_use]
     pub fn hangs_on_time(&self) -> bool {
         self.tests.iter().any(Test::hangs_on_time)
+    }
+
+    /// Without tests of what is measured one tenant at a time: sizes, keys.
+    fn before_measuring(&self) -> Self {
+        let tests = self.tests.iter().filter(|test| !test.asks_for_measures());
+        Self { tests: tests.cloned().collect(), words: self.words.clone() }
     }
 
     /// Whether the tests of fields hold at a time; the words are left to the face.

@@ -145,8 +145,7 @@ impl From<&Member> for MemberRow {
 /// # Errors
 /// Exit 1 where there is none of that name, 2 where several databases have one, 3 without a link.
 pub async fn run(session: &Session, arguments: &args::Tenant) -> Outcome<Status> {
-    let options =
-        ReadOptions { exact: false, cache: true, detail_of: Some(arguments.slug.clone()), ..ReadOptions::default() };
+    let options = ReadOptions { cache: true, detail_of: Some(arguments.slug.clone()), ..ReadOptions::default() };
     let reads = session.read(&options).await;
     let mut found = Vec::new();
     for (_, reading) in reads.iter().filter_map(|read| read.reading.as_ref().ok()) {

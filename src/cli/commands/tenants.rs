@@ -11,7 +11,7 @@ use crate::cli::output::{self, Cell, Style, Table};
 use crate::cli::session::{self, Read, Session};
 use crate::fleet::ReadOptions;
 use crate::model::export::{Database, Shared, TenantRow};
-use crate::model::filter::Filter;
+use crate::model::filter::Selection;
 use crate::model::tenant::{Tenant, TenantState};
 use crate::text;
 
@@ -27,11 +27,15 @@ struct Document {
 /// # Errors
 /// When the output cannot be written.
 pub async fn run(session: &Session, arguments: &Tenants) -> Outcome<Status> {
-    let filter = session.filter(arguments.filter.as_ref())?;
-    let options = ReadOptions { exact: arguments.exact, cache: arguments.cache, ..ReadOptions::default() };
-    let reads = session.read(&options).await;
+    let selection = Selection {
+        states: arguments.state.clone(),
+        status: arguments.status.clone(),
+        filter: session.filter(arguments.filter.as_ref())?,
+    };
+    let exact = arguments.exact.then(|| selection.clone());
+    let reads = session.read(&ReadOptions { exact, cache: arguments.cache, ..ReadOptions::default() }).await;
     let status = session::tell_down(&reads);
-    let tenants = select(&reads, arguments, filter.as_ref());
+    let tenants = select(&reads, arguments, &selection);
     match Style::from(arguments.format) {
         Style::Json => output::json(&document(&reads, &tenants))?,
         Style::Csv => output::data(&Table::of(tenants.iter().map(|tenant| TenantRow::from(&**tenant))).csv()?)?,
@@ -43,12 +47,12 @@ pub async fn run(session: &Session, arguments: &Tenants) -> Outcome<Status> {
     Ok(status)
 }
 
-fn select(reads: &[Read], arguments: &Tenants, filter: Option<&Filter>) -> Vec<Arc<Tenant>> {
+fn select(reads: &[Read], arguments: &Tenants, selection: &Selection) -> Vec<Arc<Tenant>> {
     let now = jiff::Timestamp::now();
     let readings = reads.iter().filter_map(|read| read.reading.as_ref().ok());
     let mut tenants: Vec<Arc<Tenant>> = readings
         .flat_map(|(_, reading)| reading.snapshot.tenants.iter())
-        .filter(|tenant| is_wanted(tenant, arguments) && filter.is_none_or(|filter| filter.fits(tenant, now)))
+        .filter(|tenant| selection.fits(tenant, now))
         .cloned()
         .collect();
     if let Some(column) = arguments.sort {
@@ -58,13 +62,6 @@ fn select(reads: &[Read], arguments: &Tenants, filter: Option<&Filter>) -> Vec<A
         tenants.reverse();
     }
     tenants
-}
-
-fn is_wanted(tenant: &Tenant, arguments: &Tenants) -> bool {
-    let state = arguments.state.is_empty() || arguments.state.contains(&tenant.state);
-    let status =
-        arguments.status.as_deref().is_none_or(|status| tenant.status.as_ref().is_some_and(|s| s.raw() == status));
-    state && status
 }
 
 /// Text ascending, numbers largest first, the unknown last.
@@ -245,7 +242,10 @@ mod tests {
 
     #[test]
     fn filters_narrow() {
-        let wanted = |line: &[&str]| is_wanted(&tenant("acme", None), &arguments(line));
+        let wanted = |line: &[&str]| {
+            let Tenants { state: states, status, .. } = arguments(line);
+            Selection { states, status, filter: None }.fits(&tenant("acme", None), jiff::Timestamp::UNIX_EPOCH)
+        };
         assert!(wanted(&["tenantui", "tenants", "--state", "ok,behind", "--status", "active"]));
         assert!(!wanted(&["tenantui", "tenants", "--status", "suspended"]));
         let fits = |filter: &str| {

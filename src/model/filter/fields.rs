@@ -213,6 +213,18 @@ impl Test {
         }
     }
 
+    /// Whether it asks for what is measured one tenant at a time.
+    pub(super) fn asks_for_measures(&self) -> bool {
+        match &self.what {
+            What::All(tests) => tests.iter().any(Self::asks_for_measures),
+            What::State(_) | What::Text(..) | What::Version(_) | What::Flag(..) => false,
+            What::Number(field, ..) => match field {
+                NumberField::Size | NumberField::Keys => true,
+                NumberField::Behind | NumberField::Applied | NumberField::Tables | NumberField::Age => false,
+            },
+        }
+    }
+
     /// Whether it holds; `None` where that is not known.
     pub(super) fn holds(&self, tenant: &Tenant, now: jiff::Timestamp) -> Option<bool> {
         self.what.holds(tenant, now).map(|holds| holds != self.negated)
