@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenantui::cache::{CacheError, CacheIds, Unlinked, unlink};
+use tenantui::cache::{CacheError, CacheIds, CacheProgress, Unlinked, count, unlink};
 use tenantui::config::Cache;
 use tenantui::demo::servers::RedisOptions;
 use tenantui::model::tenant::{DatabaseName, TenantKey};
+use tokio::sync::watch;
 
 use crate::support::{own_redis, redis as shared};
 
@@ -26,6 +27,15 @@ async fn remove(url: &str, patterns: &[&str], tenants: &[CacheIds], index: usize
     let tenants: Arc<[CacheIds]> = tenants.to_vec().into();
     let key = tenants[index].key.clone();
     unlink(&cache, &patterns, &key, tenants, |_| {}).await
+}
+
+/// Keys of each tenant, by a pass.
+async fn count_of(url: &str, patterns: &[&str], tenants: &[CacheIds]) -> Vec<u64> {
+    let cache = Cache::new(url.to_owned().into());
+    let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+    let (progress, _) = watch::channel(CacheProgress::default());
+    let counts = count(&cache, &patterns, tenants.to_vec().into(), None, progress).await.expect("a pass");
+    tenants.iter().map(|tenant| counts.per_tenant.get(&tenant.key).copied().unwrap_or(0)).collect()
 }
 
 fn connect(url: &str) -> redis::Connection {
@@ -104,6 +114,8 @@ async fn a_key_goes_with_the_tenant_whom_it_fits_best_and_what_two_rows_share_st
     // The slug of one is the id of the other: whose it is, nobody knows, and neither loses it.
     let tenants = vec![ids("1", "5"), ids("5", "globex")];
     set(&url, owned(&["tenant:5:a", "tenant:1:a", "tenant:globex:a"]));
+    let counted = count_of(&url, &BOUNDARY, &tenants).await;
+    assert_eq!(counted, [2, 2], "it is counted for both");
     let removed = |index: usize| remove(&url, &BOUNDARY, &tenants, index);
     assert_eq!(removed(0).await.expect("removed"), Unlinked { deleted: 1, shared: 1 });
     assert_eq!(removed(1).await.expect("removed"), Unlinked { deleted: 1, shared: 1 });

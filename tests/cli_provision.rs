@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::cli::{fields, json, text};
@@ -80,6 +81,39 @@ fn a_file_of_tenants_is_made_and_made_again_without_harm() {
     assert!(!slugs(&fleet.json(0, &["tenants", "--json"])).contains(&"three"));
 }
 
+/// What stopped with its process goes on when it is asked for again, and not when something else is.
+#[test]
+fn a_run_that_was_asked_to_end_is_finished_by_the_same_command() {
+    let fleet = Fleet::new();
+    fleet.init();
+    let path = csv(&fleet, "slug,name\nfirst,First\nsecond,Second\n");
+    fleet.file("20260501000000-slow", "select pg_sleep(1.5);");
+    let child = std::process::Command::new(program())
+        .env_clear()
+        .env("HOME", fleet.home.path())
+        .arg("--config")
+        .arg(fleet.home.path().join("config.toml"))
+        .args(from(&path, &["--parallel", "1", "--yes"]))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let asleep = format!(
+        "select count(*) from pg_stat_activity where datname = '{}' and query like '%pg_sleep(1.5)%' and pid <> pg_backend_pid()",
+        fleet.database.name
+    );
+    wait_until(Duration::from_secs(20), "the first tenant", || fleet.database.value(&asleep) != "0");
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("sent");
+    assert_eq!(child.wait_with_output().expect("ends").status.code(), Some(143));
+    let words = text(&fleet.expect(5, &["provision", "third", "--name", "Third", "--yes"]).stderr);
+    assert!(!words.contains("finished first"), "{words}");
+    let words = text(&run(&fleet, 0, &path, &["--yes"]).stderr);
+    assert!(words.contains("is paused; it is finished first"), "{words}");
+    let made = "select count(*) from public.tenants where slug in ('first', 'second')";
+    assert_eq!(fleet.database.value(made), "2");
+}
+
 #[test]
 fn one_tenant_that_is_there_as_asked_is_already_provisioned() {
     let fleet = Fleet::new();
@@ -90,6 +124,9 @@ fn one_tenant_that_is_there_as_asked_is_already_provisioned() {
     let roled = ["provision", "acme", "--name", "ACME Corp", "--role", "--yes"];
     let words = text(&fleet.expect(5, &roled).stderr);
     assert!(words.contains("not as it is asked for: it has no login role tenant_acme"), "{words}");
+    for part in ["CREATE ROLE \"tenant_acme\" LOGIN", "ON SCHEMA \"tenant_acme\"", "\\password tenant_acme"] {
+        assert!(words.contains(part), "{part} in {words}");
+    }
     let words = text(&fleet.expect(5, &["provision", "acme", "--name", "Other", "--yes"]).stderr);
     assert!(words.contains("its name is \"ACME Corp\""), "{words}");
     fleet.database.sql("update public.tenants set status = 'suspended' where slug = 'acme'");

@@ -124,6 +124,26 @@ fn what_does_not_fit_is_refused_with_every_reason() {
     fleet.expect(2, &["import", "acme", "--move", "--dry-run"]);
 }
 
+/// A table's rows are its own, not those of the tables that inherit from it: they would come twice.
+#[test]
+fn tables_that_inherit_bring_each_row_once() {
+    let fleet = fleet();
+    for schema in ["public", "tenant_acme"] {
+        fleet.database.sql(&format!(
+            "create table {schema}.base (id int); create table {schema}.derived (more text) inherits ({schema}.base)"
+        ));
+    }
+    fleet.database.sql("insert into public.base values (1); insert into public.derived values (2, 'x'), (3, 'y')");
+    let words = ["import", "acme", "--table", "base,derived", "--json"];
+    let dry = fleet.json(0, &[&words[..], &["--dry-run"]].concat());
+    let rows: Vec<_> = dry["tables"].as_array().expect("tables").iter().map(|table| table["rows"].clone()).collect();
+    assert_eq!(rows, [json!(1), json!(2)], "{dry}");
+    fleet.expect(0, &[&words[..], &["--yes"]].concat());
+    let there =
+        "select (select count(*) from only tenant_acme.base) || ' ' || (select count(*) from tenant_acme.derived)";
+    assert_eq!(fleet.database.value(there), "1 2");
+}
+
 /// Counted before and after, rows that a policy hides would be missing without a word.
 #[test]
 fn rows_that_a_policy_hides_are_not_left_behind_in_silence() {

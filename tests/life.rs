@@ -150,6 +150,21 @@ impl Place {
     }
 }
 
+/// A word that is one tenant's slug and another's schema means neither.
+#[test]
+fn a_slug_that_is_another_ones_schema_is_asked_about() {
+    let place = Place::new("life_twins");
+    place.db.sql(
+        "insert into public.tenants (id, slug, name, schema_name, status) values ('9', 'tenant_acme', 'Twin', 'tenant_twin', 'active'); \
+         create schema tenant_twin",
+    );
+    let words = place.words(2, &["suspend", "tenant_acme", "--yes"]);
+    assert!(words.contains("ambiguous") && words.contains("acme (schema tenant_acme)"), "{words}");
+    assert_eq!(place.row("acme"), "ACME|active");
+    place.expect(0, &["suspend", "tenant_twin", "--yes"]);
+    assert_eq!((place.row("acme"), place.row("tenant_acme")), ("ACME|active".into(), "Twin|suspended".into()));
+}
+
 #[test]
 fn the_display_name_is_written_and_nothing_else() {
     let place = Place::new("life");

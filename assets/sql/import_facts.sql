@@ -44,7 +44,8 @@ SELECT pg_catalog.json_build_object(
     'target_oid', (SELECT p.oid::bigint FROM place AS p WHERE NOT p.source),
     'tables', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('source', t.source, 'name', t.relname,
         'oid', t.oid::bigint, 'parted', t.relkind = 'p' OR EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS i
-            WHERE i.inhrelid = t.oid OR i.inhparent = t.oid), 'indexes', (SELECT COALESCE(pg_catalog.json_agg(x.relname), '[]'::json) FROM pg_catalog.pg_index AS i
+            WHERE i.inhrelid = t.oid OR i.inhparent = t.oid), 'inherited', t.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS i
+            WHERE i.inhparent = t.oid), 'indexes', (SELECT COALESCE(pg_catalog.json_agg(x.relname), '[]'::json) FROM pg_catalog.pg_index AS i
             JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid WHERE i.indrelid = t.oid),
         'published', EXISTS (SELECT 1 FROM pg_catalog.pg_publication_rel AS p WHERE p.prrelid = t.oid), 'columns', COALESCE(c.list, '[]'::json)) ORDER BY t.relname COLLATE "C"), '[]'::json)
         FROM tables AS t LEFT JOIN columns AS c ON c.relation = t.oid),

@@ -75,7 +75,7 @@ pub struct CacheError {
 
 /// Counts the keys of all these tenants in one pass. `prefixes_of`: the tenant whose counts are also split by prefix.
 /// A key that matches several tenants is counted for the one whose pattern is the most specific; rows that share a
-/// value share its keys. SCAN may return a key again while the server's table shrinks: such keys may count twice.
+/// value share its keys, and so do two of which one's id is the other's slug. SCAN may return a key again while the server's table shrinks: such keys may count twice.
 ///
 /// # Errors
 /// When Redis is absent, slow beyond its deadline, refuses us, or goes away; a pattern that names no tenant.
@@ -139,6 +139,11 @@ fn counts(matcher: &Matcher, tenants: &[CacheIds], tally: pass::Tally, split: Op
     for (slot, keys) in tally.slots.iter().enumerate().filter(|(_, keys)| **keys > 0) {
         let Ok(slot) = u32::try_from(slot) else { continue };
         for ids in matcher.tenants_of(slot).iter().filter_map(|index| tenants.get(*index as usize)) {
+            *per_tenant.entry(ids.key.clone()).or_insert(0) += keys;
+        }
+    }
+    for (index, keys) in &tally.claimed {
+        if let Some(ids) = tenants.get(*index as usize) {
             *per_tenant.entry(ids.key.clone()).or_insert(0) += keys;
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::CacheProgress;
 use super::errors::Trouble;
-use super::pattern::Matcher;
+use super::pattern::{Claims, Match, Matcher};
 use super::sample;
 
 /// How long a command may take.
@@ -39,6 +39,8 @@ const MAX_SAMPLE_BYTES: usize = 4_096;
 pub(super) struct Tally {
     /// Keys per slot of the matcher.
     pub(super) slots: Vec<u64>,
+    /// Keys of a tenant (its index) that are counted in another one's slot, and are as much its own.
+    pub(super) claimed: HashMap<u32, u64>,
     /// Keys in all.
     pub(super) keys: u64,
     /// Keys of the chosen tenant by prefix.
@@ -139,15 +141,29 @@ impl<'a> Counter<'a> {
                 continue;
             }
             self.tally.keys += 1;
-            let Some(found) = self.matcher.find(&key) else { continue };
-            if let Some(count) = self.tally.slots.get_mut(found.slot as usize) {
+            let Some(claims) = self.matcher.find(&key) else { continue };
+            if let Some(count) = self.tally.slots.get_mut(claims.best.slot as usize) {
                 *count += 1;
             }
-            if self.split.is_some_and(|tenant| self.matcher.tenants_of(found.slot).contains(&tenant)) {
-                self.split_off(&key, found.rest);
+            self.claim(&claims);
+            let is_own =
+                |found: &&Match| self.split.is_some_and(|own| self.matcher.tenants_of(found.slot).contains(&own));
+            if let Some(rest) = claims.all().find(is_own).map(|found| found.rest) {
+                self.split_off(&key, rest);
             }
         }
         self.lately = now;
+    }
+
+    /// Counts a key for those who have as good a claim as the one that it is counted for.
+    fn claim(&mut self, claims: &Claims) {
+        if claims.equal.is_empty() {
+            return;
+        }
+        let counted = self.matcher.tenants_of(claims.best.slot);
+        for tenant in self.matcher.claimants(claims).into_iter().filter(|tenant| !counted.contains(tenant)) {
+            *self.tally.claimed.entry(tenant).or_insert(0) += 1;
+        }
     }
 
     /// Counts the part after the tenant's own up to its first colon; without one, the keys themselves.

@@ -157,6 +157,32 @@ impl Match {
     }
 }
 
+/// All that have a claim to a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claims {
+    /// The one that it is counted for.
+    pub(super) best: Match,
+    /// Those of other values that are as good.
+    pub(super) equal: Vec<Match>,
+}
+
+impl Claims {
+    /// Adds one that is as good.
+    fn add(&mut self, found: Match) {
+        if self.all().any(|known| known.slot == found.slot) {
+            return;
+        }
+        let is_best = found.order() > self.best.order();
+        let other = if is_best { std::mem::replace(&mut self.best, found) } else { found };
+        self.equal.push(other);
+    }
+
+    /// All of them, the best first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Match> {
+        std::iter::once(&self.best).chain(&self.equal)
+    }
+}
+
 impl Matcher {
     /// A matcher over these patterns and tenants.
     pub(super) fn new(patterns: Vec<Pattern>, tenants: &[CacheIds]) -> Self {
@@ -209,26 +235,23 @@ impl Matcher {
 
     /// Whom a key belongs to: the match in which most bytes of the key are literal or the tenant's value; of equal
     /// ones the pattern with more literal text, then the id before the slug before the schema, then the pattern that is
-    /// configured first.
-    pub(super) fn find(&self, key: &[u8]) -> Option<Match> {
-        let mut best: Option<Match> = None;
-        for pattern in &self.patterns {
-            if let Some(found) = self.find_one(pattern, key)
-                && best.is_none_or(|best| found.order() > best.order())
-            {
-                best = Some(found);
+    /// configured first. Matches that are equal in the first have as good a claim.
+    pub(super) fn find(&self, key: &[u8]) -> Option<Claims> {
+        let mut claims: Option<Claims> = None;
+        for found in self.patterns.iter().filter_map(|pattern| self.find_one(pattern, key)) {
+            match &mut claims {
+                Some(claims) if found.weight < claims.best.weight => {}
+                Some(claims) if found.weight == claims.best.weight => claims.add(found),
+                Some(_) | None => claims = Some(Claims { best: found, equal: Vec::new() }),
             }
         }
-        best
+        claims
     }
 
-    /// Every tenant (its index) whose claim to a key is as good as any: in no other match are more bytes of the key literal
-    /// or a tenant's value. More than one where rows share a value, or where one row's id is another's slug.
-    pub(super) fn claimants(&self, key: &[u8]) -> Vec<u32> {
-        let found: Vec<Match> = self.patterns.iter().filter_map(|pattern| self.find_one(pattern, key)).collect();
-        let most = found.iter().map(|found| found.weight).max();
-        let best = found.iter().filter(|found| Some(found.weight) == most);
-        let mut tenants: Vec<u32> = best.flat_map(|found| self.tenants_of(found.slot)).copied().collect();
+    /// The tenants (their index) that have these claims: more than one where rows share a value, or where one row's id is
+    /// another's slug.
+    pub(super) fn claimants(&self, claims: &Claims) -> Vec<u32> {
+        let mut tenants: Vec<u32> = claims.all().flat_map(|found| self.tenants_of(found.slot)).copied().collect();
         tenants.sort_unstable();
         tenants.dedup();
         tenants

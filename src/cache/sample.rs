@@ -3,7 +3,7 @@
 use redis::aio::MultiplexedConnection;
 
 use super::errors::Trouble;
-use super::pass::COMMAND_DEADLINE;
+use super::pass::{self, COMMAND_DEADLINE};
 use crate::model::tenant::{KeySample, Ttl};
 use crate::text::Untrusted;
 
@@ -53,12 +53,19 @@ async fn ask<T: redis::FromRedisValue>(
     command: &str,
     keys: &[(Vec<u8>, Vec<u8>)],
 ) -> Result<Vec<T>, String> {
+    let Some(((_, first), rest)) = keys.split_first() else { return Ok(Vec::new()) };
+    // By itself: what is refused of several at once is told as a list of refusals.
+    let answer: T =
+        pass::command(connection, redis::cmd(command).arg(first.as_slice())).await.map_err(|why| why.words())?;
     let mut pipe = redis::pipe();
-    for (_, key) in keys {
+    for (_, key) in rest {
         pipe.cmd(command).arg(key.as_slice());
     }
     match tokio::time::timeout(COMMAND_DEADLINE, pipe.query_async(connection)).await {
-        Ok(Ok(answers)) => Ok(answers),
+        Ok(Ok(answers)) => {
+            let answers: Vec<T> = answers;
+            Ok(std::iter::once(answer).chain(answers).collect())
+        }
         Ok(Err(error)) => Err(Trouble::from(error).words()),
         Err(_) => Err(format!("no answer to {command} within {} s", COMMAND_DEADLINE.as_secs())),
     }

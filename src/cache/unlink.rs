@@ -87,7 +87,8 @@ async fn walk(
         let took = started.elapsed();
         let mut own = Vec::new();
         for key in keys {
-            match matcher.claimants(&key).as_slice() {
+            let Some(claims) = matcher.find(&key) else { continue };
+            match matcher.claimants(&claims).as_slice() {
                 [only] if *only == tenant => own.push(key),
                 several if several.contains(&tenant) => done.shared += 1,
                 _ => {}

@@ -33,10 +33,8 @@ impl Picture {
         match tenant.state {
             TenantState::OrphanSchema => self.begun_words(tenant),
             TenantState::MissingSchema => self.purging.get(&*tenant.key.local).map(|job| {
-                format!(
-                    "job {job} removed its schema for good and did not come to its end: `tenantui job {job} retry` goes on"
-                )
-                .into()
+                let retry = self.config().command(&format!("tenantui job {job} retry"));
+                format!("job {job} removed its schema for good and did not come to its end: `{retry}` goes on").into()
             }),
             TenantState::NoAccess
             | TenantState::Conflict
@@ -54,10 +52,10 @@ impl Picture {
     /// Who made the schema of a tenant without a row, and what to do.
     fn begun_words(&self, tenant: &Tenant) -> Option<Untrusted> {
         let begun = self.begun_of(tenant.schema.as_ref()?.raw(), tenant.schema_oid?)?;
+        let retry = self.config().command(&format!("tenantui job {} retry", begun.job));
         Some(
             format!(
-                "job {0} began to make it and did not come to its end: `tenantui job {0} retry` goes on with it, drop \
-                 removes it",
+                "job {} began to make it and did not come to its end: `{retry}` goes on with it, drop removes it",
                 begun.job
             )
             .into(),

@@ -393,6 +393,7 @@ pub async fn measure(session: &mut Session, picture: &mut Picture, whose: &Selec
         session.opened(usize::try_from(measured.relations_opened).unwrap_or(usize::MAX));
         let whole = |size: &sizes::ExactSize| (size.unmeasured == 0).then_some(size.bytes);
         picture.exact.extend(measured.by_schema.iter().map(|(oid, size)| (*oid, whole(size))));
+        picture.stale = true;
     }
     Ok(())
 }

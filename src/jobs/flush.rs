@@ -17,7 +17,8 @@ use crate::model::flush::FlushState;
 use crate::model::ident::literal;
 use crate::model::job::JobEvent;
 use crate::model::tenant::{Tenant, TenantKey};
-use crate::postgres::session::{Target, WriterSession};
+use crate::postgres::hidden::hidden_rows;
+use crate::postgres::session::{Patience, Reader, Target, WriterSession};
 use crate::text::{Untrusted, counted};
 
 /// The order of a removal: frozen when the dialog opened.
@@ -58,6 +59,12 @@ pub async fn run(
     let Some(cache) = &target.config.cache else {
         return Err(gate::refused(format!("no cache is configured for {}", target.config.name)));
     };
+    let reader = Reader::open(target, Patience::Background).await?;
+    if let Some(hidden) = hidden_rows(&reader, &order.layout).await? {
+        let why = format!("nothing was removed: which keys are another tenant's is not known: {}", hidden.words());
+        return Err(gate::refused(why));
+    }
+    drop(reader);
     let session = gate::open(target, None).await?;
     let audited = match gate::initialised(target, &session).await {
         Ok(()) => true,

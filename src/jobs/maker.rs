@@ -1,12 +1,14 @@
 //! What makes a tenant: one transaction where all its files run in one; otherwise the schema first, the row last.
 
 mod role;
+mod role_sql;
 mod sql;
 mod transaction;
 
 use std::sync::Arc;
 
 pub(super) use self::role::Role;
+pub use self::role_sql::by_hand as role_by_hand;
 pub(super) use self::sql::{NOW_TEXT, insert_row_sql};
 pub(super) use self::transaction::make;
 use super::gate;

@@ -119,7 +119,7 @@ async fn record(target: &Target, session: WriterSession, draft: &Draft, key: Uui
             gate::ask(&session, "ROLLBACK").await?;
             match by_key(&session, key).await? {
                 Some(job) => Ok(job),
-                None => Err(busy(&session, draft).await?),
+                None => Err(busy(target, &session, draft).await?),
             }
         }
         Err(Trouble::Lost(why)) => {
@@ -221,7 +221,7 @@ async fn by_key(session: &WriterSession, key: Uuid) -> Result<Option<JobId>, Ord
 }
 
 /// The live job that stands in the way.
-async fn busy(session: &WriterSession, draft: &Draft) -> Result<OrderError, OrderError> {
+async fn busy(target: &Target, session: &WriterSession, draft: &Draft) -> Result<OrderError, OrderError> {
     let rows = gate::ask(
         session,
         &format!(
@@ -238,10 +238,12 @@ async fn busy(session: &WriterSession, draft: &Draft) -> Result<OrderError, Orde
     let id = row.parse::<i32>(0)?.unwrap_or_default();
     let state = row.text(1).unwrap_or_default();
     let orphaned = state == "running" && !row.is_true(4);
+    let resume = target.config.command(&format!("tenantui job {id} resume"));
+    let go_on = format!("`{resume}` goes on with it, `cancel` ends it");
     let (state, next) = match (state, orphaned) {
-        (_, true) => ("orphaned (its worker is gone)", "go on with it or cancel it first"),
-        ("paused", _) => ("paused", "go on with it or cancel it first"),
-        (other, _) => (other, "wait for it or cancel it"),
+        (_, true) => ("orphaned (its worker is gone)", go_on),
+        ("paused", _) => ("paused", go_on),
+        (other, _) => (other, "wait for it or cancel it".to_owned()),
     };
     let worker = row.text(3).map(|worker| format!(", run by {worker}")).unwrap_or_default();
     let kind = row.text(5).unwrap_or_default();

@@ -56,6 +56,8 @@ pub fn row_sql(layout: &Layout, tenant: &NewTenant, new_id: uuid::Uuid) -> Resul
     maker::insert_row_sql(table, id, &row).map_err(|error| gate::refused(error.to_string()))
 }
 
+pub use super::maker::role_by_hand;
+
 /// Its files, by version.
 type Files = HashMap<String, Arc<MigrationFile>>;
 

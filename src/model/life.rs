@@ -251,6 +251,8 @@ pub enum CacheFact {
     NotConfigured,
     /// There is one, and no pattern says which keys are a tenant's.
     NoPattern,
+    /// Rows of the registry may be hidden from this role: which keys are another tenant's is not known.
+    RowsHidden,
     /// So many keys by the last count; `None`: not counted yet.
     Keys(Option<u64>),
 }

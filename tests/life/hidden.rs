@@ -12,7 +12,7 @@ use tenantui::model::life::LifeKind;
 use tenantui::postgres::session::{Patience, Reader, Target};
 
 use super::Place;
-use crate::support::pg;
+use crate::support::{pg, redis};
 
 const SCHEMAS: &str = "tenant_acme,tenant_globex,tenant_hooli,tenant_stray";
 
@@ -84,6 +84,40 @@ fn a_schema_whose_row_may_be_hidden_is_no_orphan() {
     let words = place.words(5, &["provision", "acme", "--name", "ACME", "--yes"]);
     assert!(words.contains("row level security") && !words.contains("repair"), "{words}");
     assert_eq!((place.schemas().as_str(), place.row("acme").as_str()), (SCHEMAS, "ACME|active"));
+}
+
+/// The slug of one is the id of another, whose row is not seen: its keys would go with the first one's.
+#[test]
+fn cache_keys_stay_where_rows_may_be_hidden() {
+    let place = place("");
+    let role = place.db.value("select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'tenant_stray'");
+    let url = redis().database();
+    place.configure_as(&role, "development", &format!("[database.cache]\nurl = \"{url}\""));
+    let trash = {
+        place.db.sql(&format!(
+            "alter schema tenant_globex owner to {role}; grant all on all tables in schema tenant_globex to {role}"
+        ));
+        place.drop("globex", "tenant_globex")
+    };
+    let mut keys = redis::Client::open(url.as_str()).and_then(|client| client.get_connection()).expect("Redis");
+    let mut pipe = redis::pipe();
+    for key in ["tenant:acme:a", "tenant:globex:a"] {
+        pipe.cmd("SET").arg(key).arg("x").ignore();
+    }
+    pipe.exec(&mut keys).expect("filled");
+    place.db.sql(HIDES_ACME);
+    for order in
+        [&["cache", "hooli", "--flush", "--confirm", "hooli", "--yes"][..], &["cache", "hooli", "--flush", "--dry-run"]]
+    {
+        let words = place.words(5, order);
+        assert!(
+            words.contains("which keys are another tenant's is not known") && words.contains("BYPASSRLS"),
+            "{words}"
+        );
+    }
+    let plan = place.words(0, &["purge", &trash, "--confirm", &trash, "--yes"]);
+    assert!(plan.contains("which cache keys are another tenant's is not known: they stay"), "{plan}");
+    assert_eq!(redis::cmd("DBSIZE").query::<i64>(&mut keys).expect("a size"), 2);
 }
 
 #[test]

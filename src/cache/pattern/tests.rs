@@ -19,7 +19,7 @@ fn matcher(patterns: &[&str], tenants: &[CacheIds]) -> Matcher {
 }
 
 fn owner(matcher: &Matcher, key: &str) -> Option<u32> {
-    matcher.find(key.as_bytes()).and_then(|found| matcher.tenants_of(found.slot).first().copied())
+    matcher.find(key.as_bytes()).and_then(|claims| matcher.tenants_of(claims.best.slot).first().copied())
 }
 
 #[test]
@@ -58,7 +58,8 @@ fn the_more_specific_match_wins() {
     assert_eq!(owner(&matcher, "tenant:a:cache:k"), Some(0), "of equally long ones the more literal pattern");
     assert_eq!(owner(&matcher, "tenant:a:cache:cache:k"), Some(2));
     // What is removed has no other claimant, whom it would be counted for or not.
-    let claimants = |key: &str| matcher.claimants(key.as_bytes());
+    let claimants =
+        |key: &str| matcher.find(key.as_bytes()).map(|claims| matcher.claimants(&claims)).unwrap_or_default();
     assert_eq!(claimants("tenant:7:x"), [0, 1], "one's id is the other's slug");
     assert_eq!(claimants("tenant:a:cache:k"), [0, 2], "as much of it is the one's as the other's");
     assert_eq!(claimants("tenant:8:x"), [1]);
@@ -95,7 +96,7 @@ fn braces_that_are_no_placeholder_are_text() {
 fn two_rows_with_one_slug_share_its_keys() {
     let matcher = matcher(&["tenant:{slug}:*"], &[ids("1", "a", "s1"), ids("2", "a", "s2")]);
     let found = matcher.find(b"tenant:a:x").expect("found");
-    assert_eq!(matcher.tenants_of(found.slot), &[0, 1]);
+    assert_eq!(matcher.tenants_of(found.best.slot), &[0, 1]);
 }
 
 proptest! {

@@ -123,7 +123,7 @@ impl<'a> Bench<'a> {
             Ok(view) => {
                 self.say(&running::progress_line(&view));
                 if view.waits == Some(Waits::Process) {
-                    self.say(&format!("`tenantui job {job} resume` goes on with it"));
+                    self.say(&format!("`{}` goes on with it", running::resume(self.target, job)));
                 }
                 Ok(running::status(&view, &self.session.signals, Status::Partly))
             }

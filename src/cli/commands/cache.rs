@@ -183,7 +183,13 @@ async fn remove(
     plan(tenant, target, reading);
     if arguments.dry_run {
         writing::note_server(target, reading);
-        return Ok(Status::Done);
+        return match &reading.context.layout.about.hidden_rows {
+            Some(hidden) => Err(Failure::refused(format!(
+                "it would be refused: which keys are another tenant's is not known: {}",
+                text::sanitise(&hidden.words())
+            ))),
+            None => Ok(Status::Done),
+        };
     }
     writing::check_server(target, reading)?;
     writing::check_not_read_only(target, reading)?;
@@ -262,7 +268,7 @@ fn words(row: &Removed) -> String {
 fn plan(tenant: &Tenant, target: &Target, reading: &Reading) {
     let patterns = CacheInput::of(target.config.cache.as_ref(), &reading.context.layout.cache_keys, []).patterns;
     output::note(format!(
-        "flush: removes {} of {} in {} ({}); keys that another tenant has a claim to stay",
+        "flush: removes {} of {} in {} ({}), but for those that another tenant has a claim to",
         counted(tenant.cache_keys.unwrap_or(0), "cache key"),
         tenant.slug.safe(),
         target.config.name,

@@ -105,8 +105,8 @@ impl Wanted<'_> {
         let mut aims = read_all(session, &self.reads()).await?;
         for slug in self.slugs.iter().collect::<BTreeSet<_>>() {
             let (database, tenant) = find(&aims, slug)?;
-            self.check_tenant(&tenant)?;
             if let Some(aim) = aims.get_mut(database) {
+                self.check_tenant(&aim.reading, &tenant)?;
                 aim.tenants.push(tenant);
             }
         }
@@ -150,11 +150,14 @@ impl Wanted<'_> {
     }
 
     /// Plans leave these out without a word, since a set never means them; a name does.
-    fn check_tenant(&self, tenant: &Tenant) -> Outcome<()> {
-        let why = if tenant.deleted {
-            "is deleted in the registry"
+    fn check_tenant(&self, reading: &Reading, tenant: &Tenant) -> Outcome<()> {
+        let mut trash = reading.snapshot.databases.iter().flat_map(|view| view.trash.iter());
+        let why = if let Some(trashed) = trash.find(|trashed| trashed.is_of(tenant)) {
+            format!("is in the trash, {}", trashed.words())
+        } else if tenant.deleted {
+            "is deleted in the registry".to_owned()
         } else if tenant.state == TenantState::OrphanSchema {
-            "is a schema without a row in the registry"
+            "is a schema without a row in the registry".to_owned()
         } else {
             return Ok(());
         };
@@ -235,12 +238,12 @@ pub(super) fn find(aims: &[Aim], slug: &str) -> Outcome<(usize, Arc<Tenant>)> {
     Ok((index, Arc::clone(tenant)))
 }
 
-/// Those whom a word names: by slug, else by schema, else by either as it is shown, where it has what no terminal gets.
+/// Those whom a word names: by slug or schema, else by either as it is shown, where it has what no terminal gets. One
+/// tenant's slug may be another's schema: both are meant then, and the caller asks which.
 pub(super) fn named<T: Clone>(all: &[T], word: &str, tenant: impl Fn(&T) -> &Tenant) -> Vec<T> {
-    let by_slug = |tenant: &Tenant| tenant.slug.raw() == word;
-    let by_schema = |tenant: &Tenant| tenant.schema.as_ref().is_some_and(|schema| schema.raw() == word);
+    let exactly = |tenant: &Tenant| tenant.is_named(|name| name.raw() == word);
     let as_shown = |tenant: &Tenant| tenant.is_named(|name| name.is_written(word));
-    let ways: [&dyn Fn(&Tenant) -> bool; 3] = [&by_slug, &by_schema, &as_shown];
+    let ways: [&dyn Fn(&Tenant) -> bool; 2] = [&exactly, &as_shown];
     let by = |way: &dyn Fn(&Tenant) -> bool| all.iter().filter(|one| way(tenant(one))).cloned().collect::<Vec<T>>();
     ways.into_iter().map(by).find(|found| !found.is_empty()).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::output::{Cell, Table};
 use crate::model::export::{ResultRow, Row as _};
 use crate::model::secret::Credentials;
-use crate::text::sanitise;
+use crate::text::{counted, sanitise};
 
 /// As JSON: `[{"tenant", "role", "password"}]`.
 ///
@@ -38,6 +38,17 @@ pub fn table(credentials: &[Credentials]) -> Table {
         table.row(vec![one.tenant.as_str().into(), one.role.as_str().into(), one.password.expose().into()]);
     }
     table
+}
+
+/// What is said where they could not be printed.
+#[must_use]
+pub fn lost(credentials: &[Credentials]) -> String {
+    let names = credentials.iter().map(|one| one.role.as_str()).collect::<Vec<_>>().join(", ");
+    let (one, count) = (credentials.len() == 1, counted(credentials.len(), "new role"));
+    let (passwords, are, them) = if one { ("password", "is", "it") } else { ("passwords", "are", "them") };
+    format!(
+        "the {passwords} of {count} could not be printed and {are} lost: set {them} anew with psql's \\password NAME ({names})"
+    )
 }
 
 /// The results with two columns more.

@@ -100,7 +100,7 @@ async fn skip(session: &Session, target: &Target, view: &JobView, arguments: &Jo
     drop(reader);
     let named = |by: fn(&TenantOutcome) -> &text::Untrusted| outcomes.iter().find(|outcome| by(outcome).raw() == word);
     let Some(tenant) = named(|outcome| &outcome.slug).or_else(|| named(|outcome| &outcome.schema)) else {
-        let hint = format!("`tenantui job {}` lists its tenants", view.id);
+        let hint = format!("`{}` lists its tenants", target.config.command(&format!("tenantui job {}", view.id)));
         return Err(Failure::failed(format!("job {} has no tenant \"{word}\"; {hint}", view.id)));
     };
     let slug = tenant.slug.safe();
@@ -216,7 +216,7 @@ async fn go_on(session: &Session, target: &Target, view: &JobView, retry: bool, 
             )));
         }
         JobState::Running => {
-            let hint = format!("`tenantui job {} follow` watches it", view.id);
+            let hint = format!("`{}` watches it", target.config.command(&format!("tenantui job {} follow", view.id)));
             return Err(Failure::refused(format!("job {} is running already; {hint}", view.id)));
         }
         JobState::Queued | JobState::Orphaned | JobState::Paused | JobState::Failed => {}

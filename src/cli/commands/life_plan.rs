@@ -65,7 +65,7 @@ pub fn document(plan: &LifePlan) -> LifeDocument {
         last_backup: plan.last_backup.map(|at| at.to_string()),
         cache_keys: match plan.cache {
             CacheFact::Keys(keys) => keys,
-            CacheFact::NotConfigured | CacheFact::NoPattern => None,
+            CacheFact::NotConfigured | CacheFact::NoPattern | CacheFact::RowsHidden => None,
         },
         steps: plan
             .steps

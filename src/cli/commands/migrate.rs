@@ -155,7 +155,7 @@ async fn one_database(session: &Session, arguments: &Migrate, aim: Aim, results:
         Some(job) if job.state == JobState::Orphaned && job.kind == JobKind::Migrate => {
             finish_orphan(session, arguments, &aim, job, results).await?
         }
-        Some(job) => return Err(busy(job)),
+        Some(job) => return Err(busy(&aim.target.config, job)),
         None => aim,
     };
     let plan = make_plan(&aim, arguments)?;

@@ -14,6 +14,7 @@ use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
 use crate::cli::session::Session;
+use crate::config;
 use crate::fleet::Reading;
 use crate::jobs::orders;
 use crate::jobs::service::Order;
@@ -44,7 +45,8 @@ pub async fn dry_run(
     let mut plans = Vec::new();
     for aim in &chosen.aims {
         if let Some(job) = live_job(&aim.reading) {
-            output::note(format!("{} is {}: see `tenantui job {}`", name(job), job.state.word(), job.id));
+            let see = aim.target.config.command(&format!("tenantui job {}", job.id));
+            output::note(format!("{} is {}: see `{see}`", name(job), job.state.word()));
         }
         writing::note_server(&aim.target, &aim.reading);
         let plan = with_code(aim, make(aim)?).await;
@@ -171,7 +173,7 @@ fn refused(plan: &Plan) -> String {
 
 /// Why nothing can be ordered while this job lives.
 #[must_use]
-pub fn busy(job: &JobView) -> Failure {
+pub fn busy(config: &config::Database, job: &JobView) -> Failure {
     // Of a job that does not run the worker is only its last one.
     let worker = job.worker.as_ref().filter(|_| job.state == JobState::Running);
     let worker = worker.map_or_else(String::new, |worker| format!(" by {}", worker.safe()));
@@ -181,7 +183,8 @@ pub fn busy(job: &JobView) -> Failure {
             JobState::Orphaned,
             JobKind::Rollback | JobKind::Redo | JobKind::Rehearse | JobKind::Import | JobKind::Life(_),
         ) => {
-            format!("`tenantui job {0} resume` goes on with it, `cancel` ends it", job.id)
+            let resume = config.command(&format!("tenantui job {} resume", job.id));
+            format!("`{resume}` goes on with it, `cancel` ends it")
         }
         (
             JobState::Running | JobState::Orphaned | JobState::Done | JobState::Failed | JobState::Cancelled,
@@ -193,7 +196,7 @@ pub fn busy(job: &JobView) -> Failure {
             | JobKind::Import
             | JobKind::Life(_),
         ) => {
-            format!("`tenantui job {} follow` watches it", job.id)
+            format!("`{}` watches it", config.command(&format!("tenantui job {} follow", job.id)))
         }
     };
     let kind = if job.kind == JobKind::Provision { "provision" } else { "migrate" };

@@ -79,7 +79,7 @@ async fn one_database(
 ) -> Outcome<Status> {
     writing::check_server(&aim.target, &aim.reading)?;
     if let Some(job) = live_job(&aim.reading) {
-        return Err(busy(job));
+        return Err(busy(&aim.target.config, job));
     }
     let plan = make_plan(aim, arguments, direction)?;
     let verb = match direction {

@@ -152,6 +152,14 @@ impl Results {
     /// # Errors
     /// When the output cannot be written.
     pub fn print(&self) -> Outcome<()> {
+        let printed = self.put_out();
+        if printed.is_err() && !self.credentials.is_empty() {
+            output::note(credentials::lost(&self.credentials));
+        }
+        printed
+    }
+
+    fn put_out(&self) -> Outcome<()> {
         match self.style {
             Style::Json => output::json(self),
             Style::Csv if self.credentials.is_empty() => output::data(&Table::of(self.tenants.iter().cloned()).csv()?),
@@ -214,15 +222,17 @@ async fn run(
             Ok(view) => view,
             Err(broken) => {
                 // What was made is there, and nobody else knows how to get in.
-                if !heard.credentials.is_empty() {
-                    output::data(&credentials::table(&heard.credentials).text())?;
+                if !heard.credentials.is_empty()
+                    && output::data(&credentials::table(&heard.credentials).text()).is_err()
+                {
+                    output::note(credentials::lost(&heard.credentials));
                 }
                 return Err(broken.into());
             }
         };
         retry = false;
         if view.state == JobState::Paused && signals.first().is_some() {
-            output::note(format!("job {job} is paused; `tenantui job {job} resume` goes on with it"));
+            output::note(format!("job {job} is paused; `{}` goes on with it", resume(target, job)));
         }
         let waits = view.state == JobState::Paused && signals.first().is_none() && view.waits == Some(Waits::Canary);
         if !waits || consent.yes {
@@ -230,12 +240,15 @@ async fn run(
         }
         let question = format!("The canary is done ({} of {}). Go on with the rest?", view.done, view.total);
         if let Err(failure) = ask::confirm(&question, &target.config, consent, signals).await {
-            output::note(format!(
-                "job {job} stays paused after its canary; `tenantui job {job} resume` goes on with it"
-            ));
+            output::note(format!("job {job} stays paused after its canary; `{}` goes on with it", resume(target, job)));
             return Err(failure);
         }
     }
+}
+
+/// The command that goes on with a job.
+pub(super) fn resume(target: &Target, job: JobId) -> String {
+    target.config.command(&format!("tenantui job {job} resume"))
 }
 
 /// Why a run came to no end of its own.
@@ -285,7 +298,8 @@ async fn run_once(
         number = signals.overdue() => {
             let message = format!(
                 "ended at once: job {job} is left as it stands, its open steps are rolled back by the server; \
-                 `tenantui job {job} resume` goes on with it"
+                 `{}` goes on with it",
+                resume(target, job)
             );
             return Err(Broken::Overdue(Failure::new(Status::Signal(number), message)));
         }

@@ -42,6 +42,8 @@ pub(super) struct Table {
     pub(super) oid: u32,
     /// It has partitions, or inherits.
     pub(super) parted: bool,
+    /// Others inherit from it: who asks it for rows gets theirs, too.
+    pub(super) inherited: bool,
     /// The names of its indexes.
     pub(super) indexes: Vec<String>,
     /// A publication names it.

@@ -36,6 +36,9 @@ pub struct ImportTable {
     /// It is moved to where an empty one of the tenant's stood, which is dropped.
     #[serde(default, skip_serializing_if = "is_false")]
     pub replaces: bool,
+    /// Others inherit from it: only its own rows are meant, for theirs come with them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub own_rows: bool,
 }
 
 /// A column that is copied.

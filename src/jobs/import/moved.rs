@@ -38,8 +38,12 @@ pub(super) fn moved(facts: &Facts, names: &[String]) -> Result<ImportPlan, Vec<S
     if !sequences.is_empty() {
         notes.push(format!("sequences that only the moved tables count by move too: {}", sequences.join(", ")));
     }
-    let table =
-        |name: &String| ImportTable { name: name.clone(), columns: Vec::new(), replaces: replaced.contains(name) };
+    let table = |name: &String| ImportTable {
+        name: name.clone(),
+        columns: Vec::new(),
+        replaces: replaced.contains(name),
+        own_rows: false,
+    };
     let tables = names.iter().map(table).collect();
     let own: Vec<String> = facts
         .tables

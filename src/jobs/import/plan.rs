@@ -83,7 +83,9 @@ fn copy(facts: &Facts, names: &[String]) -> Result<ImportPlan, Vec<String>> {
             wrong.push(format!("the tenant has no table {name}: migrate it first"));
             continue;
         };
-        tables.push(ImportTable { name: name.clone(), columns: columns(from, to, &mut wrong), replaces: false });
+        let columns = columns(from, to, &mut wrong);
+        let own_rows = from.inherited || to.inherited;
+        tables.push(ImportTable { name: name.clone(), columns, replaces: false, own_rows });
     }
     if !wrong.is_empty() {
         return Err(wrong);
@@ -206,7 +208,16 @@ mod tests {
     }
 
     fn table(source: bool, name: &str, columns: Vec<Column>) -> Table {
-        Table { source, name: name.into(), oid: 1, parted: false, indexes: Vec::new(), published: false, columns }
+        Table {
+            source,
+            name: name.into(),
+            oid: 1,
+            parted: false,
+            inherited: false,
+            indexes: Vec::new(),
+            published: false,
+            columns,
+        }
     }
 
     fn facts(names: &[&str], keys: &[(&str, &str)]) -> Facts {

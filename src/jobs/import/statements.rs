@@ -14,14 +14,19 @@ pub(super) fn quoted(name: &str) -> String {
     Ident::new(name).map_or_else(|_| "\"\"".to_owned(), |name| name.quoted())
 }
 
+/// The table of one of the schemas, as its rows are asked for.
+pub(super) fn rows_of(schema: &str, table: &ImportTable) -> String {
+    format!("{}{}", if table.own_rows { "ONLY " } else { "" }, qualified(schema, &table.name))
+}
+
 /// One row: the rows in the source, and in the tenant where the table is there before.
 pub(super) fn count_sql(schema: &SchemaName, how: How, table: &ImportTable) -> String {
     let target = if how == How::Copy || table.replaces {
-        format!("(SELECT pg_catalog.count(*) FROM {})", qualified(schema.raw(), &table.name))
+        format!("(SELECT pg_catalog.count(*) FROM {})", rows_of(schema.raw(), table))
     } else {
         "NULL::bigint".to_owned()
     };
-    format!("SELECT (SELECT pg_catalog.count(*) FROM {}), {target}", qualified(SOURCE, &table.name))
+    format!("SELECT (SELECT pg_catalog.count(*) FROM {}), {target}", rows_of(SOURCE, table))
 }
 
 /// The rows of one table, as they are.
@@ -41,7 +46,7 @@ pub(super) fn insert_sql(schema: &str, table: &ImportTable) -> String {
         qualified(schema, &table.name),
         names.join(", "),
         values.join(", "),
-        qualified(SOURCE, &table.name)
+        rows_of(SOURCE, table)
     )
 }
 

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::facts::{Facts, outside_sql, rights_sql};
-use super::form::{How, ImportOptions, ImportPlan};
+use super::form::{How, ImportOptions, ImportPlan, ImportTable};
 use super::plan::plan as make_plan;
 use super::replace::{self, Both};
-use super::statements::{count_sql, insert_sql, qualified, quoted, sequences_sql};
+use super::statements::{count_sql, insert_sql, qualified, quoted, rows_of, sequences_sql};
 use super::{Count, SOURCE, Tenant};
 use crate::jobs::shared::Shared;
 use crate::migrations::apply::guard;
@@ -130,8 +130,8 @@ impl Work<'_, '_> {
             How::Move => self.move_over(&facts).await?,
         }
         let mut got = Vec::with_capacity(before.len());
-        for was in &before {
-            let there = self.count_of_target(&was.table).await?;
+        for (was, table) in before.iter().zip(&self.plan.tables) {
+            let there = self.count_of_target(table).await?;
             if there != was.source {
                 return Err(failed(format!(
                     "{} had {} in public and has {there} in the tenant: rolled back",
@@ -202,8 +202,8 @@ impl Work<'_, '_> {
         Ok(counts)
     }
 
-    async fn count_of_target(&self, table: &str) -> Result<u64, StepEnd> {
-        let sql = format!("SELECT pg_catalog.count(*) FROM {}", qualified(self.tenant.schema.raw(), table));
+    async fn count_of_target(&self, table: &ImportTable) -> Result<u64, StepEnd> {
+        let sql = format!("SELECT pg_catalog.count(*) FROM {}", rows_of(self.tenant.schema.raw(), table));
         let rows = self.ask(&sql).await?;
         Ok(rows.iter().flatten().next().and_then(|row| row.text(0)).and_then(|n| n.parse().ok()).unwrap_or_default())
     }

@@ -133,7 +133,7 @@ async fn params(
             template: layout.naming.schema_template.clone(),
             hyphens_become_underscores: layout.naming.hyphens_become_underscores,
         }),
-        (CacheFact::Keys(_) | CacheFact::NoPattern | CacheFact::NotConfigured, _) => None,
+        (CacheFact::Keys(_) | CacheFact::RowsHidden | CacheFact::NoPattern | CacheFact::NotConfigured, _) => None,
     };
     Ok(LifeParams {
         original: text(&now.original),

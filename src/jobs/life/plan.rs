@@ -205,6 +205,7 @@ fn cache(target: &Target, layout: &Layout, counted: Option<u64>) -> CacheFact {
     match (&target.config.cache, patterns(target, layout).is_empty()) {
         (None, _) => CacheFact::NotConfigured,
         (Some(_), true) => CacheFact::NoPattern,
+        (Some(_), false) if layout.about.hidden_rows.is_some() => CacheFact::RowsHidden,
         (Some(_), false) => CacheFact::Keys(counted),
     }
 }
@@ -281,7 +282,8 @@ async fn obstacle(reader: &Reader, request: &LifeRequest, plan: &LifePlan) -> Re
     if plan.kind == LifeKind::Undrop && row.is_true(3) {
         let original = plan.original.as_ref().map_or("", Untrusted::raw);
         return Ok(Some(format!(
-            "a schema {original} exists already: the tenant was made anew meanwhile. Rename or drop that one first"
+            "a schema {original} exists already: the tenant was made anew meanwhile. Drop that one first, or \
+             purge this one"
         )));
     }
     if plan.kind != LifeKind::Purge

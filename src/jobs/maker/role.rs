@@ -1,11 +1,12 @@
 //! A tenant's login role: made in the transaction of its schema, with what the layout says and nothing more.
 
 use super::Maker;
+use super::role_sql::RoleSql;
 use crate::jobs::gate;
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{RoleRef, TenantRole};
 use crate::jobs::password;
-use crate::layout::role::{Grants, Privilege};
+use crate::layout::role::Grants;
 use crate::model::ident::{Ident, IdentError, SchemaName, literal};
 use crate::model::secret::{Credentials, Secret};
 
@@ -37,6 +38,11 @@ impl<'a> Role<'a> {
         })
     }
 
+    fn sql<'r>(&'r self, schema: &'r SchemaName) -> RoleSql<'r> {
+        let Self { name, search_path, login, grants, .. } = self;
+        RoleSql { name, search_path, login: *login, grants, schema }
+    }
+
     /// What the operator is shown when the role is there.
     pub(in crate::jobs) fn credentials(&self, slug: &str) -> Option<Credentials> {
         let password = self.password.clone()?;
@@ -63,51 +69,15 @@ impl<'a> Role<'a> {
 /// When no verifier could be made.
 pub(super) async fn create_sql(maker: &Maker<'_>, database: &str) -> Result<Option<String>, OrderError> {
     let Some(role) = &maker.role else { return Ok(None) };
-    let (name, schema) = (role.name.quoted(), maker.schema.quoted());
-    let login = if role.login { "LOGIN" } else { "NOLOGIN" };
     let password = match &role.password {
         Some(password) => format!(" PASSWORD {}", literal(&password::verifier(password).await?)),
         None => String::new(),
     };
-    let mut sql =
-        format!("CREATE ROLE {name} {login} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS{password};");
-    if !role.search_path.is_empty() {
-        // Of this database alone: in another one the path would lead to another tenant, or nowhere.
-        let database = Ident::new(database).map_err(|error| gate::refused(error.to_string()))?;
-        let path: Vec<String> = role.search_path.iter().map(SchemaName::quoted).collect();
-        let (database, path) = (database.quoted(), path.join(", "));
-        sql.push_str(&format!(" ALTER ROLE {name} IN DATABASE {database} SET search_path = {path};"));
-    }
-    sql.push_str(&grant(&role.grants.schema, &format!("SCHEMA {schema}"), &name));
-    let default = &role.grants.default;
-    for (privileges, kind) in
-        [(&default.tables, "TABLES"), (&default.sequences, "SEQUENCES"), (&default.functions, "FUNCTIONS")]
-    {
-        let grant = grant(privileges, kind, &name);
-        if !grant.is_empty() {
-            sql.push_str(&format!(" ALTER DEFAULT PRIVILEGES IN SCHEMA {schema}{grant}"));
-        }
-    }
-    Ok(Some(sql))
+    let sql = role.sql(&maker.schema).create(database, &password);
+    sql.map(Some).map_err(|error| gate::refused(error.to_string()))
 }
 
 /// The statements behind all files: what they made, whoever owns it now.
 pub(super) fn grants_sql(maker: &Maker<'_>) -> Option<String> {
-    let role = maker.role.as_ref()?;
-    let (name, schema) = (role.name.quoted(), maker.schema.quoted());
-    let kinds =
-        [(&role.grants.tables, "TABLES"), (&role.grants.sequences, "SEQUENCES"), (&role.grants.functions, "FUNCTIONS")];
-    let all = |(privileges, kind): (&Vec<Privilege>, &str)| {
-        grant(privileges, &format!("ALL {kind} IN SCHEMA {schema}"), &name)
-    };
-    Some(kinds.into_iter().map(all).collect())
-}
-
-/// ` GRANT ... ON ... TO ...;`, or nothing.
-fn grant(privileges: &[Privilege], on: &str, to: &str) -> String {
-    if privileges.is_empty() {
-        return String::new();
-    }
-    let words: Vec<&str> = privileges.iter().map(|privilege| privilege.sql()).collect();
-    format!(" GRANT {} ON {on} TO {to};", words.join(", "))
+    maker.role.as_ref().map(|role| role.sql(&maker.schema).grants())
 }

@@ -5,40 +5,55 @@ use crate::jobs::gate::refused;
 use crate::jobs::life::left;
 use crate::jobs::orders::OrderError;
 use crate::layout::Layout;
-use crate::model::ident::Ident;
-use crate::model::life::LeftRole;
+use crate::model::ident::{Ident, literal};
 use crate::postgres::session::{Patience, QueryError, Reader, Target};
+
+/// Databases in which a role owns something or has rights.
+const USED_IN: &str = "SELECT DISTINCT d.datname FROM pg_catalog.pg_shdepend AS s \
+    JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid JOIN pg_catalog.pg_roles AS r ON r.oid = s.refobjid \
+    WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND r.rolname = ";
 
 /// The refusal. Where `repair` would list one of the roles as left behind by a tenant that is gone, it says so.
 pub(super) async fn refusal(target: &Target, layout: &Layout, there: &[String]) -> OrderError {
-    let left = match left_behind(target, layout, there).await {
-        Ok(left) => left,
+    let ways = match ways(target, layout, there).await {
+        Ok(ways) => ways,
         Err(QueryError::Link(link)) => return link.into(),
         // Who may not read who was here before is told what is known without it.
-        Err(_) => None,
-    };
-    let remove = match (left, there.first()) {
-        (Some(role), _) => format!(
-            "remove it where it is of a tenant that is gone: `tenantui repair {} --by role` ({})",
-            role.name.raw(),
-            role.why.raw()
-        ),
-        (None, Some(first)) => format!(
-            "look what it owns and remove it (in each database: DROP OWNED BY {0}; then DROP ROLE {0})",
-            Ident::new(first).map_or_else(|_| first.clone(), |name| name.quoted()),
-        ),
-        (None, None) => "look at the server's roles".to_owned(),
+        Err(_) => by_hand(there, &[]),
     };
     refused(format!(
         "the role {} exists already on this server, perhaps of a tenant that was removed or of another database; it is \
-         never given to somebody else in silence. Choose another key, or {remove}",
+         never given to somebody else in silence. Choose another key, or {ways}",
         listed(there),
     ))
 }
 
-/// The first of them that a tenant left behind and `repair` would remove.
-async fn left_behind(target: &Target, layout: &Layout, there: &[String]) -> Result<Option<LeftRole>, QueryError> {
+async fn ways(target: &Target, layout: &Layout, there: &[String]) -> Result<String, QueryError> {
     let reader = Reader::open(target, Patience::Background).await?;
     let left = left::among(&reader, &target.config.name, layout, there).await?;
-    Ok(left.into_iter().find(|role| role.kept.is_none()))
+    if let Some(role) = left.into_iter().find(|role| role.kept.is_none()) {
+        return Ok(format!(
+            "remove it where it is of a tenant that is gone: `tenantui repair {} --by role` ({})",
+            role.name.raw(),
+            role.why.raw()
+        ));
+    }
+    let name = literal(there.first().map_or("", String::as_str));
+    let rows = reader.rows(&format!("{USED_IN}{name}::name ORDER BY 1")).await?;
+    Ok(by_hand(there, &rows.iter().filter_map(|row| row.text(0)).collect::<Vec<_>>()))
+}
+
+/// What is left to a person: in some databases it has something, and a tenant may live there.
+fn by_hand(there: &[String], used_in: &[&str]) -> String {
+    let Some(first) = there.first() else { return "look at the server's roles".to_owned() };
+    let name = Ident::new(first).map_or_else(|_| first.clone(), |name| name.quoted());
+    let remove = format!("DROP OWNED BY {name}; then DROP ROLE {name}");
+    if used_in.is_empty() {
+        return format!("look what it owns and remove it (in each database: {remove})");
+    }
+    format!(
+        "make sure that nobody needs it before it is removed: it has something in {}, where a tenant may live by it (in each \
+         of them: {remove})",
+        used_in.join(", ")
+    )
 }

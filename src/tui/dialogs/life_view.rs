@@ -329,6 +329,7 @@ fn facts(plan: &LifePlan) -> Vec<Line> {
         let keys = match plan.cache {
             CacheFact::NotConfigured => "none configured".to_owned(),
             CacheFact::NoPattern => "no pattern".to_owned(),
+            CacheFact::RowsHidden => "rows hidden".to_owned(),
             CacheFact::Keys(Some(keys)) => counted(keys, "key"),
             CacheFact::Keys(None) => "not counted".to_owned(),
         };

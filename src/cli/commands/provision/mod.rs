@@ -3,6 +3,7 @@
 mod present;
 mod wanted;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -20,13 +21,14 @@ use crate::cli::output::{self, Style};
 use crate::cli::session::{self, Session};
 use crate::fleet::{LedgersRead, ReadOptions, Reading, Sizes};
 use crate::jobs::orders;
+use crate::jobs::record;
 use crate::jobs::service::{self, NewTenant, Order, ProvisionOrder};
 use crate::layout::Registry;
 use crate::layout::role::RoleMade;
 use crate::migrations::folder::MigrationFile;
 use crate::migrations::seed;
-use crate::model::job::{JobKind, JobState, JobView};
-use crate::postgres::session::Target;
+use crate::model::job::{JobKind, JobState, JobView, Waits};
+use crate::postgres::session::{Patience, Reader, Target};
 use crate::text::{self, counted};
 
 /// What is going to be made, as `--dry-run --json` prints it. `tenant`, `name` and `schema` are of a single one.
@@ -58,16 +60,16 @@ struct PlannedTenant {
 /// another form or may not be made.
 pub async fn run(session: &Session, arguments: &Provision) -> Outcome<Status> {
     let database = session.only_database()?;
-    let asked = wanted::read(arguments)?;
+    let (asked, wrong) = wanted::read(arguments)?;
     let seed = arguments.seed.as_deref().map(seed::read).transpose().map_err(|e| Failure::usage(e.to_string()))?;
     let (target, reading) = session::read(&database, &read_for(&asked)).await?;
     let style = Style::from(arguments.format);
     let mut results = Results::new(style);
-    let reading = match left_behind(&reading).filter(|_| !arguments.consent.dry_run) {
+    let reading = match left_behind(&reading).filter(|_| !arguments.consent.dry_run && wrong.is_empty()) {
         Some(job) => finish_orphan(session, arguments, &asked, &target, &reading, job, &mut results).await?,
         None => reading,
     };
-    let order = order(&target, &reading, arguments, &asked, seed).await?;
+    let order = order(&target, &reading, arguments, (&asked, wrong), seed).await?;
     let makes = reading.context.folder.as_ref().map_or(Ok(()), |folder| orders::makes(&target, folder));
     let plan = plan(&target, &order)?;
     if arguments.consent.dry_run {
@@ -118,14 +120,13 @@ async fn order(
     target: &Target,
     reading: &Reading,
     arguments: &Provision,
-    asked: &[Wanted],
+    (asked, mut wrong): (&[Wanted], Wrong),
     seed: Option<MigrationFile>,
 ) -> Outcome<Asked> {
     let context = &reading.context;
-    let mut wrong = Wrong::default();
-    let Sorted { new, present } = present::sort(target, reading, asked, arguments.role, &mut wrong).await?;
-    wrong.judge(arguments.from.as_deref())?;
     let role = wants_role(arguments, reading)?;
+    let Sorted { new, present } = present::sort(target, reading, asked, role, &mut wrong).await?;
+    wrong.judge(arguments.from.as_deref())?;
     let order = ProvisionOrder {
         tenants: new,
         layout: Arc::clone(&context.layout),
@@ -189,9 +190,9 @@ fn with_pace(target: &Target, arguments: &Provision) -> Target {
 /// # Errors
 /// As [`run`].
 pub async fn one(session: &Session, arguments: &Provision) -> Outcome<(Status, Results)> {
-    let wanted = wanted::read(arguments)?;
+    let (wanted, wrong) = wanted::read(arguments)?;
     let (target, reading) = session::read(&session.only_database()?, &read_for(&wanted)).await?;
-    let asked = order(&target, &reading, arguments, &wanted, None).await?;
+    let asked = order(&target, &reading, arguments, (&wanted, wrong), None).await?;
     let mut results = Results::new(Style::from(arguments.format));
     let status = carry_out(session, arguments, &target, &reading, asked.order, &mut results).await?;
     Ok((status, results))
@@ -200,6 +201,18 @@ pub async fn one(session: &Session, arguments: &Provision) -> Outcome<(Status, R
 /// A job that makes several tenants and is not over: there is one at a time.
 fn left_behind(reading: &Reading) -> Option<&JobView> {
     reading.snapshot.jobs.iter().find(|job| job.kind == JobKind::Provision && job.total > 1 && !job.state.is_over())
+}
+
+/// Whether a job that was paused with its process is what is asked for again: who ended another one may have meant it.
+async fn is_same_again(target: &Target, job: &JobView, asked: &[Wanted]) -> Outcome<bool> {
+    if job.state != JobState::Paused || job.waits != Some(Waits::Process) {
+        return Ok(false);
+    }
+    let reader = Reader::open(target, Patience::Background).await?;
+    let outcomes = record::outcomes(&reader, &job.database, job.id).await?;
+    let made: BTreeSet<&str> = outcomes.iter().map(|outcome| outcome.slug.raw()).collect();
+    let asked: BTreeSet<&str> = asked.iter().map(|one| one.slug.as_str()).collect();
+    Ok(made.is_subset(&asked))
 }
 
 /// A run that was killed is finished first; what it made is there then, and is not made again.
@@ -212,10 +225,11 @@ async fn finish_orphan(
     job: &JobView,
     results: &mut Results,
 ) -> Outcome<Reading> {
-    if job.state != JobState::Orphaned {
-        return Err(busy(job));
+    if job.state != JobState::Orphaned && !is_same_again(target, job, asked).await? {
+        return Err(busy(&target.config, job));
     }
-    output::note(format!("{} was left by its worker; it is finished first", name(job)));
+    let why = if job.state == JobState::Orphaned { "was left by its worker" } else { "is paused" };
+    output::note(format!("{} {why}; it is finished first", name(job)));
     writing::check_writable(target, reading)?;
     let question = format!("Finish job {}?", job.id);
     ask::confirm(&question, &target.config, arguments.consent, &session.signals).await?;

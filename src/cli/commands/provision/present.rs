@@ -7,6 +7,7 @@ use super::wanted::{Wanted, Wrong};
 use crate::cli::exit::{Outcome, Status};
 use crate::fleet::{JobContext, Reading};
 use crate::jobs::life::again;
+use crate::jobs::provision::role_by_hand;
 use crate::jobs::service::NewTenant;
 use crate::layout::{CheckedName, Registry};
 use crate::model::ident::literal;
@@ -56,7 +57,7 @@ pub async fn sort(
         };
         if let Some(tenant) = by_slug.get(name.slug.as_str()) {
             let differs = settings.contains(&name.slug).then(|| "its settings are others".to_owned());
-            let has_none = no_role.get(&name.slug).map(|role| format!("it has no login role {role}"));
+            let has_none = no_role.get(&name.slug).cloned();
             match difference(tenant, one, &context.layout.statuses.active).or(differs).or(has_none) {
                 None => sorted.present.push(Arc::clone(tenant)),
                 Some(why) => {
@@ -107,7 +108,7 @@ fn difference(tenant: &Tenant, wanted: &Wanted, active: &Option<String>) -> Opti
         | TenantState::Unknown => {}
     }
     if tenant.tables == Some(0) {
-        return Some("its schema is there and empty. Drop the schema and its row, then provision again".to_owned());
+        return Some("its schema is there and empty: `tenantui migrate` fills it; or drop the schema and its row, then provision again".to_owned());
     }
     if tenant.name.is_some() && tenant.name.as_ref().map(Untrusted::raw) != Some(wanted.name.trim()) {
         return Some(format!("its name is {}", told(&tenant.name)));
@@ -123,13 +124,13 @@ fn difference(tenant: &Tenant, wanted: &Wanted, active: &Option<String>) -> Opti
     None
 }
 
-/// Of each tenant whose role by the layout's rule is not there: its slug, and the role.
+/// Of each tenant whose role by the layout's rule is not there: its slug, and that in words, with the way on.
 async fn without_role(target: &Target, context: &JobContext, wanted: &[Wanted]) -> Outcome<HashMap<String, String>> {
     let Some(role) = &context.layout.role else { return Ok(HashMap::new()) };
-    let mut roles: HashMap<String, String> = wanted
+    let mut roles: HashMap<String, CheckedName> = wanted
         .iter()
         .filter_map(|one| context.layout.naming.check(&one.slug).ok())
-        .filter_map(|name| Some((role.rule.name_of(&name.slug, &name.schema).ok()?.raw().to_owned(), name.slug)))
+        .filter_map(|name| Some((role.rule.name_of(&name.slug, &name.schema).ok()?.raw().to_owned(), name)))
         .collect();
     let names: Vec<String> = roles.keys().map(|name| literal(name)).collect();
     if names.is_empty() {
@@ -140,7 +141,12 @@ async fn without_role(target: &Target, context: &JobContext, wanted: &[Wanted]) 
     for row in reader.rows(&sql).await? {
         roles.remove(row.text(0).unwrap_or_default());
     }
-    Ok(roles.into_iter().map(|(role, slug)| (slug, role)).collect())
+    let database = reader.facts().database.raw();
+    let words = |(role, name): (String, CheckedName)| {
+        let by_hand = role_by_hand(&context.layout, &name, database).unwrap_or_default();
+        (name.slug, format!("it has no login role {role}. A person makes it ({by_hand} and \\password {role} in psql)"))
+    };
+    Ok(roles.into_iter().map(words).collect())
 }
 
 /// The slugs whose settings are others than those that are asked for, as JSON: neither spaces nor order count.

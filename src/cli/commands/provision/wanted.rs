@@ -46,12 +46,19 @@ impl Wrong {
         };
     }
 
+    /// Whether nothing is wrong so far.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// Fails where something is wrong, with every line of it as far as they can be read by a person.
     ///
     /// # Errors
     /// Exit 2 or 5, as what is wrong says.
-    pub fn judge(self, file: Option<&Path>) -> Outcome<()> {
+    pub fn judge(mut self, file: Option<&Path>) -> Outcome<()> {
         let Some(status) = self.status else { return Ok(()) };
+        self.lines.sort_by_key(|(line, _)| *line);
         let Some(file) = file else {
             let words: Vec<String> = self.lines.into_iter().map(|(_, words)| words).collect();
             return Err(Failure::new(status, format!("nothing was done: {}", words.join("\n"))));
@@ -70,11 +77,11 @@ impl Wrong {
     }
 }
 
-/// Reads what is asked for.
+/// Reads what is asked for, and what is wrong with it so far: the layout may find more, and all of it is told at once.
 ///
 /// # Errors
-/// Exit 2 for a file that cannot be read, lacks a column, has an unknown one, or has wrong lines.
-pub fn read(arguments: &Provision) -> Outcome<Vec<Wanted>> {
+/// Exit 2 for a file that cannot be read, lacks a column or has an unknown one.
+pub fn read(arguments: &Provision) -> Outcome<(Vec<Wanted>, Wrong)> {
     let mut wrong = Wrong::default();
     let wanted = match &arguments.from {
         None => vec![Wanted {
@@ -105,8 +112,7 @@ pub fn read(arguments: &Provision) -> Outcome<Vec<Wanted>> {
             );
         }
     }
-    wrong.judge(arguments.from.as_deref())?;
-    Ok(wanted)
+    Ok((wanted, wrong))
 }
 
 fn lines(path: &Path) -> Outcome<Vec<Wanted>> {
@@ -167,7 +173,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("tenants.csv");
         std::fs::write(&path, text).expect("written");
-        read(&Provision { from: Some(path), ..Provision::default() })
+        let (wanted, wrong) = read(&Provision { from: Some(path.clone()), ..Provision::default() })?;
+        wrong.judge(Some(&path)).map(|()| wanted)
     }
 
     #[test]

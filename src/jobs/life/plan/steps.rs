@@ -98,22 +98,28 @@ fn is_status(tenant: &Tenant, word: Option<&String>) -> bool {
 fn status(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan, seen: &Seen) -> Steps {
     writes::status(&request.layout, request.kind).map_err(Stop::Refused)?;
     has_row(tenant, seen.row.as_ref())?;
-    if let (LifeKind::Activate, Some(trashed)) = (request.kind, &seen.trashed) {
+    if let (LifeKind::Activate | LifeKind::Suspend, Some(trashed)) = (request.kind, &seen.trashed) {
         return Err(refused(format!("its schema is in the trash, {}", trashed.words())));
     }
     let statuses = &request.layout.statuses;
-    let (is_so, words) = match request.kind {
-        LifeKind::Suspend => (is_status(tenant, statuses.suspended.as_ref()) && !tenant.deleted, "suspended"),
+    let (is_so, word, words) = match request.kind {
+        LifeKind::Suspend => {
+            let word = statuses.suspended.as_ref();
+            (is_status(tenant, word) && !tenant.deleted, word, "suspended")
+        }
         LifeKind::Activate => {
-            (!tenant.deleted && (is_status(tenant, statuses.active.as_ref()) || tenant.status.is_none()), "active")
+            let word = statuses.active.as_ref();
+            (!tenant.deleted && (is_status(tenant, word) || tenant.status.is_none()), word, "active")
         }
         LifeKind::Archive
         | LifeKind::Rename
         | LifeKind::Drop
         | LifeKind::Undrop
         | LifeKind::Purge
-        | LifeKind::Repair => (tenant.deleted, "deleted"),
+        | LifeKind::Repair => (tenant.deleted, statuses.deleted.as_ref(), "deleted"),
     };
+    // As the registry has it.
+    let words = word.map_or(words, String::as_str);
     if request.kind == LifeKind::Suspend && tenant.deleted {
         return Err(refused("it is deleted in the registry: activate it first"));
     }

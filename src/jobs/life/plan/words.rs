@@ -6,6 +6,8 @@ use crate::jobs::life::draft::saved;
 use crate::jobs::life::pointing::DomainsRef;
 use crate::jobs::life::writes;
 use crate::jobs::params::{RegistryRef, Value};
+use crate::layout::HiddenRows;
+use crate::layout::role::RoleMade;
 use crate::model::ident::{Ident, literal};
 use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair, TenantRole, UNDROP_DAYS};
 use crate::text::{Untrusted, sanitise};
@@ -75,6 +77,10 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
                 (CacheFact::NoPattern, _) => {
                     notes.push("no pattern says which cache keys are its own: they stay".to_owned());
                 }
+                (CacheFact::RowsHidden, _) => {
+                    let why = request.layout.about.hidden_rows.as_ref().map(HiddenRows::words).unwrap_or_default();
+                    notes.push(format!("which cache keys are another tenant's is not known: they stay ({why})"));
+                }
                 (CacheFact::Keys(_), false) => {
                     notes.push("whose it was is not known: cache keys and registry row stay".to_owned());
                 }
@@ -100,6 +106,15 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
                 "make sure that no migration runs there: nothing tells a lock left behind from one that is held"
                     .to_owned(),
             );
+        }
+        LifeKind::Repair if matches!(plan.repair, Some(Repair::Adopt | Repair::Make)) => {
+            let always = request.layout.role.as_ref().is_some_and(|role| role.rule.made == RoleMade::Always);
+            if always && plan.role.is_none() {
+                notes.push(
+                    "the layout gives every tenant a login role, and this makes none: provision it again, and it says how"
+                        .to_owned(),
+                );
+            }
         }
         LifeKind::Rename | LifeKind::Activate | LifeKind::Archive | LifeKind::Repair => {}
     }
