@@ -26,6 +26,8 @@ use crate::postgres::session::{Patience, Target};
 const COUNTS_EVERY: Duration = Duration::from_secs(60);
 /// The statistics that say which ledgers changed may lie: all are read again this often.
 const LEDGERS_EVERY: Duration = Duration::from_secs(300);
+/// Behind a reading that a job made necessary the server has this many times as long for itself as the reading took.
+const RESTS: u32 = 4;
 /// A question that takes longer is shown as an overdue answer.
 const OVERDUE: Duration = Duration::from_secs(2);
 
@@ -72,6 +74,10 @@ struct Running {
     counted_at: Option<Instant>,
     counting_took: Duration,
     ledgers_at: Option<Instant>,
+    /// When the last reading ended, and how long it took.
+    read: Option<(Instant, Duration)>,
+    /// A job changed what was counted.
+    recount: bool,
     /// The link was lost, and not everything has been read since: for how long, and what was known before.
     gone: Option<(Duration, Arc<[Arc<Tenant>]>)>,
 }
@@ -85,6 +91,8 @@ pub async fn run(task: Task) {
         counted_at: None,
         counting_took: Duration::ZERO,
         ledgers_at: None,
+        read: None,
+        recount: false,
         gone: None,
         task,
     };
@@ -106,7 +114,7 @@ impl Running {
         let due = |at: Option<Instant>, every: Duration| at.is_none_or(|at| at.elapsed() >= every);
         let scope = Scope {
             layout: everything,
-            counts: if everything || due(self.counted_at, COUNTS_EVERY.max(self.counting_took * 20)) {
+            counts: if everything || due(self.counted_at, self.between_counts()) {
                 Counts::Read
             } else {
                 Counts::Known
@@ -134,6 +142,7 @@ impl Running {
         match outcome {
             Ok(()) => {
                 if scope.counts == Counts::Read {
+                    self.recount = false;
                     self.counted_at = Some(Instant::now());
                     self.counting_took = started.elapsed();
                 }
@@ -154,11 +163,24 @@ impl Running {
                 self.answered();
             }
         }
+        self.read = Some((Instant::now(), started.elapsed()));
         self.send().await?;
         if news {
             self.tell_cache();
         }
         Some(())
+    }
+
+    /// Counting looks at every relation: it is given a twentieth of the time, and no more than once a minute where no job
+    /// changed anything.
+    fn between_counts(&self) -> Duration {
+        let rest = self.counting_took * 20;
+        if self.recount { rest } else { COUNTS_EVERY.max(rest) }
+    }
+
+    /// When a job's changes may be read: a job that changes tenant after tenant is not slowed by who watches it.
+    fn after_a_rest(&self) -> Instant {
+        self.read.map_or_else(Instant::now, |(ended, took)| ended + took * RESTS)
     }
 
     async fn read(&mut self, scope: Scope) -> Result<(), FleetError> {
@@ -285,7 +307,7 @@ impl Running {
                 }
                 Message::Changed(keys) => {
                     self.mark_outdated(&keys);
-                    return Some(false);
+                    due = Some(due.map_or_else(|| self.after_a_rest(), |due| due.min(self.after_a_rest())));
                 }
                 Message::Every(every) => {
                     self.task.every = every;
@@ -308,14 +330,17 @@ impl Running {
         if !self.link.state().is_up() {
             return None;
         }
-        self.task.every.map(|every| Instant::now() + every)
+        let usual = self.task.every.map(|every| Instant::now() + every);
+        // What a job changed is counted as soon as its turn comes.
+        let recount = self.counted_at.filter(|_| self.recount).map(|at| at + self.between_counts());
+        [usual, recount].into_iter().flatten().min()
     }
 
     /// What a job changed is read again whatever the statistics say.
     fn mark_outdated(&mut self, keys: &[TenantKey]) {
         let changed = self.picture.base.iter().filter(|tenant| keys.contains(&tenant.key));
         self.picture.outdated.extend(changed.filter_map(|tenant| tenant.schema_oid));
-        self.counted_at = None;
+        self.recount = true;
         self.picture.pulse = None;
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::picture::Picture;
 use super::read::{self, Counts, LedgersOf, Scope};
 use super::session::Session;
-use super::{FleetError, LedgersRead, ReadOptions, Reading, Sizes, detail, publish};
+use super::{FleetError, LedgersRead, ReadOptions, Reading, Sizes, detail, measure, publish};
 use crate::cache::{self, CacheIds, CacheProgress};
 use crate::model::fleet::CacheView;
 use crate::model::link::LinkState;
@@ -32,7 +32,7 @@ pub async fn read(target: &Target, options: &ReadOptions) -> Result<Reading, Fle
     picture.link = LinkState::Up { latency_ms };
     refresh(&mut session, &mut picture, options).await?;
     if let Some(selection) = &options.exact {
-        read::measure(&mut session, &mut picture, &selection.before_measuring()).await?;
+        measure::measure(&mut session, &mut picture, &selection.before_measuring()).await?;
     }
     let wanted = options.detail_of.as_ref().map(|name| keys_of(&picture.base, name)).unwrap_or_default();
     // One that is ambiguous is not read in detail: the command asks which.

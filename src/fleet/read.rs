@@ -13,9 +13,8 @@ use super::session::Session;
 use crate::layout::TakenNames;
 use crate::migrations::dialects::{Found, Ledgers, candidate_names};
 use crate::migrations::ledgers;
-use crate::model::filter::Selection;
 use crate::postgres::session::{LinkError, LinkErrorKind, QueryError};
-use crate::postgres::{catalog, locks, of_all, questions, registry, server, sizes, survey};
+use crate::postgres::{catalog, locks, of_all, questions, registry, server, survey};
 use crate::text::{Untrusted, grouped};
 
 /// Schemas whose ledgers are read between two looks at the session's growth.
@@ -114,8 +113,7 @@ pub async fn refresh(
     if scope.counts != Counts::Later
         && picture.layout.as_ref().is_some_and(|layout| layout.about.of_all().next().is_some())
     {
-        show(picture);
-        read_of_all(session, picture, scope.ledgers == LedgersOf::All).await?;
+        read_of_all(session, picture, scope.ledgers == LedgersOf::All, show).await?;
     }
     read_locks(session, picture).await?;
     read_jobs(session, picture).await?;
@@ -309,10 +307,21 @@ async fn read_these(session: &mut Session, picture: &mut Picture, schemas: &[u32
 }
 
 /// What the layout asks of every tenant; `all`: also of those whose tables have not changed.
-async fn read_of_all(session: &mut Session, picture: &mut Picture, all: bool) -> Result<(), FleetError> {
+async fn read_of_all(
+    session: &mut Session,
+    picture: &mut Picture,
+    all: bool,
+    show: &mut (dyn FnMut(&mut Picture) + Send),
+) -> Result<(), FleetError> {
     let Some(layout) = picture.layout.clone() else { return Ok(()) };
+    show(picture);
     let todo = of_all::look(session.reader().await?, &layout, &picture.base, &mut picture.of_all, all).await?;
-    for slice in todo.asks.chunks(SLICE) {
+    for (done, slice) in todo.asks.chunks(SLICE).enumerate() {
+        if done > 0 {
+            let (done, count) = (grouped((done * SLICE) as u64), grouped(todo.asks.len() as u64));
+            picture.progress = Some(Untrusted::new(format!("what the layout asks of each {done}/{count}")));
+            show(picture);
+        }
         let more = of_all::ask(session.reader().await?, slice, todo.relations, &mut picture.of_all).await?;
         session.opened(todo.relations * slice.len());
         if !more {
@@ -378,22 +387,4 @@ fn is_unchanged(picture: &Picture, found: &Ledgers, oid: u32) -> bool {
         }
         (before, now) => before == now,
     }
-}
-
-/// Measures the schemas of some tenants exactly, in slices, each on a session that has room for it.
-///
-/// # Errors
-/// When the link breaks.
-pub async fn measure(session: &mut Session, picture: &mut Picture, whose: &Selection) -> Result<(), FleetError> {
-    let (part, now) = (picture.part(), jiff::Timestamp::now());
-    let wanted = part.tenants.iter().filter(|tenant| whose.fits(tenant, now));
-    let oids: Vec<u32> = wanted.filter_map(|tenant| tenant.schema_oid).collect();
-    for slice in oids.chunks(20) {
-        let measured = sizes::exact(session.reader().await?, slice).await?;
-        session.opened(usize::try_from(measured.relations_opened).unwrap_or(usize::MAX));
-        let whole = |size: &sizes::ExactSize| (size.unmeasured == 0).then_some(size.bytes);
-        picture.exact.extend(measured.by_schema.iter().map(|(oid, size)| (*oid, whole(size))));
-        picture.stale = true;
-    }
-    Ok(())
 }

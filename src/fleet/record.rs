@@ -90,8 +90,9 @@ async fn read_record(session: &mut Session, picture: &mut Picture) -> Result<(),
     // What steps left behind changes with the numbers of a job or with the files, and the steps are many: they are
     // looked at only then.
     let new_jobs = *jobs != *picture.jobs;
-    // Times are a mean over many steps: they are taken anew when a job has come to rest, not while it runs.
-    if new_jobs && at_rest(&jobs) != at_rest(&picture.jobs) {
+    // Times are a mean over many steps: they are taken anew when a job has come to rest, not while it runs. Where none is
+    // known yet, the job that runs may be the first.
+    if new_jobs && (picture.times.is_empty() || at_rest(&jobs) != at_rest(&picture.jobs)) {
         picture.times = Arc::new(durations::read(reader).await?);
     }
     if new_jobs {

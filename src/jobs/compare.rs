@@ -30,6 +30,8 @@ const LONGEST: Duration = Duration::from_secs(120);
 const NAMED: usize = 5;
 /// Tenants off the majority that are looked at in detail.
 const MOST_ODD: usize = 500;
+/// From so many tenants on it is said that they are being compared: it takes a while then.
+const WORTH_TELLING: usize = 500;
 
 /// A tenant that went through, and where it stands.
 struct Through<'t> {
@@ -136,6 +138,9 @@ pub(super) async fn after(claimed: &Claimed<'_>, shared: &Shared<'_>, tenants: &
     }
     let canary = usize::try_from(claimed.canary()).unwrap_or(0);
     let reference = tenants.iter().take(canary).find(|tenant| through.iter().any(|t| std::ptr::eq(t.tenant, *tenant)));
+    if through.len() >= WORTH_TELLING {
+        shared.reports.note(format!("comparing the structures of {}", counted(through.len(), "tenant"))).await;
+    }
     let work = compared(claimed.target, &through, reference, ahead);
     let found = tokio::select! {
         found = tokio::time::timeout(LONGEST, work) => match found {
@@ -270,7 +275,10 @@ async fn tell(
     }
     let with = reference.map_or_else(|| "with most of them".to_owned(), |tenant| format!("with {}", tenant.slug));
     let numbers = (found.by_hash, found.looked_at, found.odd.len());
-    let text = format!("structures of {} compared {with}: {}", counted(through.len(), "tenant"), result(numbers));
+    let mut text = format!("structures of {} compared {with}: {}", counted(through.len(), "tenant"), result(numbers));
+    if reference.is_some() && found.by_hash * 2 > through.len() {
+        text.push_str("; with so many, look whether the canary itself is odd");
+    }
     shared.reports.note(text).await;
 }
 

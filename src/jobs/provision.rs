@@ -192,8 +192,8 @@ async fn in_pieces<'p>(
         StepResult::Halted => Ok(false),
         StepResult::Stopped(outcome) => {
             let text = format!(
-                "schema {} is half made and has no registry row: retry the job to go on, or cancel it and remove the \
-                 schema (`tenantui drop`)",
+                "schema {} is half made and has no registry row: retry the job to go on, or remove the schema \
+                 (`tenantui drop`)",
                 maker.schema.raw()
             );
             shared.reports.line(LogMark::Note, &maker.slug, text).await;

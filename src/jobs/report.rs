@@ -183,11 +183,19 @@ impl Numbers {
         let ended = self.ended.len() as u128;
         let per_minute = ended * 60_000 / window;
         self.view.rate_per_minute = (ended > 0).then(|| u32::try_from(per_minute).unwrap_or(u32::MAX));
-        self.view.left_seconds = (ended > 0).then(|| {
-            let left = u128::from(self.view.pending) * window / ended / 1000;
+        self.view.left_seconds = self.ended.back().map(|last| {
+            let since = now.duration_since(*last).as_millis();
+            let left = left_ms(self.view.pending, window, ended, since) / 1000;
             u64::try_from(left).unwrap_or(u64::MAX)
         });
     }
+}
+
+/// How long the pending take when so many ended within the window, the last of them `since` ago. What is at work now has
+/// used part of its time, and is none of those that ended. All times in milliseconds.
+fn left_ms(pending: u32, window: u128, ended: u128, since: u128) -> u128 {
+    let each = window.saturating_sub(since) / ended.max(1);
+    (u128::from(pending) * each).saturating_sub(since.min(each))
 }
 
 /// `job.progress`.
@@ -208,5 +216,21 @@ pub(super) fn seconds(time: Duration) -> String {
         format!("{seconds:.1}s")
     } else {
         format!("{seconds:.0}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_does_not_grow_while_one_is_at_work() {
+        // One after another, 6 s each, 8 of 10 left.
+        assert_eq!(left_ms(8, 12_000, 2, 0), 48_000);
+        assert_eq!(left_ms(8, 15_000, 2, 3_000), 45_000);
+        assert_eq!(left_ms(8, 17_900, 2, 5_900), 42_100);
+        // What takes longer than the others did is not known to be nearly over.
+        assert_eq!(left_ms(8, 30_000, 2, 18_000), 42_000);
+        assert_eq!(left_ms(0, 12_000, 2, 1_000), 0);
     }
 }

@@ -94,7 +94,8 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
         counts.notes = file.notes.clone();
     }
     let mut without = 0;
-    for tenant in &snapshot.tenants {
+    // As everywhere: what no row names is not migrated, and not counted.
+    for tenant in snapshot.tenants.iter().filter(|tenant| tenant.is_listed()) {
         match tenant.ledger.reading() {
             Some(reading) => {
                 for version in &reading.applied.versions {
