@@ -315,6 +315,8 @@ fn a_drop_is_confirmed_by_name_and_comes_back_as_it_was() {
     place.expect(0, &["undrop", "globex", "--yes"]);
     assert_eq!((place.row("globex"), place.schemas()), (before, "tenant_acme,tenant_globex,tenant_hooli".into()));
     assert_eq!(place.db.value("select count(*) from tenant_globex.users"), "2");
+    let changed = "select updated_at > now() - interval '1 hour' from public.tenants where slug = 'globex'";
+    assert_eq!(place.db.value(changed), "t", "it is changed now, not when it was changed last before");
     assert!(place.words(0, &["undrop", "globex", "--yes"]).contains("not in the trash"));
     // An archived one may be dropped without being suspended, and comes back archived.
     place.drop("hooli", "tenant_hooli");

@@ -10,7 +10,9 @@ select n.oid, n.nspname, a.job_id,
          select
          from tenantui.step s
          join tenantui.audit p on p.job_id = s.job_id
-         where s.schema_name = n.nspname and p.action = 'purge' and p.outcome in ('part', 'done'))
+         where s.schema_name = n.nspname and p.action = 'purge' and p.outcome in ('part', 'done')),
+       -- Its name was given away.
+       exists (select from pg_catalog.pg_namespace o where o.nspname::text = a.before->>'schema')
 from pg_catalog.pg_namespace n
 left join lateral (
   select d.*

@@ -237,7 +237,7 @@ impl Shared<'_> {
 }
 
 fn stopped() -> Halt {
-    Halt::Pause(Waits::Process, "stopped: its process was asked to end".to_owned())
+    Halt::Pause(Waits::Process, "it was asked to end".to_owned())
 }
 
 #[cfg(test)]

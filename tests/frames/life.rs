@@ -226,6 +226,7 @@ fn choosing_waiting_and_failing() {
             by: "ana".into(),
             expired,
             begun: false,
+            taken: false,
             row: Vec::new(),
         }),
     };

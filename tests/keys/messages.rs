@@ -137,6 +137,7 @@ fn one_in_the_trash_is_neither_repaired_nor_migrated() {
         by: "ana".into(),
         expired: false,
         begun: false,
+        taken: false,
         row: Vec::new(),
     };
     let trashed = Trashed {

@@ -66,6 +66,7 @@ fn what_was_dropped_is_offered_back_and_nothing_else() {
             by: "ops".into(),
             expired: false,
             begun: false,
+            taken: false,
             row: Vec::new(),
         };
         let schema = "zz_dropped_3_tenant_acme".into();

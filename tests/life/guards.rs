@@ -12,6 +12,7 @@ fn after_seven_days_it_does_not_come_back_and_a_name_that_was_taken_stops_it() {
     place.drop("globex", "tenant_globex");
     place.db.sql("create schema tenant_globex");
     assert!(place.words(5, &["undrop", "globex", "--yes"]).contains("exists already"));
+    assert_eq!(place.json(0, &["undrop", "--json"])["trash"][0]["can_undrop"], false);
     place.db.sql("drop schema tenant_globex; update tenantui.audit set at = at - interval '7 days 1 minute' where action = 'drop'");
     let words = place.words(5, &["undrop", "globex", "--yes"]);
     assert!(words.contains("7 days") && words.contains("purged"), "{words}");

@@ -38,6 +38,10 @@ pub async fn run(session: &Session, arguments: &args::Audit) -> Outcome<Status> 
         Style::Csv => output::data(&Table::of(lines.iter().map(AuditRow::from)).csv()?)?,
         Style::Text => output::data(&table(&lines, session.has_several()).text())?,
     }
+    let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    if session.databases.iter().any(|own| lines.iter().filter(|line| line.database == own.name).count() >= limit) {
+        output::note(format!("the newest {limit} of each database, at most: --limit has more"));
+    }
     Ok(status)
 }
 

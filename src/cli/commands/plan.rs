@@ -11,7 +11,7 @@ use crate::migrations::folder::MigrationFile;
 use crate::migrations::plan::{Direction, Plan, TenantPlan};
 use crate::model::ledger::Version;
 use crate::model::times::StepTime;
-use crate::text::{self, counted};
+use crate::text::{self, counted, grouped};
 
 /// Tenants that a plan on standard error names; `--dry-run` names all.
 const NAMED: usize = 20;
@@ -206,16 +206,18 @@ fn headline(plan: &Plan, database: &config::Database) -> String {
         };
         let (what, left) = match plan.left_out.len() {
             0 => (none, String::new()),
-            some => (nobody, format!(", {some} left out")),
+            some => (nobody, format!(", {} left out", grouped(some as u64))),
         };
         return format!(
             "[{environment}] {}: {what} (target {target}, {} {rest}{left})",
-            plan.database, plan.up_to_date
+            plan.database,
+            grouped(plan.up_to_date as u64)
         );
     }
     let (tenants, steps) = (counted(plan.tenants.len(), "tenant"), counted(plan.steps(), "step"));
     let (verb, tool) = (plan.direction.verb(), plan.tool);
-    let rest = format!("{} up to date, {} left out", plan.up_to_date, plan.left_out.len());
+    let (same, left_out) = (grouped(plan.up_to_date as u64), grouped(plan.left_out.len() as u64));
+    let rest = format!("{same} up to date, {left_out} left out");
     match (plan.shared, plan.direction, &plan.target) {
         (true, _, _) => {
             format!("[{environment}] {}: migrate the shared schema to {target}: {steps} with {tool}", plan.database)

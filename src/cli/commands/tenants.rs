@@ -158,7 +158,7 @@ fn summary(reads: &[Read], tenants: &[Arc<Tenant>]) {
     for state in TenantState::ALL {
         let count = tenants.iter().filter(|tenant| tenant.state == state).count();
         if count > 0 {
-            counts.push(format!("{count} {}", state.word()));
+            counts.push(format!("{} {}", text::grouped(count as u64), state.word()));
         }
     }
     let plural = if tenants.len() == 1 { "tenant" } else { "tenants" };

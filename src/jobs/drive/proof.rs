@@ -155,7 +155,9 @@ fn failed(case: &Case<'_>, missing: Option<&[Version]>) -> Judged {
         Some(_) => format!("the schema is at {}", case.after.version()),
         None => "where the schema stands is not known".to_owned(),
     };
-    Judged::Failed { words: format!("{how}: {last}").into(), details: vec![stands, told(case)] }
+    // What it printed, but for what is said already.
+    let more = (case.output.tail().count() > 1).then(|| told(case));
+    Judged::Failed { words: format!("{how}: {last}").into(), details: std::iter::once(stands).chain(more).collect() }
 }
 
 /// `exit status 3`, `ended by signal 9`.

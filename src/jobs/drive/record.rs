@@ -254,8 +254,7 @@ pub(super) async fn done(
 ) -> Result<bool, OrderError> {
     let sql = format!(
         "{mine}, done AS (UPDATE tenantui.step AS s SET state = 'done', attempt = {attempt}, \
-         ended_at = pg_catalog.clock_timestamp(), duration_ms = (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - \
-         s.started_at) * 1000)::bigint, sqlstate = NULL, message = {message}, detail = NULL FROM mine \
+         ended_at = pg_catalog.clock_timestamp(), duration_ms = {took}, sqlstate = NULL, message = {message}, detail = NULL FROM mine \
          WHERE s.job_id = mine.id AND s.seq = {seq} AND s.state <> 'done' RETURNING s.seq), \
          said AS (INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) SELECT {os_user}, 'command', \
          {schema}, {job}, pg_catalog.jsonb_build_object('version', {version}::text, 'seq', seq), 'done' FROM done) \
@@ -263,6 +262,11 @@ pub(super) async fn done(
         mine = steps::mine(shared.fence),
         attempt = shared.fence.attempt,
         message = message.map_or_else(|| "NULL".to_owned(), literal),
+        // Where the command had nothing to do, how long it took says nothing of the version.
+        took = match message {
+            None => "(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - s.started_at) * 1000)::bigint",
+            Some(_) => "NULL",
+        },
         seq = row.seq,
         os_user = literal(shared.os_user),
         schema = literal(tenant.schema.raw()),

@@ -12,7 +12,7 @@ use crate::jobs::orders::OrderError;
 use crate::jobs::params::{Params, RegistryRef, RowValue, Value};
 use crate::jobs::preflight::{self, Allowed};
 use crate::jobs::service::{LifeOrder, NewTenant};
-use crate::layout::Registry;
+use crate::layout::{Layout, Registry};
 use crate::model::job::{JobKind, StepAction};
 use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair};
 use crate::postgres::session::{Patience, Reader, Target, WriterSession};
@@ -122,7 +122,7 @@ async fn params(
     } else if has(LifeStep::Status) || (has(LifeStep::Trash) && now.tenant.key.local.starts_with("r:")) {
         writes::status(layout, now.kind).map_err(wrong)?
     } else if has(LifeStep::Restore) {
-        saved(&request.subject)
+        saved(&request.subject, layout)
     } else {
         Vec::new()
     };
@@ -158,13 +158,15 @@ async fn params(
 }
 
 /// The columns as they were before the drop.
-pub(super) fn saved(subject: &Subject) -> Vec<Write> {
+pub(super) fn saved(subject: &Subject, layout: &Layout) -> Vec<Write> {
+    let updated = writes::columns(layout).ok().and_then(writes::updated);
     match subject {
         Subject::Tenant(_) | Subject::Role(_) | Subject::Shared(_) => Vec::new(),
         Subject::Trash(trashed) => trashed.drop.as_ref().map_or_else(Vec::new, |drop| {
-            let write = |(column, value): &(String, Option<String>)| Write {
-                column: column.clone(),
-                value: value.clone().map(Value::Text),
+            let write = |(column, value): &(String, Option<String>)| match &updated {
+                // It is changed now, whenever that was before.
+                Some(now) if now.column == *column => now.clone(),
+                Some(_) | None => Write { column: column.clone(), value: value.clone().map(Value::Text) },
             };
             drop.row.iter().map(write).collect()
         }),

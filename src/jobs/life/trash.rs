@@ -51,6 +51,7 @@ fn trashed(row: &TextRow, database: &DatabaseName) -> Result<Trashed, QueryError
             by: text(9),
             expired: row.is_true(10),
             begun: row.is_true(11),
+            taken: row.is_true(12),
             row: row.text(7).map(columns).transpose()?.unwrap_or_default(),
         }),
         _ => None,

@@ -80,7 +80,7 @@ fn mark(column: &Column, set: bool) -> Result<Write, String> {
     Ok(Write { column: name, value })
 }
 
-fn updated(columns: &RegistryColumns) -> Option<Write> {
+pub(super) fn updated(columns: &RegistryColumns) -> Option<Write> {
     let column = columns.updated_at.as_ref()?;
     // A column of a type that no time can be written into is left alone.
     let value = time_value(column).ok()?;

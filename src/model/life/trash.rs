@@ -38,6 +38,8 @@ pub struct DropRecord {
     pub expired: bool,
     /// A purge of it began: part of it is gone.
     pub begun: bool,
+    /// A schema of the name that it had is there again.
+    pub taken: bool,
     /// Columns of the registry's row as they were, each with its value.
     pub row: Vec<(String, Option<String>)>,
 }
@@ -67,10 +69,11 @@ impl Trashed {
         tenant.schema_oid.is_none() && self.drop.as_ref().is_some_and(|drop| drop.key == tenant.key)
     }
 
-    /// Whether it can be brought back: its days are not over, nothing of it was purged, and the audit knows what it was.
+    /// Whether it can be brought back: its days are not over, nothing of it was purged, its name is free, and the audit knows
+    /// what it was.
     #[must_use]
     pub fn can_come_back(&self) -> bool {
-        self.drop.as_ref().is_some_and(|drop| !drop.expired && !drop.begun)
+        self.drop.as_ref().is_some_and(|drop| !drop.expired && !drop.begun && !drop.taken)
     }
 
     /// Where it is, and what there is to do: `as zz_dropped_3_t_acme: undrop brings it back, purge removes it for good`.
@@ -78,6 +81,8 @@ impl Trashed {
     pub fn words(&self) -> String {
         let next = if self.can_come_back() {
             "undrop brings it back, purge removes it for good"
+        } else if self.drop.as_ref().is_some_and(|drop| drop.taken && !drop.expired && !drop.begun) {
+            "a schema of its name is there again: drop that one to bring it back, or purge it"
         } else {
             "it can only be purged"
         };

@@ -148,7 +148,7 @@ fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> V
             all
         }
         LifeStep::Restore => {
-            let saved = if seen.row.is_some() { saved(&request.subject) } else { Vec::new() };
+            let saved = if seen.row.is_some() { saved(&request.subject, &request.layout) } else { Vec::new() };
             let rename = format!("ALTER SCHEMA {schema} RENAME TO {original};");
             std::iter::once(rename).chain(update(request, plan, saved)).collect()
         }
