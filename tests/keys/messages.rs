@@ -220,3 +220,26 @@ fn the_end_of_a_job_is_said_where_the_record_was_faster_than_its_worker() {
     desk.job(tenantui::model::job::JobView { attempt: 2, ..done });
     assert!(desk.message().contains("provision done: 1 of 1 done"), "{}", desk.message());
 }
+
+/// Another process's job is watched; the record, which is read more slowly, does not take its numbers back.
+#[test]
+fn the_numbers_of_a_job_do_not_go_back() {
+    let mut desk = Desk::new(Environment::Development);
+    let of = |done: u32| {
+        let running = job(17, JobKind::Migrate, JobState::Running, [100, done, 0, 100 - done]);
+        tenantui::model::job::JobView { mine: false, ..running }
+    };
+    desk.job(of(70));
+    let mut picture = snapshot(Environment::Development);
+    for (read, shown) in [(54, 70), (80, 80)] {
+        picture.revision += 1;
+        picture.jobs = vec![of(read)];
+        desk.event(Event::Snapshot(Arc::new(picture.clone())));
+        assert_eq!(desk.app.state().jobs.jobs[0].done, shown);
+    }
+    // A retry begins anew.
+    picture.revision += 1;
+    picture.jobs = vec![tenantui::model::job::JobView { attempt: 2, ..of(60) }];
+    desk.event(Event::Snapshot(Arc::new(picture)));
+    assert_eq!(desk.app.state().jobs.jobs[0].done, 60);
+}

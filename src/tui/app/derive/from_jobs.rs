@@ -24,13 +24,15 @@ pub fn jobs(state: &mut State) {
 }
 
 /// Whether what a worker told is newer than what the record said when it was read. The record is read now and then,
-/// the worker tells at once; only what another process did is known from the record alone.
+/// the worker tells at once.
 fn is_newer(told: &JobView, record: &JobView) -> bool {
     let progress = |job: &JobView| (job.attempt, job.done + job.failed + job.blocked);
     if told.state.is_over() != record.state.is_over() && told.attempt == record.attempt {
         return told.state.is_over();
     }
-    told.mine && progress(told) >= progress(record)
+    // Another process's job is watched besides, at shorter intervals than the record is read.
+    let is_same_run = told.attempt == record.attempt && told.state == record.state;
+    (told.mine && progress(told) >= progress(record)) || (is_same_run && progress(told) > progress(record))
 }
 
 /// Takes over what a worker told of a job. Whether something changed.
