@@ -114,6 +114,9 @@ async fn a_plan_lists_what_the_servers_own_drop_would_take_along() {
         some.drain(at - 1..=at);
         assert!(run(5, "purge", &some).contains(object), "{object}");
     }
+    // Whoever names none is told all of them at once.
+    let told = run(5, "purge", &all[..4]);
+    assert_eq!(told.matches("--dependant ").count(), (all.len() - 4) / 2, "{told}");
     run(0, "purge", &all);
     let left = "select (select count(*) from pg_foreign_data_wrapper) + (select count(*) from pg_publication_rel) \
                 + (select count(*) from pg_constraint where conname like 'out%')";

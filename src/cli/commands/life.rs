@@ -267,12 +267,14 @@ async fn dependants(plan: &LifePlan, how: How<'_>, session: &Session) -> Outcome
     }
     let named = |object: &&Untrusted| how.dependants.iter().any(|name| object.is_written(name));
     let (mut confirmed, open): (Vec<&Untrusted>, Vec<&Untrusted>) = plan.dependants.iter().partition(named);
-    for object in open {
+    for (at, object) in open.iter().copied().enumerate() {
         let question = format!("{} is outside the schema and goes with it. Let it go?", object.safe());
         if !ask::yes(&question, &session.signals).await? {
+            let rest: Vec<String> =
+                open[at..].iter().map(|object| format!("--dependant {}", shell_word(object.raw()))).collect();
             return Err(Failure::refused(format!(
-                "nothing was done: what depends on the schema is confirmed one by one; add --dependant {}",
-                shell_word(object.raw())
+                "nothing was done: what depends on the schema is confirmed one by one; add {}",
+                rest.join(" ")
             )));
         }
         confirmed.push(object);
