@@ -75,7 +75,8 @@ pub struct CacheError {
 
 /// Counts the keys of all these tenants in one pass. `prefixes_of`: the tenant whose counts are also split by prefix.
 /// A key that matches several tenants is counted for the one whose pattern is the most specific; rows that share a
-/// value share its keys, and so do two of which one's id is the other's slug. SCAN may return a key again while the server's table shrinks: such keys may count twice.
+/// value share its keys, and so do two of which one's id is the other's slug. SCAN may return a key again while the
+/// server's table shrinks: such keys may count twice.
 ///
 /// # Errors
 /// When Redis is absent, slow beyond its deadline, refuses us, or goes away; a pattern that names no tenant.

@@ -57,6 +57,9 @@ async fn ask<T: redis::FromRedisValue>(
     // By itself: what is refused of several at once is told as a list of refusals.
     let answer: T =
         pass::command(connection, redis::cmd(command).arg(first.as_slice())).await.map_err(|why| why.words())?;
+    if rest.is_empty() {
+        return Ok(vec![answer]);
+    }
     let mut pipe = redis::pipe();
     for (_, key) in rest {
         pipe.cmd(command).arg(key.as_slice());
