@@ -75,7 +75,7 @@ pub async fn read(
         health: schema.health,
         objects_outside: schema.objects_outside,
         role: schema.role,
-        why: why(tenant),
+        why: why(tenant, &context.layout.statuses),
         problems,
     })
 }
@@ -222,7 +222,7 @@ impl Desk {
             Err(error) => Some(Arc::new(match shown {
                 // What was measured before stays, with the reason why it is not newer.
                 Some(shown) => TenantDetail { problems: vec![error.to_string().into()], ..TenantDetail::clone(shown) },
-                None => unread(&tenant, &error),
+                None => unread(&tenant, &context, &error),
             })),
         }
     }
@@ -266,7 +266,7 @@ impl Desk {
 }
 
 /// A detail of which nothing could be read.
-fn unread(tenant: &Tenant, error: &FleetError) -> TenantDetail {
+fn unread(tenant: &Tenant, context: &JobContext, error: &FleetError) -> TenantDetail {
     TenantDetail {
         key: tenant.key.clone(),
         measured_at: jiff::Timestamp::now(),
@@ -281,7 +281,7 @@ fn unread(tenant: &Tenant, error: &FleetError) -> TenantDetail {
         health: Vec::new(),
         objects_outside: Vec::new(),
         role: None,
-        why: why(tenant),
+        why: why(tenant, &context.layout.statuses),
         problems: vec![error.to_string().into()],
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tenantui::fleet::JobContext;
 use tenantui::jobs::service::{Order, ServiceCommand};
 use tenantui::model::environment::Environment::{Development, Production, Staging};
 use tenantui::model::fleet::DatabaseView;
@@ -13,7 +14,7 @@ use tenantui::tui::app::command::Command;
 use tenantui::tui::app::event::Event;
 use tenantui::tui::dialogs::Dialog;
 
-use super::desk::{Desk, epoch};
+use super::desk::{Desk, context, epoch};
 
 /// How many tenants of which database were ordered, since the last call.
 fn ordered(desk: &mut Desk) -> BTreeMap<String, usize> {
@@ -178,4 +179,43 @@ fn each_database_is_asked_for_code_beside_the_files_and_its_answer_shown() {
     for words in ["eu-1: in t_acme: function touch() of eu-1", "us-1: in t_acme: function touch() of us-1"] {
         assert!(text.contains(words), "{text}");
     }
+}
+
+/// The line of a tenant of a database.
+fn row(desk: &Desk, slug: &str, database: &str) -> String {
+    let text = desk.text();
+    let is_it = |line: &&str| line.contains(&format!(" {slug} ")) && line.contains(database);
+    text.lines().find(is_it).unwrap_or_else(|| panic!("{slug} of {database}: {text}")).to_owned()
+}
+
+/// The second database says `aktiv` and `gesperrt`, and its first tenant is the latter.
+fn speaks_german(desk: &mut Desk) {
+    let mut layout = (*context().layout).clone();
+    (layout.statuses.active, layout.statuses.suspended) = (Some("aktiv".to_owned()), Some("gesperrt".to_owned()));
+    let theirs = JobContext { database: "us-1".into(), layout: Arc::new(layout), ..context() };
+    change(desk, |picture| {
+        for tenant in picture.tenants.iter_mut().filter(|tenant| &*tenant.key.database == "us-1") {
+            let word = if tenant.slug.raw() == "abacus" { "gesperrt" } else { "aktiv" };
+            Arc::make_mut(tenant).status = Some(word.into());
+        }
+    });
+    desk.event(Event::Contexts(Arc::new(vec![context(), theirs])));
+    desk.draw();
+}
+
+#[test]
+fn a_status_is_read_with_the_word_of_its_own_database_wherever_the_cursor_is() {
+    let mut desk = Desk::two(Development, Development);
+    speaks_german(&mut desk);
+    for keys in ["gg", "G"] {
+        desk.keys(keys);
+        for database in ["eu-1", "us-1"] {
+            assert!(row(&desk, "acme", database).contains("behind"), "{keys}: {}", desk.text());
+            assert!(row(&desk, "alba", database).contains("never_migrated"), "{keys}: {}", desk.text());
+        }
+        assert!(row(&desk, "abacus", "us-1").contains("gesperrt"), "{keys}: {}", desk.text());
+        assert!(row(&desk, "abacus", "eu-1").contains(" ok "), "{keys}: {}", desk.text());
+    }
+    let counters = desk.app.state().counters;
+    assert_eq!((counters.active, counters.suspended), (11, 1), "each is counted by its own database's words");
 }

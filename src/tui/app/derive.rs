@@ -41,7 +41,7 @@ pub fn counts_for_versions(tenant: &Tenant) -> bool {
 
 /// Everything that hangs on the picture.
 pub fn all(state: &mut State) {
-    let (changed, before) = state.digests.follow(&state.snapshot);
+    let (changed, before) = state.digests.follow(&state.snapshot, &state.contexts);
     state.tenants.extent = Extent::of(&state.digests);
     jobs(state);
     match (changed, before) {
@@ -62,7 +62,7 @@ pub fn all(state: &mut State) {
 /// What follows from a picture with the same tenants as before: nothing of them is sorted, filtered or counted again.
 pub fn around_tenants(state: &mut State) {
     // There may be other files.
-    state.digests.follow(&state.snapshot);
+    state.digests.follow(&state.snapshot, &state.contexts);
     jobs(state);
     migrations(state);
     open_tenant(state);

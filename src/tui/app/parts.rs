@@ -49,6 +49,10 @@ pub enum QuickFilter {
     Deleted,
     /// The registry's status is this word.
     Status(Untrusted),
+    /// The registry's status is its database's word for active.
+    Active,
+    /// The registry's status is its database's word for suspended.
+    Suspended,
     /// Orphans of both kinds.
     Orphans,
     /// Marked.

@@ -22,6 +22,7 @@ use super::server::ServerState;
 pub use super::tenant_columns::{ColumnChoice, Extent, Sort, TenantColumn};
 use super::trend::Trend;
 use crate::fleet::JobContext;
+use crate::layout::Statuses;
 use crate::model::environment::Environment;
 use crate::model::filter::SavedFilters;
 use crate::model::fleet::{DatabaseView, Snapshot};
@@ -210,6 +211,26 @@ impl State {
     #[must_use]
     pub fn context(&self, database: &str) -> Option<&JobContext> {
         self.contexts.iter().find(|context| &*context.database == database)
+    }
+
+    /// Whether the registry says of a tenant that it is active, with the word of its own database.
+    #[must_use]
+    pub fn is_active(&self, tenant: &Tenant) -> bool {
+        self.has_status(tenant, Statuses::says_active)
+    }
+
+    /// Whether the registry says of a tenant that it is suspended, with the word of its own database.
+    #[must_use]
+    pub fn is_suspended(&self, tenant: &Tenant) -> bool {
+        self.has_status(tenant, Statuses::says_suspended)
+    }
+
+    fn has_status(&self, tenant: &Tenant, says: fn(&Statuses, &str) -> bool) -> bool {
+        let Some(status) = &tenant.status else { return false };
+        match self.context(&tenant.key.database) {
+            Some(context) => says(&context.layout.statuses, status.raw()),
+            None => says(&Statuses::default(), status.raw()),
+        }
     }
 
     /// Whether more than one database is shown: lists then have a column for it.
