@@ -7,14 +7,14 @@ use tenantui::fleet::JobContext;
 use tenantui::jobs::service::{Order, ServiceCommand};
 use tenantui::model::environment::Environment::{Development, Production, Staging};
 use tenantui::model::fleet::DatabaseView;
-use tenantui::model::job::JobEvent;
+use tenantui::model::job::{JobEvent, JobId, JobKind, JobState, JobView, Waits};
 use tenantui::model::link::LinkState;
 use tenantui::model::others_code::{CodeOfPlan, OthersCode};
 use tenantui::tui::app::command::Command;
 use tenantui::tui::app::event::Event;
 use tenantui::tui::dialogs::Dialog;
 
-use super::desk::{Desk, context, epoch};
+use super::desk::{Desk, context, epoch, job};
 
 /// How many tenants of which database were ordered, since the last call.
 fn ordered(desk: &mut Desk) -> BTreeMap<String, usize> {
@@ -218,4 +218,55 @@ fn a_status_is_read_with_the_word_of_its_own_database_wherever_the_cursor_is() {
     }
     let counters = desk.app.state().counters;
     assert_eq!((counters.active, counters.suspended), (11, 1), "each is counted by its own database's words");
+}
+
+fn job_of(database: &str, id: i32, state: JobState) -> JobView {
+    JobView { database: database.into(), ..job(id, JobKind::Migrate, state, [3, 1, 0, 2]) }
+}
+
+#[test]
+fn with_one_database_its_jobs_alone_are_listed() {
+    let mut desk = Desk::two(Development, Development);
+    desk.job(job_of("eu-1", 17, JobState::Paused));
+    desk.job(job_of("us-1", 18, JobState::Running));
+    desk.keys("3");
+    assert_eq!(desk.app.state().shown_jobs().count(), 2);
+    desk.keys(":database eu-1<Enter>");
+    let shown: Vec<JobId> = desk.app.state().shown_jobs().map(|job| job.id).collect();
+    assert_eq!(shown, [JobId(17)], "{}", desk.text());
+    assert_eq!(desk.app.state().cursor_job().map(|job| job.id), Some(JobId(17)), "no key reaches the other's job");
+    desk.keys(":database us-1<Enter>");
+    assert_eq!(desk.app.state().cursor_job().map(|job| job.id), Some(JobId(18)));
+    assert_eq!(desk.app.state().header.database.as_deref(), Some("us-1"));
+    // Where it has none, the place in the list is nobody's.
+    let mut desk = Desk::two(Development, Development);
+    desk.job(job_of("eu-1", 17, JobState::Paused));
+    desk.keys("3:database us-1<Enter>");
+    assert!(desk.app.state().cursor_job().is_none());
+    let text = desk.text();
+    assert!(
+        text.contains("No job has been ordered in us-1 yet.") && text.contains("Other databases have 1 job"),
+        "{text}"
+    );
+    desk.keys("CR");
+    assert!(desk.app.state().dialog.is_none(), "{}", desk.text());
+    // What is open by itself is of its own database, whichever is shown.
+    let mut desk = Desk::two(Development, Development);
+    desk.job(job_of("eu-1", 17, JobState::Paused));
+    desk.keys("3<Enter>:database us-1<Enter>");
+    assert_eq!(desk.app.state().header.database.as_deref(), Some("eu-1"));
+}
+
+#[test]
+fn jobs_of_several_databases_keep_the_column_that_tells_them_apart() {
+    let mut desk = Desk::two(Development, Development);
+    let what = "180 tenants to 20260104000000";
+    for database in ["eu-1", "us-1"] {
+        let waits = Some(Waits::Operator);
+        desk.job(JobView { waits, what: what.into(), ..job_of(database, 17, JobState::Paused) });
+    }
+    desk.keys("3");
+    let text = desk.text();
+    assert!(text.contains("paused (operator)"), "{text}");
+    assert!(text.contains("DATABASE") && text.contains("us-1"), "{text}");
 }

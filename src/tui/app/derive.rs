@@ -15,7 +15,7 @@ use super::finder;
 use super::state::{Counters, List, Screen, State, TableColumn, TablesSort};
 use super::tenant_columns::Extent;
 use crate::model::fleet::Snapshot;
-use crate::model::tenant::{TableDetail, Tenant, TenantKey, TenantState};
+use crate::model::tenant::{DatabaseName, TableDetail, Tenant, TenantKey, TenantState};
 
 /// Whether a tenant is counted at a version: not deleted, no orphan, and its ledger was read.
 #[must_use]
@@ -57,6 +57,12 @@ pub fn all(state: &mut State) {
     open_tenant(state);
     super::server::derive(state);
     counters(state);
+}
+
+/// Shows one database, or all of them.
+pub fn only(state: &mut State, database: Option<DatabaseName>) {
+    state.only_database = database;
+    all(state);
 }
 
 /// What follows from a picture with the same tenants as before: nothing of them is sorted, filtered or counted again.
@@ -285,7 +291,7 @@ pub fn scroll_all(state: &mut State) {
     match state.screen {
         Screen::Tenants => scroll(&mut state.tenants.list, state.tenants.shown.len(), visible),
         Screen::Migrations => scroll(&mut state.migrations.list, state.migrations.groups.len(), visible),
-        Screen::Jobs => scroll(&mut state.jobs.list, state.jobs.jobs.len(), visible),
+        Screen::Jobs => scroll(&mut state.jobs.list, state.jobs.shown.len(), visible),
         Screen::JobResult => {
             let rows = state.jobs.result_of.as_ref().and_then(|key| state.jobs.outcomes.get(key)).map_or(0, Vec::len);
             scroll(&mut state.jobs.result, rows, visible);

@@ -181,8 +181,7 @@ impl App {
             MenuRun::Sort(column) => self.sort_by(*column),
             MenuRun::Job(job) => return self.open_job(job.clone()),
             MenuRun::Database(database) => {
-                self.state.only_database.clone_from(database);
-                derive::all(&mut self.state);
+                derive::only(&mut self.state, database.clone());
             }
         }
         Vec::new()

@@ -138,9 +138,10 @@ fn with_arguments(typed: &str, state: &State) -> Vec<MenuEntry> {
     let number = typed.strip_prefix("job").unwrap_or(typed).trim();
     if typed.starts_with("job ") || (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())) {
         let fits = |job: &&JobView| number.is_empty() || job.id.to_string().starts_with(number);
-        for job in state.jobs.jobs.iter().filter(fits).take(JOBS_OFFERED) {
+        for job in state.shown_jobs().filter(fits).take(JOBS_OFFERED) {
             let key = (job.database.clone(), job.id);
-            let title = format!("results of {} {}, {}", job.kind.word(), job.what.safe(), job.state.word());
+            let place = if state.several_databases() { format!(" ({})", job.database) } else { String::new() };
+            let title = format!("results of {} {}, {}{place}", job.kind.word(), job.what.safe(), job.state.word());
             entries.push(named(&format!("job {}", job.id), &title, MenuRun::Job(key)));
         }
     }

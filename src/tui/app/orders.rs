@@ -303,7 +303,7 @@ pub(super) fn select(state: &mut State, key: &TenantKey) {
         state.tenants.filter.clear();
         state.tenants.quick = None;
         if state.only_database.as_ref().is_some_and(|only| *only != key.database) {
-            state.only_database = None;
+            super::derive::only(state, None);
         }
         state.tenants.list.cursor = Some(key.clone());
     }

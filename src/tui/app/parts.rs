@@ -184,7 +184,9 @@ pub struct VersionGroup {
 pub struct JobsState {
     /// The jobs, newest first: the record's and what the workers told since.
     pub jobs: Vec<JobView>,
-    /// The reading position.
+    /// The rows: positions in `jobs`, those of the one database where only one is shown.
+    pub shown: Vec<usize>,
+    /// The reading position in `shown`.
     pub list: List<(DatabaseName, JobId)>,
     /// Somebody moved it: until then it is on the newest.
     pub moved: bool,
@@ -212,6 +214,7 @@ impl Default for JobsState {
     fn default() -> Self {
         Self {
             jobs: Vec::new(),
+            shown: Vec::new(),
             list: List::default(),
             moved: false,
             log: VecDeque::new(),

@@ -259,10 +259,29 @@ impl State {
             .map(|(_, job)| job)
     }
 
+    /// Whether a database is among those that are shown.
+    #[must_use]
+    pub fn shows(&self, database: &DatabaseName) -> bool {
+        self.only_database.as_ref().is_none_or(|only| only == database)
+    }
+
+    /// A row of the Jobs screen.
+    #[must_use]
+    pub fn shown_job(&self, row: usize) -> Option<&JobView> {
+        self.jobs.shown.get(row).and_then(|index| self.jobs.jobs.get(*index))
+    }
+
+    /// The rows of the Jobs screen.
+    pub fn shown_jobs(&self) -> impl Iterator<Item = &JobView> {
+        self.jobs.shown.iter().filter_map(|index| self.jobs.jobs.get(*index))
+    }
+
     /// The job under the cursor of the Jobs screen.
     #[must_use]
     pub fn cursor_job(&self) -> Option<&JobView> {
-        self.jobs.list.cursor.as_ref().and_then(|key| self.job(key))
+        // Where no row is left the place is kept, and it is of a job that nobody sees.
+        let key = self.jobs.list.cursor.as_ref().filter(|(database, _)| self.shows(database))?;
+        self.job(key)
     }
 
     /// The job of a database and number.

@@ -113,7 +113,7 @@ fn position(state: &State) -> Vec<String> {
                 let key = state.key(Action::Follow);
                 format!("log {} back ({key} follows)", text::counted(state.jobs.log_back, "line"))
             });
-            parts.push(place(state.jobs.list.at, state.jobs.jobs.len()));
+            parts.push(place(state.jobs.list.at, state.jobs.shown.len()));
         }
         Screen::JobResult => {
             let count = state.jobs.result_of.as_ref().and_then(|key| state.jobs.outcomes.get(key)).map_or(0, Vec::len);
