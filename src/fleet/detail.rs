@@ -15,8 +15,10 @@ use crate::cache::{CacheCounts, CacheError, CacheIds};
 use crate::config;
 use crate::jobs::recorded;
 use crate::layout::Queues;
+use crate::migrations::dialects::Found;
 use crate::migrations::ledgers;
 use crate::model::fleet::Snapshot;
+use crate::model::ident::{QualifiedName, SchemaName};
 use crate::model::tenant::{HealthFact, MigrationDetail, Tenant, TenantDetail, TenantKey, Unmeasured};
 use crate::postgres::detail;
 use crate::postgres::session::{Patience, QueryError, Reader, Target};
@@ -46,10 +48,10 @@ pub async fn read(
         Some(Err(error)) => schema.problems.push(format!("jobs in Redis: {error}").into()),
         None => {}
     }
-    let found = tenant.schema_oid.and_then(|oid| context.found.by_schema.get(&oid));
+    let found = ledger_now(context, tenant);
     let mut problems = schema.problems;
     let folder = context.folder.as_deref();
-    let migrations = match ledgers::detail(reader, found, &tenant.ledger, folder, &context.lens).await {
+    let migrations = match ledgers::detail(reader, found.as_ref(), &tenant.ledger, folder, &context.lens).await {
         Ok(migrations) => with_record(reader, context, tenant, migrations, &mut problems).await?,
         Err(QueryError::Server { sqlstate, message }) => {
             problems.push(format!("the ledger could not be read: {} ({sqlstate})", message.raw()).into());
@@ -77,6 +79,17 @@ pub async fn read(
         role: schema.role,
         why: why(tenant, &context.layout.statuses),
         problems,
+    })
+}
+
+/// The tenant's ledger where it is now. The schema may have another name than when ledgers were looked for: a drop and an
+/// undrop rename it, and its row is read before its ledger is found anew.
+fn ledger_now(context: &JobContext, tenant: &Tenant) -> Option<Found> {
+    let found = context.found.by_schema.get(&tenant.schema_oid?)?;
+    let schema = tenant.schema.as_ref().and_then(|schema| SchemaName::existing(schema.raw()).ok());
+    Some(match (found, schema) {
+        (Found::Ledger(ledger), Some(schema)) => Found::Ledger(ledger.moved_to(&schema)),
+        (Found::Ledger(_) | Found::Unclear { .. }, _) => found.clone(),
     })
 }
 
@@ -192,6 +205,8 @@ pub async fn run(mut desk: Desk) {
 /// What a detail is read of.
 struct Stands {
     tenant: Option<Arc<Tenant>>,
+    /// The table of its ledger, which is found anew after the tenant is read.
+    ledger: Option<QualifiedName>,
     counts: Option<Arc<CacheCounts>>,
 }
 
@@ -202,7 +217,7 @@ impl Stands {
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        self.tenant == other.tenant && same_counts
+        self.tenant == other.tenant && self.ledger == other.ledger && same_counts
     }
 }
 
@@ -227,10 +242,18 @@ impl Desk {
         }
     }
 
-    /// The tenant and its counts in the latest picture.
+    /// The tenant, its ledger and its counts in the latest picture.
     fn stands(&self, open: Option<&TenantKey>) -> Stands {
         let tenant = open.and_then(|key| self.snapshots.borrow().tenant(key).map(Arc::clone));
-        Stands { tenant, counts: open.and_then(|key| self.counts(key)) }
+        let ledger = tenant.as_ref().and_then(|tenant| {
+            let contexts = self.contexts.borrow();
+            let context = contexts.iter().find(|context| context.database == tenant.key.database)?;
+            match context.found.by_schema.get(&tenant.schema_oid?)? {
+                Found::Ledger(ledger) => Some(ledger.name.clone()),
+                Found::Unclear { .. } => None,
+            }
+        });
+        Stands { tenant, ledger, counts: open.and_then(|key| self.counts(key)) }
     }
 
     /// Waits until the detail may be out of date; `measured`: what it was read of. False when nobody listens any more.
@@ -252,6 +275,14 @@ impl Desk {
                         return false;
                     }
                     if open.is_some() && (!known || !self.stands(open).is_same(&measured)) {
+                        return true;
+                    }
+                }
+                contexts = self.contexts.changed() => {
+                    if contexts.is_err() {
+                        return false;
+                    }
+                    if known && !self.stands(open).is_same(&measured) {
                         return true;
                     }
                 }
@@ -287,63 +318,4 @@ fn unread(tenant: &Tenant, context: &JobContext, error: &FleetError) -> TenantDe
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::ledger::LedgerState;
-    use crate::model::tenant::TenantState;
-
-    fn tenant(state: TenantState) -> Tenant {
-        Tenant {
-            key: TenantKey::row(&"eu-1".into(), "7"),
-            id: Some("7".into()),
-            slug: "blue-fox".into(),
-            name: None,
-            status: None,
-            plan: None,
-            deleted: false,
-            schema: Some("t_blue_fox".into()),
-            schema_oid: Some(1),
-            owner: None,
-            state,
-            ledger: LedgerState::Unread,
-            applied: None,
-            pending: None,
-            ahead: None,
-            tables: None,
-            size_bytes: None,
-            size_exact: false,
-            cache_keys: None,
-            domains: Vec::new(),
-            created_at: None,
-            changed: Arc::default(),
-            failed_step: None,
-            problems: Vec::new(),
-        }
-    }
-
-    fn picture(state: TenantState) -> Arc<Snapshot> {
-        Arc::new(Snapshot { tenants: vec![Arc::new(tenant(state))], ..Snapshot::default() })
-    }
-
-    /// The reason why a tenant is behind was that of the moment before it was known to be.
-    #[tokio::test(start_paused = true)]
-    async fn a_tenant_that_changed_while_it_was_measured_is_measured_again() {
-        let key = tenant(TenantState::Unknown).key;
-        let (_open, open) = watch::channel(Some(key.clone()));
-        let (_asked, asked) = watch::channel(0);
-        let (pictures, snapshots) = watch::channel(picture(TenantState::Unknown));
-        let (_contexts, contexts) = watch::channel(Arc::default());
-        let (updates, _updates) = mpsc::channel(1);
-        let mut desk = Desk { databases: Vec::new(), open, asked, snapshots, contexts, updates };
-        let measured = desk.stands(Some(&key));
-        pictures.send_replace(picture(TenantState::Behind));
-        let began = tokio::time::Instant::now();
-        assert!(desk.wait(Some(&key), measured, true).await);
-        assert!(began.elapsed() < EVERY, "it waited for the next round");
-        // What was measured as it stands now is up to date until the next round.
-        let measured = desk.stands(Some(&key));
-        pictures.send_replace(picture(TenantState::Behind));
-        assert!(desk.wait(Some(&key), measured, true).await);
-        assert!(began.elapsed() >= EVERY, "nothing had changed");
-    }
-}
+mod tests;
