@@ -19,6 +19,7 @@ use crate::migrations::dialects::Found;
 use crate::migrations::ledgers;
 use crate::model::fleet::Snapshot;
 use crate::model::ident::{QualifiedName, SchemaName};
+use crate::model::job::JobId;
 use crate::model::tenant::{HealthFact, MigrationDetail, Tenant, TenantDetail, TenantKey, Unmeasured};
 use crate::postgres::detail;
 use crate::postgres::session::{Patience, QueryError, Reader, Target};
@@ -26,6 +27,9 @@ use crate::text::{Untrusted, grouped};
 
 /// Exact sizes are measured again at most this often by themselves; `r` measures at once.
 const EVERY: Duration = Duration::from_secs(60);
+
+/// Jobs that are looked for in the record.
+const JOBS: u32 = 50;
 
 /// Reads one tenant.
 ///
@@ -61,6 +65,7 @@ pub async fn read(
             return Err(error.into());
         }
     };
+    let jobs = jobs(reader, context, tenant, &mut problems).await?;
     let sample = counts.and_then(|counts| counts.sample.get(&tenant.key));
     session.opened(usize::try_from(schema.tables.relations_opened).unwrap_or(usize::MAX));
     Ok(TenantDetail {
@@ -73,6 +78,7 @@ pub async fn read(
         cache_by_prefix: prefixes(counts, &tenant.key),
         cache_sample: sample.cloned().unwrap_or_default(),
         sample_unknown: counts.filter(|_| sample.is_some()).and_then(|counts| counts.sample_unknown.clone()),
+        jobs,
         members: schema.members,
         health: schema.health,
         objects_outside: schema.objects_outside,
@@ -140,20 +146,42 @@ async fn with_record(
         return Ok(migrations);
     };
     let files = folder.files.iter().map(|file| (file.version.clone(), file.sha256));
-    match recorded::checked(reader, schema.raw(), files).await {
-        Ok(checked) => {
-            for migration in &mut migrations {
-                migration.checksum_ok = migration.checksum_ok.or_else(|| checked.get(&migration.version).copied());
-            }
-        }
-        Err(QueryError::Server { sqlstate, message }) => {
-            problems.push(format!("the record of jobs could not be read: {} ({sqlstate})", message.raw()).into());
-        }
-        Err(error @ (QueryError::Timeout { .. } | QueryError::Link(_) | QueryError::Unexpected { .. })) => {
-            return Err(error.into());
-        }
+    let checked = of_record(recorded::checked(reader, schema.raw(), files).await, problems)?;
+    for migration in &mut migrations {
+        migration.checksum_ok = migration.checksum_ok.or_else(|| checked.get(&migration.version).copied());
     }
     Ok(migrations)
+}
+
+/// The newest jobs that touched the tenant, by the record.
+async fn jobs(
+    reader: &Reader,
+    context: &JobContext,
+    tenant: &Tenant,
+    problems: &mut Vec<Untrusted>,
+) -> Result<Vec<JobId>, FleetError> {
+    if !context.initialised {
+        return Ok(Vec::new());
+    }
+    of_record(recorded::touching(reader, tenant, JOBS).await, problems)
+}
+
+/// What the record answered; nothing, and a problem, where it may not be read.
+fn of_record<T: Default>(answer: Result<T, QueryError>, problems: &mut Vec<Untrusted>) -> Result<T, FleetError> {
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(QueryError::Server { sqlstate, message }) => {
+            let problem =
+                Untrusted::new(format!("the record of jobs could not be read: {} ({sqlstate})", message.raw()));
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+            Ok(T::default())
+        }
+        Err(error @ (QueryError::Timeout { .. } | QueryError::Link(_) | QueryError::Unexpected { .. })) => {
+            Err(error.into())
+        }
+    }
 }
 
 fn prefixes(counts: Option<&CacheCounts>, key: &TenantKey) -> Vec<(Untrusted, u64)> {
@@ -308,6 +336,7 @@ fn unread(tenant: &Tenant, context: &JobContext, error: &FleetError) -> TenantDe
         cache_by_prefix: Vec::new(),
         cache_sample: Vec::new(),
         sample_unknown: None,
+        jobs: Vec::new(),
         members: Vec::new(),
         health: Vec::new(),
         objects_outside: Vec::new(),

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::measured::{NotMeasured, Unmeasured};
+use super::job::JobId;
 use super::ledger::{LedgerState, Version};
 use crate::text::Untrusted;
 
@@ -384,6 +385,8 @@ pub struct TenantDetail {
     pub cache_sample: Vec<KeySample>,
     /// Why types or times of those are not known.
     pub sample_unknown: Option<Untrusted>,
+    /// The newest jobs that have steps of it by the record, newest first.
+    pub jobs: Vec<JobId>,
     /// Members.
     pub members: Vec<Member>,
     /// How it is, by what its layout knows.

@@ -211,6 +211,8 @@ pub fn open_tenant(state: &mut State) {
         .map(|line| line.job)
         .collect();
     let outcomes = &state.jobs.outcomes;
+    // The record knows what other processes did, and what was before this one.
+    let recorded = detail.as_ref().map(|detail| detail.jobs.as_slice()).unwrap_or_default();
     open.jobs_shown = state
         .jobs
         .jobs
@@ -219,7 +221,8 @@ pub fn open_tenant(state: &mut State) {
         .filter(|(_, job)| {
             let key = (job.database.clone(), job.id);
             job.database == open.key.database
-                && (jobs_of.contains(&job.id)
+                && (recorded.contains(&job.id)
+                    || jobs_of.contains(&job.id)
                     || outcomes.get(&key).is_some_and(|list| {
                         list.iter().any(|outcome| {
                             outcome.key.as_ref() == Some(&open.key) || Some(&outcome.slug) == slug.as_ref()

@@ -163,7 +163,7 @@ fn places_of(area: Rect, banner: Option<&Banner>, state: &State) -> Places {
 fn rows_of(places: &Places, state: &State) -> usize {
     match state.screen {
         Screen::Tenants => tenants::list_rows(places),
-        Screen::Tenant => tenant::list_rows(places),
+        Screen::Tenant => tenant::list_rows(places, state),
         Screen::Migrations => migrations::list_rows(places),
         Screen::Jobs => jobs::list_rows(places, state.jobs.shown.len()),
         Screen::JobResult => job_result::list_rows(places),

@@ -41,6 +41,7 @@ pub fn job_told(state: &mut State, told: JobView) -> bool {
         None => state.jobs.jobs.push(told),
     }
     sort_jobs(state);
+    super::open_tenant(state);
     counters(state);
     true
 }
