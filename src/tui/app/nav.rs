@@ -246,6 +246,7 @@ pub fn step(state: &mut State, step: Step) {
             let at = target(state.audit.list.at);
             let key = state.audit.lines.get(at).map(audit::key);
             put(&mut state.audit.list, at, key);
+            state.audit.moved = true;
         }
         Screen::Server => super::server::step(state, target),
         Screen::Tenant => step_tab(state, target),
