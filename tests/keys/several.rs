@@ -270,3 +270,19 @@ fn jobs_of_several_databases_keep_the_column_that_tells_them_apart() {
     assert!(text.contains("paused (operator)"), "{text}");
     assert!(text.contains("DATABASE") && text.contains("us-1"), "{text}");
 }
+
+#[test]
+fn a_name_that_several_databases_have_is_no_ones_until_it_is_chosen() {
+    let mut desk = Desk::two(Development, Development);
+    desk.keys(":tenant acme<Enter>");
+    assert!(desk.app.state().tenant.is_none(), "{}", desk.text());
+    assert_eq!(desk.shown(), ["acme", "acme"]);
+    assert!(desk.message().contains("acme is in eu-1 and us-1"), "{}", desk.message());
+    desk.keys("j<Enter>");
+    assert_eq!(desk.app.state().tenant.as_ref().map(|open| &*open.key.database), Some("us-1"));
+    // Each is still there to be chosen, and with one database there is nothing to ask.
+    desk.keys("<Esc><Esc>:tenant acme<Down><Enter>");
+    assert_eq!(desk.app.state().tenant.as_ref().map(|open| &*open.key.database), Some("eu-1"));
+    desk.keys("<Esc>:database us-1<Enter>:tenant acme<Enter>");
+    assert_eq!(desk.app.state().tenant.as_ref().map(|open| &*open.key.database), Some("us-1"), "{}", desk.text());
+}

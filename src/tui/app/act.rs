@@ -13,6 +13,7 @@ use super::{App, derive, menu, output};
 use crate::model::job::JobId;
 use crate::model::life::LifeKind;
 use crate::model::tenant::{DatabaseName, TenantKey};
+use crate::text::{Untrusted, sanitise};
 use crate::tui::dialogs::{Dialog, FailureCard};
 
 impl App {
@@ -262,6 +263,17 @@ impl App {
         self.state.tenants.filter.clear();
         derive::tenants(&mut self.state);
         self.go(Screen::Tenants);
+    }
+
+    /// Shows the tenants of a name that several databases have: which is meant, only the operator knows.
+    pub(super) fn show_named(&mut self, slug: &Untrusted) {
+        derive::only(&mut self.state, None);
+        self.quick(Some(QuickFilter::Slug(slug.clone())));
+        let named = self.state.tenants.shown.iter().filter_map(|index| self.state.snapshot.tenants.get(*index));
+        let databases: Vec<String> = named.map(|tenant| sanitise(&tenant.key.database)).collect();
+        let opens = self.state.key(Action::Open);
+        let text = format!("{} is in {}: {opens} opens the one under the cursor", slug.safe(), databases.join(" and "));
+        self.say(Level::Info, text);
     }
 
     /// Shows the tenants that fit a filter.

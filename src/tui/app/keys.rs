@@ -177,6 +177,7 @@ impl App {
             MenuRun::Tenant(key) => {
                 self.open_tenant(key);
             }
+            MenuRun::Named(slug) => self.show_named(slug),
             MenuRun::Filter(filter) => self.filter_by(filter),
             MenuRun::Sort(column) => self.sort_by(*column),
             MenuRun::Job(job) => return self.open_job(job.clone()),

@@ -53,6 +53,8 @@ pub enum QuickFilter {
     Active,
     /// The registry's status is its database's word for suspended.
     Suspended,
+    /// Called so: one in each of several databases.
+    Slug(Untrusted),
     /// Orphans of both kinds.
     Orphans,
     /// Marked.

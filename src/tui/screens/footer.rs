@@ -315,6 +315,7 @@ pub fn filter_words(state: &State) -> Option<String> {
             QuickFilter::Failed => "failed".to_owned(),
             QuickFilter::Deleted => "deleted".to_owned(),
             QuickFilter::Status(status) => format!("status {}", status.safe()),
+            QuickFilter::Slug(slug) => format!("slug {}", slug.safe()),
             QuickFilter::Active => "active".to_owned(),
             QuickFilter::Suspended => "suspended".to_owned(),
             QuickFilter::Orphans => "orphans".to_owned(),
