@@ -73,6 +73,7 @@ impl App {
             environment: state.environment(&database),
             layout: Arc::clone(&context.layout),
             taken: Arc::clone(&context.taken),
+            trash: state.latest.database(&database).map(|view| Arc::clone(&view.trash)).unwrap_or_default(),
             folder: context.folder.clone(),
             plans: plans.into_iter().map(|(_, plan)| plan).collect(),
             siblings: service::siblings(&state.latest.tenants, &database, context.folder.as_deref()),
