@@ -286,3 +286,21 @@ fn a_name_that_several_databases_have_is_no_ones_until_it_is_chosen() {
     desk.keys("<Esc>:database us-1<Enter>:tenant acme<Enter>");
     assert_eq!(desk.app.state().tenant.as_ref().map(|open| &*open.key.database), Some("us-1"), "{}", desk.text());
 }
+
+#[test]
+fn one_database_without_a_link_from_the_start_says_so_and_of_no_filter() {
+    let mut desk = Desk::two(Development, Development);
+    change(&mut desk, |picture| {
+        picture.tenants.retain(|tenant| &*tenant.key.database == "eu-1");
+        picture.databases[1].taken_at = None;
+        picture.databases[1].link =
+            LinkState::Lost { since: epoch(), attempt: 3, next_try: epoch(), why: "connection refused".into() };
+    });
+    desk.keys(":database us-1<Enter>");
+    let text = desk.text();
+    assert!(text.contains("There is no link to us-1") && text.contains("shows all databases"), "{text}");
+    assert!(!text.contains("No tenant matches") && !text.contains("clears the filter"), "{text}");
+    // With a filter it is the filter that leaves nobody.
+    desk.keys("<Esc>/nobody-is-called-so<Enter>");
+    assert!(desk.text().contains("No tenant matches /nobody-is-called-so"), "{}", desk.text());
+}
