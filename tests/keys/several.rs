@@ -304,3 +304,19 @@ fn one_database_without_a_link_from_the_start_says_so_and_of_no_filter() {
     desk.keys("<Esc>/nobody-is-called-so<Enter>");
     assert!(desk.text().contains("No tenant matches /nobody-is-called-so"), "{}", desk.text());
 }
+
+#[test]
+fn on_a_wide_screen_schemas_take_the_room_that_is_there() {
+    let mut desk = Desk::two_on((200, 50), Development, Development);
+    change(&mut desk, |picture| {
+        for tenant in &mut picture.tenants {
+            let tenant = Arc::make_mut(tenant);
+            tenant.slug = format!("{}-of-the-sea", tenant.slug.raw()).into();
+            tenant.schema = Some(format!("tenant_{}", tenant.slug.raw().replace('-', "_")).into());
+        }
+    });
+    let text = desk.text();
+    let list: Vec<&str> = text.lines().map(|line| line.split('|').next().unwrap_or_default()).collect();
+    let row = list.iter().find(|row| row.contains(" zebra-corp-of-the-sea ")).unwrap_or_else(|| panic!("{text}"));
+    assert!(row.contains(" tenant_zebra_corp_of_the_sea "), "{text}");
+}
