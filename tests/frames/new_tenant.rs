@@ -178,6 +178,20 @@ fn passwords_are_shown_until_somebody_says_that_they_are_noted() {
         press(&mut many, KeyCode::Char('j'));
     }
     check("credentials_many", &many);
+    // Some were never on the screen: one Esc does not discard them, and whatever else is pressed takes it back.
+    assert!(stays(&press(&mut many, KeyCode::Esc)));
+    check("credentials_unseen", &many);
+    press(&mut many, KeyCode::Char('k'));
+    assert!(stays(&press(&mut many, KeyCode::Esc)));
+    assert!(closes(&press(&mut many, KeyCode::Esc)));
+    // Who has copied them, or went to their end, is asked nothing.
+    let mut copied = Dialog::Credentials(Box::new(Credentials::new((1..60).map(made).collect())));
+    press(&mut copied, KeyCode::Char('y'));
+    assert!(closes(&press(&mut copied, KeyCode::Esc)));
+    let mut read = Dialog::Credentials(Box::new(Credentials::new((1..60).map(made).collect())));
+    press(&mut read, KeyCode::Char('G'));
+    check("credentials_end", &read);
+    assert!(closes(&press(&mut read, KeyCode::Esc)));
 }
 
 #[test]
