@@ -258,6 +258,23 @@ fn with_one_database_its_jobs_alone_are_listed() {
 }
 
 #[test]
+fn a_job_of_a_database_that_is_put_aside_is_named_and_no_key_reaches_it() {
+    let mut desk = Desk::two(Development, Development);
+    desk.job(JobView { waits: Some(Waits::Canary), ..job_of("us-1", 17, JobState::Paused) });
+    desk.keys(":database eu-1<Enter>");
+    let text = desk.text();
+    assert!(text.contains("job 17") && text.contains("in us-1") && !text.contains("C goes on"), "{text}");
+    desk.keys("C");
+    assert!(desk.app.state().dialog.is_none(), "{}", desk.text());
+    // One of the database that is shown comes first, whatever the other one does.
+    desk.job(JobView { waits: Some(Waits::Canary), ..job_of("eu-1", 4, JobState::Paused) });
+    desk.job(job_of("us-1", 18, JobState::Running));
+    assert!(desk.text().contains("job 4 "), "{}", desk.text());
+    desk.keys("C");
+    assert!(desk.text().contains("Continue job 4"), "{}", desk.text());
+}
+
+#[test]
 fn jobs_of_several_databases_keep_the_column_that_tells_them_apart() {
     let mut desk = Desk::two(Development, Development);
     let what = "180 tenants to 20260104000000";

@@ -240,7 +240,7 @@ impl State {
     }
 
     /// The job for the job line of every screen: one that runs here, else that runs anywhere, else that waits for
-    /// the operator, else none.
+    /// the operator, else none. One of a database that is not shown comes after all that are.
     #[must_use]
     pub fn busiest_job(&self) -> Option<&JobView> {
         use crate::model::job::JobState;
@@ -254,7 +254,7 @@ impl State {
         self.jobs
             .jobs
             .iter()
-            .filter_map(|job| rank(job).map(|rank| (rank, job)))
+            .filter_map(|job| rank(job).map(|rank| ((!self.shows(&job.database), rank), job)))
             .min_by_key(|(rank, _)| *rank)
             .map(|(_, job)| job)
     }
