@@ -8,6 +8,7 @@ mod left;
 mod outside;
 mod pointing;
 mod purge;
+mod record;
 mod repair;
 mod roles;
 mod runs;

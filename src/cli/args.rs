@@ -132,7 +132,7 @@ pub enum Command {
     Drop(Remove),
     /// Bring a dropped tenant back, within seven days; or list the trash
     Undrop(Undrop),
-    /// Remove a dropped tenant for good: schema, role, cache keys, registry row; or list the trash
+    /// Remove a dropped tenant for good (schema, role, cache keys, row), or list the trash
     Purge(Purge),
     /// List what can be repaired, or repair one tenant
     Repair(Mend),

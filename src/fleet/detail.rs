@@ -15,8 +15,11 @@ use crate::cache::{CacheCounts, CacheError, CacheIds};
 use crate::config;
 use crate::jobs::recorded;
 use crate::layout::Queues;
+use crate::migrations::dialects::Found;
 use crate::migrations::ledgers;
 use crate::model::fleet::Snapshot;
+use crate::model::ident::{QualifiedName, SchemaName};
+use crate::model::job::JobId;
 use crate::model::tenant::{HealthFact, MigrationDetail, Tenant, TenantDetail, TenantKey, Unmeasured};
 use crate::postgres::detail;
 use crate::postgres::session::{Patience, QueryError, Reader, Target};
@@ -24,6 +27,9 @@ use crate::text::{Untrusted, grouped};
 
 /// Exact sizes are measured again at most this often by themselves; `r` measures at once.
 const EVERY: Duration = Duration::from_secs(60);
+
+/// Jobs that are looked for in the record.
+const JOBS: u32 = 50;
 
 /// Reads one tenant.
 ///
@@ -46,10 +52,10 @@ pub async fn read(
         Some(Err(error)) => schema.problems.push(format!("jobs in Redis: {error}").into()),
         None => {}
     }
-    let found = tenant.schema_oid.and_then(|oid| context.found.by_schema.get(&oid));
+    let found = ledger_now(context, tenant);
     let mut problems = schema.problems;
     let folder = context.folder.as_deref();
-    let migrations = match ledgers::detail(reader, found, &tenant.ledger, folder, &context.lens).await {
+    let migrations = match ledgers::detail(reader, found.as_ref(), &tenant.ledger, folder, &context.lens).await {
         Ok(migrations) => with_record(reader, context, tenant, migrations, &mut problems).await?,
         Err(QueryError::Server { sqlstate, message }) => {
             problems.push(format!("the ledger could not be read: {} ({sqlstate})", message.raw()).into());
@@ -59,6 +65,7 @@ pub async fn read(
             return Err(error.into());
         }
     };
+    let jobs = jobs(reader, context, tenant, &mut problems).await?;
     let sample = counts.and_then(|counts| counts.sample.get(&tenant.key));
     session.opened(usize::try_from(schema.tables.relations_opened).unwrap_or(usize::MAX));
     Ok(TenantDetail {
@@ -71,12 +78,24 @@ pub async fn read(
         cache_by_prefix: prefixes(counts, &tenant.key),
         cache_sample: sample.cloned().unwrap_or_default(),
         sample_unknown: counts.filter(|_| sample.is_some()).and_then(|counts| counts.sample_unknown.clone()),
+        jobs,
         members: schema.members,
         health: schema.health,
         objects_outside: schema.objects_outside,
         role: schema.role,
-        why: why(tenant),
+        why: why(tenant, &context.layout.statuses),
         problems,
+    })
+}
+
+/// The tenant's ledger where it is now. The schema may have another name than when ledgers were looked for: a drop and an
+/// undrop rename it, and its row is read before its ledger is found anew.
+fn ledger_now(context: &JobContext, tenant: &Tenant) -> Option<Found> {
+    let found = context.found.by_schema.get(&tenant.schema_oid?)?;
+    let schema = tenant.schema.as_ref().and_then(|schema| SchemaName::existing(schema.raw()).ok());
+    Some(match (found, schema) {
+        (Found::Ledger(ledger), Some(schema)) => Found::Ledger(ledger.moved_to(&schema)),
+        (Found::Ledger(_) | Found::Unclear { .. }, _) => found.clone(),
     })
 }
 
@@ -127,20 +146,42 @@ async fn with_record(
         return Ok(migrations);
     };
     let files = folder.files.iter().map(|file| (file.version.clone(), file.sha256));
-    match recorded::checked(reader, schema.raw(), files).await {
-        Ok(checked) => {
-            for migration in &mut migrations {
-                migration.checksum_ok = migration.checksum_ok.or_else(|| checked.get(&migration.version).copied());
-            }
-        }
-        Err(QueryError::Server { sqlstate, message }) => {
-            problems.push(format!("the record of jobs could not be read: {} ({sqlstate})", message.raw()).into());
-        }
-        Err(error @ (QueryError::Timeout { .. } | QueryError::Link(_) | QueryError::Unexpected { .. })) => {
-            return Err(error.into());
-        }
+    let checked = of_record(recorded::checked(reader, schema.raw(), files).await, problems)?;
+    for migration in &mut migrations {
+        migration.checksum_ok = migration.checksum_ok.or_else(|| checked.get(&migration.version).copied());
     }
     Ok(migrations)
+}
+
+/// The newest jobs that touched the tenant, by the record.
+async fn jobs(
+    reader: &Reader,
+    context: &JobContext,
+    tenant: &Tenant,
+    problems: &mut Vec<Untrusted>,
+) -> Result<Vec<JobId>, FleetError> {
+    if !context.initialised {
+        return Ok(Vec::new());
+    }
+    of_record(recorded::touching(reader, tenant, JOBS).await, problems)
+}
+
+/// What the record answered; nothing, and a problem, where it may not be read.
+fn of_record<T: Default>(answer: Result<T, QueryError>, problems: &mut Vec<Untrusted>) -> Result<T, FleetError> {
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(QueryError::Server { sqlstate, message }) => {
+            let problem =
+                Untrusted::new(format!("the record of jobs could not be read: {} ({sqlstate})", message.raw()));
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+            Ok(T::default())
+        }
+        Err(error @ (QueryError::Timeout { .. } | QueryError::Link(_) | QueryError::Unexpected { .. })) => {
+            Err(error.into())
+        }
+    }
 }
 
 fn prefixes(counts: Option<&CacheCounts>, key: &TenantKey) -> Vec<(Untrusted, u64)> {
@@ -192,6 +233,8 @@ pub async fn run(mut desk: Desk) {
 /// What a detail is read of.
 struct Stands {
     tenant: Option<Arc<Tenant>>,
+    /// The table of its ledger, which is found anew after the tenant is read.
+    ledger: Option<QualifiedName>,
     counts: Option<Arc<CacheCounts>>,
 }
 
@@ -202,7 +245,7 @@ impl Stands {
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        self.tenant == other.tenant && same_counts
+        self.tenant == other.tenant && self.ledger == other.ledger && same_counts
     }
 }
 
@@ -222,15 +265,23 @@ impl Desk {
             Err(error) => Some(Arc::new(match shown {
                 // What was measured before stays, with the reason why it is not newer.
                 Some(shown) => TenantDetail { problems: vec![error.to_string().into()], ..TenantDetail::clone(shown) },
-                None => unread(&tenant, &error),
+                None => unread(&tenant, &context, &error),
             })),
         }
     }
 
-    /// The tenant and its counts in the latest picture.
+    /// The tenant, its ledger and its counts in the latest picture.
     fn stands(&self, open: Option<&TenantKey>) -> Stands {
         let tenant = open.and_then(|key| self.snapshots.borrow().tenant(key).map(Arc::clone));
-        Stands { tenant, counts: open.and_then(|key| self.counts(key)) }
+        let ledger = tenant.as_ref().and_then(|tenant| {
+            let contexts = self.contexts.borrow();
+            let context = contexts.iter().find(|context| context.database == tenant.key.database)?;
+            match context.found.by_schema.get(&tenant.schema_oid?)? {
+                Found::Ledger(ledger) => Some(ledger.name.clone()),
+                Found::Unclear { .. } => None,
+            }
+        });
+        Stands { tenant, ledger, counts: open.and_then(|key| self.counts(key)) }
     }
 
     /// Waits until the detail may be out of date; `measured`: what it was read of. False when nobody listens any more.
@@ -255,6 +306,14 @@ impl Desk {
                         return true;
                     }
                 }
+                contexts = self.contexts.changed() => {
+                    if contexts.is_err() {
+                        return false;
+                    }
+                    if known && !self.stands(open).is_same(&measured) {
+                        return true;
+                    }
+                }
             }
         }
     }
@@ -266,7 +325,7 @@ impl Desk {
 }
 
 /// A detail of which nothing could be read.
-fn unread(tenant: &Tenant, error: &FleetError) -> TenantDetail {
+fn unread(tenant: &Tenant, context: &JobContext, error: &FleetError) -> TenantDetail {
     TenantDetail {
         key: tenant.key.clone(),
         measured_at: jiff::Timestamp::now(),
@@ -277,73 +336,15 @@ fn unread(tenant: &Tenant, error: &FleetError) -> TenantDetail {
         cache_by_prefix: Vec::new(),
         cache_sample: Vec::new(),
         sample_unknown: None,
+        jobs: Vec::new(),
         members: Vec::new(),
         health: Vec::new(),
         objects_outside: Vec::new(),
         role: None,
-        why: why(tenant),
+        why: why(tenant, &context.layout.statuses),
         problems: vec![error.to_string().into()],
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::ledger::LedgerState;
-    use crate::model::tenant::TenantState;
-
-    fn tenant(state: TenantState) -> Tenant {
-        Tenant {
-            key: TenantKey::row(&"eu-1".into(), "7"),
-            id: Some("7".into()),
-            slug: "blue-fox".into(),
-            name: None,
-            status: None,
-            plan: None,
-            deleted: false,
-            schema: Some("t_blue_fox".into()),
-            schema_oid: Some(1),
-            owner: None,
-            state,
-            ledger: LedgerState::Unread,
-            applied: None,
-            pending: None,
-            ahead: None,
-            tables: None,
-            size_bytes: None,
-            size_exact: false,
-            cache_keys: None,
-            domains: Vec::new(),
-            created_at: None,
-            changed: Arc::default(),
-            failed_step: None,
-            problems: Vec::new(),
-        }
-    }
-
-    fn picture(state: TenantState) -> Arc<Snapshot> {
-        Arc::new(Snapshot { tenants: vec![Arc::new(tenant(state))], ..Snapshot::default() })
-    }
-
-    /// The reason why a tenant is behind was that of the moment before it was known to be.
-    #[tokio::test(start_paused = true)]
-    async fn a_tenant_that_changed_while_it_was_measured_is_measured_again() {
-        let key = tenant(TenantState::Unknown).key;
-        let (_open, open) = watch::channel(Some(key.clone()));
-        let (_asked, asked) = watch::channel(0);
-        let (pictures, snapshots) = watch::channel(picture(TenantState::Unknown));
-        let (_contexts, contexts) = watch::channel(Arc::default());
-        let (updates, _updates) = mpsc::channel(1);
-        let mut desk = Desk { databases: Vec::new(), open, asked, snapshots, contexts, updates };
-        let measured = desk.stands(Some(&key));
-        pictures.send_replace(picture(TenantState::Behind));
-        let began = tokio::time::Instant::now();
-        assert!(desk.wait(Some(&key), measured, true).await);
-        assert!(began.elapsed() < EVERY, "it waited for the next round");
-        // What was measured as it stands now is up to date until the next round.
-        let measured = desk.stands(Some(&key));
-        pictures.send_replace(picture(TenantState::Behind));
-        assert!(desk.wait(Some(&key), measured, true).await);
-        assert!(began.elapsed() >= EVERY, "nothing had changed");
-    }
-}
+mod tests;

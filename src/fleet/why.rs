@@ -1,13 +1,14 @@
 //! Why a tenant is in its state, in one sentence. Pure.
 
+use crate::layout::Statuses;
 use crate::migrations::dialects::dialect;
 use crate::model::ledger::{LedgerState, Version};
 use crate::model::tenant::{Tenant, TenantState};
 use crate::text::Untrusted;
 
-/// The sentence.
+/// The sentence; `statuses`: the words of its registry.
 #[must_use]
-pub fn why(tenant: &Tenant) -> Untrusted {
+pub fn why(tenant: &Tenant, statuses: &Statuses) -> Untrusted {
     match tenant.state {
         TenantState::NoAccess => first_problem(tenant, "what decides its state may not be read by this role"),
         TenantState::Conflict => first_problem(tenant, "another registry row points at the same schema"),
@@ -18,7 +19,7 @@ pub fn why(tenant: &Tenant) -> Untrusted {
         TenantState::Locked => first_problem(tenant, "a lock was left behind in its ledger"),
         TenantState::NeverMigrated => never_migrated(tenant),
         TenantState::Ahead => ahead(tenant),
-        TenantState::Behind => behind(tenant),
+        TenantState::Behind => behind(tenant, statuses),
         TenantState::Ok => "up to date".into(),
         TenantState::Unknown => "not read yet".into(),
     }
@@ -49,13 +50,13 @@ fn ahead(tenant: &Tenant) -> Untrusted {
     .into()
 }
 
-fn behind(tenant: &Tenant) -> Untrusted {
+fn behind(tenant: &Tenant, statuses: &Statuses) -> Untrusted {
     if let Some(failed) = &tenant.failed_step {
         let version = failed.version.as_ref().map_or_else(String::new, |version| format!(" of {}", version.raw()));
         let code = failed.sqlstate.as_ref().map_or_else(String::new, |code| format!("{code}: "));
         return format!("the step{version} in job {} failed ({code}{})", failed.job, failed.message.raw()).into();
     }
-    let suspended = tenant.status.as_ref().is_some_and(|status| status.raw() == "suspended");
+    let suspended = tenant.status.as_ref().is_some_and(|status| statuses.says_suspended(status.raw()));
     let pending = tenant.pending.as_deref().unwrap_or_default();
     let gap = match (tenant.version(), pending.first()) {
         (Some(version), Some(first)) => {

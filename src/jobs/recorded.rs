@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use crate::model::ident::literal;
+use crate::model::job::JobId;
 use crate::model::ledger::Version;
+use crate::model::tenant::Tenant;
 use crate::postgres::session::{QueryError, Reader};
 
 /// The SHA-256 of a file.
@@ -60,6 +62,35 @@ pub async fn made(reader: &Reader) -> Result<Vec<String>, QueryError> {
          WHERE s.action = 'schema' AND s.state = 'done' AND NOT EXISTS (SELECT FROM tenantui.step AS r \
          WHERE r.job_id = s.job_id AND r.schema_name = s.schema_name AND r.state <> 'done')";
     Ok(reader.rows(sql).await?.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect())
+}
+
+/// The newest jobs with steps of this tenant, newest first, at most so many: by the name of its schema, and by the names
+/// that its drops gave it. Steps of another tenant that had the same name do not count. A database that was initialised.
+///
+/// # Errors
+/// When the record cannot be read.
+pub async fn touching(reader: &Reader, tenant: &Tenant, limit: u32) -> Result<Vec<JobId>, QueryError> {
+    let Some(schema) = &tenant.schema else { return Ok(Vec::new()) };
+    let oid = tenant.schema_oid.map_or_else(|| "NULL".to_owned(), |oid| oid.to_string());
+    let own =
+        format!("(s.tenant_key IS NULL OR s.tenant_key = {} OR s.schema_oid = {oid})", literal(&tenant.key.local));
+    // Both ways by the index of names: a fleet has many steps, a tenant has few.
+    let sql = format!(
+        "WITH named AS (SELECT DISTINCT s.job_id FROM tenantui.step AS s WHERE s.schema_name = {} AND {own}), \
+         dropped AS (SELECT DISTINCT s.job_id FROM named JOIN tenantui.audit AS a ON a.job_id = named.job_id \
+         AND a.action = 'drop' JOIN tenantui.step AS s ON s.schema_name = a.after->>'schema' AND {own}) \
+         SELECT job_id FROM named UNION SELECT job_id FROM dropped ORDER BY job_id DESC LIMIT {limit}",
+        literal(schema.raw())
+    );
+    let rows = reader.rows(&sql).await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.parse::<i32>(0))
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .flatten()
+        .map(JobId)
+        .collect())
 }
 
 /// What was applied in one schema: the last done step of each version, as hexadecimal text.

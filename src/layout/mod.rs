@@ -207,6 +207,20 @@ pub struct Statuses {
     pub deleted: Option<String>,
 }
 
+impl Statuses {
+    /// Whether a word of the registry says active here; the usual word where the layout has none.
+    #[must_use]
+    pub fn says_active(&self, word: &str) -> bool {
+        word.eq_ignore_ascii_case(self.active.as_deref().unwrap_or("active"))
+    }
+
+    /// Whether a word of the registry says suspended here; the usual word where the layout has none.
+    #[must_use]
+    pub fn says_suspended(&self, word: &str) -> bool {
+        word.eq_ignore_ascii_case(self.suspended.as_deref().unwrap_or("suspended"))
+    }
+}
+
 /// How slugs are checked and become schema names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Naming {

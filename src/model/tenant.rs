@@ -1,11 +1,14 @@
 //! Tenants: identity, state, numbers.
 
+mod keys;
 mod measured;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::keys::{KeySample, Ttl};
 pub use self::measured::{NotMeasured, Unmeasured};
+use super::job::JobId;
 use super::ledger::{LedgerState, Version};
 use crate::text::Untrusted;
 
@@ -325,44 +328,6 @@ pub struct HealthFact {
     pub problem: Option<Untrusted>,
 }
 
-/// One cache key of a tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeySample {
-    /// Its prefix, as the counts have it.
-    pub prefix: Untrusted,
-    /// The key.
-    pub key: Untrusted,
-    /// What it holds: `string`, `hash`...; `None` where the server does not say.
-    pub kind: Option<Untrusted>,
-    /// How long it lives; `None` where the server does not say.
-    pub ttl: Option<Ttl>,
-}
-
-/// How long a cache key lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ttl {
-    /// Until somebody removes it.
-    Never,
-    /// Seconds, begun ones counted.
-    Seconds(u64),
-}
-
-impl Ttl {
-    /// `for good`, `41s`, `3h`.
-    #[must_use]
-    pub fn words(self) -> String {
-        match self {
-            Self::Never => "for good".to_owned(),
-            Self::Seconds(seconds) => match seconds {
-                0..=119 => format!("{seconds}s"),
-                120..=7_199 => format!("{}m", seconds / 60),
-                7_200..=172_799 => format!("{}h", seconds / 3_600),
-                _ => format!("{}d", seconds / 86_400),
-            },
-        }
-    }
-}
-
 /// What is read of the one tenant that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantDetail {
@@ -384,6 +349,8 @@ pub struct TenantDetail {
     pub cache_sample: Vec<KeySample>,
     /// Why types or times of those are not known.
     pub sample_unknown: Option<Untrusted>,
+    /// The newest jobs that have steps of it by the record, newest first.
+    pub jobs: Vec<JobId>,
     /// Members.
     pub members: Vec<Member>,
     /// How it is, by what its layout knows.

@@ -6,6 +6,9 @@ use crossterm::event::KeyCode;
 use tenantui::jobs::service::Order;
 use tenantui::layout::Registry;
 use tenantui::model::environment::Environment;
+use tenantui::model::job::JobId;
+use tenantui::model::life::{DropRecord, Trashed};
+use tenantui::model::tenant::TenantKey;
 use tenantui::model::times::StepTime;
 use tenantui::tui::dialogs::{
     Credentials, Dialog, DialogAction, DialogInput, DialogOutcome, NewTenant, NewTenantInput,
@@ -27,6 +30,7 @@ pub fn form() -> Dialog {
             owners: Default::default(),
             rows_hidden: false,
         }),
+        trash: Arc::default(),
         folder: Some(Arc::new(folder())),
         plans: vec!["pro".into(), "basic".into()],
         siblings: Vec::new(),
@@ -174,6 +178,55 @@ fn passwords_are_shown_until_somebody_says_that_they_are_noted() {
         press(&mut many, KeyCode::Char('j'));
     }
     check("credentials_many", &many);
+    // Some were never on the screen: one Esc does not discard them, and whatever else is pressed takes it back.
+    assert!(stays(&press(&mut many, KeyCode::Esc)));
+    check("credentials_unseen", &many);
+    press(&mut many, KeyCode::Char('k'));
+    assert!(stays(&press(&mut many, KeyCode::Esc)));
+    assert!(closes(&press(&mut many, KeyCode::Esc)));
+    // Who has copied them, or went to their end, is asked nothing.
+    let mut copied = Dialog::Credentials(Box::new(Credentials::new((1..60).map(made).collect())));
+    press(&mut copied, KeyCode::Char('y'));
+    assert!(closes(&press(&mut copied, KeyCode::Esc)));
+    let mut read = Dialog::Credentials(Box::new(Credentials::new((1..60).map(made).collect())));
+    press(&mut read, KeyCode::Char('G'));
+    check("credentials_end", &read);
+    assert!(closes(&press(&mut read, KeyCode::Esc)));
+}
+
+#[test]
+fn a_name_in_the_trash_says_so_and_what_the_ways_are() {
+    let Dialog::NewTenant(form) = form() else { panic!("a form") };
+    let trashed = |expired: bool| -> Arc<[Trashed]> {
+        let drop = DropRecord {
+            job: JobId(5),
+            slug: "acme".into(),
+            original: "tenant_acme".into(),
+            key: TenantKey::row(&eu1(), "1"),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            by: "ops".into(),
+            row: Vec::new(),
+            id: None,
+            expired,
+            begun: false,
+        };
+        vec![Trashed { database: eu1(), schema: "zz_dropped_5_tenant_acme".into(), schema_oid: 7, drop: Some(drop) }]
+            .into()
+    };
+    let of = |expired: bool| NewTenantInput { trash: trashed(expired), ..form.input.clone() };
+    let mut dialog = Dialog::NewTenant(Box::new(NewTenant::new(of(false))));
+    typed(&mut dialog, "ACME");
+    check("new_tenant_in_trash", &dialog);
+    let mut dialog = Dialog::NewTenant(Box::new(NewTenant::new(of(true))));
+    typed(&mut dialog, "ACME");
+    check("new_tenant_in_trash_for_good", &dialog);
+    // Where no row keeps its place, the name only looks free.
+    let mut layout = (*form.input.layout).clone();
+    layout.registry = Registry::Scan { pattern: None, requires: Vec::new() };
+    let input = NewTenantInput { layout: Arc::new(layout), taken: Arc::default(), ..of(false) };
+    let mut dialog = Dialog::NewTenant(Box::new(NewTenant::new(input)));
+    typed(&mut dialog, "ACME");
+    check("new_tenant_in_trash_of_no_registry", &dialog);
 }
 
 /// What the row gets and no default fills is in the statement, as it is in the one that is sent.

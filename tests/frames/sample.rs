@@ -348,6 +348,7 @@ pub fn detail(of: &Tenant) -> TenantDetail {
         cache_by_prefix: vec![("session:".into(), 1_800), ("cart:".into(), 190), ("rate:".into(), 11)],
         cache_sample: cache_sample(),
         sample_unknown: None,
+        jobs: Vec::new(),
         members: Vec::new(),
         health: Vec::new(),
         objects_outside: Vec::new(),

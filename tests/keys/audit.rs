@@ -92,3 +92,24 @@ fn of_a_job_and_of_a_tenant_with_one_key() {
     desk.keys("]");
     assert_eq!(desk.app.state().screen, Screen::Audit);
 }
+
+/// Whichever database answers last: the newest line is on top, and the cursor on it until somebody moves.
+#[test]
+fn over_several_databases_it_opens_at_the_newest() {
+    let mut desk = Desk::two(Environment::Development, Environment::Development);
+    desk.keys(":audit<Enter>");
+    let filter = asked(&mut desk).pop().expect("a question");
+    let of = |database: &str, ids: &[i64]| {
+        let line = |id: &i64| AuditLine { database: database.into(), ..line(*id, "skip") };
+        JobEvent::Audit { database: database.into(), filter: filter.clone(), lines: ids.iter().map(line).collect() }
+    };
+    desk.event(Event::Job(of("eu-1", &[2, 1])));
+    desk.event(Event::Job(of("us-1", &[9, 8, 7])));
+    desk.draw();
+    let audit = &desk.app.state().audit;
+    assert_eq!((audit.list.at, audit.lines[0].id), (0, 9), "{}", desk.text());
+    desk.keys("j");
+    desk.event(Event::Job(of("eu-1", &[12, 2, 1])));
+    desk.draw();
+    assert_eq!(desk.app.state().audit.list.at, 2, "who moved stays where they are");
+}

@@ -72,7 +72,12 @@ impl Desk {
 
     /// A dashboard over `eu-1` and `us-1`, each with the same six tenants and the same folder.
     pub fn two(first: Environment, second: Environment) -> Self {
-        let mut desk = Self::over(&[("eu-1", first), ("us-1", second)], (80, 24));
+        Self::two_on((80, 24), first, second)
+    }
+
+    /// As [`Self::two`], on a terminal of this size.
+    pub fn two_on(size: (u16, u16), first: Environment, second: Environment) -> Self {
+        let mut desk = Self::over(&[("eu-1", first), ("us-1", second)], size);
         let mut picture = snapshot(first);
         let us: DatabaseName = "us-1".into();
         picture.databases.push(database("us-1", second));

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use tenantui::model::environment::Environment;
 use tenantui::model::fleet::Snapshot;
-use tenantui::model::job::JobId;
+use tenantui::model::job::{JobId, JobKind, JobState};
 use tenantui::model::ledger::LedgerState;
 use tenantui::model::life::{DropRecord, Trashed};
-use tenantui::model::tenant::{Tenant, TenantState};
+use tenantui::model::tenant::{Tenant, TenantDetail, TenantState};
 use tenantui::tui::app::event::Event;
 
-use super::desk::{Desk, epoch};
+use super::desk::{Desk, epoch, job};
 use super::next;
+use crate::frames::sample::detail;
 
 /// Takes the schema of `acme` away; `change` does more.
 fn without_schema(desk: &mut Desk, change: impl FnOnce(&mut Snapshot, &Tenant)) {
@@ -106,4 +107,68 @@ fn the_command_of_an_import_can_be_pasted() {
     desk.draw();
     desk.keys("gg:import<Enter>");
     assert!(desk.message().contains("tenantui import '[t]?-1' --database eu-1"), "{}", desk.message());
+}
+
+/// Turns `acorn` into a schema without a row.
+fn with_an_orphan(desk: &mut Desk) {
+    let mut picture = (*desk.app.state().latest).clone();
+    picture.revision += 1;
+    let acorn = Arc::make_mut(&mut picture.tenants[2]);
+    acorn.state = TenantState::OrphanSchema;
+    acorn.problems = vec!["the schema has no row in the registry".into()];
+    desk.event(Event::Snapshot(Arc::new(picture)));
+    desk.draw();
+}
+
+#[test]
+fn whoever_is_marked_and_never_migrated_is_left_out_by_name() {
+    let mut desk = Desk::new(Environment::Development);
+    with_an_orphan(&mut desk);
+    desk.keys("aM");
+    let text = desk.text();
+    assert!(text.contains("Left out") && text.contains("acorn: orphan_schema: the schema has no row"), "{text}");
+    // Nothing else to do: it is said, and no dialog opens.
+    let mut desk = Desk::new(Environment::Development);
+    with_an_orphan(&mut desk);
+    desk.keys("/acorn<Enter>M");
+    assert!(
+        desk.app.state().dialog.is_none() && desk.message().contains("such are never migrated"),
+        "{}",
+        desk.message()
+    );
+    desk.keys("<Esc><Esc>gg<Space>ggjj<Space>M");
+    assert!(desk.app.state().dialog.is_none(), "{}", desk.text());
+    assert!(desk.message().contains("1 of 2 up to date, 1 never migrated: acorn"), "{}", desk.text());
+}
+
+#[test]
+fn the_page_of_an_orphan_does_not_offer_to_migrate_it() {
+    let mut desk = Desk::new(Environment::Development);
+    let hints = |desk: &Desk| desk.text().lines().last().expect("hints").to_owned();
+    desk.keys("/acorn<Enter><Enter>");
+    assert!(hints(&desk).contains("migrate"), "{}", desk.text());
+    with_an_orphan(&mut desk);
+    assert!(!hints(&desk).contains("migrate"), "{}", desk.text());
+}
+
+#[test]
+fn the_jobs_of_a_tenant_are_those_that_the_record_has() {
+    let mut desk = Desk::new(Environment::Development);
+    for id in [17, 18] {
+        desk.job(job(id, JobKind::Migrate, JobState::Done, [3, 3, 0, 0]));
+    }
+    desk.keys("gg/acme<Enter><Enter><Tab><Tab><Tab>");
+    assert!(desk.text().contains("Reading the record"), "nothing is known yet: {}", desk.text());
+    let read = |desk: &mut Desk, jobs: Vec<JobId>| {
+        desk.event(Event::Snapshot(next(|snapshot| {
+            snapshot.detail = Some(Arc::new(TenantDetail { jobs, ..detail(&snapshot.tenants[1]) }));
+        })));
+        desk.draw();
+    };
+    read(&mut desk, Vec::new());
+    assert!(desk.text().contains("No job is known to have touched this tenant"), "{}", desk.text());
+    read(&mut desk, vec![JobId(17), JobId(9), JobId(4)]);
+    let text = desk.text();
+    assert!(text.contains(" 17 ") && !text.contains(" 18 "), "{text}");
+    assert!(text.contains("2 older jobs not in the list; the newest: `tenantui job 9`"), "{text}");
 }

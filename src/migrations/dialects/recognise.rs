@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Dialect, Shape, dialect, rails};
 use crate::config::LedgerTable;
-use crate::model::ident::QualifiedName;
+use crate::model::ident::{QualifiedName, SchemaName};
 use crate::model::ledger::{LedgerState, Tool};
 use crate::postgres::ledgers::{Activity, CandidateTable, RelationKind, TableShape};
 use crate::text::Untrusted;
@@ -68,6 +68,20 @@ pub struct FoundLedger {
     pub readable: Readable,
     /// A hint whether it changed since another reading.
     pub activity: Activity,
+}
+
+impl FoundLedger {
+    /// The same tables, where their schema has another name by now.
+    #[must_use]
+    pub fn moved_to(&self, schema: &SchemaName) -> Self {
+        let moved = |table: &QualifiedName| QualifiedName { schema: schema.clone(), name: table.name.clone() };
+        Self {
+            name: moved(&self.name),
+            companion: self.companion.as_ref().map(moved),
+            companion_denied: self.companion_denied.as_ref().map(moved),
+            ..self.clone()
+        }
+    }
 }
 
 /// Whether the role may read a ledger.

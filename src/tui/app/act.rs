@@ -13,6 +13,7 @@ use super::{App, derive, menu, output};
 use crate::model::job::JobId;
 use crate::model::life::LifeKind;
 use crate::model::tenant::{DatabaseName, TenantKey};
+use crate::text::{Untrusted, sanitise};
 use crate::tui::dialogs::{Dialog, FailureCard};
 
 impl App {
@@ -127,7 +128,8 @@ impl App {
 
     /// Moves the log of the chosen job, so that so many of its lines are seen at its beginning.
     fn scroll_log(&mut self, by: isize, seen: usize) {
-        let lines = self.state.jobs.list.cursor.as_ref().map_or(0, |key| self.state.log_of(Some(key)).count());
+        let key = self.state.cursor_job().map(|job| (job.database.clone(), job.id));
+        let lines = key.map_or(0, |key| self.state.log_of(Some(&key)).count());
         let jobs = &mut self.state.jobs;
         let back = if jobs.follow { 0 } else { jobs.log_back };
         jobs.log_back = back.saturating_add_signed(-by).min(lines.saturating_sub(seen));
@@ -187,13 +189,13 @@ impl App {
             Screen::Migrations => {
                 let Some(group) = self.state.cursor_group().cloned() else { return Vec::new() };
                 if self.state.several_databases() {
-                    self.state.only_database = Some(group.database);
+                    derive::only(&mut self.state, Some(group.database));
                 }
                 self.quick(Some(QuickFilter::Version(group.version)));
             }
             Screen::Jobs => {
-                if let Some(key) = self.state.jobs.list.cursor.clone() {
-                    return self.open_job(key);
+                if let Some(job) = self.state.cursor_job() {
+                    return self.open_job((job.database.clone(), job.id));
                 }
             }
             Screen::Tenant => match self.state.tenant.as_ref().map(|open| open.tab) {
@@ -233,8 +235,8 @@ impl App {
                     tenants.filter.clear();
                 } else if tenants.quick.is_some() {
                     tenants.quick = None;
-                } else if self.state.only_database.take().is_some() {
-                    return derive::all(&mut self.state);
+                } else if self.state.only_database.is_some() {
+                    return derive::only(&mut self.state, None);
                 }
                 derive::tenants(&mut self.state);
             }
@@ -261,6 +263,17 @@ impl App {
         self.state.tenants.filter.clear();
         derive::tenants(&mut self.state);
         self.go(Screen::Tenants);
+    }
+
+    /// Shows the tenants of a name that several databases have: which is meant, only the operator knows.
+    pub(super) fn show_named(&mut self, slug: &Untrusted) {
+        derive::only(&mut self.state, None);
+        self.quick(Some(QuickFilter::Slug(slug.clone())));
+        let named = self.state.tenants.shown.iter().filter_map(|index| self.state.snapshot.tenants.get(*index));
+        let databases: Vec<String> = named.map(|tenant| sanitise(&tenant.key.database)).collect();
+        let opens = self.state.key(Action::Open);
+        let text = format!("{} is in {}: {opens} opens the one under the cursor", slug.safe(), databases.join(" and "));
+        self.say(Level::Info, text);
     }
 
     /// Shows the tenants that fit a filter.

@@ -120,8 +120,10 @@ pub fn job_in_question(state: &State) -> Option<&JobView> {
                 }
             }
         }
-        // The one of the job line, which every screen shows.
-        Screen::Tenants | Screen::Migrations | Screen::Messages | Screen::Audit | Screen::Server => state.busiest_job(),
+        // The one of the job line, which every screen shows; not one of a database that was put aside.
+        Screen::Tenants | Screen::Migrations | Screen::Messages | Screen::Audit | Screen::Server => {
+            state.busiest_job().filter(|job| state.shows(&job.database))
+        }
     }
 }
 

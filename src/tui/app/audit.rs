@@ -37,6 +37,8 @@ pub struct AuditState {
     pub lines: Vec<AuditLine>,
     /// The reading position: by database and number.
     pub list: List<(DatabaseName, i64)>,
+    /// Somebody moved it: until then it is on the newest, whichever database answers last.
+    pub moved: bool,
     /// An answer has come.
     pub read: bool,
 }
@@ -119,6 +121,9 @@ pub fn told(state: &mut State, database: &DatabaseName, asked: &AuditFilter, lin
     all.extend(lines);
     all.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| b.id.cmp(&a.id)));
     let keys: Vec<_> = all.iter().map(key).collect();
+    if !state.audit.moved {
+        state.audit.list = List::default();
+    }
     settle(&mut state.audit.list, keys.len(), |row| keys.get(row));
     state.audit.read = true;
 }

@@ -42,9 +42,13 @@ pub fn header(state: &mut State) -> bool {
             state.tenants.list.cursor.as_ref().map(|key| key.database.clone())
         }
     };
-    let name = state
-        .only_database
-        .clone()
+    // What is in front with a name of its own is of its own database, whichever one is shown: writes are opened there.
+    let of_one = match state.screen {
+        Screen::Tenant | Screen::JobResult => named.clone(),
+        Screen::Tenants | Screen::Migrations | Screen::Jobs | Screen::Messages | Screen::Audit | Screen::Server => None,
+    };
+    let name = of_one
+        .or_else(|| state.only_database.clone())
         .or(named)
         .filter(|name| state.latest.database(name).is_some())
         .or_else(|| state.latest.databases.first().map(|database| database.name.clone()));

@@ -15,7 +15,7 @@ use super::finder;
 use super::state::{Counters, List, Screen, State, TableColumn, TablesSort};
 use super::tenant_columns::Extent;
 use crate::model::fleet::Snapshot;
-use crate::model::tenant::{TableDetail, Tenant, TenantKey, TenantState};
+use crate::model::tenant::{DatabaseName, TableDetail, Tenant, TenantKey, TenantState};
 
 /// Whether a tenant is counted at a version: not deleted, no orphan, and its ledger was read.
 #[must_use]
@@ -41,7 +41,7 @@ pub fn counts_for_versions(tenant: &Tenant) -> bool {
 
 /// Everything that hangs on the picture.
 pub fn all(state: &mut State) {
-    let (changed, before) = state.digests.follow(&state.snapshot);
+    let (changed, before) = state.digests.follow(&state.snapshot, &state.contexts);
     state.tenants.extent = Extent::of(&state.digests);
     jobs(state);
     match (changed, before) {
@@ -59,10 +59,16 @@ pub fn all(state: &mut State) {
     counters(state);
 }
 
+/// Shows one database, or all of them.
+pub fn only(state: &mut State, database: Option<DatabaseName>) {
+    state.only_database = database;
+    all(state);
+}
+
 /// What follows from a picture with the same tenants as before: nothing of them is sorted, filtered or counted again.
 pub fn around_tenants(state: &mut State) {
     // There may be other files.
-    state.digests.follow(&state.snapshot);
+    state.digests.follow(&state.snapshot, &state.contexts);
     jobs(state);
     migrations(state);
     open_tenant(state);
@@ -205,6 +211,8 @@ pub fn open_tenant(state: &mut State) {
         .map(|line| line.job)
         .collect();
     let outcomes = &state.jobs.outcomes;
+    // The record knows what other processes did, and what was before this one.
+    let recorded = detail.as_ref().map(|detail| detail.jobs.as_slice()).unwrap_or_default();
     open.jobs_shown = state
         .jobs
         .jobs
@@ -213,7 +221,8 @@ pub fn open_tenant(state: &mut State) {
         .filter(|(_, job)| {
             let key = (job.database.clone(), job.id);
             job.database == open.key.database
-                && (jobs_of.contains(&job.id)
+                && (recorded.contains(&job.id)
+                    || jobs_of.contains(&job.id)
                     || outcomes.get(&key).is_some_and(|list| {
                         list.iter().any(|outcome| {
                             outcome.key.as_ref() == Some(&open.key) || Some(&outcome.slug) == slug.as_ref()
@@ -285,7 +294,7 @@ pub fn scroll_all(state: &mut State) {
     match state.screen {
         Screen::Tenants => scroll(&mut state.tenants.list, state.tenants.shown.len(), visible),
         Screen::Migrations => scroll(&mut state.migrations.list, state.migrations.groups.len(), visible),
-        Screen::Jobs => scroll(&mut state.jobs.list, state.jobs.jobs.len(), visible),
+        Screen::Jobs => scroll(&mut state.jobs.list, state.jobs.shown.len(), visible),
         Screen::JobResult => {
             let rows = state.jobs.result_of.as_ref().and_then(|key| state.jobs.outcomes.get(key)).map_or(0, Vec::len);
             scroll(&mut state.jobs.result, rows, visible);

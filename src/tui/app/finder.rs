@@ -175,6 +175,9 @@ fn quick_matches(quick: &QuickFilter, tenant: &Tenant, state: &State) -> bool {
         QuickFilter::Failed => tenant.failed_step.is_some(),
         QuickFilter::Deleted => tenant.deleted,
         QuickFilter::Status(word) => tenant.status.as_ref() == Some(word),
+        QuickFilter::Slug(slug) => tenant.slug == *slug,
+        QuickFilter::Active => state.is_active(tenant),
+        QuickFilter::Suspended => state.is_suspended(tenant),
         QuickFilter::Orphans => matches!(tenant.state, TenantState::MissingSchema | TenantState::OrphanSchema),
         QuickFilter::Marked => state.tenants.marks.contains(&tenant.key),
         QuickFilter::Version(version) => {

@@ -7,6 +7,7 @@ use super::keymap::Keymap;
 use super::life::in_the_trash;
 use super::state::{Hint, Screen, State};
 use crate::model::link::LinkState;
+use crate::model::tenant::TenantState;
 
 impl App {
     /// Makes the hints again. Whether they changed.
@@ -15,6 +16,8 @@ impl App {
         let lost = self.state.header_database().is_some_and(|view| is_lost(&view.link));
         let several = self.state.latest.databases.len() > 1;
         let dropped = screen == Screen::Tenant && is_dropped(&self.state);
+        let orphan = screen == Screen::Tenant
+            && self.state.open_tenant().is_some_and(|tenant| tenant.state == TenantState::OrphanSchema);
         let mut found: Vec<(u8, Hint)> = ACTIONS
             .iter()
             .filter(|info| info.action != Action::Help && !(lost && info.action == Action::Refresh))
@@ -22,6 +25,8 @@ impl App {
             .filter(|info| match info.action {
                 // Of a tenant in the trash there is one thing to do.
                 Action::Undrop => dropped,
+                // Nobody migrates what no row makes a tenant.
+                Action::Migrate if orphan => false,
                 other => !(dropped && matches!(other, Action::Migrate | Action::Drop)),
             })
             .filter_map(|info| {

@@ -177,12 +177,12 @@ impl App {
             MenuRun::Tenant(key) => {
                 self.open_tenant(key);
             }
+            MenuRun::Named(slug) => self.show_named(slug),
             MenuRun::Filter(filter) => self.filter_by(filter),
             MenuRun::Sort(column) => self.sort_by(*column),
             MenuRun::Job(job) => return self.open_job(job.clone()),
             MenuRun::Database(database) => {
-                self.state.only_database.clone_from(database);
-                derive::all(&mut self.state);
+                derive::only(&mut self.state, database.clone());
             }
         }
         Vec::new()

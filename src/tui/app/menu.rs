@@ -1,5 +1,7 @@
 //! The palette (`:`) and the help (`?`), made from the table of actions.
 
+use std::sync::Arc;
+
 use tui_input::Input;
 
 use super::action::{ACTIONS, Action, ActionInfo, SECTIONS};
@@ -9,7 +11,7 @@ use super::keymap::Keymap;
 use super::state::{Menu, MenuEntry, MenuKind, MenuRun, QuickFilter, State, TenantColumn};
 use crate::model::filter::Filter;
 use crate::model::job::JobView;
-use crate::model::tenant::TenantState;
+use crate::model::tenant::{Tenant, TenantState};
 use crate::text::Untrusted;
 
 /// Tenants that the palette offers at most.
@@ -138,9 +140,10 @@ fn with_arguments(typed: &str, state: &State) -> Vec<MenuEntry> {
     let number = typed.strip_prefix("job").unwrap_or(typed).trim();
     if typed.starts_with("job ") || (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())) {
         let fits = |job: &&JobView| number.is_empty() || job.id.to_string().starts_with(number);
-        for job in state.jobs.jobs.iter().filter(fits).take(JOBS_OFFERED) {
+        for job in state.shown_jobs().filter(fits).take(JOBS_OFFERED) {
             let key = (job.database.clone(), job.id);
-            let title = format!("results of {} {}, {}", job.kind.word(), job.what.safe(), job.state.word());
+            let place = if state.several_databases() { format!(" ({})", job.database) } else { String::new() };
+            let title = format!("results of {} {}, {}{place}", job.kind.word(), job.what.safe(), job.state.word());
             entries.push(named(&format!("job {}", job.id), &title, MenuRun::Job(key)));
         }
     }
@@ -202,6 +205,7 @@ fn works_here(entry: &MenuEntry, state: &State) -> bool {
         MenuRun::Action(action) => action.applies_to(state.screen),
         MenuRun::Quick(_)
         | MenuRun::Tenant(_)
+        | MenuRun::Named(_)
         | MenuRun::Database(_)
         | MenuRun::Filter(_)
         | MenuRun::Sort(_)
@@ -223,7 +227,8 @@ fn rank(typed: &str, name: &str) -> u8 {
 
 fn tenants(typed: &str, fuzzy: &mut Fuzzy, state: &State) -> Vec<(u32, MenuEntry)> {
     fuzzy.look_for(typed);
-    let mut found: Vec<(bool, u32, usize)> = state
+    let is_here = |tenant: &Tenant| state.shows(&tenant.key.database);
+    let mut found: Vec<(bool, bool, u32, usize)> = state
         .snapshot
         .tenants
         .iter()
@@ -236,20 +241,36 @@ fn tenants(typed: &str, fuzzy: &mut Fuzzy, state: &State) -> Vec<(u32, MenuEntry
             ];
             let domains = tenant.domains.iter().map(|domain| domain.raw());
             let score = fuzzy.score(fields.into_iter().flatten().chain(domains))?;
-            Some((tenant.slug.raw().eq_ignore_ascii_case(typed), score, index))
+            Some((tenant.slug.raw().eq_ignore_ascii_case(typed), is_here(tenant), score, index))
         })
         .collect();
-    found.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)).then(a.2.cmp(&b.2)));
-    found
+    found.sort_by(|a, b| (b.0, b.1, b.2).cmp(&(a.0, a.1, a.2)).then(a.3.cmp(&b.3)));
+    let several = in_several(&found, state);
+    let each = found
         .into_iter()
         .take(TENANTS_OFFERED)
-        .filter_map(|(_, score, index)| state.snapshot.tenants.get(index).map(|tenant| (score, tenant)))
+        .filter_map(|(_, _, score, index)| state.snapshot.tenants.get(index).map(|tenant| (score, tenant)))
         .map(|(score, tenant)| {
             let slug = tenant.slug.safe();
             let name = tenant.name.as_ref().map(|name| name.safe().to_string()).unwrap_or_default();
             let title =
                 if state.latest.databases.len() > 1 { format!("{name} ({})", tenant.key.database) } else { name };
             (score, named(&format!("tenant {slug}"), &title, MenuRun::Tenant(tenant.key.clone())))
-        })
-        .collect()
+        });
+    several.into_iter().chain(each).collect()
+}
+
+/// What comes first where the name that was typed is that of tenants in several databases: all of them.
+fn in_several(found: &[(bool, bool, u32, usize)], state: &State) -> Option<(u32, MenuEntry)> {
+    let (is_it, is_here, score, index) = *found.first()?;
+    let first = state.snapshot.tenants.get(index).filter(|_| is_it)?;
+    let named_so = |(is_it, here, _, index): &&(bool, bool, u32, usize)| {
+        // Of a database that is not shown nobody is meant, as long as the one that is has such a tenant.
+        let same = |other: &Arc<Tenant>| other.slug == first.slug && other.key.database != first.key.database;
+        *is_it && *here == is_here && state.snapshot.tenants.get(*index).is_some_and(same)
+    };
+    let others = found.iter().filter(named_so).count();
+    let title = format!("in {} databases: shows them, to choose one", others + 1);
+    let entry = named(&format!("tenant {}", first.slug.safe()), &title, MenuRun::Named(first.slug.clone()));
+    (others > 0).then_some((score, entry))
 }

@@ -8,10 +8,11 @@ use super::App;
 use super::command::Command;
 use super::selection::{Selection, selections};
 use super::state::Level;
-use crate::migrations::plan::{self, Plan, PlanOptions};
+use crate::migrations::plan::{self, LeftOut, Plan, PlanOptions};
 use crate::model::job::JobView;
 use crate::model::others_code::CodeOfPlan;
-use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
+use crate::model::tenant::{DatabaseName, Tenant, TenantKey, TenantState};
+use crate::text::Untrusted;
 use crate::tui::dialogs::{Dialog, Migrate, MigrateInput};
 
 impl App {
@@ -53,7 +54,7 @@ impl App {
             Ok(shown) => shown,
             Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
         };
-        if whole.tenants.is_empty() && whole.left_out.is_empty() && whole.refusals.is_empty() {
+        if whole.tenants.is_empty() && self.is_nobody_in_the_way(&whole) && whole.refusals.is_empty() {
             let words = self.why_none(&whole, &selection.keys);
             return self.open_shared_alone(selection.database, &whole, &words);
         }
@@ -86,6 +87,12 @@ impl App {
         self.say(Level::Warning, format!("job {id} is {state}: until it is over no other migrates {database}"));
     }
 
+    /// Whether nobody is left out who could be migrated if something were mended.
+    fn is_nobody_in_the_way(&self, plan: &Plan) -> bool {
+        let tenant = |left: &LeftOut| self.state.latest.tenant(&left.key);
+        plan.left_out.iter().all(|left| tenant(left).is_some_and(|tenant| never_planned(tenant).is_some()))
+    }
+
     /// Why nothing is pending in the tenants: one that is never migrated is not counted as if it were up to date.
     fn why_none(&self, plan: &Plan, keys: &[TenantKey]) -> String {
         if let ([only], 0) = (keys, plan.up_to_date)
@@ -95,7 +102,11 @@ impl App {
             let is = if tenant.deleted { "deleted" } else { tenant.state.word() };
             return format!("{} is {is}, and such are never migrated{problem}", tenant.slug.safe());
         }
-        format!("{} of {} up to date", plan.up_to_date, keys.len())
+        let left = match plan.left_out.len() {
+            0 => String::new(),
+            count => format!(", {count} never migrated: {}", left_out_names(plan)),
+        };
+        format!("{} of {} up to date{left}", plan.up_to_date, keys.len())
     }
 
     /// Nothing is pending in the tenants: where the shared schema is behind it is offered by itself.
@@ -139,6 +150,7 @@ impl App {
         };
         options.to = self.state.targets.get(database).cloned();
         let mut plan = plan::plan(database, &tenants, folder, options).map_err(|error| error.to_string())?;
+        name_unplanned(&mut plan, &tenants);
         if let Some((shared, folder)) = context.shared_sibling() {
             plan.tell_sibling(shared, folder);
         }
@@ -157,4 +169,47 @@ impl App {
         let Some(config) = self.database_config(database) else { return Ok(None) };
         plan::shared(database, shared, PlanOptions::from(&**config)).map(Some).map_err(|error| error.to_string())
     }
+}
+
+/// Why a tenant is never part of a plan, whatever its ledger says.
+fn never_planned(tenant: &Tenant) -> Option<Untrusted> {
+    if tenant.deleted {
+        return Some("it is deleted".into());
+    }
+    match tenant.state {
+        TenantState::OrphanSchema => Some(tenant.state_words().into()),
+        TenantState::NoAccess
+        | TenantState::Conflict
+        | TenantState::MissingSchema
+        | TenantState::UnknownTool
+        | TenantState::Dirty
+        | TenantState::Locked
+        | TenantState::NeverMigrated
+        | TenantState::Ahead
+        | TenantState::Behind
+        | TenantState::Ok
+        | TenantState::Unknown => None,
+    }
+}
+
+/// Who was chosen and is never planned is left out by name: nobody vanishes between the marks and the plan.
+fn name_unplanned(plan: &mut Plan, tenants: &[Arc<Tenant>]) {
+    let left = |tenant: &Arc<Tenant>| {
+        Some(LeftOut {
+            key: tenant.key.clone(),
+            slug: tenant.slug.clone(),
+            schema: tenant.schema.clone(),
+            version: tenant.version().cloned(),
+            why: never_planned(tenant)?,
+        })
+    };
+    plan.left_out.extend(tenants.iter().filter_map(left));
+    plan.left_out.sort_by(|a, b| (a.slug.raw(), &a.key).cmp(&(b.slug.raw(), &b.key)));
+}
+
+/// The first few who are left out, with the reason.
+fn left_out_names(plan: &Plan) -> String {
+    let words = |left: &LeftOut| format!("{} ({})", left.slug.safe(), left.why.safe());
+    let more = if plan.left_out.len() > 2 { ", ..." } else { "" };
+    format!("{}{more}", plan.left_out.iter().take(2).map(words).collect::<Vec<_>>().join(", "))
 }

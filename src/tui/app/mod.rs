@@ -310,7 +310,7 @@ impl App {
                 Vec::new()
             }
             Event::Contexts(contexts) => {
-                self.state.contexts = contexts;
+                self.contexts(contexts);
                 Vec::new()
             }
             Event::Job(event) => self.told(event),

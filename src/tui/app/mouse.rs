@@ -295,7 +295,8 @@ impl App {
         let quick = match word {
             "Tenants" => None,
             "failed" => Some(QuickFilter::Failed),
-            "active" | "suspended" => Some(QuickFilter::Status(word.into())),
+            "active" => Some(QuickFilter::Active),
+            "suspended" => Some(QuickFilter::Suspended),
             other => match TenantState::from_word(other) {
                 Some(state) => Some(QuickFilter::State(state)),
                 None => return,

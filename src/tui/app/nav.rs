@@ -141,7 +141,7 @@ pub fn rows(state: &State) -> usize {
     match state.screen {
         Screen::Tenants => state.tenants.shown.len(),
         Screen::Migrations => state.migrations.groups.len(),
-        Screen::Jobs => state.jobs.jobs.len(),
+        Screen::Jobs => state.jobs.shown.len(),
         Screen::JobResult => outcomes(state).len(),
         Screen::Messages => state.messages.len(),
         Screen::Audit => state.audit.lines.len(),
@@ -225,7 +225,7 @@ pub fn step(state: &mut State, step: Step) {
         }
         Screen::Jobs => {
             let at = target(state.jobs.list.at);
-            let key = state.jobs.jobs.get(at).map(|job| (job.database.clone(), job.id));
+            let key = state.shown_job(at).map(|job| (job.database.clone(), job.id));
             if key != state.jobs.list.cursor {
                 state.jobs.log_back = 0;
             }
@@ -246,6 +246,7 @@ pub fn step(state: &mut State, step: Step) {
             let at = target(state.audit.list.at);
             let key = state.audit.lines.get(at).map(audit::key);
             put(&mut state.audit.list, at, key);
+            state.audit.moved = true;
         }
         Screen::Server => super::server::step(state, target),
         Screen::Tenant => step_tab(state, target),

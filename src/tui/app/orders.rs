@@ -73,6 +73,7 @@ impl App {
             environment: state.environment(&database),
             layout: Arc::clone(&context.layout),
             taken: Arc::clone(&context.taken),
+            trash: state.latest.database(&database).map(|view| Arc::clone(&view.trash)).unwrap_or_default(),
             folder: context.folder.clone(),
             plans: plans.into_iter().map(|(_, plan)| plan).collect(),
             siblings: service::siblings(&state.latest.tenants, &database, context.folder.as_deref()),
@@ -303,7 +304,7 @@ pub(super) fn select(state: &mut State, key: &TenantKey) {
         state.tenants.filter.clear();
         state.tenants.quick = None;
         if state.only_database.as_ref().is_some_and(|only| *only != key.database) {
-            state.only_database = None;
+            super::derive::only(state, None);
         }
         state.tenants.list.cursor = Some(key.clone());
     }

@@ -158,7 +158,7 @@ pub fn sheet(state: &State) -> Sheet {
                 })
                 .collect(),
         },
-        Screen::Jobs => rows("jobs", state.jobs.jobs.iter().map(Job::from)),
+        Screen::Jobs => rows("jobs", state.shown_jobs().map(Job::from)),
         Screen::JobResult => results(state),
         Screen::Server => {
             let unread = Vitals::unread(&"".into());

@@ -49,6 +49,12 @@ pub enum QuickFilter {
     Deleted,
     /// The registry's status is this word.
     Status(Untrusted),
+    /// The registry's status is its database's word for active.
+    Active,
+    /// The registry's status is its database's word for suspended.
+    Suspended,
+    /// Called so: one in each of several databases.
+    Slug(Untrusted),
     /// Orphans of both kinds.
     Orphans,
     /// Marked.
@@ -180,7 +186,9 @@ pub struct VersionGroup {
 pub struct JobsState {
     /// The jobs, newest first: the record's and what the workers told since.
     pub jobs: Vec<JobView>,
-    /// The reading position.
+    /// The rows: positions in `jobs`, those of the one database where only one is shown.
+    pub shown: Vec<usize>,
+    /// The reading position in `shown`.
     pub list: List<(DatabaseName, JobId)>,
     /// Somebody moved it: until then it is on the newest.
     pub moved: bool,
@@ -208,6 +216,7 @@ impl Default for JobsState {
     fn default() -> Self {
         Self {
             jobs: Vec::new(),
+            shown: Vec::new(),
             list: List::default(),
             moved: false,
             log: VecDeque::new(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::state::Level;
 use super::{App, derive, server};
 use crate::config;
+use crate::fleet::JobContext;
 use crate::model::fleet::{CacheView, DatabaseView, Snapshot};
 use crate::model::job::JobView;
 use crate::model::job_words::{progress, standing};
@@ -45,6 +46,15 @@ impl App {
         }
         self.tell_orphans();
         self.look_for_expected();
+    }
+
+    /// What is known of databases besides their pictures. Who is active is said with a database's own words.
+    pub(super) fn contexts(&mut self, contexts: Arc<Vec<JobContext>>) {
+        self.state.contexts = contexts;
+        if self.state.digests.have_other_words(&self.state.contexts) {
+            derive::all(&mut self.state);
+            self.dirty = true;
+        }
     }
 
     /// One line when a link goes or is back, and when another kind of server answers.

@@ -8,6 +8,7 @@ use super::parts::QuickFilter;
 use super::tenant_columns::TenantColumn;
 use crate::model::job::JobId;
 use crate::model::tenant::{DatabaseName, TenantKey};
+use crate::text::Untrusted;
 
 /// A text field at the bottom, or a menu over the screen.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +78,8 @@ pub enum MenuRun {
     Quick(Option<QuickFilter>),
     /// Opens a tenant.
     Tenant(TenantKey),
+    /// Shows the tenants of this name, which are in several databases.
+    Named(Untrusted),
     /// Shows only this database; `None`: all.
     Database(Option<DatabaseName>),
     /// Shows the tenants that fit a filter, as written.

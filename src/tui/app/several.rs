@@ -70,6 +70,9 @@ impl App {
                     self.state.key(Action::Migrate)
                 ),
                 0 => "nothing is pending".to_owned(),
+                count if plan.up_to_date > 0 => {
+                    format!("{} up to date, {count} left out; {key} on one of them says why", plan.up_to_date)
+                }
                 count => format!("all {count} are left out; {key} on one of them says why"),
             });
         }

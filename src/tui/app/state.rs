@@ -22,6 +22,7 @@ use super::server::ServerState;
 pub use super::tenant_columns::{ColumnChoice, Extent, Sort, TenantColumn};
 use super::trend::Trend;
 use crate::fleet::JobContext;
+use crate::layout::Statuses;
 use crate::model::environment::Environment;
 use crate::model::filter::SavedFilters;
 use crate::model::fleet::{DatabaseView, Snapshot};
@@ -212,6 +213,26 @@ impl State {
         self.contexts.iter().find(|context| &*context.database == database)
     }
 
+    /// Whether the registry says of a tenant that it is active, with the word of its own database.
+    #[must_use]
+    pub fn is_active(&self, tenant: &Tenant) -> bool {
+        self.has_status(tenant, Statuses::says_active)
+    }
+
+    /// Whether the registry says of a tenant that it is suspended, with the word of its own database.
+    #[must_use]
+    pub fn is_suspended(&self, tenant: &Tenant) -> bool {
+        self.has_status(tenant, Statuses::says_suspended)
+    }
+
+    fn has_status(&self, tenant: &Tenant, says: fn(&Statuses, &str) -> bool) -> bool {
+        let Some(status) = &tenant.status else { return false };
+        match self.context(&tenant.key.database) {
+            Some(context) => says(&context.layout.statuses, status.raw()),
+            None => says(&Statuses::default(), status.raw()),
+        }
+    }
+
     /// Whether more than one database is shown: lists then have a column for it.
     #[must_use]
     pub fn several_databases(&self) -> bool {
@@ -219,7 +240,7 @@ impl State {
     }
 
     /// The job for the job line of every screen: one that runs here, else that runs anywhere, else that waits for
-    /// the operator, else none.
+    /// the operator, else none. One of a database that is not shown comes after all that are.
     #[must_use]
     pub fn busiest_job(&self) -> Option<&JobView> {
         use crate::model::job::JobState;
@@ -233,15 +254,34 @@ impl State {
         self.jobs
             .jobs
             .iter()
-            .filter_map(|job| rank(job).map(|rank| (rank, job)))
+            .filter_map(|job| rank(job).map(|rank| ((!self.shows(&job.database), rank), job)))
             .min_by_key(|(rank, _)| *rank)
             .map(|(_, job)| job)
+    }
+
+    /// Whether a database is among those that are shown.
+    #[must_use]
+    pub fn shows(&self, database: &DatabaseName) -> bool {
+        self.only_database.as_ref().is_none_or(|only| only == database)
+    }
+
+    /// A row of the Jobs screen.
+    #[must_use]
+    pub fn shown_job(&self, row: usize) -> Option<&JobView> {
+        self.jobs.shown.get(row).and_then(|index| self.jobs.jobs.get(*index))
+    }
+
+    /// The rows of the Jobs screen.
+    pub fn shown_jobs(&self) -> impl Iterator<Item = &JobView> {
+        self.jobs.shown.iter().filter_map(|index| self.jobs.jobs.get(*index))
     }
 
     /// The job under the cursor of the Jobs screen.
     #[must_use]
     pub fn cursor_job(&self) -> Option<&JobView> {
-        self.jobs.list.cursor.as_ref().and_then(|key| self.job(key))
+        // Where no row is left the place is kept, and it is of a job that nobody sees.
+        let key = self.jobs.list.cursor.as_ref().filter(|(database, _)| self.shows(database))?;
+        self.job(key)
     }
 
     /// The job of a database and number.

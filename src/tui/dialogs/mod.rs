@@ -18,6 +18,7 @@ use crate::migrations::folder::Folder;
 use crate::migrations::plan::Plan;
 use crate::model::environment::Environment;
 use crate::model::job::{JobId, TenantOutcome};
+use crate::model::life::Trashed;
 use crate::model::tenant::DatabaseName;
 use crate::model::times::StepTimes;
 use crate::text::Untrusted;
@@ -244,6 +245,8 @@ pub struct NewTenantInput {
     pub layout: Arc<Layout>,
     /// Names that exist.
     pub taken: Arc<TakenNames>,
+    /// Tenants that were dropped and can be brought back, or not any more.
+    pub trash: Arc<[Trashed]>,
     /// The migrations that will run.
     pub folder: Option<Arc<Folder>>,
     /// Words of the plan column in use, most frequent first; empty where there is no such column.

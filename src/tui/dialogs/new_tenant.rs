@@ -22,6 +22,7 @@ use super::{DialogAction, DialogInput, DialogOutcome, NewTenantInput};
 use crate::jobs::service::{self, Order, ProvisionOrder};
 use crate::layout::role::RoleMade;
 use crate::layout::{CheckedName, Registry};
+use crate::model::life::DropRecord;
 use crate::text::Untrusted;
 use crate::tui::widgets::field::Field;
 use crossterm::event::{KeyCode, KeyEvent};
@@ -297,14 +298,32 @@ impl NewTenant {
             match self.input.layout.naming.check(slug) {
                 Err(refused) => Verdict::Refused(None, refused.to_string()),
                 Ok(name) => match self.input.taken.check(&name) {
-                    Ok(()) => Verdict::Free(name),
+                    // Where no row keeps its place the name of a dropped tenant looks free, and the order is refused.
+                    Ok(()) => match self.in_the_trash(&name).filter(|_| !self.has_registry()) {
+                        Some(why) => Verdict::Refused(Some(name), why),
+                        None => Verdict::Free(name),
+                    },
                     Err(taken) => {
-                        let choice = self.input.taken.choice(&name).unwrap_or_default();
-                        Verdict::Refused(Some(name), format!("{taken}{choice}"))
+                        let why = self.in_the_trash(&name).unwrap_or_else(|| {
+                            format!("{taken}{}", self.input.taken.choice(&name).unwrap_or_default())
+                        });
+                        Verdict::Refused(Some(name), why)
                     }
                 },
             }
         };
+    }
+
+    /// What to do about a name that a dropped tenant has: it is nobody's who is there.
+    fn in_the_trash(&self, name: &CheckedName) -> Option<String> {
+        let is_it = |drop: &&DropRecord| drop.slug.raw() == name.slug || drop.original.raw() == name.schema.raw();
+        let drop = self.input.trash.iter().filter_map(|trashed| trashed.drop.as_ref()).find(is_it)?;
+        let ways = if drop.expired || drop.begun {
+            "`:purge` removes it for good, and the name is free then"
+        } else {
+            "`:undrop` brings it back, `:purge` removes it for good"
+        };
+        Some(format!("{} is in the trash: {ways}", drop.slug.safe()))
     }
 
     pub(super) fn off(&self) -> Option<&'static str> {

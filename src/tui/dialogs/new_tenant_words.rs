@@ -9,7 +9,7 @@ use crate::model::ident::{Ident, SchemaName};
 use crate::text::{counted, grouped, time_left};
 
 impl NewTenant {
-    fn has_registry(&self) -> bool {
+    pub(super) fn has_registry(&self) -> bool {
         match &self.input.layout.registry {
             Registry::Table { .. } => true,
             Registry::Query { .. } | Registry::Scan { .. } => false,

@@ -113,7 +113,7 @@ fn position(state: &State) -> Vec<String> {
                 let key = state.key(Action::Follow);
                 format!("log {} back ({key} follows)", text::counted(state.jobs.log_back, "line"))
             });
-            parts.push(place(state.jobs.list.at, state.jobs.jobs.len()));
+            parts.push(place(state.jobs.list.at, state.jobs.shown.len()));
         }
         Screen::JobResult => {
             let count = state.jobs.result_of.as_ref().and_then(|key| state.jobs.outcomes.get(key)).map_or(0, Vec::len);
@@ -145,7 +145,7 @@ pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, them
         after.push(piece(format!("  {} blocked", job.blocked), theme.warn));
     }
     after.extend(job_state(job, area.width >= 100, state, theme));
-    if state.several_databases() {
+    if state.several_databases() || !state.shows(&job.database) {
         after.push(piece(format!("  in {}", sanitise(&job.database)), theme.muted));
     }
     let (done, of) = counted(job);
@@ -160,7 +160,9 @@ pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, them
 }
 
 fn job_state(job: &JobView, roomy: bool, state: &State, theme: &Theme) -> Vec<Piece> {
-    let goes_on = || piece(format!("  {} goes on", state.key(Action::Continue)), theme.key);
+    // No key reaches a job of a database that is not shown.
+    let shown = state.shows(&job.database);
+    let goes_on = || shown.then(|| piece(format!("  {} goes on", state.key(Action::Continue)), theme.key));
     match job.state {
         JobState::Running if job.cancel_requested && !job.stop_now => {
             vec![
@@ -188,10 +190,11 @@ fn job_state(job: &JobView, roomy: bool, state: &State, theme: &Theme) -> Vec<Pi
         }
         JobState::Paused => {
             let words = if roomy { standing_in_full(job) } else { standing(job) };
-            vec![piece(format!("  {}", crate::text::fit(&words, 60)), theme.warn), goes_on()]
+            let words = piece(format!("  {}", crate::text::fit(&words, 60)), theme.warn);
+            std::iter::once(words).chain(goes_on()).collect()
         }
         JobState::Orphaned => {
-            vec![piece("  orphaned: its worker is gone", theme.warn), goes_on()]
+            std::iter::once(piece("  orphaned: its worker is gone", theme.warn)).chain(goes_on()).collect()
         }
         JobState::Queued => vec![piece("  queued", theme.muted)],
         JobState::Done | JobState::Failed | JobState::Cancelled => {
@@ -315,6 +318,9 @@ pub fn filter_words(state: &State) -> Option<String> {
             QuickFilter::Failed => "failed".to_owned(),
             QuickFilter::Deleted => "deleted".to_owned(),
             QuickFilter::Status(status) => format!("status {}", status.safe()),
+            QuickFilter::Slug(slug) => format!("slug {}", slug.safe()),
+            QuickFilter::Active => "active".to_owned(),
+            QuickFilter::Suspended => "suspended".to_owned(),
             QuickFilter::Orphans => "orphans".to_owned(),
             QuickFilter::Marked => "marked".to_owned(),
             QuickFilter::Version(Some(version)) => format!("version {}", version.untrusted().safe()),

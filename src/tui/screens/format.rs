@@ -81,8 +81,8 @@ const fn is_trouble(state: TenantState) -> bool {
 
 /// The one word where there is room for one: the state, or the status where that is not active and nothing is wrong.
 #[must_use]
-pub fn state_or_status(tenant: &Tenant, active: &str, theme: &Theme) -> (String, Style) {
-    let status = tenant.status.as_ref().filter(|status| !status.raw().eq_ignore_ascii_case(active));
+pub fn state_or_status(tenant: &Tenant, state: &State, theme: &Theme) -> (String, Style) {
+    let status = tenant.status.as_ref().filter(|_| !state.is_active(tenant));
     // Whoever was dropped has no schema, as it should be.
     let dropped = tenant.deleted && tenant.state == TenantState::MissingSchema;
     match status {

@@ -29,6 +29,9 @@ use crate::tui::widgets::{above, bars, below, columns, put, put_fit, put_right, 
 /// Columns of a job's numbers without a bar: `100/180`, `step 3/6`.
 const NUMBERS: u16 = 10;
 
+/// From this width on the list says who ordered a job.
+const WITH_BY: u16 = 110;
+
 /// Rows of the list.
 #[must_use]
 pub fn list_rows(places: &Places, jobs: usize) -> usize {
@@ -37,9 +40,9 @@ pub fn list_rows(places: &Places, jobs: usize) -> usize {
 
 /// Draws it.
 pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
-    let parts = jobs_parts(places, state.jobs.jobs.len());
+    let parts = jobs_parts(places, state.jobs.shown.len());
     let buf = frame.buffer_mut();
-    if state.jobs.jobs.is_empty() {
+    if state.jobs.shown.is_empty() {
         no_jobs(buf, places.body, state, theme);
         return;
     }
@@ -55,13 +58,28 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
 }
 
 fn no_jobs(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
-    put(buf, area, 3, 1, "No job has been ordered yet.", theme.title);
-    let uninitialised = state.latest.databases.iter().any(|database| database.initialised == Some(false));
+    let only = state.only_database.as_ref();
+    let place = only.map_or_else(String::new, |only| format!(" in {}", sanitise(only)));
+    put_fit(
+        buf,
+        area,
+        3,
+        1,
+        area.width.saturating_sub(5),
+        &format!("No job has been ordered{place} yet."),
+        theme.title,
+    );
+    let mut databases = state.latest.databases.iter().filter(|view| only.is_none_or(|only| *only == view.name));
+    let uninitialised = databases.any(|database| database.initialised == Some(false));
     let orders = format!(
         "{} on Tenants or Migrations brings tenants to the newest version; {} makes a new tenant.",
         state.key(Action::Migrate),
         state.key(Action::NewTenant)
     );
+    let elsewhere = match state.jobs.jobs.len() {
+        0 => String::new(),
+        jobs => format!("Other databases have {}: `:database all` shows them.", text::counted(jobs, "job")),
+    };
     let lines = [
         orders.as_str(),
         if uninitialised {
@@ -69,6 +87,7 @@ fn no_jobs(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
         } else {
             "Jobs are kept in the database: those of other operators and of tenantui worker show up here, too."
         },
+        elsewhere.as_str(),
     ];
     let mut y = 3;
     for line in lines {
@@ -79,26 +98,33 @@ fn no_jobs(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     }
 }
 
-fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
-    let longest = state.jobs.jobs.iter().map(|job| job.id.to_string().len()).max().unwrap_or(0);
+/// The columns of the list on a screen so wide.
+fn list_columns(room: u16, state: &State) -> Vec<Column> {
+    let longest = state.shown_jobs().map(|job| job.id.to_string().len()).max().unwrap_or(0);
     let ids = columns(longest).max(3);
-    let states = state_width(state.jobs.jobs.iter(), state);
+    let states = state_width(state.shown_jobs(), state);
     let mut all = vec![Column::fixed("ID", ids), Column::fixed("KIND", 9)];
-    if state.several_databases() {
-        all.push(Column::wide("DATABASE", 6, 1).up_to(14).droppable(2));
+    let several = state.several_databases();
+    // Jobs of several databases have the same numbers: their names stay, whatever else has to go.
+    let names = state.shown_jobs().map(|job| width(&sanitise(&job.database))).max().unwrap_or(0);
+    let names = columns(names).clamp(8, 12);
+    if several {
+        all.push(Column::wide("DATABASE", names, 1).up_to(14));
     }
-    let whats = state.jobs.jobs.iter().map(|job| width(job.what.safe().as_str())).max().unwrap_or(0);
+    let tight = several && room < WITH_BY;
+    let words = if tight { 14 } else { 20 };
+    let whats = state.shown_jobs().map(|job| width(job.what.safe().as_str())).max().unwrap_or(0);
     // The bar goes before the words do.
-    let (least, bar) = match area.width {
-        ..ROOMY => (14, if states <= 12 { 17 } else { 10 }),
+    let (least, bar) = match room {
+        ..ROOMY => (14, if states <= 12 && !several { 17 } else { 10 }),
         // Longer words than these take the bar's columns, and leave room for its numbers.
         ROOMY.. if whats > 20 => {
-            let more = if area.width >= 110 { 13 } else { 0 } + if state.several_databases() { 7 } else { 0 };
+            let more = if room >= WITH_BY { 13 } else { 0 } + if several { names + 1 } else { 0 };
             // Kind, failures, time, and a blank behind each column.
             let others = MARKS + ids + states + 9 + 4 + 7 + 7 + more;
-            (columns(whats).clamp(20, area.width.saturating_sub(others + NUMBERS).max(20)), NUMBERS)
+            (columns(whats).clamp(words, room.saturating_sub(others + NUMBERS).max(words)), NUMBERS)
         }
-        ROOMY.. => (columns(whats).clamp(14, 20), if states <= 12 { 14 } else { 10 }),
+        ROOMY.. => (columns(whats).clamp(14, words), if states <= 12 && !tight { 14 } else { 10 }),
     };
     all.extend([
         Column::wide("WHAT", least, 1).up_to(columns(whats).max(14)),
@@ -107,9 +133,14 @@ fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
         Column::fixed("FAIL", 4).at_right().droppable(3),
         Column::fixed("TIME", 7).at_right().droppable(1),
     ]);
-    if area.width >= 110 {
+    if room >= WITH_BY {
         all.push(Column::fixed("BY", 12).droppable(4));
     }
+    all
+}
+
+fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
+    let all = list_columns(area.width, state);
     let placed = table::place(&all, MARKS, area.width.saturating_sub(1));
     table::heading(buf, area, 0, &all, &placed, theme.heading);
     let progress = all.iter().position(|column| column.title == "PROGRESS").unwrap_or(0);
@@ -118,7 +149,7 @@ fn draw_list(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let list = &state.jobs.list;
     for y in 0..rows.height {
         let at = list.top + usize::from(y);
-        let Some(job) = state.jobs.jobs.get(at) else { break };
+        let Some(job) = state.shown_job(at) else { break };
         let mut cells = vec![cell(job.id.to_string()), cell(job.kind.word())];
         if state.several_databases() {
             cells.push(cell(sanitise(&job.database)));

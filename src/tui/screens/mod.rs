@@ -112,7 +112,7 @@ pub fn log_rows(state: &State, x: u16, y: u16) -> Option<usize> {
     }
     let banner = Banner::of(state, area, &Theme::default());
     let places = places_of(area, banner.as_ref(), state);
-    let log = places::jobs_parts(&places, state.jobs.jobs.len()).log;
+    let log = places::jobs_parts(&places, state.jobs.shown.len()).log;
     // The first row says whose it is.
     log.contains((x, y).into()).then(|| usize::from(log.height.saturating_sub(1)))
 }
@@ -163,9 +163,9 @@ fn places_of(area: Rect, banner: Option<&Banner>, state: &State) -> Places {
 fn rows_of(places: &Places, state: &State) -> usize {
     match state.screen {
         Screen::Tenants => tenants::list_rows(places),
-        Screen::Tenant => tenant::list_rows(places),
+        Screen::Tenant => tenant::list_rows(places, state),
         Screen::Migrations => migrations::list_rows(places),
-        Screen::Jobs => jobs::list_rows(places, state.jobs.jobs.len()),
+        Screen::Jobs => jobs::list_rows(places, state.jobs.shown.len()),
         Screen::JobResult => job_result::list_rows(places),
         Screen::Messages => messages::list_rows(places),
         Screen::Audit => audit::list_rows(places),

@@ -169,9 +169,19 @@ fn no_tenants(
     ]
 }
 
-/// Below the headings, where a filter leaves nothing.
+/// Below the headings, where nothing is left: by a filter, or because the one database that is shown has nobody.
 pub fn nothing_found(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
-    let words = filter_words(state).unwrap_or_default();
+    let Some(words) = filter_words(state) else {
+        if let Some(database) = state.header_database() {
+            let mut lines = of_database(database, state, theme);
+            if state.only_database.is_some() {
+                let back = format!("{} shows all databases.", state.key(Action::Back));
+                lines.extend([Line(String::new(), Style::new()), Line(back, theme.muted)]);
+            }
+            draw_lines(buf, area, &lines, theme);
+        }
+        return;
+    };
     let text = format!("No tenant matches {words}");
     put_safe(buf, area, 3, 1, area.width.saturating_sub(4), &text, theme.title, theme);
     let clears = format!("{} clears the filter.", state.key(Action::Back));

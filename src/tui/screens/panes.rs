@@ -11,7 +11,7 @@ use super::format::{job_style, job_time, seconds_between};
 use super::header::stale;
 use crate::model::fleet::CacheView;
 use crate::model::flush::FlushState;
-use crate::model::job::JobView;
+use crate::model::job::{JobId, JobView};
 use crate::model::job_words;
 use crate::model::tenant::{NotMeasured, TableDetail, TenantDetail, Ttl};
 use crate::text::{Untrusted, counted, grouped, human_bytes, short_age, short_count, width};
@@ -38,10 +38,10 @@ pub fn draw(frame: &mut Frame, area: Rect, tab: TenantTab, open: &TenantScreen, 
         TenantTab::Migrations => detail.map(|detail| super::panes_migrations::draw(buf, &pane, detail, open, state)),
         TenantTab::Cache => Some(cache(buf, &pane, detail, open, state)),
         TenantTab::Jobs => {
-            let words = jobs(buf, &pane, open, state);
+            let words = jobs(buf, &pane, detail, open, state);
             if let Some(detail) = detail {
                 // The heading, the jobs, a blank line.
-                let from = columns(open.jobs_shown.len()).saturating_add(2);
+                let from = columns(open.jobs_shown.len()).min(job_rows(area, Some(detail))).saturating_add(2);
                 super::wellbeing::draw(buf, pane.area, from, detail, theme);
             }
             Some(words)
@@ -305,7 +305,23 @@ fn prefixes(buf: &mut Buffer, pane: &Pane<'_>, list: &[(Untrusted, u64)], open: 
     }
 }
 
-fn jobs(buf: &mut Buffer, pane: &Pane<'_>, open: &TenantScreen, state: &State) -> String {
+/// The rows of jobs that a pane has: what there is to say of the tenant besides has its place below them, and half of the
+/// pane at most.
+pub fn job_rows(area: Rect, detail: Option<&TenantDetail>) -> u16 {
+    let rows = area.height.saturating_sub(2);
+    match detail.map_or(0, |detail| super::wellbeing::rows(detail, area.width)) {
+        0 => rows,
+        below => rows.saturating_sub(below.saturating_add(1)).max(rows / 2),
+    }
+}
+
+fn jobs(
+    buf: &mut Buffer,
+    pane: &Pane<'_>,
+    detail: Option<&TenantDetail>,
+    open: &TenantScreen,
+    state: &State,
+) -> String {
     let theme = pane.theme;
     let all = [
         Column::fixed("ID", 5),
@@ -320,7 +336,8 @@ fn jobs(buf: &mut Buffer, pane: &Pane<'_>, open: &TenantScreen, state: &State) -
     ];
     let placed = table::place(&all, MARKS, pane.area.width.saturating_sub(1));
     table::heading(buf, pane.area, 0, &all, &placed, theme.heading);
-    for (y, at) in pane.rows(open.jobs.top, open.jobs_shown.len()) {
+    let rows = usize::from(job_rows(Rect { height: pane.area.height + 1, ..pane.area }, detail));
+    for (y, at) in pane.rows(open.jobs.top, open.jobs_shown.len()).take(rows) {
         let Some(job) = open.jobs_shown.get(at).and_then(|index| state.jobs.jobs.get(*index)) else { continue };
         let cells = [
             cell(job.id.to_string()),
@@ -332,10 +349,22 @@ fn jobs(buf: &mut Buffer, pane: &Pane<'_>, open: &TenantScreen, state: &State) -
         ];
         pane.row(buf, y, (&all, &placed), &cells, at == open.jobs.at);
     }
-    if open.jobs_shown.is_empty() {
-        return "No job is known to have touched this tenant.".to_owned();
+    let Some(detail) = detail else { return "Reading the record of jobs ...".to_owned() };
+    let older = older(detail, state);
+    match (older.first(), open.jobs_shown.is_empty()) {
+        (None, true) => "No job is known to have touched this tenant.".to_owned(),
+        (None, false) => String::new(),
+        (Some(newest), _) => {
+            format!("{} not in the list; the newest: `tenantui job {newest}`", counted(older.len(), "older job"))
+        }
     }
-    String::new()
+}
+
+/// The jobs of a tenant that are older than all that the list of its database has, newest first.
+fn older(detail: &TenantDetail, state: &State) -> Vec<JobId> {
+    let listed = state.jobs.jobs.iter().filter(|job| job.database == detail.key.database).map(|job| job.id);
+    let oldest = listed.min();
+    detail.jobs.iter().copied().filter(|id| oldest.is_none_or(|oldest| *id < oldest)).collect()
 }
 
 /// What a job did to the open tenant, where its results were read.

@@ -28,11 +28,11 @@ pub const ROOMY: u16 = 76;
 /// Columns of the list of tenants beside their details, with the blank behind it.
 const LIST: u16 = 91;
 
-/// The most columns of that list on a screen so wide: the details get about half.
+/// The most columns of that list on a screen so wide, where names need them: the details keep what their tables take.
 #[must_use]
 pub const fn widest_list(width: u16) -> u16 {
-    let more = width.saturating_sub(WIDE) / 8 * 3;
-    if more > 15 { LIST + 15 } else { LIST + more }
+    let more = width.saturating_sub(WIDE) / 4 * 3;
+    if more > 45 { LIST + 45 } else { LIST + more }
 }
 
 /// How much fits.

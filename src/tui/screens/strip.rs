@@ -37,7 +37,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let room =
         usize::from(area.width.saturating_sub(if busiest.is_some() { BUSIEST + 1 } else { columns(LAST.len()) + 1 }));
     let mut others: Vec<Piece> = Vec::new();
-    for job in state.jobs.jobs.iter().filter(|job| !busiest.is_some_and(|busy| same(busy, job))).take(3) {
+    for job in state.shown_jobs().filter(|job| !busiest.is_some_and(|busy| same(busy, job))).take(3) {
         let one = short(job, state, theme);
         if pieces_width(&others) + pieces_width(&one) > room {
             break;

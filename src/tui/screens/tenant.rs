@@ -28,9 +28,16 @@ use crate::tui::widgets::{bars, columns, pieces_width, put, put_fit, put_pieces,
 
 /// Rows of each of its lists.
 #[must_use]
-pub fn list_rows(places: &Places) -> usize {
+pub fn list_rows(places: &Places, state: &State) -> usize {
+    let panes = tenant_panes(places);
     // One row is the heading; one below the list is for what there is to say about it.
-    tenant_panes(places).iter().map(|pane| usize::from(pane.height.saturating_sub(2))).min().unwrap_or(0)
+    let rows = panes.iter().map(|pane| usize::from(pane.height.saturating_sub(2))).min().unwrap_or(0);
+    match (state.tenant.as_ref().map(|open| open.tab), panes.last()) {
+        (Some(TenantTab::Jobs), Some(pane)) => {
+            rows.min(usize::from(panes::job_rows(*pane, crate::tui::app::nav::detail(state))))
+        }
+        (Some(TenantTab::Tables | TenantTab::Migrations | TenantTab::Cache | TenantTab::Jobs) | None, _) => rows,
+    }
 }
 
 /// Draws it.

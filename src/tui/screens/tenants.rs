@@ -63,7 +63,6 @@ pub fn column_state(column: TenantColumn, places: &Places, state: &State) -> Col
 struct Look<'a> {
     state: &'a State,
     theme: &'a Theme,
-    active: &'a str,
 }
 
 /// Rows of the list.
@@ -140,8 +139,7 @@ fn draw_list(frame: &mut Frame, area: Rect, tier: Tier, state: &State, theme: &T
     let buf = frame.buffer_mut();
     table::heading(buf, area, 0, &all, &placed, theme.heading);
     let rows = below(area, 1);
-    let active = active_word(state);
-    let look = Look { state, theme, active: &active };
+    let look = Look { state, theme };
     let list = &state.tenants.list;
     for y in 0..rows.height {
         let at = list.top + usize::from(y);
@@ -158,12 +156,6 @@ fn draw_list(frame: &mut Frame, area: Rect, tier: Tier, state: &State, theme: &T
     if state.tenants.shown.is_empty() {
         notice::nothing_found(buf, rows, state, theme);
     }
-}
-
-/// The registry's word for active.
-fn active_word(state: &State) -> String {
-    let layout = state.header.database.as_deref().and_then(|name| state.context(name)).map(|context| &context.layout);
-    layout.and_then(|layout| layout.statuses.active.clone()).unwrap_or_else(|| "active".to_owned())
 }
 
 /// The columns that are wanted, and the places of those that fit.
@@ -335,8 +327,7 @@ fn registry_columns(out: &mut Vec<Shown>, title: &dyn Fn(TenantColumn) -> String
             column: Column::fixed(title(TenantColumn::Status), 9).droppable(6),
             value: |tenant, look| {
                 let word: String = tenant.status.as_ref().map_or_else(|| "-".to_owned(), |status| status.safe().into());
-                let muted = word.eq_ignore_ascii_case(look.active);
-                styled(word, if muted { look.theme.muted } else { look.theme.warn })
+                styled(word, if look.state.is_active(tenant) { look.theme.muted } else { look.theme.warn })
             },
         });
     }
@@ -357,7 +348,7 @@ fn registry_columns(out: &mut Vec<Shown>, title: &dyn Fn(TenantColumn) -> String
 }
 
 fn one_word(tenant: &Tenant, look: &Look<'_>) -> Cell {
-    let (word, style) = state_or_status(tenant, look.active, look.theme);
+    let (word, style) = state_or_status(tenant, look.state, look.theme);
     styled(word, style)
 }
 

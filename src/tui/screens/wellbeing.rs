@@ -41,6 +41,12 @@ pub fn draw(buf: &mut Buffer, area: Rect, from: u16, detail: &TenantDetail, them
     }
 }
 
+/// The lines that there are in an area so wide.
+pub fn rows(detail: &TenantDetail, width: u16) -> u16 {
+    // How they look does not matter to their number.
+    columns(lines(detail, usize::from(width.saturating_sub(4)), &Theme::default()).len())
+}
+
 fn lines(detail: &TenantDetail, room: usize, theme: &Theme) -> Vec<(String, Style)> {
     let styled = |lines: Vec<String>, style: Style| lines.into_iter().map(move |line| (line, style));
     let problem = |words: &Untrusted| styled(wrap(words.safe().as_str(), room), theme.warn);

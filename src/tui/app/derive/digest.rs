@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::counts_for_versions;
+use crate::fleet::JobContext;
+use crate::layout::Statuses;
 use crate::model::fleet::{FileView, Snapshot};
 use crate::model::ledger::Version;
 use crate::model::tenant::{DatabaseName, Tenant, TenantState};
@@ -62,11 +64,12 @@ pub struct Digests {
     places: HashMap<Version, usize>,
 }
 
-/// A database and the order of its files.
+/// A database, its words for a status, and the order of its files.
 #[derive(Debug, Clone)]
 struct Database {
     name: DatabaseName,
     files: Option<Arc<[FileView]>>,
+    statuses: Statuses,
     /// By the version's place: where its file stands.
     order: HashMap<usize, usize>,
 }
@@ -96,10 +99,17 @@ impl Digests {
         self.databases.iter().position(|database| database.name == *name)
     }
 
+    /// Whether the words of a database are others than those that its tenants were read with.
+    #[must_use]
+    pub fn have_other_words(&self, contexts: &[JobContext]) -> bool {
+        self.databases.iter().any(|database| database.statuses != words(contexts, &database.name))
+    }
+
     /// Takes in a picture; also tells the one before, to compare what changed with what it was.
-    pub fn follow(&mut self, picture: &Arc<Snapshot>) -> (Changed, Option<Arc<Snapshot>>) {
+    pub fn follow(&mut self, picture: &Arc<Snapshot>, contexts: &[JobContext]) -> (Changed, Option<Arc<Snapshot>>) {
         let before = self.of.replace(Arc::clone(picture));
         if let Some(old) = &before
+            && !self.have_other_words(contexts)
             && let Some(changed) = self.changed(old, picture)
         {
             for place in &changed {
@@ -107,7 +117,7 @@ impl Digests {
             }
             return (Changed::Some(changed), before);
         }
-        self.begin(picture);
+        self.begin(picture, contexts);
         (Changed::All, before)
     }
 
@@ -124,13 +134,14 @@ impl Digests {
         changed.map(|(place, (old, new))| (old.key == new.key).then_some(place)).collect()
     }
 
-    fn begin(&mut self, picture: &Snapshot) {
+    fn begin(&mut self, picture: &Snapshot, contexts: &[JobContext]) {
         (self.versions, self.places) = (Vec::new(), HashMap::new());
         let mut databases = Vec::with_capacity(picture.databases.len());
         for database in &picture.databases {
             let files = database.files.as_deref().unwrap_or_default().iter().enumerate();
             let order = files.map(|(at, file)| (self.place_of(&file.version), at)).collect();
-            databases.push(Database { name: database.name.clone(), files: database.files.clone(), order });
+            let statuses = words(contexts, &database.name);
+            databases.push(Database { name: database.name.clone(), files: database.files.clone(), statuses, order });
         }
         self.databases = databases;
         self.all = Vec::with_capacity(picture.tenants.len());
@@ -155,7 +166,10 @@ impl Digests {
         // Of a database that is not known no group is made, and nobody looks.
         let database = self.database(&tenant.key.database).unwrap_or(usize::MAX);
         let status = tenant.status.as_ref().map(|status| status.raw());
-        let is = |word: &str| status.is_some_and(|status| status.eq_ignore_ascii_case(word));
+        let words = self.databases.get(database).map(|database| &database.statuses);
+        let says =
+            |is: fn(&Statuses, &str) -> bool| status.is_some_and(|status| words.is_some_and(|words| is(words, status)));
+        let (active, suspended) = (says(Statuses::says_active), says(Statuses::says_suspended));
         Digest {
             slug: tenant.slug.raw().len(),
             schema: tenant.schema.as_ref().map_or(0, |schema| schema.raw().len()),
@@ -165,8 +179,8 @@ impl Digests {
             passed: self.passed(tenant, database, version),
             has: Has {
                 status: status.is_some(),
-                active: is("active"),
-                suspended: is("suspended"),
+                active,
+                suspended,
                 plan: tenant.plan.is_some(),
                 owner: tenant.owner.is_some(),
                 created: tenant.created_at.is_some(),
@@ -183,4 +197,10 @@ impl Digests {
         let places = pending.filter_map(|version| self.place(version));
         places.filter(|place| order.get(place).is_some_and(|at| at < stands)).collect()
     }
+}
+
+/// The words that a database has for a status; the usual ones until its layout is known.
+fn words(contexts: &[JobContext], database: &str) -> Statuses {
+    let context = contexts.iter().find(|context| &*context.database == database);
+    context.map(|context| context.layout.statuses.clone()).unwrap_or_default()
 }

@@ -43,13 +43,16 @@ pub fn job_told(state: &mut State, told: JobView) -> bool {
         None => state.jobs.jobs.push(told),
     }
     sort_jobs(state);
+    super::open_tenant(state);
     counters(state);
     true
 }
 
 fn sort_jobs(state: &mut State) {
     state.jobs.jobs.sort_by(|a, b| b.created_at.cmp(&a.created_at).then(b.id.cmp(&a.id)));
-    let keys: Vec<_> = state.jobs.jobs.iter().map(|job| (job.database.clone(), job.id)).collect();
+    let shown = state.jobs.jobs.iter().enumerate().filter(|(_, job)| state.shows(&job.database));
+    state.jobs.shown = shown.map(|(at, _)| at).collect();
+    let keys: Vec<_> = state.shown_jobs().map(|job| (job.database.clone(), job.id)).collect();
     if !state.jobs.moved && state.jobs.follow && !is_watched(state) {
         state.jobs.list = List::default();
     }
@@ -76,7 +79,6 @@ pub fn results(state: &mut State) {
 
 /// The numbers of line 2 that jobs have.
 pub(super) fn counters(state: &mut State) {
-    let count = |wanted: JobState| state.jobs.jobs.iter().filter(|job| job.state == wanted).count();
-    state.counters.jobs_running = count(JobState::Running);
-    state.counters.jobs_failed = count(JobState::Failed);
+    let count = |wanted: JobState| state.shown_jobs().filter(|job| job.state == wanted).count();
+    (state.counters.jobs_running, state.counters.jobs_failed) = (count(JobState::Running), count(JobState::Failed));
 }
