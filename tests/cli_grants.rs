@@ -46,6 +46,16 @@ fn the_roles_that_doctor_prints_are_enough() {
     grant(&fleet, "writing", &writer);
     fleet.configure(&fleet.block("eu-1", &fleet.database.url_as(&writer)));
     fleet.init();
+    // The default privileges are for what migrations make: the record is not the application's.
+    let of_record =
+        "has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE')".replace("(c.oid", &format!("('{owner}', c.oid"));
+    let open = format!(
+        "select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'tenantui' \
+         and c.relkind = 'r' and ({of_record} or has_schema_privilege('{owner}', n.oid, 'USAGE'))"
+    );
+    assert_eq!(fleet.database.value(&open), "0");
+    let doctor = text(&fleet.expect(0, &["doctor"]).stdout);
+    assert!(!doctor.contains("belongs to"), "it has said who may use what it makes: {doctor}");
     fleet.expect(0, &["migrate", "--all", "--yes"]);
     fleet.expect(0, &["provision", "new-one", "--name", "New", "--yes"]);
     let used = format!("has_table_privilege('{owner}', 'tenant_new_one.notes', 'INSERT')");
@@ -55,6 +65,9 @@ fn the_roles_that_doctor_prints_are_enough() {
     );
 
     fleet.configure(&superuser);
+    // A second operator's role gets them, too, although there are schemas of the first one's now.
+    let printed = fleet.json(0, &["doctor", "--grants", "--json"]).to_string();
+    assert!(printed.contains(&format!("ON TABLES TO \\\"{owner}\\\"")), "{printed}");
     let reader = unique(&fleet, "reader");
     grant(&fleet, "reading", &reader);
     fleet.configure(&fleet.block("eu-1", &fleet.database.url_as(&reader)));

@@ -19,6 +19,8 @@ left join lateral (
   from tenantui.audit d
   where d.job_id = pg_catalog.substring(n.nspname::pg_catalog.text, '^zz_dropped_([0-9]{1,9})_')::pg_catalog.int4
     and d.action = 'drop' and d.outcome = 'done' and d.after->>'schema' = n.nspname
+    -- A name alone is nobody's: another schema may have been given it since.
+    and coalesce(d.after->>'oid', n.oid::pg_catalog.text) = n.oid::pg_catalog.text
   order by d.id desc
   limit 1) a on true
 where n.nspname like :'prefix' || '%'

@@ -16,6 +16,8 @@ pub const VERSION: i32 = 2;
 /// The statements that lead from each version to the next; the first makes version 1.
 const UPGRADES: [&str; 2] =
     [include_str!("../../assets/sql/record_v1.sql"), include_str!("../../assets/sql/record_v2.sql")];
+/// Takes back what default privileges gave others of a record that was just made.
+const OWN: &str = include_str!("../../assets/sql/record_own.sql");
 /// How long `init` waits for another one.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -156,6 +158,9 @@ async fn upgrade(session: &WriterSession, from: i32) -> Result<(), Trouble> {
     let first = usize::try_from(from).unwrap_or(0);
     for statements in UPGRADES.iter().skip(first) {
         gate::ask(session, statements).await?;
+    }
+    if first == 0 {
+        gate::ask(session, OWN).await?;
     }
     let app = literal(env!("CARGO_PKG_VERSION"));
     let os_user = literal(&who::os_user());

@@ -209,6 +209,7 @@ fn a_name_in_the_trash_says_so_and_what_the_ways_are() {
             id: None,
             expired,
             begun: false,
+            taken: false,
         };
         vec![Trashed { database: eu1(), schema: "zz_dropped_5_tenant_acme".into(), schema_oid: 7, drop: Some(drop) }]
             .into()

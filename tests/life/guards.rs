@@ -1,10 +1,70 @@
 //! What keeps a tenant from harm: who uses it, what depends on it, where nothing is written, and names that are hostile.
 
+use std::sync::Arc;
+
 use serde_json::Value;
+use tenantui::config::Database;
+use tenantui::config::surroundings::Surroundings;
+use tenantui::fleet::{ReadOptions, read_once};
+use tenantui::jobs::life::plan::{self, LifeRequest};
+use tenantui::jobs::orders;
+use tenantui::jobs::service::{LifeOrder, Order};
+use tenantui::model::environment::Environment;
+use tenantui::model::life::LifeKind;
+use tenantui::postgres::session::{Patience, Reader, Target};
 
 use super::Place;
 use crate::cli::text;
 use crate::support::pg;
+
+/// What was shown when it was confirmed is what is done it to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_was_activated_meanwhile_is_not_dropped() {
+    let place = Place::new("life_meanwhile");
+    let config = Database::new("eu-1".into(), Environment::Development, place.db.url().into());
+    let target = Target::resolve(Arc::new(config), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target");
+    let reading = read_once(&target, &ReadOptions::default()).await.expect("a reading");
+    let ordered = async |kind: LifeKind, slug: &str, becomes: Option<&str>| {
+        let tenant = reading.snapshot.tenants.iter().find(|tenant| tenant.slug.raw() == slug).expect("a tenant");
+        let mut request = LifeRequest::of(kind, Arc::clone(tenant), Arc::clone(&reading.context.layout));
+        request.becomes = becomes.map(Into::into);
+        let reader = Reader::open(&target, Patience::Background).await.expect("a session");
+        let plan = plan::read(&reader, &target, &request).await.expect("a plan");
+        let typed = plan.word_to_type().map(|word| word.raw().to_owned());
+        let order = Order::Life(Box::new(LifeOrder { request, plan, typed, dependants: Vec::new() }));
+        orders::order(&target, &order, uuid::Uuid::new_v4()).await.expect("ordered")
+    };
+    let (drop, rename) =
+        (ordered(LifeKind::Drop, "globex", None).await, ordered(LifeKind::Rename, "hooli", Some("Hooli XYZ")).await);
+    place.db.sql(
+        "update public.tenants set status = 'active' where slug = 'globex'; \
+         update public.tenants set name = 'Newer' where slug = 'hooli'",
+    );
+    for (job, words) in [(drop, "status is active, and was suspended"), (rename, "name is Newer, and was Hooli")] {
+        let output = place.run(&["job", &job.to_string(), "resume", "--yes"]);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(said.contains(words) && output.status.code() != Some(0), "{said}");
+    }
+    assert_eq!(place.schemas(), "tenant_acme,tenant_globex,tenant_hooli");
+    assert!(place.row("globex").starts_with("Globex|active") && place.row("hooli").starts_with("Newer|"));
+}
+
+/// A schema that was given the name in the trash is nobody's: it is neither purged as the tenant nor brought back as it.
+#[test]
+fn a_schema_that_only_has_the_name_in_the_trash_is_left_alone() {
+    let place = Place::new("life_name");
+    let trash = place.drop("globex", "tenant_globex");
+    place.db.sql(&format!(
+        "alter schema {trash} rename to rescued; create schema {trash}; create table {trash}.precious (id int)"
+    ));
+    assert_eq!(place.json(0, &["purge", "--json"])["trash"][0]["tenant"], serde_json::Value::Null);
+    for order in [&["purge", "globex", "--confirm", "tenant_globex", "--yes"][..], &["undrop", "globex", "--yes"]] {
+        let output = place.run(order);
+        assert_ne!(output.status.code(), Some(101), "{order:?}");
+    }
+    assert_eq!(place.db.value(&format!("select count(*) from {trash}.precious")), "0");
+    assert!(place.row("globex").starts_with("Globex|deleted"));
+}
 
 #[test]
 fn after_seven_days_it_does_not_come_back_and_a_name_that_was_taken_stops_it() {

@@ -122,6 +122,10 @@ fn a_new_tenant_whose_role_was_left_behind_is_told_how_to_remove_it() {
     // Nothing says that this one was a tenant's: `repair` does not list it, and is not named.
     let words = provision("other", 5, "--yes");
     assert!(words.contains("DROP OWNED BY \"tenant_other\"") && !words.contains("repair"), "{words}");
+    // One that owns more than a tenant's is to be left: a word of how to remove it would be one too many.
+    place.db.sql("create role tenant_boss login; create schema s1 authorization tenant_boss; create schema s2 authorization tenant_boss");
+    let words = provision("boss", 5, "--yes");
+    assert!(words.contains("leave it: it owns 2 schemas") && !words.contains("DROP OWNED"), "{words}");
     assert_eq!(place.db.value("select count(*) from tenantui.job"), "0");
     place.expect(0, &["repair", "tenant_taken", "--by", "role", "--yes"]);
     provision("taken", 0, "--yes");

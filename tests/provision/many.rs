@@ -267,7 +267,7 @@ async fn new_tenants_are_compared_with_their_siblings() {
     ));
     let job = order(&fleet, with("unseen")).await.expect("ordered");
     let told = format!("{:?}", fleet.run(job, false).await.1);
-    assert!(told.contains(&format!("{app} may use the schemas of the siblings and not the new one")), "{told}");
+    assert!(told.contains(&format!("{app} may use the schemas of most siblings and not the new one")), "{told}");
     assert!(!told.contains(&own), "{told}");
     // The same ledger, and not the same structure: a file was changed after it was applied.
     fleet.file(1, "one", "create table one (id int primary key, label text)");

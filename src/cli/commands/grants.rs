@@ -62,6 +62,8 @@ struct Facts {
 struct Owner {
     name: Ident,
     superuser: bool,
+    /// It may do what another of them may: it is one of those who write, and made a schema.
+    is_member: bool,
 }
 
 /// Prints them.
@@ -208,13 +210,15 @@ async fn owners(reader: &Reader, names: &BTreeSet<String>) -> Outcome<Vec<Owner>
     }
     let list: Vec<String> = names.iter().map(|name| literal(name)).collect();
     let sql = format!(
-        "SELECT rolname, rolsuper FROM pg_catalog.pg_roles WHERE rolname IN ({}) ORDER BY rolname",
+        "SELECT r.rolname, r.rolsuper, EXISTS (SELECT 1 FROM pg_catalog.pg_auth_members AS m JOIN pg_catalog.pg_roles AS o \
+         ON o.oid = m.roleid WHERE m.member = r.oid AND o.rolname IN ({0})) \
+         FROM pg_catalog.pg_roles AS r WHERE r.rolname IN ({0}) ORDER BY r.rolname",
         list.join(", ")
     );
     let rows = reader.rows(&sql).await?;
     rows.iter()
-        .filter_map(|row| row.text(0).map(|name| (name, row.is_true(1))))
-        .map(|(name, superuser)| Ok(Owner { name: ident(name)?, superuser }))
+        .filter_map(|row| row.text(0).map(|name| (name, row.is_true(1), row.is_true(2))))
+        .map(|(name, superuser, is_member)| Ok(Owner { name: ident(name)?, superuser, is_member }))
         .collect()
 }
 
@@ -293,7 +297,8 @@ fn for_writing(facts: &Facts, database: &str) -> Grants {
         statements.push(format!("GRANT USAGE ON SCHEMA {schema} TO {WRITER}"));
         statements.push(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE {table} TO {WRITER}"));
     }
-    for owner in &facts.owners {
+    // What it made itself is its own.
+    for owner in facts.owners.iter().filter(|owner| owner.name.raw() != WRITER) {
         let name = owner.name.quoted();
         if owner.superuser {
             notes.push(format!(
@@ -304,7 +309,7 @@ fn for_writing(facts: &Facts, database: &str) -> Grants {
             statements.push(format!("GRANT {name} TO {WRITER}"));
         }
     }
-    let ordinary: Vec<&Owner> = facts.owners.iter().filter(|owner| !owner.superuser).collect();
+    let ordinary: Vec<&Owner> = facts.owners.iter().filter(|owner| !owner.superuser && !owner.is_member).collect();
     match ordinary.as_slice() {
         [] => {}
         [one] => {

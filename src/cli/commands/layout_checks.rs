@@ -5,7 +5,8 @@ use super::doctor::{Examination, Verdict};
 use crate::fleet::Reading;
 use crate::layout::{Layout, Registry};
 use crate::model::ident::Ident;
-use crate::postgres::session::Target;
+use crate::postgres::session::{Reader, Target};
+use crate::text::{Untrusted, counted};
 
 /// What the shared schema is instead of a tenant.
 pub(super) const NO_TENANT: &str =
@@ -51,6 +52,37 @@ pub(super) async fn roles(target: &Target, reading: &Reading, found: &mut Examin
             let words = format!("{count} login {are} of {of} gone: {}", such.join(", "));
             found.add("roles", Verdict::Warn, words, Some("`tenantui repair` lists and removes them"));
         }
+    }
+}
+
+/// Whether this role has said who may use what it makes, and whether it may make anything.
+const OF_MAKER: &str = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_default_acl AS d JOIN pg_catalog.pg_roles AS r \
+    ON r.oid = d.defaclrole WHERE r.rolname = CURRENT_USER), \
+    pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')";
+
+/// What a migration makes belongs to the role that runs it. Where the schemas are another one's, neither that one nor the
+/// application that it gave rights to may use it, unless this role says so itself.
+pub(super) async fn ownership(reader: &Reader, reading: &Reading, found: &mut Examination) {
+    let user = &reader.facts().user;
+    let tenants = reading.snapshot.tenants.iter();
+    let others: Vec<&Untrusted> =
+        tenants.filter_map(|tenant| tenant.owner.as_ref()).filter(|own| *own != user).collect();
+    let Some(first) = others.first() else { return };
+    match reader.rows(OF_MAKER).await {
+        Err(error) => found.fail("privileges", &error.into()),
+        Ok(rows) if rows.first().is_some_and(|row| !row.is_true(0) && row.is_true(1)) => {
+            let words = format!(
+                "what {0} makes in {1} of {2} belongs to {0}: default privileges of {2} do not count for it, and {2} cannot \
+                 change it",
+                user.safe(),
+                counted(others.len(), "schema"),
+                first.safe()
+            );
+            let advice = "connect as the owner of the schemas; or say who may use it: ALTER DEFAULT PRIVILEGES, as \
+                          `tenantui doctor --grants` prints";
+            found.add("privileges", Verdict::Warn, words, Some(advice));
+        }
+        Ok(_) => {}
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who may use the schemas of all siblings and not those that were made: the application would find its new tenant and be
+//! Who may use the schemas of most siblings and not those that were made: the application would find its new tenant and be
 //! refused. Roles that may use one sibling alone are that tenant's own.
 
 use crate::jobs::gate;
@@ -20,7 +20,7 @@ pub(super) async fn missed(
         "SELECT r.rolname FROM (SELECT x.grantee FROM pg_catalog.pg_namespace AS n CROSS JOIN LATERAL \
          pg_catalog.aclexplode(COALESCE(n.nspacl, pg_catalog.acldefault('n', n.nspowner))) AS x \
          WHERE n.oid IN ({siblings}) AND x.privilege_type = 'USAGE' GROUP BY x.grantee \
-         HAVING pg_catalog.count(DISTINCT n.oid) = {all}) AS may JOIN pg_catalog.pg_roles AS r ON r.oid = may.grantee \
+         HAVING pg_catalog.count(DISTINCT n.oid) * 2 > {all}) AS may JOIN pg_catalog.pg_roles AS r ON r.oid = may.grantee \
          WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_namespace AS m WHERE m.oid IN ({made}) \
          AND NOT pg_catalog.has_schema_privilege(r.oid, m.oid, 'USAGE')) ORDER BY 1",
         siblings = list(siblings),
@@ -33,7 +33,7 @@ pub(super) async fn missed(
     Ok((!roles.is_empty()).then(|| {
         let new = if made.len() == 1 { "the new one".to_owned() } else { counted(made.len(), "new one") };
         format!(
-            "{} may use the schemas of the siblings and not {new}: GRANT USAGE ON SCHEMA, and what they have on its tables",
+            "{} may use the schemas of most siblings and not {new}: GRANT USAGE ON SCHEMA, and what they have on its tables",
             roles.join(", ")
         )
     }))

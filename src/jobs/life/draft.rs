@@ -138,6 +138,7 @@ async fn params(
     Ok(LifeParams {
         original: text(&now.original),
         write,
+        seen: shown(order),
         row: if has(LifeStep::Adopt) { new_row(session, order, now).await? } else { Vec::new() },
         kept: if keeps { writes::columns(layout).map(writes::kept).unwrap_or_default() } else { Vec::new() },
         domains: layout.domains.as_ref().filter(|_| keeps && now.domains > 0).map(DomainsRef::of),
@@ -190,6 +191,23 @@ async fn new_row(session: &WriterSession, order: &LifeOrder, now: &LifePlan) -> 
     let tenant = NewTenant { name, display_name, plan: None, settings: None };
     let row = preflight::row_values(session, layout, &tenant, *oid, columns, &mut Allowed::default()).await?;
     Ok(row)
+}
+
+/// The row's status, and where that is what changes its name, as the operator saw them.
+fn shown(order: &LifeOrder) -> Vec<(String, Option<String>)> {
+    let (plan, text) = (&order.plan, |text: &Option<Untrusted>| text.as_ref().map(|text| text.raw().to_owned()));
+    let Ok(columns) = writes::columns(&order.request.layout) else { return Vec::new() };
+    let (status, name) = match plan.kind {
+        LifeKind::Suspend | LifeKind::Activate | LifeKind::Archive | LifeKind::Drop => (true, false),
+        LifeKind::Rename => (false, true),
+        LifeKind::Undrop | LifeKind::Purge | LifeKind::Repair => (false, false),
+    };
+    if !plan.tenant.key.local.starts_with("r:") {
+        return Vec::new();
+    }
+    let status = columns.status.as_ref().filter(|_| status).map(|column| (column, text(&plan.tenant.status)));
+    let name = columns.name.as_ref().filter(|_| name).map(|column| (column, text(&plan.tenant.name)));
+    status.into_iter().chain(name).map(|(column, shown)| (column.name.raw().to_owned(), shown)).collect()
 }
 
 /// Only words that the registry allows are written to it.

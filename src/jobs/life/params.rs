@@ -15,6 +15,9 @@ pub struct LifeParams {
     /// What is written into the registry's row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub write: Vec<Write>,
+    /// Columns of the row as they were shown when it was confirmed, as text: it is not written over what came since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<(String, Option<String>)>,
     /// A whole new row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub row: Vec<RowValue>,

@@ -54,6 +54,32 @@ pub(super) async fn is_there(client: &Client, life: &Life<'_>) -> Result<bool, S
     Ok(tx::ask(client, &sql).await?.iter().flatten().next().is_some())
 }
 
+/// The row is as it was when the operator confirmed what is done: whose status or name somebody changed since is another
+/// one to decide about.
+pub(super) async fn as_shown(client: &Client, life: &Life<'_>) -> Result<(), StepEnd> {
+    let seen = &life.params.seen;
+    if seen.is_empty() {
+        return Ok(());
+    }
+    let table = registry(life)?.table().map_err(wrong)?.quoted();
+    let json = json_sql(seen.iter().map(|(column, _)| column.as_str()))?;
+    let sql = format!("SELECT {json} FROM {table} WHERE {} FOR NO KEY UPDATE", row_sql(life)?);
+    let now = only(&tx::ask(client, &sql).await?)?;
+    for (column, shown) in seen {
+        let is = now.get(column).and_then(Json::as_str);
+        if is != shown.as_deref() {
+            let words = |value: Option<&str>| value.unwrap_or("none").to_owned();
+            return Err(failed(format!(
+                "its registry row was changed meanwhile: {column} is {}, and was {} when this was confirmed. Cancel the job \
+                 and look again",
+                words(is),
+                words(shown.as_deref())
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Sets columns of the row, within an open transaction; what they were, and what they are.
 pub(super) async fn set(client: &Client, life: &Life<'_>, writes: &[Write]) -> Result<(Json, Json), StepEnd> {
     let table = registry(life)?.table().map_err(wrong)?.quoted();
@@ -99,6 +125,7 @@ fn value(write: &Write) -> String {
 pub(super) async fn write(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let Work { client, life, .. } = *work;
     let tx = tx::open(work, false).await?;
+    as_shown(client, life).await?;
     let (before, after) = set(client, life, &life.params.write).await?;
     let said = Said { before: Some(json!({ "row": before })), after: json!({ "row": after }) };
     tx::done(work, tx, said).await

@@ -69,6 +69,7 @@ pub(super) async fn trash(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let to = SchemaName::tenant(&trashed::name(shared.fence.job, schema.raw()))
         .map_err(|error| failed(error.to_string()))?;
     free(client, &to).await?;
+    registry::as_shown(client, life).await?;
     tx::ask(client, &format!("ALTER SCHEMA {} RENAME TO {}", schema.quoted(), to.quoted())).await?;
     let (before, after) = if life.params.write.is_empty() {
         (json!({}), json!({}))

@@ -13,6 +13,12 @@ const USED_IN: &str = "SELECT DISTINCT d.datname FROM pg_catalog.pg_shdepend AS 
     JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid JOIN pg_catalog.pg_roles AS r ON r.oid = s.refobjid \
     WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND r.rolname = ";
 
+/// What a role owns that is more than one tenant's: databases, or several schemas of this one.
+const OWNS: &str = "SELECT pg_catalog.concat_ws(' and ', (SELECT 'the database ' || pg_catalog.string_agg(d.datname, ', ') \
+    FROM pg_catalog.pg_database AS d WHERE d.datdba = r.oid), (SELECT pg_catalog.count(*) || ' schemas' \
+    FROM pg_catalog.pg_namespace AS n WHERE n.nspowner = r.oid HAVING pg_catalog.count(*) > 1)) \
+    FROM pg_catalog.pg_roles AS r WHERE r.rolname = ";
+
 /// The refusal. Where `repair` would list one of the roles as left behind by a tenant that is gone, it says so.
 pub(super) async fn refusal(target: &Target, layout: &Layout, there: &[String]) -> OrderError {
     let ways = match ways(target, layout, there).await {
@@ -39,6 +45,15 @@ async fn ways(target: &Target, layout: &Layout, there: &[String]) -> Result<Stri
         ));
     }
     let name = literal(there.first().map_or("", String::as_str));
+    if let Some(owns) = reader
+        .rows(&format!("{OWNS}{name}::name"))
+        .await?
+        .first()
+        .and_then(|row| row.text(0))
+        .filter(|owns| !owns.is_empty())
+    {
+        return Ok(format!("leave it: it owns {owns}, and whatever works with that works with the role"));
+    }
     let rows = reader.rows(&format!("{USED_IN}{name}::name ORDER BY 1")).await?;
     Ok(by_hand(there, &rows.iter().filter_map(|row| row.text(0)).collect::<Vec<_>>()))
 }
