@@ -75,6 +75,7 @@ fn the_roles_that_doctor_prints_are_enough() {
     for slug in ["acme", "beta-two", "new-one"] {
         assert_eq!(tenant(&document, "slug", slug)["state"], "ok", "{document}");
     }
+    assert_ne!(document["shared"][0]["state"], "no_access", "{document}");
     let jobs = fleet.json(0, &["jobs", "--json"]);
     assert_eq!(jobs["jobs"].as_array().map(Vec::len), Some(2));
     let words = text(&fleet.expect(5, &["provision", "another", "--name", "A", "--yes"]).stderr);

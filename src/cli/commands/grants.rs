@@ -134,6 +134,11 @@ async fn facts(target: &Target, reading: &Reading) -> Outcome<Facts> {
             ledgers.push((ledger.name.schema.quoted(), ledger.name.quoted()));
         }
     }
+    // The shared schema's says whether tenants are behind it.
+    let shared = reading.context.shared.as_ref().and_then(|shared| reading.context.found.by_schema.get(&shared.oid));
+    if let Some(Found::Ledger(ledger)) = shared {
+        ledgers.push((ledger.name.schema.quoted(), ledger.name.quoted()));
+    }
     let domains = reading.context.layout.domains.iter().map(|domains| &domains.table);
     ledgers.extend(domains.map(|table| (table.schema.quoted(), table.quoted())));
     ledgers.sort();
