@@ -28,7 +28,7 @@ use super::transacted::{self, Came, End, Transaction};
 use super::verdict::StepResult;
 use crate::layout::{Layout, Registry};
 use crate::migrations::folder::MigrationFile;
-use crate::model::ident::{SchemaName, literal};
+use crate::model::ident::SchemaName;
 use crate::model::job::{JobId, LogMark, Outcome, StepAction, Waits};
 use crate::postgres::session::{Target, TextRow, WriterSession};
 
@@ -169,7 +169,7 @@ async fn in_pieces<'p>(
         }
         let (session, _) = lane.session().await?;
         // Read back: the oid, and what is done.
-        let Some(now) = prepare(place, making, files, session, Some(begun.schema.raw())).await?.makers.pop() else {
+        let Some(now) = prepare(place, making, files, session, Some(&begun.steps)).await?.makers.pop() else {
             return Ok(false);
         };
         read_back = now;
@@ -311,15 +311,18 @@ struct Open<'a> {
     stopped: usize,
 }
 
-/// Reads the job's steps, of all its tenants or of one.
+/// Reads the job's steps: all of them, or those of one tenant by their numbers.
 async fn prepare<'a>(
     place: &Place<'a>,
     making: &Making<'a>,
     files: &Files,
     session: &WriterSession,
-    only: Option<&str>,
+    only: Option<&[MakerStep]>,
 ) -> Result<Open<'a>, OrderError> {
-    let only = only.map(|schema| format!(" AND s.schema_name = {}", literal(schema))).unwrap_or_default();
+    let only = only.map_or_else(String::new, |steps| {
+        let numbers: Vec<String> = steps.iter().map(|step| step.seq.to_string()).collect();
+        format!(" AND s.seq IN ({})", numbers.join(", "))
+    });
     let sql = format!(
         "SELECT s.seq, s.action, s.version, s.state, s.schema_oid, s.schema_name FROM tenantui.step AS s \
          WHERE s.job_id = {}{only} ORDER BY s.seq",
@@ -327,6 +330,7 @@ async fn prepare<'a>(
     );
     let rows = gate::ask(session, &sql).await?;
     let rows: Vec<_> = rows.iter().flatten().collect();
+    let tenants: HashMap<&str, _> = place.params.provision.iter().map(|one| (one.schema.as_str(), one)).collect();
     let mut open = Open { makers: Vec::new(), stopped: 0 };
     for own in rows.chunk_by(|a, b| a.text(5) == b.text(5)) {
         let is = |row: &&TextRow, states: &[&str]| row.text(3).is_some_and(|state| states.contains(&state));
@@ -338,7 +342,7 @@ async fn prepare<'a>(
             continue;
         }
         let schema = own.first().and_then(|row| row.text(5)).unwrap_or_default();
-        let provision = place.params.provision.iter().find(|tenant| tenant.schema == schema).ok_or_else(|| {
+        let provision = tenants.get(schema).copied().ok_or_else(|| {
             gate::refused(format!("the job's record has steps of {schema}, and no tenant of that schema"))
         })?;
         let steps: Result<Vec<MakerStep>, OrderError> =

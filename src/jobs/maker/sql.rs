@@ -79,7 +79,13 @@ pub(super) fn tail_sql(
     } else {
         (String::new(), "schema made")
     };
-    let ours = format!("job_id = {} AND schema_name = {}", shared.fence.job, literal(maker.schema.raw()));
+    // By their numbers: nothing is known of the values of a job that is new, and by the name the server may go through all of
+    // its steps for each tenant (9 ms of 77 in a job of a thousand).
+    let of = |numbers: &mut dyn Iterator<Item = i32>| {
+        let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+        format!("job_id = {} AND seq IN ({})", shared.fence.job, numbers.join(", "))
+    };
+    let ours = of(&mut maker.steps.iter().map(|step| step.seq));
     let made = maker.made(part);
     let identity = format!("schema_oid = {}{identity}", literal(&opened.oid));
     let done = format!(
@@ -93,12 +99,8 @@ pub(super) fn tail_sql(
     let steps = if made.len() == maker.steps.len() {
         format!("UPDATE tenantui.step SET {identity}, {done} WHERE {ours};")
     } else {
-        let made: Vec<String> = made.iter().map(i32::to_string).collect();
-        format!(
-            "UPDATE tenantui.step SET {identity} WHERE {ours}; UPDATE tenantui.step SET {done} WHERE job_id = {} AND seq IN ({});",
-            shared.fence.job,
-            made.join(", ")
-        )
+        let made = of(&mut made.into_iter());
+        format!("UPDATE tenantui.step SET {identity} WHERE {ours}; UPDATE tenantui.step SET {done} WHERE {made};")
     };
     Ok(format!(
         "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {verify}; {durable} {steps} \
