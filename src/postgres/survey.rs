@@ -3,8 +3,11 @@
 //! Asks `pg_namespace`, `pg_class` and `pg_attribute`, never `information_schema`, which hides what a role of few
 //! privileges may not use. Nothing here scans `pg_attribute`: tables of a fingerprint are reached by their names.
 
+mod words;
+
 use std::collections::BTreeSet;
 
+use self::words::{json_texts, listed_words};
 use super::bind::{bind, text_array};
 use super::hidden::hidden_rows;
 use super::session::{QueryError, Reader, TextRow};
@@ -306,24 +309,6 @@ fn tables(rows: &[TextRow]) -> Result<Vec<TableFacts>, QueryError> {
         }
     }
     Ok(tables)
-}
-
-fn json_texts(json: Option<&str>) -> Vec<String> {
-    json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
-}
-
-/// The words that a CHECK lists, as the server prints it: `CHECK (((status)::text = ANY (ARRAY['a'::text, ...])))`.
-/// Any other form says nothing that could be relied on.
-fn listed_words(check: &str) -> Vec<String> {
-    let Some((_, list)) = check.split_once("= ANY (") else { return Vec::new() };
-    if !list.contains("ARRAY[") || check.contains(" AND ") || check.contains(" OR ") || check.contains("NOT ") {
-        return Vec::new();
-    }
-    // A quote inside a word is doubled, so the odd pieces are the words where no word holds one.
-    if list.contains("''") {
-        return Vec::new();
-    }
-    list.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 /// Asks for the versions of the framework that the database may tell. Marks of several tell none.
