@@ -12,7 +12,7 @@ use super::pattern::Matcher;
 use super::{CacheError, CacheIds, open, read_patterns};
 use crate::config;
 use crate::model::tenant::TenantKey;
-use crate::text::{Untrusted, counted};
+use crate::text::{Untrusted, counted, grouped};
 
 /// Keys that one UNLINK removes: it takes a bounded time, whatever they hold.
 const AT_ONCE: usize = 200;
@@ -24,6 +24,12 @@ pub struct Unlinked {
     pub deleted: u64,
     /// Keys that are another row's too (two rows of one slug or schema, or one row's id is another's slug): they are kept.
     pub shared: u64,
+}
+
+/// Behind what was removed: `, 3 kept that another row shares`; nothing where none was kept.
+#[must_use]
+pub fn kept_words(kept: u64) -> String {
+    if kept == 0 { String::new() } else { format!(", {} kept that another row shares", grouped(kept)) }
 }
 
 /// Removes the keys of one tenant, as the patterns and all other tenants have it: a key that fits another tenant's

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::tenant::named;
 use super::writing::{self, only_one};
-use crate::cache::{CacheInput, Unlinked};
+use crate::cache::{CacheInput, Unlinked, kept_words};
 use crate::cli::args::{self, Consent};
 use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
@@ -259,8 +259,7 @@ async fn meant(session: &Session, arguments: &args::Cache, tenant: &Tenant) -> O
 const PROGRESS: u64 = 10_000;
 
 fn words(row: &Removed) -> String {
-    let kept =
-        if row.kept == 0 { String::new() } else { format!(", {} kept that another row shares", grouped(row.kept)) };
+    let kept = kept_words(row.kept);
     let stopped = if row.stopped { ", stopped: the same command removes the rest" } else { "" };
     format!("{}: {} removed{kept}{stopped}", text::sanitise(&row.tenant), counted(row.removed, "key"))
 }

@@ -9,13 +9,13 @@ use tokio_postgres::Client;
 use super::params::KeysRef;
 use super::run::Life;
 use super::tx::{self, Said, Work, failed};
-use crate::cache::{CacheIds, unlink};
+use crate::cache::{CacheIds, kept_words, unlink};
 use crate::layout::naming::{SLUG_MARK, readings};
 use crate::migrations::apply::step::{BEGIN, StepEnd};
 use crate::model::ident::Ident;
 use crate::model::job::LogMark;
 use crate::model::tenant::{DatabaseName, TenantKey};
-use crate::text::{counted, grouped};
+use crate::text::counted;
 
 /// Removes them, then says so in the record.
 pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
@@ -31,11 +31,7 @@ pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let tenants: Arc<[CacheIds]> = everybody(client, life, keys, &database, &own).await?.into();
     let removed = unlink(config, &keys.patterns, &own, tenants, |_| {}).await;
     let removed = removed.map_err(|error| failed(error.to_string()))?;
-    let kept = match removed.shared {
-        0 => String::new(),
-        kept => format!(", {} kept that another row shares", grouped(kept)),
-    };
-    let text = format!("{} removed{kept}", counted(removed.deleted, "cache key"));
+    let text = format!("{} removed{}", counted(removed.deleted, "cache key"), kept_words(removed.shared));
     shared.reports.line(LogMark::Note, &life.slug, text).await;
     let tx = tx::open(work, false).await?;
     let said = Said { before: None, after: json!({ "keys": removed.deleted, "kept_for_others": removed.shared }) };

@@ -5,13 +5,13 @@ use super::action::Action;
 use super::allowed::may_write;
 use super::command::Command;
 use super::state::{Level, State};
-use crate::cache::CacheInput;
+use crate::cache::{CacheInput, kept_words};
 use crate::fleet::FleetCommand;
 use crate::jobs::flush::FlushOrder;
 use crate::model::fleet::CacheView;
 use crate::model::flush::FlushState;
 use crate::model::tenant::TenantKey;
-use crate::text::{Untrusted, counted, grouped};
+use crate::text::{Untrusted, counted};
 use crate::tui::dialogs::{Confirm, ConfirmInput, Dialog, DialogAction, FlushCache, FlushInput};
 
 /// The removal that is under way, or was the last.
@@ -111,10 +111,7 @@ impl App {
         match &state {
             FlushState::Running { .. } => {}
             FlushState::Done { removed, kept } => {
-                let kept = match kept {
-                    0 => String::new(),
-                    kept => format!(", {} kept that another row shares", grouped(*kept)),
-                };
+                let kept = kept_words(*kept);
                 self.say(Level::Info, format!("{head}: {} removed{kept}", counted(*removed, "key")));
                 commands.push(Command::Fleet(FleetCommand::CountCache));
             }
