@@ -164,7 +164,7 @@ impl From<OrderError> for Failure {
     fn from(error: OrderError) -> Self {
         match error {
             OrderError::Query(error) => error.into(),
-            OrderError::NotInitialised(_) | OrderError::Refused(_) | OrderError::Busy { .. } => {
+            OrderError::NotInitialised(_) | OrderError::Refused(_) | OrderError::Over(_) | OrderError::Busy { .. } => {
                 Self::refused(error.to_string())
             }
             OrderError::Unconfigured(_) => Self::new(Status::Usage, error.to_string()),

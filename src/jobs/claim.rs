@@ -159,16 +159,13 @@ pub(super) async fn state_of(target: &Target, session: &WriterSession, job: JobI
 }
 
 fn check_claimable(job: JobId, view: &JobView, again: &Again) -> Result<(), OrderError> {
+    let over = |words: &str| Err(OrderError::Over(format!("job {job} {words}").into()));
     match view.state {
         JobState::Queued | JobState::Running | JobState::Orphaned | JobState::Paused => Ok(()),
         JobState::Failed if *again != Again::Nothing || view.pending > 0 => Ok(()),
-        JobState::Failed => {
-            Err(gate::refused(format!("job {job} failed and has nothing left to do but its failed tenants: retry it")))
-        }
-        JobState::Done => Err(gate::refused(format!("job {job} is done: there is nothing to run"))),
-        JobState::Cancelled => {
-            Err(gate::refused(format!("job {job} was cancelled; order a new one for what is still pending")))
-        }
+        JobState::Failed => over("failed and has nothing left to do but its failed tenants: retry it"),
+        JobState::Done => over("is done: there is nothing to run"),
+        JobState::Cancelled => over("was cancelled; order a new one for what is still pending"),
     }
 }
 

@@ -105,6 +105,7 @@ async fn retried(target: &Target, job: JobId) -> Result<WriterSession, Unfit> {
         },
         OrderError::NotInitialised(_)
         | OrderError::Refused(_)
+        | OrderError::Over(_)
         | OrderError::Unconfigured(_)
         | OrderError::Busy { .. }
         | OrderError::Query(_) => Unfit::ForGood(error),

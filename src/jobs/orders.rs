@@ -32,6 +32,9 @@ pub enum OrderError {
     /// Refused: read-only, standby, pooler, no privilege, exists already, newer `tenantui` schema.
     #[error("{}", .0.safe())]
     Refused(Untrusted),
+    /// The job has come to an end: somebody ran it, or it was cancelled.
+    #[error("{}", .0.safe())]
+    Over(Untrusted),
     /// What the configuration lacks for it: what to set.
     #[error("{}", .0.safe())]
     Unconfigured(Untrusted),

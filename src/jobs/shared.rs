@@ -44,6 +44,7 @@ impl Halt {
             OrderError::Refused(_)
             | OrderError::Unconfigured(_)
             | OrderError::NotInitialised(_)
+            | OrderError::Over(_)
             | OrderError::Busy { .. }
             | OrderError::Query(_) => Self::Pause(Waits::Trouble, error.to_string()),
             OrderError::Link(_) => Self::Lost(error),

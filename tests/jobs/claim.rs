@@ -128,7 +128,7 @@ async fn of_many_claims_at_once_one_runs_the_job() {
     for error in refused {
         match error.expect_err("refused") {
             OrderError::Busy { job: named, orphaned: false, .. } => assert_eq!(named, job),
-            OrderError::Refused(words) => assert!(words.raw().contains("is done"), "{words:?}"),
+            OrderError::Over(words) => assert!(words.raw().contains("is done"), "{words:?}"),
             other => panic!("{other:?}"),
         }
     }

@@ -132,6 +132,10 @@ impl<'a> Bench<'a> {
                 self.hold(job, BUSY);
                 Ok(Status::Done)
             }
+            Err(Broken::Order(error @ OrderError::Over(_))) => {
+                tracing::debug!(%job, %error, "it ended between the look at it and its claim");
+                Ok(Status::Done)
+            }
             Err(Broken::Order(
                 error @ (OrderError::Refused(_)
                 | OrderError::Unconfigured(_)

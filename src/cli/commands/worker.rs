@@ -232,7 +232,7 @@ impl Floor<'_> {
             | OrderError::Unconfigured(_)
             | OrderError::Query(_)
             | OrderError::NotInitialised(_) => worked_before,
-            OrderError::Busy { .. } => true,
+            OrderError::Busy { .. } | OrderError::Over(_) => true,
         }
     }
 
