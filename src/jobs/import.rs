@@ -175,7 +175,7 @@ struct Tenant {
 pub(super) async fn run(place: &Place<'_>, shared: &Shared<'_>) -> Result<(), OrderError> {
     let plan =
         place.params.import.as_ref().ok_or_else(|| gate::refused("the job's record has no plan of an import"))?;
-    let mut lane = Lane::new(place.target, place.job, place.home);
+    let mut lane = Lane::new(place.target, place.job, place.home, &shared.watcher);
     let Some(tenant) = tenant(place, &mut lane, shared).await? else { return Ok(()) };
     let started = Instant::now();
     let work = Import { shared, plan, tenant: &tenant };

@@ -20,12 +20,12 @@ pub(super) struct Lane<'a> {
     /// The server that the job was claimed on; another one is never written to.
     home: &'a Home,
     session: Option<(WriterSession, i32)>,
-    watcher: Watcher<'a>,
+    watcher: &'a Watcher<'a>,
 }
 
 impl<'a> Lane<'a> {
-    pub(super) const fn new(target: &'a Target, job: JobId, home: &'a Home) -> Self {
-        Self { target, job, home, session: None, watcher: Watcher::new(target, job) }
+    pub(super) const fn new(target: &'a Target, job: JobId, home: &'a Home, watcher: &'a Watcher<'a>) -> Self {
+        Self { target, job, home, session: None, watcher }
     }
 
     /// The session, where there is one that lives.
@@ -89,17 +89,17 @@ impl<'a> Lane<'a> {
     ///
     /// # Errors
     /// As [`Self::session`].
-    pub(super) async fn split(&mut self) -> Result<(&WriterSession, i32, &mut Watcher<'a>), OrderError> {
+    pub(super) async fn split(&mut self) -> Result<(&WriterSession, i32, &'a Watcher<'a>), OrderError> {
         self.session().await?;
         match &self.session {
-            Some((session, pid)) => Ok((session, *pid, &mut self.watcher)),
+            Some((session, pid)) => Ok((session, *pid, self.watcher)),
             None => Err(gate::refused("the work session could not be opened")),
         }
     }
 
     /// Who asks about other sessions.
-    pub(super) const fn watcher(&mut self) -> &mut Watcher<'a> {
-        &mut self.watcher
+    pub(super) const fn watcher(&self) -> &'a Watcher<'a> {
+        self.watcher
     }
 }
 

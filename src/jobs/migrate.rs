@@ -42,7 +42,8 @@ pub(super) async fn run(
     session: WriterSession,
 ) -> Result<(), OrderError> {
     let lanes = fleet.parallel.clamp(1, MAX_LANES).min(u32::try_from(tenants.len()).unwrap_or(MAX_LANES));
-    let mut lanes: Vec<Lane<'_>> = (0..lanes.max(1)).map(|_| Lane::new(fleet.target, fleet.job, fleet.home)).collect();
+    let mut lanes: Vec<Lane<'_>> =
+        (0..lanes.max(1)).map(|_| Lane::new(fleet.target, fleet.job, fleet.home, &shared.watcher)).collect();
     if let Some(first) = lanes.first_mut() {
         first.adopt_if_alive(session).await?;
     }

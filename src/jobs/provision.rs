@@ -83,7 +83,8 @@ pub(super) async fn run(place: &Place<'_>, shared: &Shared<'_>, files: &Files) -
     if count > 1 {
         shared.reports.note(format!("{count} tenants, {at_once} at a time")).await;
     }
-    let mut lanes: Vec<Lane<'_>> = (0..at_once).map(|_| Lane::new(place.target, place.job, place.home)).collect();
+    let mut lanes: Vec<Lane<'_>> =
+        (0..at_once).map(|_| Lane::new(place.target, place.job, place.home, &shared.watcher)).collect();
     if let Some(first) = lanes.first_mut() {
         // It read the record, and knows its tables.
         first.adopt_if_alive(session).await?;

@@ -37,7 +37,7 @@ pub(super) async fn run(fleet: &Fleet<'_>, shared: &Shared<'_>, tenants: &[Tenan
 /// One tenant. Whether the next may be begun.
 async fn rehearse_one(target: &Target, job: JobId, home: &Home, shared: &Shared<'_>, tenant: &TenantSteps) -> bool {
     let started = Instant::now();
-    let mut lane = Lane::new(target, job, home);
+    let mut lane = Lane::new(target, job, home, &shared.watcher);
     let Some(Rehearsal { times, end }) = tried(shared, &mut lane, tenant).await else { return false };
     if !told(shared, &mut lane, tenant, &times).await {
         return false;

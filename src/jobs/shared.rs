@@ -9,6 +9,7 @@ use super::gate;
 use super::lease::{Flags, Lease};
 use super::orders::OrderError;
 use super::report::{Report, Reports};
+use super::watcher::Watcher;
 use super::worker::Stop;
 use crate::migrations::apply::keys;
 use crate::migrations::apply::ledger::WritableLedger;
@@ -80,6 +81,8 @@ pub(super) struct Shared<'a> {
     /// The tool's own command, where that does the work.
     pub(super) drive: Option<Drive<'a>>,
     /// Told of each schema whose tenant is through.
+    /// Asks who is in the way, for all lanes.
+    pub(super) watcher: Watcher<'a>,
     pub(super) through: mpsc::UnboundedSender<u32>,
 }
 

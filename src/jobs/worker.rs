@@ -28,6 +28,7 @@ use super::rescue;
 use super::shared::{Halt, Shared};
 use super::steps::{self, TenantSteps};
 use super::toollock::{self, ToolKey};
+use super::watcher::Watcher;
 use super::who;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::step::{Fence, Limits};
@@ -268,6 +269,7 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
         turn: tokio::sync::Mutex::new(()),
         patient: claimed.patient.as_deref(),
         drive: Drive::of(claimed.target, claimed.job, params).await?,
+        watcher: Watcher::new(claimed.target, claimed.job),
         through,
     };
     match claimed.kind {
@@ -287,7 +289,8 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
                 parallel: claimed.options.parallel.unwrap_or(params.pace.parallel),
                 shows_credentials: claimed.options.shows_credentials,
             };
-            let siblings = compare::new::siblings_ahead(claimed.target, &shared, &params.siblings);
+            let siblings =
+                compare::new::siblings_ahead(claimed.target, &shared, &params.siblings, params.provision.len() > 1);
             let (ran, ahead) = tokio::join!(provision::run(&place, &shared, files), siblings);
             ran?;
             if !shared.halted() {

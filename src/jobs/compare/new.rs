@@ -24,7 +24,13 @@ struct Made {
 }
 
 /// Hashes the siblings, while the new tenants are being made. What could not be read then is left to [`new_tenants`].
-pub(in crate::jobs) async fn siblings_ahead(target: &Target, shared: &Shared<'_>, siblings: &[Sibling]) -> Ahead {
+/// `many`: they are at it for long, and an idle session would take its part in each of them (docs/adr/0035).
+pub(in crate::jobs) async fn siblings_ahead(
+    target: &Target,
+    shared: &Shared<'_>,
+    siblings: &[Sibling],
+    many: bool,
+) -> Ahead {
     let mut ahead = Ahead::default();
     if siblings.is_empty() {
         return ahead;
@@ -37,6 +43,9 @@ pub(in crate::jobs) async fn siblings_ahead(target: &Target, shared: &Shared<'_>
     };
     if let Err(error) = hashed {
         tracing::debug!(%error, "the siblings are hashed after the run");
+    }
+    if many {
+        ahead.reader = None;
     }
     ahead
 }

@@ -71,7 +71,7 @@ pub(in crate::jobs) async fn run(place: &Place<'_>, shared: &Shared<'_>) -> Resu
     let Some(life) = prepare(place, shared, &session).await? else { return Ok(()) };
     drop(session);
     let started = Instant::now();
-    let mut lane = Lane::new(place.target, place.job, place.home);
+    let mut lane = Lane::new(place.target, place.job, place.home, &shared.watcher);
     let mut first = true;
     for row in life.steps.iter().filter(|row| !row.done) {
         if !shared.may_start(first).await || !turn::run(shared, &mut lane, &life, row).await {
