@@ -8,7 +8,7 @@ use crate::cli_fleet::{Fleet, tenant};
 use crate::support::pg;
 
 /// A fleet whose schemas belong to an ordinary role, as real ones do.
-fn owned() -> (Fleet, String) {
+pub fn owned() -> (Fleet, String) {
     let fleet = Fleet::new();
     let owner = pg().role("app");
     for schema in ["tenant_acme", "tenant_beta_two", "tenant_lost"] {
@@ -24,7 +24,7 @@ fn owned() -> (Fleet, String) {
 }
 
 /// Runs what `doctor --grants` prints for one purpose, for a role of this name.
-fn grant(fleet: &Fleet, purpose: &str, role: &str) {
+pub fn grant(fleet: &Fleet, purpose: &str, role: &str) {
     let document = fleet.json(0, &["doctor", "--grants", "--json"]);
     let all = document["grants"].as_array().expect("a list");
     let one = all.iter().find(|grant| grant["purpose"] == purpose).expect("the purpose");
@@ -34,7 +34,7 @@ fn grant(fleet: &Fleet, purpose: &str, role: &str) {
     }
 }
 
-fn unique(fleet: &Fleet, name: &str) -> String {
+pub fn unique(fleet: &Fleet, name: &str) -> String {
     format!("{name}_{}", fleet.database.name)
 }
 

@@ -40,6 +40,7 @@ mod migrate;
 mod migration_files;
 mod names;
 mod outage;
+mod owners;
 mod pieces;
 mod pooler;
 mod provision;

@@ -170,6 +170,8 @@ pub struct TenantsOverride {
     pub exclude: Vec<SchemaName>,
     /// `values`: what a new row gets in columns whose meaning no layout knows.
     pub values: Vec<(Ident, String)>,
+    /// `owner`: the role that a new tenant's schema belongs to; `None`: the one that makes it.
+    pub owner: Option<Ident>,
 }
 
 /// `[database.migrations]`.
@@ -197,6 +199,18 @@ pub struct Migrations {
     pub command_folder: Option<PathBuf>,
     /// `allow`: plan-time refusals lifted.
     pub allow: Vec<Allow>,
+    /// `run_as`: whose rights the files run with.
+    pub run_as: RunAs,
+}
+
+/// `run_as`: whose rights migration files run with, and who owns what they make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RunAs {
+    /// The role that tenantui logs in as.
+    #[default]
+    Login,
+    /// The owner of the tenant's schema.
+    Owner,
 }
 
 /// `ledger_table`: the name of the ledger in each schema, or with a schema the one ledger of the whole database.

@@ -215,9 +215,17 @@ fn tenants(section: &mut Section<'_>) -> Result<TenantsOverride, ConfigError> {
             .map_err(|error| named.wrong(column, text.at, format!("not the name of a column: {error}")))?;
         values.push((name, text.value));
     }
+    let owner = match section.text("owner")? {
+        None => None,
+        Some(text) => {
+            let name = Ident::new(&text.value)
+                .map_err(|error| section.wrong("owner", text.at, format!("not the name of a role: {error}")))?;
+            Some(name)
+        }
+    };
     section.finish()?;
     let value = |text: Option<Text<'_>>| text.map(|text| text.value);
-    Ok(TenantsOverride { table, query: value(query), scan: value(scan), schema: value(schema), exclude, values })
+    Ok(TenantsOverride { table, query: value(query), scan: value(scan), schema: value(schema), exclude, values, owner })
 }
 
 /// `schema.table`, each part in quotes where it has dots or quotes of its own; a bare table is in `public`.

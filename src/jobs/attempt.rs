@@ -174,6 +174,7 @@ impl Attempt<'_> {
             database: shared.database,
             way: self.row.way(),
             ledger_expected,
+            run_as: shared.run_as,
             file: &self.row.file,
             limits: shared.limits,
             heed_flags: self.first && self.tries == 1,

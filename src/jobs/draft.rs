@@ -152,7 +152,7 @@ fn params(plan: &Plan, tenants: &[TenantPlan], layout: &Layout, wait: bool, jobs
     let files = plan.files();
     let runs =
         |file: &MigrationFile| tenants.iter().any(|tenant| tenant.files.iter().any(|f| f.version == file.version));
-    Params {
+    let params = Params {
         tool: Some(plan.tool.word().to_owned()),
         files: files.iter().filter(|file| runs(file)).map(|file| FileRef::of(file, plan.direction)).collect(),
         // The shared schema has nothing behind it.
@@ -172,7 +172,8 @@ fn params(plan: &Plan, tenants: &[TenantPlan], layout: &Layout, wait: bool, jobs
             wait_after_canary: wait,
             ..pace(jobs)
         })
-    }
+    };
+    params.owned(plan.runs_as(), None)
 }
 
 fn left_out(left: &LeftOut) -> LeftOutRef {
@@ -236,7 +237,7 @@ fn again_steps(tenant: &TenantPlan) -> impl Iterator<Item = StepDraft> + '_ {
 /// Of new tenants.
 pub(super) fn provision(
     order: &ProvisionOrder,
-    jobs: &config::Jobs,
+    config: &config::Database,
     provision: Vec<ProvisionParams>,
     command: Option<&[String]>,
 ) -> Draft {
@@ -256,8 +257,10 @@ pub(super) fn provision(
         seed: order.seed.as_deref().map(SeedRef::of),
         siblings: order.siblings.clone(),
         command: command.map(CommandRef::of),
-        ..Params::of(pace(jobs))
+        ..Params::of(pace(&config.jobs))
     };
+    // A command logs in by itself; the seed is tenantui's own to run.
+    let params = params.owned(config.migrations.run_as, config.tenants.owner.as_ref());
     Draft { kind: JobKind::Provision, scope, what, params, steps }
 }
 

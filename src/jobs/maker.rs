@@ -17,6 +17,7 @@ use super::params::{Params, ProvisionParams};
 use super::preflight::KnownNames;
 use super::report::Report;
 use super::shared::Shared;
+use crate::config::RunAs;
 use crate::migrations::alone;
 use crate::migrations::apply::guard::Guard;
 use crate::migrations::folder::MigrationFile;
@@ -36,6 +37,10 @@ pub(super) struct Maker<'a> {
     pub(super) steps: Vec<MakerStep>,
     /// It gets a ledger that tenantui writes.
     has_ledger: bool,
+    /// The role that its schema belongs to; `None`: the one that makes it.
+    owner: Option<Ident>,
+    /// Whose rights its files run with.
+    run_as: RunAs,
     /// Its login role, where it gets one.
     pub(super) role: Option<Role<'a>>,
     /// What runs behind its migrations.
@@ -177,10 +182,20 @@ impl<'a> Maker<'a> {
             known: making.known.clone(),
             steps,
             has_ledger: making.has_ledger,
+            owner: making.params.owner.as_deref().map(Ident::new).transpose().map_err(wrong)?,
+            run_as: making.params.run_as(),
             role,
             seed: making.seed.clone(),
             is_alone: making.params.provision.len() == 1,
         })
+    }
+
+    /// Whose default privileges count for what is made in its schema later; `None`: those of the role that runs this.
+    fn makes_later(&self) -> Option<&Ident> {
+        match self.run_as {
+            RunAs::Login => None,
+            RunAs::Owner => self.owner.as_ref(),
+        }
     }
 
     /// A step in words.

@@ -93,7 +93,7 @@ pub async fn order(target: &Target, order: &Order, idempotency_key: Uuid) -> Res
                 Some(folder) if preflight::drives(target, folder)? => target.config.migrations.command.as_deref(),
                 Some(_) | None => None,
             };
-            draft::provision(order, &target.config.jobs, tenants, command)
+            draft::provision(order, &target.config, tenants, command)
         }
         Order::Life(order) => Box::pin(life::draft::make(target, &session, order)).await?,
     };

@@ -13,14 +13,18 @@ pub use self::registry::RegistryRef;
 use super::import::ImportPlan;
 use super::life::params::LifeParams;
 use super::service::Sibling;
+use crate::config::RunAs;
 use crate::layout::role::Grants;
 use crate::migrations::folder::MigrationFile;
 use crate::migrations::plan::Direction;
+use crate::model::ident::Ident;
 
 /// The form of these parameters; an older program leaves jobs of a newer form alone. From 2 on, `job.plan_sha256` is
 /// over the record itself and is compared at each claim. From 3 on a job may undo, verify, or be of the shared schema.
-/// From 4 on it may make several tenants, with roles and seeds, or be of a tenant's life.
-pub const FORMAT: u32 = 4;
+/// From 4 on it may make several tenants, with roles and seeds, or be of a tenant's life. From 5 on its files may run with
+/// the rights of the schemas' owners, and new schemas may belong to somebody; only such a job is of that form.
+pub const FORMAT: u32 = 5;
+const FORMAT_WITHOUT_OWNERS: u32 = 4;
 
 /// A job's parameters. Immutable once ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +37,12 @@ pub struct Params {
     pub files: Vec<FileRef>,
     /// Schemas behind the tenant's in the search path.
     pub search_path_extra: Vec<String>,
+    /// Its files run with the rights of the owner of the tenant's schema.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub as_owner: bool,
+    /// The role that the schemas of its new tenants belong to; `None`: the one that makes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// Where the tenant's row is compared.
     pub registry: Option<RegistryRef>,
     /// How the fleet is gone through.
@@ -268,10 +278,12 @@ impl Params {
     /// The parameters of a job of this pace, which says by name whatever else it has.
     pub(super) const fn of(pace: Pace) -> Self {
         Self {
-            format: FORMAT,
+            format: FORMAT_WITHOUT_OWNERS,
             tool: None,
             files: Vec::new(),
             search_path_extra: Vec::new(),
+            as_owner: false,
+            owner: None,
             registry: None,
             pace,
             left_out: Vec::new(),
@@ -286,6 +298,21 @@ impl Params {
             command: None,
             life: None,
         }
+    }
+
+    /// The same with owners: whose rights its files run with, and whom new schemas belong to.
+    pub(super) fn owned(self, run_as: RunAs, owner: Option<&Ident>) -> Self {
+        let as_owner = match run_as {
+            RunAs::Login => false,
+            RunAs::Owner => true,
+        };
+        let format = if as_owner || owner.is_some() { FORMAT } else { self.format };
+        Self { format, as_owner, owner: owner.map(|name| name.raw().to_owned()), ..self }
+    }
+
+    /// Whose rights its files run with.
+    pub(super) const fn run_as(&self) -> RunAs {
+        if self.as_owner { RunAs::Owner } else { RunAs::Login }
     }
 
     /// The JSON of the row.

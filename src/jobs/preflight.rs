@@ -2,6 +2,7 @@
 //! is checked again by the step itself or refused by the server; here it is refused early and in words.
 
 mod names;
+mod owners;
 mod provision;
 mod role_there;
 mod row;
@@ -13,6 +14,7 @@ pub(super) use row::{Allowed, allowed, drafted, others, row_values, time_value};
 use super::drive;
 use super::gate::{Asks, ask, refused};
 use super::orders::OrderError;
+use crate::config::RunAs;
 use crate::migrations::alone;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::folder::{Folder, MigrationFile};
@@ -70,6 +72,10 @@ pub(super) async fn migrate(
         checked.map_err(|error| refused(format!("{}: {error}", tenant.slug.raw())))?;
     }
     let oids: Vec<String> = plan.tenants.iter().map(|tenant| tenant.schema_oid.to_string()).collect();
+    match plan.runs_as() {
+        RunAs::Login => {}
+        RunAs::Owner => owners::of_schemas(target, session, &oids).await?,
+    }
     let rows = ask(
         session,
         &format!(

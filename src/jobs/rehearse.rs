@@ -113,6 +113,7 @@ async fn tried(shared: &Shared<'_>, lane: &mut Lane<'_>, tenant: &TenantSteps) -
             database: shared.database,
             way: first.way(),
             ledger_expected,
+            run_as: shared.run_as,
             file: &first.file,
             limits: shared.limits,
             heed_flags: true,

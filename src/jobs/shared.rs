@@ -11,6 +11,7 @@ use super::orders::OrderError;
 use super::report::{Report, Reports};
 use super::watcher::Watcher;
 use super::worker::Stop;
+use crate::config::RunAs;
 use crate::migrations::apply::keys;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::step::{Fence, Limits};
@@ -43,9 +44,9 @@ impl Halt {
     pub(super) fn of(error: OrderError) -> Self {
         match error {
             OrderError::Refused(_)
+            | OrderError::Over(_)
             | OrderError::Unconfigured(_)
             | OrderError::NotInitialised(_)
-            | OrderError::Over(_)
             | OrderError::Busy { .. }
             | OrderError::Query(_) => Self::Pause(Waits::Trouble, error.to_string()),
             OrderError::Link(_) => Self::Lost(error),
@@ -66,6 +67,8 @@ pub(super) struct Shared<'a> {
     /// The database's name in the server.
     pub(super) database: &'a str,
     pub(super) search_path_extra: &'a [SchemaName],
+    /// Whose rights files run with.
+    pub(super) run_as: RunAs,
     pub(super) os_user: &'a str,
     pub(super) reports: Reports,
     pub(super) halt: watch::Sender<Option<Halt>>,
@@ -78,11 +81,11 @@ pub(super) struct Shared<'a> {
     pub(super) turn: tokio::sync::Mutex<()>,
     /// The schema whose steps wait until nobody is in their way.
     pub(super) patient: Option<&'a str>,
+    /// Asks who is in the way, for all lanes.
+    pub(super) watcher: Watcher<'a>,
     /// The tool's own command, where that does the work.
     pub(super) drive: Option<Drive<'a>>,
     /// Told of each schema whose tenant is through.
-    /// Asks who is in the way, for all lanes.
-    pub(super) watcher: Watcher<'a>,
     pub(super) through: mpsc::UnboundedSender<u32>,
 }
 

@@ -260,6 +260,7 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
         ledger: ledger.clone(),
         database: &claimed.database,
         search_path_extra: &extra,
+        run_as: params.run_as(),
         os_user: &os_user,
         reports,
         halt,
@@ -268,8 +269,8 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
         stop: claimed.options.stop.clone(),
         turn: tokio::sync::Mutex::new(()),
         patient: claimed.patient.as_deref(),
-        drive: Drive::of(claimed.target, claimed.job, params).await?,
         watcher: Watcher::new(claimed.target, claimed.job),
+        drive: Drive::of(claimed.target, claimed.job, params).await?,
         through,
     };
     match claimed.kind {

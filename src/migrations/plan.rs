@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::folder::{Finding, MigrationFile};
 pub use super::standing::{FleetReference, Standing, Standings, fleet_reference, standing};
+use crate::config::RunAs;
 use crate::model::ident::SchemaName;
 use crate::model::ledger::{Tool, Version};
 use crate::model::tenant::{DatabaseName, TenantKey};
@@ -56,6 +57,8 @@ pub struct PlanOptions {
     pub allow: Vec<(String, String)>,
     /// The tool's own command, which does the work then.
     pub command: Option<Vec<String>>,
+    /// Whose rights the files run with.
+    pub run_as: RunAs,
 }
 
 impl From<&crate::config::Database> for PlanOptions {
@@ -73,6 +76,7 @@ impl From<&crate::config::Database> for PlanOptions {
             accept_changed: Vec::new(),
             allow: database.migrations.allow.iter().map(|a| (a.version.clone(), a.rule.clone())).collect(),
             command: database.migrations.command.clone(),
+            run_as: database.migrations.run_as,
         }
     }
 }
@@ -202,6 +206,12 @@ impl Plan {
         self.options.command.is_some()
     }
 
+    /// Whose rights the files run with. A command logs in by itself.
+    #[must_use]
+    pub const fn runs_as(&self) -> RunAs {
+        if self.is_driven() { RunAs::Login } else { self.options.run_as }
+    }
+
     /// Steps in all: one per tenant and file, two where a file is undone and applied again, and one per tenant where a
     /// command does the work.
     #[must_use]
@@ -276,6 +286,10 @@ impl Plan {
         // No part at all without one: plans of older programs keep their hash.
         for word in self.options.command.iter().flatten() {
             part(word.as_bytes());
+        }
+        match self.runs_as() {
+            RunAs::Login => {}
+            RunAs::Owner => part(b"as the owner"),
         }
         part(&(self.canary as u64).to_be_bytes());
         part(&(self.tenants.len() as u64).to_be_bytes());

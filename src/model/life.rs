@@ -303,6 +303,8 @@ pub struct LifePlan {
     pub dependants: Vec<Untrusted>,
     /// Sessions that use the schema now, in words; `None` where it is not asked for.
     pub sessions: Option<Vec<Untrusted>>,
+    /// The role that a schema which is made will belong to; `None`: the one that makes it.
+    pub owner: Option<Untrusted>,
     /// The tenant's own role.
     pub role: Option<TenantRole>,
     /// Its domains in a table of their own, which go with its registry row where that is removed.

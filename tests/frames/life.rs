@@ -54,6 +54,7 @@ fn plan(kind: LifeKind) -> LifePlan {
         rows_estimate: Some(61_000),
         dependants: Vec::new(),
         sessions: Some(Vec::new()),
+        owner: None,
         role: None,
         domains: 0,
         last_backup: None,

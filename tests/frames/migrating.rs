@@ -73,6 +73,7 @@ pub fn plan(count: usize) -> Plan {
             accept_changed: Vec::new(),
             allow: Vec::new(),
             command: None,
+            run_as: tenantui::config::RunAs::Login,
         },
         times: Arc::default(),
         estimate: Estimate::default(),

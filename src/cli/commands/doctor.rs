@@ -182,7 +182,9 @@ async fn examine(session: &Session, database: &Arc<config::Database>) -> Examina
             fleet(database, &reading, &mut found);
             layout_checks::roles(&target, &reading, &mut found).await;
             match Reader::open(&target, Patience::Foreground).await {
-                Ok(reader) => layout_checks::ownership(&reader, &reading, &mut found).await,
+                Ok(reader) => {
+                    layout_checks::ownership(&reader, database.migrations.run_as, &reading, &mut found).await;
+                }
                 Err(error) => found.fail("privileges", &error.into()),
             }
         }

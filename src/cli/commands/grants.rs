@@ -10,6 +10,7 @@ use crate::cli::args;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style, Table};
 use crate::cli::session::{self, Session};
+use crate::config::RunAs;
 use crate::fleet::{ReadOptions, Reading};
 use crate::jobs::init::InitStatus;
 use crate::layout::naming::SCHEMA_MARK;
@@ -55,6 +56,8 @@ struct Facts {
     queried: bool,
     /// When tenants get roles of their own.
     roles: Option<RoleMade>,
+    /// Whose rights migration files run with.
+    run_as: RunAs,
     /// Tables beside the registry that a purge writes: schema, table, and what it does there.
     purged: Vec<(String, String, &'static str)>,
 }
@@ -159,6 +162,7 @@ async fn facts(target: &Target, reading: &Reading) -> Outcome<Facts> {
         recorded: !matches!(initialised, Ok(InitStatus::Missing)),
         queried: matches!(reading.context.layout.registry, Registry::Query { .. }),
         roles: reading.context.layout.role.as_ref().map(|role| role.rule.made),
+        run_as: target.config.migrations.run_as,
         purged: purged(&reading.context.layout),
     })
 }
@@ -277,6 +281,34 @@ fn for_reading(facts: &Facts, database: &str) -> Grants {
     Grants { database: database.to_owned(), role: READER, purpose: "reading", statements, notes }
 }
 
+/// The default privileges by which the application may use what migrations make, and what is to be known of that.
+fn of_makers(facts: &Facts) -> (Vec<String>, Option<String>) {
+    let ordinary: Vec<&Owner> = facts.owners.iter().filter(|owner| !owner.superuser && !owner.is_member).collect();
+    match (facts.run_as, ordinary.as_slice()) {
+        (_, []) => (Vec::new(), None),
+        (RunAs::Owner, [_, ..]) => (
+            Vec::new(),
+            Some("what migrations make belongs to the owner of the tenant's schema (run_as = \"owner\")".to_owned()),
+        ),
+        (RunAs::Login, [one]) => {
+            let owner = one.name.quoted();
+            let grant = |kind| format!("ALTER DEFAULT PRIVILEGES FOR ROLE {WRITER} GRANT ALL ON {kind} TO {owner}");
+            let note = format!(
+                "what migrations make belongs to {WRITER}; the default privileges let the application use it as {owner}, which \
+                 cannot change it. With run_as = \"owner\" in [database.migrations] it belongs to {owner}"
+            );
+            (["TABLES", "SEQUENCES", "SCHEMAS"].map(grant).to_vec(), Some(note))
+        }
+        (RunAs::Login, [_, _, ..]) => (
+            Vec::new(),
+            Some(format!(
+                "what migrations make belongs to {WRITER}: say by ALTER DEFAULT PRIVILEGES FOR ROLE {WRITER} who else may use \
+                 it, or set run_as = \"owner\" in [database.migrations]"
+            )),
+        ),
+    }
+}
+
 fn for_writing(facts: &Facts, database: &str) -> Grants {
     let mut notes = vec!["set a password (\\password in psql), or use another way of logging in".to_owned()];
     let (may_make_roles, ends_sessions) = ("CREATEROLE", format!("GRANT pg_signal_backend TO {WRITER}"));
@@ -314,22 +346,9 @@ fn for_writing(facts: &Facts, database: &str) -> Grants {
             statements.push(format!("GRANT {name} TO {WRITER}"));
         }
     }
-    let ordinary: Vec<&Owner> = facts.owners.iter().filter(|owner| !owner.superuser && !owner.is_member).collect();
-    match ordinary.as_slice() {
-        [] => {}
-        [one] => {
-            let owner = one.name.quoted();
-            notes.push(format!(
-                "what migrations make belongs to {WRITER}; the default privileges let the application use it as {owner}"
-            ));
-            for kind in ["TABLES", "SEQUENCES", "SCHEMAS"] {
-                statements.push(format!("ALTER DEFAULT PRIVILEGES FOR ROLE {WRITER} GRANT ALL ON {kind} TO {owner}"));
-            }
-        }
-        [_, _, ..] => notes.push(format!(
-            "what migrations make belongs to {WRITER}: say by ALTER DEFAULT PRIVILEGES FOR ROLE {WRITER} who else may use it"
-        )),
-    }
+    let (default, note) = of_makers(facts);
+    statements.extend(default);
+    notes.extend(note);
     if facts.recorded {
         statements.push(format!("GRANT USAGE ON SCHEMA tenantui TO {WRITER}"));
         statements.push(format!("GRANT SELECT, INSERT, UPDATE ON tenantui.job, tenantui.step TO {WRITER}"));

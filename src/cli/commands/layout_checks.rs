@@ -1,10 +1,14 @@
 //! What `doctor` says of the layout: which it is, each mark that shows it, what fits as well, and what every other one
 //! that was tried has missed.
 
+use std::collections::BTreeSet;
+
 use super::doctor::{Examination, Verdict};
+use crate::config::RunAs;
 use crate::fleet::Reading;
 use crate::layout::{Layout, Registry};
-use crate::model::ident::Ident;
+use crate::migrations::apply::rights::may_take_sql;
+use crate::model::ident::{Ident, literal};
 use crate::postgres::session::{Reader, Target};
 use crate::text::{Untrusted, counted};
 
@@ -62,12 +66,16 @@ const OF_MAKER: &str = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_default_acl A
 
 /// What a migration makes belongs to the role that runs it. Where the schemas are another one's, neither that one nor the
 /// application that it gave rights to may use it, unless this role says so itself.
-pub(super) async fn ownership(reader: &Reader, reading: &Reading, found: &mut Examination) {
+pub(super) async fn ownership(reader: &Reader, run_as: RunAs, reading: &Reading, found: &mut Examination) {
     let user = &reader.facts().user;
     let tenants = reading.snapshot.tenants.iter();
     let others: Vec<&Untrusted> =
         tenants.filter_map(|tenant| tenant.owner.as_ref()).filter(|own| *own != user).collect();
     let Some(first) = others.first() else { return };
+    match run_as {
+        RunAs::Login => {}
+        RunAs::Owner => return owners_role(reader, &others, found).await,
+    }
     match reader.rows(OF_MAKER).await {
         Err(error) => found.fail("privileges", &error.into()),
         Ok(rows) if rows.first().is_some_and(|row| !row.is_true(0) && row.is_true(1)) => {
@@ -78,11 +86,40 @@ pub(super) async fn ownership(reader: &Reader, reading: &Reading, found: &mut Ex
                 counted(others.len(), "schema"),
                 first.safe()
             );
-            let advice = "connect as the owner of the schemas; or say who may use it: ALTER DEFAULT PRIVILEGES, as \
-                          `tenantui doctor --grants` prints";
+            let advice = "set run_as = \"owner\" in [database.migrations], or connect as the owner of the schemas; or say who may \
+                          use it: ALTER DEFAULT PRIVILEGES, as `tenantui doctor --grants` prints";
             found.add("privileges", Verdict::Warn, words, Some(advice));
         }
         Ok(_) => {}
+    }
+}
+
+/// Whether this role may act as the owners of the schemas, as whom the files are to run.
+async fn owners_role(reader: &Reader, owners: &[&Untrusted], found: &mut Examination) {
+    let names: BTreeSet<&str> = owners.iter().map(|owner| owner.raw()).collect();
+    let list: Vec<String> = names.into_iter().map(literal).collect();
+    let sql = format!(
+        "SELECT pg_catalog.quote_ident(r.rolname) FROM pg_catalog.pg_roles AS r WHERE r.rolname IN ({}) AND NOT {} ORDER BY 1",
+        list.join(", "),
+        may_take_sql("r.oid")
+    );
+    let user = reader.facts().user.safe();
+    match reader.rows(&sql).await {
+        Err(error) => found.fail("privileges", &error.into()),
+        Ok(rows) if rows.is_empty() => {
+            let words =
+                format!("files run as the owner of each schema, whose role {user} may take (run_as = \"owner\")");
+            found.add("privileges", Verdict::Ok, words, None);
+        }
+        Ok(rows) => {
+            let names: Vec<&str> = rows.iter().filter_map(|row| row.text(0)).collect();
+            let names = names.join(", ");
+            let words = format!(
+                "files are to run as the owner of each schema (run_as), and {user} may not take the role of {names}"
+            );
+            let advice = format!("GRANT {names} TO {user}, or leave run_as out");
+            found.add("privileges", Verdict::Fail, words, Some(&advice));
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::cli::output::{Cell, Table};
-use crate::config;
+use crate::config::{self, RunAs};
 use crate::migrations::folder::MigrationFile;
 use crate::migrations::plan::{Direction, Plan, TenantPlan};
 use crate::model::ledger::Version;
@@ -257,12 +257,17 @@ fn how(plan: &Plan, database: &config::Database) -> Vec<String> {
             database.jobs.statement_timeout.as_secs()
         )
     };
-    vec![
+    let mut how = vec![
         format!("  canary    {canary}"),
         format!("  then      {batches}; {parallel} at a time; stop at {failures}"),
         timeouts,
-        format!("  time      {}", time(plan)),
-    ]
+    ];
+    match plan.runs_as() {
+        RunAs::Login => {}
+        RunAs::Owner => how.push("  rights    of the owner of each schema, who owns what the files make".to_owned()),
+    }
+    how.push(format!("  time      {}", time(plan)));
+    how
 }
 
 /// The command's words; those with a space in quotes, so that it is seen where one ends.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::command;
 use crate::config::document::Section;
 use crate::config::error::ConfigError;
-use crate::config::{Allow, CommandPassword, LedgerTable, Migrations};
+use crate::config::{Allow, CommandPassword, LedgerTable, Migrations, RunAs};
 use crate::model::ident::written_table;
 use crate::model::ledger::Tool;
 
@@ -57,6 +57,8 @@ pub(super) fn migrations(section: &mut Section<'_>) -> Result<Migrations, Config
             }
         }
     }
+    let roles = [("login", RunAs::Login), ("owner", RunAs::Owner)];
+    let run_as = section.word("run_as", &roles)?.unwrap_or_default();
     section.finish()?;
     Ok(Migrations {
         tool,
@@ -70,6 +72,7 @@ pub(super) fn migrations(section: &mut Section<'_>) -> Result<Migrations, Config
         command_password,
         command_folder,
         allow,
+        run_as,
     })
 }
 

@@ -6,6 +6,7 @@ use super::params::{KeysRef, LifeParams, UnlockRef, Write};
 use super::plan::{self, Subject, patterns, unlock_of_subject};
 use super::pointing::DomainsRef;
 use super::writes;
+use crate::config::RunAs;
 use crate::jobs::draft::{Draft, StepDraft, pace};
 use crate::jobs::gate::{self, refused};
 use crate::jobs::orders::OrderError;
@@ -34,6 +35,10 @@ pub(in crate::jobs) async fn make(
         registry: RegistryRef::of(&order.request.layout),
         life: Some(Box::new(life)),
         ..Params::of(pace(&target.config.jobs))
+    };
+    let params = match now.repair {
+        Some(Repair::Make) => params.owned(RunAs::Login, target.config.tenants.owner.as_ref()),
+        Some(Repair::Adopt | Repair::Forget | Repair::Unlock | Repair::Role) | None => params,
     };
     let text = |name: &Option<Untrusted>| name.as_ref().map(|name| name.raw().to_owned());
     let schema = text(&now.schema).unwrap_or_else(|| now.tenant.slug.raw().to_owned());

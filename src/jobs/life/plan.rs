@@ -171,6 +171,7 @@ fn first(target: &Target, request: &LifeRequest) -> LifePlan {
         rows_estimate: None,
         dependants: Vec::new(),
         sessions: None,
+        owner: target.config.tenants.owner.as_ref().map(|owner| owner.raw().into()),
         role: None,
         domains: 0,
         last_backup: None,

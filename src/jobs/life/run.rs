@@ -11,7 +11,7 @@ use crate::jobs::orders::OrderError;
 use crate::jobs::params::{Params, RegistryRef};
 use crate::jobs::report::{Report, seconds};
 use crate::jobs::shared::{Halt, Shared};
-use crate::model::ident::{Ident, SchemaName};
+use crate::model::ident::{Ident, IdentError, SchemaName};
 use crate::model::job::{JobId, LogMark, Outcome, StepAction, Waits};
 use crate::model::life::{LifeKind, LifeStep};
 use crate::postgres::session::{Target, WriterSession};
@@ -31,6 +31,8 @@ pub(super) struct Life<'a> {
     pub(super) kind: LifeKind,
     pub(super) params: &'a LifeParams,
     pub(super) registry: Option<&'a RegistryRef>,
+    /// The role that a schema which is made belongs to; `None`: the one that makes it.
+    pub(super) owner: Option<Ident>,
     pub(super) key: String,
     pub(super) id: Option<String>,
     pub(super) slug: String,
@@ -124,11 +126,13 @@ async fn prepare<'a>(
         return Err(gate::refused(format!("the record of job {} says nothing of its tenant", place.job)));
     };
     let text = |column: usize| row.text(column).unwrap_or_default().to_owned();
+    let wrong = |error: IdentError| gate::refused(format!("the job's record: {error}"));
     Ok(Some(Life {
         target: place.target,
         kind: place.kind,
         params,
         registry: place.params.registry.as_ref(),
+        owner: place.params.owner.as_deref().map(Ident::new).transpose().map_err(wrong)?,
         key: text(3),
         id: row.text(4).map(str::to_owned),
         slug: text(5),

@@ -144,7 +144,8 @@ pub(super) async fn make(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let tx = tx::open(work, false).await?;
     let schema = life.schema().map_err(failed)?;
     free(client, &schema).await?;
-    tx::ask(client, &format!("CREATE SCHEMA {}", schema.quoted())).await?;
+    let owner = life.owner.as_ref().map(|owner| format!(" AUTHORIZATION {}", owner.quoted())).unwrap_or_default();
+    tx::ask(client, &format!("CREATE SCHEMA {}{owner}", schema.quoted())).await?;
     let said = Said { before: None, after: json!({ "schema": schema.raw() }) };
     tx::done(work, tx, said).await
 }

@@ -38,9 +38,9 @@ impl<'a> Role<'a> {
         })
     }
 
-    fn sql<'r>(&'r self, schema: &'r SchemaName) -> RoleSql<'r> {
+    fn sql<'r>(&'r self, schema: &'r SchemaName, maker: Option<&'r Ident>) -> RoleSql<'r> {
         let Self { name, search_path, login, grants, .. } = self;
-        RoleSql { name, search_path, login: *login, grants, schema }
+        RoleSql { name, search_path, login: *login, grants, schema, maker }
     }
 
     /// What the operator is shown when the role is there.
@@ -73,11 +73,11 @@ pub(super) async fn create_sql(maker: &Maker<'_>, database: &str) -> Result<Opti
         Some(password) => format!(" PASSWORD {}", literal(&password::verifier(password).await?)),
         None => String::new(),
     };
-    let sql = role.sql(&maker.schema).create(database, &password);
+    let sql = role.sql(&maker.schema, maker.makes_later()).create(database, &password);
     sql.map(Some).map_err(|error| gate::refused(error.to_string()))
 }
 
 /// The statements behind all files: what they made, whoever owns it now.
 pub(super) fn grants_sql(maker: &Maker<'_>) -> Option<String> {
-    maker.role.as_ref().map(|role| role.sql(&maker.schema).grants())
+    maker.role.as_ref().map(|role| role.sql(&maker.schema, maker.makes_later()).grants())
 }

@@ -11,6 +11,8 @@ pub(super) struct RoleSql<'r> {
     pub(super) login: bool,
     pub(super) grants: &'r Grants,
     pub(super) schema: &'r SchemaName,
+    /// Who makes what is made in it later; `None`: whoever runs these statements.
+    pub(super) maker: Option<&'r Ident>,
 }
 
 impl RoleSql<'_> {
@@ -31,13 +33,14 @@ impl RoleSql<'_> {
             sql.push_str(&format!(" ALTER ROLE {name} IN DATABASE {database} SET search_path = {path};"));
         }
         sql.push_str(&grant(&self.grants.schema, &format!("SCHEMA {schema}"), &name));
+        let maker = self.maker.map(|maker| format!(" FOR ROLE {}", maker.quoted())).unwrap_or_default();
         let default = &self.grants.default;
         for (privileges, kind) in
             [(&default.tables, "TABLES"), (&default.sequences, "SEQUENCES"), (&default.functions, "FUNCTIONS")]
         {
             let grant = grant(privileges, kind, &name);
             if !grant.is_empty() {
-                sql.push_str(&format!(" ALTER DEFAULT PRIVILEGES IN SCHEMA {schema}{grant}"));
+                sql.push_str(&format!(" ALTER DEFAULT PRIVILEGES{maker} IN SCHEMA {schema}{grant}"));
             }
         }
         Ok(sql)
@@ -64,13 +67,14 @@ fn grant(privileges: &[Privilege], on: &str, to: &str) -> String {
 }
 
 /// The statements by which a person gives a tenant that is there the role of its layout; it has no password then. `None`
-/// where the layout has no role, or none of such a name.
+/// where the layout has no role, or none of such a name. `maker` makes what is made in the schema later, where that is
+/// another role than the one that runs them.
 #[must_use]
-pub fn by_hand(layout: &Layout, tenant: &CheckedName, database: &str) -> Option<String> {
+pub fn by_hand(layout: &Layout, tenant: &CheckedName, database: &str, maker: Option<&Ident>) -> Option<String> {
     let role = layout.role.as_ref()?;
     let name = role.rule.name_of(&tenant.slug, &tenant.schema).ok()?;
     let path = role.rule.path_of(&tenant.schema).ok()?;
     let (login, grants) = (role.rule.login, &role.grants);
-    let sql = RoleSql { name: &name, search_path: &path, login, grants, schema: &tenant.schema };
+    let sql = RoleSql { name: &name, search_path: &path, login, grants, schema: &tenant.schema, maker };
     Some(sql.create(database, "").ok()? + &sql.grants())
 }

@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use super::role::{create_sql as create_role_sql, grants_sql};
 use super::sql::{insert_sql, tail_sql};
 use super::{Maker, Opened, Part, RegistryTable};
+use crate::config::RunAs;
 use crate::jobs::params::Value;
 use crate::jobs::preflight::{taken_like_sql, taken_names};
 use crate::jobs::report::seconds;
@@ -19,6 +20,7 @@ use crate::layout::naming::fold;
 use crate::migrations::apply::guard::{self, Guard, STATE_SQL};
 use crate::migrations::apply::keys;
 use crate::migrations::apply::ledger::Way;
+use crate::migrations::apply::rights::{self, Lasting};
 use crate::migrations::apply::run::{self, Fault, FileEnd, FileRun, Files, Sending, Told};
 use crate::migrations::apply::step::{
     self, BEGIN, BOOKKEEPING, CLEAN, StepEnd, classify, ended, fence_and_sql, heed_fence,
@@ -47,11 +49,14 @@ pub(in crate::jobs) async fn make(
         Ok(xid) => xid,
         Err(end) => return End { end: step::left(client, end).await, seq: maker.mark(part) },
     };
-    let opened = match row_and_schema(client, maker, shared, part, xid).await {
+    let mut opened = match row_and_schema(client, maker, shared, part, xid).await {
         Ok(opened) => opened,
         Err(end) => return end,
     };
     if let Err(end) = role(client, maker, shared, part).await {
+        return end;
+    }
+    if let Err(end) = as_owner(client, maker, &mut opened).await {
         return end;
     }
     if let Err(end) = migrations(client, maker, shared, part, &opened).await {
@@ -157,8 +162,12 @@ async fn row_and_schema(
     let broken = |error: IdentError| at(StepAction::Row, StepEnd::Failed(Fault::ours(error.to_string())));
     let insert = if part.makes_row() { insert_sql(maker).map_err(broken)? } else { "SELECT NULL::text;".to_owned() };
     let path = guard::search_path(&maker.schema, shared.search_path_extra);
-    let create =
-        if part.makes_schema() { format!("CREATE SCHEMA {}", maker.schema.quoted()) } else { "SELECT 1".to_owned() };
+    let owner = maker.owner.as_ref().map(|owner| format!(" AUTHORIZATION {}", owner.quoted())).unwrap_or_default();
+    let create = if part.makes_schema() {
+        format!("CREATE SCHEMA {}{owner}", maker.schema.quoted())
+    } else {
+        "SELECT 1".to_owned()
+    };
     let sql = format!(
         "{insert} {create}; {mark} {set_path} \
          SELECT pg_catalog.to_regnamespace({name})::oid::text, pg_catalog.current_schema()::text, {STATE_SQL};",
@@ -192,8 +201,30 @@ async fn row_and_schema(
     if part.makes_schema() {
         told(maker, shared, StepAction::Schema).await;
     }
-    let guard = Guard { xid, path, state };
+    let guard = Guard { xid, path, state, home: None };
     Ok(Opened { guard, id, oid })
+}
+
+/// From here on the rights are those of the schema's owner, where the job says so.
+async fn as_owner(client: &Client, maker: &Maker<'_>, opened: &mut Opened) -> Result<(), End> {
+    match maker.run_as {
+        RunAs::Login => return Ok(()),
+        RunAs::Owner => {}
+    }
+    let sql = format!("{} SELECT {STATE_SQL};", rights::take_sql(&maker.schema, Lasting::Transaction));
+    let rows = wire::ask(client, &sql, BOOKKEEPING).await.map_err(|trouble| {
+        let fault = Fault::server(&trouble);
+        let message = format!("{}; {}", fault.message.raw(), rights::ADVICE);
+        let end = match trouble {
+            Trouble::Server(_) => StepEnd::Failed(Fault { message: message.into(), ..fault }),
+            Trouble::Lost(why) => StepEnd::Lost(why),
+        };
+        End { end, seq: maker.first(StepAction::Schema) }
+    })?;
+    let text = |rows: Option<&Vec<TextRow>>| rows.and_then(|rows| rows.first()?.text(0).map(str::to_owned));
+    opened.guard.home = text(rows.first());
+    opened.guard.state = text(rows.last()).unwrap_or_default();
+    Ok(())
 }
 
 /// Somebody who is not tenantui took the name between the look and the write.

@@ -1,7 +1,7 @@
 //! What is checked before the making of a tenant is recorded: privileges, names, and the registry's columns.
 
 use super::names::taken;
-use super::{Allowed, makes, others, role_there, row_values, through_no_pooler};
+use super::{Allowed, makes, others, owners, role_there, row_values, through_no_pooler};
 use crate::jobs::gate::{Asks, refused};
 use crate::jobs::life::{again, trash};
 use crate::jobs::orders::OrderError;
@@ -38,6 +38,7 @@ pub(in crate::jobs) async fn provision(
         Registry::Scan { .. } => None,
     };
     privileges(target, session, table.map(|(table, ..)| table), order.role).await?;
+    owners::of_new(target, session).await?;
     others(session, &order.layout).await?;
     let mut taken =
         taken(session, table.map(|(table, ..)| table), table.map(|(_, columns, _)| &columns.slug.name)).await?;

@@ -13,9 +13,11 @@ use super::guard;
 use super::keys;
 use super::opening::{self, Opened};
 use super::probe::{self, Place, Seen, When};
+use super::rights::{self, Lasting};
 use super::run::{self, Fault, FileEnd};
 use super::step::{self, BOOKKEEPING, Limits, StepEnd, StepOrder, classify, ended, roll_back};
 use super::wire::{self, Trouble};
+use crate::config::RunAs;
 use crate::migrations::alone::Alone;
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::literal;
@@ -80,7 +82,9 @@ enum Next {
 
 /// T3a: the checks of every step, a look, and the intent, in one transaction.
 async fn begin(client: &Client, order: &StepOrder<'_>, what: &Alone, trail: &mut Trail) -> Result<Next, StepEnd> {
-    let Opened { intent_of, .. } = opening::open(client, order, true).await?;
+    // Nothing of the file runs here, and the intent is ours to write.
+    let looking = StepOrder { run_as: RunAs::Login, ..order.clone() };
+    let Opened { intent_of, .. } = opening::open(client, &looking, true).await?;
     let ours = intent_of == Some(order.fence.attempt);
     trail.inherited |= intent_of.is_some() && !ours;
     let resumed = trail.is_in_doubt();
@@ -146,9 +150,10 @@ async fn locked(
         Ok(true) => return finish(client, order, started, "an earlier run of it was brought to its end").await,
         Err(end) => return end,
     }
-    if let Err(end) = to_the_tenant(client, order).await {
-        return end;
-    }
+    let home = match to_the_tenant(client, order).await {
+        Ok(home) => home,
+        Err(end) => return end,
+    };
     let Some(statement) = order.file.statements.first() else {
         return StepEnd::Failed(Fault::ours("the file holds no statement"));
     };
@@ -161,7 +166,7 @@ async fn locked(
     };
     // The server said how it ended. That it was carried out is remembered until the record says so too.
     *trail = Trail { ran: answer.is_ok(), ..Trail::default() };
-    if let Err(end) = home_again(client).await {
+    if let Err(end) = home_again(client, home.as_deref()).await {
         return end;
     }
     if let Err(fault) = answer {
@@ -239,26 +244,35 @@ async fn clear_all(client: &Client, order: &StepOrder<'_>, what: &Alone, clear: 
     Err(StepEnd::Again(Fault::ours("what is left of an earlier run does not go away")))
 }
 
-/// The search path that the file is run under. Of this session: outside of a transaction there is no other.
-async fn to_the_tenant(client: &Client, order: &StepOrder<'_>) -> Result<(), StepEnd> {
+/// The search path and the rights that the file is run with. Of this session: outside of a transaction there are no
+/// others. Returns the role to go back to, where that is another one.
+async fn to_the_tenant(client: &Client, order: &StepOrder<'_>) -> Result<Option<String>, StepEnd> {
+    let take = match order.run_as {
+        RunAs::Login => String::new(),
+        RunAs::Owner => rights::take_sql(order.schema, Lasting::Session),
+    };
     let sql = format!(
-        "SELECT pg_catalog.set_config('search_path', {}, false); SELECT n.oid FROM pg_catalog.pg_namespace AS n \
+        "SELECT pg_catalog.set_config('search_path', {}, false); {take} SELECT n.oid FROM pg_catalog.pg_namespace AS n \
          WHERE n.nspname = pg_catalog.current_schema() AND n.nspname = {}::name;",
         literal(&guard::search_path(order.schema, order.search_path_extra)),
         literal(order.schema.raw()),
     );
     let rows = wire::ask(client, &sql, BOOKKEEPING).await.map_err(|trouble| ended(&trouble))?;
-    let oid = rows.get(1).and_then(|rows| rows.first()).and_then(|row| row.parse::<u32>(0).ok().flatten());
+    let oid = rows.last().and_then(|rows| rows.first()).and_then(|row| row.parse::<u32>(0).ok().flatten());
     if oid != Some(order.schema_oid) {
         let words = "search_path does not lead to the schema of the plan; nothing was run. Make a new plan";
         return Err(StepEnd::Failed(Fault::ours(words)));
     }
-    Ok(())
+    Ok(match rows.as_slice() {
+        [_, role, _, _] => role.first().and_then(|row| row.text(0)).map(str::to_owned),
+        _ => None,
+    })
 }
 
-async fn home_again(client: &Client) -> Result<(), StepEnd> {
-    let sql = "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)";
-    wire::ask(client, sql, BOOKKEEPING).await.map(|_| ()).map_err(|trouble| ended(&trouble))
+async fn home_again(client: &Client, role: Option<&str>) -> Result<(), StepEnd> {
+    let role = role.map(|role| rights::give_back_sql(role, Lasting::Session)).unwrap_or_default();
+    let sql = format!("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false); {role}");
+    wire::ask(client, &sql, BOOKKEEPING).await.map(|_| ()).map_err(|trouble| ended(&trouble))
 }
 
 /// The server refused the statement: what it left is cleared at once, as far as that goes, so that it is nobody's
@@ -298,7 +312,7 @@ async fn finish(client: &Client, order: &StepOrder<'_>, started: Instant, how: &
         "{create}{} {} UPDATE tenantui.step SET duration_ms = {took}, message = {said}, \
          started_at = pg_catalog.clock_timestamp() - {took} * interval '1 millisecond' WHERE job_id = {} AND seq = {};",
         order.ledger.before_sql(&table),
-        step::rows_sql(order, &table),
+        step::rows_sql(order, &table, &guard),
         order.fence.job,
         order.seq,
     );

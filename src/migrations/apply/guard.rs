@@ -1,6 +1,7 @@
 //! The guard: what a file must leave as it found it. PostgreSQL's simple queries carry no transaction status, so the
 //! question is asked in SQL, and a wrong answer raises: nothing behind it in the same message runs.
 
+use super::rights::{self, Lasting};
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{SchemaName, literal};
 use crate::sabotage::{self, Safeguard};
@@ -22,6 +23,8 @@ pub struct Guard {
     pub path: String,
     /// The answer to [`STATE_SQL`].
     pub state: String,
+    /// The role that our own rows are written with, where the files run with another one's rights.
+    pub home: Option<String>,
 }
 
 /// The search path of a file's run: the one schema, what the layout adds on purpose, temporary objects last.
@@ -61,6 +64,12 @@ pub const STATE_SQL: &str = "pg_catalog.concat_ws('\u{1f}', pg_catalog.txid_curr
 const ENDED: &str = "the transaction was ended inside the file";
 
 impl Guard {
+    /// The statement before our own rows: the session's role again. Nothing where the files ran with it.
+    #[must_use]
+    pub fn home_sql(&self) -> String {
+        self.home.as_deref().map_or_else(String::new, |role| rights::give_back_sql(role, Lasting::Transaction))
+    }
+
     /// One SELECT that raises where the file left something changed, with both states in its words. The subquery keeps
     /// the planner from evaluating the failing cast beforehand; all is named in full, because the path may lead anywhere.
     #[must_use]

@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod opening;
 pub mod probe;
 pub mod rehearse;
+pub mod rights;
 pub mod run;
 pub mod step;
 mod verify;

@@ -6,9 +6,11 @@ use tokio_postgres::Client;
 use super::guard::{self, Guard, STATE_SQL};
 use super::keys;
 use super::ledger::Before;
+use super::rights::{self, Lasting};
 use super::run::Fault;
 use super::step::{BEGIN, BOOKKEEPING, CLEAN, StepEnd, StepOrder, classify, fence_and_sql, heed_fence};
 use super::wire::{self, Trouble};
+use crate::config::RunAs;
 use crate::model::ident::{IdentError, literal};
 use crate::postgres::session::TextRow;
 use crate::text::Untrusted;
@@ -39,10 +41,23 @@ pub async fn open(client: &Client, order: &StepOrder<'_>, anew: bool) -> Result<
         Err(Trouble::Server(refused)) if refused.sqlstate == "42P01" && order.ledger_expected => {
             return Err(StepEnd::LedgerIs { present: false });
         }
-        Err(trouble @ Trouble::Server(_)) => return Err(classify(Fault::server(&trouble))),
+        Err(trouble @ Trouble::Server(_)) => return Err(classify(refusal(&trouble))),
         Err(Trouble::Lost(why)) => return Err(StepEnd::Lost(why)),
     };
     judge(order, &rows, path)
+}
+
+/// Answers before the one that takes the owner's role: those of the checks, and of which role it was.
+const BEFORE_RIGHTS: usize = 9;
+
+fn refusal(trouble: &Trouble) -> Fault {
+    let fault = Fault::server(trouble);
+    match trouble {
+        Trouble::Server(refused) if refused.behind == BEFORE_RIGHTS => {
+            Fault { message: format!("{}; {}", fault.message.raw(), rights::ADVICE).into(), ..fault }
+        }
+        Trouble::Server(_) | Trouble::Lost(_) => fault,
+    }
 }
 
 fn sql(order: &StepOrder<'_>, path: &str) -> Result<String, IdentError> {
@@ -56,11 +71,16 @@ fn sql(order: &StepOrder<'_>, path: &str) -> Result<String, IdentError> {
         order.ledger.schema_key(order.database, order.schema),
     ];
     let locks: String = keys.into_iter().map(|key| format!(", {}", keys::try_sql(key))).collect();
+    // Behind all that is ours: from there on everything is as the files find it.
+    let rights = match order.run_as {
+        RunAs::Login => String::new(),
+        RunAs::Owner => format!(" {} SELECT {STATE_SQL};", rights::take_sql(order.schema, Lasting::Transaction)),
+    };
     Ok(format!(
         "{limits} {mark} {fence} {registry} {table_lock} {ledger} {set_path} \
          SELECT pg_catalog.to_regnamespace({schema})::oid::text, pg_catalog.txid_current()::text, \
          pg_catalog.to_regclass({table})::oid::text, s.state, s.attempt, pg_catalog.current_schema()::text, {STATE_SQL} \
-         FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq};",
+         FROM tenantui.step AS s WHERE s.job_id = {job} AND s.seq = {seq};{rights}",
         limits = order.limits.sql(),
         mark = guard::mark_sql(),
         fence = fence_and_sql(order.fence, &locks),
@@ -74,7 +94,7 @@ fn sql(order: &StepOrder<'_>, path: &str) -> Result<String, IdentError> {
 }
 
 fn judge(order: &StepOrder<'_>, rows: &[Vec<TextRow>], path: String) -> Result<Opened, StepEnd> {
-    let [_, _, fence, registry, _, ledger, _, facts] = rows else {
+    let [_, _, fence, registry, _, ledger, _, facts, rights @ ..] = rows else {
         return Err(StepEnd::Failed(Fault::ours("the server's answer to the checks has an unexpected form")));
     };
     heed_fence(fence, order.heed_flags)?;
@@ -116,9 +136,13 @@ fn judge(order: &StepOrder<'_>, rows: &[Vec<TextRow>], path: String) -> Result<O
         return Err(StepEnd::Already);
     }
     let xid = facts.text(1).unwrap_or_default().to_owned();
-    let state = facts.text(6).unwrap_or_default().to_owned();
+    let text = |rows: &Vec<TextRow>| rows.first().and_then(|row| row.text(0)).map(str::to_owned);
+    let (home, state) = match rights {
+        [role, _, state] => (text(role), text(state)),
+        _ => (None, facts.text(6).map(str::to_owned)),
+    };
     let intent_of = if facts.text(3) == Some("intent") { facts.parse(4).ok().flatten() } else { None };
-    Ok(Opened { guard: Guard { xid, path, state }, ledger_present, intent_of })
+    Ok(Opened { guard: Guard { xid, path, state: state.unwrap_or_default(), home }, ledger_present, intent_of })
 }
 
 /// The schema and the registry's row are those of the plan, and the search path leads there.

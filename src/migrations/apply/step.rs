@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 
+use super::guard::Guard;
 use super::ledger::{Way, WritableLedger};
 use super::opening::{self, Opened};
 use super::run::{self, Fault, FileEnd, FileRun};
 use super::wire::{self, Trouble};
+use crate::config::RunAs;
 use crate::migrations::folder::MigrationFile;
 use crate::model::ident::{QualifiedName, SchemaName, literal};
 use crate::postgres::session::TextRow;
@@ -146,6 +148,8 @@ pub struct StepOrder<'a> {
     pub way: Way<'a>,
     /// The ledger table is expected to exist.
     pub ledger_expected: bool,
+    /// Whose rights the file runs with, and the ledger's rows are written with.
+    pub run_as: RunAs,
     /// The file: of a rollback the down file.
     pub file: &'a MigrationFile,
     /// The limits.
@@ -274,7 +278,7 @@ pub async fn run(client: &Client, order: &StepOrder<'_>) -> StepEnd {
     };
     let create = if ledger_present { String::new() } else { order.ledger.create_sql(&table) };
     let before = format!("{create}{}", order.ledger.before_sql(&table));
-    let rows = rows_sql(order, &table);
+    let rows = rows_sql(order, &table, &guard);
     let apart = sabotage::removed(Safeguard::Transaction);
     let after = if apart { guard.sql() } else { format!("{} {rows}", guard.sql()) };
     let file = FileRun { before, front: String::new(), file: order.file, verify: order.verify(), after };
@@ -348,15 +352,16 @@ pub fn classify(fault: Fault) -> StepEnd {
 }
 
 /// What stands behind the file and its guard in one message: the ledger's row, the step's, the audit's.
-pub(super) fn rows_sql(order: &StepOrder<'_>, table: &QualifiedName) -> String {
+pub(super) fn rows_sql(order: &StepOrder<'_>, table: &QualifiedName, guard: &Guard) -> String {
     format!(
         "SET CONSTRAINTS ALL IMMEDIATE; SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); \
-         {durable} {ledger} {step} \
+         {durable} {ledger} {home} {step} \
          INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, '{action}', \
          {schema}, {job}, {after}, 'done');",
         action = order.way.word(),
         durable = durable_sql(true),
         ledger = order.ledger.after_sql(table, order.file, order.way),
+        home = guard.home_sql(),
         step = step_done_sql(order.fence, order.seq, order.tries, "NULL"),
         os_user = literal(order.os_user),
         schema = literal(order.schema.raw()),

@@ -92,6 +92,7 @@ pub(super) fn options() -> PlanOptions {
         accept_changed: Vec::new(),
         allow: Vec::new(),
         command: None,
+        run_as: crate::config::RunAs::Login,
     }
 }
 

@@ -330,6 +330,9 @@ fn words(plan: &Plan, target: &Target, asked: &Asked) -> String {
         let role = plan.role.as_deref().map_or_else(|| "one for each tenant".to_owned(), safe);
         lines.push_str(&format!("  role        {role}, with a password that is shown once\n"));
     }
+    if let Some(owner) = &target.config.tenants.owner {
+        lines.push_str(&format!("  owner       {}\n", safe(owner.raw())));
+    }
     if let Some(seed) = &plan.seed {
         lines.push_str(&format!("  seed        {}\n", safe(seed)));
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::wanted::{Wanted, Wrong};
 use crate::cli::exit::{Outcome, Status};
+use crate::config::RunAs;
 use crate::fleet::{JobContext, Reading};
 use crate::jobs::life::again;
 use crate::jobs::provision::role_by_hand;
@@ -142,8 +143,12 @@ async fn without_role(target: &Target, context: &JobContext, wanted: &[Wanted]) 
         roles.remove(row.text(0).unwrap_or_default());
     }
     let database = reader.facts().database.raw();
+    let maker = match target.config.migrations.run_as {
+        RunAs::Login => None,
+        RunAs::Owner => target.config.tenants.owner.as_ref(),
+    };
     let words = |(role, name): (String, CheckedName)| {
-        let by_hand = role_by_hand(&context.layout, &name, database).unwrap_or_default();
+        let by_hand = role_by_hand(&context.layout, &name, database, maker).unwrap_or_default();
         (name.slug, format!("it has no login role {role}. A person makes it ({by_hand} and \\password {role} in psql)"))
     };
     Ok(roles.into_iter().map(words).collect())

@@ -168,7 +168,11 @@ fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> V
         LifeStep::Keys => vec!["-- SCAN and UNLINK in the cache".to_owned()],
         LifeStep::Forget => forget(request, plan),
         LifeStep::Adopt => with_row(request, plan, |table, _| format!("INSERT INTO {table} ...;")),
-        LifeStep::Make => vec![format!("CREATE SCHEMA {schema};")],
+        LifeStep::Make => {
+            let owner = plan.owner.as_ref().and_then(|owner| Ident::new(owner.raw()).ok());
+            let owner = owner.map(|owner| format!(" AUTHORIZATION {}", owner.quoted())).unwrap_or_default();
+            vec![format!("CREATE SCHEMA {schema}{owner};")]
+        }
         LifeStep::Unlock => {
             unlock_of_subject(&request.subject).map(|unlock| format!("{};", unlock.sql)).into_iter().collect()
         }

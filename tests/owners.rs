@@ -1,0 +1,160 @@
+//! Files that run with the rights of the schemas' owners: what they make is the owner's, as if its own tool had made it,
+//! whichever role tenantui logs in as.
+
+use std::fs;
+
+use crate::cli::text;
+use crate::cli_fleet::Fleet;
+use crate::cli_grants::{grant, owned, unique};
+
+/// The options by which the files run as the owner, and new schemas are its too.
+fn as_owner(fleet: &Fleet, user: &str, owner: &str) -> String {
+    format!(
+        "{}run_as = \"owner\"\n[database.tenants]\nowner = \"{owner}\"\n",
+        fleet.block("eu-1", &fleet.database.url_as(user))
+    )
+}
+
+/// A fleet of an application's role, and a small role that may write there, as `doctor --grants` prints it.
+fn small() -> (Fleet, String, String) {
+    let (fleet, owner) = owned();
+    let writer = unique(&fleet, "writer");
+    fleet.configure(&format!(
+        "{}run_as = \"owner\"\n[database.tenants]\nowner = \"{owner}\"\n",
+        fleet.block("eu-1", &fleet.database.url())
+    ));
+    let document = fleet.json(0, &["doctor", "--grants", "--json"]).to_string();
+    assert!(!document.contains("DEFAULT PRIVILEGES") && document.contains("belongs to the owner"), "{document}");
+    grant(&fleet, "writing", &writer);
+    fleet.configure(&as_owner(&fleet, &writer, &owner));
+    fleet.init();
+    (fleet, owner, writer)
+}
+
+/// What of a schema is not this role's: schema, tables, indexes, sequences, functions.
+fn not_of(fleet: &Fleet, schema: &str, owner: &str) -> String {
+    fleet.database.value(&format!(
+        "select coalesce(string_agg(what, ', '), '') from (select 'schema' as what, nspowner as own from pg_namespace where nspname = '{schema}' \
+         union all select relname, relowner from pg_class where relnamespace = '{schema}'::regnamespace \
+         union all select proname, proowner from pg_proc where pronamespace = '{schema}'::regnamespace) as all_of_it \
+         where own <> '{owner}'::regrole"
+    ))
+}
+
+#[test]
+fn what_files_make_is_the_owners() {
+    let (fleet, owner, writer) = small();
+    fleet.file(
+        "20260401000000-more",
+        "create table more (id serial primary key, n int);\n--;;\ninsert into more (n) values (1);",
+    );
+    fleet.file("20260402000000-alone", "-- :disable-transaction\ncreate index concurrently more_n on more (n);");
+    fs::write(
+        fleet.folder().join("20260403000000-last.up.sql"),
+        "create function who() returns text language sql as 'select 1::text';",
+    )
+    .expect("a file");
+    fs::write(fleet.folder().join("20260403000000-last.down.sql"), "drop function who();").expect("a file");
+    let doctor = text(&fleet.expect(0, &["doctor"]).stdout);
+    assert!(
+        doctor.contains("files run as the owner of each schema") && !doctor.contains("cannot change it"),
+        "{doctor}"
+    );
+    let plan = text(&fleet.expect(0, &["migrate", "--all", "--dry-run"]).stdout);
+    assert!(plan.contains("of the owner of each schema"), "{plan}");
+
+    fleet.expect(0, &["migrate", "--all", "--yes"]);
+    for schema in ["tenant_acme", "tenant_beta_two"] {
+        assert_eq!(not_of(&fleet, schema, &owner), "");
+        assert_eq!(fleet.database.value(&format!("select count(*) from {schema}.schema_migrations")), "6");
+        assert_eq!(
+            fleet
+                .database
+                .value(&format!("select indisvalid from pg_index where indexrelid = '{schema}.more_n'::regclass")),
+            "t"
+        );
+    }
+    fleet.expect(0, &["rollback", "acme", "--to", "20260402000000", "--yes"]);
+    assert_eq!(fleet.database.value("select count(*) from tenant_acme.schema_migrations"), "5");
+    fleet.expect(0, &["migrate", "acme", "--rehearse", "--yes"]);
+    fleet.expect(0, &["migrate", "acme", "--yes"]);
+    assert_eq!(not_of(&fleet, "tenant_acme", &owner), "");
+    // The record is the writer's own, not the owner's.
+    assert_eq!(not_of(&fleet, "tenantui", &writer), "");
+}
+
+#[test]
+fn a_new_tenant_is_the_owners_with_its_seed_and_its_role() {
+    let (fleet, owner, writer) = small();
+    fleet.database.sql(&format!("alter role {writer} createrole"));
+    let seed = fleet.home.path().join("seed.sql");
+    fs::write(
+        &seed,
+        "create table seeded (id int); insert into seeded values (1); insert into notes values (1, 'x', 'y');",
+    )
+    .expect("a seed");
+    let seed = seed.display().to_string();
+    fleet.expect(0, &["provision", "new-one", "--name", "New", "--role", "--seed", &seed, "--yes"]);
+    assert_eq!(not_of(&fleet, "tenant_new_one", &owner), "");
+    assert_eq!(fleet.database.value("select count(*) from tenant_new_one.notes, tenant_new_one.seeded"), "1");
+    let role = fleet.database.value("select rolname from pg_roles where rolname like '%new_one%'");
+    let may = |table: &str| {
+        fleet.database.value(&format!("select has_table_privilege('{role}', 'tenant_new_one.{table}', 'INSERT')"))
+    };
+    assert_eq!(may("notes"), "t");
+    // What the next migration makes is the tenant's role's to use too.
+    fleet.file("20260401000000-more", "create table more (id int);");
+    fleet.expect(0, &["migrate", "new-one", "--yes"]);
+    assert_eq!((may("more").as_str(), not_of(&fleet, "tenant_new_one", &owner).as_str()), ("t", ""));
+    fleet.database.sql(&format!("drop owned by \"{role}\"; drop role \"{role}\""));
+}
+
+#[test]
+fn a_tenant_that_is_made_in_pieces_is_the_owners_too() {
+    let (fleet, owner, _) = small();
+    fleet
+        .file("20260401000000-alone", "-- :disable-transaction\ncreate index concurrently notes_body on notes (body);");
+    fleet.expect(0, &["provision", "new-one", "--name", "New", "--yes"]);
+    assert_eq!(not_of(&fleet, "tenant_new_one", &owner), "");
+    assert_eq!(fleet.database.value("select count(*) from tenant_new_one.schema_migrations"), "4");
+}
+
+#[test]
+fn a_file_that_takes_the_login_role_back_is_refused() {
+    let (fleet, owner, _) = small();
+    fleet.file("20260401000000-back", "do $$ begin execute 'reset' || ' role'; end $$; create table mine (id int);");
+    let words = text(&fleet.expect(4, &["migrate", "acme", "--yes"]).stdout);
+    let told = fleet.json(0, &["job", "1", "--json"]).to_string();
+    assert!(
+        words.contains("role or session settings were changed") || told.contains("role or session settings"),
+        "{words}\n{told}"
+    );
+    assert_eq!(fleet.database.value("select to_regclass('tenant_acme.mine') is null"), "t");
+    assert_eq!(not_of(&fleet, "tenant_acme", &owner), "");
+}
+
+#[test]
+fn an_owner_whose_role_may_not_be_taken_is_named_before_anything_is_ordered() {
+    let (fleet, owner, writer) = small();
+    fleet.database.sql(&format!("revoke {owner} from {writer}"));
+    for schema in ["tenant_acme", "tenant_beta_two"] {
+        fleet.database.sql(&format!("grant usage, create on schema {schema} to {writer}"));
+        fleet.database.sql(&format!("grant all on all tables in schema {schema} to {writer}"));
+    }
+    for order in [&["migrate", "acme", "--yes"][..], &["provision", "new-one", "--name", "New", "--yes"]] {
+        let words = text(&fleet.expect(5, order).stderr);
+        assert!(
+            words.contains(&owner) && words.contains("may not take") && words.contains("GRANT"),
+            "{order:?}: {words}"
+        );
+    }
+    let doctor = text(&fleet.run(&["doctor"]).stdout);
+    assert!(doctor.contains("may not take the role of"), "{doctor}");
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+    fleet.configure(&as_owner(&fleet, &writer, "nobody_at_all"));
+    let words = text(&fleet.expect(5, &["provision", "new-one", "--name", "New", "--yes"]).stderr);
+    assert!(words.contains("there is no such role"), "{words}");
+    fleet.configure(&as_owner(&fleet, &writer, &owner).replace("run_as = \"owner\"", "run_as = \"root\""));
+    let words = text(&fleet.expect(2, &["tenants"]).stderr);
+    assert!(words.contains("run_as") && words.contains("login, owner"), "{words}");
+}
