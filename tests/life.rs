@@ -5,6 +5,7 @@ mod access;
 mod guards;
 mod hidden;
 mod left;
+mod lock;
 mod outside;
 mod pointing;
 mod purge;

@@ -244,6 +244,15 @@ impl From<&LeftRole> for TenantRole {
     }
 }
 
+/// A row of a migration tool's lock, as it is while the lock is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockRow {
+    /// The transaction that wrote it: a lock that is taken anew is written anew.
+    pub xid: String,
+    /// Who holds it since when, where the tool writes that.
+    pub by: Option<Untrusted>,
+}
+
 /// What is known of the tenant's cache keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheFact {
@@ -309,6 +318,8 @@ pub struct LifePlan {
     pub role: Option<TenantRole>,
     /// Its domains in a table of their own, which go with its registry row where that is removed.
     pub domains: u64,
+    /// The migration tool's lock that a repair takes away.
+    pub lock: Vec<LockRow>,
     /// The last backup that the record knows.
     pub last_backup: Option<jiff::Timestamp>,
     /// The cache.

@@ -57,6 +57,7 @@ fn plan(kind: LifeKind) -> LifePlan {
         owner: None,
         role: None,
         domains: 0,
+        lock: Vec::new(),
         last_backup: None,
         cache: CacheFact::Keys(Some(0)),
         steps: vec![(LifeStep::Trash, "rename the schema to zz_dropped_<job>_t_aeon".to_owned())],

@@ -2,7 +2,7 @@
 //! refused, not done.
 
 use super::access::AccessRef;
-use super::params::{KeysRef, LifeParams, UnlockRef, Write};
+use super::params::{KeysRef, LifeParams, LockRef, UnlockRef, Write};
 use super::plan::{self, Subject, patterns, unlock_of_subject};
 use super::pointing::DomainsRef;
 use super::writes;
@@ -77,12 +77,15 @@ fn still(now: &LifePlan, confirmed: &LifePlan) -> Result<(), OrderError> {
         return Err(refused(format!("nothing was ordered: {}", why.raw())));
     }
     let steps = |plan: &LifePlan| plan.steps.iter().map(|(step, _)| *step).collect::<Vec<_>>();
+    let xids = |plan: &LifePlan| plan.lock.iter().map(|row| row.xid.clone()).collect::<Vec<_>>();
     let changed = if now.schema_oid != confirmed.schema_oid || now.schema != confirmed.schema {
         Some("the schema")
     } else if now.role.as_ref().map(|role| &role.name) != confirmed.role.as_ref().map(|role| &role.name) {
         Some("the tenant's role")
     } else if now.domains != confirmed.domains {
         Some("the tenant's domains")
+    } else if xids(now) != xids(confirmed) {
+        Some("the lock (it was released, and taken anew by a migration that may run now)")
     } else if steps(now) != steps(confirmed) {
         Some("what there is to do")
     } else {
@@ -155,6 +158,7 @@ async fn params(
             tool: unlock.tool,
             ledger: unlock.ledger,
             shared: matches!(request.subject, Subject::Shared(_)),
+            seen: now.lock.iter().map(LockRef::of).collect(),
         }),
         dropped_by: match &request.subject {
             Subject::Trash(trashed) => trashed.drop.as_ref().map(|drop| drop.job.0),

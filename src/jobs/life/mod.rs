@@ -11,6 +11,7 @@ pub(super) mod draft;
 pub mod facts;
 pub mod history;
 pub mod left;
+mod lock;
 mod objects;
 pub mod params;
 pub mod plan;

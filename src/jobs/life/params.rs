@@ -77,4 +77,17 @@ pub struct UnlockRef {
     /// The schema is the one that all tenants share.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shared: bool,
+    /// Its rows as they were shown when it was confirmed: one that was taken since is left alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<LockRef>,
+}
+
+/// A row of a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockRef {
+    /// The transaction that wrote it.
+    pub xid: String,
+    /// Who holds it since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{facts, left};
+use super::{facts, left, lock};
 use crate::jobs::init::{self, InitStatus};
 use crate::layout::Layout;
 use crate::layout::naming::TRASH_PREFIX;
@@ -97,6 +97,12 @@ pub async fn read(reader: &Reader, target: &Target, request: &LifeRequest) -> Re
     if initialised {
         look_at_record(reader, request, &mut plan).await?;
     }
+    if plan.kind == LifeKind::Repair
+        && let Some(unlock) = unlock_of_subject(&request.subject)
+    {
+        let rows = reader.rows(&unlock.place.rows_sql()).await?;
+        plan.lock = rows.iter().filter_map(lock::row).collect();
+    }
     let mut seen = look_beside(reader, request, &plan).await?;
     plan.domains = seen.pointing.domains;
     // A purge ends them before it removes the role.
@@ -174,6 +180,7 @@ fn first(target: &Target, request: &LifeRequest) -> LifePlan {
         owner: target.config.tenants.owner.as_ref().map(|owner| owner.raw().into()),
         role: None,
         domains: 0,
+        lock: Vec::new(),
         last_backup: None,
         cache: cache(target, &request.layout, counted),
         steps: Vec::new(),

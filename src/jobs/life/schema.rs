@@ -1,6 +1,6 @@
-//! What is done to the schema itself: into the trash and back, made empty, a tool's lock in it taken away.
+//! What is done to the schema itself: into the trash and back, made empty.
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use tokio_postgres::Client;
 
 use super::run::Life;
@@ -8,14 +8,12 @@ use super::tx::{self, Said, Work, failed};
 use super::{facts, plan, row as registry, trash as trashed};
 use crate::jobs::shared::Shared;
 use crate::migrations::apply::step::StepEnd;
-use crate::migrations::unlock as unlocking;
 use crate::model::ident::{SchemaName, literal};
-use crate::model::ledger::Tool;
 use crate::model::life::UNDROP_DAYS;
 use crate::postgres::detail::objects_outside_sql;
 
 /// Nobody may use the schema now.
-async fn unused(client: &Client, life: &Life<'_>) -> Result<(), StepEnd> {
+pub(super) async fn unused(client: &Client, life: &Life<'_>) -> Result<(), StepEnd> {
     let Some(oid) = life.schema_oid else { return Ok(()) };
     let is_shared = life.params.unlock.as_ref().is_some_and(|unlock| unlock.shared);
     let sql = if is_shared {
@@ -147,26 +145,5 @@ pub(super) async fn make(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let owner = life.owner.as_ref().map(|owner| format!(" AUTHORIZATION {}", owner.quoted())).unwrap_or_default();
     tx::ask(client, &format!("CREATE SCHEMA {}{owner}", schema.quoted())).await?;
     let said = Said { before: None, after: json!({ "schema": schema.raw() }) };
-    tx::done(work, tx, said).await
-}
-
-/// Takes away what a migration tool left behind.
-pub(super) async fn unlock(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
-    let Work { client, life, .. } = *work;
-    let tx = tx::open(work, false).await?;
-    tx::same_schema(client, life).await?;
-    let what = life.params.unlock.as_ref().ok_or_else(|| failed("the job's record names no lock"))?;
-    let schema = if what.shared {
-        SchemaName::shared(&life.name).map_err(|error| failed(error.to_string()))?
-    } else {
-        life.schema().map_err(failed)?
-    };
-    unused(client, life).await?;
-    let tool = Tool::from_word(&what.tool).ok_or_else(|| failed("the lock's tool is not known to this program"))?;
-    let sql = unlocking::sql(tool, &schema, &what.ledger).map_err(|error| failed(error.to_string()))?;
-    let Some(sql) = sql else { return Err(failed(format!("{tool} leaves no lock in a schema"))) };
-    let rows = tx::ask(client, &format!("{sql} RETURNING 1")).await?;
-    let count = rows.iter().flatten().count();
-    let said = Said { before: Some(Json::from(count)), after: json!({ "tool": tool.word(), "locks": count }) };
     tx::done(work, tx, said).await
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::run::{Life, LifeRow};
 use super::tx::Work;
-use super::{access, cache, objects, role, row, schema};
+use super::{access, cache, lock, objects, role, row, schema};
 use crate::jobs::attempt::{MAX_TRIES, NO_TURN, TURN, pause, turn_pause};
 use crate::jobs::decide::{self, Question};
 use crate::jobs::gate;
@@ -138,7 +138,7 @@ async fn step(work: &Work<'_>, learned: &mut objects::Learned) -> Went {
         LifeStep::Trash => schema::trash(work).await,
         LifeStep::Restore => schema::restore(work).await,
         LifeStep::Make => schema::make(work).await,
-        LifeStep::Unlock => schema::unlock(work).await,
+        LifeStep::Unlock => lock::take_away(work).await,
         LifeStep::Sessions => role::end_sessions(work).await,
         LifeStep::Role => role::remove(work).await,
         LifeStep::Keys => cache::remove(work).await,

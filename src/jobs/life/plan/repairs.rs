@@ -2,7 +2,7 @@
 
 use super::Subject;
 use crate::layout::{Layout, Registry};
-use crate::migrations::unlock;
+use crate::migrations::unlock::LockPlace;
 use crate::model::fleet::SharedSchema;
 use crate::model::ident::SchemaName;
 use crate::model::ledger::LedgerState;
@@ -55,16 +55,16 @@ pub(in crate::jobs::life) struct Unlock {
     pub(in crate::jobs::life) tool: String,
     /// Its ledger.
     pub(in crate::jobs::life) ledger: String,
-    /// The statement.
-    pub(in crate::jobs::life) sql: String,
+    /// Where it is.
+    pub(in crate::jobs::life) place: LockPlace,
 }
 
 impl Unlock {
     fn of(ledger: &LedgerState, schema: &SchemaName) -> Option<Self> {
         let LedgerState::Read(reading) = ledger else { return None };
         reading.locked.as_ref()?;
-        let sql = unlock::sql(reading.tool, schema, &reading.table).ok()??;
-        Some(Self { tool: reading.tool.word().to_owned(), ledger: reading.table.to_string(), sql })
+        let place = LockPlace::of(reading.tool, schema, &reading.table).ok()??;
+        Some(Self { tool: reading.tool.word().to_owned(), ledger: reading.table.to_string(), place })
     }
 }
 

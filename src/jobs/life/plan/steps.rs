@@ -343,11 +343,14 @@ fn repair_shared(request: &LifeRequest, shared: &SharedSchema, plan: &LifePlan) 
             },
             first.raw()
         ))),
-        Some([]) | None => unlock(),
+        Some([]) | None => unlock(plan),
     }
 }
 
-fn unlock() -> Steps {
+fn unlock(plan: &LifePlan) -> Steps {
+    if plan.lock.is_empty() {
+        return Err(Stop::Nothing("its lock was released meanwhile".to_owned()));
+    }
     Ok(one(LifeStep::Unlock, "take the lock away that its migration tool left behind"))
 }
 
@@ -372,7 +375,7 @@ fn mend(request: &LifeRequest, repair: Repair, plan: &LifePlan, seen: &Seen) -> 
         Repair::Role => Err(refused("name the role itself: `repair` lists those that were left behind")),
         Repair::Unlock => match in_use(&request.layout, plan) {
             Some(why) => Err(refused(why)),
-            None => unlock(),
+            None => unlock(plan),
         },
     }
 }

@@ -106,6 +106,9 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
                 "make sure that no migration runs there: nothing tells a lock left behind from one that is held"
                     .to_owned(),
             );
+            notes.extend(
+                plan.lock.iter().filter_map(|row| row.by.as_ref()).map(|by| format!("it is held by {}", by.safe())),
+            );
         }
         LifeKind::Repair if matches!(plan.repair, Some(Repair::Adopt | Repair::Make)) => {
             let always = request.layout.role.as_ref().is_some_and(|role| role.rule.made == RoleMade::Always);
@@ -174,7 +177,7 @@ fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> V
             vec![format!("CREATE SCHEMA {schema}{owner};")]
         }
         LifeStep::Unlock => {
-            unlock_of_subject(&request.subject).map(|unlock| format!("{};", unlock.sql)).into_iter().collect()
+            unlock_of_subject(&request.subject).map(|unlock| format!("{};", unlock.place.sql())).into_iter().collect()
         }
     }
 }
