@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::cli::text;
 use crate::cli_fleet::{Fleet, slugs, tenant};
 use crate::support::pg;
+use crate::support::tty::{PATIENCE, Tty};
 
 /// Three more tenants that lack all files.
 fn larger() -> Fleet {
@@ -48,6 +49,32 @@ fn canaries_are_named_and_must_be_among_the_chosen() {
         &fleet.expect(2, &["migrate", "--filter", "tables>0", "--canary-tenants", "beta-two", "--dry-run"]).stderr,
     );
     assert!(words.contains("cannot be a canary") && words.contains("nothing is pending there"), "{words}");
+}
+
+/// Nothing of it runs then, and what was ordered is no job that waits for nobody and keeps all others from being ordered.
+#[test]
+fn a_file_that_changes_while_the_plan_is_read_ends_its_job() {
+    let fleet = larger();
+    fleet.file("20260501000000-more", "create table more (id int);");
+    let config = fleet.home.path().join("config.toml").display().to_string();
+    let mut tty = Tty::start(&["--config", &config, "migrate", "north"], 160, 50, None, &[]);
+    tty.wait_for("[y/N]");
+    fleet.file("20260501000000-more", "create table other (id int);");
+    tty.type_keys("y\n");
+    assert_eq!(tty.exit_code(PATIENCE), 5, "{}", tty.text());
+    tty.wait_for("job 1 is cancelled: plan again");
+    let job = |column: &str| fleet.database.value(&format!("select {column}::text from tenantui.job"));
+    assert_eq!(
+        (job("state"), job("attempt"), job("ended_at is not null")),
+        ("cancelled".into(), "1".into(), "true".into())
+    );
+    let reason = job("reason");
+    assert!(reason.contains("20260501000000-more.up.sql changed since the job was ordered"), "{reason}");
+    let list = text(&fleet.expect(0, &["jobs"]).stdout);
+    assert!(list.contains("cancelled") && list.contains("changed since the job was ordered"), "{list}");
+    assert_eq!(fleet.database.value("select after ->> 'reason' from tenantui.audit where action = 'cancel'"), reason);
+    assert_eq!(fleet.database.value("select count(*) from tenantui.step where state <> 'pending'"), "0");
+    fleet.expect(0, &["migrate", "north", "--yes"]);
 }
 
 /// The same options in both directions, and the worker follows them: the canary alone, then batches with a pause.

@@ -320,7 +320,8 @@ async fn a_file_that_changed_after_tenantui_applied_it_is_seen_and_keeps_the_ten
     let (events, mut told) = tokio::sync::mpsc::channel(64);
     tokio::spawn(async move { while told.recv().await.is_some() {} });
     let (_stop, stop) = tokio::sync::watch::channel(worker::Stop::GoOn);
-    let options = RunOptions { wait_after_canary: false, parallel: None, shows_credentials: true, stop };
+    let options =
+        RunOptions { wait_after_canary: false, parallel: None, shows_credentials: true, ordered_here: false, stop };
     worker::run(&target, job, false, options, events).await.expect("a run");
 
     std::fs::write(home.folder.path().join("20250102000000-two.up.sql"), "select 2").expect("a change");

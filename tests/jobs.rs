@@ -332,7 +332,8 @@ impl Fleet {
             }
             all
         });
-        let options = RunOptions { wait_after_canary: true, parallel: None, shows_credentials: true, stop };
+        let options =
+            RunOptions { wait_after_canary: true, parallel: None, shows_credentials: true, ordered_here: false, stop };
         let result = worker::run(&self.target(), job, retry, options, events).await;
         (result, collect.await.expect("collected"))
     }
@@ -352,8 +353,13 @@ impl Fleet {
         let (events, mut receiver) = mpsc::channel(256);
         let target = self.target();
         let task = tokio::spawn(async move {
-            let options =
-                RunOptions { wait_after_canary: true, parallel: None, shows_credentials: true, stop: stopped };
+            let options = RunOptions {
+                wait_after_canary: true,
+                parallel: None,
+                shows_credentials: true,
+                ordered_here: false,
+                stop: stopped,
+            };
             let drain = async { while receiver.recv().await.is_some() {} };
             tokio::join!(worker::run(&target, job, retry, options, events), drain).0
         });

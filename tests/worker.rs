@@ -178,11 +178,20 @@ fn a_job_whose_files_are_not_here_is_left_with_the_reason() {
     let words = text(&fleet.expect(4, &["worker", "--drain"]).stderr);
     assert!(words.contains("job 1 is left") && words.contains("20260501000000"), "{words}");
     assert_eq!(job(&fleet, "state || attempt"), "queued0");
+    // Whoever looks at the record is told as well, and who is kept from ordering by it.
+    let reason = job(&fleet, "reason");
+    assert!(reason.starts_with("left by ") && reason.contains("changed since the job was ordered"), "{reason}");
+    assert!(text(&fleet.expect(0, &["jobs"]).stdout).contains("left by "));
+    let busy = text(&fleet.expect(5, &["migrate", "q0", "--yes"]).stderr);
+    assert!(busy.contains("is queued") && busy.contains("changed since the job was ordered"), "{busy}");
     // A service says so once, and takes it as soon as they are there.
     let mut service = Running::start(&fleet, &["worker"], &[]);
     service.wait_for("job 1 is left");
     service.signal(Signal::TERM);
     assert_eq!(service.code(), Some(143));
+    fleet.file("20260501000000-more", "create table more (id int);");
+    fleet.expect(0, &["worker", "--drain"]);
+    assert_eq!((job(&fleet, "state"), job(&fleet, "reason is null")), ("done".into(), "true".into()));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::orders::OrderError;
 use super::params::Params;
 use super::record;
 use super::steps;
+use super::unfit;
 use super::who;
 use crate::migrations::apply::keys::JOB_CLASS;
 use crate::migrations::apply::step::Fence;
@@ -54,7 +55,14 @@ pub(super) enum Again {
 }
 
 /// Takes the job's lock, then the job. Every claim is one attempt more, and so fences all earlier ones.
-pub(super) async fn claim(target: &Target, job: JobId, again: &Again, times: Times) -> Result<Claim, OrderError> {
+/// `ordered_here`: as in [`super::worker::RunOptions`].
+pub(super) async fn claim(
+    target: &Target,
+    job: JobId,
+    again: &Again,
+    ordered_here: bool,
+    times: Times,
+) -> Result<Claim, OrderError> {
     let session = gate::open(target, Some(job)).await?;
     gate::initialised(target, &session).await?;
     lease::settings(&session, times).await?;
@@ -64,7 +72,7 @@ pub(super) async fn claim(target: &Target, job: JobId, again: &Again, times: Tim
     if !held.iter().flatten().next().is_some_and(|row| row.is_true(0)) {
         return Err(held_elsewhere(&session, job).await?);
     }
-    match claim_held(target, &session, job, again).await {
+    match claim_held(target, &session, job, again, ordered_here).await {
         Ok(held) => Ok(held.with(session)),
         Err(error) => {
             give_back(&session, job).await;
@@ -99,7 +107,13 @@ pub(super) async fn give_back(session: &WriterSession, job: JobId) {
     }
 }
 
-async fn claim_held(target: &Target, session: &WriterSession, job: JobId, again: &Again) -> Result<Held, OrderError> {
+async fn claim_held(
+    target: &Target,
+    session: &WriterSession,
+    job: JobId,
+    again: &Again,
+    ordered_here: bool,
+) -> Result<Held, OrderError> {
     let before = state_of(target, session, job).await?;
     check_claimable(job, &before, again)?;
     // Before the claim, so that a job stays as it is for a worker that may run it and has its files.
@@ -107,7 +121,10 @@ async fn claim_held(target: &Target, session: &WriterSession, job: JobId, again:
     let moved = order.belongs_here(job, &session.facts)?;
     confirmed::unchanged(session, job, &order).await?;
     let params = order.params;
-    let files = steps::files(target, &params).await?;
+    let files = match steps::files(target, &params).await {
+        Ok(files) => files,
+        Err(why) => return Err(unfit::refuse(session, job, ordered_here, &why).await),
+    };
     let rows = match take(session, job, moved.as_deref()).await {
         Ok(rows) => rows,
         Err(Trouble::Server(refused)) if refused.sqlstate == DRAINING => {

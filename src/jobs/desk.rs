@@ -155,13 +155,14 @@ impl Runs {
             wait_after_canary: true,
             parallel: None,
             shows_credentials: true,
+            ordered_here: how == How::Ordered,
             stop: self.stop.subscribe(),
         };
         let task = self.tasks.spawn(async move {
             let (target, events) = (&clerk.target, clerk.events.clone());
             let run = async {
                 match how {
-                    How::Resume => worker::run(target, job, false, options, events).await,
+                    How::Ordered | How::Resume => worker::run(target, job, false, options, events).await,
                     How::Retry => worker::run(target, job, true, options, events).await,
                     How::WhenFree(schema) => worker::retry_when_free(target, job, &schema, options, events).await,
                 }

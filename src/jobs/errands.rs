@@ -27,6 +27,8 @@ pub(super) struct Turn {
 /// What is asked of a job's turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum How {
+    /// What was ordered here.
+    Ordered,
     /// What is pending.
     Resume,
     /// And what failed.
@@ -39,8 +41,8 @@ impl How {
     /// What serves both.
     pub(super) fn and(&self, other: Self) -> Self {
         match (self, other) {
-            (Self::Resume, other) => other,
-            (mine, Self::Resume) => mine.clone(),
+            (Self::Ordered | Self::Resume, other) => other,
+            (mine, Self::Ordered | Self::Resume) => mine.clone(),
             (Self::WhenFree(mine), Self::WhenFree(other)) if *mine == other => Self::WhenFree(other),
             (Self::Retry | Self::WhenFree(_), Self::Retry | Self::WhenFree(_)) => Self::Retry,
         }
@@ -50,7 +52,7 @@ impl How {
     pub(super) const fn waits(&self) -> bool {
         match self {
             Self::WhenFree(_) => true,
-            Self::Resume | Self::Retry => false,
+            Self::Ordered | Self::Resume | Self::Retry => false,
         }
     }
 }
@@ -104,7 +106,7 @@ impl Clerk {
         match orders::order(&self.target, order, key).await {
             Ok(job) => {
                 self.view(job).await;
-                Some(Turn { job, how: How::Resume })
+                Some(Turn { job, how: How::Ordered })
             }
             Err(error) => {
                 self.reject(&error).await;

@@ -44,6 +44,7 @@ mod steps;
 mod tenant;
 mod toollock;
 mod transacted;
+mod unfit;
 mod verdict;
 mod wait;
 pub mod watch;

@@ -228,7 +228,7 @@ async fn busy(target: &Target, session: &WriterSession, draft: &Draft) -> Result
     let rows = gate::ask(
         session,
         &format!(
-            "SELECT j.id, j.state, j.what, j.worker, {held}, j.kind FROM tenantui.job AS j \
+            "SELECT j.id, j.state, j.what, j.worker, {held}, j.kind, j.reason FROM tenantui.job AS j \
              WHERE j.active_scope = {scope} AND j.state IN ('queued', 'running', 'paused')",
             held = held_sql("j.id"),
             scope = literal(&draft.scope),
@@ -251,7 +251,9 @@ async fn busy(target: &Target, session: &WriterSession, draft: &Draft) -> Result
     let worker = row.text(3).map(|worker| format!(", run by {worker}")).unwrap_or_default();
     let kind = row.text(5).unwrap_or_default();
     let what = row.text(2).unwrap_or_default();
-    let message = format!("job {id} ({kind} {what}) is {state}{worker}; {next}");
+    // Of one that nobody has begun it says why nobody did.
+    let reason = row.text(6).filter(|_| state == "queued").map(|why| format!(" ({why})")).unwrap_or_default();
+    let message = format!("job {id} ({kind} {what}) is {state}{worker}{reason}; {next}");
     Ok(OrderError::Busy { job: JobId(id), orphaned, message: message.into() })
 }
 

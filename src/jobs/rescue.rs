@@ -9,6 +9,7 @@ use super::control;
 use super::gate;
 use super::orders::{OrderError, held_sql};
 use super::steps;
+use super::unfit;
 use crate::model::job::{JobId, JobKind};
 use crate::postgres::session::{Target, WriterSession};
 
@@ -155,7 +156,10 @@ async fn ready(target: &Target) -> Result<(Vec<Ready>, Vec<(JobId, OrderError)>)
 async fn fits(target: &Target, session: &WriterSession, job: JobId) -> Result<(), OrderError> {
     let order = confirmed::read(session, job).await?;
     order.belongs_here(job, &session.facts)?;
-    steps::files(target, &order.params).await.map(|_| ())
+    match steps::files(target, &order.params).await {
+        Ok(_) => Ok(()),
+        Err(why) => Err(unfit::refuse(session, job, false, &why).await),
+    }
 }
 
 #[cfg(test)]

@@ -18,8 +18,7 @@ pub(super) async fn of(params: &Params) -> Result<Option<MigrationFile>, OrderEr
         read.map_err(|error| gate::refused(error.to_string()))?.map_err(|error| gate::refused(error.to_string()))?;
     if hex(&file.sha256) != wanted.sha256 {
         return Err(gate::refused(format!(
-            "{} changed since the job was ordered: its bytes are not those that were confirmed. Cancel the job and order \
-             again",
+            "{} changed since the job was ordered: its bytes are not those that were confirmed",
             file.path.display()
         )));
     }

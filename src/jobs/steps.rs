@@ -163,8 +163,7 @@ fn as_confirmed(folder: &Folder, wanted: &FileRef) -> Result<Arc<MigrationFile>,
     ] {
         if !is_same {
             return Err(gate::refused(format!(
-                "{}{what} changed since the job was ordered: its bytes are not those that were confirmed. Cancel the job \
-                 and plan again",
+                "{}{what} changed since the job was ordered: its bytes are not those that were confirmed",
                 file.path.display()
             )));
         }

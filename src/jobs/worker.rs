@@ -50,6 +50,9 @@ pub struct RunOptions {
     pub parallel: Option<u32>,
     /// Somebody is there who sees the passwords of roles that are made; `false`: such a role gets none.
     pub shows_credentials: bool,
+    /// The order was given in this process just now, and this is its first run: where its files are not here as they
+    /// were confirmed, the job ends. `false`: it is left to somebody who has them.
+    pub ordered_here: bool,
     /// Whether the process was asked to end.
     pub stop: watch::Receiver<Stop>,
 }
@@ -106,7 +109,7 @@ async fn run_again(
     events: mpsc::Sender<JobEvent>,
 ) -> Result<JobView, OrderError> {
     let times = Times::now();
-    let claim = claim::claim(target, job, again, times).await?;
+    let claim = claim::claim(target, job, again, options.ordered_here, times).await?;
     let fence = claim.fence;
     let (lease_out, lease) = watch::channel(Lease::fresh(times));
     let (flags_out, flags) = watch::channel(Flags::default());

@@ -34,15 +34,17 @@ pub fn standing_in_full(job: &JobView) -> String {
             };
             format!("paused ({what})")
         }
-        (JobState::Queued | JobState::Running, _) => standing(job),
+        (JobState::Running, _) => standing(job),
         (JobState::Orphaned, _) => {
             let worker = job.worker.as_ref().map(|worker| format!(" {}", worker.safe())).unwrap_or_default();
             format!("orphaned: its worker{worker} is gone")
         }
-        (JobState::Paused | JobState::Done | JobState::Failed | JobState::Cancelled, _) => match reason {
-            Some(reason) if reason != job.state.word() => format!("{} ({reason})", standing(job)),
-            Some(_) | None => standing(job),
-        },
+        (JobState::Queued | JobState::Paused | JobState::Done | JobState::Failed | JobState::Cancelled, _) => {
+            match reason {
+                Some(reason) if reason != job.state.word() => format!("{} ({reason})", standing(job)),
+                Some(_) | None => standing(job),
+            }
+        }
     }
 }
 

@@ -225,7 +225,8 @@ async fn a_tenant_can_be_skipped_while_the_job_runs_but_not_while_it_is_its_turn
 async fn when_free(fleet: &Fleet, job: JobId, schema: &str) -> (JobState, Vec<String>) {
     let (_stop, stop) = watch::channel(Stop::GoOn);
     let (events, mut seen) = mpsc::channel(256);
-    let options = RunOptions { wait_after_canary: true, parallel: None, shows_credentials: true, stop };
+    let options =
+        RunOptions { wait_after_canary: true, parallel: None, shows_credentials: true, ordered_here: false, stop };
     let lines = async {
         let mut lines = Vec::new();
         while let Some(event) = seen.recv().await {

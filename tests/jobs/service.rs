@@ -58,6 +58,46 @@ async fn the_service_offers_init_runs_orders_in_turn_and_stays_awake() {
     .await;
 }
 
+/// Who ordered it sees why it did not run, and may order anew at once.
+#[tokio::test]
+async fn what_was_ordered_with_other_files_ends_with_the_reason() {
+    let fleet = Fleet::new("jobs", 1).await;
+    fleet.file(1, "one", "create table one ()");
+    let order = Box::new(fleet.migrate_order(fleet.plan(|_| {}), false));
+    fleet.file(1, "one", "create table other ()");
+    let (events, mut receiver) = mpsc::channel(256);
+    let service = service::spawn(fleet.target(), events);
+    let send = |order| {
+        let command = ServiceCommand::Order { idempotency_key: Uuid::new_v4(), order };
+        service.commands.try_send(command).expect("room");
+    };
+    send(order);
+    let told = async {
+        let (mut said, mut over) = (None, None);
+        while said.is_none() || over.is_none() {
+            match receiver.recv().await.expect("the service lives") {
+                JobEvent::Rejected { message, .. } => said = Some(message.raw().to_owned()),
+                JobEvent::Job(view) if view.state.is_over() => over = Some(view),
+                _ => {}
+            }
+        }
+        (said.expect("words"), over.expect("its end"))
+    };
+    let (said, over) = tokio::time::timeout(Duration::from_secs(20), told).await.expect("told");
+    assert!(said.contains("1-one.up.sql changed since the job was ordered") && said.contains("is cancelled"), "{said}");
+    assert_eq!((over.state, over.pending), (JobState::Cancelled, 1));
+    assert!(over.reason.is_some_and(|reason| reason.raw().contains("1-one.up.sql changed")));
+    send(Box::new(fleet.migrate_order(fleet.plan(|_| {}), false)));
+    let done = async {
+        while !matches!(receiver.recv().await.expect("the service lives"), JobEvent::Job(view) if view.state == JobState::Done)
+        {
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), done).await.expect("the next one runs");
+    service.commands.try_send(ServiceCommand::Stop(worker::Stop::AfterStep)).expect("room");
+    tokio::time::timeout(Duration::from_secs(10), service.commands.closed()).await.expect("it ends");
+}
+
 /// Holds the lock of what all share, as another `init` does, until it is dropped.
 async fn hold_init(fleet: &Fleet) -> tokio_postgres::Client {
     let other = fleet.db.connect().await;

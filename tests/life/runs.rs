@@ -92,7 +92,8 @@ impl Real {
         let (_stop, stop) = watch::channel(worker::Stop::GoOn);
         let (events, mut heard) = mpsc::channel(256);
         let drain = tokio::spawn(async move { while heard.recv().await.is_some() {} });
-        let options = RunOptions { wait_after_canary: true, parallel: None, shows_credentials: false, stop };
+        let options =
+            RunOptions { wait_after_canary: true, parallel: None, shows_credentials: false, ordered_here: false, stop };
         let view = worker::run(&self.target, job, false, options, events).await.expect("run");
         drain.await.expect("drained");
         view

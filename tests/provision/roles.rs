@@ -192,7 +192,8 @@ async fn where_nobody_is_shown_a_password_there_is_none() {
     let job = order(&fleet, wanted(&fleet, &slug)).await.expect("ordered");
     let (_stop, stop) = watch::channel(Stop::GoOn);
     let (events, mut heard) = mpsc::channel(256);
-    let options = RunOptions { wait_after_canary: true, parallel: None, shows_credentials: false, stop };
+    let options =
+        RunOptions { wait_after_canary: true, parallel: None, shows_credentials: false, ordered_here: false, stop };
     let view = worker::run(&fleet.target(), job, false, options, events).await.expect("run");
     assert_eq!(view.state, JobState::Done);
     let mut all = Vec::new();

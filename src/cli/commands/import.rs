@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::choose;
-use super::running::{self, Results};
+use super::running::{self, Results, Start};
 use super::writing;
 use crate::cli::args::Import;
 use crate::cli::ask;
@@ -85,7 +85,7 @@ pub async fn run(session: &Session, arguments: &Import) -> Outcome<Status> {
     let order = Order::Import(ImportOrder { tenant, schema, plan: Arc::new(plan), layout });
     let job = orders::order(&target, &order, Uuid::new_v4()).await?;
     let mut results = Results::new(style);
-    let view = results.run(&target, job, false, arguments.consent, &session.signals).await?;
+    let view = results.run(&target, job, Start::Ordered, arguments.consent, &session.signals).await?;
     results.print()?;
     Ok(running::status(&view, &session.signals, Status::Failed))
 }

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use super::jobs;
-use super::running::{self, Results};
+use super::running::{self, Results, Start};
 use crate::cli::args::{Consent, Job, JobAction};
 use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
@@ -226,7 +226,8 @@ async fn go_on(session: &Session, target: &Target, view: &JobView, retry: bool, 
     let verb = if retry { "Run the failed steps of" } else { "Go on with" };
     ask::confirm(&format!("{verb} job {}?", view.id), &target.config, consent, &session.signals).await?;
     let mut results = Results::new(Style::from(arguments.format));
-    let view = results.run(target, view.id, retry, consent, &session.signals).await?;
+    let start = if retry { Start::Retry } else { Start::GoOn };
+    let view = results.run(target, view.id, start, consent, &session.signals).await?;
     results.print()?;
     Ok(running::status(&view, &session.signals, Status::Partly))
 }

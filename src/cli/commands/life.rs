@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::choose::{self, Aim};
 use super::life_plan::{document, words};
-use super::running::{self, Results};
+use super::running::{self, Results, Start};
 use super::trash;
 use super::writing;
 use crate::cli::args::{Activate, Consent, Format, Purge, Removal, Remove, Rename, Undrop, Withdraw};
@@ -247,7 +247,7 @@ pub(super) async fn carry_out(session: &Session, aim: &Aim, request: LifeRequest
     let order = Order::Life(Box::new(LifeOrder { request, plan, typed, dependants }));
     let job = orders::order(target, &order, Uuid::new_v4()).await?;
     let mut results = Results::new(style);
-    let view = results.run(target, job, false, how.consent, &session.signals).await?;
+    let view = results.run(target, job, Start::Ordered, how.consent, &session.signals).await?;
     results.print()?;
     Ok(running::status(&view, &session.signals, Status::Failed))
 }

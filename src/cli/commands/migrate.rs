@@ -2,7 +2,7 @@
 
 use super::choose::{self, Aim, Chosen, Wanted};
 use super::planned::{self, busy, live_job, name};
-use super::running::{self, Results};
+use super::running::{self, Results, Start};
 use super::writing;
 use crate::cli::args::Migrate;
 use crate::cli::ask;
@@ -245,7 +245,7 @@ async fn finish_orphan(
     writing::check_writable(&aim.target, &aim.reading)?;
     let question = format!("Finish job {}?", job.id);
     ask::confirm(&question, &aim.target.config, arguments.consent, &session.signals).await?;
-    let view = results.run(&aim.target, job.id, false, arguments.consent, &session.signals).await?;
+    let view = results.run(&aim.target, job.id, Start::GoOn, arguments.consent, &session.signals).await?;
     if !view.state.is_over() {
         let status = running::status(&view, &session.signals, Status::Partly);
         return Err(Failure::new(

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::choose::{Aim, Chosen};
 use super::plan::{self, PlanDocument};
-use super::running::{self, Results};
+use super::running::{self, Results, Start};
 use super::writing;
 use crate::cli::args::Consent;
 use crate::cli::ask;
@@ -98,7 +98,7 @@ pub async fn carry_out(
     writing::check_writable(&aim.target, &aim.reading)?;
     ask::confirm(question, &aim.target.config, consent, &session.signals).await?;
     let job = orders::order(&aim.target, &order, Uuid::new_v4()).await?;
-    let view = results.run(&aim.target, job, false, consent, &session.signals).await?;
+    let view = results.run(&aim.target, job, Start::Ordered, consent, &session.signals).await?;
     results.add_left_out(&plan.database, &plan.left_out);
     Ok(running::status(&view, &session.signals, Status::Partly).and(judged))
 }
@@ -177,6 +177,9 @@ pub fn busy(config: &config::Database, job: &JobView) -> Failure {
     // Of a job that does not run the worker is only its last one.
     let worker = job.worker.as_ref().filter(|_| job.state == JobState::Running);
     let worker = worker.map_or_else(String::new, |worker| format!(" by {}", worker.safe()));
+    // Of one that nobody has begun it says why nobody did.
+    let reason = job.reason.as_ref().filter(|_| job.state == JobState::Queued);
+    let reason = reason.map_or_else(String::new, |reason| format!(" ({})", reason.safe()));
     let next = match (job.state, job.kind) {
         (JobState::Paused | JobState::Queued, _)
         | (
@@ -200,5 +203,5 @@ pub fn busy(config: &config::Database, job: &JobView) -> Failure {
         }
     };
     let kind = if job.kind == JobKind::Provision { "provision" } else { "migrate" };
-    Failure::refused(format!("{} is {}{worker}; one {kind} job at a time. {next}", name(job), job.state.word()))
+    Failure::refused(format!("{} is {}{worker}{reason}; one {kind} job at a time. {next}", name(job), job.state.word()))
 }

@@ -29,6 +29,17 @@ use crate::model::secret::Credentials;
 use crate::model::tenant::Tenant;
 use crate::postgres::session::{Patience, Reader, Target};
 
+/// Why a job is run here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// This command has just ordered it.
+    Ordered,
+    /// It was there.
+    GoOn,
+    /// It was there, and what failed is tried again.
+    Retry,
+}
+
 /// What came of one or more jobs: the document that `provision`, `migrate` and `job` print.
 #[derive(Debug, Serialize)]
 pub struct Results {
@@ -62,11 +73,11 @@ impl Results {
         &mut self,
         target: &Target,
         job: JobId,
-        retry: bool,
+        start: Start,
         consent: Consent,
         signals: &Signals,
     ) -> Outcome<JobView> {
-        let (view, heard) = run(target, job, retry, consent, signals, self.style).await?;
+        let (view, heard) = run(target, job, start, consent, signals, self.style).await?;
         self.credentials.extend(heard.credentials);
         output::note(progress_line(&view));
         match heard.outcomes {
@@ -202,22 +213,23 @@ impl Results {
 async fn run(
     target: &Target,
     job: JobId,
-    retry: bool,
+    start: Start,
     consent: Consent,
     signals: &Signals,
     style: Style,
 ) -> Outcome<(JobView, Heard)> {
-    let mut retry = retry;
+    let mut start = start;
     let mut heard = Heard::default();
     loop {
         let options = RunOptions {
             wait_after_canary: !consent.yes,
             parallel: None,
             shows_credentials: true,
+            ordered_here: start == Start::Ordered,
             stop: signals.stop(),
         };
         let told = Told { passwords: style == Style::Text, ..Told::default() };
-        let view = run_once(target, job, retry, options, signals, told, &mut heard).await;
+        let view = run_once(target, job, start == Start::Retry, options, signals, told, &mut heard).await;
         let view = match view {
             Ok(view) => view,
             Err(broken) => {
@@ -230,7 +242,7 @@ async fn run(
                 return Err(broken.into());
             }
         };
-        retry = false;
+        start = Start::GoOn;
         if view.state == JobState::Paused && signals.first().is_some() {
             output::note(format!("job {job} is paused; `{}` goes on with it", resume(target, job)));
         }
@@ -275,8 +287,13 @@ pub(super) async fn run_as_ordered(
     prefix: &str,
     signals: &Signals,
 ) -> Result<JobView, Broken> {
-    let options =
-        RunOptions { wait_after_canary: true, parallel: None, shows_credentials: false, stop: signals.stop() };
+    let options = RunOptions {
+        wait_after_canary: true,
+        parallel: None,
+        shows_credentials: false,
+        ordered_here: false,
+        stop: signals.stop(),
+    };
     let told = Told { prefix: prefix.to_owned(), announce: true, passwords: false };
     // Nobody sees a worker's roles: they get no passwords.
     run_once(target, job, false, options, signals, told, &mut Heard::default()).await

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use self::present::Sorted;
 use self::wanted::{Wanted, Wrong};
 use super::planned::{busy, name};
-use super::running::{self, Results};
+use super::running::{self, Results, Start};
 use super::writing;
 use crate::cli::args::Provision;
 use crate::cli::ask;
@@ -169,7 +169,7 @@ async fn carry_out(
     let when_failed = if order.tenants.len() == 1 { Status::Failed } else { Status::Partly };
     let target = with_pace(target, arguments);
     let job = orders::order(&target, &Order::Provision(order), Uuid::new_v4()).await?;
-    let view = results.run(&target, job, false, arguments.consent, &session.signals).await?;
+    let view = results.run(&target, job, Start::Ordered, arguments.consent, &session.signals).await?;
     Ok(running::status(&view, &session.signals, when_failed))
 }
 
@@ -233,7 +233,7 @@ async fn finish_orphan(
     writing::check_writable(target, reading)?;
     let question = format!("Finish job {}?", job.id);
     ask::confirm(&question, &target.config, arguments.consent, &session.signals).await?;
-    let view = results.run(target, job.id, false, arguments.consent, &session.signals).await?;
+    let view = results.run(target, job.id, Start::GoOn, arguments.consent, &session.signals).await?;
     if !view.state.is_over() {
         let status = running::status(&view, &session.signals, Status::Partly);
         let words = format!("{} is {}; nothing else was ordered", name(&view), view.state.word());
