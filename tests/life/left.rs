@@ -1,8 +1,20 @@
 //! Roles that tenants left behind: told where something says whose they were, and removed in the order that works.
 
+use std::sync::Arc;
+
 use serde_json::Value;
+use tenantui::config::Database;
+use tenantui::config::surroundings::Surroundings;
+use tenantui::fleet::{ReadOptions, read_once};
+use tenantui::jobs::life::left;
+use tenantui::jobs::life::plan::{self, LifeRequest};
+use tenantui::jobs::orders;
+use tenantui::jobs::service::{LifeOrder, Order};
+use tenantui::model::environment::Environment;
+use tenantui::postgres::session::{Patience, Reader, Target};
 
 use super::Place;
+use crate::cli::text;
 use crate::support::tty::{PATIENCE, Tty};
 use crate::support::{own_pg, tcp, wait_until};
 
@@ -60,9 +72,8 @@ fn a_role_without_schema_and_row_is_told_and_removed() {
     let of =
         |name: &str| found.iter().find(|(role, _, _)| role == name).unwrap_or_else(|| panic!("{name} in {found:#?}"));
     let names: Vec<&str> = found.iter().map(|(name, _, _)| name.as_str()).collect();
-    assert_eq!(names, ["tenant_bare", "tenant_busy", "tenant_gone", "tenant_rich"]);
+    assert_eq!(names, ["tenant_busy", "tenant_gone", "tenant_rich"]);
     for (name, by, words) in [
-        ("tenant_bare", Some("role"), "by the layout's rule"),
         ("tenant_gone", Some("role"), "its search path in this database is tenant_gone"),
         ("tenant_busy", None, elsewhere.name.as_str()),
         ("tenant_rich", None, "it owns table public.its_own"),
@@ -72,7 +83,7 @@ fn a_role_without_schema_and_row_is_told_and_removed() {
     }
     let told = role_checks(&place);
     assert_eq!(told[0].0, "warn");
-    assert!(told[0].1.starts_with("4 login roles are of tenants that are gone: tenant_bare, tenant_busy"), "{told:?}");
+    assert!(told[0].1.starts_with("3 login roles are of tenants that are gone: tenant_busy, tenant_gone"), "{told:?}");
 
     // A plan, a question, a record; what it must not remove it does not.
     let plan = place.json(0, &["repair", "tenant_gone", "--by", "role", "--dry-run", "--json"]);
@@ -80,13 +91,14 @@ fn a_role_without_schema_and_row_is_told_and_removed() {
     assert!(place.words(5, &["repair", "tenant_gone", "--by", "role"]).contains("--yes"));
     assert!(place.words(5, &["repair", "tenant_busy", "--yes"]).contains(&elsewhere.name));
     assert!(place.words(5, &["repair", "tenant_rich", "--yes"]).contains("it owns table public.its_own"));
-    assert!(place.words(1, &["repair", "tenant_app", "--by", "role", "--yes"]).contains("no tenant left a role"));
+    for name in ["tenant_app", "tenant_bare"] {
+        assert!(place.words(1, &["repair", name, "--by", "role", "--yes"]).contains("no tenant left a role"), "{name}");
+    }
     place.expect(1, &["repair", "tenant_gone", "--by", "adopt", "--yes"]);
     place.expect(5, &["--read-only", "repair", "tenant_gone", "--yes"]);
     place.expect(0, &["repair", "tenant_gone", "--by", "role", "--yes"]);
-    place.expect(0, &["repair", "tenant_bare", "--yes"]);
     let left = "select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname in ('tenant_gone', 'tenant_bare', 'tenant_rich')";
-    assert_eq!(place.db.value(left), "tenant_rich");
+    assert_eq!(place.db.value(left), "tenant_bare tenant_rich", "nothing but its name speaks of tenant_bare");
     assert_eq!(place.db.value("select count(*) from public.its_own"), "0");
     assert_eq!(
         place.db.value("select has_table_privilege('tenant_app', 'public.tenants', 'select')"),
@@ -103,6 +115,49 @@ fn a_role_without_schema_and_row_is_told_and_removed() {
     assert_eq!(offers(&place).len(), 2);
     elsewhere.sql("drop owned by tenant_busy");
     place.expect(0, &["repair", "tenant_busy", "--yes"]);
+}
+
+/// Whatever says whose it was: a right that no tenant's role has, or a group, is of somebody who is not gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_tenants_role_has_keeps_a_role() {
+    let server = own_pg(tcp());
+    let place = Place::on(&server, "life_left");
+    for name in ["tenant_report", "tenant_member", "tenant_later"] {
+        gone(&place, name);
+    }
+    place.db.sql(
+        "create role readers; grant readers to tenant_member; \
+         grant usage on schema tenant_acme to tenant_report; grant select on tenant_acme.users to tenant_report",
+    );
+    let kept = |words: &str, name: &str| {
+        let found = offers(&place);
+        let (_, by, why) = found.iter().find(|(role, _, _)| role == name).expect(name);
+        assert!(by.is_none() && why.contains(words), "{name}: {by:?} {why}");
+        assert!(place.words(5, &["repair", name, "--yes"]).contains(words), "{name}");
+    };
+    kept("it has rights that no tenant's role has: on schema tenant_acme, table tenant_acme.users", "tenant_report");
+    kept("it is a member of readers", "tenant_member");
+    // What it gets between the order and its run counts as much.
+    let config = Database::new("eu-1".into(), Environment::Development, place.db.url().into());
+    let target = Target::resolve(Arc::new(config), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target");
+    let reading = read_once(&target, &ReadOptions::default()).await.expect("a reading");
+    let layout = Arc::clone(&reading.context.layout);
+    let reader = Reader::open(&target, Patience::Background).await.expect("a session");
+    let roles = left::list(&reader, &target.config.name, &layout, std::iter::empty(), &[]).await.expect("roles");
+    let later = left::named(&roles, "tenant_later").expect("left").clone();
+    let request = LifeRequest::of_role(later, layout);
+    let plan = plan::read(&reader, &target, &request).await.expect("a plan");
+    let order = Order::Life(Box::new(LifeOrder { request, plan, typed: None, dependants: Vec::new() }));
+    let job = orders::order(&target, &order, uuid::Uuid::new_v4()).await.expect("ordered").to_string();
+    place.db.sql("grant select on tenant_acme.users to tenant_later");
+    let output = place.run(&["job", &job, "resume", "--yes"]);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.code() == Some(4) && said.contains("the role tenant_later stays: it has rights"), "{said}");
+    place.db.sql("revoke select on tenant_acme.users from tenant_later");
+    place.expect(0, &["job", &job, "retry", "--yes"]);
+    let all = "select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname like 'tenant\\_%'";
+    assert_eq!(place.db.value(all), "tenant_member tenant_report");
+    assert_eq!(place.db.value("select has_table_privilege('tenant_report', 'tenant_acme.users', 'select')"), "t");
 }
 
 /// A name whose role is there still is refused with the way out.
@@ -174,6 +229,10 @@ async fn where_any_name_is_a_tenants_more_than_the_name_has_to_say_so() {
     assert!(place.words(5, &["repair", "removed", "--yes"]).contains("a session of it is open"));
     place.expect(0, &["repair", "acme", "--yes"]);
     assert_eq!(place.db.value("select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname in ('acme', 'c1', 'removed', 'web')"), "c1 removed web");
+    // One that somebody made since under that name is not the one that tenantui made.
+    place.db.sql("create role acme login");
+    assert_eq!(names(&place).len(), 1, "{:?}", names(&place));
+    place.expect(1, &["repair", "acme", "--yes"]);
 }
 
 /// The dashboard tells of it, whatever tenant is under the cursor, and removes it behind a plan.

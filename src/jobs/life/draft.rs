@@ -5,7 +5,7 @@ use super::access::AccessRef;
 use super::params::{KeysRef, LifeParams, LockRef, UnlockRef, Write};
 use super::plan::{self, Subject, patterns, unlock_of_subject};
 use super::pointing::DomainsRef;
-use super::writes;
+use super::{left, writes};
 use crate::config::RunAs;
 use crate::jobs::draft::{Draft, StepDraft, pace};
 use crate::jobs::gate::{self, refused};
@@ -151,6 +151,7 @@ async fn params(
         kept: if keeps { writes::columns(layout).map(writes::kept).unwrap_or_default() } else { Vec::new() },
         domains: layout.domains.as_ref().filter(|_| keeps && now.domains > 0).map(DomainsRef::of),
         role: now.own_role().map(str::to_owned),
+        shared_schema: matches!(request.subject, Subject::Role(_)).then(|| left::shared(layout).to_owned()),
         dependants: order.dependants.iter().map(|object| object.raw().to_owned()).collect(),
         keys,
         access: layout.access.as_ref().filter(|_| has(LifeStep::Revoke)).map(AccessRef::of),

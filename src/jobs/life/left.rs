@@ -1,7 +1,7 @@
 //! Login roles that tenants left behind: the layout's rule leads from the role's name to a tenant of which there is
 //! neither schema nor row, in the trash neither. A name alone proves little where a role is called as its schema is, so
-//! something else has to say whose it was: its search path in this database, tenantui's own audit, the framework's table
-//! of keys; or the rule has a fixed part, and the role has nothing anywhere.
+//! something else has to say whose it was: its search path in this database, tenantui's own audit, or the framework's
+//! table of keys. What no tenant's role has keeps it, whatever was said of it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -106,16 +106,12 @@ async fn of(
     }
     let roles = text_array(candidates.iter().map(|(role, _)| role));
     let schemas = text_array(candidates.iter().map(|(_, schema)| schema));
-    let rows = reader.rows(&bind(FACTS, &[("roles", &roles), ("schemas", &schemas)])).await?;
+    let rows = reader.rows(&facts_sql(&roles, &schemas, shared(layout))).await?;
     if rows.is_empty() {
         return Ok(Vec::new());
     }
     let made = made_here(reader, &roles).await?;
     let keys = keys(reader, layout, &schemas).await?;
-    let fixed = layout
-        .role
-        .as_ref()
-        .is_some_and(|role| role.rule.name.replace(SCHEMA_MARK, &layout.naming.schema_template) != SLUG_MARK);
     let mut all = Vec::new();
     for row in &rows {
         let (Some(name), Some(schema)) = (row.text(0), row.text(1)) else { continue };
@@ -125,8 +121,6 @@ async fn of(
             format!("tenantui made it for {schema}, and there is no such schema")
         } else if let (Some(table), true) = (keys.table.as_ref(), keys.tenants.contains(schema)) {
             format!("{table} names the tenant {schema}, and there is no such schema")
-        } else if fixed && !row.is_true(6) {
-            format!("by the layout's rule it is of {schema}, which is not there, and it has no rights anywhere")
         } else {
             continue;
         };
@@ -141,8 +135,22 @@ async fn of(
     Ok(all)
 }
 
+/// The schema in which a tenant's role has rights besides its own.
+pub(super) fn shared(layout: &Layout) -> &str {
+    layout.shared_schema.as_ref().map_or("public", |schema| schema.raw())
+}
+
+fn facts_sql(roles: &str, schemas: &str, shared: &str) -> String {
+    bind(FACTS, &[("roles", roles), ("schemas", schemas), ("shared", shared)])
+}
+
+/// The question for what one role has, whose schema is not there: [`kept`] reads the answer.
+pub(super) fn role_sql(role: &str, schema: &str, shared: &str) -> String {
+    facts_sql(&text_array([role].iter()), &text_array([schema].iter()), shared)
+}
+
 /// Why it is not removed.
-fn kept(row: &TextRow) -> Option<String> {
+pub(super) fn kept(row: &TextRow) -> Option<String> {
     if let Some(databases) = row.text(5) {
         return Some(format!("it owns the database {databases}"));
     }
@@ -151,6 +159,12 @@ fn kept(row: &TextRow) -> Option<String> {
     }
     if let Some(databases) = row.text(4) {
         return Some(format!("roles are of the whole server, and it has something in {databases} too"));
+    }
+    if let Some(objects) = row.text(6) {
+        return Some(format!("it has rights that no tenant's role has: on {objects}"));
+    }
+    if let Some(groups) = row.text(8) {
+        return Some(format!("it is a member of {groups}"));
     }
     match row.text(7) {
         None | Some("0") => None,
@@ -177,7 +191,7 @@ fn path(row: &TextRow) -> Option<String> {
     None
 }
 
-/// Those that a job of tenantui made.
+/// Those that a job of tenantui made, and none has removed since: one of that name may be anybody's then.
 async fn made_here(reader: &Reader, roles: &str) -> Result<HashSet<String>, QueryError> {
     let there =
         "SELECT pg_catalog.has_table_privilege(pg_catalog.to_regclass('tenantui.audit')::pg_catalog.oid, 'SELECT')";
@@ -186,7 +200,9 @@ async fn made_here(reader: &Reader, roles: &str) -> Result<HashSet<String>, Quer
     }
     let sql = format!(
         "SELECT DISTINCT a.after->>'role' FROM tenantui.audit AS a WHERE a.action = 'provision' AND a.outcome = 'done' \
-         AND a.after->>'role' = ANY({}::text[])",
+         AND a.after->>'role' = ANY({}::text[]) AND NOT EXISTS (SELECT FROM tenantui.audit AS b WHERE b.id > a.id \
+         AND b.action IN ('purge', 'repair') AND b.outcome = 'done' AND b.after->>'step' = 'role' \
+         AND b.before->>'role' = a.after->>'role')",
         literal(roles)
     );
     Ok(reader.rows(&sql).await?.iter().filter_map(|row| Some(row.text(0)?.to_owned())).collect())

@@ -30,6 +30,9 @@ pub struct LifeParams {
     /// The tenant's own role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// Where the role of a tenant that is gone has rights as every tenant's role has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_schema: Option<String>,
     /// Objects outside the schema that were confirmed to go with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependants: Vec<String>,

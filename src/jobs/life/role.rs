@@ -5,9 +5,9 @@
 use serde_json::json;
 use tokio_postgres::Client;
 
-use super::facts;
 use super::run::Life;
 use super::tx::{self, Said, Work, failed};
+use super::{facts, left};
 use crate::migrations::apply::step::StepEnd;
 use crate::model::ident::{Ident, literal};
 use crate::model::life::LifeKind;
@@ -62,7 +62,7 @@ pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let mut ended = 0;
     if let Some(oid) = oid {
         if of_one_gone {
-            unused(client, &role).await?;
+            still_left(client, life, &role).await?;
         } else {
             alone(client, life, &role, oid, true).await?;
             ended = terminate(client, &role).await?;
@@ -84,15 +84,14 @@ pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     tx::done(work, tx, said).await
 }
 
-/// The role of a tenant that is gone is not removed while somebody is in.
-async fn unused(client: &Client, role: &Ident) -> Result<(), StepEnd> {
-    let sql = format!(
-        "SELECT 1 FROM pg_catalog.pg_stat_activity AS a WHERE a.usename = {}::name LIMIT 1",
-        literal(role.raw())
-    );
-    match tx::ask(client, &sql).await?.iter().flatten().next() {
+/// The role of a tenant that is gone is not removed while somebody is in, nor where it got meanwhile what no tenant's
+/// role has.
+async fn still_left(client: &Client, life: &Life<'_>, role: &Ident) -> Result<(), StepEnd> {
+    let shared = life.params.shared_schema.as_deref().unwrap_or("public");
+    let rows = tx::ask(client, &left::role_sql(role.raw(), life.original(), shared)).await?;
+    match rows.iter().flatten().next().and_then(left::kept) {
         None => Ok(()),
-        Some(_) => Err(failed(format!("a session of the role {} is open: it stays", role.raw()))),
+        Some(why) => Err(failed(format!("the role {} stays: {why}", role.raw()))),
     }
 }
 
