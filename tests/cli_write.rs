@@ -121,6 +121,7 @@ fn migrate_tells_every_tenant_and_leaves_out_by_name() {
             "id",
             "kind",
             "pending",
+            "skipped",
             "state",
             "total",
             "worker"

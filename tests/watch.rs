@@ -174,7 +174,13 @@ fn a_tenant_is_skipped_with_a_note_and_only_with_one() {
     fleet.expect(5, &["--read-only", "job", "1", "skip", "q0", "--note", "x", "--yes"]);
     let skipped = fleet.json(0, &["job", "1", "skip", "q0", "--note", "moves tonight", "--yes", "--json"]);
     assert_eq!(tenant(&skipped, "tenant", "q0")["result"], "skipped");
-    fleet.expect(0, &["worker", "--drain"]);
+    // Nothing is left to do of it, which does not make it done.
+    let words = text(&fleet.expect(0, &["worker", "--drain"]).stderr);
+    assert!(words.contains("done, 1/2, 1 skipped") && !words.contains("2/2"), "{words}");
+    let listed = &fleet.json(0, &["jobs", "--json"])["jobs"][0];
+    assert_eq!((&listed["total"], &listed["done"], &listed["skipped"]), (&2.into(), &2.into(), &1.into()), "{listed}");
+    let list = text(&fleet.expect(0, &["jobs"]).stdout);
+    assert!(list.contains(" 1/2 ") && list.contains("SKIPPED"), "{list}");
     assert_eq!(fleet.database.value("select note from tenantui.step where state = 'skipped'"), "moves tonight");
     assert_eq!(fleet.database.value("select count(*) from pg_tables where tablename = 'more'"), "1");
 }

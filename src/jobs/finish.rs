@@ -14,6 +14,7 @@ use crate::migrations::apply::keys::JOB_CLASS;
 use crate::migrations::apply::step::Fence;
 use crate::model::ident::literal;
 use crate::model::job::{JobEvent, JobState, JobView, Waits};
+use crate::model::job_words::done;
 use crate::postgres::session::{LinkError, LinkErrorKind, WriterSession};
 use crate::text;
 
@@ -214,7 +215,7 @@ fn taken(claimed: &Claimed<'_>) -> OrderError {
 
 /// The record keeps the job as running, and once the server notices that nobody holds its lock it shows as orphaned.
 fn left(claimed: &Claimed<'_>, error: &OrderError) -> OrderError {
-    let (job, done) = (claimed.job, claimed.view.done);
+    let (job, done) = (claimed.job, done(&claimed.view));
     gate::lost(
         format!(
             "the link was lost while job {job} ran: {error}. What was committed is kept (at least {}); \

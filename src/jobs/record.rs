@@ -135,15 +135,18 @@ pub(super) fn jobs_sql(condition: &str, limit: u32) -> String {
          CASE WHEN j.state = 'running' THEN (pg_catalog.pg_is_in_recovery() OR {held}) END, (j.progress->>'rate')::bigint, (j.progress->>'left')::bigint, \
          j.waits, j.pause_requested_at IS NOT NULL, j.stop_now_at IS NOT NULL, \
          GREATEST(COALESCE(c.steps_done, (j.progress->>'steps_done')::bigint, 0), CASE WHEN j.state = 'running' \
-         THEN (j.progress->>'steps_done')::bigint END), COALESCE(c.steps, (j.progress->>'steps')::bigint, 0) \
+         THEN (j.progress->>'steps_done')::bigint END), COALESCE(c.steps, (j.progress->>'steps')::bigint, 0), \
+         COALESCE(c.skipped, (j.progress->>'skipped')::bigint, 0) \
          FROM tenantui.job AS j LEFT JOIN LATERAL (SELECT pg_catalog.count(*) AS total, \
          pg_catalog.count(*) FILTER (WHERE t.failed) AS failed, \
          pg_catalog.count(*) FILTER (WHERE NOT t.failed AND t.blocked) AS blocked, \
          pg_catalog.count(*) FILTER (WHERE t.done) AS done, \
+         pg_catalog.count(*) FILTER (WHERE t.done AND t.skipped) AS skipped, \
          pg_catalog.count(*) FILTER (WHERE NOT t.done AND NOT t.failed AND NOT t.blocked) AS pending, \
          pg_catalog.sum(t.steps_done) AS steps_done, pg_catalog.sum(t.steps) AS steps \
          FROM (SELECT pg_catalog.bool_or(s.state IN ('failed', 'unknown')) AS failed, \
          pg_catalog.bool_or(s.state = 'blocked') AS blocked, pg_catalog.bool_and(s.state IN ('done', 'skipped')) AS done, \
+         pg_catalog.bool_or(s.state = 'skipped') AS skipped, \
          pg_catalog.count(*) FILTER (WHERE s.state IN ('done', 'skipped')) AS steps_done, pg_catalog.count(*) AS steps \
          FROM tenantui.step AS s WHERE s.job_id = j.id GROUP BY s.schema_name) AS t) AS c \
          ON j.state IN ('queued', 'running', 'paused') OR j.progress IS NULL \
@@ -200,6 +203,7 @@ pub(super) fn job_view(database: &DatabaseName, row: &TextRow) -> Result<JobView
         attempt: row.parse(5)?.unwrap_or_default(),
         total: number(6)?,
         done: number(7)?,
+        skipped: number(25)?,
         failed: number(8)?,
         blocked: number(9)?,
         pending: number(10)?,

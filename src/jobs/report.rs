@@ -123,7 +123,8 @@ impl Numbers {
                 self.ended.push_back(Instant::now());
                 let view = &mut self.view;
                 match outcome {
-                    Outcome::Done | Outcome::Skipped => view.done += 1,
+                    Outcome::Done => view.done += 1,
+                    Outcome::Skipped => (view.done, view.skipped) = (view.done + 1, view.skipped + 1),
                     Outcome::Failed | Outcome::Unknown => view.failed += 1,
                     Outcome::Blocked => view.blocked += 1,
                     Outcome::Running | Outcome::Pending | Outcome::LeftOut => return false,
@@ -201,7 +202,7 @@ fn left_ms(pending: u32, window: u128, ended: u128, since: u128) -> u128 {
 /// `job.progress`.
 pub(super) fn json(view: &JobView) -> String {
     serde_json::json!({
-        "total": view.total, "done": view.done, "failed": view.failed, "blocked": view.blocked,
+        "total": view.total, "done": view.done, "skipped": view.skipped, "failed": view.failed, "blocked": view.blocked,
         "pending": view.pending, "steps_done": view.steps.0, "steps": view.steps.1, "rate": view.rate_per_minute, "left": view.left_seconds,
     })
     .to_string()

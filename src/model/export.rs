@@ -57,19 +57,10 @@ impl Row for TenantRow {
 }
 
 impl Row for Job {
+    #[rustfmt::skip]
     const COLUMNS: &'static [&'static str] = &[
-        "database",
-        "id",
-        "kind",
-        "state",
-        "attempt",
-        "total",
-        "done",
-        "failed",
-        "blocked",
-        "pending",
-        "created_by",
-        "worker",
+        "database", "id", "kind", "state", "attempt", "total", "done", "failed", "blocked", "pending", "created_by",
+        "worker", "skipped",
     ];
 }
 
@@ -253,6 +244,7 @@ pub struct Job {
     pub pending: u32,
     pub created_by: String,
     pub worker: Option<String>,
+    pub skipped: u32,
 }
 
 impl From<&JobView> for Job {
@@ -270,6 +262,7 @@ impl From<&JobView> for Job {
             pending: job.pending,
             created_by: job.created_by.raw().to_owned(),
             worker: raw(job.worker.as_ref()),
+            skipped: job.skipped,
         }
     }
 }
@@ -379,6 +372,7 @@ mod tests {
             pending: 0,
             created_by: "ops".into(),
             worker: None,
+            skipped: 0,
         });
         complete(&ResultRow {
             database: "a".into(),

@@ -267,8 +267,10 @@ pub struct JobView {
     pub attempt: i32,
     /// Tenants in all.
     pub total: u32,
-    /// Tenants whose steps are all done.
+    /// Tenants of which nothing is left to do: done, or skipped.
     pub done: u32,
+    /// How many of these an operator skipped.
+    pub skipped: u32,
     /// Tenants with a failed step.
     pub failed: u32,
     /// Tenants that a lock kept us out of.

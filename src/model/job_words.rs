@@ -1,6 +1,7 @@
 //! How a job stands, in words: the same on every screen, in dialogs and in the command.
 
 use super::job::{JobKind, JobState, JobView, Waits};
+use crate::text::grouped;
 
 /// One or two words: `running`, `stopping now`, `paused (canary)`.
 #[must_use]
@@ -54,6 +55,21 @@ fn with(word: &str, reason: Option<String>) -> String {
         Some(reason) if reason == word => reason,
         Some(reason) => format!("{word}: {reason}"),
         None => word.to_owned(),
+    }
+}
+
+/// Tenants of a job that are done: nothing of them was skipped.
+#[must_use]
+pub const fn done(job: &JobView) -> u32 {
+    job.done.saturating_sub(job.skipped)
+}
+
+/// `, 1 skipped`; nothing where none was.
+#[must_use]
+pub fn and_skipped(job: &JobView) -> String {
+    match job.skipped {
+        0 => String::new(),
+        skipped => format!(", {} skipped", grouped(skipped.into())),
     }
 }
 
@@ -121,6 +137,7 @@ mod tests {
             attempt: 1,
             total: 180,
             done: 60,
+            skipped: 0,
             failed: 1,
             blocked: 0,
             pending: 119,
@@ -182,6 +199,22 @@ mod tests {
             standing_in_full(&job(JobKind::Migrate, JobState::Orphaned)),
             "orphaned: its worker app3 4411 is gone"
         );
+    }
+
+    #[test]
+    fn a_queued_job_says_why_it_was_left() {
+        let mut job = job(JobKind::Migrate, JobState::Queued);
+        assert_eq!(standing_in_full(&job), "queued");
+        job.reason = Some("left by app3 4411: 1.up.sql changed".into());
+        assert_eq!(standing_in_full(&job), "queued (left by app3 4411: 1.up.sql changed)");
+    }
+
+    #[test]
+    fn what_was_skipped_is_through_and_not_done() {
+        let mut job = job(JobKind::Migrate, JobState::Running);
+        assert_eq!((done(&job), and_skipped(&job), progress(&job)), (60, String::new(), "61/180".into()));
+        job.skipped = 2;
+        assert_eq!((done(&job), and_skipped(&job), progress(&job)), (58, ", 2 skipped".into(), "61/180".into()));
     }
 
     #[test]

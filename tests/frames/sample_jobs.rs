@@ -20,6 +20,7 @@ fn job(id: i32, kind: JobKind, what: &str, state: JobState) -> JobView {
         attempt: 1,
         total: 1,
         done: 0,
+        skipped: 0,
         failed: 0,
         blocked: 0,
         pending: 0,

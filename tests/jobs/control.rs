@@ -6,6 +6,7 @@ use tenantui::jobs::control::{self, Cancelled};
 use tenantui::jobs::worker::{self, RunOptions, Stop};
 use tenantui::migrations::plan::Plan;
 use tenantui::model::job::{JobEvent, JobId, JobState, Outcome, Waits};
+use tenantui::model::job_words;
 use tokio::sync::{mpsc, watch};
 
 use super::Fleet;
@@ -183,6 +184,7 @@ async fn a_skipped_tenant_is_left_out_with_a_note_and_a_failed_job_comes_to_its_
     let view = fleet.view(job).await;
     assert_eq!((view.state, view.done, view.failed, view.steps), (JobState::Done, 3, 0, (6, 6)));
     assert_eq!(view.reason.as_ref().map(|reason| reason.raw()), Some("what failed was skipped"));
+    assert_eq!((view.done, view.skipped, job_words::done(&view)), (view.total, 1, view.total - 1));
     let outcome = &fleet.outcomes(job).await["t001"];
     assert_eq!((outcome.outcome, outcome.steps), (Outcome::Skipped, (1, 2)));
     assert_eq!(fleet.db.value("select note from tenantui.step where state = 'skipped'"), "left by its owner\u{1b}[2J");
@@ -205,6 +207,7 @@ async fn a_tenant_can_be_skipped_while_the_job_runs_but_not_while_it_is_its_turn
     fleet.db.sql("select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and query like '%pg_sleep%' and pid <> pg_backend_pid()");
     let ended = started.end().await.expect("its end");
     assert_eq!((ended.state, ended.done, ended.failed, ended.pending), (JobState::Failed, 3, 1, 0));
+    assert_eq!((ended.skipped, job_words::done(&ended)), (1, 2));
     let outcomes = fleet.outcomes(job).await;
     assert_eq!(outcomes["t002"].outcome, Outcome::Skipped);
     assert_eq!(outcomes["t003"].outcome, Outcome::Done);

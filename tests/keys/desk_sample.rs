@@ -188,6 +188,7 @@ pub fn job(id: i32, kind: JobKind, state: JobState, counts: [u32; 4]) -> JobView
         attempt: 1,
         total,
         done,
+        skipped: 0,
         failed,
         blocked: 0,
         pending,

@@ -129,6 +129,7 @@ fn skipped_with_a_note(fleet: &Fleet, tty: &mut Tty) {
     let note = "select coalesce(string_agg(distinct note, ','), '') from tenantui.step where note is not null";
     wait_until(PATIENCE, "the note in the record", || fleet.database.value(note).contains("ticket 4711"));
     tty.wait_for("skipped");
+    tty.wait_for("failed, 1 skipped");
     let columns =
         "select count(*) from pg_attribute where attrelid = 'tenant_acme.notes'::regclass and attname = 'author'";
     assert_eq!(fleet.database.value(columns), "1", "what was done in it stays done");

@@ -9,6 +9,7 @@ use crate::cli::session::Session;
 use crate::jobs::record;
 use crate::model::export::Job;
 use crate::model::job::{JobState, JobView};
+use crate::model::job_words::done;
 use crate::text;
 
 #[derive(Serialize)]
@@ -37,8 +38,9 @@ const WHAT: usize = 40;
 /// The table of a list of jobs.
 #[must_use]
 pub fn table(jobs: &[JobView], several: bool) -> Table {
-    let mut heads =
-        vec!["id", "kind", "what", "state", "done", "failed", "blocked", "by", "runs on", "created", "reason"];
+    let mut heads = vec![
+        "id", "kind", "what", "state", "done", "failed", "blocked", "skipped", "by", "runs on", "created", "reason",
+    ];
     if several {
         heads.insert(0, "database");
     }
@@ -50,9 +52,10 @@ pub fn table(jobs: &[JobView], several: bool) -> Table {
             // The name of a tenant may be as long as a line.
             job.what.safe().fit(WHAT).to_string().into(),
             job.state.word().into(),
-            format!("{}/{}", text::grouped(job.done.into()), text::grouped(job.total.into())).into(),
+            format!("{}/{}", text::grouped(done(job).into()), text::grouped(job.total.into())).into(),
             job.failed.into(),
             job.blocked.into(),
+            job.skipped.into(),
             (&job.created_by).into(),
             // Of a job that does not run the worker is only its last one.
             job.worker.as_ref().filter(|_| job.state == JobState::Running).into(),

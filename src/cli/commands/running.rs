@@ -25,6 +25,7 @@ use crate::migrations::plan::LeftOut;
 use crate::model::causes;
 use crate::model::export::{JobDetail, ResultRow};
 use crate::model::job::{JobId, JobState, JobView, Outcome as TenantResult, TenantOutcome, Waits};
+use crate::model::job_words::done;
 use crate::model::secret::Credentials;
 use crate::model::tenant::Tenant;
 use crate::postgres::session::{Patience, Reader, Target};
@@ -250,7 +251,7 @@ async fn run(
         if !waits || consent.yes {
             return Ok((view, heard));
         }
-        let question = format!("The canary is done ({} of {}). Go on with the rest?", view.done, view.total);
+        let question = format!("The canary is done ({} of {}). Go on with the rest?", done(&view), view.total);
         if let Err(failure) = ask::confirm(&question, &target.config, consent, signals).await {
             output::note(format!("job {job} stays paused after its canary; `{}` goes on with it", resume(target, job)));
             return Err(failure);

@@ -7,7 +7,7 @@ use super::state::{Level, Screen};
 use super::{App, orders};
 use crate::fleet::FleetCommand;
 use crate::model::job::{JobEvent, JobKind, JobState, JobView};
-use crate::model::job_words::{finished, standing_in_full};
+use crate::model::job_words::{and_skipped, done, finished, standing_in_full};
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::text::Untrusted;
 use crate::tui::dialogs::{self, Dialog};
@@ -171,8 +171,14 @@ impl App {
     /// A job that this dashboard watched came to its end, its pause or its stop.
     pub(super) fn job_ended(&mut self, job: &JobView) -> Vec<Command> {
         let some = |count: u32, word: &str| if count > 0 { format!(", {count} {word}") } else { String::new() };
-        let counts =
-            format!("{} of {} done{}{}", job.done, job.total, some(job.failed, "failed"), some(job.blocked, "blocked"));
+        let counts = format!(
+            "{} of {} done{}{}{}",
+            done(job),
+            job.total,
+            some(job.failed, "failed"),
+            some(job.blocked, "blocked"),
+            and_skipped(job)
+        );
         let head = format!("job {} {} {}: {counts}", job.id, job.kind.word(), standing_in_full(job));
         let keys = self.state.keys.clone();
         let key = |action: Action| keys.of_action(action);
@@ -182,7 +188,7 @@ impl App {
         match job.state {
             JobState::Done if job.kind == JobKind::Rehearse => {
                 // Short enough to be read whole at 80 columns.
-                let (id, done, of, migrates) = (job.id, job.done, job.total, key(Action::Migrate));
+                let (id, done, of, migrates) = (job.id, done(job), job.total, key(Action::Migrate));
                 let words = format!("job {id} rehearsed {done} of {of}; all of it was taken back, {migrates} migrates");
                 self.say(Level::Info, words);
             }

@@ -3,6 +3,7 @@
 use super::card_keys::Asked;
 use super::failure_card::FailureCard;
 use crate::model::job::{Outcome, StepFailure};
+use crate::model::job_words::{and_skipped, done};
 use crate::text::{counted, grouped, sanitise};
 use crate::tui::widgets::wrap;
 
@@ -37,7 +38,8 @@ impl FailureCard {
     /// The counts of the job's other tenants.
     fn others(&self) -> String {
         let job = &self.job;
-        format!("Others: {} done, {} failed, {} waiting.", job.done, job.failed.saturating_sub(1), job.pending)
+        let (done, failed, skipped) = (done(job), job.failed.saturating_sub(1), and_skipped(job));
+        format!("Others: {done} done, {failed} failed{skipped}, {} waiting.", job.pending)
     }
 
     /// The report for the clipboard: safe lines.

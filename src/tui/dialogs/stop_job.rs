@@ -19,7 +19,7 @@ use super::parts::{Step, button_step, lines, moved};
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::model::environment::Environment;
 use crate::model::job::{JobState, JobView};
-use crate::model::job_words::whose;
+use crate::model::job_words::{and_skipped, done, whose};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::{boxes, columns, wrap};
@@ -72,11 +72,12 @@ impl StopJob {
         let job = &self.job;
         let mut text = vec![
             format!(
-                "{} {}: {} done, {} failed, {} waiting.",
+                "{} {}: {} done, {} failed{}, {} waiting.",
                 job.kind.word(),
                 job.what.safe().fit(60),
-                job.done,
+                done(job),
                 job.failed,
+                and_skipped(job),
                 job.pending
             ),
             format!("Ordered {}.", whose(job)),

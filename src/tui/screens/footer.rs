@@ -144,6 +144,9 @@ pub fn job_line(buf: &mut Buffer, area: Rect, job: &JobView, state: &State, them
     if job.blocked > 0 {
         after.push(piece(format!("  {} blocked", job.blocked), theme.warn));
     }
+    if job.skipped > 0 {
+        after.push(piece(format!("  {} skipped", job.skipped), theme.muted));
+    }
     after.extend(job_state(job, area.width >= 100, state, theme));
     if state.several_databases() || !state.shows(&job.database) {
         after.push(piece(format!("  in {}", sanitise(&job.database)), theme.muted));

@@ -15,7 +15,7 @@ use ratatui::style::Style;
 use super::format::{outcome_style, version, version_width};
 use super::places::Places;
 use crate::model::job::{JobView, TenantOutcome};
-use crate::model::job_words::{standing_in_full, whose};
+use crate::model::job_words::{and_skipped, done, standing_in_full, whose};
 use crate::text::{fit, grouped, sanitise};
 use crate::tui::app::causes::{self, Cause};
 use crate::tui::app::state::State;
@@ -97,13 +97,14 @@ fn summary(job: &JobView) -> String {
         count => format!(", {} {word}", grouped(count.into())),
     };
     format!(
-        "{} {}: {}; {} done, {} failed{}{}; {}",
+        "{} {}: {}; {} done, {} failed{}{}{}; {}",
         job.kind.word(),
         job.what.safe(),
         standing_in_full(job),
-        grouped(job.done.into()),
+        grouped(done(job).into()),
         grouped(job.failed.into()),
         some(job.blocked, "blocked"),
+        and_skipped(job),
         some(job.pending, "waiting"),
         whose(job)
     )

@@ -18,7 +18,7 @@ use super::format::{job_style, job_time, log_style, outcome_style, time_of_day, 
 use super::header::stale;
 use super::places::{Places, ROOMY, Tier, jobs_parts};
 use crate::model::job::{JobState, JobView, LogLine, TenantOutcome};
-use crate::model::job_words::{counted, progress, standing, standing_in_full, whose};
+use crate::model::job_words::{and_skipped, counted, progress, standing, standing_in_full, whose};
 use crate::text::{self, fit, grouped, sanitise, time_left, width};
 use crate::tui::app::action::Action;
 use crate::tui::app::state::State;
@@ -199,7 +199,9 @@ pub fn state_width<'a>(jobs: impl Iterator<Item = &'a JobView>, state: &State) -
 
 /// `[####....] 61/180` while it is not over, `61/180` afterwards; `step 3/6` of a provisioning.
 fn progress_words(job: &JobView, room: u16) -> String {
-    let numbers = progress(job);
+    let (numbers, skipped) = (progress(job), and_skipped(job));
+    // What is through is not all done: that is said before a bar is drawn.
+    let numbers = if width(&numbers) + width(&skipped) <= usize::from(room) { numbers + &skipped } else { numbers };
     let (done, of) = counted(job);
     let bar = room.saturating_sub(columns(width(&numbers)) + 1);
     match job.state {
@@ -225,13 +227,17 @@ fn about(job: &JobView, state: &State) -> String {
     }
     match job.state {
         JobState::Running if standing(job) == "running" => {}
-        JobState::Queued => {}
-        JobState::Running
+        JobState::Queued if job.reason.is_none() => {}
+        JobState::Queued
+        | JobState::Running
         | JobState::Orphaned
         | JobState::Paused
         | JobState::Done
         | JobState::Failed
         | JobState::Cancelled => parts.push(standing_in_full(job)),
+    }
+    if job.skipped > 0 {
+        parts.push(format!("{} skipped", grouped(job.skipped.into())));
     }
     if job.attempt > 1 {
         parts.push(format!("attempt {}", job.attempt));

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use crate::model::causes::Cause;
 use crate::model::export::ResultRow;
 use crate::model::job::{JobState, JobView, LogLine, LogMark};
+use crate::model::job_words::done;
 use crate::text;
 
 /// A line of a job's log.
@@ -28,10 +29,10 @@ pub fn progress_line(view: &JobView) -> String {
         view.kind.word(),
         view.what.safe(),
         view.state.word(),
-        view.done,
+        done(view),
         view.total
     );
-    for (count, word) in [(view.failed, "failed"), (view.blocked, "blocked")] {
+    for (count, word) in [(view.failed, "failed"), (view.blocked, "blocked"), (view.skipped, "skipped")] {
         if count > 0 {
             line.push_str(&format!(", {count} {word}"));
         }
