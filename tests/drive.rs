@@ -11,6 +11,7 @@ use tenantui::model::job::{JobId, JobState, Outcome, Waits};
 use tenantui::text::Untrusted;
 
 use self::stage::{Stage, is_running};
+use crate::support::proxy::{Proxy, Verdict};
 use crate::support::victim::{Aim, Victim};
 use crate::support::{pg, wait_until, wait_until_async};
 
@@ -56,6 +57,26 @@ async fn an_honest_tool_migrates_each_tenant_and_the_ledger_proves_it() {
     );
     assert!(around.contains("options=-c%20search_path%3Dtenant_t001"), "{around}");
     assert!(!around.contains("TENANTUI_PG_BINDIR") && !around.contains("TENANTUI_TESTS"), "{around}");
+}
+
+/// What looked behind a tenant's command looks before the next one's, and none is open while a command runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_looks_with_one_session_between_two_commands() {
+    let db = pg().database("drive");
+    let proxy = Proxy::new(db.port);
+    let url = format!("postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable", proxy.port(), db.name);
+    let stage = Stage::at(db, &url, 4, "honest").await;
+    let job = stage.order(|options| options.parallel = 1).await;
+    proxy.watch(|_| Verdict::Pass);
+    let (view, log) = stage.go_on(job, false).await;
+    assert_eq!((view.state, view.done), (JobState::Done, 4), "{log:#?}");
+    let seen = proxy.seen();
+    let looks: Vec<usize> =
+        seen.iter().filter(|message| message.text.contains("WITH within AS")).map(|message| message.line).collect();
+    let sessions: std::collections::BTreeSet<usize> = looks.iter().copied().collect();
+    assert_eq!((looks.len(), sessions.len()), (8, 5), "{looks:?}");
+    // Before and behind a command it is another one.
+    assert!(looks.chunks(2).all(|look| look[0] != look[1]), "{looks:?}");
 }
 
 #[tokio::test]

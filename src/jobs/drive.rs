@@ -106,6 +106,7 @@ impl Step<'_, '_> {
             Ok(order) => order,
             Err(error) => return Err(error),
         };
+        lane.drop_reader();
         let (end, output) = child::run(self.shared, &self.tenant.slug, &order).await;
         let forced = matches!(end, End::TooLong | End::Stopped | End::Fenced);
         if forced {
@@ -206,15 +207,21 @@ impl Step<'_, '_> {
         }
     }
 
-    /// Opens a session to look with, waiting for a lost link: what the command did is worth waiting for.
+    /// Looks, with a session that looked a moment ago or with a new one, waiting for a lost link: what the command did
+    /// is worth waiting for.
     async fn look(&self, lane: &mut Lane<'_>) -> Result<Look, OrderError> {
         // Also the place where a server that was changed under us is noticed.
         lane.session().await?;
         let started = std::time::Instant::now();
         let mut pause = Duration::from_millis(100);
         loop {
+            let kept = lane.take_reader();
+            let was_kept = kept.is_some();
             let looked = async {
-                let reader = Reader::open(self.drive.target, Patience::Background).await?;
+                let reader = match kept {
+                    Some(reader) => reader,
+                    None => Reader::open(self.drive.target, Patience::Background).await?,
+                };
                 let place = Place {
                     schema_oid: self.tenant.schema_oid,
                     hints: &self.drive.hints,
@@ -222,10 +229,15 @@ impl Step<'_, '_> {
                     folder: &self.drive.folder,
                     wide: self.alone.then_some(self.drive.job),
                 };
-                look::look(&reader, &place).await
+                Ok((look::look(&reader, &place).await?, reader))
             };
-            let error = match looked.await {
-                Ok(look) => return Ok(look),
+            let error: OrderError = match looked.await {
+                Ok((look, reader)) => {
+                    lane.keep_reader(reader);
+                    return Ok(look);
+                }
+                // It may be its session alone.
+                Err(_) if was_kept => continue,
                 Err(error) => error,
             };
             let passes = matches!(&error, OrderError::Link(link) if link.kind == LinkErrorKind::Unreachable);

@@ -1,17 +1,20 @@
 //! A lane: one work connection that is opened once and used for tenant after tenant, and opened anew after every
 //! error.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::bound::Home;
 use super::gate;
 use super::orders::OrderError;
 use super::watcher::Watcher;
 use crate::model::job::JobId;
-use crate::postgres::session::{Cancel, ServerFacts, Target, WriterSession};
+use crate::postgres::session::{Cancel, Reader, ServerFacts, Target, WriterSession};
 
 /// How long a lost link is waited for.
 pub(super) const LINK_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a session that looks is kept for the next look: what idles for longer may be ended on the way.
+const KEPT: Duration = Duration::from_secs(5);
 
 /// A work connection.
 pub(super) struct Lane<'a> {
@@ -20,12 +23,14 @@ pub(super) struct Lane<'a> {
     /// The server that the job was claimed on; another one is never written to.
     home: &'a Home,
     session: Option<(WriterSession, i32)>,
+    /// What looked last, and when. Never kept longer than the work session: it looks at the same server.
+    reader: Option<(Reader, Instant)>,
     watcher: &'a Watcher<'a>,
 }
 
 impl<'a> Lane<'a> {
     pub(super) const fn new(target: &'a Target, job: JobId, home: &'a Home, watcher: &'a Watcher<'a>) -> Self {
-        Self { target, job, home, session: None, watcher }
+        Self { target, job, home, session: None, reader: None, watcher }
     }
 
     /// The session, where there is one that lives.
@@ -36,11 +41,29 @@ impl<'a> Lane<'a> {
     /// Throws the session away: the next step opens a new one.
     pub(super) fn drop_session(&mut self) {
         self.session = None;
+        self.reader = None;
+    }
+
+    /// The session that looked a moment ago, where it lives.
+    pub(super) fn take_reader(&mut self) -> Option<Reader> {
+        let (reader, at) = self.reader.take()?;
+        (at.elapsed() < KEPT && !reader.is_closed()).then_some(reader)
+    }
+
+    /// Keeps a session that has looked for the next look: it reads, and remembers nothing.
+    pub(super) fn keep_reader(&mut self, reader: Reader) {
+        self.reader = Some((reader, Instant::now()));
+    }
+
+    /// Ends it: what runs next needs connections, too.
+    pub(super) fn drop_reader(&mut self) {
+        self.reader = None;
     }
 
     /// Throws a session away that did not answer: what may still run on it is cancelled, and it is cut. A client that
     /// is dropped while it waits for an answer goes on waiting for it.
     pub(super) async fn abandon_session(&mut self) {
+        self.reader = None;
         let Some((session, _)) = self.session.take() else { return };
         if session.client.is_closed() {
             return;
@@ -79,6 +102,7 @@ impl<'a> Lane<'a> {
 
     async fn adopt(&mut self, session: WriterSession) -> Result<(), OrderError> {
         same_server(self.home, &session.facts)?;
+        self.reader = None;
         let rows = gate::ask(&session, "SELECT pg_catalog.pg_backend_pid()").await?;
         let pid = rows.iter().flatten().next().map(|row| row.parse(0)).transpose()?.flatten().unwrap_or_default();
         self.session = Some((session, pid));
