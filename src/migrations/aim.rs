@@ -5,8 +5,10 @@
 //! here is never trusted: a run is proved by the ledgers behind it.
 
 mod address;
+mod told;
 
 pub use address::{Address, pgoptions, search_path};
+pub use told::{Driven, Example, limit, password_place, words};
 
 use crate::model::ledger::Tool;
 

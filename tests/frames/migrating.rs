@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crossterm::event::KeyCode;
 use tenantui::jobs::service::Order;
+use tenantui::migrations::aim::Driven;
 use tenantui::migrations::folder::{Finding, MigrationFile};
 use tenantui::migrations::plan::{Direction, Estimate, LeftOut, Plan, PlanOptions, Refusal, TenantPlan};
 use tenantui::model::environment::Environment;
@@ -104,8 +105,61 @@ fn asking(plan: Plan, shown: Option<Plan>, environment: Environment) -> Dialog {
         shared: None,
         layout: Arc::new(layout()),
         jobs: tenantui::config::Jobs::default(),
+        driven: None,
         key: Uuid::nil(),
     })))
+}
+
+/// The command of a tool, as somebody configured it.
+pub fn driven(tool: Tool, words: &[&str]) -> Driven {
+    let url = String::from("postgresql://saas@db1/app");
+    let mut config = tenantui::config::Database::new(eu1(), Environment::Production, url.into());
+    config.migrations.command = Some(words.iter().map(|word| (*word).to_owned()).collect());
+    config.migrations.command_folder = Some(PathBuf::from("/srv/shop"));
+    config.migrations.command_timeout = Some(std::time::Duration::from_secs(900));
+    Driven::of(tool, &config, &[SchemaName::public()]).expect("a command")
+}
+
+/// A plan whose tenants the tool migrates itself.
+fn driven_plan(count: usize, words: &[&str]) -> Plan {
+    let mut driven = Plan { tool: Tool::Rails, ..plan(count) };
+    driven.options.command = Some(words.iter().map(|word| (*word).to_owned()).collect());
+    driven
+}
+
+/// What the tool's own command does is neither our SQL nor within our timeouts: neither is shown.
+#[test]
+fn what_a_command_does_is_told_as_the_command() {
+    let words = ["bin/rails", "db:migrate", "TENANT={schema}"];
+    let mut dialog = asking(driven_plan(180, &words), None, Environment::Production);
+    let Dialog::Migrate(migrate) = &mut dialog else { panic!("migrate") };
+    migrate.input.driven = Some(driven(Tool::Rails, &words));
+    migrate.told(&code(Ok(Vec::new())));
+    check("migrate_driven", &dialog);
+    press(&mut dialog, KeyCode::Tab);
+    press(&mut dialog, KeyCode::Tab);
+    press(&mut dialog, KeyCode::Enter);
+    check("migrate_driven_command", &dialog);
+    let DialogOutcome::DoAndStay(actions) = press(&mut dialog, KeyCode::Char('y')) else { panic!("it copies") };
+    let [DialogAction::Copy(text)] = &actions[..] else { panic!("{actions:?}") };
+    for told in [
+        "bin/rails db:migrate TENANT={schema}",
+        "bin/rails db:migrate TENANT=t_shop_0000",
+        "/srv/shop",
+        "15 min for each tenant",
+        "do not hold",
+        "PGOPTIONS: -c search_path=t_shop_0000\n",
+        "DATABASE_URL: ",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    let sql = folder().files.iter().map(|file| file.sql.trim().to_owned()).collect::<Vec<_>>();
+    assert!(sql.iter().all(|sql| !text.contains(sql.as_str())), "{text}");
+    assert!(!text.contains("the job's step"), "{text}");
+    press(&mut dialog, KeyCode::Esc);
+    press(&mut dialog, KeyCode::Tab);
+    press(&mut dialog, KeyCode::Enter);
+    check("migrate_driven_dry_run", &dialog);
 }
 
 #[test]
@@ -271,9 +325,31 @@ fn migrating_in_several_databases_names_each() {
             plan: Arc::new(plan(tenants)),
             shared: shared.then(|| (Arc::new(plan(1)), Uuid::nil())),
             layout: Arc::new(layout()),
+            driven: None,
             key: Uuid::from_u128(key),
         })
     };
+    let words = ["bin/rails", "db:migrate"];
+    let mut by_command = order(3, false, 3);
+    if let Ok(order) = &mut by_command {
+        order.plan = Arc::new(driven_plan(3, &words));
+        order.driven = Some(driven(Tool::Rails, &words));
+    }
+    let commands = MigrateFleet::new(MigrateFleetInput {
+        set: "3 marked".to_owned(),
+        parts: vec![part("rails", Environment::Production, by_command)],
+        shown: None,
+        continues: "C".to_owned(),
+    });
+    let mut commands = Dialog::MigrateFleet(Box::new(commands));
+    press(&mut commands, KeyCode::Tab);
+    press(&mut commands, KeyCode::Enter);
+    let DialogOutcome::DoAndStay(actions) = press(&mut commands, KeyCode::Char('y')) else { panic!("it copies") };
+    let [DialogAction::Copy(text)] = &actions[..] else { panic!("{actions:?}") };
+    assert!(
+        text.contains("command  bin/rails db:migrate  (once per tenant)\nlimits   15 min for each tenant"),
+        "{text}"
+    );
     let parts = vec![
         part("eu-1", Environment::Production, order(120, true, 1)),
         part("a-long-name-of-a-database", Environment::Staging, order(60, false, 2)),

@@ -35,7 +35,7 @@ pub fn form() -> Dialog {
         plans: vec!["pro".into(), "basic".into()],
         siblings: Vec::new(),
         times: Arc::default(),
-        drives: Ok(false),
+        drives: Ok(None),
         key: Uuid::nil(),
     })))
 }
@@ -269,4 +269,23 @@ fn the_form_shows_its_sql_with_quoted_names() {
     check("new_tenant_sql", &dialog);
     assert!(stays(&press(&mut dialog, KeyCode::Esc)), "Esc goes back to the form");
     assert!(closes(&press(&mut dialog, KeyCode::Esc)));
+}
+
+/// The migrations are the command's: the text says which, and not a statement of them.
+#[test]
+fn the_sql_of_a_driven_tenant_names_the_command() {
+    let Dialog::NewTenant(form) = form() else { panic!("a form") };
+    let words = ["bin/rails", "db:migrate", "TENANT={schema}"];
+    let drives = Ok(Some(super::migrating::driven(tenantui::model::ledger::Tool::Rails, &words)));
+    let mut dialog = Dialog::NewTenant(Box::new(NewTenant::new(NewTenantInput { drives, ..form.input.clone() })));
+    typed(&mut dialog, "Blue Fox");
+    for _ in 0..4 {
+        press(&mut dialog, KeyCode::Tab);
+    }
+    press(&mut dialog, KeyCode::Enter);
+    check("new_tenant_driven_sql", &dialog);
+    let DialogOutcome::DoAndStay(actions) = press(&mut dialog, KeyCode::Char('y')) else { panic!("it copies") };
+    let [DialogAction::Copy(sql)] = &actions[..] else { panic!("{actions:?}") };
+    assert!(sql.contains("-- such as     bin/rails db:migrate TENANT=tenant_blue_fox\n"), "{sql}");
+    assert!(sql.contains("15 min for each tenant") && !sql.contains("search_path = "), "{sql}");
 }

@@ -35,6 +35,7 @@ fn the_shared_schema_alone() {
         shared: None,
         layout: Arc::new(layout()),
         jobs: config::Jobs::default(),
+        driven: None,
         key: Uuid::nil(),
     })));
     check("migrate_shared_alone", &dialog);

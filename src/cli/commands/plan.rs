@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::cli::output::{Cell, Table};
 use crate::config::{self, RunAs};
+use crate::migrations::aim;
 use crate::migrations::folder::MigrationFile;
 use crate::migrations::plan::{Direction, Plan, TenantPlan};
 use crate::model::ledger::Version;
@@ -248,8 +249,9 @@ fn how(plan: &Plan, database: &config::Database) -> Vec<String> {
     };
     let (parallel, failures) = (plan.options.parallel, counted(plan.options.max_failures as usize, "failure"));
     let timeouts = if plan.is_driven() {
-        let limit = database.migrations.command_timeout.unwrap_or(config::COMMAND_TIMEOUT);
-        format!("  command   {}; once per tenant, within {} s each", command(plan), limit.as_secs())
+        let limit = aim::limit(&database.migrations).as_secs();
+        let command = aim::words(plan.options.command.as_deref().unwrap_or_default());
+        format!("  command   {command}; once per tenant, within {limit} s each")
     } else {
         format!(
             "  timeouts  lock {} ms, statement {} s; each migration in a transaction of its own unless its file opts out",
@@ -268,13 +270,6 @@ fn how(plan: &Plan, database: &config::Database) -> Vec<String> {
     }
     how.push(format!("  time      {}", time(plan)));
     how
-}
-
-/// The command's words; those with a space in quotes, so that it is seen where one ends.
-fn command(plan: &Plan) -> String {
-    let word = |word: &String| if word.contains(' ') { format!("{word:?}") } else { word.clone() };
-    let words: Vec<String> = plan.options.command.iter().flatten().map(word).collect();
-    text::sanitise(&words.join(" ")).to_string()
 }
 
 /// `about 9 min (from the last 20 runs)`.

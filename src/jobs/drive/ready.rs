@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::config::{COMMAND_TIMEOUT, CommandPassword};
 use crate::jobs::gate;
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{CommandRef, Params};
@@ -92,12 +91,8 @@ impl<'a> Drive<'a> {
             scope,
             folder: Arc::new(folder),
             planned: params.files.iter().map(|file| Version::new(&file.version)).collect(),
-            limit: migrations.command_timeout.unwrap_or(COMMAND_TIMEOUT),
-            password: match migrations.command_password {
-                Some(CommandPassword::Environment) => PasswordPlace::Environment,
-                Some(CommandPassword::Url) => PasswordPlace::Url,
-                None => aim.password,
-            },
+            limit: aim::limit(migrations),
+            password: aim::password_place(migrations, aim),
             turn: Mutex::new(()),
             proved: AtomicBool::new(false),
         }))

@@ -8,6 +8,7 @@ use super::App;
 use super::command::Command;
 use super::selection::{Selection, selections};
 use super::state::Level;
+use crate::migrations::aim::Driven;
 use crate::migrations::plan::{self, LeftOut, Plan, PlanOptions};
 use crate::model::job::JobView;
 use crate::model::others_code::CodeOfPlan;
@@ -70,6 +71,7 @@ impl App {
             shown: shown.map(Arc::new),
             layout: Arc::clone(&context.layout),
             jobs: self.database_config(&selection.database).map(|config| config.jobs.clone()).unwrap_or_default(),
+            driven: self.driven(&selection.database),
             key: Uuid::new_v4(),
             database: selection.database,
         };
@@ -131,6 +133,7 @@ impl App {
             shown: None,
             layout: Arc::clone(&context.layout),
             jobs: self.database_config(&database).map(|config| config.jobs.clone()).unwrap_or_default(),
+            driven: None,
             key: Uuid::new_v4(),
             database,
         };
@@ -156,6 +159,12 @@ impl App {
         }
         let times = self.state.latest.database(database).map(|view| Arc::clone(&view.times)).unwrap_or_default();
         Ok(plan.with_times(&times))
+    }
+
+    /// The tool's own command, where that migrates the tenants of a database.
+    pub(super) fn driven(&self, database: &DatabaseName) -> Option<Driven> {
+        let (context, config) = (self.state.context(database)?, self.database_config(database)?);
+        Driven::of(context.folder.as_ref()?.tool, config, &context.layout.search_path_extra)
     }
 
     /// The plan of the shared schema, where it is behind.

@@ -80,8 +80,9 @@ impl App {
             times: state.latest.database(&database).map(|view| Arc::clone(&view.times)).unwrap_or_default(),
             drives: match (&context.folder, self.database_config(&database)) {
                 (Some(folder), Some(config)) => plan::drives(folder, &PlanOptions::from(&**config))
+                    .map(|_| self.driven(&database))
                     .map_err(|error| Untrusted::new(error.to_string())),
-                (Some(_) | None, _) => Ok(false),
+                (Some(_) | None, _) => Ok(None),
             },
             key: Uuid::new_v4(),
             database,

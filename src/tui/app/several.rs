@@ -85,6 +85,7 @@ impl App {
             plan: Arc::new(plan),
             shared: shared.map(|plan| (Arc::new(plan), Uuid::new_v4())),
             layout: Arc::clone(&context.layout),
+            driven: self.driven(database),
             key: Uuid::new_v4(),
         })
     }

@@ -2,6 +2,7 @@
 
 use super::migrate_words::steps;
 use crate::migrations::plan::Plan;
+use crate::text::counted;
 
 /// What is refused, and the warnings, each with its label.
 pub(super) fn findings(plan: &Plan) -> impl Iterator<Item = (&'static str, String)> {
@@ -41,7 +42,10 @@ pub(super) fn row(plan: &Plan, row: usize) -> String {
     let what = if row < plan.canary && has_canary(plan) { "canary " } else { "migrate" };
     let names: Vec<String> = tenant.files.iter().map(|file| file.name.safe().into()).collect();
     let warnings: String = tenant.warnings.iter().map(|warning| format!("  ! {}", warning.safe())).collect();
-    let (slug, count) = (tenant.slug.safe(), steps(names.len()));
+    let slug = tenant.slug.safe();
+    // A command is one step, whatever is pending.
+    let count =
+        if plan.is_driven() { format!("1 step for {}", counted(names.len(), "migration")) } else { steps(names.len()) };
     format!("{what}  {slug}  {from} > {to}  {count}: {}{warnings}", names.join(", "))
 }
 

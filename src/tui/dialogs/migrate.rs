@@ -374,6 +374,8 @@ fn rehearse_off(plan: &Plan) -> Option<&'static str> {
         Some("nothing to do")
     } else if !plan.refusals.is_empty() {
         Some("a file is refused")
+    } else if plan.is_driven() {
+        Some("a command runs")
     } else if orders::rehearsable(plan).is_err() {
         Some("no transaction")
     } else {

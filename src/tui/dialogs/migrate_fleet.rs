@@ -30,6 +30,7 @@ use super::which_set;
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::jobs::service::{MigrateOrder, Order};
 use crate::layout::Layout;
+use crate::migrations::aim::Driven;
 use crate::migrations::plan::Plan;
 use crate::model::environment::Environment;
 use crate::model::others_code::CodeOfPlan;
@@ -70,6 +71,8 @@ pub struct PartOrder {
     pub shared: Option<(Arc<Plan>, Uuid)>,
     /// The layout.
     pub layout: Arc<Layout>,
+    /// The tool's own command, where that does the work.
+    pub driven: Option<Driven>,
     /// For the order.
     pub key: Uuid,
 }

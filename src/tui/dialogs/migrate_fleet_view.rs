@@ -173,6 +173,12 @@ impl MigrateFleet {
                 lines.extend(dry_run::findings_of_shared(shared).map(told));
                 lines.extend((0..dry_run::rows(shared)).map(|row| format!("first: {}", dry_run::row(shared, row))));
             }
+            if let Some(driven) = &order.driven {
+                lines.extend([
+                    format!("command  {}  (once per tenant)", driven.words()),
+                    format!("limits   {}", driven.limits()),
+                ]);
+            }
             lines.extend(dry_run::findings(&order.plan).map(told));
             if self.warnings(order).1.is_none() {
                 lines.push("code     that runs with other rights is still looked for".to_owned());

@@ -11,7 +11,6 @@ use super::migrate_words::{left_out_line, shared_line, steps, target_line, then_
 use super::parts::{LABEL, labelled, position, scroll_footer};
 use super::scroll::{Scroll, draw_text};
 use super::which_set::WhichSet;
-use crate::migrations::alone;
 use crate::text::{Untrusted, duration, grouped, time_left};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
@@ -84,8 +83,8 @@ impl Migrate {
             View::WhichSet(focus) => self.draw_sets(frame.buffer_mut(), area, *focus, theme),
             View::Plan => self.draw_plan(frame.buffer_mut(), area, off, theme),
             View::Sql(scroll) => {
-                let title = ("SQL of this plan", Some(self.input.environment));
-                draw_text(frame, area, title, scroll, theme);
+                let title = if self.input.driven.is_some() { "Command of this plan" } else { "SQL of this plan" };
+                draw_text(frame, area, (title, Some(self.input.environment)), scroll, theme);
             }
             View::DryRun(top) => self.draw_dry_run(frame.buffer_mut(), area, *top, theme),
         }
@@ -131,7 +130,7 @@ impl Migrate {
         let all = [
             Button { title: "Cancel", off: None },
             Button { title: "Rehearse", off: off.or(self.rehearse_off) },
-            Button { title: "Show SQL", off: None },
+            Button { title: if self.input.driven.is_some() { "Command" } else { "Show SQL" }, off: None },
             Button { title: "Plan", off: None },
             Button { title: start, off: off.or(self.off()) },
         ];
@@ -214,7 +213,14 @@ impl Migrate {
         if plan.tenants.len() > 1 {
             lines.push(Line { label: "Then", value: then_line(plan), style: plain });
         }
-        lines.push(Line { label: "Timeouts", value: self.timeouts_line(), style: plain });
+        match &self.input.driven {
+            Some(driven) => {
+                let value = format!("{}  (once per tenant)", driven.words());
+                lines.push(Line { label: "Command", value, style: plain });
+                lines.push(Line { label: "Limits", value: driven.limits(), style: plain });
+            }
+            None => lines.push(Line { label: "Timeouts", value: self.timeouts_line(), style: plain }),
+        }
         lines.push(Line { label: "Time", value: self.time_line(), style: plain });
         lines
     }
@@ -269,34 +275,6 @@ impl Migrate {
         let estimate = &self.plan.estimate;
         let time = estimate.seconds().map_or_else(|| "unknown".to_owned(), time_left);
         format!("{time}  ({})", estimate.basis())
-    }
-
-    /// The text behind `Show SQL`.
-    pub(super) fn sql_text(&self) -> String {
-        let mut out = String::from(
-            "-- In each tenant each file is one transaction: its statements, its row in the ledger, the job's step.\n\
-             -- The search path is set to the tenant's schema, for that transaction only.\n",
-        );
-        if self.plan.shared {
-            out = String::from(
-                "-- Each file is one transaction: its statements, its row in the ledger, the job's step.\n\
-                 -- The search path is set to the shared schema, for that transaction only.\n",
-            );
-        }
-        let shared = self.input.shared.iter().flat_map(|(plan, _)| plan.files());
-        for file in shared {
-            out.push_str(&format!(
-                "\n-- the shared schema, first: {} {}\n{}\n",
-                file.version.raw(),
-                file.name.raw(),
-                file.sql.trim_end()
-            ));
-        }
-        for file in self.plan.files() {
-            let how = if matches!(alone::of(&file), Ok(None)) { "" } else { "  (outside a transaction)" };
-            out.push_str(&format!("\n-- {} {}{how}\n{}\n", file.version.raw(), file.name.raw(), file.sql.trim_end()));
-        }
-        out
     }
 
     /// What the dry run begins with: what is refused, and the warnings, in full.

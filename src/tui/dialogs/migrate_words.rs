@@ -16,7 +16,9 @@ pub(super) fn target_line(plan: &Plan) -> String {
     let (Some(fewest), Some(most)) = (counts.clone().min(), counts.max()) else {
         return format!("{target}  (no steps)");
     };
-    let how = if fewest == most { steps(most) } else { format!("{fewest} to {}", steps(most)) };
+    // A command is one step, whatever is pending.
+    let counted = if plan.is_driven() { |count| counted(count, "migration") } else { steps };
+    let how = if fewest == most { counted(most) } else { format!("{fewest} to {}", counted(most)) };
     let names: Vec<String> = plan.files().iter().map(|file| file.name.safe().into()).collect();
     fit(&format!("{target}  ({how}: {})", names.join(", ")), usize::from(WIDTH - 4 - LABEL))
 }

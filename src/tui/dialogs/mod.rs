@@ -14,6 +14,7 @@ use crate::jobs::flush::FlushOrder;
 use crate::jobs::life::plan::LifeRequest;
 use crate::jobs::service::{Order, Sibling};
 use crate::layout::{Layout, TakenNames};
+use crate::migrations::aim::Driven;
 use crate::migrations::folder::Folder;
 use crate::migrations::plan::Plan;
 use crate::model::environment::Environment;
@@ -36,6 +37,7 @@ mod life_view;
 mod migrate;
 mod migrate_fleet;
 mod migrate_fleet_view;
+mod migrate_text;
 mod migrate_view;
 mod migrate_words;
 mod new_tenant;
@@ -230,6 +232,8 @@ pub struct MigrateInput {
     pub layout: Arc<Layout>,
     /// Timeouts and the like, for the dialog's lines.
     pub jobs: Jobs,
+    /// The tool's own command, where that does the work: none of our timeouts and SQL are its.
+    pub driven: Option<Driven>,
     /// For the order.
     pub key: Uuid,
 }
@@ -255,8 +259,8 @@ pub struct NewTenantInput {
     pub siblings: Vec<Sibling>,
     /// How long the migrations took before.
     pub times: Arc<StepTimes>,
-    /// Whether the tool's own command runs the migrations; or why a new tenant cannot get them.
-    pub drives: Result<bool, Untrusted>,
+    /// The tool's own command, where that runs the migrations; or why a new tenant cannot get them.
+    pub drives: Result<Option<Driven>, Untrusted>,
     /// For the order.
     pub key: Uuid,
 }

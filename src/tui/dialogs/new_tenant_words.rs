@@ -4,6 +4,7 @@ use super::new_tenant::{NewTenant, Verdict};
 use crate::jobs::provision;
 use crate::layout::Registry;
 use crate::layout::role::{Privilege, Role};
+use crate::migrations::aim::{Driven, Example};
 use crate::migrations::alone;
 use crate::model::ident::{Ident, SchemaName};
 use crate::text::{counted, grouped, time_left};
@@ -17,7 +18,7 @@ impl NewTenant {
     }
 
     fn is_driven(&self) -> bool {
-        matches!(self.input.drives, Ok(true))
+        matches!(self.input.drives, Ok(Some(_)))
     }
 
     /// Files that cannot run in the one transaction.
@@ -117,13 +118,18 @@ impl NewTenant {
         if let Some(role) = role {
             out.push_str(&self.role_sql(role, &schema));
         }
-        out.push_str(&format!("set local search_path = {schema}, pg_temp;\n"));
+        if !self.is_driven() {
+            out.push_str(&format!("set local search_path = {schema}, pg_temp;\n"));
+        }
         if let Some(folder) = self.input.folder.as_ref().filter(|_| !self.is_driven()) {
             for file in &folder.files {
                 out.push_str(&format!("\n-- {} {}, and its row in the ledger\n", file.version.raw(), file.name.raw()));
                 out.push_str(file.sql.trim_end());
                 out.push('\n');
             }
+        }
+        if let Ok(Some(driven)) = &self.input.drives {
+            out.push_str(&format!("commit;\n{}\nbegin;", self.command_text(driven)));
         }
         if late {
             out.push('\n');
@@ -143,6 +149,24 @@ impl NewTenant {
         }
         out.push_str("\ncommit;\n");
         out
+    }
+
+    /// What runs the migrations, as comments: no statement of this text does.
+    fn command_text(&self, driven: &Driven) -> String {
+        let newest = self.input.folder.as_ref().and_then(|folder| folder.files.last());
+        let version = newest.map_or("", |file| file.version.raw());
+        let facts = match &self.verdict {
+            Verdict::Free(name) | Verdict::Refused(Some(name), _) => {
+                driven.facts(Some(Example { slug: &name.slug, schema: &name.schema, id: None, version }))
+            }
+            Verdict::Empty | Verdict::Refused(None, _) => driven.facts(None),
+        };
+        let comment = |line: &String| match line.as_str() {
+            "" => "--\n".to_owned(),
+            words if words.starts_with("--") => format!("{words}\n"),
+            words => format!("-- {words}\n"),
+        };
+        format!("\n{}", facts.iter().map(comment).collect::<String>())
     }
 
     /// The statement of its row, of the same builder as the one that is sent.
