@@ -1,5 +1,7 @@
 //! The collector: one current picture of all tenants, cheap things first, undisturbed by what fails beside it.
 
+mod rights;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -22,6 +22,7 @@ mod pulse;
 mod read;
 mod record;
 mod reference;
+mod rights;
 mod roles;
 mod seen;
 mod session;

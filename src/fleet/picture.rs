@@ -32,6 +32,7 @@ use crate::model::times::StepTimes;
 use crate::postgres::catalog::{SchemaRow, Totals};
 use crate::postgres::of_all::OfAll;
 use crate::postgres::questions::Told;
+use crate::postgres::rights::{Lacks, Rights};
 use crate::postgres::session::{ServerFacts, Target};
 use crate::text::Untrusted;
 
@@ -138,6 +139,10 @@ pub struct Picture {
     pub initialised: Option<InitStatus>,
     /// The pulse at the last whole reading.
     pub pulse: Option<Pulse>,
+    /// What the role's privileges followed from then.
+    pub rights: Option<Rights>,
+    /// What the role lacks to write anything at all.
+    pub lacks: Option<Lacks>,
     /// Something of the tenants may differ from the last part.
     pub stale: bool,
     tenants: Arc<[Arc<Tenant>]>,
@@ -199,6 +204,8 @@ impl Picture {
             record_warning: None,
             initialised: None,
             pulse: None,
+            rights: None,
+            lacks: None,
             stale: true,
             tenants: Arc::new([]),
             target_version: None,
@@ -246,6 +253,9 @@ impl Picture {
         }
         if let Some(why) = self.facts.as_ref()?.read_only_why() {
             return Some(why.into());
+        }
+        if let Some(lacks) = self.lacks {
+            return Some(Untrusted::new(lacks.words(&self.config().command("tenantui doctor --grants"))));
         }
         match self.initialised {
             Some(InitStatus::Newer(version)) => Some(Untrusted::new(format!(

@@ -9,6 +9,7 @@ use super::live;
 use super::picture::Picture;
 use super::pulse::{self, Pulse};
 use super::record::{add_made, read_jobs, read_trash};
+use super::rights;
 use super::session::Session;
 use crate::layout::TakenNames;
 use crate::migrations::dialects::{Found, Ledgers, candidate_names};
@@ -84,6 +85,11 @@ pub async fn refresh(
         Counts::Read | Counts::Known if seen.all_anew => Scope::ALL,
         Counts::Read | Counts::Known | Counts::Later => scope,
     };
+    let rights = rights::take(session, picture, scope.counts).await?;
+    // With the first picture nothing was known to compare with: what changed under it is found by the second.
+    let regranted = rights.is_some() && rights != picture.rights;
+    // What the layout has of the registry depends on what may be read of it.
+    let scope = Scope { layout: scope.layout || regranted, ..scope };
     let pulse = take_pulse(session, picture).await?;
     let same = pulse.is_some() && pulse == picture.pulse && !seen.replayed_more;
     if scope == Scope::CHANGES && same && picture.error.is_none() {
@@ -98,6 +104,7 @@ pub async fn refresh(
     picture.stale = true;
     read_layout(session, picture, scope.layout).await?;
     read_rows(session, picture).await?;
+    rights::read_lacks(session, picture, scope.counts).await?;
     if picture.taken_at.is_some() {
         // A row that says `deleted` is shown with the way back. The first reading shows its rows before anything else.
         read_trash(session, picture).await?;
@@ -122,6 +129,7 @@ pub async fn refresh(
     picture.error = None;
     // Taken before the reading: what changed meanwhile shows as a difference next time.
     picture.pulse = pulse;
+    picture.rights = rights;
     picture.replayed = seen.replayed.map(|position| (position, Instant::now()));
     picture.reading_took = started.elapsed();
     Ok(())

@@ -25,6 +25,7 @@ mod pooling;
 mod query;
 pub mod questions;
 pub mod registry;
+pub mod rights;
 pub mod server;
 pub mod session;
 mod settings;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tenantui::model::environment::Environment::{Development, Production, Staging};
 use tenantui::model::job::{JobKind, JobState};
+use tenantui::postgres::rights::Lacks;
 use tenantui::tui::app::action::Action;
 use tenantui::tui::app::allowed::allowed;
 use tenantui::tui::app::event::Event;
@@ -132,4 +133,28 @@ fn what_needs_no_lock_and_what_is_read_only_says_so() {
     desk.keys("W");
     assert!(desk.message().contains("writes to us-1 cannot be opened"), "{}", desk.message());
     assert!(desk.app.state().dialog.is_none());
+}
+
+/// The header promises nothing that the server would refuse: privileges are part of it, and what to do about them is said.
+#[test]
+fn a_role_that_may_not_write_is_told_so_and_what_to_do() {
+    for environment in [Production, Development] {
+        let mut desk = Desk::sized(environment, (120, 40));
+        let mut picture = super::desk::snapshot(environment);
+        picture.revision += 1;
+        picture.databases[0].read_only = true;
+        picture.databases[0].read_only_why = Some(Lacks::Record.words("tenantui doctor --grants").into());
+        desk.event(Event::Snapshot(Arc::new(picture)));
+        desk.draw();
+        let text = desk.text();
+        let header = text.lines().next().expect("a header");
+        assert!(header.contains("READ-ONLY: the role may not write"), "{text}");
+        assert!(!text.contains("WRITES ON") && text.contains("`tenantui doctor --grants`"), "{text}");
+        for keys in ["W", "M", "N"] {
+            desk.keys(keys);
+            assert!(desk.app.state().dialog.is_none(), "{keys}: {}", desk.text());
+            let said = desk.message();
+            assert!(said.contains("the role may not write") && said.contains("doctor --grants"), "{keys}: {said}");
+        }
+    }
 }
