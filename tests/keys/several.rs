@@ -125,6 +125,17 @@ fn of_hidden_marks_in_several_databases_the_dialog_asks_which_are_meant() {
 }
 
 #[test]
+fn a_database_in_which_a_job_goes_through_the_tenants_is_left_out() {
+    let mut desk = Desk::two(Development, Development);
+    desk.job(job(17, JobKind::Migrate, JobState::Running, [3, 1, 0, 2]));
+    desk.keys("aM");
+    let text = desk.text();
+    assert!(text.contains("off: job 17 is running: until it is over") && text.contains("Start 1 job "), "{text}");
+    desk.keys("migrate 3 development<Enter>");
+    assert_eq!(ordered(&mut desk), BTreeMap::from([("us-1".to_owned(), 3)]));
+}
+
+#[test]
 fn a_link_that_goes_while_the_dialog_is_open_stops_its_own_order_only() {
     let mut desk = Desk::two(Development, Development);
     desk.keys("aM");

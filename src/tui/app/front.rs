@@ -16,6 +16,7 @@ impl App {
 
     /// Whether the confirmation of the dialog in front may do what it says.
     pub(super) fn refresh_dialog_off(&mut self) {
+        self.refresh_blocked();
         let databases = self.state.dialog.as_ref().map(Dialog::writes_to).unwrap_or_default();
         let off = allowed::why_off(&self.state, &databases);
         self.dirty |= off != self.state.dialog_off;

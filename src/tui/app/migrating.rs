@@ -13,8 +13,8 @@ use crate::migrations::plan::{self, LeftOut, Plan, PlanOptions};
 use crate::model::job::JobView;
 use crate::model::others_code::CodeOfPlan;
 use crate::model::tenant::{DatabaseName, Tenant, TenantKey, TenantState};
-use crate::text::Untrusted;
-use crate::tui::dialogs::{Dialog, Migrate, MigrateInput};
+use crate::text::{Untrusted, sanitise};
+use crate::tui::dialogs::{Blocked, Dialog, Migrate, MigrateInput};
 
 impl App {
     /// `M`: the plan over the frozen set; of several databases a plan for each.
@@ -55,6 +55,8 @@ impl App {
             Ok(shown) => shown,
             Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
         };
+        // The hidden ones of a set may have nothing pending, as those that a job is through with: then there is no choice.
+        let shown = shown.filter(|shown| shown.tenants != whole.tenants || shown.left_out != whole.left_out);
         if whole.tenants.is_empty() && self.is_nobody_in_the_way(&whole) && whole.refusals.is_empty() {
             let words = self.why_none(&whole, &selection.keys);
             return self.open_shared_alone(selection.database, &whole, &words);
@@ -82,11 +84,30 @@ impl App {
 
     /// One job at a time goes through the tenants: told before anything is typed.
     fn warn_of_live(&mut self, database: &DatabaseName) {
-        let in_the_way =
+        if let Some(blocked) = self.in_the_way(database) {
+            self.say(Level::Warning, blocked.words);
+        }
+    }
+
+    /// The job that goes through the tenants of a database, or will.
+    pub(super) fn in_the_way(&self, database: &DatabaseName) -> Option<Blocked> {
+        let goes =
             |job: &&JobView| job.database == *database && job.kind.goes_through_tenants() && !job.state.is_over();
-        let Some(job) = self.state.jobs.jobs.iter().find(in_the_way) else { return };
+        let job = self.state.jobs.jobs.iter().find(goes)?;
         let (id, state) = (job.id, job.state.word());
-        self.say(Level::Warning, format!("job {id} is {state}: until it is over no other migrates {database}"));
+        Some(Blocked {
+            short: format!("job {id}"),
+            words: format!("job {id} is {state}: until it is over no other migrates {}", sanitise(database)),
+        })
+    }
+
+    /// What is in the way of an open plan may come and go while it is read.
+    pub(super) fn refresh_blocked(&mut self) {
+        let Some(Dialog::Migrate(dialog)) = &self.state.dialog else { return };
+        let blocked = self.in_the_way(&dialog.input.database);
+        if let Some(Dialog::Migrate(dialog)) = &mut self.state.dialog {
+            self.dirty |= dialog.block(blocked);
+        }
     }
 
     /// Whether nobody is left out who could be migrated if something were mended.

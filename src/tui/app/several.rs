@@ -54,6 +54,9 @@ impl App {
         let database = &selection.database;
         let key = self.state.key(Action::Migrate);
         migratable(&self.state, database)?;
+        if let Some(blocked) = self.in_the_way(database) {
+            return Err(blocked.words);
+        }
         let view = self.state.latest.database(database);
         if view.and_then(|view| view.initialised) == Some(false) && !self.initialised.contains(database) {
             return Err(format!("it has no schema tenantui yet; {key} on one of its tenants offers to make it"));

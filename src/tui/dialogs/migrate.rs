@@ -23,13 +23,12 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::dry_run;
+use super::migrate_order::rehearse_off;
 use super::migrate_view::View;
 use super::parts::{Step, button_step, moved, scrolled, step};
 use super::scroll::Scroll;
 use super::which_set;
 use super::{DialogAction, DialogInput, DialogOutcome, MigrateInput};
-use crate::jobs::orders;
-use crate::jobs::service::{MigrateOrder, Order};
 use crate::migrations::plan::{Canary, Plan};
 use crate::model::environment::Environment;
 use crate::model::others_code::CodeOfPlan;
@@ -67,6 +66,17 @@ pub struct Migrate {
     pub(super) rehearse_off: Option<&'static str>,
     /// How many warnings the plan had by itself, once what was found in its schemas stands behind them.
     pub(super) own_warnings: Option<usize>,
+    /// The job that goes through the tenants now: until it is over no other may.
+    pub(super) blocked: Option<Blocked>,
+}
+
+/// A job that is in the way of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// `job 17`: beside a button.
+    pub short: String,
+    /// With its state, and what that means.
+    pub words: String,
 }
 
 impl Migrate {
@@ -85,8 +95,16 @@ impl Migrate {
             field: Field::default(),
             tried: false,
             own_warnings: None,
+            blocked: None,
             input,
         }
+    }
+
+    /// A job is in its way, or none is any more; `false` where that was known.
+    pub fn block(&mut self, blocked: Option<Blocked>) -> bool {
+        let news = self.blocked != blocked;
+        self.blocked = blocked;
+        news
     }
 
     /// What it has to be told, once it is known which set is meant.
@@ -151,8 +169,10 @@ impl Migrate {
     }
 
     /// Why `Start` is off.
-    pub(super) fn off(&self) -> Option<&'static str> {
-        if !self.plan.refusals.is_empty() {
+    pub(super) fn off(&self) -> Option<&str> {
+        if let Some(blocked) = &self.blocked {
+            Some(&blocked.short)
+        } else if !self.plan.refusals.is_empty() {
             Some("refused")
         } else if self.shared_is_refused() {
             Some("shared")
@@ -163,6 +183,11 @@ impl Migrate {
         } else {
             None
         }
+    }
+
+    /// Why `Rehearse` is off: it is a job that goes through tenants, too.
+    pub(super) fn why_not_rehearsed(&self) -> Option<&str> {
+        self.rehearse_off.or_else(|| self.blocked.as_ref().map(|blocked| blocked.short.as_str()))
     }
 
     pub(super) fn has_canary(&self) -> bool {
@@ -218,6 +243,8 @@ impl Migrate {
         match button_step(key) {
             Step::Close => return DialogOutcome::Close,
             Step::Press => match (focus, &self.input.shown) {
+                // Nobody of them has anything pending: the button says so.
+                (1, Some(shown)) if shown.tenants.is_empty() => {}
                 (1, Some(shown)) => {
                     self.plan = Arc::clone(shown);
                     self.canary.set(&canary_text(&self.plan));
@@ -321,7 +348,7 @@ impl Migrate {
                 self.tried = true;
             }
             Stop::Rehearse => {
-                if self.rehearse_off.is_none() {
+                if self.why_not_rehearsed().is_none() {
                     return DialogOutcome::Do(vec![self.rehearsal()]);
                 }
             }
@@ -335,51 +362,6 @@ impl Migrate {
             }
         }
         DialogOutcome::Stay
-    }
-
-    fn order(&self) -> DialogAction {
-        DialogAction::Order {
-            database: self.input.database.clone(),
-            order: Box::new(Order::Migrate(MigrateOrder {
-                plan: Arc::clone(&self.plan),
-                layout: Arc::clone(&self.input.layout),
-                wait_after_canary: self.wait && self.has_canary(),
-            })),
-            key: self.input.key,
-            first: self.input.shared.as_ref().map(|(plan, key)| {
-                let (plan, layout) = (Arc::clone(plan), Arc::clone(&self.input.layout));
-                Box::new((Order::Migrate(MigrateOrder { plan, layout, wait_after_canary: false }), *key))
-            }),
-        }
-    }
-
-    /// Runs on the canary and takes all of it back: nothing of it is kept, so no words are asked for.
-    fn rehearsal(&self) -> DialogAction {
-        DialogAction::Order {
-            database: self.input.database.clone(),
-            order: Box::new(Order::Rehearse(MigrateOrder {
-                plan: Arc::clone(&self.plan),
-                layout: Arc::clone(&self.input.layout),
-                wait_after_canary: false,
-            })),
-            key: self.input.key,
-            first: None,
-        }
-    }
-}
-
-/// Why a plan cannot be rehearsed, in the words of a button; the order says it in full.
-fn rehearse_off(plan: &Plan) -> Option<&'static str> {
-    if plan.tenants.is_empty() {
-        Some("nothing to do")
-    } else if !plan.refusals.is_empty() {
-        Some("a file is refused")
-    } else if plan.is_driven() {
-        Some("a command runs")
-    } else if orders::rehearsable(plan).is_err() {
-        Some("no transaction")
-    } else {
-        None
     }
 }
 

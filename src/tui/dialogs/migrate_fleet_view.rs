@@ -39,6 +39,7 @@ impl MigrateFleet {
                     set: &self.input.set,
                     shown: self.input.shown.as_deref().map_or(0, tenants),
                     all: self.tenants(),
+                    blocked: None,
                 };
                 which.draw(frame.buffer_mut(), area, *focus, theme);
             }

@@ -96,6 +96,7 @@ impl Migrate {
             set: &self.input.set,
             shown: self.input.shown.as_ref().map_or(0, |plan| plan.tenants.len()),
             all: self.input.plan.tenants.len(),
+            blocked: self.blocked.as_ref().map(|blocked| blocked.words.as_str()),
         };
         which.draw(buf, area, focus, theme);
     }
@@ -129,7 +130,7 @@ impl Migrate {
         let start = if self.has_canary() { "Start canary" } else { "Start" };
         let all = [
             Button { title: "Cancel", off: None },
-            Button { title: "Rehearse", off: off.or(self.rehearse_off) },
+            Button { title: "Rehearse", off: off.or(self.why_not_rehearsed()) },
             Button { title: if self.input.driven.is_some() { "Command" } else { "Show SQL" }, off: None },
             Button { title: "Plan", off: None },
             Button { title: start, off: off.or(self.off()) },
@@ -166,6 +167,9 @@ impl Migrate {
         let plan = &self.plan;
         let plain = Style::new();
         let mut lines = vec![self.set_line(), Line { label: "Target", value: target_line(plan), style: plain }];
+        if let Some(blocked) = &self.blocked {
+            lines.push(Line { label: "Blocked", value: blocked.words.clone(), style: theme.warn });
+        }
         if let Some((shared, _)) = &self.input.shared {
             let style = if self.shared_is_refused() { theme.error } else { theme.warn };
             lines.push(Line { label: "Shared", value: shared_line(shared), style });
