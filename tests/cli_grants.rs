@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::cli::text;
 use crate::cli_fleet::{Fleet, tenant};
+use crate::life::Place;
 use crate::support::pg;
 
 /// A fleet whose schemas belong to an ordinary role, as real ones do.
@@ -135,4 +136,38 @@ fn a_file_that_changed_after_it_was_applied_leaves_its_tenants_out() {
     assert_eq!(tenant(&done, "tenant", "beta-two")["result"], "done");
     fleet.expect(0, &["migrate", "acme", "--accept-changed", "20260301000000", "--yes"]);
     assert_eq!(checks("acme").last(), Some(&Value::Bool(true)));
+}
+
+/// What the layout asks of every tenant is read from tables of their schemas: the reader's grants have those, by the
+/// layout's own data.
+#[test]
+fn the_reader_of_an_apartment_may_ask_for_each_environment() {
+    let place = Place::empty("grants_rails");
+    for (schema, environment) in [("public", "production"), ("acme", "production"), ("copied", "staging")] {
+        place.db.sql(&format!(
+            "create schema if not exists {schema}; create table {schema}.schema_migrations (version varchar primary key); \
+             insert into {schema}.schema_migrations values ('20260101000000'); \
+             create table {schema}.ar_internal_metadata (key varchar primary key, value varchar); \
+             insert into {schema}.ar_internal_metadata values ('environment', '{environment}')"
+        ));
+    }
+    let document = place.json(0, &["doctor", "--grants", "--json"]);
+    let reading = document["grants"].as_array().expect("a list").iter().find(|grant| grant["purpose"] == "reading");
+    let reading = reading.expect("the reader's");
+    let role = pg().role("rails_reader");
+    for statement in reading["statements"].as_array().expect("a list").iter().filter_map(Value::as_str) {
+        if !statement.starts_with("CREATE ROLE") {
+            place.db.sql(&statement.replace("tenantui_reader", &role));
+        }
+    }
+    let notes = reading["notes"].to_string();
+    assert!(!notes.contains("health of a tenant"), "nothing of a tenant is read without these grants: {notes}");
+    place.configure_as(&role, "development", "");
+    let copied = tenant(&place.json(0, &["tenants", "--json"]), "slug", "copied").clone();
+    let problems = copied["problems"].to_string();
+    assert!(problems.contains("the environment is staging here and production in public"), "{copied}");
+    let doctor = text(&place.run(&["doctor"]).stdout);
+    assert!(!doctor.contains("may not be read"), "{doctor}");
+    let detail = place.json(0, &["tenant", "acme", "--json"]);
+    assert!(!detail["problems"].to_string().contains("may not"), "{detail}");
 }

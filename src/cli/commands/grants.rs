@@ -2,7 +2,7 @@
 //!
 //! Nothing is executed here. What is printed follows what was found: the registry, the ledgers, the schemas' owners.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 
@@ -19,6 +19,8 @@ use crate::layout::role::RoleMade;
 use crate::layout::{Layout, Registry};
 use crate::migrations::dialects::Found;
 use crate::model::ident::{Ident, IdentError, literal};
+use crate::postgres::ledgers::{self, CandidateTable};
+use crate::postgres::of_all;
 use crate::postgres::session::{Patience, Reader, Target};
 use crate::text;
 
@@ -142,14 +144,18 @@ async fn facts(target: &Target, reading: &Reading) -> Outcome<Facts> {
     if let Some(Found::Ledger(ledger)) = shared {
         ledgers.push((ledger.name.schema.quoted(), ledger.name.quoted()));
     }
+    ledgers.extend(asked_of_all(&reader, reading).await?);
     let domains = reading.context.layout.domains.iter().map(|domains| &domains.table);
     ledgers.extend(domains.map(|table| (table.schema.quoted(), table.quoted())));
     ledgers.sort();
     ledgers.dedup();
     let database = reader.rows("SELECT pg_catalog.current_database()").await?;
     let about = &reading.context.layout.about;
-    let questions = about.members.iter().chain(&about.health).chain(&about.fleet);
-    let needs: Vec<&Need> = questions.flat_map(|question| &question.needs).collect();
+    let of_all = of_all::tables(&reading.context.layout);
+    let questions = about.members.iter().chain(&about.health).chain(&about.fleet).filter(|question| !question.of_all);
+    let is_of_all =
+        |need: &&Need| need.table.split_once('.').is_some_and(|(_, name)| of_all.iter().any(|of| of == name));
+    let needs: Vec<&Need> = questions.flat_map(|question| &question.needs).filter(|need| !is_of_all(need)).collect();
     let initialised = crate::jobs::init::status(&reader).await;
     Ok(Facts {
         database: quoted(database.first().and_then(|row| row.text(0)).unwrap_or_default())?,
@@ -165,6 +171,27 @@ async fn facts(target: &Target, reading: &Reading) -> Outcome<Facts> {
         run_as: target.config.migrations.run_as,
         purged: purged(&reading.context.layout),
     })
+}
+
+/// Tables that the layout asks of every tenant with each reading, in the tenants' schemas and beside them: as schema and
+/// table, quoted. They are read as ledgers are, many in one statement, and so as whole tables.
+async fn asked_of_all(reader: &Reader, reading: &Reading) -> Outcome<Vec<(String, String)>> {
+    let layout = &reading.context.layout;
+    let names = of_all::tables(layout);
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tenants: HashSet<u32> = reading.snapshot.tenants.iter().filter_map(|tenant| tenant.schema_oid).collect();
+    let needs: Vec<&str> =
+        layout.about.of_all().flat_map(|question| &question.needs).map(|need| &*need.table).collect();
+    let is_needed = |table: &CandidateTable| {
+        let (schema, name) = (table.name.schema.raw(), table.name.name.raw());
+        let by = |schema: &str| needs.iter().any(|need| need.split_once('.') == Some((schema, name)));
+        by(schema) || (tenants.contains(&table.schema_oid) && by(SCHEMA_MARK))
+    };
+    let tables = ledgers::candidates(reader, &names).await?;
+    let needed = tables.iter().filter(|table| is_needed(table));
+    Ok(needed.map(|table| (table.name.schema.quoted(), table.name.quoted())).collect())
 }
 
 /// The domains go with their tenant, and keys are revoked.
