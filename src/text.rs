@@ -6,6 +6,7 @@
 
 mod human;
 mod shell;
+mod wrap;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use human::{
     clock, counted, duration, grouped, human_bytes, rough_time, short_age, short_bytes, short_count, time_left,
 };
 pub use shell::shell_word;
+pub use wrap::wrap;
 
 use crate::sabotage::{self, Safeguard};
 

@@ -4,6 +4,7 @@ mod bytes;
 mod comfort;
 mod flows;
 mod jobs;
+mod narrow;
 mod odd;
 mod pictures;
 mod slow;

@@ -36,7 +36,7 @@ pub async fn run(session: &Session, arguments: &args::Audit) -> Outcome<Status> 
     match Style::from(arguments.format) {
         Style::Json => output::json(&Document { audit: lines.iter().map(AuditRow::from).collect() })?,
         Style::Csv => output::data(&Table::of(lines.iter().map(AuditRow::from)).csv()?)?,
-        Style::Text => output::data(&table(&lines, session.has_several()).text())?,
+        Style::Text => output::table(&table(&lines, session.has_several()))?,
     }
     let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
     if session.databases.iter().any(|own| lines.iter().filter(|line| line.database == own.name).count() >= limit) {
@@ -50,7 +50,7 @@ fn table(lines: &[AuditLine], several: bool) -> Table {
     if several {
         heads.insert(0, "database");
     }
-    let mut table = Table::new(&heads);
+    let mut table = Table::new(&heads).giving_way(&["job", "change"]);
     for line in lines {
         let mut cells = vec![
             line.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string().into(),

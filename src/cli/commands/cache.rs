@@ -153,14 +153,14 @@ fn page(tenant: &Tenant, prefixes: &[(text::Untrusted, u64)], sample: &[KeySampl
     for (prefix, keys) in prefixes {
         counts.row(vec![name(prefix), (*keys).into()]);
     }
-    let mut keys = Table::new(&["a few of them", "type", "lives"]);
+    let mut keys = Table::new(&["a few of them", "type", "lives"]).wrapping(&["a few of them"]);
     for one in sample {
         keys.row(vec![Cell::from(&one.key), one.kind.as_ref().into(), one.ttl.map(Ttl::words).into()]);
     }
     for table in [counts, keys] {
         if !table.is_empty() {
             out.push('\n');
-            out.push_str(&table.text());
+            out.push_str(&output::fitted(&table));
         }
     }
     out

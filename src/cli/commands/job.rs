@@ -66,7 +66,7 @@ async fn show(target: &Target, view: &JobView, style: Style) -> Outcome<Status> 
     let mut results = Results::new(style);
     results.add(target, view).await?;
     if style == Style::Text {
-        output::data(&jobs::table(std::slice::from_ref(view), true).text())?;
+        output::table(&jobs::table(std::slice::from_ref(view), true))?;
         output::data("\n")?;
     }
     results.print()?;

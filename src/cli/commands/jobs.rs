@@ -27,7 +27,7 @@ pub async fn run(session: &Session, arguments: &args::Jobs) -> Outcome<Status> {
     match Style::from(arguments.format) {
         Style::Json => output::json(&Document { jobs: jobs.iter().map(Job::from).collect() })?,
         Style::Csv => output::data(&Table::of(jobs.iter().map(Job::from)).csv()?)?,
-        Style::Text => output::data(&table(&jobs, session.has_several()).text())?,
+        Style::Text => output::table(&table(&jobs, session.has_several()))?,
     }
     Ok(status)
 }
@@ -44,7 +44,9 @@ pub fn table(jobs: &[JobView], several: bool) -> Table {
     if several {
         heads.insert(0, "database");
     }
-    let mut table = Table::new(&heads);
+    let mut table = Table::new(&heads)
+        .giving_way(&["blocked", "by", "runs on", "created", "failed", "database"])
+        .wrapping(&["reason"]);
     for job in jobs {
         let mut cells = vec![
             job.id.to_string().into(),

@@ -42,7 +42,7 @@ pub fn keys(lines: &[KeyLine], arguments: Keys) -> Outcome<Status> {
                 .collect(),
         })?,
         Style::Csv => output::data(&keymap::table(lines).csv()?)?,
-        Style::Text => output::data(&keymap::table(lines).text())?,
+        Style::Text => output::table(&keymap::table(lines))?,
     }
     Ok(Status::Done)
 }

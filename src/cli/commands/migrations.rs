@@ -74,7 +74,7 @@ pub async fn run(session: &Session, arguments: &args::Migrations) -> Outcome<Sta
         })?,
         Style::Csv => output::data(&csv(&migrations).csv()?)?,
         Style::Text => {
-            output::data(&text(&migrations, session.has_several()).text())?;
+            output::table(&text(&migrations, session.has_several()))?;
             for shared in &shared {
                 if let Some(trouble) = shared.trouble() {
                     output::note(format!("{}: {}", shared.database, trouble.line().raw()));
@@ -159,7 +159,7 @@ fn text(migrations: &[Row], several: bool) -> Table {
     if several {
         heads.insert(0, "database");
     }
-    let mut table = Table::new(&heads);
+    let mut table = Table::new(&heads).giving_way(&["applied", "pending"]).wrapping(&["note"]);
     for row in migrations {
         let mut notes = row.notes.clone();
         if row.version.is_some() && !row.has_file && row.pending.is_some() {

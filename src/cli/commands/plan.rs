@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::cli::output::{Cell, Table};
+use crate::cli::output::{self, Cell, Table};
 use crate::config::{self, RunAs};
 use crate::migrations::aim;
 use crate::migrations::folder::MigrationFile;
@@ -294,7 +294,8 @@ fn tenants(plan: &Plan, most: usize) -> String {
             plan.tenant_ms(tenant).map_or(Cell::None, |ms| Cell::Right(text::rough_time(ms))),
         ]);
     }
-    let mut out = table.text();
+    // All of them are data; the first ones stand beside a question.
+    let mut out = if most == usize::MAX { output::fitted(&table) } else { output::fitted_note(&table) };
     if plan.tenants.len() > most {
         out.push_str(&format!("  and {} more; --dry-run names all\n", plan.tenants.len() - most));
     }

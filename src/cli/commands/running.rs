@@ -178,7 +178,7 @@ impl Results {
             Style::Csv => output::data(&credentials::beside(&self.tenants, &self.credentials).csv()?),
             Style::Text if self.tenants.is_empty() => Ok(()),
             Style::Text => {
-                output::data(&self.text().text())?;
+                output::table(&self.text())?;
                 if self.credentials.is_empty() {
                     return Ok(());
                 }
@@ -193,7 +193,7 @@ impl Results {
         if several {
             heads.insert(0, "database");
         }
-        let mut table = Table::new(&heads);
+        let mut table = Table::new(&heads).giving_way(&["sqlstate", "version"]).wrapping(&["message"]);
         for row in &self.tenants {
             let mut cells = vec![
                 row.tenant.as_str().into(),

@@ -125,7 +125,7 @@ fn page(vitals: &Vitals) -> String {
     for table in [sessions(vitals), locks(vitals), transactions(vitals), catalogs(vitals)] {
         if !table.is_empty() {
             out.push('\n');
-            out.push_str(&table.text());
+            out.push_str(&output::fitted(&table));
         }
     }
     out

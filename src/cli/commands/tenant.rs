@@ -19,6 +19,9 @@ use crate::model::tenant::{HealthFact, Member, MigrationDetail, MigrationState, 
 use crate::model::times::{StepTime, StepTimes};
 use crate::text::{self, Untrusted};
 
+/// The head of what hangs on the schema from elsewhere.
+const OUTSIDE: &str = "objects outside the schema that depend on it";
+
 #[derive(Serialize)]
 struct Document {
     #[serde(flatten)]
@@ -315,7 +318,7 @@ fn sections(detail: &TenantDetail, times: &StepTimes) -> String {
         let (status, last) = (member.status.as_ref(), member.last_active_at.as_ref());
         members.row(vec![(&member.id).into(), (&member.name).into(), member.active.into(), status.into(), last.into()]);
     }
-    let mut outside = Table::new(&["objects outside the schema that depend on it"]);
+    let mut outside = Table::new(&[OUTSIDE]).wrapping(&[OUTSIDE]);
     for object in &detail.objects_outside {
         outside.row(vec![Cell::from(object)]);
     }
@@ -323,7 +326,7 @@ fn sections(detail: &TenantDetail, times: &StepTimes) -> String {
     for table in [tables, migrations, keys, health, members, outside] {
         if !table.is_empty() {
             out.push('\n');
-            out.push_str(&table.text());
+            out.push_str(&output::fitted(&table));
         }
     }
     out

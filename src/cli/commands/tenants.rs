@@ -40,7 +40,7 @@ pub async fn run(session: &Session, arguments: &Tenants) -> Outcome<Status> {
         Style::Json => output::json(&document(&reads, &tenants))?,
         Style::Csv => output::data(&Table::of(tenants.iter().map(|tenant| TenantRow::from(&**tenant))).csv()?)?,
         Style::Text => {
-            output::data(&table(&tenants, session.has_several(), arguments.cache).text())?;
+            output::table(&table(&tenants, session.has_several(), arguments.cache))?;
             summary(&reads, &tenants);
         }
     }
@@ -124,7 +124,7 @@ pub fn table(tenants: &[Arc<Tenant>], several: bool, cache: bool) -> Table {
     if cache {
         heads.push("keys");
     }
-    let mut table = Table::new(&heads);
+    let mut table = Table::new(&heads).giving_way(&["tables", "status", "size", "schema"]);
     for tenant in tenants {
         let size = tenant.size_bytes.map(|bytes| {
             let about = if tenant.size_exact { "" } else { "~" };

@@ -24,7 +24,7 @@ pub async fn list(session: &Session, format: Format) -> Outcome<Status> {
     match Style::from(format) {
         Style::Json => output::json(&Document { trash: all.iter().map(TrashRow::from).collect() })?,
         Style::Csv => output::data(&Table::of(all.iter().map(TrashRow::from)).csv()?)?,
-        Style::Text if !all.is_empty() => output::data(&table(&all, session.has_several()).text())?,
+        Style::Text if !all.is_empty() => output::table(&table(&all, session.has_several()))?,
         Style::Text if status == Status::Done => output::note("the trash is empty"),
         Style::Text => output::note("the trash is empty in what could be read"),
     }
@@ -36,7 +36,7 @@ fn table(all: &[Trashed], several: bool) -> Table {
     if several {
         heads.insert(0, "database");
     }
-    let mut table = Table::new(&heads);
+    let mut table = Table::new(&heads).giving_way(&["schema", "by"]);
     for trashed in all {
         let drop = trashed.drop.as_ref();
         let mut cells = vec![

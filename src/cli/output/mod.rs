@@ -1,8 +1,10 @@
 //! Data on standard output, everything else on standard error; nothing unsafe on either.
 
+mod fit;
 mod table;
 
 use std::io::{self, Write as _};
+use std::os::fd::AsFd;
 
 pub use self::table::{Cell, Table};
 use super::args::Format;
@@ -39,6 +41,39 @@ pub fn data(text: &str) -> Outcome<()> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
+}
+
+/// Columns of the terminal that this is printed on; `None` where it is none: what goes into a file or a pipe is whole.
+fn columns(out: &(impl io::IsTerminal + AsFd)) -> Option<usize> {
+    if !out.is_terminal() {
+        return None;
+    }
+    let size = rustix::termios::tcgetwinsize(out).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+/// Writes a table to standard output, on a terminal as it fits.
+///
+/// # Errors
+/// As [`data`].
+pub fn table(table: &Table) -> Outcome<()> {
+    data(&fitted(table))
+}
+
+/// A table for standard output, on a terminal as it fits. What there is no room for is named on standard error.
+#[must_use]
+pub fn fitted(table: &Table) -> String {
+    let (text, left_out) = table.within(columns(&io::stdout()).unwrap_or(usize::MAX));
+    if !left_out.is_empty() {
+        note(format!("no room for {}: a wider terminal has it, and so has a file or a pipe", left_out.join(", ")));
+    }
+    text
+}
+
+/// A table that is said to the operator beside the data, as it fits there.
+#[must_use]
+pub fn fitted_note(table: &Table) -> String {
+    table.within(columns(&io::stderr()).unwrap_or(usize::MAX)).0
 }
 
 /// Writes a value as JSON, a line.

@@ -4,9 +4,13 @@ use std::io;
 
 use serde_json::Value;
 
+use super::fit::{Column, Shape, fit};
 use crate::cli::exit::{Failure, Outcome};
 use crate::model::export::{self, Row};
 use crate::text::{self, Untrusted};
+
+/// What has the same width in every row is printed whole up to this: times, versions, codes.
+const WHOLE: usize = 20;
 
 /// One cell. Unknown is empty in CSV and `-` in a table, never 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,13 +105,36 @@ impl Cell {
 pub struct Table {
     heads: Vec<String>,
     rows: Vec<Vec<Cell>>,
+    /// Heads of columns that are left out where a terminal has no room, the first first.
+    giving_way: &'static [&'static str],
+    /// Heads of columns that go on in the lines below.
+    wrapped: &'static [&'static str],
 }
 
 impl Table {
     /// An empty table with these heads.
     #[must_use]
     pub fn new(heads: &[&str]) -> Self {
-        Self { heads: heads.iter().map(|head| (*head).to_owned()).collect(), rows: Vec::new() }
+        Self {
+            heads: heads.iter().map(|head| (*head).to_owned()).collect(),
+            rows: Vec::new(),
+            giving_way: &[],
+            wrapped: &[],
+        }
+    }
+
+    /// What is left out first on a terminal that has no room for all.
+    #[must_use]
+    pub const fn giving_way(mut self, heads: &'static [&'static str]) -> Self {
+        self.giving_way = heads;
+        self
+    }
+
+    /// What is read whole, in as many lines as it takes: messages and reasons.
+    #[must_use]
+    pub const fn wrapping(mut self, heads: &'static [&'static str]) -> Self {
+        self.wrapped = heads;
+        self
     }
 
     /// Rows of the contract under their own names.
@@ -131,42 +158,41 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// Aligned columns, two blanks apart; numbers to the right.
+    /// Aligned columns, two blanks apart; numbers to the right. As wide as it comes.
     #[must_use]
     pub fn text(&self) -> String {
+        self.within(usize::MAX).0
+    }
+
+    /// The same in lines of at most so many columns, and the heads of what there was no room for.
+    #[must_use]
+    pub fn within(&self, columns: usize) -> (String, Vec<&str>) {
         let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(Cell::safe).collect()).collect();
-        let columns = self.heads.len();
-        let right: Vec<bool> = (0..columns)
-            .map(|column| self.rows.iter().any(|row| row.get(column).is_some_and(Cell::is_right)))
-            .collect();
-        let widths: Vec<usize> = (0..columns)
-            .map(|column| {
-                let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| text::width(cell));
-                cells.chain([text::width(&self.heads[column]), 1]).max().unwrap_or(1)
-            })
-            .collect();
+        let facts: Vec<Column> = (0..self.heads.len()).map(|column| self.column(column, &rows)).collect();
+        let shape = fit(&facts, columns);
         let mut out = String::new();
         let heads: Vec<String> = self.heads.iter().map(|head| head.to_uppercase()).collect();
         for row in std::iter::once(&heads).chain(&rows) {
-            let mut line = String::new();
-            for (column, width) in widths.iter().enumerate() {
-                let cell = row.get(column).map_or("", String::as_str);
-                let cell = if cell.is_empty() { "-" } else { cell };
-                let blanks = " ".repeat(width.saturating_sub(text::width(cell)));
-                let gap = if column == 0 { "" } else { "  " };
-                line.push_str(gap);
-                if right[column] {
-                    line.push_str(&blanks);
-                    line.push_str(cell);
-                } else {
-                    line.push_str(cell);
-                    line.push_str(&blanks);
-                }
-            }
-            out.push_str(line.trim_end());
-            out.push('\n');
+            put(&mut out, row, &facts, &shape);
         }
-        out
+        (out, shape.left_out.iter().map(|column| self.heads[*column].as_str()).collect())
+    }
+
+    fn column(&self, column: usize, rows: &[Vec<String>]) -> Column {
+        let name = self.heads[column].as_str();
+        let cells = || rows.iter().filter_map(|row| row.get(column)).map(|cell| text::width(cell));
+        let known = || cells().filter(|width| *width > 0);
+        let (head, widest) = (text::width(name), known().max().unwrap_or(0));
+        let same = known().all(|width| width == widest) && widest <= WHOLE;
+        Column {
+            natural: widest.max(head).max(1),
+            head,
+            cut: !self.rows.iter().any(|row| row.get(column).is_some_and(Cell::is_right)),
+            whole: same,
+            wraps: self.wrapped.contains(&name),
+            empty: widest == 0,
+            gives_way: self.giving_way.iter().position(|head| *head == name),
+        }
     }
 
     /// CSV with a header line; unsafe characters are visible escapes.
@@ -182,6 +208,33 @@ impl Table {
         }
         let bytes = writer.into_inner().map_err(|error| Failure::from(io::Error::other(error.to_string())))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// A row: one line, or more where a cell goes on below.
+fn put(out: &mut String, row: &[String], facts: &[Column], shape: &Shape) {
+    let mut cells: Vec<std::vec::IntoIter<String>> = Vec::with_capacity(shape.shown.len());
+    for (column, width) in &shape.shown {
+        let cell = row.get(*column).map_or("", String::as_str);
+        let cell = if cell.is_empty() { "-" } else { cell };
+        let cut = text::width(cell) > *width;
+        let lines = if cut && facts[*column].wraps { text::wrap(cell, *width) } else { vec![text::fit(cell, *width)] };
+        cells.push(lines.into_iter());
+    }
+    let lines = cells.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+    for _ in 0..lines {
+        let mut line = String::new();
+        for (at, ((column, width), cell)) in shape.shown.iter().zip(&mut cells).enumerate() {
+            let cell = cell.next().unwrap_or_default();
+            let blanks = " ".repeat(width.saturating_sub(text::width(&cell)));
+            line.push_str(if at == 0 { "" } else { "  " });
+            let (before, after) = if !facts[*column].cut { (blanks, String::new()) } else { (String::new(), blanks) };
+            line.push_str(&before);
+            line.push_str(&cell);
+            line.push_str(&after);
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
     }
 }
 
@@ -207,6 +260,25 @@ mod tests {
              日本                      -\n\
              evil\\e[2J,\"x\"\\n        1000\n"
         );
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_no_line_is_longer_and_reasons_are_read_whole() {
+        let mut table = Table::new(&["tenant", "at", "by", "message"]).giving_way(&["by"]).wrapping(&["message"]);
+        let why = "canceling statement due to lock timeout; blocked by pid 4711 of 日本日本日本日本日本";
+        for slug in ["acme", "a-tenant-with-a-name-that-is-as-long-as-a-line"] {
+            table.row(vec![slug.into(), "2026-01-02 03:04:05Z".into(), "ops@db1 (worker)".into(), why.into()]);
+        }
+        for columns in [40, 64, 80, 100] {
+            let (text, left_out) = table.within(columns);
+            assert!(text.lines().all(|line| text::width(line) <= columns), "{columns}:\n{text}");
+            assert!(columns < 64 || text.contains("2026-01-02 03:04:05Z"), "{text}");
+            assert_eq!(left_out.contains(&"by"), columns < 84, "{columns}:\n{text}");
+            let words: Vec<&str> = text.split_whitespace().collect();
+            assert!(words.contains(&"4711") && words.contains(&"canceling"), "{text}");
+        }
+        assert_eq!(table.within(usize::MAX).0, table.text());
+        assert!(table.text().lines().nth(1).is_some_and(|line| line.ends_with(why)), "{}", table.text());
     }
 
     #[test]

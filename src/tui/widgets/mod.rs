@@ -6,10 +6,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
-use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::Theme;
+pub use crate::text::wrap;
 use crate::text::{cells, fit, is_unsafe, width};
 
 pub mod bars;
@@ -200,33 +200,6 @@ pub fn clear(buf: &mut Buffer, area: Rect) {
 /// A row of one character.
 pub fn rule(buf: &mut Buffer, area: Rect, y: u16, style: Style) {
     put(buf, area, 0, y, &"-".repeat(usize::from(area.width)), style);
-}
-
-/// Wraps words of safe text into lines of at most `columns` columns; longer words are cut at graphemes' edges.
-#[must_use]
-pub fn wrap(text: &str, columns: usize) -> Vec<String> {
-    if columns == 0 {
-        return Vec::new();
-    }
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split(' ') {
-        if !line.is_empty() && width(&line) + 1 + width(word) > columns {
-            lines.push(std::mem::take(&mut line));
-        } else if !line.is_empty() {
-            line.push(' ');
-        }
-        for grapheme in word.graphemes(true) {
-            if width(&line) + width(grapheme) > columns {
-                lines.push(std::mem::take(&mut line));
-            }
-            line.push_str(grapheme);
-        }
-    }
-    if !line.is_empty() || lines.is_empty() {
-        lines.push(line);
-    }
-    lines
 }
 
 /// The part of an area below its first `rows` rows.
