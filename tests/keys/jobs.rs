@@ -97,23 +97,6 @@ fn all_that_are_behind_are_migrated_with_a_canary() {
 }
 
 #[test]
-fn a_job_that_is_in_the_way_is_told_before_anything_is_typed() {
-    let mut desk = Desk::new(Environment::Development);
-    desk.job(job(9, JobKind::Provision, JobState::Running, [1, 0, 0, 1]));
-    desk.keys(":behind<Enter>aM");
-    assert_eq!(desk.message(), "", "one tenant that is made is in nobody's way");
-    desk.keys("<Esc>");
-    desk.job(job(17, JobKind::Migrate, JobState::Running, [3, 1, 0, 2]));
-    desk.keys("M");
-    assert!(matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))), "{}", desk.message());
-    assert!(
-        desk.message().contains("job 17 is running: until it is over no other migrates eu-1"),
-        "{}",
-        desk.message()
-    );
-}
-
-#[test]
 fn the_set_is_frozen_when_the_dialog_opens() {
     let mut desk = Desk::new(Environment::Development);
     desk.keys(":behind<Enter>aMmigrate 2");

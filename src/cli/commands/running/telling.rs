@@ -41,7 +41,7 @@ pub(super) async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) -> He
     let mut heard = Heard::default();
     let zone = TimeZone::system();
     let Told { prefix, mut announce, passwords } = told;
-    let mut printed = 0_usize;
+    let mut printed = false;
     let say = |line: &str| output::note(format!("{prefix}{line}"));
     let mut last = Instant::now();
     while let Some(event) = events.recv().await {
@@ -58,11 +58,11 @@ pub(super) async fn tell(mut events: mpsc::Receiver<JobEvent>, told: Told) -> He
             }
             JobEvent::Rejected { message, .. } => say(message.raw()),
             JobEvent::Credentials { credentials, .. } if passwords => {
-                if printed == 0 {
+                if !printed {
                     say("tenant, role and password of each new role, shown this once and kept nowhere:");
                 }
                 match output::data(&credentials::line(&credentials)) {
-                    Ok(()) => printed += 1,
+                    Ok(()) => printed = true,
                     // The results go the same way: they say why it is closed.
                     Err(_) => heard.credentials.push(credentials),
                 }
