@@ -50,7 +50,7 @@ fn table(lines: &[AuditLine], several: bool) -> Table {
     if several {
         heads.insert(0, "database");
     }
-    let mut table = Table::new(&heads).giving_way(&["job", "change"]);
+    let mut table = Table::new(&heads).giving_way(&["job", "change", "actor"]);
     for line in lines {
         let mut cells = vec![
             line.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string().into(),

@@ -10,6 +10,8 @@ const COMFORTABLE: usize = 16;
 const WRAPPED: usize = 24;
 /// No column that is shown has less, where the terminal has any room at all.
 const LEAST: usize = 4;
+/// The same of a text that goes on below: most words stay whole.
+const LEAST_WRAPPED: usize = 12;
 /// Between two columns.
 pub(super) const GAP: usize = 2;
 
@@ -40,7 +42,8 @@ impl Column {
     }
 
     fn least(&self) -> usize {
-        if self.cut { self.natural.min(LEAST) } else { self.natural }
+        let least = if self.wraps { LEAST_WRAPPED } else { LEAST };
+        if self.cut { self.natural.min(least) } else { self.natural }
     }
 }
 
@@ -133,7 +136,7 @@ mod tests {
             let shape = fit(&columns, width);
             let total: usize = shape.shown.iter().map(|(_, width)| width).sum();
             let total = total + GAP * shape.shown.len().saturating_sub(1);
-            let least = LEAST * shape.shown.len() + GAP * shape.shown.len().saturating_sub(1);
+            let least = LEAST_WRAPPED * shape.shown.len() + GAP * shape.shown.len().saturating_sub(1);
             prop_assert!(total <= width.max(least), "{total} > {width}: {shape:?}");
             prop_assert!(shape.shown.iter().all(|(at, width)| *width <= columns[*at].natural && *width > 0));
         }
