@@ -121,14 +121,30 @@ impl Desk {
         Self::begin(databases, size, keymap, (KeptView::default(), false))
     }
 
-    fn begin(
+    /// A dashboard over a database in which the tool's own command migrates.
+    pub fn driven(command: &[&str]) -> Self {
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        let (keymap, kept) = (Keymap::embedded().expect("keymap"), (KeptView::default(), false));
+        Self::configured(&[("eu-1", Environment::Development)], (120, 40), keymap, kept, |config| {
+            config.migrations.command = Some(command.clone());
+        })
+        .read(Environment::Development)
+    }
+
+    fn begin(databases: &[(&str, Environment)], size: (u16, u16), keymap: Keymap, kept: (KeptView, bool)) -> Self {
+        Self::configured(databases, size, keymap, kept, |_| {})
+    }
+
+    fn configured(
         databases: &[(&str, Environment)],
         size: (u16, u16),
         keymap: Keymap,
         (kept, welcome): (KeptView, bool),
+        change: impl Fn(&mut config::Database),
     ) -> Self {
         let config = |(name, environment): &(&str, Environment)| {
-            let config = config::Database::new((*name).into(), *environment, String::new().into());
+            let mut config = config::Database::new((*name).into(), *environment, String::new().into());
+            change(&mut config);
             (Arc::new(config), "ops@db1".into())
         };
         let app = App::new(AppInput {

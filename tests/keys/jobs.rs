@@ -1,5 +1,6 @@
 //! What writes: dialogs, the write lock, orders and what comes of them.
 
+mod driven;
 mod in_the_way;
 mod provisioning;
 
