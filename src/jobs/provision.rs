@@ -23,7 +23,7 @@ use super::report::{Report, seconds};
 use super::seed;
 use super::service::NewTenant;
 use super::shared::{Halt, Shared};
-use super::steps::{StepRow, TenantSteps};
+use super::steps::{self, StepRow, TenantSteps};
 use super::transacted::{self, Came, End, Transaction};
 use super::verdict::StepResult;
 use crate::layout::{Layout, Registry};
@@ -320,14 +320,12 @@ async fn prepare<'a>(
     session: &WriterSession,
     only: Option<&[MakerStep]>,
 ) -> Result<Open<'a>, OrderError> {
-    let only = only.map_or_else(String::new, |steps| {
-        let numbers: Vec<String> = steps.iter().map(|step| step.seq.to_string()).collect();
-        format!(" AND s.seq IN ({})", numbers.join(", "))
-    });
+    let which = match only {
+        Some(steps) => steps::by_numbers(place.job.0, steps.iter().map(|step| step.seq)),
+        None => format!("job_id = {}", place.job),
+    };
     let sql = format!(
-        "SELECT s.seq, s.action, s.version, s.state, s.schema_oid, s.schema_name FROM tenantui.step AS s \
-         WHERE s.job_id = {}{only} ORDER BY s.seq",
-        place.job
+        "SELECT seq, action, version, state, schema_oid, schema_name FROM tenantui.step WHERE {which} ORDER BY seq"
     );
     let rows = gate::ask(session, &sql).await?;
     let rows: Vec<_> = rows.iter().flatten().collect();

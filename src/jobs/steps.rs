@@ -24,6 +24,16 @@ use crate::model::ledger::{Tool, Version};
 use crate::model::life::LifeStep;
 use crate::postgres::session::{Target, TextRow, WriterSession};
 
+/// The condition on `tenantui.step` for these steps of a job, which stand side by side. By their numbers: the server knows
+/// nothing of the values of a job that is new, thinks that it has a step or none, and goes through all of them for each tenant
+/// where it may. A range of numbers it always looks up; a list of them it may only compare.
+pub(super) fn by_numbers(job: i32, numbers: impl IntoIterator<Item = i32>) -> String {
+    let numbers: Vec<i32> = numbers.into_iter().collect();
+    let (Some(first), Some(last)) = (numbers.iter().min(), numbers.iter().max()) else { return "false".to_owned() };
+    let list: Vec<String> = numbers.iter().map(i32::to_string).collect();
+    format!("job_id = {job} AND seq BETWEEN {first} AND {last} AND seq IN ({})", list.join(", "))
+}
+
 /// A tenant with its steps.
 pub(super) struct TenantSteps {
     /// The registry's id.

@@ -53,6 +53,36 @@ async fn many_tenants_are_made_side_by_side() {
     assert!(busy.contains(&format!("job {live}")), "{busy}");
 }
 
+/// A job is new to the server's statistics: it thinks that there is a step of it or none, and may go through all of them for
+/// each tenant. What is read by the key of the steps grows with them, and not with their square.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_costs_no_more_in_a_larger_job() {
+    let fleet = Fleet::new("many", 0).await;
+    let before = order(&fleet, provision(&fleet, "before")).await.expect("ordered");
+    assert_eq!(fleet.run(before, false).await.0.expect("run").state, JobState::Done);
+    // Enough rows that it is worth while to look them up.
+    fleet.db.sql(
+        "insert into tenantui.step (job_id, seq, action, slug, schema_name, state) select 1, n, 'row', 's' || n, 's' || n, 'done' \
+         from generate_series(1000, 9000) as n",
+    );
+    fleet.db.sql("analyze tenantui.step");
+    let read = || -> i64 {
+        let sql = "select idx_tup_read from pg_stat_user_indexes where indexrelname = 'step_pkey'";
+        fleet.db.value(sql).parse().expect("a number")
+    };
+    let at_first = read();
+    let job = order(&fleet, many(&fleet, 90)).await.expect("ordered");
+    let view = fleet.run(job, false).await.0.expect("run");
+    assert_eq!((view.state, view.done), (JobState::Done, 90));
+    let steps = i64::from(view.steps.1);
+    // Sessions tell their counts when they end.
+    let sessions = "select count(*) from pg_stat_activity where datname = current_database() and application_name like 'tenantui%'";
+    wait_until_async(Duration::from_secs(10), "the end of the sessions", async || fleet.db.value(sessions) == "0")
+        .await;
+    let each = (read() - at_first) / steps;
+    assert!(each < 30, "{each} steps were read for each of {steps}");
+}
+
 #[tokio::test]
 async fn one_that_fails_leaves_nothing_and_the_others_go_on() {
     let fleet = Fleet::new("many", 0).await;
