@@ -9,6 +9,7 @@ mod job_screens;
 mod life;
 mod migrating;
 mod new_tenant;
+mod owners;
 pub mod sample;
 mod sample_jobs;
 mod server;

@@ -95,7 +95,7 @@ fn code(found: Result<Vec<OthersCode>, Untrusted>) -> CodeOfPlan {
 }
 
 /// Of a plan whose schemas are still looked through.
-fn asking(plan: Plan, shown: Option<Plan>, environment: Environment) -> Dialog {
+pub fn asking(plan: Plan, shown: Option<Plan>, environment: Environment) -> Dialog {
     Dialog::Migrate(Box::new(Migrate::new(MigrateInput {
         database: eu1(),
         environment,

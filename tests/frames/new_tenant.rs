@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crossterm::event::KeyCode;
+use tenantui::config::RunAs;
 use tenantui::jobs::service::Order;
 use tenantui::layout::Registry;
 use tenantui::model::environment::Environment;
@@ -35,6 +36,8 @@ pub fn form() -> Dialog {
         plans: vec!["pro".into(), "basic".into()],
         siblings: Vec::new(),
         times: Arc::default(),
+        owner: None,
+        run_as: RunAs::Login,
         drives: Ok(None),
         key: Uuid::nil(),
     })))

@@ -69,7 +69,10 @@ impl App {
             }
         }
         plans.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        let config = self.database_config(&database);
         let input = NewTenantInput {
+            owner: config.and_then(|config| config.tenants.owner.clone()),
+            run_as: config.map(|config| config.migrations.run_as).unwrap_or_default(),
             environment: state.environment(&database),
             layout: Arc::clone(&context.layout),
             taken: Arc::clone(&context.taken),
@@ -78,7 +81,7 @@ impl App {
             plans: plans.into_iter().map(|(_, plan)| plan).collect(),
             siblings: service::siblings(&state.latest.tenants, &database, context.folder.as_deref()),
             times: state.latest.database(&database).map(|view| Arc::clone(&view.times)).unwrap_or_default(),
-            drives: match (&context.folder, self.database_config(&database)) {
+            drives: match (&context.folder, config) {
                 (Some(folder), Some(config)) => plan::drives(folder, &PlanOptions::from(&**config))
                     .map(|_| self.driven(&database))
                     .map_err(|error| Untrusted::new(error.to_string())),

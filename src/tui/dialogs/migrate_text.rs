@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::migrate::Migrate;
+use crate::config::RunAs;
 use crate::migrations::aim::{Driven, Example};
 use crate::migrations::alone;
 use crate::migrations::folder::MigrationFile;
@@ -24,6 +25,12 @@ impl Migrate {
                 "-- Each file is one transaction: its statements, its row in the ledger, the job's step.\n\
                  -- The search path is set to the shared schema, for that transaction only.\n",
             );
+        }
+        match self.plan.runs_as() {
+            RunAs::Login => {}
+            RunAs::Owner => {
+                out.push_str("-- The role is that of the schema's owner, until the job's step is written.\n")
+            }
         }
         let shared = self.input.shared.iter().flat_map(|(plan, _)| plan.files());
         for file in shared {

@@ -11,6 +11,7 @@ use super::migrate_words::{left_out_line, shared_line, steps, target_line, then_
 use super::parts::{LABEL, labelled, position, scroll_footer};
 use super::scroll::{Scroll, draw_text};
 use super::which_set::WhichSet;
+use crate::config::RunAs;
 use crate::text::{Untrusted, duration, grouped, time_left};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
@@ -224,6 +225,13 @@ impl Migrate {
                 lines.push(Line { label: "Limits", value: driven.limits(), style: plain });
             }
             None => lines.push(Line { label: "Timeouts", value: self.timeouts_line(), style: plain }),
+        }
+        match plan.runs_as() {
+            RunAs::Login => {}
+            RunAs::Owner => {
+                let value = "of the owner of each schema, who owns what the files make".to_owned();
+                lines.push(Line { label: "Rights", value, style: plain });
+            }
         }
         lines.push(Line { label: "Time", value: self.time_line(), style: plain });
         lines

@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use uuid::Uuid;
 
 use super::theme::Theme;
-use crate::config::Jobs;
+use crate::config::{Jobs, RunAs};
 use crate::jobs::flush::FlushOrder;
 use crate::jobs::life::plan::LifeRequest;
 use crate::jobs::service::{Order, Sibling};
@@ -18,6 +18,7 @@ use crate::migrations::aim::Driven;
 use crate::migrations::folder::Folder;
 use crate::migrations::plan::Plan;
 use crate::model::environment::Environment;
+use crate::model::ident::Ident;
 use crate::model::job::{JobId, TenantOutcome};
 use crate::model::life::Trashed;
 use crate::model::tenant::DatabaseName;
@@ -260,6 +261,10 @@ pub struct NewTenantInput {
     pub siblings: Vec<Sibling>,
     /// How long the migrations took before.
     pub times: Arc<StepTimes>,
+    /// The role that the new schema will belong to; `None`: the one that makes it.
+    pub owner: Option<Ident>,
+    /// Whose rights the files run with.
+    pub run_as: RunAs,
     /// The tool's own command, where that runs the migrations; or why a new tenant cannot get them.
     pub drives: Result<Option<Driven>, Untrusted>,
     /// For the order.

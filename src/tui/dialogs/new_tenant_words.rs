@@ -1,6 +1,7 @@
 //! What the provisioning form says of what it will do: its steps, its time, its SQL.
 
 use super::new_tenant::{NewTenant, Verdict};
+use crate::config::RunAs;
 use crate::jobs::provision;
 use crate::layout::Registry;
 use crate::layout::role::{Privilege, Role};
@@ -113,13 +114,21 @@ impl NewTenant {
         if !late {
             out.push_str(&self.row_sql());
         }
-        out.push_str(&format!("create schema {schema};\n"));
+        let owner = self.input.owner.as_ref().map(Ident::quoted);
+        let belongs = owner.as_ref().map(|owner| format!(" authorization {owner}")).unwrap_or_default();
+        out.push_str(&format!("create schema {schema}{belongs};\n"));
         let role = self.input.layout.role.as_ref().filter(|_| self.role);
         if let Some(role) = role {
             out.push_str(&self.role_sql(role, &schema));
         }
         if !self.is_driven() {
             out.push_str(&format!("set local search_path = {schema}, pg_temp;\n"));
+            match (self.input.run_as, owner) {
+                (RunAs::Owner, Some(owner)) => {
+                    out.push_str(&format!("set local role {owner};  -- until the record is written\n"));
+                }
+                (RunAs::Owner, None) | (RunAs::Login, _) => {}
+            }
         }
         if let Some(folder) = self.input.folder.as_ref().filter(|_| !self.is_driven()) {
             for file in &folder.files {
