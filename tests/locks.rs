@@ -82,6 +82,43 @@ async fn a_deadlock_is_tried_again() {
     fleet.assert_whole(object);
 }
 
+/// Six lanes wait at once, and somebody asks for each of them who is in its way: by one session. Each one more takes its part
+/// in every change of the catalog (docs/adr/0035).
+#[tokio::test]
+async fn one_session_watches_for_all_lanes() {
+    const LANES: u32 = 6;
+    let fleet = Fleet::new("locks", 6).await;
+    fleet.file(1, "wait", "alter table users add column m1 int;\n--;;\ncreate table m1 ()");
+    let app = fleet.db.connect().await;
+    let locks: String = (0..LANES).map(|n| format!("lock table tenant_t{n:03}.users;")).collect();
+    app.batch_execute(&format!("begin; {locks}")).await.expect("locked");
+    let job =
+        fleet.order(fleet.plan(|options| (options.parallel, options.canary) = (LANES, 0))).await.expect("ordered");
+    let most = async {
+        let ours = "from pg_stat_activity where datname = current_database() and application_name like 'tenantui%'";
+        let count = |which: &str| -> u32 {
+            fleet.db.value(&format!("select count(*) {ours} and {which}")).parse().expect("a number")
+        };
+        let waiting = "wait_event_type = 'Lock'";
+        let watching = "query like '%pg_blocking_pids%'";
+        wait_until_async(Duration::from_secs(20), "six lanes that wait", async || {
+            count(waiting) == LANES && count(watching) > 0
+        })
+        .await;
+        let (seen_until, mut most) = (Instant::now() + Duration::from_secs(1), 0);
+        while Instant::now() < seen_until {
+            most = most.max(count("true"));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        app.batch_execute("commit").await.expect("freed");
+        most
+    };
+    let ((view, _), most) = tokio::join!(fleet.run(job, false), most);
+    assert_eq!(view.expect("run").state, JobState::Done);
+    // The lanes, the lock connection, the one that watches, and one that compares structures.
+    assert!((LANES + 2..=LANES + 3).contains(&most), "{most} sessions");
+}
+
 #[tokio::test]
 async fn a_serialization_failure_is_tried_again() {
     let fleet = Fleet::new("locks", 1).await;

@@ -63,15 +63,16 @@ pub(super) struct Ahead {
     hashes: HashMap<u32, String>,
 }
 
-/// Hashes the schemas that `through` names, a page at a time, until the run is `over`. What is left then, or could not
-/// be read, is left to [`after`].
+/// Hashes the schemas that `through` names, a page at a time, until the run is `over`, beside what is known already. What is
+/// left then, or could not be read, is left to [`after`] and [`new::new_tenants`].
 pub(super) async fn ahead(
+    known: Ahead,
     target: &Target,
     shared: &Shared<'_>,
     mut through: mpsc::UnboundedReceiver<u32>,
     mut over: oneshot::Receiver<()>,
 ) -> Ahead {
-    let mut ahead = Ahead::default();
+    let mut ahead = known;
     let mut page = Vec::with_capacity(PAGE);
     loop {
         while page.len() < PAGE {

@@ -1,5 +1,5 @@
 //! Who stands in the way: another session asks the server while one waits. One for all lanes: each session more takes its
-//! part in every change of the catalog, for the server tells all of them (eight that were idle cost it a fifth of its time
+//! part in every change of the catalog, for the server tells all of them (eight that were idle cost it a tenth of its time
 //! where tenants are made).
 
 use std::time::Duration;

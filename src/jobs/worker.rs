@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::bound::Home;
 use super::claim::{self, Again, Claim};
-use super::compare;
+use super::compare::{self, Ahead};
 use super::drive::Drive;
 use super::finish;
 use super::gate;
@@ -293,9 +293,21 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
                 parallel: claimed.options.parallel.unwrap_or(params.pace.parallel),
                 shows_credentials: claimed.options.shows_credentials,
             };
-            let siblings =
-                compare::new::siblings_ahead(claimed.target, &shared, &params.siblings, params.provision.len() > 1);
-            let (ran, ahead) = tokio::join!(provision::run(&place, &shared, files), siblings);
+            let (over, run_over) = oneshot::channel();
+            let run = async {
+                let ran = provision::run(&place, &shared, files).await;
+                // Who listens does so until then.
+                let _told = over.send(());
+                ran
+            };
+            let hashes = async {
+                let known = compare::new::siblings_ahead(claimed.target, &shared, &params.siblings).await;
+                if params.siblings.is_empty() {
+                    return known;
+                }
+                compare::ahead(known, claimed.target, &shared, through_in, run_over).await
+            };
+            let (ran, ahead) = tokio::join!(run, hashes);
             ran?;
             if !shared.halted() {
                 compare::new::new_tenants(claimed, &shared, &params.siblings, ahead).await;
@@ -338,7 +350,7 @@ async fn through_tenants(
         let _told = over.send(());
         ran
     };
-    let (ran, ahead) = tokio::join!(run, compare::ahead(claimed.target, shared, through, run_over));
+    let (ran, ahead) = tokio::join!(run, compare::ahead(Ahead::default(), claimed.target, shared, through, run_over));
     ran?;
     if !shared.halted() {
         compare::after(claimed, shared, &tenants, ahead).await;

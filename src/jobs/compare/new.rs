@@ -24,13 +24,7 @@ struct Made {
 }
 
 /// Hashes the siblings, while the new tenants are being made. What could not be read then is left to [`new_tenants`].
-/// `many`: they are at it for long, and an idle session would take its part in each of them (docs/adr/0035).
-pub(in crate::jobs) async fn siblings_ahead(
-    target: &Target,
-    shared: &Shared<'_>,
-    siblings: &[Sibling],
-    many: bool,
-) -> Ahead {
+pub(in crate::jobs) async fn siblings_ahead(target: &Target, shared: &Shared<'_>, siblings: &[Sibling]) -> Ahead {
     let mut ahead = Ahead::default();
     if siblings.is_empty() {
         return ahead;
@@ -43,9 +37,6 @@ pub(in crate::jobs) async fn siblings_ahead(
     };
     if let Err(error) = hashed {
         tracing::debug!(%error, "the siblings are hashed after the run");
-    }
-    if many {
-        ahead.reader = None;
     }
     ahead
 }
@@ -90,13 +81,12 @@ async fn compared(
         not_compared(shared, "the siblings are gone").await;
         return Ok(());
     };
-    let mut odd = Vec::new();
-    for page in made.chunks(PAGE) {
-        let oids: Vec<u32> = page.iter().map(|one| one.oid).collect();
-        ahead.hash(claimed.target, &oids).await?;
-        let is = |oid: u32| ahead.hashes.get(&oid);
-        odd.extend(page.iter().filter(|one| is(one.oid) != is(standard.schema_oid)));
+    let left: Vec<u32> = made.iter().map(|one| one.oid).filter(|oid| !ahead.hashes.contains_key(oid)).collect();
+    for page in left.chunks(PAGE) {
+        ahead.hash(claimed.target, page).await?;
     }
+    let is = |oid: u32| ahead.hashes.get(&oid);
+    let odd: Vec<&Made> = made.iter().filter(|one| is(one.oid) != is(standard.schema_oid)).collect();
     let oids: Vec<u32> = made.iter().map(|one| one.oid).collect();
     if let Some(words) = access::missed(&session, &oids_of(siblings), &oids).await? {
         shared.reports.note(words).await;
