@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 
-use super::guard;
 use super::keys;
 use super::opening::{self, Opened};
 use super::probe::{self, Place, Seen, When};
-use super::rights::{self, Lasting};
 use super::run::{self, Fault, FileEnd};
 use super::step::{self, BOOKKEEPING, Limits, StepEnd, StepOrder, classify, ended, roll_back};
+use super::surroundings::{home_again, to_the_tenant};
 use super::wire::{self, Trouble};
 use crate::config::RunAs;
 use crate::migrations::alone::Alone;
@@ -242,37 +241,6 @@ async fn clear_all(client: &Client, order: &StepOrder<'_>, what: &Alone, clear: 
         }
     }
     Err(StepEnd::Again(Fault::ours("what is left of an earlier run does not go away")))
-}
-
-/// The search path and the rights that the file is run with. Of this session: outside of a transaction there are no
-/// others. Returns the role to go back to, where that is another one.
-async fn to_the_tenant(client: &Client, order: &StepOrder<'_>) -> Result<Option<String>, StepEnd> {
-    let take = match order.run_as {
-        RunAs::Login => String::new(),
-        RunAs::Owner => rights::take_sql(order.schema, Lasting::Session),
-    };
-    let sql = format!(
-        "SELECT pg_catalog.set_config('search_path', {}, false); {take} SELECT n.oid FROM pg_catalog.pg_namespace AS n \
-         WHERE n.nspname = pg_catalog.current_schema() AND n.nspname = {}::name;",
-        literal(&guard::search_path(order.schema, order.search_path_extra)),
-        literal(order.schema.raw()),
-    );
-    let rows = wire::ask(client, &sql, BOOKKEEPING).await.map_err(|trouble| ended(&trouble))?;
-    let oid = rows.last().and_then(|rows| rows.first()).and_then(|row| row.parse::<u32>(0).ok().flatten());
-    if oid != Some(order.schema_oid) {
-        let words = "search_path does not lead to the schema of the plan; nothing was run. Make a new plan";
-        return Err(StepEnd::Failed(Fault::ours(words)));
-    }
-    Ok(match rows.as_slice() {
-        [_, role, _, _] => role.first().and_then(|row| row.text(0)).map(str::to_owned),
-        _ => None,
-    })
-}
-
-async fn home_again(client: &Client, role: Option<&str>) -> Result<(), StepEnd> {
-    let role = role.map(|role| rights::give_back_sql(role, Lasting::Session)).unwrap_or_default();
-    let sql = format!("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false); {role}");
-    wire::ask(client, &sql, BOOKKEEPING).await.map(|_| ()).map_err(|trouble| ended(&trouble))
 }
 
 /// The server refused the statement: what it left is cleared at once, as far as that goes, so that it is nobody's

@@ -15,5 +15,6 @@ pub mod rehearse;
 pub mod rights;
 pub mod run;
 pub mod step;
+mod surroundings;
 mod verify;
 pub mod wire;
