@@ -133,6 +133,30 @@ fn a_file_that_takes_the_login_role_back_is_refused() {
     assert_eq!(not_of(&fleet, "tenant_acme", &owner), "");
 }
 
+/// Nobody is talked into running files as a superuser.
+#[test]
+fn a_superuser_who_owns_a_schema_is_no_owner_to_run_as() {
+    let (fleet, owner, writer) = small();
+    let superuser = fleet.database.value("select current_user");
+    fleet
+        .database
+        .sql(&format!("alter schema tenant_acme owner to \"{superuser}\"; grant \"{superuser}\" to {writer}"));
+    let words = text(&fleet.expect(5, &["migrate", "--all", "--yes"]).stderr);
+    assert!(words.contains(&superuser) && words.contains("is a superuser"), "{words}");
+    let doctor = text(&fleet.run(&["doctor"]).stdout);
+    assert!(doctor.contains(&format!("{superuser} is a superuser")), "{doctor}");
+    assert!(!doctor.contains(&format!("GRANT {superuser}")), "{doctor}");
+    fleet.configure(&as_owner(&fleet, &writer, &superuser));
+    let words = text(&fleet.expect(5, &["provision", "new-one", "--name", "New", "--yes"]).stderr);
+    assert!(words.contains("name an ordinary role") && !words.contains("GRANT"), "{words}");
+    fleet.configure(&as_owner(&fleet, &writer, "pg_read_all_stats"));
+    assert!(text(&fleet.expect(2, &["tenants"]).stderr).contains("a role of the server's own"));
+    fleet.configure(&as_owner(&fleet, &writer, &owner).replace("run_as = \"owner\"", ""));
+    let plan = text(&fleet.expect(0, &["provision", "new-one", "--name", "New", "--dry-run"]).stdout);
+    assert!(plan.contains("of the schema alone"), "{plan}");
+    fleet.database.sql(&format!("revoke \"{superuser}\" from {writer}"));
+}
+
 #[test]
 fn an_owner_whose_role_may_not_be_taken_is_named_before_anything_is_ordered() {
     let (fleet, owner, writer) = small();

@@ -203,6 +203,14 @@ pub struct Migrations {
     pub run_as: RunAs,
 }
 
+impl Migrations {
+    /// Whose rights files run with: a command logs in by itself.
+    #[must_use]
+    pub const fn runs_as(&self) -> RunAs {
+        if self.command.is_some() { RunAs::Login } else { self.run_as }
+    }
+}
+
 /// `run_as`: whose rights migration files run with, and who owns what they make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RunAs {

@@ -220,6 +220,9 @@ fn tenants(section: &mut Section<'_>) -> Result<TenantsOverride, ConfigError> {
         Some(text) => {
             let name = Ident::new(&text.value)
                 .map_err(|error| section.wrong("owner", text.at, format!("not the name of a role: {error}")))?;
+            if name.raw().starts_with("pg_") {
+                return Err(section.wrong("owner", text.at, "a role of the server's own: name one of yours"));
+            }
             Some(name)
         }
     };

@@ -65,6 +65,22 @@ fn jobs_normal_paused_stale_and_empty() {
     }
 }
 
+/// A fleet of ten thousand: what gives way is the bar and words, and no digit.
+#[test]
+fn the_numbers_of_a_large_job_are_whole() {
+    for size in SIZES {
+        let mut stage = Stage::silent(size, Environment::Development, "default");
+        let mut job = stage.snapshot.jobs[0].clone();
+        (job.what, job.state) = ("10,044 tenants, 10,044 migrations to 20260504070000".into(), JobState::Done);
+        (job.total, job.done, job.failed, job.blocked, job.pending) = (10_044, 10_044, 0, 0, 0);
+        stage.snapshot.jobs = vec![job];
+        stage.show();
+        stage.keys("3");
+        let frame = text(&stage.frame());
+        assert!(frame.contains("10044/10044"), "{frame}");
+    }
+}
+
 #[test]
 fn job_results_and_messages() {
     scene("job_result", |stage| {

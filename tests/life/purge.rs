@@ -100,7 +100,7 @@ fn thousands_of_tables_go_while_everybody_else_gets_their_locks() {
     // Reading it, measuring it, planning what becomes of it: all of it leaves everybody their locks.
     tables(&place, "public", 300);
     for (status, arguments, words) in [
-        (0, &["tenant", "globex", "--json"][..], "big_600"),
+        (0, &["tenant", "globex", "--json"][..], "big_50"),
         (0, &["tenants", "--exact", "--json"], "tenant_globex"),
         (0, &["doctor", "--json"], "layout"),
         (0, &["drop", "globex", "--dry-run", "--json"], "zz_dropped"),

@@ -73,5 +73,5 @@ fn tables_fit_into_eighty_columns_and_are_whole_in_a_pipe() {
 }
 
 fn printed_wide(config: &str, arguments: &[&str]) -> String {
-    printed(config, arguments, 400)
+    printed(config, arguments, 1000)
 }

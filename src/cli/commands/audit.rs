@@ -10,10 +10,6 @@ use crate::jobs::record;
 use crate::model::audit::{AuditFilter, AuditLine};
 use crate::model::export::{AuditRow, audit};
 use crate::model::job::JobId;
-use crate::text;
-
-/// The widest that the last column of the table gets.
-const CHANGE: usize = 60;
 
 #[derive(Serialize)]
 struct Document {
@@ -59,7 +55,7 @@ fn table(lines: &[AuditLine], several: bool) -> Table {
             line.target.as_ref().into(),
             line.job.map(|job| job.to_string()).into(),
             (&line.outcome).into(),
-            text::fit(&text::sanitise(&audit::change(line)), CHANGE).into(),
+            audit::change(line).into(),
         ];
         if several {
             cells.insert(0, (&*line.database).into());

@@ -183,7 +183,7 @@ async fn examine(session: &Session, database: &Arc<config::Database>) -> Examina
             layout_checks::roles(&target, &reading, &mut found).await;
             match Reader::open(&target, Patience::Foreground).await {
                 Ok(reader) => {
-                    layout_checks::ownership(&reader, database.migrations.run_as, &reading, &mut found).await;
+                    layout_checks::ownership(&reader, database.migrations.runs_as(), &reading, &mut found).await;
                 }
                 Err(error) => found.fail("privileges", &error.into()),
             }

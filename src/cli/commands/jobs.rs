@@ -45,7 +45,7 @@ pub fn table(jobs: &[JobView], several: bool) -> Table {
         heads.insert(0, "database");
     }
     let mut table = Table::new(&heads)
-        .giving_way(&["blocked", "by", "runs on", "created", "failed", "database"])
+        .giving_way(&["skipped", "blocked", "by", "runs on", "created", "failed", "database"])
         .wrapping(&["reason"]);
     for job in jobs {
         let mut cells = vec![

@@ -99,27 +99,36 @@ async fn owners_role(reader: &Reader, owners: &[&Untrusted], found: &mut Examina
     let names: BTreeSet<&str> = owners.iter().map(|owner| owner.raw()).collect();
     let list: Vec<String> = names.into_iter().map(literal).collect();
     let sql = format!(
-        "SELECT pg_catalog.quote_ident(r.rolname) FROM pg_catalog.pg_roles AS r WHERE r.rolname IN ({}) AND NOT {} ORDER BY 1",
+        "SELECT pg_catalog.quote_ident(r.rolname), r.rolsuper FROM pg_catalog.pg_roles AS r, pg_catalog.pg_roles AS me \
+         WHERE r.rolname IN ({}) AND me.rolname = current_user AND (NOT {} OR (r.rolsuper AND NOT me.rolsuper)) ORDER BY 1",
         list.join(", "),
         may_take_sql("r.oid")
     );
     let user = reader.facts().user.safe();
-    match reader.rows(&sql).await {
-        Err(error) => found.fail("privileges", &error.into()),
-        Ok(rows) if rows.is_empty() => {
-            let words =
-                format!("files run as the owner of each schema, whose role {user} may take (run_as = \"owner\")");
-            found.add("privileges", Verdict::Ok, words, None);
-        }
-        Ok(rows) => {
-            let names: Vec<&str> = rows.iter().filter_map(|row| row.text(0)).collect();
-            let names = names.join(", ");
-            let words = format!(
-                "files are to run as the owner of each schema (run_as), and {user} may not take the role of {names}"
-            );
-            let advice = format!("GRANT {names} TO {user}, or leave run_as out");
-            found.add("privileges", Verdict::Fail, words, Some(&advice));
-        }
+    let rows = match reader.rows(&sql).await {
+        Err(error) => return found.fail("privileges", &error.into()),
+        Ok(rows) => rows,
+    };
+    let of = |superuser: bool| -> Vec<&str> {
+        rows.iter().filter(|row| row.is_true(1) == superuser).filter_map(|row| row.text(0)).collect()
+    };
+    let (superusers, others) = (of(true).join(", "), of(false).join(", "));
+    if !superusers.is_empty() {
+        let words = format!("files are to run as the owner of each schema (run_as), and {superusers} is a superuser");
+        let advice =
+            "give those schemas, and the tables in them, to an ordinary role: nothing is migrated there until then";
+        found.add("privileges", Verdict::Fail, words, Some(advice));
+    }
+    if !others.is_empty() {
+        let words = format!(
+            "files are to run as the owner of each schema (run_as), and {user} may not take the role of {others}"
+        );
+        let advice = format!("GRANT {others} TO {user}, or leave run_as out");
+        found.add("privileges", Verdict::Fail, words, Some(&advice));
+    }
+    if rows.is_empty() {
+        let words = format!("files run as the owner of each schema, whose role {user} may take (run_as = \"owner\")");
+        found.add("privileges", Verdict::Ok, words, None);
     }
 }
 

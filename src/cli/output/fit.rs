@@ -30,8 +30,8 @@ pub(super) struct Column {
     pub(super) wraps: bool,
     /// Nothing is known in any row.
     pub(super) empty: bool,
-    /// Its place among those that are left out for want of room, the first first.
-    pub(super) gives_way: Option<usize>,
+    /// Its place among those that are left out for want of room, the first first; those that count nothing before the others.
+    pub(super) gives_way: Option<(bool, usize)>,
 }
 
 impl Column {
@@ -114,8 +114,12 @@ mod tests {
     #[test]
     fn the_widest_is_cut_before_anything_is_left_out_and_the_least_important_goes_first() {
         let number = Column { cut: false, ..text(8) };
-        let columns =
-            [text(20), text(60), Column { gives_way: Some(1), ..number }, Column { gives_way: Some(0), ..number }];
+        let columns = [
+            text(20),
+            text(60),
+            Column { gives_way: Some((true, 1)), ..number },
+            Column { gives_way: Some((true, 0)), ..number },
+        ];
         let shape = fit(&columns, 80);
         assert_eq!((shape.shown[1], shape.left_out.len()), ((1, 38), 0));
         let shape = fit(&columns, 50);
@@ -128,7 +132,7 @@ mod tests {
     proptest! {
         /// As long as every text may be cut, every row fits.
         #[test]
-        fn rows_fit(naturals in prop::collection::vec((1_usize..90, any::<bool>(), prop::option::of(0_usize..9)), 1..12),
+        fn rows_fit(naturals in prop::collection::vec((1_usize..90, any::<bool>(), prop::option::of((any::<bool>(), 0_usize..9))), 1..12),
             width in 20_usize..200) {
             let columns: Vec<Column> = naturals.iter()
                 .map(|(natural, wraps, gives_way)| Column { wraps: *wraps, gives_way: *gives_way, ..text(*natural) })

@@ -191,8 +191,15 @@ impl Table {
             whole: same,
             wraps: self.wrapped.contains(&name),
             empty: widest == 0,
-            gives_way: self.giving_way.iter().position(|head| *head == name),
+            // Of those the ones that say nothing but 0 go first.
+            gives_way: self.giving_way.iter().position(|head| *head == name).map(|place| (self.counts(column), place)),
         }
+    }
+
+    /// Whether a column counts something in any row.
+    fn counts(&self, column: usize) -> bool {
+        let nothing = |cell: &Cell| matches!(cell, Cell::None | Cell::Number(0));
+        !self.rows.iter().all(|row| row.get(column).is_none_or(nothing))
     }
 
     /// CSV with a header line; unsafe characters are visible escapes.
@@ -279,6 +286,15 @@ mod tests {
         }
         assert_eq!(table.within(usize::MAX).0, table.text());
         assert!(table.text().lines().nth(1).is_some_and(|line| line.ends_with(why)), "{}", table.text());
+    }
+
+    #[test]
+    fn what_counts_nothing_is_left_out_before_what_counts() {
+        let mut table = Table::new(&["job", "failed", "blocked"]).giving_way(&["blocked", "failed"]);
+        table.row(vec!["migrate 12 tenants".into(), 0_u32.into(), 1_u32.into()]);
+        table.row(vec!["migrate 13 tenants".into(), 0_u32.into(), Cell::None]);
+        assert_eq!(table.within(30).1, ["failed"]);
+        assert_eq!(table.within(20).1, ["failed", "blocked"]);
     }
 
     #[test]

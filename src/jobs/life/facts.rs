@@ -75,6 +75,25 @@ pub(super) async fn cannot_end(reader: &Reader, role: &str) -> Result<Option<Str
     }))
 }
 
+/// Why a role cannot be removed by us; `None`: it can, or there is no such role. Behind a removed schema it is too late to
+/// find that out. From PostgreSQL 16 on who makes roles removes its own alone.
+pub(super) async fn cannot_remove(reader: &Reader, role: &str) -> Result<Option<String>, QueryError> {
+    let sql = format!(
+        "SELECT me.rolsuper OR me.rolcreaterole, me.rolsuper OR pg_catalog.current_setting('server_version_num')::int < 160000 \
+         OR pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION') FROM pg_catalog.pg_roles AS r, pg_catalog.pg_roles AS me \
+         WHERE r.rolname = {}::name AND me.rolname = current_user",
+        literal(role)
+    );
+    let rows = reader.rows(&sql).await?;
+    let user = reader.facts().user.raw();
+    let lacks = match rows.first().map(|row| (row.is_true(0), row.is_true(1))) {
+        None | Some((true, true)) => return Ok(None),
+        Some((false, _)) => format!("ALTER ROLE {user} CREATEROLE"),
+        Some((true, false)) => format!("GRANT {role} TO {user} WITH ADMIN OPTION"),
+    };
+    Ok(Some(format!("{user} may not remove the role {role}: {lacks} is missing; nothing was begun")))
+}
+
 /// What a tenant's role is called.
 enum Called {
     /// By the layout's rule. `None`: the rule gives it no name.

@@ -265,6 +265,12 @@ async fn look_at_record(reader: &Reader, request: &LifeRequest, plan: &mut LifeP
 
 /// What else stands in the way, asked of the server.
 async fn obstacle(reader: &Reader, request: &LifeRequest, plan: &LifePlan) -> Result<Option<String>, QueryError> {
+    let removes_role = plan.steps.iter().any(|(step, _)| *step == LifeStep::Role);
+    if let Some(role) = plan.own_role().filter(|_| removes_role)
+        && let Some(why) = facts::cannot_remove(reader, role).await?
+    {
+        return Ok(Some(why));
+    }
     let touches_schema = match (plan.kind, plan.repair) {
         (LifeKind::Drop | LifeKind::Undrop | LifeKind::Purge, _) => true,
         (LifeKind::Repair, Some(Repair::Make)) => return may_create(reader).await,

@@ -54,5 +54,5 @@ pub fn may_take_sql(role: &str) -> String {
 }
 
 /// What is told behind the server's words where the role may not be taken.
-pub const ADVICE: &str = "run_as = \"owner\" needs it: GRANT the owner of the schema to the role that tenantui logs in as \
-     (`tenantui doctor --grants` prints how), or leave run_as out";
+pub const ADVICE: &str = "run_as = \"owner\" needs it: where the owner is no superuser, GRANT it to the role that tenantui logs \
+     in as (`tenantui doctor --grants` prints how), or leave run_as out";

@@ -116,6 +116,7 @@ impl NewTenant {
         }
         let owner = self.input.owner.as_ref().map(Ident::quoted);
         let belongs = owner.as_ref().map(|owner| format!(" authorization {owner}")).unwrap_or_default();
+        let owner = owner.filter(|_| self.input.run_as == RunAs::Owner);
         out.push_str(&format!("create schema {schema}{belongs};\n"));
         let role = self.input.layout.role.as_ref().filter(|_| self.role);
         if let Some(role) = role {
@@ -123,12 +124,7 @@ impl NewTenant {
         }
         if !self.is_driven() {
             out.push_str(&format!("set local search_path = {schema}, pg_temp;\n"));
-            match (self.input.run_as, owner) {
-                (RunAs::Owner, Some(owner)) => {
-                    out.push_str(&format!("set local role {owner};  -- until the record is written\n"));
-                }
-                (RunAs::Owner, None) | (RunAs::Login, _) => {}
-            }
+            out.push_str(&owner.as_ref().map(|owner| format!("set local role {owner};\n")).unwrap_or_default());
         }
         if let Some(folder) = self.input.folder.as_ref().filter(|_| !self.is_driven()) {
             for file in &folder.files {
@@ -136,6 +132,9 @@ impl NewTenant {
                 out.push_str(file.sql.trim_end());
                 out.push('\n');
             }
+        }
+        if !self.is_driven() && owner.is_some() {
+            out.push_str("\nset local role none;  -- the session's own again\n");
         }
         if let Ok(Some(driven)) = &self.input.drives {
             out.push_str(&format!("commit;\n{}\nbegin;", self.command_text(driven)));

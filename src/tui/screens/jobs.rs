@@ -114,6 +114,9 @@ fn list_columns(room: u16, state: &State) -> Vec<Column> {
     let tight = several && room < WITH_BY;
     let words = if tight { 14 } else { 20 };
     let whats = state.shown_jobs().map(|job| width(job.what.safe().as_str())).max().unwrap_or(0);
+    // Numbers are shown whole, whatever words are cut for them.
+    let numbers = state.shown_jobs().map(|job| width(&progress(job))).max().unwrap_or(0);
+    let numbers = columns(numbers).max(NUMBERS);
     // The bar goes before the words do.
     let (least, bar) = match room {
         ..ROOMY => (14, if states <= 12 && !several { 17 } else { 10 }),
@@ -122,10 +125,11 @@ fn list_columns(room: u16, state: &State) -> Vec<Column> {
             let more = if room >= WITH_BY { 13 } else { 0 } + if several { names + 1 } else { 0 };
             // Kind, failures, time, and a blank behind each column.
             let others = MARKS + ids + states + 9 + 4 + 7 + 7 + more;
-            (columns(whats).clamp(words, room.saturating_sub(others + NUMBERS).max(words)), NUMBERS)
+            (columns(whats).clamp(words, room.saturating_sub(others + numbers).max(words)), numbers)
         }
         ROOMY.. => (columns(whats).clamp(14, words), if states <= 12 && !tight { 14 } else { 10 }),
     };
+    let bar = bar.max(numbers);
     all.extend([
         Column::wide("WHAT", least, 1).up_to(columns(whats).max(14)),
         Column::fixed("STATE", states),

@@ -19,6 +19,7 @@ use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
 use crate::cli::session::{self, Session};
+use crate::config::RunAs;
 use crate::fleet::{LedgersRead, ReadOptions, Reading, Sizes};
 use crate::jobs::orders;
 use crate::jobs::record;
@@ -331,7 +332,11 @@ fn words(plan: &Plan, target: &Target, asked: &Asked) -> String {
         lines.push_str(&format!("  role        {role}, with a password that is shown once\n"));
     }
     if let Some(owner) = &target.config.tenants.owner {
-        lines.push_str(&format!("  owner       {}\n", safe(owner.raw())));
+        let files = match target.config.migrations.runs_as() {
+            RunAs::Owner => "of the schema and of what the files make",
+            RunAs::Login => "of the schema alone; what the files make is the login role's (run_as)",
+        };
+        lines.push_str(&format!("  owner       {}: {files}\n", safe(owner.raw())));
     }
     if let Some(seed) = &plan.seed {
         lines.push_str(&format!("  seed        {}\n", safe(seed)));

@@ -1,5 +1,7 @@
 //! What follows from the jobs: their list, the reading positions in it and in results, their counters.
 
+use std::cmp::Ordering;
+
 use super::settle;
 use crate::model::job::{JobState, JobView};
 use crate::text::Untrusted;
@@ -23,16 +25,26 @@ pub fn jobs(state: &mut State) {
     sort_jobs(state);
 }
 
-/// Whether what a worker told is newer than what the record said when it was read. The record is read now and then,
-/// the worker tells at once.
+/// Whether what a worker told, or what was seen of another process's job, is newer than what the record said when it was
+/// read: that is read now and then and takes long in a large fleet, a worker tells at once. An attempt only grows, what is
+/// through only grows within it, and it ends once.
 fn is_newer(told: &JobView, record: &JobView) -> bool {
-    let progress = |job: &JobView| (job.attempt, job.done + job.failed + job.blocked);
-    if told.state.is_over() != record.state.is_over() && told.attempt == record.attempt {
-        return told.state.is_over();
+    let reached = |job: &JobView| (job.attempt, job.done + job.failed + job.blocked, stage(job.state));
+    match reached(told).cmp(&reached(record)) {
+        Ordering::Greater => true,
+        Ordering::Equal => told.mine,
+        Ordering::Less => false,
     }
-    // Another process's job is watched besides, at shorter intervals than the record is read.
-    let is_same_run = told.attempt == record.attempt && told.state == record.state;
-    (told.mine && progress(told) >= progress(record)) || (is_same_run && progress(told) > progress(record))
+}
+
+/// How far an attempt is by its state. A worker that lost its lock may find it again: those two stand side by side.
+const fn stage(state: JobState) -> u8 {
+    match state {
+        JobState::Queued => 0,
+        JobState::Running | JobState::Orphaned => 1,
+        JobState::Paused => 2,
+        JobState::Done | JobState::Failed | JobState::Cancelled => 3,
+    }
 }
 
 /// Takes over what a worker told of a job. Whether something changed.
@@ -81,4 +93,61 @@ pub fn results(state: &mut State) {
 pub(super) fn counters(state: &mut State) {
     let count = |wanted: JobState| state.shown_jobs().filter(|job| job.state == wanted).count();
     (state.counters.jobs_running, state.counters.jobs_failed) = (count(JobState::Running), count(JobState::Failed));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::job::{JobId, JobKind};
+
+    fn job(attempt: i32, done: u32, state: JobState) -> JobView {
+        JobView {
+            database: "eu-1".into(),
+            id: JobId(7),
+            kind: JobKind::Migrate,
+            what: "9 tenants to 0042".into(),
+            state,
+            reason: None,
+            waits: None,
+            attempt,
+            total: 9,
+            done,
+            skipped: 0,
+            failed: 0,
+            blocked: 0,
+            pending: 9 - done,
+            created_by: "ana".into(),
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            started_at: None,
+            ended_at: None,
+            worker: None,
+            mine: false,
+            rate_per_minute: None,
+            left_seconds: None,
+            steps: (done, 9),
+            pause_requested: false,
+            cancel_requested: false,
+            stop_now: false,
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_takes_nothing_back() {
+        use JobState::{Cancelled, Done, Orphaned, Paused, Running};
+        for (told, record) in [
+            // Gone on with and paused again, while a reading of the pause before it was still on its way.
+            (job(3, 6, Paused), job(2, 4, Paused)),
+            (job(3, 4, Running), job(2, 4, Orphaned)),
+            (job(2, 5, Paused), job(2, 4, Running)),
+            (job(2, 5, Paused), job(2, 5, Running)),
+            (job(2, 9, Done), job(2, 9, Running)),
+            (job(1, 4, Cancelled), job(1, 4, Paused)),
+        ] {
+            assert!(is_newer(&told, &record), "{told:?} {record:?}");
+            assert!(!is_newer(&record, &told), "{told:?} {record:?}");
+        }
+        // Of what stands alike the record is believed, but where it is this process's own.
+        assert!(!is_newer(&job(1, 4, Running), &job(1, 4, Orphaned)));
+        assert!(is_newer(&JobView { mine: true, ..job(1, 4, Running) }, &job(1, 4, Orphaned)));
+    }
 }
