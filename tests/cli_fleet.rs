@@ -249,6 +249,8 @@ fn several_databases_are_printed_though_one_is_down() {
         (&Value::Null, Some("eu-9"))
     );
     assert!(document["databases"][1]["error"].is_string());
+    let words = text(&fleet.expect(3, &["--database", "eu-9", "tenants"]).stderr);
+    assert!(words.contains("eu-9") && !words.contains("0 tenants"), "nothing is known of it: {words}");
     assert_eq!(slugs(&fleet.json(0, &["--database", "eu-1", "tenants", "--json"])).len(), 4);
     fleet.expect(3, &["jobs", "--json"]);
     fleet.expect(3, &["migrate", "--all", "--yes"]);

@@ -68,6 +68,8 @@ fn tables_fit_into_eighty_columns_and_are_whole_in_a_pipe() {
     let job = printed(&config, &["job", "1"], 80);
     let words: Vec<&str> = rows(&job, "TENANT").iter().flat_map(|row| row.split_whitespace()).collect();
     assert!(words.join(" ").ends_with("relation \"notes\" does not exist"), "why it failed is read whole: {job}");
+    let doctor = printed(&config, &["doctor"], 80);
+    assert!(doctor.lines().all(|line| width(line) <= 80), "{doctor}");
     let jobs = printed(&config, &["jobs"], 60);
     assert!(jobs.contains("no room for ") && jobs.contains("a wider terminal has it"), "{jobs}");
 }

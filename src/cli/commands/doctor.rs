@@ -110,7 +110,7 @@ pub async fn run(session: &Session, arguments: args::Doctor) -> Outcome<Status> 
     match Style::from(arguments.format) {
         Style::Json => output::json(&Document { checks })?,
         Style::Csv => output::data(&table(&checks).csv()?)?,
-        Style::Text => output::data(&lines(&checks, session.has_several()))?,
+        Style::Text => output::data(&lines(&checks, session.has_several(), output::room()))?,
     }
     Ok(status)
 }
@@ -129,8 +129,17 @@ fn table(checks: &[Check]) -> Table {
     table
 }
 
-/// A line for each check and one for what to do: both can be longer than any column.
-fn lines(checks: &[Check], several: bool) -> String {
+/// Where what was found begins.
+const INDENT: usize = 18;
+
+/// A line for each check and one for what to do: both can be longer than any column, and go on below it on a terminal of so
+/// many columns.
+fn lines(checks: &[Check], several: bool, room: usize) -> String {
+    let indented = |head: &str, words: &str| {
+        let lines = text::wrap(&text::sanitise(words), room.saturating_sub(INDENT).max(20));
+        let below = format!("\n{:<INDENT$}", "");
+        format!("{head:<INDENT$}{}\n", lines.join(&below))
+    };
     let mut out = String::new();
     let mut database = None;
     for check in checks {
@@ -139,9 +148,9 @@ fn lines(checks: &[Check], several: bool) -> String {
             out.push_str(&format!("{gap}{}\n", text::sanitise(&check.database)));
             database = Some(&check.database);
         }
-        out.push_str(&format!("{:<6}{:<12}{}\n", check.result.word(), check.area, text::sanitise(&check.found)));
+        out.push_str(&indented(&format!("{:<6}{:<12}", check.result.word(), check.area), &check.found));
         if let Some(advice) = &check.advice {
-            out.push_str(&format!("{:<18}-> {}\n", "", text::sanitise(advice)));
+            out.push_str(&indented("", &format!("-> {advice}")));
         }
     }
     out

@@ -161,9 +161,12 @@ fn summary(reads: &[Read], tenants: &[Arc<Tenant>]) {
             counts.push(format!("{} {}", text::grouped(count as u64), state.word()));
         }
     }
-    let plural = if tenants.len() == 1 { "tenant" } else { "tenants" };
-    let colon = if counts.is_empty() { "" } else { ": " };
-    output::note(format!("{} {plural}{colon}{}", text::grouped(tenants.len() as u64), counts.join(", ")));
+    // Of databases that did not answer nothing is known, not even that there are none.
+    if reads.iter().any(|read| read.reading.is_ok()) {
+        let plural = if tenants.len() == 1 { "tenant" } else { "tenants" };
+        let colon = if counts.is_empty() { "" } else { ": " };
+        output::note(format!("{} {plural}{colon}{}", text::grouped(tenants.len() as u64), counts.join(", ")));
+    }
     for (_, reading) in reads.iter().filter_map(|read| read.reading.as_ref().ok()) {
         for database in &reading.snapshot.databases {
             for words in database.error.iter().chain(&database.warnings) {

@@ -52,6 +52,12 @@ fn columns(out: &(impl io::IsTerminal + AsFd)) -> Option<usize> {
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
+/// Columns that text on standard output has; without end where that is no terminal.
+#[must_use]
+pub fn room() -> usize {
+    columns(&io::stdout()).unwrap_or(usize::MAX)
+}
+
 /// Writes a table to standard output, on a terminal as it fits.
 ///
 /// # Errors
@@ -63,7 +69,7 @@ pub fn table(table: &Table) -> Outcome<()> {
 /// A table for standard output, on a terminal as it fits. What there is no room for is named on standard error.
 #[must_use]
 pub fn fitted(table: &Table) -> String {
-    let (text, left_out) = table.within(columns(&io::stdout()).unwrap_or(usize::MAX));
+    let (text, left_out) = table.within(room());
     if !left_out.is_empty() {
         note(format!("no room for {}: a wider terminal has it, and so has a file or a pipe", left_out.join(", ")));
     }
