@@ -94,16 +94,19 @@ pub const fn counted(job: &JobView) -> (u32, u32) {
     }
 }
 
-/// How far it is: tenants, `61/180`; of the making of a single one its steps, `step 3/6`.
+/// How far it is: tenants that are through, `61/180`, and of a job that is over those that are done; of the making of a
+/// single one its steps, `step 3/6`.
 #[must_use]
 pub fn progress(job: &JobView) -> String {
+    let tenants = || {
+        let through = if job.state.is_over() { done(job) } else { finished(job) };
+        format!("{through}/{}", job.total)
+    };
     match job.kind {
-        JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse | JobKind::Import => {
-            format!("{}/{}", finished(job), job.total)
-        }
-        JobKind::Provision if job.total > 1 => format!("{}/{}", finished(job), job.total),
+        JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse | JobKind::Import => tenants(),
+        JobKind::Provision if job.total > 1 => tenants(),
         JobKind::Provision | JobKind::Life(_) => match (job.steps, job.state) {
-            ((_, 0), _) => format!("{}/{}", finished(job), job.total),
+            ((_, 0), _) => tenants(),
             ((_, of), JobState::Done) => format!("{of}/{of} steps"),
             ((done, of), _) => format!("step {}/{of}", done.saturating_add(1).min(of)),
         },
@@ -154,6 +157,15 @@ mod tests {
             cancel_requested: false,
             stop_now: false,
         }
+    }
+
+    #[test]
+    fn what_failed_or_was_skipped_is_not_done_when_all_is_over() {
+        let mut job = job(JobKind::Migrate, JobState::Running);
+        (job.total, job.done, job.skipped, job.failed, job.blocked) = (4, 2, 1, 1, 1);
+        assert_eq!(progress(&job), "4/4", "that many are through");
+        job.state = JobState::Failed;
+        assert_eq!(progress(&job), "1/4");
     }
 
     #[test]
