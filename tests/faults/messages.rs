@@ -155,7 +155,8 @@ impl Bench {
 
     fn end(&self, name: &str, jobs: usize) {
         // Where a busy machine lets two lines go otherwise than in the run that was traced, a point is passed by.
-        let few = self.unmet <= 1 + self.kills / 20 && self.kills > 10 * self.unmet;
+        // One of the ten that every push has time for may be such a point.
+        let few = self.unmet <= 1 + self.kills / 20 && self.kills > 8 * self.unmet;
         assert!(few, "{} of {} points were not met", self.unmet, self.kills + self.unmet);
         report(
             name,
