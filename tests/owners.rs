@@ -133,6 +133,21 @@ fn a_file_that_takes_the_login_role_back_is_refused() {
     assert_eq!(not_of(&fleet, "tenant_acme", &owner), "");
 }
 
+/// What a trigger does to the new row is found, whoever the files ran as.
+#[test]
+fn a_registry_row_that_is_not_as_written_is_found() {
+    let (fleet, ..) = small();
+    fleet.database.sql(
+        "create function public.odd() returns trigger language plpgsql as \
+         $$ begin update public.tenants set slug = slug || '-x' where id = new.id; return null; end $$; \
+         create trigger odd after insert on public.tenants for each row execute function public.odd()",
+    );
+    let end = fleet.expect(1, &["provision", "new-one", "--name", "New", "--yes"]);
+    let words = text(&end.stdout) + &text(&end.stderr);
+    assert!(words.contains("is not as it was written"), "{words}");
+    assert_eq!(fleet.database.value("select count(*) from pg_namespace where nspname = 'tenant_new_one'"), "0");
+}
+
 /// Nobody is talked into running files as a superuser.
 #[test]
 fn a_superuser_who_owns_a_schema_is_no_owner_to_run_as() {

@@ -168,7 +168,7 @@ async fn facts(target: &Target, reading: &Reading) -> Outcome<Facts> {
         recorded: !matches!(initialised, Ok(InitStatus::Missing)),
         queried: matches!(reading.context.layout.registry, Registry::Query { .. }),
         roles: reading.context.layout.role.as_ref().map(|role| role.rule.made),
-        run_as: target.config.migrations.run_as,
+        run_as: target.config.migrations.runs_as(),
         purged: purged(&reading.context.layout),
     })
 }

@@ -98,10 +98,10 @@ pub(super) fn tail_sql(
         format!("UPDATE tenantui.step SET {identity} WHERE {ours}; UPDATE tenantui.step SET {done} WHERE {made};")
     };
     Ok(format!(
-        "{home} SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); {verify}; {durable} {steps} \
+        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true){home}; {verify}; {durable} {steps} \
          INSERT INTO tenantui.audit (os_user, action, target, job_id, after, outcome) VALUES ({os_user}, 'provision', {schema}, {job}, \
          pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('slug', {slug}::text, 'id', {id}::text, 'role', {role}::text)), '{outcome}');",
-        home = opened.guard.home_sql(),
+        home = opened.guard.home_column(),
         durable = durable_sql(true),
         role = maker.role.as_ref().map_or_else(|| "NULL".to_owned(), |role| literal(role.name.raw())),
         job = shared.fence.job,

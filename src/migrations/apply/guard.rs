@@ -67,7 +67,16 @@ impl Guard {
     /// The statement before our own rows: the session's role again. Nothing where the files ran with it.
     #[must_use]
     pub fn home_sql(&self) -> String {
-        self.home.as_deref().map_or_else(String::new, |role| rights::give_back_sql(role, Lasting::Transaction))
+        let back = |role: &String| format!("SELECT {};", rights::give_back(role, Lasting::Transaction));
+        self.home.as_ref().map_or_else(String::new, back)
+    }
+
+    /// The same as a column more (`, expression`) of a SELECT, where answers are told by their number.
+    #[must_use]
+    pub fn home_column(&self) -> String {
+        self.home
+            .as_deref()
+            .map_or_else(String::new, |role| format!(", {}", rights::give_back(role, Lasting::Transaction)))
     }
 
     /// One SELECT that raises where the file left something changed, with both states in its words. The subquery keeps

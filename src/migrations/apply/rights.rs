@@ -37,10 +37,10 @@ pub fn take_sql(schema: &SchemaName, lasting: Lasting) -> String {
     )
 }
 
-/// The statement that gives it back: `role` is what the first statement of [`take_sql`] said.
+/// The expression that gives it back: `role` is what the first statement of [`take_sql`] said.
 #[must_use]
-pub fn give_back_sql(role: &str, lasting: Lasting) -> String {
-    format!("SELECT pg_catalog.set_config('role', {}, {});", literal(role), lasting.is_local())
+pub fn give_back(role: &str, lasting: Lasting) -> String {
+    format!("pg_catalog.set_config('role', {}, {})", literal(role), lasting.is_local())
 }
 
 /// The expression that says whether CURRENT_USER may take this role. From PostgreSQL 16 on a member may be one that has the

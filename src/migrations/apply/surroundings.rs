@@ -43,7 +43,7 @@ pub(super) async fn to_the_tenant(client: &Client, order: &StepOrder<'_>) -> Res
 /// # Errors
 /// The step's end, where the server refuses that or the link is lost.
 pub(super) async fn home_again(client: &Client, role: Option<&str>) -> Result<(), StepEnd> {
-    let role = role.map(|role| rights::give_back_sql(role, Lasting::Session)).unwrap_or_default();
-    let sql = format!("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false); {role}");
+    let role = role.map(|role| format!(", {}", rights::give_back(role, Lasting::Session))).unwrap_or_default();
+    let sql = format!("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false){role}");
     wire::ask(client, &sql, BOOKKEEPING).await.map(|_| ()).map_err(|trouble| ended(&trouble))
 }
