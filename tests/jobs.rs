@@ -4,6 +4,7 @@
 mod boundary;
 mod claim;
 mod control;
+mod early;
 mod lease;
 mod record;
 mod rescue;

@@ -172,11 +172,15 @@ struct Tenant {
 }
 
 /// Carries it out.
-pub(super) async fn run(place: &Place<'_>, shared: &Shared<'_>) -> Result<(), OrderError> {
+pub(super) async fn run(
+    place: &Place<'_>,
+    shared: &Shared<'_>,
+    early: Option<WriterSession>,
+) -> Result<(), OrderError> {
     let plan =
         place.params.import.as_ref().ok_or_else(|| gate::refused("the job's record has no plan of an import"))?;
     let mut lane = Lane::new(place.target, place.job, place.home, &shared.watcher);
-    let Some(tenant) = tenant(place, &mut lane, shared).await? else { return Ok(()) };
+    let Some(tenant) = tenant(place, lane.session_or(early).await?, shared).await? else { return Ok(()) };
     let started = Instant::now();
     let work = Import { shared, plan, tenant: &tenant };
     match transacted::run(shared, &mut lane, &work).await {
@@ -227,13 +231,12 @@ impl Transaction for Import<'_, '_> {
 }
 
 /// The tenant, as the record has it; `None` where it is imported already, or failed and was not put back.
-async fn tenant(place: &Place<'_>, lane: &mut Lane<'_>, shared: &Shared<'_>) -> Result<Option<Tenant>, OrderError> {
+async fn tenant(place: &Place<'_>, session: &WriterSession, shared: &Shared<'_>) -> Result<Option<Tenant>, OrderError> {
     let sql = format!(
         "SELECT s.seq, s.slug, s.schema_name, s.schema_oid, s.tenant_id, s.tenant_key, s.state FROM tenantui.step AS s \
          WHERE s.job_id = {} ORDER BY s.seq LIMIT 1",
         place.job
     );
-    let (session, _) = lane.session().await?;
     let rows = gate::ask(session, &sql).await?;
     let Some(row) = rows.iter().flatten().next() else {
         return Err(gate::refused(format!("job {} has no step", place.job)));

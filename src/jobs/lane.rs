@@ -89,6 +89,17 @@ impl<'a> Lane<'a> {
         }
     }
 
+    /// The first use of a lane, on a session that was opened for this job where there is one.
+    ///
+    /// # Errors
+    /// As [`Self::session`].
+    pub(super) async fn session_or(&mut self, early: Option<WriterSession>) -> Result<&WriterSession, OrderError> {
+        if let Some(session) = early {
+            self.adopt_if_alive(session).await?;
+        }
+        self.session().await.map(|(session, _)| session)
+    }
+
     /// Takes a session that was opened for this job. Where it was lost meanwhile, the lane opens another one.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod desk;
 mod draft;
 mod drive;
 pub mod durations;
+mod early;
 mod errands;
 pub mod failures;
 mod finish;

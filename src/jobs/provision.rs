@@ -62,7 +62,12 @@ pub use super::maker::role_by_hand;
 type Files = HashMap<String, Arc<MigrationFile>>;
 
 /// Makes the tenants that are not made yet.
-pub(super) async fn run(place: &Place<'_>, shared: &Shared<'_>, files: &Files) -> Result<(), OrderError> {
+pub(super) async fn run(
+    place: &Place<'_>,
+    shared: &Shared<'_>,
+    files: &Files,
+    early: Option<WriterSession>,
+) -> Result<(), OrderError> {
     let mut making = Making {
         target: place.target,
         params: place.params,
@@ -71,9 +76,12 @@ pub(super) async fn run(place: &Place<'_>, shared: &Shared<'_>, files: &Files) -
         shows_credentials: place.shows_credentials,
         known: None,
     };
-    let session = gate::open(place.target, Some(place.job)).await?;
-    making.know_names(&session).await?;
-    let Open { makers, stopped } = prepare(place, &making, files, &session, None).await?;
+    let new_lane = || Lane::new(place.target, place.job, place.home, &shared.watcher);
+    let mut first = new_lane();
+    // It reads the record, and knows its tables when the first tenant is made.
+    let session = first.session_or(early).await?;
+    making.know_names(session).await?;
+    let Open { makers, stopped } = prepare(place, &making, files, session, None).await?;
     if makers.is_empty() && stopped > 0 {
         shared.halt(Halt::Pause(Waits::Trouble, "it failed before: retry it".to_owned()));
         return Ok(());
@@ -83,14 +91,9 @@ pub(super) async fn run(place: &Place<'_>, shared: &Shared<'_>, files: &Files) -
     if count > 1 {
         shared.reports.note(format!("{count} tenants, {at_once} at a time")).await;
     }
-    let mut lanes: Vec<Lane<'_>> =
-        (0..at_once).map(|_| Lane::new(place.target, place.job, place.home, &shared.watcher)).collect();
-    if let Some(first) = lanes.first_mut() {
-        // It read the record, and knows its tables.
-        first.adopt_if_alive(session).await?;
-    }
+    let lanes = std::iter::once(first).chain((1..at_once).map(|_| new_lane()));
     let queue = Queue { makers, next: AtomicUsize::new(0), failed: AtomicU32::new(0) };
-    join_all(lanes.into_iter().map(|own| lane(place, &making, shared, files, &queue, own))).await;
+    join_all(lanes.map(|own| lane(place, &making, shared, files, &queue, own))).await;
     Ok(())
 }
 

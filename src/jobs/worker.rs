@@ -13,6 +13,7 @@ use super::bound::Home;
 use super::claim::{self, Again, Claim};
 use super::compare::{self, Ahead};
 use super::drive::Drive;
+use super::early;
 use super::finish;
 use super::gate;
 use super::import;
@@ -109,7 +110,9 @@ async fn run_again(
     events: mpsc::Sender<JobEvent>,
 ) -> Result<JobView, OrderError> {
     let times = Times::now();
-    let claim = claim::claim(target, job, again, options.ordered_here, times).await?;
+    let claim = claim::claim(target, job, again, options.ordered_here, times);
+    let (claim, early) = tokio::join!(claim, early::session(target, job));
+    let claim = claim?;
     let fence = claim.fence;
     let (lease_out, lease) = watch::channel(Lease::fresh(times));
     let (flags_out, flags) = watch::channel(Flags::default());
@@ -157,7 +160,7 @@ async fn run_again(
     let keeper =
         Keeper { target, home: &claimed.home, fence, times, tool, lease: lease_out, flags: flags_out, progress, over };
     let work = async {
-        let work = work(&claimed, Lines { reports, halt, lease, flags });
+        let work = work(&claimed, Lines { reports, halt, lease, flags }, early);
         // A panic is a fault of this program: the job waits, and says so.
         let result = match AssertUnwindSafe(work).catch_unwind().await {
             Ok(result) => result,
@@ -236,7 +239,7 @@ struct Lines {
     flags: watch::Receiver<Flags>,
 }
 
-async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
+async fn work(claimed: &Claimed<'_>, lines: Lines, early: Option<WriterSession>) -> Result<(), OrderError> {
     let Lines { reports, halt, lease, flags } = lines;
     // Tests ask for a panic; a program made for release does not listen.
     if cfg!(debug_assertions) && std::env::var("TENANTUI_TEST_PANIC").is_ok_and(|at| at == "run") {
@@ -278,11 +281,11 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
     };
     match claimed.kind {
         JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse => {
-            through_tenants(claimed, &shared, through_in).await
+            through_tenants(claimed, &shared, through_in, early).await
         }
         JobKind::Import => {
             let (target, job, home) = (claimed.target, claimed.job, &claimed.home);
-            import::run(&import::Place { target, job, home, params }, &shared).await
+            import::run(&import::Place { target, job, home, params }, &shared, early).await
         }
         JobKind::Provision => {
             let place = provision::Place {
@@ -295,7 +298,7 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
             };
             let (over, run_over) = oneshot::channel();
             let run = async {
-                let ran = provision::run(&place, &shared, files).await;
+                let ran = provision::run(&place, &shared, files, early).await;
                 // Who listens does so until then.
                 let _told = over.send(());
                 ran
@@ -317,7 +320,7 @@ async fn work(claimed: &Claimed<'_>, lines: Lines) -> Result<(), OrderError> {
         JobKind::Life(kind) => {
             let (target, job, home) = (claimed.target, claimed.job, &claimed.home);
             // On the heap: a run of the other kinds has no need of its room.
-            Box::pin(life::run(&life::Place { target, job, home, params, kind }, &shared)).await
+            Box::pin(life::run(&life::Place { target, job, home, params, kind }, &shared, early)).await
         }
     }
 }
@@ -327,9 +330,10 @@ async fn through_tenants(
     claimed: &Claimed<'_>,
     shared: &Shared<'_>,
     through: mpsc::UnboundedReceiver<u32>,
+    early: Option<WriterSession>,
 ) -> Result<(), OrderError> {
     let params = &claimed.params;
-    let (tenants, session) = read_steps(claimed).await?;
+    let (tenants, session) = read_steps(claimed, early).await?;
     let ordered_so = params.pace.wait_after_canary && !claimed.canary_seen;
     let fleet = Fleet {
         target: claimed.target,
@@ -359,11 +363,17 @@ async fn through_tenants(
 }
 
 /// The steps as the record has them, and the session that read them. A link that is lost here is opened again, as for the steps themselves.
-async fn read_steps(claimed: &Claimed<'_>) -> Result<(Vec<TenantSteps>, WriterSession), OrderError> {
+async fn read_steps(
+    claimed: &Claimed<'_>,
+    mut early: Option<WriterSession>,
+) -> Result<(Vec<TenantSteps>, WriterSession), OrderError> {
     let started = Instant::now();
     loop {
         let left = claimed.patience().saturating_sub(started.elapsed());
-        let session = gate::reopen(claimed.target, claimed.job, left).await?;
+        let session = match early.take() {
+            Some(session) => session,
+            None => gate::reopen(claimed.target, claimed.job, left).await?,
+        };
         match steps::read(&session, claimed.job, &claimed.params, &claimed.files).await {
             Err(OrderError::Link(error)) if !left.is_zero() => {
                 tracing::warn!(job = %claimed.job, %error, "the job's steps are read again");

@@ -68,12 +68,14 @@ impl Life<'_> {
 }
 
 /// Runs what is not done of it.
-pub(in crate::jobs) async fn run(place: &Place<'_>, shared: &Shared<'_>) -> Result<(), OrderError> {
-    let session = gate::reopen(place.target, place.job, crate::jobs::lane::LINK_PATIENCE).await?;
-    let Some(life) = prepare(place, shared, &session).await? else { return Ok(()) };
-    drop(session);
-    let started = Instant::now();
+pub(in crate::jobs) async fn run(
+    place: &Place<'_>,
+    shared: &Shared<'_>,
+    early: Option<WriterSession>,
+) -> Result<(), OrderError> {
     let mut lane = Lane::new(place.target, place.job, place.home, &shared.watcher);
+    let Some(life) = prepare(place, shared, lane.session_or(early).await?).await? else { return Ok(()) };
+    let started = Instant::now();
     let mut first = true;
     for row in life.steps.iter().filter(|row| !row.done) {
         if !shared.may_start(first).await || !turn::run(shared, &mut lane, &life, row).await {
