@@ -25,16 +25,16 @@ walk as (
   union
   select x.classid, x.objid, x.objsubid
   from walk w
-  join pg_catalog.pg_depend d
-    on d.refclassid = w.classid and d.refobjid = w.objid and (w.objsubid = 0 or d.refobjsubid = w.objsubid)
-  -- What is a part of something goes only with the whole: a view with its rule, a generated column with its expression,
-  -- an operator class with its members, an extension with its objects.
   cross join lateral (
     select d.classid, d.objid, d.objsubid
+    from pg_catalog.pg_depend d
+    where d.refclassid = w.classid and d.refobjid = w.objid and (w.objsubid = 0 or d.refobjsubid = w.objsubid)
     union all
+    -- What is a part of something goes only with the whole: a view with its rule, a generated column with its
+    -- expression, an operator class with its members, an extension with its objects.
     select i.refclassid, i.refobjid, i.refobjsubid
     from pg_catalog.pg_depend i
-    where i.classid = d.classid and i.objid = d.objid and i.objsubid = d.objsubid and i.deptype in ('i', 'e')) x
+    where i.classid = w.classid and i.objid = w.objid and i.objsubid = w.objsubid and i.deptype in ('i', 'e')) x
 ),
 owned as (
   -- The relation by which an object has a schema.

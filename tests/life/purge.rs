@@ -8,7 +8,7 @@ use super::Place;
 use crate::cli::text;
 use crate::faults::count;
 use crate::support::victim::{Aim, End, Victim};
-use crate::support::{PgHandle, own_pg, own_redis, redis, setting, tcp, wait_until};
+use crate::support::{PgHandle, own_pg, own_redis, pg, redis, setting, tcp, wait_until};
 
 /// A server whose lock table has room for 64 * 40 locks.
 fn small() -> PgHandle {
@@ -130,6 +130,58 @@ fn thousands_of_tables_go_while_everybody_else_gets_their_locks() {
     assert_eq!((row["row"]["slug"].as_str(), row["row"]["status"].as_str()), (Some("globex"), Some("deleted")));
     assert!(!row["row"].to_string().contains("settings"));
     println!("{trash}: {rounds} rounds, at most {} locks", most_locks(&place));
+}
+
+/// What looks small and takes much along: a table under views, a function that triggers call, an extension.
+#[test]
+fn what_hangs_on_views_functions_and_extensions_goes_in_parts_too() {
+    let server = small();
+    let place = Place::on(&server, "life_hung");
+    place.db.sql(
+        "create table tenant_globex.base (i int); create view tenant_globex.a as select * from tenant_globex.base; \
+         create view tenant_globex.b as select * from tenant_globex.a; \
+         create function tenant_globex.touch() returns trigger language plpgsql as 'begin return new; end'; \
+         do $$ begin for i in 1..60 loop \
+         execute format('create view tenant_globex.v%s as select * from tenant_globex.b', i); end loop; end $$",
+    );
+    // Two triggers each: more than half of the lock table hangs on the one function.
+    tables(&place, "tenant_globex", 330);
+    for half in [(1, 165), (166, 330)] {
+        place.db.sql(&format!(
+            "do $$ begin for i in {}..{} loop for n in 1..2 loop execute format('create trigger t%s before update on \
+             tenant_globex.big_%s for each row execute function tenant_globex.touch()', n, i); end loop; end loop; end $$",
+            half.0, half.1
+        ));
+    }
+    place.db.sql("create extension hstore schema tenant_globex");
+    let own = ["--dependant", "extension hstore"];
+    place.expect(0, &[&["drop", "globex", "--confirm", "tenant_globex", "--yes"], &own[..]].concat());
+    let end = place.expect(0, &[&["purge", "globex", "--confirm", "tenant_globex", "--yes"], &own[..]].concat());
+    assert_eq!(place.schemas(), "tenant_acme,tenant_hooli", "{}", text(&end.stderr));
+    assert_eq!(place.db.value("select count(*) from pg_extension where extname = 'hstore'"), "0");
+    let parts =
+        place.db.value("select string_agg(after::text, E'\\n' order by id) from tenantui.audit where outcome = 'part'");
+    assert!(most_locks(&place) <= 128, "{} locks of 1,280: {parts}", most_locks(&place));
+}
+
+/// A role that owns the schema may drop in it what another role made, and may not lock it.
+#[test]
+fn a_table_of_another_role_goes_with_the_schema_of_ours() {
+    let place = Place::new("life_theirs");
+    let (ours, theirs) = (pg().role("ours"), pg().role("theirs"));
+    place.db.sql(&format!(
+        "grant create on database {db} to {ours}; grant all on all tables in schema public, tenantui to {ours}; \
+         grant all on all sequences in schema tenantui to {ours}; grant usage on schema tenantui to {ours}; \
+         alter schema tenant_globex owner to {ours}; grant usage, create on schema tenant_globex to {theirs}; \
+         set role {theirs}; create table tenant_globex.hub (id int primary key); \
+         create table tenant_globex.spoke (hub int references tenant_globex.hub); \
+         create view tenant_globex.seen as select * from tenant_globex.hub; reset role",
+        db = place.db.name
+    ));
+    place.configure_as(&ours, "development", "");
+    place.drop("globex", "tenant_globex");
+    place.expect(0, &["purge", "globex", "--confirm", "tenant_globex", "--yes"]);
+    assert_eq!(place.schemas(), "tenant_acme,tenant_hooli");
 }
 
 #[test]

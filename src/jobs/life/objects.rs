@@ -17,6 +17,7 @@ use crate::text::{counted, grouped};
 
 const ROOTS: &str = include_str!("../../../assets/sql/purge_roots.sql");
 const PARTS: &str = include_str!("../../../assets/sql/purge_parts.sql");
+const MEMBERS: &str = include_str!("../../../assets/sql/purge_members.sql");
 
 /// The slots of the server's lock table, by its settings.
 pub(in crate::jobs) const CAPACITY: &str = "SELECT pg_catalog.current_setting('max_locks_per_transaction')::int8 * \
@@ -27,6 +28,8 @@ const HELD: &str = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks AS l WHE
                     AND NOT l.fastpath";
 /// Locks that are left free of the tenth, for what another transaction holds beside the objects that it drops.
 const MARGIN: u64 = 8;
+/// The catalog of relations; its number is the same in every server.
+const PG_CLASS: u32 = 1259;
 /// Objects that are named in one transaction at most, whatever the lock table holds.
 const MOST_AT_ONCE: usize = 500;
 
@@ -35,6 +38,8 @@ const MOST_AT_ONCE: usize = 500;
 pub(super) struct Learned {
     /// What is left, in the order in which it goes; read again when it is used up.
     left: Vec<Root>,
+    /// Nothing was dropped since that was read: what each takes along is still so.
+    fresh: bool,
     capacity: u64,
     /// The most locks that a transaction held beside those of its objects: of the catalogs, the record, the tenant, and
     /// of what tables refer to. `None` before the first, which is small, so that it is found out.
@@ -51,7 +56,19 @@ struct Root {
     /// Quoted and with its schema, by the server itself.
     identity: String,
     objects: u64,
-    is_table: bool,
+    /// Whether this role may lock it; `None` for what is no table.
+    may_lock: Option<bool>,
+}
+
+impl Root {
+    /// How its statement ends. A schema's owner may drop a table in it that is another role's, and not lock it. Without the
+    /// lock somebody may make what depends on it behind our look: that is not taken along, and the statement fails.
+    const fn behavior(&self) -> &'static str {
+        match self.may_lock {
+            Some(false) => "RESTRICT",
+            Some(true) | None => "CASCADE",
+        }
+    }
 }
 
 /// The next transaction of it.
@@ -70,8 +87,7 @@ async fn try_next(work: &Work<'_>, learned: &mut Learned) -> Result<Went, StepEn
     let Work { client, shared, life, .. } = *work;
     in_trash(life)?;
     if learned.left.is_empty() {
-        learned.left = roots(client, shared, life).await?;
-        learned.left.reverse();
+        learned.read(work).await?;
     }
     if learned.capacity == 0 {
         learned.capacity = number(&tx::ask(client, CAPACITY).await?)?;
@@ -80,12 +96,22 @@ async fn try_next(work: &Work<'_>, learned: &mut Learned) -> Result<Went, StepEn
         return last(work).await.map(Went::Ended);
     }
     let budget = learned.budget();
-    let batch = take(&mut learned.left, budget);
-    let (statements, count) =
-        if batch.is_empty() { parts(client, learned, budget).await? } else { (drops(&batch), batch.len() as u64) };
+    let mut batch = take(&mut learned.left, budget);
+    if batch.is_empty() && !learned.fresh {
+        // What made it too much may be gone by now: a function goes with the triggers that call it, and they went first.
+        learned.read(work).await?;
+        batch = take(&mut learned.left, budget);
+    }
+    learned.fresh = false;
+    let (statements, count) = if batch.is_empty() {
+        parts(client, life, learned, budget).await?
+    } else {
+        (drops(&batch), batch.len() as u64)
+    };
     let tx = tx::open(work, false).await?;
     tx::same_schema(client, life).await?;
-    let tables: Vec<&str> = batch.iter().filter(|root| root.is_table).map(|root| root.identity.as_str()).collect();
+    let tables: Vec<&str> =
+        batch.iter().filter(|root| root.may_lock == Some(true)).map(|root| root.identity.as_str()).collect();
     if !tables.is_empty() {
         // Behind this lock nobody makes anything that depends on them.
         tx::ask(client, &format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", "))).await?;
@@ -114,6 +140,13 @@ async fn try_next(work: &Work<'_>, learned: &mut Learned) -> Result<Went, StepEn
 }
 
 impl Learned {
+    async fn read(&mut self, work: &Work<'_>) -> Result<(), StepEnd> {
+        self.left = roots(work.client, work.shared, work.life).await?;
+        self.left.reverse();
+        self.fresh = true;
+        Ok(())
+    }
+
     /// Objects that the next transaction may take.
     fn budget(&self) -> u64 {
         let tenth = self.capacity / 10;
@@ -151,13 +184,14 @@ fn drops(batch: &[Root]) -> String {
     let mut sql = String::new();
     let mut rest = batch;
     while let Some(first) = rest.first() {
-        let alike = rest.iter().take_while(|root| root.kind == first.kind).count();
+        let behavior = first.behavior();
+        let alike = rest.iter().take_while(|root| root.kind == first.kind && root.behavior() == behavior).count();
         let (now, later) = rest.split_at(alike);
         rest = later;
         // Kinds whose statement takes one name only.
         if first.kind.starts_with("operator ") || first.kind.starts_with("text search") || first.kind == "conversion" {
             for root in now {
-                sql.push_str(&format!("DROP {} IF EXISTS {} CASCADE; ", root.kind, root.identity));
+                sql.push_str(&format!("DROP {} IF EXISTS {} {behavior}; ", root.kind, root.identity));
             }
         } else {
             let kind = match first.kind.as_str() {
@@ -165,21 +199,33 @@ fn drops(batch: &[Root]) -> String {
                 other => other,
             };
             let names: Vec<&str> = now.iter().map(|root| root.identity.as_str()).collect();
-            sql.push_str(&format!("DROP {kind} IF EXISTS {} CASCADE; ", names.join(", ")));
+            sql.push_str(&format!("DROP {kind} IF EXISTS {} {behavior}; ", names.join(", ")));
         }
     }
     sql
 }
 
-/// What takes too many objects along loses parts first: constraints, indexes, triggers, each with what hangs on it.
-/// Where it has no such part it goes as it is, as it cannot go in less. The statements, and how many there are.
-async fn parts(client: &Client, learned: &mut Learned, budget: u64) -> Result<(String, u64), StepEnd> {
+/// What takes too many objects along loses parts first: a table its constraints, indexes and triggers, each with what hangs
+/// on it; an extension its members, which are dropped by themselves then. Where there is no such part it goes as it is, as it
+/// cannot go in less. The statements, and how many there are.
+async fn parts(client: &Client, life: &Life<'_>, learned: &mut Learned, budget: u64) -> Result<(String, u64), StepEnd> {
     let Some(root) = learned.left.pop() else { return Err(failed("nothing is left to remove")) };
-    let rows = tx::ask(client, &bind(PARTS, &[("id", &root.id.to_string())])).await?;
     // What is left is read again: it is cheaper now.
-    learned.left.clear();
+    let left = std::mem::take(&mut learned.left);
     let at_once = usize::try_from(budget / 4).unwrap_or(1).max(1);
-    let parts: Vec<String> = rows.iter().flatten().take(at_once).map(part).collect();
+    let mut parts = Vec::new();
+    if root.class == PG_CLASS {
+        let rows = tx::ask(client, &bind(PARTS, &[("id", &root.id.to_string())])).await?;
+        parts.extend(rows.iter().flatten().take(at_once).map(part));
+    }
+    // What an extension needs takes it along, with all that it holds.
+    if parts.is_empty()
+        && let Some(extension) = [&root].into_iter().chain(&left).find(|root| root.kind == "extension")
+    {
+        let schema = life.schema_oid.unwrap_or_default().to_string();
+        let rows = tx::ask(client, &bind(MEMBERS, &[("id", &extension.id.to_string()), ("oid", &schema)])).await?;
+        parts.extend(rows.iter().flatten().take(at_once).map(|row| member(extension, row)));
+    }
     if !parts.is_empty() {
         return Ok((parts.concat(), parts.len() as u64));
     }
@@ -191,6 +237,11 @@ async fn parts(client: &Client, learned: &mut Learned, budget: u64) -> Result<(S
          remove it by hand",
         root.kind, root.identity, root.objects, learned.capacity
     )))
+}
+
+fn member(extension: &Root, row: &TextRow) -> String {
+    let text = |column: usize| row.text(column).unwrap_or_default();
+    format!("ALTER EXTENSION {} DROP {} {}; ", extension.identity, text(0), text(1))
 }
 
 fn part(row: &TextRow) -> String {
@@ -215,7 +266,8 @@ fn root(row: &TextRow) -> Result<Root, StepEnd> {
         return Err(failed("an object of the schema has no name that it could be dropped by"));
     };
     let objects = row.parse::<u64>(4).ok().flatten().unwrap_or(1);
-    Ok(Root { class, id, kind: kind.to_owned(), identity: identity.to_owned(), objects, is_table: row.is_true(5) })
+    let may_lock = row.text(5).map(|_| row.is_true(5));
+    Ok(Root { class, id, kind: kind.to_owned(), identity: identity.to_owned(), objects, may_lock })
 }
 
 fn number(rows: &[Vec<TextRow>]) -> Result<u64, StepEnd> {
@@ -252,7 +304,7 @@ mod tests {
 
     fn of(kind: &str, name: &str, objects: u64) -> Root {
         let kind = kind.to_owned();
-        Root { class: 1, id: 1, kind, identity: name.to_owned(), objects, is_table: true }
+        Root { class: 1, id: 1, kind, identity: name.to_owned(), objects, may_lock: Some(true) }
     }
 
     #[test]
@@ -283,10 +335,18 @@ mod tests {
 
     #[test]
     fn kinds_are_dropped_together_and_one_by_one_where_the_statement_takes_one_name() {
-        let batch = [of("table", "a.x", 1), of("table", "a.y", 1), of("operator class", "a.o USING btree", 1)];
+        let class = Root { may_lock: None, ..of("operator class", "a.o USING btree", 1) };
+        let batch = [of("table", "a.x", 1), of("table", "a.y", 1), class];
         assert_eq!(
             drops(&batch),
             "DROP table IF EXISTS a.x, a.y CASCADE; DROP operator class IF EXISTS a.o USING btree CASCADE; "
         );
+    }
+
+    #[test]
+    fn what_could_not_be_locked_takes_nothing_along() {
+        let theirs = |name: &str| Root { may_lock: Some(false), ..of("table", name, 1) };
+        let batch = [of("table", "a.x", 1), theirs("a.y"), theirs("a.z")];
+        assert_eq!(drops(&batch), "DROP table IF EXISTS a.x CASCADE; DROP table IF EXISTS a.y, a.z RESTRICT; ");
     }
 }
