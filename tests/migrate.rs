@@ -224,6 +224,18 @@ async fn a_failing_canary_and_too_many_failures_stop_the_fleet() {
     fleet.assert_whole(object);
 }
 
+/// A job that waits keeps others from being ordered: it does so only where somebody comes behind the canary.
+#[tokio::test]
+async fn a_canary_that_fails_alone_ends_its_job() {
+    let fleet = Fleet::new("migrate", 1).await;
+    fleet.file(1, "bad", "create table m1 (); select 1 / 0");
+    let job = fleet.order(fleet.plan(|options| options.canary = 1)).await.expect("ordered");
+    let view = fleet.run(job, false).await.0.expect("run");
+    assert_eq!((view.state, view.failed, view.pending), (JobState::Failed, 1, 0));
+    let view = fleet.run(job, true).await.0.expect("retried");
+    assert_eq!((view.state, view.failed, view.pending), (JobState::Failed, 1, 0));
+}
+
 #[tokio::test]
 async fn cancelling_lets_the_current_tenants_finish() {
     let fleet = Fleet::new("migrate", 6).await;

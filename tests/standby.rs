@@ -7,12 +7,14 @@ use tenantui::config::Database;
 use tenantui::config::surroundings::Surroundings;
 use tenantui::fleet::{self, Fleet, ReadOptions};
 use tenantui::jobs::control;
+use tenantui::jobs::worker::{self, RunOptions, Stop};
 use tenantui::model::environment::Environment;
 use tenantui::model::fleet::{DatabaseView, Snapshot};
 use tenantui::model::job::JobState;
 use tenantui::model::server::{Lag, ServerRole};
 use tenantui::postgres::server;
 use tenantui::postgres::session::{Patience, QueryError, Reader, Target, connect_writer};
+use tokio::sync::{mpsc, watch};
 
 use crate::cli::{json, text};
 use crate::cli_fleet::{self, slugs, tenant};
@@ -245,6 +247,41 @@ async fn a_job_stays_with_the_timeline_that_it_was_claimed_on() {
     assert_eq!((view.state, view.done), (JobState::Done, 3));
     assert_eq!(new.value(made), "3");
     assert!(control::cancel(&fleet.target(), job).await.is_err(), "it is over");
+}
+
+/// The old primary's record knows nothing of the failover; who has seen the new one does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_the_old_primary_is_not_run_by_who_has_seen_the_new_one() {
+    let pair = own_pair(&[]);
+    let db = pair.primary.database("split");
+    let mut fleet = jobs::Fleet::on(db.clone(), 2).await;
+    fleet.file(1, "one", "create table m1 (id int)");
+    let job = fleet.order(fleet.plan(|_| {})).await.expect("ordered on the old primary");
+    pair.catch_up();
+    pair.standby.promote();
+    let new = pair.standby.open(&db);
+    let relay = Relay::to(new.port).await;
+    fleet.config.url = format!("postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable", relay.port, db.name).into();
+    let target = fleet.target();
+    // As a dashboard or a worker that waits has it: one look at the new primary, then the old one answers.
+    drop(Reader::open(&target, Patience::Foreground).await.expect("a reader"));
+    relay.aim(db.port);
+    relay.cut();
+    let run = async |target: &Target| {
+        let (_stop, stop) = watch::channel(Stop::GoOn);
+        let (events, mut receiver) = mpsc::channel(256);
+        let options =
+            RunOptions { wait_after_canary: true, parallel: None, shows_credentials: true, ordered_here: false, stop };
+        let drain = async { while receiver.recv().await.is_some() {} };
+        tokio::join!(worker::run(target, job, false, options, events), drain).0
+    };
+    let words = run(&target).await.expect_err("refused").to_string();
+    assert!(words.contains("old primary") && words.contains("00000001") && words.contains("00000002"), "{words}");
+    assert_eq!(db.value("select state || attempt from tenantui.job"), "queued0", "{words}");
+    assert_eq!(db.value("select count(*) from pg_class where relname = 'm1'"), "0");
+    relay.aim(new.port);
+    relay.cut();
+    assert_eq!(run(&target).await.expect("on the new primary").state, JobState::Done);
 }
 
 #[tokio::test(flavor = "multi_thread")]

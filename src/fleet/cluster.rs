@@ -1,42 +1,10 @@
 //! What is remembered of servers: which cluster a database was found on first, and the highest timeline that any
-//! server of a cluster was seen on. A promotion is a new timeline with the same identifier, so the timeline alone tells
-//! the old primary of a split brain from the new one. No I/O.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use tokio::sync::watch;
+//! server of a cluster was seen on. No I/O.
 
 use crate::model::server::{Replica, ServerRole};
 use crate::postgres::server::ServerNow;
 use crate::postgres::session::ServerFacts;
-
-/// The highest timeline seen of each cluster, by its system identifier. Shared by the databases of a fleet, two of
-/// which may be the two halves of one cluster.
-#[derive(Debug, Clone)]
-pub struct Timelines(Arc<watch::Sender<BTreeMap<String, String>>>);
-
-impl Default for Timelines {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(BTreeMap::new())))
-    }
-}
-
-impl Timelines {
-    /// Notes a primary's timeline; the highest one seen of its cluster. Eight hex digits each: as text they sort as
-    /// the numbers do.
-    fn saw(&self, identifier: &str, timeline: &str) -> String {
-        self.0.send_if_modified(|seen| match seen.get_mut(identifier) {
-            Some(highest) if highest.as_str() >= timeline => false,
-            Some(highest) => {
-                timeline.clone_into(highest);
-                true
-            }
-            None => seen.insert(identifier.to_owned(), timeline.to_owned()).is_none(),
-        });
-        self.0.borrow().get(identifier).cloned().unwrap_or_else(|| timeline.to_owned())
-    }
-}
+use crate::postgres::timelines::Timelines;
 
 /// What one database's servers turned out to be so far.
 #[derive(Debug, Clone, Default)]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::FleetError;
-use super::cluster::{Memory, Timelines};
+use super::cluster::Memory;
 use super::picture::Picture;
 use super::publish::Update;
 use super::read::{self, Counts, LedgersOf, Scope};
@@ -21,6 +21,7 @@ use crate::model::server::Back;
 use crate::model::tenant::{Tenant, TenantKey};
 use crate::postgres::link::{Link, LinkEvent, jitter};
 use crate::postgres::session::{Patience, Target};
+use crate::postgres::timelines::Timelines;
 
 /// Table counts and size estimates are scans of `pg_class`: at most this often, and at most a twentieth of the time.
 const COUNTS_EVERY: Duration = Duration::from_secs(60);

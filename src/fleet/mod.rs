@@ -36,7 +36,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use self::cluster::Timelines;
 use self::database::Message;
 use self::picture::Picture;
 use crate::layout::{Layout, TakenNames};
@@ -49,6 +48,7 @@ use crate::model::fleet::Snapshot;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::model::vitals::Vitals;
 use crate::postgres::session::{LinkError, QueryError, Target};
+use crate::postgres::timelines::Timelines;
 use crate::text::Untrusted;
 
 /// What a face can ask of the collector.

@@ -52,6 +52,12 @@ impl End {
         })
     }
 
+    /// Whether it is the end by these numbers, too: a limit of failures that the last tenants reach
+    /// keeps nothing back, and a job that waits keeps others from being ordered.
+    fn keeps_back(&self, counted: &JobView) -> bool {
+        self.waits != Some(Waits::Budget) || counted.pending > 0
+    }
+
     /// By the steps, as the record counts them: every tenant was gone through.
     fn through(counted: &JobView) -> Self {
         if counted.pending > 0 {
@@ -94,7 +100,7 @@ pub(super) async fn finish(
         Ending::Through => None,
         Ending::Known(end) => Some(end),
         Ending::Fenced => return Err(taken(claimed)),
-        Ending::Left(error) => return Err(left(claimed, &error)),
+        Ending::Left(error) => return Err(left(claimed, &last, &error)),
     };
     let lock = tell(claimed, lock, &last, known).await?;
     let view = read_back(claimed, &lock).await?;
@@ -124,7 +130,7 @@ async fn tell(
             Some(session) => session,
             None => match gate::reopen(claimed.target, claimed.job, claimed.patience()).await {
                 Ok(session) => session,
-                Err(error) => return Err(left(claimed, &error)),
+                Err(error) => return Err(left(claimed, last, &error)),
             },
         };
         let place = claimed.home.place(&Home::of(&session.facts));
@@ -133,7 +139,7 @@ async fn tell(
             // What was committed may be lost there; what the record says now is what counts, and somebody looks first.
             (Place::LaterTimeline { .. }, Some(words)) => Some(End::paused(Waits::Trouble, words)),
             (Place::OldPrimary { .. } | Place::OtherServer | Place::OtherDatabase, Some(words)) => {
-                return Err(left(claimed, &gate::refused(words)));
+                return Err(left(claimed, last, &gate::refused(words)));
             }
         };
         match write(claimed, &session, last, end).await {
@@ -142,7 +148,7 @@ async fn tell(
             Err(OrderError::Link(error)) if tries < MAX_TRIES => {
                 tracing::warn!(job = %claimed.job, %error, "its end is told again");
             }
-            Err(error) => return Err(left(claimed, &error)),
+            Err(error) => return Err(left(claimed, last, &error)),
         }
     }
 }
@@ -167,7 +173,7 @@ async fn write(
     if counted.attempt == fence.attempt && !matches!(counted.state, JobState::Running | JobState::Orphaned) {
         return Ok(true);
     }
-    let end = known.unwrap_or_else(|| End::through(&counted));
+    let end = known.filter(|end| end.keeps_back(&counted)).unwrap_or_else(|| End::through(&counted));
     let rows = gate::ask(session, &finish_sql(fence, &end, &report::json(&counted))).await.map_err(OrderError::from)?;
     Ok(rows.first().is_some_and(|rows| !rows.is_empty()))
 }
@@ -214,8 +220,8 @@ fn taken(claimed: &Claimed<'_>) -> OrderError {
 }
 
 /// The record keeps the job as running, and once the server notices that nobody holds its lock it shows as orphaned.
-fn left(claimed: &Claimed<'_>, error: &OrderError) -> OrderError {
-    let (job, done) = (claimed.job, done(&claimed.view));
+fn left(claimed: &Claimed<'_>, last: &JobView, error: &OrderError) -> OrderError {
+    let (job, done) = (claimed.job, done(last));
     gate::lost(
         format!(
             "the link was lost while job {job} ran: {error}. What was committed is kept (at least {}); \

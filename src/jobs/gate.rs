@@ -121,8 +121,9 @@ async fn retried(target: &Target, job: JobId) -> Result<WriterSession, Unfit> {
 }
 
 fn fit(target: &Target, session: &WriterSession) -> Result<(), OrderError> {
-    match session.facts.read_only_why() {
-        Some(why) => Err(refused(format!("{} cannot be written: {why}", target.config.name))),
+    let why = session.facts.read_only_why().map(Untrusted::from);
+    match why.or_else(|| target.role_of(&session.facts).read_only_why()) {
+        Some(why) => Err(refused(format!("{} cannot be written: {}", target.config.name, why.raw()))),
         None => Ok(()),
     }
 }

@@ -128,6 +128,8 @@ pub(super) async fn ask_in_time(target: &Target, opened: &Opened) -> Result<Serv
             if !facts.direct {
                 judge_pooler(&target.server, target.config.pooler, opened, pid, &mut facts).await;
             }
+            // Whatever it is opened for: its timeline is remembered.
+            target.role_of(&facts);
             return Ok(facts);
         }
         Ok(Err(FactsError::Library(error))) => (words::library_words(&error), ""),

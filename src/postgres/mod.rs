@@ -33,6 +33,7 @@ pub mod sizes;
 pub mod structure;
 pub mod survey;
 mod target;
+pub mod timelines;
 mod tls;
 pub mod vitals;
 mod wire;

@@ -7,9 +7,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::connect::{self, Prompt, Server};
 use super::errors::{LinkError, LinkErrorKind};
+use super::facts::ServerFacts;
+use super::timelines::Timelines;
 use crate::config;
 use crate::config::conninfo::Conninfo;
 use crate::config::surroundings::Surroundings;
+use crate::model::server::ServerRole;
 use crate::text::Untrusted;
 
 /// Everything needed to open sessions of one database: where, who, how. Made once; the password is asked once.
@@ -20,6 +23,8 @@ pub struct Target {
     pub config: Arc<config::Database>,
     /// `user@host:port/dbname` without the password, for messages.
     pub address: Untrusted,
+    /// The timelines that its servers were seen on, by all copies of this.
+    timelines: Timelines,
     pub(super) server: Arc<Server>,
 }
 
@@ -59,7 +64,21 @@ impl Target {
         let address = Untrusted::new(conninfo.address());
         let mut server = connect::server(conninfo, around.home.clone(), config.password_command.clone())?;
         server.prompt = prompt;
-        Ok(Self { config, address, server: Arc::new(server) })
+        Ok(Self { config, address, timelines: Timelines::default(), server: Arc::new(server) })
+    }
+
+    /// What a server that was logged in to is by the timelines that were seen here so far, this one's among them. Of several
+    /// hosts the old primary of a failover may answer first, and takes writes like any other.
+    pub(crate) fn role_of(&self, facts: &ServerFacts) -> ServerRole {
+        let (Some(identifier), Some(timeline)) = (&facts.system_identifier, &facts.timeline) else {
+            return ServerRole::Unknown;
+        };
+        let (newer, timeline) = (self.timelines.saw(identifier, timeline), timeline.clone());
+        if newer > timeline {
+            ServerRole::Superseded { timeline, newer }
+        } else {
+            ServerRole::Primary { timeline: Some(timeline) }
+        }
     }
 
     /// Logs in and out once, so that a password is asked for now and not later.

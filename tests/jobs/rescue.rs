@@ -49,6 +49,9 @@ async fn failures_under_a_worker_that_died_count_against_the_limit() {
     // An operator who goes on has looked.
     let view = fleet.run(job, false).await.0.expect("resumed");
     assert_eq!((view.waits, view.failed, view.pending), (Some(Waits::Budget), 6, 3));
+    // The last of them reach the limit, too, and it keeps nothing back: a job that waits would keep others from beginning.
+    let view = fleet.run(job, false).await.0.expect("resumed");
+    assert_eq!((view.state, view.waits, view.failed, view.pending), (JobState::Failed, None, 9, 0));
 }
 
 #[tokio::test]
