@@ -37,8 +37,16 @@ fn role_checks(place: &Place) -> Vec<(String, String)> {
     checks.map(|check| (text(&check["result"]), text(&check["found"]))).collect()
 }
 
-/// A role of a tenant that is gone, with what Cloacina's own making leaves of it and a right on a table of all.
+/// A role of a tenant that tenantui knew and somebody removed by hand.
 fn gone(place: &Place, name: &str) {
+    let slug = name.trim_start_matches("tenant_");
+    place.expect(0, &["provision", slug, "--name", "Gone", "--yes"]);
+    place.db.sql(&format!("drop schema {name} cascade; delete from public.tenants where slug = '{slug}'"));
+    role(place, name);
+}
+
+/// A role as Cloacina's own making leaves it, with a right on a table of all.
+fn role(place: &Place, name: &str) {
     place.db.sql(&format!(
         "create role {name} login; alter role {name} in database \"{0}\" set search_path = {name}; \
          grant connect on database \"{0}\" to {name}; alter default privileges grant all on sequences to {name}; \
@@ -181,10 +189,34 @@ fn a_new_tenant_whose_role_was_left_behind_is_told_how_to_remove_it() {
     place.db.sql("create role tenant_boss login; create schema s1 authorization tenant_boss; create schema s2 authorization tenant_boss");
     let words = provision("boss", 5, "--yes");
     assert!(words.contains("leave it: it owns 2 schemas") && !words.contains("DROP OWNED"), "{words}");
-    assert_eq!(place.db.value("select count(*) from tenantui.job"), "0");
+    assert_eq!(place.db.value("select count(*) from tenantui.job"), "1", "the one that made the tenant that is gone");
     place.expect(0, &["repair", "tenant_taken", "--by", "role", "--yes"]);
     provision("taken", 0, "--yes");
     assert_eq!(place.db.value("select count(*) from pg_roles where rolname = 'tenant_taken'"), "1");
+}
+
+/// A role and its search path say the same name twice: whether a tenant ever had it, the record knows.
+#[test]
+fn a_role_whose_schema_was_never_a_tenants_is_nobodys_to_remove() {
+    let server = own_pg(tcp());
+    let place = Place::on(&server, "life_left");
+    role(&place, "tenant_soon");
+    assert_eq!(offers(&place), []);
+    assert_eq!(role_checks(&place), [("ok".to_owned(), "no tenant that is gone left its role".to_owned())]);
+    place.expect(1, &["repair", "tenant_soon", "--by", "role", "--yes"]);
+    // A tenant that was not made says nothing of whose the name is.
+    std::fs::create_dir(place.home().join("m")).expect("a folder");
+    std::fs::write(place.home().join("m/20260101000000-bad.up.sql"), "select 1 / 0;").expect("a file");
+    place.configure("[database.migrations]\npath = \"m\"");
+    place.expect(1, &["provision", "soon", "--name", "Soon", "--yes"]);
+    place.configure("");
+    assert_eq!(offers(&place), []);
+    // It was one, and was dropped and purged with the role that it had then; this one is another.
+    gone(&place, "tenant_was");
+    place.expect(0, &["repair", "tenant_was", "--by", "role", "--yes"]);
+    role(&place, "tenant_was");
+    assert_eq!(offers(&place), []);
+    assert_eq!(place.db.value("select count(*) from pg_roles where rolname in ('tenant_soon', 'tenant_was')"), "2");
 }
 
 /// Where a role is called as its tenant is, its name proves nothing.
@@ -197,6 +229,7 @@ async fn where_any_name_is_a_tenants_more_than_the_name_has_to_say_so() {
          create table public.__diesel_schema_migrations (version varchar(50) primary key, run_on timestamp default now()); \
          create table public.api_keys (tenant_id text, revoked_at timestamptz); \
          insert into public.api_keys values ('removed', now()), ('c1', null); create role web login; create role removed login; \
+         do $$ begin execute format('alter role web in database %I set search_path = web', current_database()); end $$; \
          create role c1 login; create schema c1; create table c1.contexts (id int); create table c1.task_executions (id int); \
          create table c1.__diesel_schema_migrations (version varchar(50) primary key, run_on timestamp default now())",
     );

@@ -1,7 +1,8 @@
 //! Login roles that tenants left behind: the layout's rule leads from the role's name to a tenant of which there is
-//! neither schema nor row, in the trash neither. A name alone proves little where a role is called as its schema is, so
-//! something else has to say whose it was: its search path in this database, tenantui's own audit, or the framework's
-//! table of keys. What no tenant's role has keeps it, whatever was said of it.
+//! neither schema nor row, in the trash neither. A name alone proves little where a role is called as its schema is, and
+//! its search path says the same name once more. So something else has to say whose it was: tenantui's record of that
+//! tenant, with the search path or with the making of the role, or the framework's table of keys. What no tenant's role
+//! has keeps it, whatever was said of it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::postgres::session::{QueryError, Reader, TextRow};
 use crate::text::Untrusted;
 
 const FACTS: &str = include_str!("../../../assets/sql/left_roles.sql");
+const RECORD: &str = include_str!("../../../assets/sql/left_roles_record.sql");
 /// Roles that may be a tenant's: they log in, and have no right that no tenant has.
 const LOGINS: &str = "SELECT r.rolname FROM pg_catalog.pg_roles AS r WHERE r.rolcanlogin AND NOT (r.rolsuper OR r.rolcreaterole \
     OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls) AND r.rolname !~ '^pg_' \
@@ -110,14 +112,14 @@ async fn of(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let made = made_here(reader, &roles).await?;
+    let record = recorded(reader, &roles, &schemas).await?;
     let keys = keys(reader, layout, &schemas).await?;
     let mut all = Vec::new();
     for row in &rows {
         let (Some(name), Some(schema)) = (row.text(0), row.text(1)) else { continue };
-        let why = if path(row).as_deref() == Some(schema) {
-            format!("its search path in this database is {schema}, and there is no such schema")
-        } else if made.contains(name) {
+        let why = if path(row).as_deref() == Some(schema) && record.tenants.contains(name) {
+            format!("its search path in this database is {schema}, a tenant's schema that is gone")
+        } else if record.made.contains(name) {
             format!("tenantui made it for {schema}, and there is no such schema")
         } else if let (Some(table), true) = (keys.table.as_ref(), keys.tenants.contains(schema)) {
             format!("{table} names the tenant {schema}, and there is no such schema")
@@ -191,21 +193,26 @@ fn path(row: &TextRow) -> Option<String> {
     None
 }
 
-/// Those that a job of tenantui made, and none has removed since: one of that name may be anybody's then.
-async fn made_here(reader: &Reader, roles: &str) -> Result<HashSet<String>, QueryError> {
-    let there =
-        "SELECT pg_catalog.has_table_privilege(pg_catalog.to_regclass('tenantui.audit')::pg_catalog.oid, 'SELECT')";
+/// What tenantui's record says of roles. Nothing of one that it removed since: one of that name may be anybody's then.
+#[derive(Default)]
+struct Record {
+    /// A job made them.
+    made: HashSet<String>,
+    /// The schema that their names lead to was a tenant's: something was done in it.
+    tenants: HashSet<String>,
+}
+
+async fn recorded(reader: &Reader, roles: &str, schemas: &str) -> Result<Record, QueryError> {
+    let there = "SELECT pg_catalog.bool_and(COALESCE(pg_catalog.has_table_privilege(pg_catalog.to_regclass(t.name)::pg_catalog.oid, \
+        'SELECT'), false)) FROM pg_catalog.unnest('{tenantui.audit,tenantui.job,tenantui.step}'::text[]) AS t(name)";
     if !reader.rows(there).await?.first().is_some_and(|row| row.is_true(0)) {
-        return Ok(HashSet::new());
+        return Ok(Record::default());
     }
-    let sql = format!(
-        "SELECT DISTINCT a.after->>'role' FROM tenantui.audit AS a WHERE a.action = 'provision' AND a.outcome = 'done' \
-         AND a.after->>'role' = ANY({}::text[]) AND NOT EXISTS (SELECT FROM tenantui.audit AS b WHERE b.id > a.id \
-         AND b.action IN ('purge', 'repair') AND b.outcome = 'done' AND b.after->>'step' = 'role' \
-         AND b.before->>'role' = a.after->>'role')",
-        literal(roles)
-    );
-    Ok(reader.rows(&sql).await?.iter().filter_map(|row| Some(row.text(0)?.to_owned())).collect())
+    let rows = reader.rows(&bind(RECORD, &[("roles", roles), ("schemas", schemas)])).await?;
+    let of = |column: usize| -> HashSet<String> {
+        rows.iter().filter(|row| row.is_true(column)).filter_map(|row| Some(row.text(0)?.to_owned())).collect()
+    };
+    Ok(Record { made: of(1), tenants: of(2) })
 }
 
 /// Tenants that the framework's table of keys names.
