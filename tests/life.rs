@@ -319,7 +319,11 @@ fn a_drop_is_confirmed_by_name_and_comes_back_as_it_was() {
     assert_eq!(place.db.value("select count(*) from tenant_globex.users"), "2");
     let changed = "select updated_at > now() - interval '1 hour' from public.tenants where slug = 'globex'";
     assert_eq!(place.db.value(changed), "t", "it is changed now, not when it was changed last before");
-    assert!(place.words(0, &["undrop", "globex", "--yes"]).contains("not in the trash"));
+    // As for a purge: what is not in the trash is neither brought back nor removed.
+    for order in [&["undrop", "globex", "--yes"][..], &["undrop", "globex", "--dry-run"], &["purge", "globex", "--yes"]]
+    {
+        assert!(place.words(5, order).contains("globex is not in the trash"), "{order:?}");
+    }
     // An archived one may be dropped without being suspended, and comes back archived.
     place.drop("hooli", "tenant_hooli");
     place.expect(0, &["undrop", "tenant_hooli", "--yes"]);

@@ -107,9 +107,8 @@ pub async fn undrop(session: &Session, arguments: &Undrop) -> Outcome<Status> {
             carry_out(session, aim, request, how).await
         }
         None => {
-            choose::find(&aims, slug)?;
-            output::note("it is not in the trash: there is nothing to bring back");
-            Ok(Status::Done)
+            let (_, tenant) = choose::find(&aims, slug)?;
+            Err(not_in_trash(&tenant, "there is nothing to bring back"))
         }
     }
 }
@@ -127,18 +126,17 @@ pub async fn purge(session: &Session, arguments: &Purge) -> Outcome<Status> {
             carry_out(session, aim, request, how(&arguments.removal)).await
         }
         None => match choose::find(&aims, slug) {
-            // What keeps it from being there may be a purge that stopped on its way, and the way on.
-            Ok((_, tenant)) => {
-                let problem = tenant.problems.first().filter(|_| tenant.state == TenantState::MissingSchema);
-                let why = problem.map_or_else(
-                    || "`tenantui drop` puts it there first".to_owned(),
-                    |problem| problem.safe().to_string(),
-                );
-                Err(Failure::refused(format!("{} is not in the trash: {why}", tenant.slug.safe())))
-            }
+            Ok((_, tenant)) => Err(not_in_trash(&tenant, "`tenantui drop` puts it there first")),
             Err(unknown) => gone(&aims, slug).await?.ok_or(unknown),
         },
     }
+}
+
+/// What keeps it from being there may be a purge that stopped on its way, and the way on.
+fn not_in_trash(tenant: &Tenant, otherwise: &str) -> Failure {
+    let problem = tenant.problems.first().filter(|_| tenant.state == TenantState::MissingSchema);
+    let why = problem.map_or_else(|| otherwise.to_owned(), |problem| problem.safe().to_string());
+    Failure::refused(format!("{} is not in the trash: {why}", tenant.slug.safe()))
 }
 
 fn how(removal: &Removal) -> How<'_> {
