@@ -81,6 +81,66 @@ fn a_file_of_tenants_is_made_and_made_again_without_harm() {
     assert!(!slugs(&fleet.json(0, &["tenants", "--json"])).contains(&"three"));
 }
 
+/// Whatever is wrong with a file is told before anything is planned, with the line as an editor counts it.
+#[test]
+fn what_is_wrong_with_a_file_is_told_with_its_line_before_any_plan() {
+    let fleet = Fleet::new();
+    fleet.init();
+    let told = |code: i32, file: &str, wanted: &[&str]| {
+        let path = csv(&fleet, file);
+        for how in ["--dry-run", "--yes"] {
+            let end = run(&fleet, code, &path, &[how]);
+            let words = text(&end.stderr);
+            for wanted in wanted {
+                assert!(words.contains(wanted), "{wanted} in {words}");
+            }
+            assert!(end.stdout.is_empty() && !words.contains("make "), "a plan: {words}");
+        }
+    };
+    told(2, "slug,nam\na-b,B\n", &["tenants.csv:1: the line of heads names a column \"nam\""]);
+    told(2, "\r\n\r\nslug,nam\r\na-b,B\r\n", &["tenants.csv:3: the line of heads"]);
+    told(2, "slug\na-b\n", &["tenants.csv:1: the line of heads does not name name"]);
+    told(2, "slug,name,slug\n", &["tenants.csv:1: the line of heads names slug twice"]);
+    told(2, "", &["tenants.csv:1: the line of heads does not name slug"]);
+    // Every bad line, each with its own number, and with what the layout says of the others.
+    told(
+        2,
+        "slug,name\r\nfine,Fine\r\n\r\nshort\r\n\r\nBad_Slug,B\r\nlong,L,more\r\n\"a\",\"two\r\nlines\"\r\nlast,\r\n",
+        &[
+            "tenants.csv:4: it has 1 field, and the line of heads has 2: slug,name",
+            "tenants.csv:6: \"Bad_Slug\" cannot be a tenant",
+            "tenants.csv:7: it has 3 fields, and the line of heads has 2: slug,name",
+            "tenants.csv:8: \"a\" cannot be a tenant",
+            "tenants.csv:10: the name is empty",
+            "5 lines of it are wrong",
+        ],
+    );
+    // What the registry has no place for, or does not allow.
+    told(
+        5,
+        "slug,name,plan,settings\nfine,Fine,,\nplanned,P,pro,\nset-up,S,,{}\n",
+        &[
+            "tenants.csv:3: this registry has no column for a plan",
+            "tenants.csv:4: this registry has no column for settings",
+        ],
+    );
+    fleet.database.sql(
+        "alter table public.tenants add column plan text check (plan in ('free', 'pro')), add column settings jsonb",
+    );
+    told(
+        2,
+        "slug,name,plan,settings\nfine,Fine,pro,\nplanned,P,gold,\nset-up,S,,{x\n",
+        &[
+            "tenants.csv:3: the registry does not allow \"gold\" in column plan",
+            "tenants.csv:4: the settings are no JSON",
+        ],
+    );
+    std::fs::write(fleet.home.path().join("tenants.csv"), b"slug,name\nfine,Fine\nodd,\xff\n").expect("written");
+    let words = text(&run(&fleet, 2, &fleet.home.path().join("tenants.csv"), &["--yes"]).stderr);
+    assert!(words.contains("tenants.csv:3: name is no UTF-8"), "{words}");
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+}
+
 /// What stopped with its process goes on when it is asked for again, and not when something else is.
 #[test]
 fn a_run_that_was_asked_to_end_is_finished_by_the_same_command() {

@@ -9,8 +9,9 @@ use super::life;
 use super::params::hex;
 use super::preflight;
 pub use super::preflight::{in_pieces, makes, rehearse as rehearsable, runnable};
-use super::service::{Order, ProvisionOrder};
+use super::service::{NewTenant, Order, ProvisionOrder};
 use super::who;
+use crate::layout::{Layout, Registry};
 use crate::migrations::apply::keys::JOB_CLASS;
 use crate::migrations::apply::step::{BEGIN, BOOKKEEPING};
 use crate::migrations::apply::wire::{self, Trouble};
@@ -112,6 +113,30 @@ pub async fn order(target: &Target, order: &Order, idempotency_key: Uuid) -> Res
 pub async fn provisionable(target: &Target, order: &ProvisionOrder) -> Result<(), OrderError> {
     let reader = Reader::open(target, Patience::Foreground).await?;
     preflight::provision(target, &reader, order).await.map(|_| ())
+}
+
+/// Which of these new tenants would get no row as they are asked for, by their places, and why: what the registry has no
+/// column for, or does not allow. Asked by a session that only reads.
+///
+/// # Errors
+/// When the registry cannot be asked.
+pub async fn unfit(
+    target: &Target,
+    layout: &Layout,
+    tenants: &[NewTenant],
+) -> Result<Vec<(usize, OrderError)>, OrderError> {
+    let Registry::Table { columns, oid, .. } = &layout.registry else { return Ok(Vec::new()) };
+    let reader = Reader::open(target, Patience::Foreground).await?;
+    let mut allowed = preflight::Allowed::default();
+    let mut unfit = Vec::new();
+    for (place, tenant) in tenants.iter().enumerate() {
+        match preflight::row_values(&reader, layout, tenant, *oid, columns, &mut allowed).await {
+            Ok(_) => {}
+            Err(why @ OrderError::Refused(_)) => unfit.push((place, why)),
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    Ok(unfit)
 }
 
 /// The transaction. A lost reply to COMMIT is decided by the key: a new session asks whether the job is there.

@@ -1,6 +1,6 @@
 //! The row of a new tenant: what each of the registry's columns gets, and what the registry allows.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::listed;
 use crate::jobs::gate::{Asks, refused};
@@ -173,18 +173,19 @@ pub(in crate::jobs) fn time_value(column: &Column) -> Result<Value, OrderError> 
     Err(refused(format!("tenantui cannot write a time of type {name} into {}", column.name.raw())))
 }
 
-/// Words that were asked for already: a thousand tenants have few.
+/// Words that were asked for already, and what was said of them: a thousand tenants have few.
 #[derive(Default)]
-pub(in crate::jobs) struct Allowed(HashSet<(String, String)>);
+pub(in crate::jobs) struct Allowed(HashMap<(String, String), Result<(), OrderError>>);
 
 impl Allowed {
     async fn check(&mut self, session: &impl Asks, oid: u32, column: &Column, word: &str) -> Result<(), OrderError> {
         let key = (column.name.raw().to_owned(), word.to_owned());
-        if !self.0.contains(&key) {
-            allowed(session, oid, column, word).await?;
-            self.0.insert(key);
+        if let Some(said) = self.0.get(&key) {
+            return said.clone();
         }
-        Ok(())
+        let said = allowed(session, oid, column, word).await;
+        self.0.insert(key, said.clone());
+        said
     }
 }
 

@@ -1,5 +1,6 @@
 //! `provision`: one tenant, or those of a file; each whole or not at all, and what is there already is left alone.
 
+mod list;
 mod present;
 mod wanted;
 
@@ -127,6 +128,9 @@ async fn order(
     let context = &reading.context;
     let role = wants_role(arguments, reading)?;
     let Sorted { new, present } = present::sort(target, reading, asked, role, &mut wrong).await?;
+    if arguments.from.is_some() {
+        present::fit(target, &context.layout, asked, &new, &mut wrong).await?;
+    }
     wrong.judge(arguments.from.as_deref())?;
     let order = ProvisionOrder {
         tenants: new,

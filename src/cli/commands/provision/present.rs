@@ -8,9 +8,11 @@ use crate::cli::exit::{Outcome, Status};
 use crate::config::RunAs;
 use crate::fleet::{JobContext, Reading};
 use crate::jobs::life::again;
+use crate::jobs::orders;
 use crate::jobs::provision::role_by_hand;
-use crate::jobs::service::NewTenant;
-use crate::layout::{CheckedName, Registry};
+use crate::jobs::service::{NewTenant, check_settings};
+use crate::layout::naming::fold;
+use crate::layout::{CheckedName, Layout, Registry};
 use crate::model::ident::literal;
 use crate::model::tenant::{Tenant, TenantState};
 use crate::postgres::session::{Patience, Reader, Target};
@@ -83,6 +85,28 @@ pub async fn sort(
         });
     }
     Ok(sorted)
+}
+
+/// Whether the registry has a place for what a file says of its new tenants, and allows it: an order would be refused by
+/// the first of them, without its line.
+///
+/// # Errors
+/// When the registry cannot be asked.
+pub async fn fit(
+    target: &Target,
+    layout: &Layout,
+    asked: &[Wanted],
+    new: &[NewTenant],
+    wrong: &mut Wrong,
+) -> Outcome<()> {
+    let unfit = orders::unfit(target, layout, new).await?;
+    let asked: HashMap<String, &Wanted> = asked.iter().map(|one| (fold(&one.slug), one)).collect();
+    for (place, why) in unfit {
+        if let Some(one) = new.get(place).and_then(|tenant| asked.get(&fold(&tenant.name.slug))) {
+            wrong.add(one, Status::Refused, why.to_string());
+        }
+    }
+    Ok(())
 }
 
 /// What of a tenant that is there is not as it is asked for.
@@ -160,7 +184,9 @@ async fn differing_settings(target: &Target, context: &JobContext, wanted: &[Wan
     let Some(column) = &columns.settings else { return Ok(HashSet::new()) };
     let asked: Vec<String> = wanted
         .iter()
-        .filter_map(|one| Some(format!("({}, {}::jsonb)", literal(&one.slug), literal(one.settings.as_deref()?))))
+        // What is no JSON is said to be wrong, and not asked about.
+        .filter_map(|one| Some((&one.slug, one.settings.as_deref().filter(|text| check_settings(text).is_ok())?)))
+        .map(|(slug, settings)| format!("({}, {}::jsonb)", literal(slug), literal(settings)))
         .collect();
     if asked.is_empty() {
         return Ok(HashSet::new());

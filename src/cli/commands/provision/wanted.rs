@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::list;
 use crate::cli::args::Provision;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::jobs::service::check_settings;
@@ -11,8 +12,6 @@ use crate::text;
 
 /// Lines that are told before it is said how many more are wrong.
 const SHOWN: usize = 20;
-/// The most tenants that are made by one order.
-const MOST: usize = 100_000;
 
 /// A tenant that is asked for; nothing of it is checked by the layout yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +38,12 @@ pub struct Wrong {
 impl Wrong {
     /// One more. What a person mistyped outweighs what stands in the way.
     pub fn add(&mut self, wanted: &Wanted, status: Status, words: impl Into<String>) {
-        self.lines.push((wanted.line, words.into()));
+        self.add_line(wanted.line, status, words);
+    }
+
+    /// The same of a line that names no tenant.
+    pub fn add_line(&mut self, line: Option<u64>, status: Status, words: impl Into<String>) {
+        self.lines.push((line, words.into()));
         self.status = match (self.status, status) {
             (Some(Status::Usage), _) => Some(Status::Usage),
             (_, status) => Some(status),
@@ -91,7 +95,7 @@ pub fn read(arguments: &Provision) -> Outcome<(Vec<Wanted>, Wrong)> {
             plan: arguments.plan.clone(),
             settings: arguments.settings.clone(),
         }],
-        Some(path) => lines(path)?,
+        Some(path) => list::read(path, &mut wrong)?,
     };
     let mut seen: HashMap<String, u64> = HashMap::new();
     for one in &wanted {
@@ -113,56 +117,6 @@ pub fn read(arguments: &Provision) -> Outcome<(Vec<Wanted>, Wrong)> {
         }
     }
     Ok((wanted, wrong))
-}
-
-fn lines(path: &Path) -> Outcome<Vec<Wanted>> {
-    let shown = path.display();
-    let wrong = |words: String| Failure::usage(format!("{shown}: {words}"));
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_path(path)
-        .map_err(|error| wrong(format!("it cannot be read: {error}")))?;
-    let heads = reader.headers().map_err(|error| wrong(error.to_string()))?.clone();
-    let mut place: HashMap<&str, usize> = HashMap::new();
-    for (at, head) in heads.iter().enumerate() {
-        // What a spreadsheet puts before the first letter.
-        let head = head.trim_start_matches('\u{feff}');
-        let known = ["slug", "name", "plan", "settings"].into_iter().find(|known| known.eq_ignore_ascii_case(head));
-        let Some(known) = known else {
-            return Err(wrong(format!(
-                "its first line names a column \"{}\"; the columns are slug,name and, where the registry has them, plan \
-                 and settings",
-                text::sanitise(head)
-            )));
-        };
-        if place.insert(known, at).is_some() {
-            return Err(wrong(format!("its first line names {known} twice")));
-        }
-    }
-    if let Some(missing) = ["slug", "name"].into_iter().find(|column| !place.contains_key(column)) {
-        return Err(wrong(format!("its first line does not name {missing}: it names the columns, slug,name at least")));
-    }
-    let mut wanted = Vec::new();
-    for record in reader.records() {
-        // It says the line, and how many fields it has.
-        let record = record.map_err(|error| wrong(error.to_string()))?;
-        let field = |name: &str| place.get(name).and_then(|at| record.get(*at)).unwrap_or_default().to_owned();
-        let optional = |name: &str| Some(field(name)).filter(|text| !text.is_empty());
-        wanted.push(Wanted {
-            line: record.position().map(csv::Position::line),
-            slug: field("slug"),
-            name: field("name"),
-            plan: optional("plan"),
-            settings: optional("settings"),
-        });
-        if wanted.len() > MOST {
-            return Err(wrong(format!("it has more than {MOST} tenants: split it")));
-        }
-    }
-    if wanted.is_empty() {
-        return Err(wrong("it names no tenant: there is nothing to do".to_owned()));
-    }
-    Ok(wanted)
 }
 
 #[cfg(test)]
@@ -202,7 +156,7 @@ mod tests {
             ("slug,title\na,A\n", &["a column \"title\""]),
             ("slug\na\n", &["does not name name"]),
             ("slug,name,slug\na,A,b\n", &["names slug twice"]),
-            ("slug,name\na\n", &["line: 2"]),
+            ("slug,name\na\n", &["tenants.csv:2: it has 1 field"]),
             ("slug,name\n", &["names no tenant"]),
         ] {
             let failure = from(text).expect_err(text);
