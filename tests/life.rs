@@ -303,6 +303,16 @@ fn a_drop_is_confirmed_by_name_and_comes_back_as_it_was() {
     let globex =
         tenants["tenants"].as_array().expect("tenants").iter().find(|t| t["slug"] == "globex").expect("globex");
     assert!(globex["problems"][0].as_str().is_some_and(|why| why.contains("undrop brings it back")), "{globex}");
+    assert_eq!(globex["state"], "missing_schema");
+    let sums = place.words(0, &["tenants"]);
+    assert!(sums.contains("3 tenants: 2 ok, 1 dropped") && !sums.contains("missing_schema"), "{sums}");
+    let checks = place.json(0, &["doctor", "--json"])["checks"].clone();
+    let checks: Vec<&Value> =
+        checks.as_array().expect("checks").iter().filter(|check| check["area"] == "tenants").collect();
+    assert!(
+        matches!(checks[..], [one] if one["result"] == "ok" && one["found"] == "1 dropped, such as globex"),
+        "{checks:?}"
+    );
     let repairs = place.json(0, &["repair", "--json"])["repairs"].clone();
     // Roles are of the whole server, which other tests use too.
     let mut repairs = repairs.as_array().expect("a list").iter().filter(|offer| offer["state"] != "orphan_role");

@@ -47,6 +47,15 @@ impl Snapshot {
     pub fn database(&self, name: &str) -> Option<&DatabaseView> {
         self.databases.iter().find(|database| &*database.name == name)
     }
+
+    /// Whether this tenant's schema is in the trash: its row has none, as it should be, whatever its state says.
+    #[must_use]
+    pub fn is_dropped(&self, tenant: &Tenant) -> bool {
+        tenant.state == TenantState::MissingSchema
+            && self
+                .database(&tenant.key.database)
+                .is_some_and(|view| view.trash.iter().any(|trashed| trashed.is_of(tenant)))
+    }
 }
 
 /// One configured database.

@@ -107,8 +107,14 @@ fn ledgers(reading: &Reading, found: &mut Examination) {
         Some(_) | None => found.add("ledgers", Verdict::Ok, words, None),
     }
     told(reading, found);
+    let (dropped, there): (Vec<&Tenant>, Vec<&Tenant>) =
+        tenants.iter().map(AsRef::as_ref).partition(|tenant| reading.snapshot.is_dropped(tenant));
+    if let Some(first) = dropped.first() {
+        let words = format!("{} dropped, such as {}", text::grouped(dropped.len() as u64), first.slug.raw());
+        found.add("tenants", Verdict::Ok, words, Some("`tenantui undrop` lists the trash"));
+    }
     for state in TenantState::ALL {
-        let mut of_state = tenants.iter().filter(|tenant| tenant.state == state).peekable();
+        let mut of_state = there.iter().filter(|tenant| tenant.state == state).peekable();
         if let (true, Some(first)) = (is_troubled(state), of_state.peek()) {
             let why = match &first.ledger {
                 LedgerState::NoAccess(why)

@@ -175,10 +175,9 @@ async fn list(session: &Session, style: Style) -> Outcome<Status> {
 
 /// What is wrong with the tenants of one database. A dropped tenant is as it should be.
 fn of_tenants(config: &config::Database, reading: &Reading) -> Vec<Offer> {
-    let trash = reading.snapshot.databases.first().map(|view| Arc::clone(&view.trash)).unwrap_or_default();
     let tenants = reading.snapshot.tenants.iter();
     tenants
-        .filter(|tenant| is_broken(tenant.state) && !trash.iter().any(|trashed| trashed.is_of(tenant)))
+        .filter(|tenant| is_broken(tenant.state) && !reading.snapshot.is_dropped(tenant))
         .flat_map(|tenant| of_tenant(config, tenant, &reading.context.layout))
         .collect()
 }

@@ -155,10 +155,15 @@ pub fn table(tenants: &[Arc<Tenant>], several: bool, cache: bool) -> Table {
 /// How many are in which state, and what is wrong with whole databases.
 fn summary(reads: &[Read], tenants: &[Arc<Tenant>]) {
     let mut counts: Vec<String> = Vec::new();
-    for state in TenantState::ALL {
-        let count = tenants.iter().filter(|tenant| tenant.state == state).count();
+    let in_trash = |tenant: &&Tenant| {
+        let mut readings = reads.iter().filter_map(|read| read.reading.as_ref().ok());
+        readings.any(|(_, reading)| reading.snapshot.is_dropped(tenant))
+    };
+    let (dropped, there): (Vec<&Tenant>, Vec<&Tenant>) = tenants.iter().map(AsRef::as_ref).partition(in_trash);
+    let in_state = |state| (there.iter().filter(|tenant| tenant.state == state).count(), state.word());
+    for (count, word) in TenantState::ALL.map(in_state).into_iter().chain([(dropped.len(), "dropped")]) {
         if count > 0 {
-            counts.push(format!("{} {}", text::grouped(count as u64), state.word()));
+            counts.push(format!("{} {word}", text::grouped(count as u64)));
         }
     }
     // Of databases that did not answer nothing is known, not even that there are none.
