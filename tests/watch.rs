@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::Value;
 use tenantui::config::Database;
 use tenantui::config::surroundings::Surroundings;
 use tenantui::jobs::watch::{self, Sight, Wanted};
@@ -174,9 +175,17 @@ fn a_tenant_is_skipped_with_a_note_and_only_with_one() {
     fleet.expect(5, &["--read-only", "job", "1", "skip", "q0", "--note", "x", "--yes"]);
     let skipped = fleet.json(0, &["job", "1", "skip", "q0", "--note", "moves tonight", "--yes", "--json"]);
     assert_eq!(tenant(&skipped, "tenant", "q0")["result"], "skipped");
+    // A skipped step is not done, of a tenant or of the whole job.
+    let counts = |document: &Value| {
+        let of = |row: &Value| (row["steps_done"].as_u64(), row["steps"].as_u64());
+        (of(&document["jobs"][0]), of(tenant(document, "tenant", "q0")))
+    };
+    assert_eq!(counts(&skipped), ((Some(0), Some(2)), (Some(0), Some(1))), "{skipped}");
     // Nothing is left to do of it, which does not make it done.
     let words = text(&fleet.expect(0, &["worker", "--drain"]).stderr);
     assert!(words.contains("done, 1/2, 1 skipped") && !words.contains("2/2"), "{words}");
+    let ended = fleet.json(0, &["job", "1", "--json"]);
+    assert_eq!(counts(&ended), ((Some(1), Some(2)), (Some(0), Some(1))), "{ended}");
     let listed = &fleet.json(0, &["jobs", "--json"])["jobs"][0];
     assert_eq!((&listed["total"], &listed["done"], &listed["skipped"]), (&2.into(), &2.into(), &1.into()), "{listed}");
     let list = text(&fleet.expect(0, &["jobs"]).stdout);

@@ -147,7 +147,7 @@ pub(super) fn jobs_sql(condition: &str, limit: u32) -> String {
          FROM (SELECT pg_catalog.bool_or(s.state IN ('failed', 'unknown')) AS failed, \
          pg_catalog.bool_or(s.state = 'blocked') AS blocked, pg_catalog.bool_and(s.state IN ('done', 'skipped')) AS done, \
          pg_catalog.bool_or(s.state = 'skipped') AS skipped, \
-         pg_catalog.count(*) FILTER (WHERE s.state IN ('done', 'skipped')) AS steps_done, pg_catalog.count(*) AS steps \
+         pg_catalog.count(*) FILTER (WHERE s.state = 'done') AS steps_done, pg_catalog.count(*) AS steps \
          FROM tenantui.step AS s WHERE s.job_id = j.id GROUP BY s.schema_name) AS t) AS c \
          ON j.state IN ('queued', 'running', 'paused') OR j.progress IS NULL \
          WHERE {condition} ORDER BY j.id DESC LIMIT {limit};",
