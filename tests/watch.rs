@@ -185,6 +185,11 @@ fn a_tenant_is_skipped_with_a_note_and_only_with_one() {
     let words = text(&fleet.expect(0, &["worker", "--drain"]).stderr);
     assert!(words.contains("done, 1/2, 1 skipped") && !words.contains("2/2"), "{words}");
     let ended = fleet.json(0, &["job", "1", "--json"]);
+    let words = text(&fleet.expect(5, &["job", "1", "skip", "q1", "--note", "x", "--yes"]).stderr);
+    assert!(
+        words.contains("q1 is done in job 1: nothing of it is left to skip") && !words.contains("the rest"),
+        "{words}"
+    );
     assert_eq!(counts(&ended), ((Some(1), Some(2)), (Some(0), Some(1))), "{ended}");
     let listed = &fleet.json(0, &["jobs", "--json"])["jobs"][0];
     assert_eq!((&listed["total"], &listed["done"], &listed["skipped"]), (&2.into(), &2.into(), &1.into()), "{listed}");

@@ -155,13 +155,29 @@ pub async fn skip(target: &Target, job: JobId, schema: &str, note: &str) -> Resu
     }
     let rows = gate::ask(&session, &skip_sql(job, schema, note)).await?;
     if rows.first().is_none_or(Vec::is_empty) {
-        return Err(gate::refused(format!(
-            "job {job} has no open step of {}: there is nothing to skip",
-            Untrusted::new(schema).safe()
-        )));
+        return Err(gate::refused(not_skipped(&session, job, schema).await?));
     }
     gate::ask(&session, "COMMIT").await?;
     Ok(())
+}
+
+/// Why a job has no open step of a tenant.
+async fn not_skipped(session: &WriterSession, job: JobId, schema: &str) -> Result<String, OrderError> {
+    let sql = format!(
+        "SELECT pg_catalog.count(*) > 0, pg_catalog.bool_or(state = 'skipped') FROM tenantui.step \
+         WHERE job_id = {job} AND schema_name = {}",
+        literal(schema)
+    );
+    let rows = gate::ask(session, &sql).await?;
+    let row = rows.iter().flatten().next();
+    let is = |column| row.is_some_and(|row| row.is_true(column));
+    let name = Untrusted::new(schema);
+    let name = name.safe();
+    Ok(match (is(0), is(1)) {
+        (false, _) => format!("job {job} has no step of {name}: there is nothing to skip"),
+        (true, true) => format!("{name} is skipped in job {job} already: nothing was changed, its note neither"),
+        (true, false) => format!("{name} is done in job {job}: nothing of it is left to skip"),
+    })
 }
 
 /// The steps with the note, the audit's row, and the job where nothing is left of it.

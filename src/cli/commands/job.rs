@@ -16,7 +16,7 @@ use crate::config;
 use crate::jobs::control::{self, Cancelled};
 use crate::jobs::record;
 use crate::jobs::watch::{self, Sight, Wanted};
-use crate::model::job::{JobId, JobState, JobView, TenantOutcome};
+use crate::model::job::{JobId, JobState, JobView, Outcome as TenantResult, TenantOutcome};
 use crate::postgres::session::{Patience, Reader, Target};
 use crate::text;
 
@@ -104,6 +104,9 @@ async fn skip(session: &Session, target: &Target, view: &JobView, arguments: &Jo
         return Err(Failure::failed(format!("job {} has no tenant \"{word}\"; {hint}", view.id)));
     };
     let slug = tenant.slug.safe();
+    if tenant.outcome == TenantResult::Done {
+        return Err(Failure::refused(format!("{slug} is done in job {}: nothing of it is left to skip", view.id)));
+    }
     let (done, steps) = tenant.steps;
     output::note(format!("{slug} is {}, {done} of {steps} steps done; the rest is not run", tenant.outcome.word()));
     let consent = Consent { yes: arguments.yes, dry_run: false };
