@@ -310,6 +310,17 @@ fn the_log_is_written_only_where_it_is_asked_for() {
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&log).expect("a log").permissions());
     assert_eq!(mode & 0o777, 0o600);
     assert!(!fs::read_to_string(&log).expect("text").contains("sesame"));
+    // Where nothing went wrong, and where nothing could be done: that it ran, and how it ended.
+    for (level, line, ended) in
+        [("debug", &["keys"][..], "status=0"), ("info", &["--url", url, "jobs"], "status=3"), ("error", &["keys"], "")]
+    {
+        fs::remove_file(&log).expect("removed");
+        tenantui(home.path()).env("TENANTUI_LOG", level).args(line).output().expect("runs");
+        let text = fs::read_to_string(&log).expect("a log");
+        let began = format!("command=\"{}\"", line.last().expect("a command"));
+        assert_eq!(text.contains(&began) && text.contains(ended), level != "error", "{level} {line:?}: {text}");
+        assert!(!text.contains("sesame"), "{text}");
+    }
     let wrong = tenantui(home.path()).env("TENANTUI_LOG", "a=b=c").args(["--url", url, "jobs"]).output().expect("runs");
     assert_eq!(wrong.status.code(), Some(2));
 }

@@ -114,11 +114,13 @@ where
         Ok(status) => status,
         Err(failure) => {
             if !failure.message.is_empty() {
+                tracing::error!("{}", failure.message);
                 output::note(format!("tenantui: {}", failure.message));
             }
             failure.status
         }
     };
+    tracing::info!(status = status.code(), "ended");
     ExitCode::from(status.code())
 }
 
@@ -127,6 +129,8 @@ where
     F: AsyncFnOnce(Dashboard) -> Outcome<Status>,
 {
     logging::start()?;
+    let command = arguments.command.as_ref().map_or_else(|| "dashboard".to_owned(), name);
+    tracing::info!(command, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
     let runtime = threads(arguments.command.as_ref())
         .enable_all()
         .build()
@@ -135,6 +139,12 @@ where
     // A question that nobody answered may still be reading the terminal: do not wait for it.
     runtime.shutdown_background();
     ended
+}
+
+/// Which command it is, and nothing that was given to it: a URL may hold a password.
+fn name(command: &Command) -> String {
+    let whole = format!("{command:?}");
+    whole.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().to_lowercase()
 }
 
 /// A command waits for one server at a time: on one thread, an answer wakes nobody else. What draws, or goes on with

@@ -231,6 +231,7 @@ impl HostServer {
         let cancel = Cancel::of(&client, place, conninfo.keepalives, tls).await.map_err(refused)?;
         let mut warnings = self.warnings(encrypted);
         warnings.extend(password.ignored.clone());
+        tracing::debug!(server = %conninfo.address(), tls = encrypted, "logged in");
         Ok(Opened { host: 0, client, cancel, life, messages, tls: encrypted, warnings })
     }
 
