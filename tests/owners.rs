@@ -197,3 +197,76 @@ fn an_owner_whose_role_may_not_be_taken_is_named_before_anything_is_ordered() {
     let words = text(&fleet.expect(2, &["tenants"]).stderr);
     assert!(words.contains("run_as") && words.contains("login, owner"), "{words}");
 }
+
+/// The statement by which a role takes another's, and has its rights.
+fn membership(fleet: &Fleet, owner: &str, user: &str) -> String {
+    match fleet.database.value("select current_setting('server_version_num')::int >= 160000").as_str() {
+        "t" => format!("GRANT {owner} TO {user} WITH INHERIT TRUE, SET TRUE"),
+        _ => format!("ALTER ROLE {user} INHERIT"),
+    }
+}
+
+/// A member that does not have its group's rights is told of these, and not of grants on every schema.
+#[test]
+fn a_member_without_the_owners_rights_is_told_how_to_have_them() {
+    let (fleet, owner, writer) = small();
+    let new = fleet.database.value("select current_setting('server_version_num')::int >= 160000") == "t";
+    let (take, give) = if new {
+        (
+            format!("grant {owner} to {writer} with inherit false"),
+            format!("grant {owner} to {writer} with inherit true"),
+        )
+    } else {
+        (format!("alter role {writer} noinherit"), format!("alter role {writer} inherit"))
+    };
+    fleet.database.sql(&take);
+    let helps = membership(&fleet, &owner, &writer);
+    let doctor = text(&fleet.expect(0, &["doctor"]).stdout);
+    assert!(doctor.contains(&format!("{writer} is a member of {owner}, and does not have its rights")), "{doctor}");
+    assert!(doctor.contains(&helps), "{doctor}");
+    // What it reads of the ledgers was granted: the files need no more, for they run as the owner.
+    for schema in ["tenant_acme", "tenant_beta_two"] {
+        fleet.database.sql(&format!("grant usage on schema {schema} to {writer}"));
+        fleet.database.sql(&format!("grant select on {schema}.schema_migrations to {writer}"));
+    }
+    fleet.configure(&as_owner(&fleet, &writer, &owner).replace("run_as = \"owner\"", ""));
+    let words = text(&fleet.expect(5, &["migrate", "acme", "--yes"]).stderr);
+    assert!(words.contains("may not create in 1 schema") && words.contains(&helps), "{words}");
+    fleet.configure(&as_owner(&fleet, &writer, &owner));
+    fleet.expect(0, &["migrate", "acme", "--yes"]);
+    assert_eq!(not_of(&fleet, "tenant_acme", &owner), "");
+    // And what is told helps.
+    fleet.database.sql(&helps);
+    let doctor = text(&fleet.expect(0, &["doctor"]).stdout);
+    assert!(!doctor.contains("does not have its rights"), "{doctor}");
+    fleet.database.sql(&give);
+}
+
+/// SET ROLE asks for the role that logged in, whatever role is set for it.
+#[test]
+fn a_login_role_that_acts_as_another_is_judged_by_what_it_may_take() {
+    let (fleet, owner, writer) = small();
+    let acts = unique(&fleet, "acts");
+    // It acts as the small role, and is no member of the owner by itself.
+    fleet
+        .database
+        .sql(&format!("create role {acts} login; grant {writer} to {acts}; alter role {acts} set role = {writer}"));
+    fleet.configure(&as_owner(&fleet, &acts, &owner));
+    let doctor = text(&fleet.expect(0, &["doctor"]).stdout);
+    assert!(doctor.contains(&format!("{acts} logs in and acts as {writer}")), "{doctor}");
+    fleet.expect(0, &["migrate", "acme", "--yes"]);
+    // It is taken by who logged in: the grant is for that one.
+    fleet.database.sql(&format!("revoke {owner} from {writer}; grant {owner} to {acts}"));
+    for schema in ["tenant_acme", "tenant_beta_two"] {
+        fleet.database.sql(&format!(
+            "grant usage, create on schema {schema} to {writer}; grant all on all tables in schema {schema} to {writer}"
+        ));
+    }
+    fleet.file("20260401000000-more", "create table more (id int);");
+    fleet.expect(0, &["migrate", "acme", "--yes"]);
+    assert_eq!(not_of(&fleet, "tenant_acme", &owner), "");
+    fleet.database.sql(&format!("revoke {owner} from {acts}"));
+    let words = text(&fleet.expect(5, &["migrate", "beta-two", "--yes"]).stderr);
+    assert!(words.contains(&format!("{acts} may not take")) && words.contains(&format!("TO {acts}")), "{words}");
+    fleet.database.sql(&format!("drop owned by {acts}; drop role {acts}"));
+}

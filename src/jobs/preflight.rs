@@ -11,12 +11,15 @@ pub(super) use names::{KnownNames, taken_like_sql, taken_names, taken_sql};
 pub(super) use provision::provision;
 pub(super) use row::{Allowed, allowed, drafted, others, row_values, time_value};
 
+use std::collections::BTreeSet;
+
 use super::drive;
 use super::gate::{Asks, ask, refused};
 use super::orders::OrderError;
 use crate::config::RunAs;
 use crate::migrations::alone;
 use crate::migrations::apply::ledger::WritableLedger;
+use crate::migrations::apply::rights::{lacks_rights_sql, membership_sql};
 use crate::migrations::folder::{Folder, MigrationFile};
 use crate::migrations::plan::{self, Direction, Plan, PlanOptions};
 use crate::model::ident::SchemaName;
@@ -76,26 +79,51 @@ pub(super) async fn migrate(
         RunAs::Login => {}
         RunAs::Owner => owners::of_schemas(target, session, &oids).await?,
     }
+    creatable(target, session, plan.runs_as(), &oids).await
+}
+
+/// Checks that files can make something in each of these schemas, by whose rights they run with.
+async fn creatable(
+    target: &Target,
+    session: &WriterSession,
+    runs_as: RunAs,
+    oids: &[String],
+) -> Result<(), OrderError> {
+    let maker = match runs_as {
+        RunAs::Login => "CURRENT_USER",
+        RunAs::Owner => "n.nspowner",
+    };
     let rows = ask(
         session,
         &format!(
-            "SELECT n.nspname FROM pg_catalog.pg_namespace AS n WHERE n.oid = ANY ('{{{}}}'::oid[]) \
-             AND NOT (pg_catalog.has_schema_privilege(n.oid, 'CREATE') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')) ORDER BY 1",
-            oids.join(",")
+            "SELECT n.nspname, CASE WHEN {lacks} THEN {helps} END FROM pg_catalog.pg_namespace AS n \
+             WHERE n.oid = ANY ('{{{oids}}}'::oid[]) AND NOT (pg_catalog.has_schema_privilege({maker}, n.oid, 'CREATE') \
+             AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')) ORDER BY 1",
+            lacks = lacks_rights_sql("n.nspowner"),
+            helps = membership_sql("CURRENT_USER", "n.nspowner"),
+            oids = oids.join(","),
         ),
     )
     .await?;
     let missing: Vec<String> = rows.iter().flatten().filter_map(|row| row.text(0).map(str::to_owned)).collect();
-    if !missing.is_empty() {
-        return Err(refused(format!(
-            "{} may not create in {} of {}: {}. GRANT USAGE, CREATE ON SCHEMA is missing there",
-            session.facts.user.raw(),
-            counted(missing.len(), "schema"),
-            target.config.name,
-            listed(&missing),
-        )));
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    // A member that does not have the rights of its group gets them all at once.
+    let helps: BTreeSet<&str> = rows.iter().flatten().filter_map(|row| row.text(1)).collect();
+    let helps = if helps.is_empty() {
+        "GRANT USAGE, CREATE ON SCHEMA is missing there".to_owned()
+    } else {
+        let all: Vec<&str> = helps.into_iter().collect();
+        format!("it is a member of the owner and does not have its rights; what helps is {}", all.join("; "))
+    };
+    Err(refused(format!(
+        "{} may not create in {} of {}: {}. {helps}",
+        session.facts.user.raw(),
+        counted(missing.len(), "schema"),
+        target.config.name,
+        listed(&missing),
+    )))
 }
 
 /// Whether a plan can be rehearsed. Needs no connection.

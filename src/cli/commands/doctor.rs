@@ -219,6 +219,7 @@ async fn privileges(reader: &Reader, found: &mut Examination) {
     let user = facts.user.safe();
     if facts.superuser {
         let advice = "a small role is enough: `tenantui doctor --grants` prints it";
+    acts_as(reader, found).await;
         found.add("privileges", Verdict::Warn, format!("{user} is a superuser"), Some(advice));
         return;
     }
@@ -238,6 +239,23 @@ async fn privileges(reader: &Reader, found: &mut Examination) {
 
 /// The difference is shown and never used: no decision compares the two.
 async fn clocks(reader: &Reader, found: &mut Examination) {
+/// A role that is set for the one that logs in: grants are for the one, taking another role is for the other.
+async fn acts_as(reader: &Reader, found: &mut Examination) {
+    match reader.rows("SELECT pg_catalog.quote_ident(SESSION_USER) WHERE SESSION_USER <> CURRENT_USER").await {
+        Err(error) => found.fail("privileges", &error.into()),
+        Ok(rows) => {
+            if let Some(login) = rows.first().and_then(|row| row.text(0)) {
+                let user = reader.facts().user.safe();
+                let words = format!(
+                    "{login} logs in and acts as {user} (ALTER ROLE .. SET role): what it may is what {user} may, and the \
+                     owner's role of run_as = \"owner\" is taken by {login}"
+                );
+                found.add("privileges", Verdict::Ok, words, None);
+            }
+        }
+    }
+}
+
     let before = Timestamp::now();
     let sql = "SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::pg_catalog.int8";
     let server = match reader.rows(sql).await {

@@ -7,7 +7,7 @@ use super::doctor::{Examination, Verdict};
 use crate::config::RunAs;
 use crate::fleet::Reading;
 use crate::layout::{Layout, Registry};
-use crate::migrations::apply::rights::may_take_sql;
+use crate::migrations::apply::rights::{lacks_rights_sql, may_take_sql, membership_sql};
 use crate::model::ident::{Ident, literal};
 use crate::postgres::session::{Reader, Target};
 use crate::text::{Untrusted, counted};
@@ -72,6 +72,7 @@ pub(super) async fn ownership(reader: &Reader, run_as: RunAs, reading: &Reading,
     let others: Vec<&Untrusted> =
         tenants.filter_map(|tenant| tenant.owner.as_ref()).filter(|own| *own != user).collect();
     let Some(first) = others.first() else { return };
+    members(reader, &others, found).await;
     match run_as {
         RunAs::Login => {}
         RunAs::Owner => return owners_role(reader, &others, found).await,
@@ -94,25 +95,55 @@ pub(super) async fn ownership(reader: &Reader, run_as: RunAs, reading: &Reading,
     }
 }
 
-/// Whether this role may act as the owners of the schemas, as whom the files are to run.
-async fn owners_role(reader: &Reader, owners: &[&Untrusted], found: &mut Examination) {
+/// These owners, once each, as SQL has them in a list.
+fn listed(owners: &[&Untrusted]) -> String {
     let names: BTreeSet<&str> = owners.iter().map(|owner| owner.raw()).collect();
     let list: Vec<String> = names.into_iter().map(literal).collect();
+    list.join(", ")
+}
+
+/// Owners of whom this role is a member without having their rights: it is told of one missing grant after the other.
+async fn members(reader: &Reader, owners: &[&Untrusted], found: &mut Examination) {
     let sql = format!(
-        "SELECT pg_catalog.quote_ident(r.rolname), r.rolsuper FROM pg_catalog.pg_roles AS r, pg_catalog.pg_roles AS me \
-         WHERE r.rolname IN ({}) AND me.rolname = current_user AND (NOT {} OR (r.rolsuper AND NOT me.rolsuper)) ORDER BY 1",
-        list.join(", "),
-        may_take_sql("r.oid")
+        "SELECT pg_catalog.quote_ident(r.rolname), {} FROM pg_catalog.pg_roles AS r WHERE r.rolname IN ({}) \
+         AND NOT r.rolsuper AND {} ORDER BY 1",
+        membership_sql("CURRENT_USER", "r.oid"),
+        listed(owners),
+        lacks_rights_sql("r.oid"),
     );
-    let user = reader.facts().user.safe();
+    match reader.rows(&sql).await {
+        Err(error) => found.fail("privileges", &error.into()),
+        Ok(rows) => {
+            for row in &rows {
+                let words = format!(
+                    "{} is a member of {}, and does not have its rights: it may only what is granted to itself",
+                    reader.facts().user.safe(),
+                    row.text(0).unwrap_or_default()
+                );
+                found.add("privileges", Verdict::Warn, words, row.text(1));
+            }
+        }
+    }
+}
+
+/// Whether this role may act as the owners of the schemas, as whom the files are to run.
+async fn owners_role(reader: &Reader, owners: &[&Untrusted], found: &mut Examination) {
+    let sql = format!(
+        "SELECT pg_catalog.quote_ident(r.rolname), r.rolsuper, {}, pg_catalog.quote_ident(SESSION_USER) \
+         FROM pg_catalog.pg_roles AS r, pg_catalog.pg_roles AS me WHERE r.rolname IN ({}) AND me.rolname = SESSION_USER \
+         AND (NOT {} OR (r.rolsuper AND NOT me.rolsuper)) ORDER BY 1",
+        membership_sql("SESSION_USER", "r.oid"),
+        listed(owners),
+        may_take_sql("SESSION_USER", "r.oid")
+    );
     let rows = match reader.rows(&sql).await {
         Err(error) => return found.fail("privileges", &error.into()),
         Ok(rows) => rows,
     };
-    let of = |superuser: bool| -> Vec<&str> {
-        rows.iter().filter(|row| row.is_true(1) == superuser).filter_map(|row| row.text(0)).collect()
+    let of = |superuser: bool, column: usize| -> Vec<&str> {
+        rows.iter().filter(|row| row.is_true(1) == superuser).filter_map(|row| row.text(column)).collect()
     };
-    let (superusers, others) = (of(true).join(", "), of(false).join(", "));
+    let (superusers, others) = (of(true, 0).join(", "), of(false, 0).join(", "));
     if !superusers.is_empty() {
         let words = format!("files are to run as the owner of each schema (run_as), and {superusers} is a superuser");
         let advice =
@@ -120,13 +151,15 @@ async fn owners_role(reader: &Reader, owners: &[&Untrusted], found: &mut Examina
         found.add("privileges", Verdict::Fail, words, Some(advice));
     }
     if !others.is_empty() {
+        let user = of(false, 3).first().copied().unwrap_or_default();
         let words = format!(
             "files are to run as the owner of each schema (run_as), and {user} may not take the role of {others}"
         );
-        let advice = format!("GRANT {others} TO {user}, or leave run_as out");
+        let advice = format!("{}, or leave run_as out", of(false, 2).join("; "));
         found.add("privileges", Verdict::Fail, words, Some(&advice));
     }
     if rows.is_empty() {
+        let user = reader.facts().user.safe();
         let words = format!("files run as the owner of each schema, whose role {user} may take (run_as = \"owner\")");
         found.add("privileges", Verdict::Ok, words, None);
     }

@@ -2,11 +2,12 @@
 //! new schemas are to belong to.
 
 use super::{ask, listed};
+use crate::config::RunAs;
 use crate::jobs::gate::{Asks, refused};
 use crate::jobs::orders::OrderError;
-use crate::migrations::apply::rights::may_take_sql;
+use crate::migrations::apply::rights::{may_take_sql, membership_sql};
 use crate::model::ident::literal;
-use crate::postgres::session::{Target, WriterSession};
+use crate::postgres::session::{QueryError, Target, WriterSession};
 
 /// Checks that this role may take the owner's of each of these schemas, by their oids.
 ///
@@ -14,20 +15,20 @@ use crate::postgres::session::{Target, WriterSession};
 /// Refused: which it may not take, and what would help.
 pub(super) async fn of_schemas(target: &Target, session: &WriterSession, oids: &[String]) -> Result<(), OrderError> {
     let sql = format!(
-        "SELECT DISTINCT pg_catalog.quote_ident(o.rolname), o.rolsuper \
+        "SELECT DISTINCT pg_catalog.quote_ident(o.rolname), o.rolsuper, {helps}, pg_catalog.quote_ident(SESSION_USER) \
          FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS o ON o.oid = n.nspowner \
-         JOIN pg_catalog.pg_roles AS me ON me.rolname = current_user \
-         WHERE n.oid = ANY ('{{{}}}'::oid[]) AND (NOT {} OR (o.rolsuper AND NOT me.rolsuper)) ORDER BY 1",
-        oids.join(","),
-        may_take_sql("o.oid")
+         JOIN pg_catalog.pg_roles AS me ON me.rolname = SESSION_USER \
+         WHERE n.oid = ANY ('{{{oids}}}'::oid[]) AND (NOT {may_take} OR (o.rolsuper AND NOT me.rolsuper)) ORDER BY 1",
+        helps = membership_sql("SESSION_USER", "o.oid"),
+        may_take = may_take_sql("SESSION_USER", "o.oid"),
+        oids = oids.join(","),
     );
     let rows = ask(session, &sql).await?;
-    let of = |superuser: bool| -> Vec<String> {
+    let of = |superuser: bool, column: usize| -> Vec<String> {
         let rows = rows.iter().flatten().filter(|row| row.is_true(1) == superuser);
-        rows.filter_map(|row| row.text(0).map(str::to_owned)).collect()
+        rows.filter_map(|row| row.text(column).map(str::to_owned)).collect()
     };
-    let user = session.facts.user.raw();
-    let superusers = of(true);
+    let superusers = of(true, 0);
     if !superusers.is_empty() {
         return Err(refused(format!(
             "the files are to run as the owners of the schemas (run_as = \"owner\"), and {} is a superuser: they would run with \
@@ -36,16 +37,64 @@ pub(super) async fn of_schemas(target: &Target, session: &WriterSession, oids: &
             target.config.name,
         )));
     }
-    let owners = of(false);
+    let owners = of(false, 0);
     if owners.is_empty() {
         return Ok(());
     }
     Err(refused(format!(
-        "the files are to run as the owners of the schemas (run_as = \"owner\"), and {user} may not take the role of {} in {}: \
-         GRANT it to {user}, or leave run_as out",
+        "the files are to run as the owners of the schemas (run_as = \"owner\"), and {} may not take the role of {} in {}: {}, \
+         or leave run_as out",
+        of(false, 3).first().map_or("the login role", String::as_str),
         listed(&owners),
         target.config.name,
+        of(false, 2).join("; "),
     )))
+}
+
+/// Why new schemas cannot belong to the role that is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoOwner {
+    /// In words.
+    pub why: String,
+    /// What helps: a statement, where one does.
+    pub helps: Option<String>,
+}
+
+/// Whether new schemas can belong to the role that is configured; `None` where they can, or none is.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn no_owner(target: &Target, session: &impl Asks) -> Result<Option<NoOwner>, QueryError> {
+    let Some(owner) = &target.config.tenants.owner else { return Ok(None) };
+    // The schema is made for it by the role that is acted as; files take it by the one that logged in.
+    let takers = match target.config.migrations.runs_as() {
+        RunAs::Login => "CURRENT_USER",
+        RunAs::Owner => "CURRENT_USER, SESSION_USER",
+    };
+    let sql = format!(
+        "SELECT {may_take}, r.rolsuper AND NOT me.rolsuper, pg_catalog.quote_ident(me.rolname), {helps} \
+         FROM pg_catalog.pg_roles AS r, pg_catalog.pg_roles AS me \
+         WHERE r.rolname = {owner} AND me.rolname IN ({takers}) ORDER BY 1",
+        may_take = may_take_sql("me.rolname", "r.oid"),
+        helps = membership_sql("me.rolname", "r.oid"),
+        owner = literal(owner.raw()),
+    );
+    let rows = session.ask(&sql).await?;
+    let rows: Vec<_> = rows.iter().flatten().collect();
+    let no = |why: String, helps: Option<String>| Ok(Some(NoOwner { why, helps }));
+    if rows.is_empty() {
+        return no("there is no such role".to_owned(), Some(format!("CREATE ROLE {}", owner.quoted())));
+    }
+    if rows.iter().any(|row| row.is_true(1)) {
+        return no("that is a superuser: name an ordinary role".to_owned(), None);
+    }
+    match rows.iter().find(|row| !row.is_true(0)) {
+        None => Ok(None),
+        Some(row) => {
+            let user = row.text(2).unwrap_or_default();
+            no(format!("{user} may not take that role"), row.text(3).map(str::to_owned))
+        }
+    }
 }
 
 /// Checks that new schemas can belong to the role that is configured.
@@ -53,24 +102,14 @@ pub(super) async fn of_schemas(target: &Target, session: &WriterSession, oids: &
 /// # Errors
 /// Refused: there is no such role, or this one may not take it.
 pub(super) async fn of_new(target: &Target, session: &impl Asks) -> Result<(), OrderError> {
-    let Some(owner) = &target.config.tenants.owner else { return Ok(()) };
-    let sql = format!(
-        "SELECT {}, r.rolsuper AND NOT me.rolsuper FROM pg_catalog.pg_roles AS r, pg_catalog.pg_roles AS me \
-         WHERE r.rolname = {} AND me.rolname = current_user",
-        may_take_sql("r.oid"),
-        literal(owner.raw())
-    );
-    let rows = session.ask(&sql).await?;
-    let user = session.facts().user.raw();
-    let why = match rows.iter().flatten().next().map(|row| (row.is_true(0), row.is_true(1))) {
-        Some((_, true)) => "that is a superuser: name an ordinary role".to_owned(),
-        Some((true, false)) => return Ok(()),
-        Some((false, false)) => format!("{user} may not take that role: GRANT {} TO {user} is missing", owner.quoted()),
-        None => "there is no such role".to_owned(),
+    let (Some(owner), Some(no)) = (&target.config.tenants.owner, no_owner(target, session).await?) else {
+        return Ok(());
     };
+    let helps = no.helps.map(|statement| format!(": {statement}")).unwrap_or_default();
     Err(refused(format!(
-        "new schemas in {} are to belong to {} ([database.tenants] owner), and {why}",
+        "new schemas in {} are to belong to {} ([database.tenants] owner), and {}{helps}",
         target.config.name,
-        owner.quoted()
+        owner.quoted(),
+        no.why,
     )))
 }
