@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::cli::text;
 use crate::cli_fleet::{Fleet, tenant};
 use crate::life::Place;
-use crate::support::pg;
+use crate::support::{own_pg, pg, tcp};
 
 /// A fleet whose schemas belong to an ordinary role, as real ones do.
 pub fn owned() -> (Fleet, String) {
@@ -170,4 +170,58 @@ fn the_reader_of_an_apartment_may_ask_for_each_environment() {
     assert!(!doctor.contains("may not be read"), "{doctor}");
     let detail = place.json(0, &["tenant", "acme", "--json"]);
     assert!(!detail["problems"].to_string().contains("may not"), "{detail}");
+}
+
+/// What is there is not made again, and who could change the audit is said alike by both forms of `doctor`.
+#[test]
+fn roles_that_are_there_are_not_made_again_and_the_owner_of_the_audit_is_named() {
+    // Roles are of the whole server, and these have the printed names.
+    let server = own_pg(tcp());
+    let fleet = Fleet::on(server.database("grants"));
+    let printed = || text(&fleet.expect(0, &["doctor", "--grants"]).stdout);
+    let first = printed();
+    assert!(
+        first.contains("CREATE ROLE tenantui_writer LOGIN") && first.contains("CREATE ROLE tenantui_reader"),
+        "{first}"
+    );
+    assert!(first.contains("whoever runs `tenantui init` owns the audit"), "{first}");
+    fleet.database.sql(
+        "create role app; create role tenantui_writer login noinherit createrole; create role tenantui_reader; \
+         alter schema tenant_acme owner to app; alter table tenant_acme.schema_migrations owner to app",
+    );
+    fleet.database.sql(&format!("grant create on database \"{}\" to tenantui_writer", fleet.database.name));
+    fleet.database.sql("grant select on public.tenants to tenantui_writer");
+    let second = printed();
+    assert!(!second.contains("CREATE ROLE"), "{second}");
+    assert!(second.contains("-- tenantui_writer is there already"), "{second}");
+    let new = fleet.database.value("select current_setting('server_version_num')::int >= 160000") == "t";
+    let rights = if new { "WITH INHERIT TRUE, SET TRUE;" } else { "ALTER ROLE tenantui_writer INHERIT;" };
+    assert!(second.contains("GRANT \"app\" TO tenantui_writer") && second.contains(rights), "{second}");
+    // What is printed runs, on roles that are there too.
+    fleet.database.sql(&second);
+    assert_eq!(fleet.database.value("select pg_has_role('tenantui_writer', 'app', 'USAGE')"), "t");
+    assert_eq!(
+        fleet.database.value("select rolcreaterole from pg_roles where rolname = 'tenantui_writer'"),
+        "t",
+        "nothing that it may is taken from it"
+    );
+    let superuser = fleet.block("eu-1", &fleet.database.url());
+    fleet.configure(&fleet.block("eu-1", &fleet.database.url_as("tenantui_writer")));
+    fleet.init();
+    let doctor = text(&fleet.expect(0, &["doctor"]).stdout);
+    assert!(doctor.contains("tenantui_writer could change or delete what is audited"), "{doctor}");
+    assert!(doctor.contains("ALTER TABLE tenantui.audit OWNER TO"), "{doctor}");
+    fleet.configure(&superuser);
+    let third = printed();
+    assert!(third.contains("-- tenantui.audit belongs to tenantui_writer, which could change it"), "{third}");
+    assert!(!third.contains("INSERT ON tenantui.audit"), "it owns that: {third}");
+    fleet
+        .database
+        .sql("create role keeper; alter schema tenantui owner to keeper; alter table tenantui.audit owner to keeper");
+    let fourth = printed();
+    assert!(!fourth.contains("could change it") && fourth.contains("INSERT ON tenantui.audit"), "{fourth}");
+    fleet.database.sql(&fourth);
+    fleet.configure(&fleet.block("eu-1", &fleet.database.url_as("tenantui_writer")));
+    let doctor = text(&fleet.expect(0, &["doctor"]).stdout);
+    assert!(doctor.contains("tenantui_writer can read it or add to it, and not change it"), "{doctor}");
 }

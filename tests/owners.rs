@@ -206,6 +206,38 @@ fn membership(fleet: &Fleet, owner: &str, user: &str) -> String {
     }
 }
 
+/// The owner of new schemas is looked at before somebody orders one.
+#[test]
+fn doctor_says_whether_new_schemas_can_have_their_owner() {
+    let (fleet, owner, writer) = small();
+    let checks = |run_as: bool, named: &str| {
+        let text = as_owner(&fleet, &writer, named);
+        fleet.configure(&if run_as { text } else { text.replace("run_as = \"owner\"", "") });
+        let document = fleet.json(0, &["doctor", "--json"]);
+        let of =
+            |check: &&serde_json::Value| check["found"].as_str().is_some_and(|found| found.contains("new schemas"));
+        let all: Vec<String> =
+            document["checks"].as_array().expect("checks").iter().filter(of).map(ToString::to_string).collect();
+        all.join("\n")
+    };
+    for run_as in [true, false] {
+        let fine = checks(run_as, &owner);
+        assert!(fine.contains("\"ok\"") && fine.contains(&owner), "{fine}");
+        let nobody = checks(run_as, "nobody_at_all");
+        assert!(nobody.contains("\"warn\"") && nobody.contains("there is no such role"), "{nobody}");
+        assert!(nobody.contains("CREATE ROLE \\\"nobody_at_all\\\""), "{nobody}");
+    }
+    let other = unique(&fleet, "other");
+    fleet.database.sql(&format!("create role {other}"));
+    let lacks = checks(false, &other);
+    assert!(lacks.contains("\"warn\"") && lacks.contains(&format!("{writer} may not take that role")), "{lacks}");
+    assert!(lacks.contains(&format!("GRANT {other} TO {writer}")), "{lacks}");
+    let superuser = fleet.database.value("select current_user");
+    let high = checks(false, &superuser);
+    assert!(high.contains("is a superuser") && !high.contains("GRANT"), "{high}");
+    fleet.database.sql(&format!("drop role {other}"));
+}
+
 /// A member that does not have its group's rights is told of these, and not of grants on every schema.
 #[test]
 fn a_member_without_the_owners_rights_is_told_how_to_have_them() {

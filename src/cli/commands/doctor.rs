@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::grants::GIVE_AWAY;
 use super::{layout_checks, ledger_checks, server_checks};
 use crate::cli::args;
 use crate::cli::exit::{Failure, Outcome, Status};
@@ -193,6 +194,7 @@ async fn examine(session: &Session, database: &Arc<config::Database>) -> Examina
             match Reader::open(&target, Patience::Foreground).await {
                 Ok(reader) => {
                     layout_checks::ownership(&reader, database.migrations.runs_as(), &reading, &mut found).await;
+                    layout_checks::owner_of_new(&target, &reader, &mut found).await;
                 }
                 Err(error) => found.fail("privileges", &error.into()),
             }
@@ -217,9 +219,9 @@ fn configuration(session: &Session, database: &config::Database, found: &mut Exa
 async fn privileges(reader: &Reader, found: &mut Examination) {
     let facts = reader.facts();
     let user = facts.user.safe();
+    acts_as(reader, found).await;
     if facts.superuser {
         let advice = "a small role is enough: `tenantui doctor --grants` prints it";
-    acts_as(reader, found).await;
         found.add("privileges", Verdict::Warn, format!("{user} is a superuser"), Some(advice));
         return;
     }
@@ -237,8 +239,6 @@ async fn privileges(reader: &Reader, found: &mut Examination) {
     }
 }
 
-/// The difference is shown and never used: no decision compares the two.
-async fn clocks(reader: &Reader, found: &mut Examination) {
 /// A role that is set for the one that logs in: grants are for the one, taking another role is for the other.
 async fn acts_as(reader: &Reader, found: &mut Examination) {
     match reader.rows("SELECT pg_catalog.quote_ident(SESSION_USER) WHERE SESSION_USER <> CURRENT_USER").await {
@@ -256,6 +256,8 @@ async fn acts_as(reader: &Reader, found: &mut Examination) {
     }
 }
 
+/// The difference is shown and never used: no decision compares the two.
+async fn clocks(reader: &Reader, found: &mut Examination) {
     let before = Timestamp::now();
     let sql = "SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::pg_catalog.int8";
     let server = match reader.rows(sql).await {
@@ -307,28 +309,30 @@ async fn record(reader: &Reader, found: &mut Examination) {
 /// Whether the operator's own role could change the audit: its owner, a member of the owner, a superuser.
 async fn audit(reader: &Reader, found: &mut Examination) {
     let sql = "SELECT pg_catalog.pg_get_userbyid(c.relowner), pg_catalog.pg_has_role(c.relowner, 'USAGE') \
-               OR pg_catalog.has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE') \
-               FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass('tenantui.audit')";
-    match reader.rows(sql).await {
-        Err(error) => found.fail("audit", &error.into()),
-        Ok(rows) => match rows.first() {
-            None => {}
-            Some(row) if row.is_true(1) => {
-                let words = format!(
-                    "{} could change or delete what is audited (the owner of tenantui.audit is {})",
-                    reader.facts().user.safe(),
-                    row.text(0).unwrap_or_default()
-                );
-                let advice =
-                    "let a role that nobody works with own it; `tenantui doctor --grants` prints what writing needs";
-                found.add("audit", Verdict::Warn, words, Some(advice));
-            }
-            Some(_) => {
-                let words = format!("{} can read it or add to it, and not change it", reader.facts().user.safe());
-                found.add("audit", Verdict::Ok, words, None);
-            }
-        },
+               OR pg_catalog.pg_has_role(n.nspowner, 'USAGE'), \
+               pg_catalog.has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE') \
+               FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+               WHERE c.oid = pg_catalog.to_regclass('tenantui.audit')";
+    let rows = match reader.rows(sql).await {
+        Err(error) => return found.fail("audit", &error.into()),
+        Ok(rows) => rows,
+    };
+    let Some(row) = rows.first() else { return };
+    let user = reader.facts().user.safe();
+    if !row.is_true(1) && !row.is_true(2) {
+        found.add("audit", Verdict::Ok, format!("{user} can read it or add to it, and not change it"), None);
+        return;
     }
+    let owner = row.text(0).unwrap_or_default();
+    let words = format!("{user} could change or delete what is audited (the owner of tenantui.audit is {owner})");
+    let advice = if reader.facts().superuser {
+        "work as a small role, which cannot: `tenantui doctor --grants` prints it".to_owned()
+    } else if row.is_true(1) {
+        format!("{GIVE_AWAY}; `tenantui doctor --grants` then prints what writing needs")
+    } else {
+        format!("REVOKE UPDATE, DELETE, TRUNCATE ON tenantui.audit FROM {user}, or from whom it has these")
+    };
+    found.add("audit", Verdict::Warn, words, Some(&advice));
 }
 
 fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination) {

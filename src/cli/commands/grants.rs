@@ -2,10 +2,14 @@
 //!
 //! Nothing is executed here. What is printed follows what was found: the registry, the ledgers, the schemas' owners.
 
+mod printed;
+
 use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 
+pub(super) use self::printed::GIVE_AWAY;
+use self::printed::{PASSWORD, READER, WRITER};
 use crate::cli::args;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style, Table};
@@ -24,9 +28,9 @@ use crate::postgres::of_all;
 use crate::postgres::session::{Patience, Reader, Target};
 use crate::text;
 
-/// The names of the roles that are printed; an administrator changes them at will.
-const READER: &str = "tenantui_reader";
-const WRITER: &str = "tenantui_writer";
+/// Whose the table of the audit is.
+const AUDIT_OWNER: &str = "SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class AS c \
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'tenantui' AND c.relname = 'audit'";
 
 #[derive(Serialize)]
 struct Document {
@@ -54,6 +58,12 @@ struct Facts {
     ledgers: Vec<(String, String)>,
     owners: Vec<Owner>,
     recorded: bool,
+    /// Whose the audit is.
+    audit_owner: Option<String>,
+    /// Which of the printed roles are there.
+    there: Vec<printed::Role>,
+    /// A membership says by itself what comes with it.
+    by_membership: bool,
     /// The tenants come from a configured query.
     queried: bool,
     /// When tenants get roles of their own.
@@ -157,6 +167,7 @@ async fn facts(target: &Target, reading: &Reading) -> Outcome<Facts> {
         |need: &&Need| need.table.split_once('.').is_some_and(|(_, name)| of_all.iter().any(|of| of == name));
     let needs: Vec<&Need> = questions.flat_map(|question| &question.needs).filter(|need| !is_of_all(need)).collect();
     let initialised = crate::jobs::init::status(&reader).await;
+    let audit = reader.rows(AUDIT_OWNER).await?;
     Ok(Facts {
         database: quoted(database.first().and_then(|row| row.text(0)).unwrap_or_default())?,
         registry,
@@ -166,6 +177,9 @@ async fn facts(target: &Target, reading: &Reading) -> Outcome<Facts> {
         owners: self::owners(&reader, &owners).await?,
         // A record that this role may not look into is there.
         recorded: !matches!(initialised, Ok(InitStatus::Missing)),
+        audit_owner: audit.first().and_then(|row| row.text(0)).map(str::to_owned),
+        there: printed::there(&reader).await?,
+        by_membership: reader.facts().version_num >= 160_000,
         queried: matches!(reading.context.layout.registry, Registry::Query { .. }),
         roles: reading.context.layout.role.as_ref().map(|role| role.rule.made),
         run_as: target.config.migrations.runs_as(),
@@ -266,12 +280,13 @@ fn for_reading(facts: &Facts, database: &str) -> Grants {
         schemas.insert(schema.clone());
         tables.push(table.clone());
     }
-    let mut statements = vec![
-        format!("CREATE ROLE {READER} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE"),
+    let (made, is_there) = printed::made(READER, false, facts);
+    let mut statements = made;
+    statements.extend([
         format!("ALTER ROLE {READER} SET default_transaction_read_only = on"),
         format!("GRANT CONNECT ON DATABASE {} TO {READER}", facts.database),
         format!("GRANT pg_read_all_stats TO {READER}"),
-    ];
+    ]);
     schemas.extend(facts.asked.iter().map(|(schema, _)| schema.clone()));
     if facts.recorded {
         schemas.insert("tenantui".to_owned());
@@ -288,7 +303,7 @@ fn for_reading(facts: &Facts, database: &str) -> Grants {
         statements.push(format!("GRANT SELECT ON ALL TABLES IN SCHEMA tenantui TO {READER}"));
     }
     let mut notes = vec![
-        "set a password (\\password in psql), or use another way of logging in".to_owned(),
+        is_there.unwrap_or_else(|| PASSWORD.to_owned()),
         format!(
             "instead of the grants on schemas and tables, where all data may be read: GRANT pg_read_all_data TO {READER}"
         ),
@@ -308,43 +323,15 @@ fn for_reading(facts: &Facts, database: &str) -> Grants {
     Grants { database: database.to_owned(), role: READER, purpose: "reading", statements, notes }
 }
 
-/// The default privileges by which the application may use what migrations make, and what is to be known of that.
-fn of_makers(facts: &Facts) -> (Vec<String>, Option<String>) {
-    let ordinary: Vec<&Owner> = facts.owners.iter().filter(|owner| !owner.superuser && !owner.is_member).collect();
-    match (facts.run_as, ordinary.as_slice()) {
-        (_, []) => (Vec::new(), None),
-        (RunAs::Owner, [_, ..]) => (
-            Vec::new(),
-            Some("what migrations make belongs to the owner of the tenant's schema (run_as = \"owner\")".to_owned()),
-        ),
-        (RunAs::Login, [one]) => {
-            let owner = one.name.quoted();
-            let grant = |kind| format!("ALTER DEFAULT PRIVILEGES FOR ROLE {WRITER} GRANT ALL ON {kind} TO {owner}");
-            let note = format!(
-                "what migrations make belongs to {WRITER}; the default privileges let the application use it as {owner}, which \
-                 cannot change it. With run_as = \"owner\" in [database.migrations] it belongs to {owner}"
-            );
-            (["TABLES", "SEQUENCES", "SCHEMAS"].map(grant).to_vec(), Some(note))
-        }
-        (RunAs::Login, [_, _, ..]) => (
-            Vec::new(),
-            Some(format!(
-                "what migrations make belongs to {WRITER}: say by ALTER DEFAULT PRIVILEGES FOR ROLE {WRITER} who else may use \
-                 it, or set run_as = \"owner\" in [database.migrations]"
-            )),
-        ),
-    }
-}
-
 fn for_writing(facts: &Facts, database: &str) -> Grants {
-    let mut notes = vec!["set a password (\\password in psql), or use another way of logging in".to_owned()];
     let (may_make_roles, ends_sessions) = ("CREATEROLE", format!("GRANT pg_signal_backend TO {WRITER}"));
-    let makes = if facts.roles == Some(RoleMade::Always) { may_make_roles } else { "NOCREATEROLE" };
-    let mut statements = vec![
-        format!("CREATE ROLE {WRITER} LOGIN NOSUPERUSER NOCREATEDB {makes}"),
+    let (made, is_there) = printed::made(WRITER, facts.roles == Some(RoleMade::Always), facts);
+    let mut notes = vec![is_there.unwrap_or_else(|| PASSWORD.to_owned())];
+    let mut statements = made;
+    statements.extend([
         format!("GRANT CONNECT, CREATE ON DATABASE {} TO {WRITER}", facts.database),
         format!("GRANT pg_read_all_stats TO {WRITER}"),
-    ];
+    ]);
     match facts.roles {
         Some(RoleMade::Always) => statements.push(ends_sessions),
         Some(RoleMade::Asked) => notes.push(format!(
@@ -370,21 +357,26 @@ fn for_writing(facts: &Facts, database: &str) -> Grants {
                  the tables in them, to an ordinary role first, and print this again"
             ));
         } else {
-            statements.push(format!("GRANT {name} TO {WRITER}"));
+            statements.push(format!("GRANT {name} TO {WRITER}{}", printed::with_all(facts)));
         }
     }
-    let (default, note) = of_makers(facts);
+    let (default, note) = printed::of_makers(facts);
     statements.extend(default);
     notes.extend(note);
     if facts.recorded {
         statements.push(format!("GRANT USAGE ON SCHEMA tenantui TO {WRITER}"));
         statements.push(format!("GRANT SELECT, INSERT, UPDATE ON tenantui.job, tenantui.step TO {WRITER}"));
-        // The audit grows and is read; only its owner could change it.
-        statements.push(format!("GRANT SELECT, INSERT ON tenantui.audit TO {WRITER}"));
+        match printed::of_audit(facts) {
+            Ok(grant) => statements.push(grant),
+            Err(note) => notes.push(note),
+        }
         statements.push(format!("GRANT SELECT ON tenantui.meta TO {WRITER}"));
         statements.push(format!("GRANT USAGE ON ALL SEQUENCES IN SCHEMA tenantui TO {WRITER}"));
     } else {
-        notes.push(format!("run `tenantui init` as {WRITER}: the schema tenantui then belongs to it"));
+        notes.push(format!(
+            "whoever runs `tenantui init` owns the audit and could change it. Run it as a role that nobody works with, and \
+             print this again; or run it as {WRITER}, and give the audit away then, as `tenantui doctor` says"
+        ));
     }
     Grants { database: database.to_owned(), role: WRITER, purpose: "writing", statements, notes }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::doctor::{Examination, Verdict};
 use crate::config::RunAs;
 use crate::fleet::Reading;
+use crate::jobs::orders;
 use crate::layout::{Layout, Registry};
 use crate::migrations::apply::rights::{lacks_rights_sql, may_take_sql, membership_sql};
 use crate::model::ident::{Ident, literal};
@@ -162,6 +163,20 @@ async fn owners_role(reader: &Reader, owners: &[&Untrusted], found: &mut Examina
         let user = reader.facts().user.safe();
         let words = format!("files run as the owner of each schema, whose role {user} may take (run_as = \"owner\")");
         found.add("privileges", Verdict::Ok, words, None);
+    }
+}
+
+/// Whether new schemas can belong to the role that is configured for them.
+pub(super) async fn owner_of_new(target: &Target, reader: &Reader, found: &mut Examination) {
+    let Some(owner) = &target.config.tenants.owner else { return };
+    let words = format!("new schemas are to belong to {} ([database.tenants] owner)", owner.quoted());
+    match orders::no_owner(target, reader).await {
+        Err(error) => found.fail("privileges", &error.into()),
+        Ok(None) => found.add("privileges", Verdict::Ok, words, None),
+        Ok(Some(no)) => {
+            let advice = no.helps.unwrap_or_else(|| "correct owner in [database.tenants]".to_owned());
+            found.add("privileges", Verdict::Warn, format!("{words}, and {}", no.why), Some(&advice));
+        }
     }
 }
 
