@@ -302,3 +302,28 @@ fn a_login_role_that_acts_as_another_is_judged_by_what_it_may_take() {
     assert!(words.contains(&format!("{acts} may not take")) && words.contains(&format!("TO {acts}")), "{words}");
     fleet.database.sql(&format!("drop owned by {acts}; drop role {acts}"));
 }
+
+/// A ledger that the owner of its schema may not write is found before anything is ordered.
+#[test]
+fn a_ledger_of_somebody_else_is_named_before_the_run() {
+    let (fleet, owner, _) = small();
+    let superuser = fleet.database.value("select current_user");
+    fleet.database.sql(&format!(
+        "alter table tenant_acme.schema_migrations owner to \"{superuser}\"; \
+         grant select on tenant_acme.schema_migrations to {owner}"
+    ));
+    let words = text(&fleet.expect(5, &["migrate", "--all", "--yes"]).stderr);
+    let helps = format!("ALTER TABLE tenant_acme.schema_migrations OWNER TO {owner}");
+    assert!(words.contains("may not write the ledger") && words.contains(&helps), "{words}");
+    assert!(!words.contains("tenant_beta_two.schema_migrations"), "{words}");
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+    fleet.database.sql(&helps);
+    fleet.expect(0, &["migrate", "--all", "--yes"]);
+    // A right is as good as being the owner.
+    fleet.database.sql(&format!(
+        "alter table tenant_acme.schema_migrations owner to \"{superuser}\"; \
+         grant all on tenant_acme.schema_migrations to {owner}"
+    ));
+    fleet.file("20260401000000-more", "create table more (id int);");
+    fleet.expect(0, &["migrate", "--all", "--yes"]);
+}

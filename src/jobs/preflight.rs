@@ -78,7 +78,10 @@ pub(super) async fn migrate(
     let oids: Vec<String> = plan.tenants.iter().map(|tenant| tenant.schema_oid.to_string()).collect();
     match plan.runs_as() {
         RunAs::Login => {}
-        RunAs::Owner => owners::of_schemas(target, session, &oids).await?,
+        RunAs::Owner => {
+            owners::of_schemas(target, session, &oids).await?;
+            owners::of_ledgers(target, session, plan, &oids).await?;
+        }
     }
     creatable(target, session, plan.runs_as(), &oids).await
 }

@@ -5,7 +5,9 @@ use super::{ask, listed};
 use crate::config::RunAs;
 use crate::jobs::gate::{Asks, refused};
 use crate::jobs::orders::OrderError;
+use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::rights::{may_take_sql, membership_sql};
+use crate::migrations::plan::{Direction, Plan};
 use crate::model::ident::literal;
 use crate::postgres::session::{QueryError, Target, WriterSession};
 
@@ -48,6 +50,53 @@ pub(super) async fn of_schemas(target: &Target, session: &WriterSession, oids: &
         listed(&owners),
         target.config.name,
         of(false, 2).join("; "),
+    )))
+}
+
+/// Checks that the owners of these schemas may write the ledgers that are there: the files' rows are written with their
+/// rights. Who has written some rows by another role finds out in the middle of the run otherwise.
+///
+/// # Errors
+/// Refused: which ledger, and the statement that helps.
+pub(super) async fn of_ledgers(
+    target: &Target,
+    session: &WriterSession,
+    plan: &Plan,
+    oids: &[String],
+) -> Result<(), OrderError> {
+    let Some(ledger) = WritableLedger::named(plan.tool, plan.ledger.as_deref()) else { return Ok(()) };
+    let takes_rows_back = match plan.direction {
+        Direction::Up => ledger.is_rewritten(),
+        Direction::Down | Direction::Again => true,
+    };
+    let needed = if takes_rows_back { &["SELECT", "INSERT", "DELETE"][..] } else { &["SELECT", "INSERT"] };
+    let has = |right| format!("pg_catalog.has_table_privilege(n.nspowner, c.oid, '{right}')");
+    let has: Vec<String> = needed.iter().map(has).collect();
+    let sql = format!(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.quote_ident(o.rolname), \
+         pg_catalog.format('ALTER TABLE %I.%I OWNER TO %I', n.nspname, c.relname, o.rolname) \
+         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_roles AS o ON o.oid = n.nspowner WHERE n.oid = ANY ('{{{}}}'::oid[]) \
+         AND c.relname = {}::name AND c.relkind IN ('r', 'p') AND NOT ({}) ORDER BY 1",
+        oids.join(","),
+        literal(ledger.name().raw()),
+        has.join(" AND "),
+    );
+    let rows = ask(session, &sql).await?;
+    let of = |column: usize| -> Vec<String> {
+        rows.iter().flatten().filter_map(|row| row.text(column).map(str::to_owned)).collect()
+    };
+    let (tables, mut owners) = (of(0), of(1));
+    owners.dedup();
+    if tables.is_empty() {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "the files are to run as the owners of the schemas (run_as = \"owner\"), and {} may not write the ledger {} in {}: {}",
+        listed(&owners),
+        listed(&tables),
+        target.config.name,
+        of(2).join("; "),
     )))
 }
 

@@ -87,6 +87,18 @@ impl WritableLedger {
         self.dialect.tool
     }
 
+    /// What its table is called in every schema.
+    #[must_use]
+    pub const fn name(&self) -> &Ident {
+        &self.name
+    }
+
+    /// Whether a migration takes rows away as well: a position that moves, a mark while it runs.
+    #[must_use]
+    pub fn is_rewritten(&self) -> bool {
+        matches!(self.dialect.tool, Tool::GolangMigrate | Tool::Migratus)
+    }
+
     /// The ledger's table in a schema.
     ///
     /// # Errors
