@@ -133,6 +133,7 @@ fn what_is_wrong_with_a_file_is_told_with_its_line_before_any_plan() {
         &[
             "tenants.csv:3: the registry does not allow \"gold\" in column plan",
             "tenants.csv:4: the settings are no JSON",
+            "2 lines of it are wrong",
         ],
     );
     std::fs::write(fleet.home.path().join("tenants.csv"), b"slug,name\nfine,Fine\nodd,\xff\n").expect("written");

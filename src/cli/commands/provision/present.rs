@@ -100,7 +100,10 @@ pub async fn fit(
     wrong: &mut Wrong,
 ) -> Outcome<()> {
     let unfit = orders::unfit(target, layout, new).await?;
-    let asked: HashMap<String, &Wanted> = asked.iter().map(|one| (fold(&one.slug), one)).collect();
+    // What is wrong by itself is told already.
+    let told = wrong.told();
+    let fine = asked.iter().filter(|one| !told.contains(&one.line));
+    let asked: HashMap<String, &Wanted> = fine.map(|one| (fold(&one.slug), one)).collect();
     for (place, why) in unfit {
         if let Some(one) = new.get(place).and_then(|tenant| asked.get(&fold(&tenant.name.slug))) {
             wrong.add(one, Status::Refused, why.to_string());

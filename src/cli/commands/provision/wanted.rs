@@ -1,6 +1,6 @@
 //! The tenants that are asked for: one by the arguments, or those of a CSV file, line by line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::list;
@@ -48,6 +48,12 @@ impl Wrong {
             (Some(Status::Usage), _) => Some(Status::Usage),
             (_, status) => Some(status),
         };
+    }
+
+    /// The lines with which something is wrong so far.
+    #[must_use]
+    pub fn told(&self) -> HashSet<Option<u64>> {
+        self.lines.iter().map(|(line, _)| *line).collect()
     }
 
     /// Whether nothing is wrong so far.
