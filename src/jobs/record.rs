@@ -84,6 +84,7 @@ fn audit_sql(filter: &AuditFilter) -> String {
         )
     }));
     conditions.extend(filter.since.map(|since| format!("a.at >= {}::timestamptz", literal(&since.to_string()))));
+    conditions.extend(filter.before.map(|id| format!("a.id < {id}")));
     format!(
         "SELECT a.id, {at}, a.actor, a.os_user, a.action, a.target, a.job_id, a.before::text, a.after::text, a.outcome \
          FROM tenantui.audit AS a WHERE {conditions} ORDER BY a.id DESC LIMIT {limit}",

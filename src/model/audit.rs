@@ -40,12 +40,14 @@ pub struct AuditFilter {
     pub target: Option<String>,
     /// Not older than this.
     pub since: Option<jiff::Timestamp>,
+    /// Older than the row of this number.
+    pub before: Option<i64>,
     /// At most so many, the newest.
     pub limit: u32,
 }
 
 impl Default for AuditFilter {
     fn default() -> Self {
-        Self { job: None, target: None, since: None, limit: 200 }
+        Self { job: None, target: None, since: None, before: None, limit: 200 }
     }
 }

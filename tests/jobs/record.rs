@@ -8,6 +8,7 @@ use tenantui::jobs::control;
 use tenantui::jobs::init::{self, InitStatus};
 use tenantui::jobs::orders::{self, OrderError};
 use tenantui::jobs::{record, worker};
+use tenantui::model::audit::AuditFilter;
 use tenantui::model::environment::Environment;
 use tenantui::model::job::{JobId, JobState};
 use tenantui::model::tenant::DatabaseName;
@@ -175,4 +176,23 @@ async fn the_results_of_ten_thousand_are_read_before_the_planner_knows_of_them()
     assert_eq!(outcomes.len(), 10_001);
     let failed = |outcome: &&tenantui::model::job::TenantOutcome| outcome.failure.is_some();
     assert_eq!(outcomes.values().filter(failed).count(), 5);
+}
+
+#[tokio::test]
+async fn the_audit_is_read_page_by_page() {
+    let fleet = Fleet::new("jobs", 1).await;
+    fleet.db.sql("insert into tenantui.audit (action, outcome) select 'look', 'done' from generate_series(1, 9)");
+    let reader = Reader::open(&fleet.target(), Patience::Foreground).await.expect("a reader");
+    let (mut before, mut all) = (None, Vec::new());
+    loop {
+        let filter = AuditFilter { before, limit: 4, ..AuditFilter::default() };
+        let page = record::audit(&reader, &"eu-1".into(), &filter).await.expect("a page");
+        before = page.last().map(|line| line.id);
+        all.extend(page.iter().map(|line| line.id));
+        if page.len() < 4 {
+            break;
+        }
+    }
+    let known = fleet.db.value("select string_agg(id::text, ',' order by id desc) from tenantui.audit");
+    assert_eq!(all.iter().map(i64::to_string).collect::<Vec<_>>().join(","), known);
 }

@@ -113,3 +113,78 @@ fn over_several_databases_it_opens_at_the_newest() {
     desk.draw();
     assert_eq!(desk.app.state().audit.list.at, 2, "who moved stays where they are");
 }
+
+/// A page of lines of a database, newest first: a second apart, at the moments of their numbers.
+fn page(database: &str, from: i64, to: i64) -> Vec<AuditLine> {
+    (to..=from).rev().map(|id| AuditLine { database: database.into(), ..line(id, "skip") }).collect()
+}
+
+fn answer_of(desk: &mut Desk, database: &str, filter: &AuditFilter, lines: Vec<AuditLine>) {
+    desk.event(Event::Job(JobEvent::Audit { database: database.into(), filter: filter.clone(), lines }));
+    desk.draw();
+}
+
+#[test]
+fn older_lines_are_read_when_the_end_comes_near() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.keys(":audit<Enter>");
+    let newest = asked(&mut desk).pop().expect("a question");
+    assert_eq!(newest.before, None);
+    answer(&mut desk, &newest, page("eu-1", 900, 401));
+    assert!(desk.text().contains("1/500+"), "there is more: {}", desk.text());
+    desk.keys("jj");
+    assert!(asked(&mut desk).is_empty(), "not while the end is far");
+    desk.keys("G");
+    let older = asked(&mut desk);
+    assert_eq!(older.iter().map(|filter| filter.before).collect::<Vec<_>>(), [Some(401)]);
+    assert!(desk.text().contains("reading older lines"), "{}", desk.text());
+    desk.keys("kj");
+    assert!(asked(&mut desk).is_empty(), "asked once");
+    answer(&mut desk, &older[0], page("eu-1", 400, 1));
+    let audit = &desk.app.state().audit;
+    assert_eq!((audit.list.at, audit.shown().len()), (499, 900), "the cursor stays on its line");
+    assert!(desk.text().contains("500/900") && !desk.text().contains("900+"), "that is all: {}", desk.text());
+    desk.keys("G");
+    assert!(asked(&mut desk).is_empty(), "there is nothing older");
+    // Read again: what is known behind the newest lines stays, and a page that does not meet it takes its place.
+    desk.keys("r");
+    answer(&mut desk, &newest, page("eu-1", 905, 406));
+    assert_eq!(desk.app.state().audit.shown().len(), 905);
+    answer(&mut desk, &newest, page("eu-1", 2_000, 1_501));
+    assert!(desk.text().contains("/500+"), "nothing is missing between: {}", desk.text());
+}
+
+#[test]
+fn older_lines_that_were_refused_are_asked_for_again_when_somebody_moves() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.keys(":audit<Enter>");
+    let newest = asked(&mut desk).pop().expect("a question");
+    answer(&mut desk, &newest, page("eu-1", 900, 401));
+    desk.keys("G");
+    assert_eq!(asked(&mut desk).len(), 1);
+    let refused = JobEvent::Rejected { database: "eu-1".into(), message: "no link".into(), needs_init: false };
+    desk.event(Event::Job(refused));
+    desk.draw();
+    assert!(asked(&mut desk).is_empty(), "not by itself");
+    assert!(!desk.text().contains("reading older lines"), "{}", desk.text());
+    desk.keys("k");
+    assert_eq!(asked(&mut desk).len(), 1);
+}
+
+/// Between two lines of one database there may be lines of another that were not read yet: none are shown past there.
+#[test]
+fn over_several_databases_nothing_is_missing_between_lines() {
+    let mut desk = Desk::two(Environment::Development, Environment::Development);
+    desk.keys(":audit<Enter>");
+    let newest = asked(&mut desk).pop().expect("a question");
+    answer_of(&mut desk, "eu-1", &newest, page("eu-1", 2_000, 1_501));
+    answer_of(&mut desk, "us-1", &newest, page("us-1", 1_600, 1_590));
+    assert_eq!(desk.app.state().audit.shown().len(), 511);
+    answer_of(&mut desk, "us-1", &newest, page("us-1", 1_400, 1_300));
+    assert_eq!(desk.app.state().audit.shown().len(), 500, "those of us-1 are older than what was read of eu-1");
+    desk.keys("G");
+    let older = asked(&mut desk);
+    assert_eq!(older.iter().map(|filter| filter.before).collect::<Vec<_>>(), [Some(1_501)], "only who has more");
+    answer_of(&mut desk, "eu-1", &older[0], page("eu-1", 1_500, 1_350));
+    assert_eq!(desk.app.state().audit.shown().len(), 500 + 101 + 151);
+}

@@ -25,6 +25,7 @@ pub async fn run(session: &Session, arguments: &args::Audit) -> Outcome<Status> 
         job: arguments.job.map(JobId),
         target: arguments.tenant.clone(),
         since: arguments.since,
+        before: None,
         limit: arguments.limit,
     };
     let (lines, status) =

@@ -304,7 +304,7 @@ pub fn scroll_all(state: &mut State) {
             let rows = super::server::rows(state);
             scroll(state.server.list_mut(), rows, visible);
         }
-        Screen::Audit => scroll(&mut state.audit.list, state.audit.lines.len(), visible),
+        Screen::Audit => scroll(&mut state.audit.list, state.audit.shown, visible),
         Screen::Tenant => {
             let detail = state.snapshot.detail.clone();
             if let Some(open) = &mut state.tenant {

@@ -331,6 +331,7 @@ impl App {
                 Vec::new()
             }
             Event::Undelivered { what, why } => {
+                self.state.audit.asked.clear();
                 self.say(Level::Error, format!("not done: {what}: {why}; try again"));
                 vec![Command::Bell]
             }
@@ -365,6 +366,7 @@ impl App {
         }
         commands.extend(self.read_detail(now));
         commands.extend(self.read_results(now));
+        commands.extend(audit::older(&mut self.state));
         commands.extend(self.watch());
         commands
     }

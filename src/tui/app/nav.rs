@@ -144,7 +144,7 @@ pub fn rows(state: &State) -> usize {
         Screen::Jobs => state.jobs.shown.len(),
         Screen::JobResult => outcomes(state).len(),
         Screen::Messages => state.messages.len(),
-        Screen::Audit => state.audit.lines.len(),
+        Screen::Audit => state.audit.shown,
         Screen::Server => super::server::rows(state),
         Screen::Tenant => {
             let Some(open) = &state.tenant else { return 0 };
@@ -244,9 +244,10 @@ pub fn step(state: &mut State, step: Step) {
         }
         Screen::Audit => {
             let at = target(state.audit.list.at);
-            let key = state.audit.lines.get(at).map(audit::key);
+            let key = state.audit.shown().get(at).map(audit::key);
             put(&mut state.audit.list, at, key);
             state.audit.moved = true;
+            state.audit.looks_for_more = true;
         }
         Screen::Server => super::server::step(state, target),
         Screen::Tenant => step_tab(state, target),

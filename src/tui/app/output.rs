@@ -167,7 +167,7 @@ pub fn sheet(state: &State) -> Sheet {
             let shown = &state.server.shown[tab.place()];
             Sheet { rows: shown.iter().filter_map(|row| all.rows.get(*row).cloned()).collect(), ..all }
         }
-        Screen::Audit => rows("audit", state.audit.lines.iter().map(AuditRow::from)),
+        Screen::Audit => rows("audit", state.audit.shown().iter().map(AuditRow::from)),
         Screen::Messages => Sheet {
             name: "messages",
             columns: vec!["at", "text"],

@@ -80,6 +80,7 @@ impl App {
         self.say(Level::Error, message.safe().to_string());
         self.life_failed(database, message);
         self.results_refused(database);
+        self.state.audit.asked.remove(database);
         let sent = self.sent_orders.remove(database);
         if sent.is_some() {
             self.expected_tenant = None;

@@ -41,7 +41,7 @@ pub fn scope_words(state: &State) -> String {
 /// Draws it.
 pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
     let area = places.body;
-    let lines = &state.audit.lines;
+    let lines = state.audit.shown();
     let small = places.tier == Tier::Small;
     let widest = |of: fn(&AuditLine) -> usize, least: u16, most: u16| {
         columns(lines.iter().map(of).max().unwrap_or(0)).clamp(least, most)

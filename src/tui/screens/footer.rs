@@ -121,7 +121,15 @@ fn position(state: &State) -> Vec<String> {
         }
         Screen::Messages => parts.push(place(state.messages_list.at, state.messages.len())),
         Screen::Server => parts.push(place(state.server.list().at, crate::tui::app::server::rows(state))),
-        Screen::Audit => parts.push(place(state.audit.list.at, state.audit.lines.len())),
+        Screen::Audit => {
+            let audit = &state.audit;
+            if !audit.asked.is_empty() {
+                parts.push("reading older lines".to_owned());
+            }
+            // What is not read yet is not counted, and said to be there.
+            let more = if audit.more.is_empty() { "" } else { "+" };
+            parts.push(place(audit.list.at, audit.shown) + more);
+        }
     }
     if state.zoom && super::has_panes(state) {
         parts.insert(0, format!("zoomed ({})", state.key(Action::Zoom)));
