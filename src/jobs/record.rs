@@ -137,7 +137,7 @@ pub(super) fn jobs_sql(condition: &str, limit: u32) -> String {
          j.waits, j.pause_requested_at IS NOT NULL, j.stop_now_at IS NOT NULL, \
          GREATEST(COALESCE(c.steps_done, (j.progress->>'steps_done')::bigint, 0), CASE WHEN j.state = 'running' \
          THEN (j.progress->>'steps_done')::bigint END), COALESCE(c.steps, (j.progress->>'steps')::bigint, 0), \
-         COALESCE(c.skipped, (j.progress->>'skipped')::bigint, 0) \
+         COALESCE(c.skipped, (j.progress->>'skipped')::bigint, 0), {until} \
          FROM tenantui.job AS j LEFT JOIN LATERAL (SELECT pg_catalog.count(*) AS total, \
          pg_catalog.count(*) FILTER (WHERE t.failed) AS failed, \
          pg_catalog.count(*) FILTER (WHERE NOT t.failed AND t.blocked) AS blocked, \
@@ -155,6 +155,8 @@ pub(super) fn jobs_sql(condition: &str, limit: u32) -> String {
         created = epoch("j.created_at"),
         started = epoch("j.started_at"),
         ended = epoch("j.ended_at"),
+        // Its worker's last sign of life: what waits or is orphaned stands since then, whoever looks and when.
+        until = epoch("COALESCE(j.heartbeat_at, j.ended_at)"),
         // A standby knows no lock of its primary: what is recorded as running there is running as far as anybody can tell.
         held = held_sql("j.id"),
     )
@@ -212,6 +214,7 @@ pub(super) fn job_view(database: &DatabaseName, row: &TextRow) -> Result<JobView
         created_at: time(row, 12)?.unwrap_or(jiff::Timestamp::UNIX_EPOCH),
         started_at: time(row, 13)?,
         ended_at: time(row, 14)?,
+        until: if running { None } else { time(row, 26)? },
         worker: text(row, 15),
         mine: running && row.text(15) == Some(super::who::worker().as_str()),
         rate_per_minute: if running { row.parse(18)? } else { None },

@@ -285,6 +285,8 @@ pub struct JobView {
     pub started_at: Option<jiff::Timestamp>,
     /// When it ended.
     pub ended_at: Option<jiff::Timestamp>,
+    /// Until when it was worked on, by the server's clock; `None` while it runs.
+    pub until: Option<jiff::Timestamp>,
     /// Who runs it: `host pid`.
     pub worker: Option<Untrusted>,
     /// It runs in this process.

@@ -148,6 +148,7 @@ mod tests {
             created_at: jiff::Timestamp::UNIX_EPOCH,
             started_at: None,
             ended_at: None,
+            until: None,
             worker: Some("app3 4411".into()),
             mine: false,
             rate_per_minute: None,

@@ -28,6 +28,7 @@ fn job(id: i32, kind: JobKind, what: &str, state: JobState) -> JobView {
         created_at: at(i64::from(id) * 10 - 400),
         started_at: Some(at(-130)),
         ended_at: None,
+        until: None,
         worker: Some("app3 4411".into()),
         mine: true,
         rate_per_minute: None,

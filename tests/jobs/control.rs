@@ -98,6 +98,12 @@ async fn a_pause_is_heeded_after_the_step_and_a_cancel_meanwhile_is_not_lost() {
     fleet.db.sql("select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and query like '%pg_sleep%' and pid <> pg_backend_pid()");
     let ended = started.end().await.expect("its end");
     assert_eq!((ended.state, ended.waits), (JobState::Paused, Some(Waits::Operator)));
+    // It was worked on until then, by the server's clock: whoever looks later sees the same.
+    let paused =
+        fleet.db.value("select floor(extract(epoch from at) * 1000)::bigint from tenantui.audit where action = 'run'");
+    let until = ended.until.expect("until when it ran").as_millisecond();
+    assert!((until - paused.parse::<i64>().expect("a time")).abs() < 1_000, "{until} {paused}");
+    assert_eq!(fleet.view(job).await.until, ended.until);
     assert_eq!(
         control::pause(&fleet.target(), job).await.expect_err("paused").to_string(),
         format!("job {job} is paused: there is nothing to pause")

@@ -196,6 +196,7 @@ pub fn job(id: i32, kind: JobKind, state: JobState, counts: [u32; 4]) -> JobView
         created_at: epoch(),
         started_at: Some(epoch()),
         ended_at: None,
+        until: None,
         worker: Some("host 1".into()),
         mine: true,
         rate_per_minute: None,

@@ -3,6 +3,7 @@
 mod driven;
 mod in_the_way;
 mod provisioning;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;

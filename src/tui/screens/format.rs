@@ -144,10 +144,11 @@ pub fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.as_second().saturating_sub(from.as_second())).unwrap_or(0)
 }
 
-/// How long a job has been running or ran.
+/// How long a job has been running, or ran until it waited or ended.
 #[must_use]
 pub fn job_time(job: &JobView, now: Timestamp) -> String {
-    job.started_at.map_or_else(|| "-".to_owned(), |start| clock(seconds_between(start, job.ended_at.unwrap_or(now))))
+    let until = job.until.or(job.ended_at).unwrap_or(now);
+    job.started_at.map_or_else(|| "-".to_owned(), |start| clock(seconds_between(start, until)))
 }
 
 /// How a job's state looks.

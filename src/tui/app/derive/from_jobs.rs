@@ -120,6 +120,7 @@ mod tests {
             created_at: jiff::Timestamp::UNIX_EPOCH,
             started_at: None,
             ended_at: None,
+            until: None,
             worker: None,
             mine: false,
             rate_per_minute: None,

@@ -1,0 +1,48 @@
+//! What the Jobs screen says of a job: how long it took, who runs it, of which moment its results are.
+
+use tenantui::model::job::JobView;
+
+use super::super::desk::epoch;
+use super::*;
+
+fn seconds(seconds: i64) -> Option<jiff::Timestamp> {
+    Some(epoch() + jiff::SignedDuration::from_secs(seconds))
+}
+
+/// The row of a job.
+fn row(desk: &Desk, id: &str) -> String {
+    let text = desk.text();
+    text.lines()
+        .find(|line| line.contains(id) && line.contains(" migrate "))
+        .unwrap_or_else(|| panic!("no {id}: {text}"))
+        .to_owned()
+}
+
+/// What waits took as long as the record says, whenever somebody looks and on whichever clock.
+#[test]
+fn a_job_that_waits_does_not_age() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.wait(Duration::from_secs(7));
+    let stood = |id, state| JobView { until: seconds(130), ..job(id, JobKind::Migrate, state, [3, 1, 0, 2]) };
+    desk.job(stood(17, JobState::Paused));
+    desk.job(stood(18, JobState::Orphaned));
+    desk.job(JobView { started_at: None, ..job(19, JobKind::Migrate, JobState::Queued, [3, 0, 0, 3]) });
+    desk.keys("3");
+    for _ in 0..2 {
+        assert!(row(&desk, " 17 ").ends_with("02:10") && row(&desk, " 18 ").ends_with("02:10"), "{}", desk.text());
+        assert!(row(&desk, " 19 ").ends_with('-'), "{}", desk.text());
+        desk.wait(Duration::from_secs(3_600));
+        desk.keys("j");
+    }
+    desk.job(JobView { until: None, ..job(17, JobKind::Migrate, JobState::Running, [3, 1, 0, 2]) });
+    desk.wait(Duration::from_secs(3));
+    desk.draw();
+    assert!(row(&desk, " 17 ").ends_with("2:00:10"), "{}", desk.text());
+}
+
+/// Of who runs it the name of the machine gives way, and never what tells one worker from another.
+#[test]
+#[test]
+/// Rows and sums come one after the other: rows that are of an earlier moment say of which.
+#[test]
+#[test]
