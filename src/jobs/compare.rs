@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::gate;
 use super::orders::OrderError;
+use super::report::Report;
 use super::shared::Shared;
 use super::steps::TenantSteps;
 use super::worker::Claimed;
@@ -141,6 +142,7 @@ pub(super) async fn after(claimed: &Claimed<'_>, shared: &Shared<'_>, tenants: &
     let reference = tenants.iter().take(canary).find(|tenant| through.iter().any(|t| std::ptr::eq(t.tenant, *tenant)));
     if through.len() >= WORTH_TELLING {
         shared.reports.note(format!("comparing the structures of {}", counted(through.len(), "tenant"))).await;
+        shared.reports.send(Report::Comparing).await;
     }
     let work = compared(claimed.target, &through, reference, ahead);
     let found = tokio::select! {

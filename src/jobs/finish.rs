@@ -174,7 +174,9 @@ async fn write(
         return Ok(true);
     }
     let end = known.filter(|end| end.keeps_back(&counted)).unwrap_or_else(|| End::through(&counted));
-    let rows = gate::ask(session, &finish_sql(fence, &end, &report::json(&counted))).await.map_err(OrderError::from)?;
+    let rows = gate::ask(session, &finish_sql(fence, &end, &report::json(&JobView { comparing: false, ..counted })))
+        .await
+        .map_err(OrderError::from)?;
     Ok(rows.first().is_some_and(|rows| !rows.is_empty()))
 }
 

@@ -137,7 +137,7 @@ pub(super) fn jobs_sql(condition: &str, limit: u32) -> String {
          j.waits, j.pause_requested_at IS NOT NULL, j.stop_now_at IS NOT NULL, \
          GREATEST(COALESCE(c.steps_done, (j.progress->>'steps_done')::bigint, 0), CASE WHEN j.state = 'running' \
          THEN (j.progress->>'steps_done')::bigint END), COALESCE(c.steps, (j.progress->>'steps')::bigint, 0), \
-         COALESCE(c.skipped, (j.progress->>'skipped')::bigint, 0), {until} \
+         COALESCE(c.skipped, (j.progress->>'skipped')::bigint, 0), {until}, j.state = 'running' AND (j.progress->>'comparing')::boolean \
          FROM tenantui.job AS j LEFT JOIN LATERAL (SELECT pg_catalog.count(*) AS total, \
          pg_catalog.count(*) FILTER (WHERE t.failed) AS failed, \
          pg_catalog.count(*) FILTER (WHERE NOT t.failed AND t.blocked) AS blocked, \
@@ -220,6 +220,7 @@ pub(super) fn job_view(database: &DatabaseName, row: &TextRow) -> Result<JobView
         rate_per_minute: if running { row.parse(18)? } else { None },
         left_seconds: if running { row.parse(19)? } else { None },
         waits: if state == JobState::Paused { row.text(20).and_then(Waits::from_word) } else { None },
+        comparing: running && row.is_true(27),
         steps: (number(23)?, number(24)?),
         pause_requested: row.is_true(21) && running,
         cancel_requested: row.is_true(16) && !state.is_over(),

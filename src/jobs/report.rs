@@ -35,6 +35,8 @@ pub(super) enum Report {
     StepsThrough(u32),
     /// From now on more tenants run at a time, or the run had rested: its pace until now says nothing about the rest.
     PaceChanges,
+    /// Nothing is left to run; the structures of those that went through are compared.
+    Comparing,
     /// The operator asked for a stop; the current tenants finish.
     CancelSeen,
     /// A role was made: its password goes to the face, and nowhere else.
@@ -145,6 +147,10 @@ impl Numbers {
                 self.started = Instant::now();
                 true
             }
+            Report::Comparing => {
+                self.view.comparing = true;
+                true
+            }
             Report::CancelSeen => {
                 self.view.cancel_requested = true;
                 true
@@ -189,6 +195,9 @@ impl Numbers {
             let left = left_ms(self.view.pending, window, ended, since) / 1000;
             u64::try_from(left).unwrap_or(u64::MAX)
         });
+        if self.view.comparing {
+            (self.view.rate_per_minute, self.view.left_seconds) = (None, None);
+        }
     }
 }
 
@@ -204,6 +213,7 @@ pub(super) fn json(view: &JobView) -> String {
     serde_json::json!({
         "total": view.total, "done": view.done, "skipped": view.skipped, "failed": view.failed, "blocked": view.blocked,
         "pending": view.pending, "steps_done": view.steps.0, "steps": view.steps.1, "rate": view.rate_per_minute, "left": view.left_seconds,
+        "comparing": view.comparing.then_some(true),
     })
     .to_string()
 }
@@ -223,6 +233,21 @@ pub(super) fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::job::{JobKind, JobState};
+
+    #[test]
+    fn while_structures_are_compared_there_is_no_rate_and_no_time_left() {
+        let (events, _kept) = mpsc::channel(1);
+        let view = crate::model::job_words::tests::job(JobKind::Migrate, JobState::Running);
+        let mut numbers = Numbers { view, ended: VecDeque::new(), started: Instant::now(), dropped: 0 };
+        numbers.take(Report::Ended(Outcome::Done), &events);
+        numbers.refresh();
+        assert!(numbers.view.left_seconds.is_some() && !json(&numbers.view).contains("true"));
+        assert!(numbers.take(Report::Comparing, &events), "it is shown");
+        numbers.refresh();
+        assert_eq!((numbers.view.rate_per_minute, numbers.view.left_seconds), (None, None));
+        assert!(json(&numbers.view).contains(r#""comparing":true"#), "others read it in the record");
+    }
 
     #[test]
     fn the_time_left_does_not_grow_while_one_is_at_work() {

@@ -295,6 +295,8 @@ pub struct JobView {
     pub rate_per_minute: Option<u32>,
     /// Time left by that rate, in seconds.
     pub left_seconds: Option<u64>,
+    /// All tenants are through, and their structures are compared.
+    pub comparing: bool,
     /// Steps done and in all, skipped ones included.
     pub steps: (u32, u32),
     /// Pausing was asked for; the current steps finish.

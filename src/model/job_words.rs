@@ -1,7 +1,7 @@
 //! How a job stands, in words: the same on every screen, in dialogs and in the command.
 
 use super::job::{JobKind, JobState, JobView, Waits};
-use crate::text::grouped;
+use crate::text::{grouped, time_left};
 
 /// One or two words: `running`, `stopping now`, `paused (canary)`.
 #[must_use]
@@ -47,6 +47,16 @@ pub fn standing_in_full(job: &JobView) -> String {
             }
         }
     }
+}
+
+/// What is left to do of a running job, where that is known: `about 4 min left`.
+#[must_use]
+pub fn what_is_left(job: &JobView) -> Option<String> {
+    if job.comparing {
+        return Some("comparing structures".to_owned());
+    }
+    // The last tenant is not the end of the job: what follows has no rate to be told by.
+    job.left_seconds.filter(|_| job.pending > 0).map(|seconds| format!("{} left", time_left(seconds)))
 }
 
 /// A word and what is added to it, said once.
@@ -124,11 +134,11 @@ pub fn whose(job: &JobView) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::model::job::JobId;
 
-    fn job(kind: JobKind, state: JobState) -> JobView {
+    pub(crate) fn job(kind: JobKind, state: JobState) -> JobView {
         JobView {
             database: "eu-1".into(),
             id: JobId(17),
@@ -153,6 +163,7 @@ mod tests {
             mine: false,
             rate_per_minute: None,
             left_seconds: None,
+            comparing: false,
             steps: (2, 6),
             pause_requested: false,
             cancel_requested: false,
@@ -167,6 +178,16 @@ mod tests {
         assert_eq!(progress(&job), "4/4", "that many are through");
         job.state = JobState::Failed;
         assert_eq!(progress(&job), "1/4");
+    }
+
+    #[test]
+    fn behind_the_last_tenant_no_time_is_left_but_structures_are_compared() {
+        let mut job = JobView { left_seconds: Some(240), ..job(JobKind::Migrate, JobState::Running) };
+        assert_eq!(what_is_left(&job).as_deref(), Some("about 4 min left"));
+        (job.done, job.pending, job.left_seconds) = (179, 0, Some(0));
+        assert_eq!(what_is_left(&job), None);
+        job.comparing = true;
+        assert_eq!(what_is_left(&job).as_deref(), Some("comparing structures"));
     }
 
     #[test]

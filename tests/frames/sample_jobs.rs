@@ -33,6 +33,7 @@ fn job(id: i32, kind: JobKind, what: &str, state: JobState) -> JobView {
         mine: true,
         rate_per_minute: None,
         left_seconds: None,
+        comparing: false,
         waits: None,
         steps: (0, 0),
         pause_requested: false,

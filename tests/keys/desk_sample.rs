@@ -201,6 +201,7 @@ pub fn job(id: i32, kind: JobKind, state: JobState, counts: [u32; 4]) -> JobView
         mine: true,
         rate_per_minute: None,
         left_seconds: None,
+        comparing: false,
         waits: None,
         steps: (0, 0),
         pause_requested: false,

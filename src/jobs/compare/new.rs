@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
-use super::{Ahead, LONGEST, access, named, not_compared, note_sql};
+use super::{Ahead, LONGEST, WORTH_TELLING, access, named, not_compared, note_sql};
 use crate::jobs::gate;
 use crate::jobs::orders::OrderError;
+use crate::jobs::report::Report;
 use crate::jobs::service::Sibling;
 use crate::jobs::shared::Shared;
 use crate::jobs::worker::Claimed;
@@ -73,6 +74,9 @@ async fn compared(
     let made = made(&session, claimed.fence).await?;
     if made.is_empty() {
         return Ok(());
+    }
+    if made.len() >= WORTH_TELLING {
+        shared.reports.send(Report::Comparing).await;
     }
     if ahead.hashes.is_empty() {
         ahead.hash(claimed.target, &oids_of(siblings)).await?;

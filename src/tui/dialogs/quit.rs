@@ -20,7 +20,7 @@ use ratatui::style::Style;
 use super::parts::{Step, button_step, lines, moved};
 use super::{DialogAction, DialogInput, DialogOutcome};
 use crate::model::job::JobView;
-use crate::text::time_left;
+use crate::model::job_words::what_is_left;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::buttons::{self, Button};
 use crate::tui::widgets::{boxes, columns, put_fit, put_safe, wrap};
@@ -78,7 +78,7 @@ impl Quit {
         let inside = boxes::draw(buf, place, None, title, theme);
         let mut y = 0;
         for job in self.jobs.iter().take(SHOWN) {
-            let left = job.left_seconds.map(|seconds| format!("   {} left", time_left(seconds))).unwrap_or_default();
+            let left = what_is_left(job).map(|left| format!("   {left}")).unwrap_or_default();
             let line = format!("{:>4}  {} {}", job.id, job.kind.word(), job.what.safe());
             let numbers = format!("   {}/{}{left}", job.done + job.failed + job.blocked, job.total);
             let room = inside.width.saturating_sub(columns(numbers.len()));

@@ -17,9 +17,9 @@ use super::jobs::is_unknown;
 use super::places::Places;
 use crate::model::filter::Filter;
 use crate::model::job::{JobState, JobView};
-use crate::model::job_words::{counted, progress, standing, standing_in_full};
+use crate::model::job_words::{counted, progress, standing, standing_in_full, what_is_left};
 use crate::model::link::LinkState;
-use crate::text::{self, grouped, sanitise, time_left, width};
+use crate::text::{self, grouped, sanitise, width};
 use crate::tui::app::action::Action;
 use crate::tui::app::state::{Hint, Level, Prompt, QuickFilter, Screen, State};
 use crate::tui::theme::Theme;
@@ -189,9 +189,7 @@ fn job_state(job: &JobView, roomy: bool, state: &State, theme: &Theme) -> Vec<Pi
             if let Some(rate) = job.rate_per_minute.filter(|_| roomy) {
                 out.push(piece(format!("  {rate}/min"), theme.muted));
             }
-            if let Some(left) = job.left_seconds {
-                out.push(piece(format!("  {} left", time_left(left)), Style::new()));
-            }
+            out.extend(what_is_left(job).map(|left| piece(format!("  {left}"), Style::new())));
             if !job.mine {
                 let worker =
                     job.worker.as_ref().map(|worker| format!("  on {}", worker.safe().fit(20))).unwrap_or_default();

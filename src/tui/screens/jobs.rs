@@ -18,8 +18,8 @@ use super::format::{job_style, job_time, log_style, outcome_style, time_of_day, 
 use super::header::stale;
 use super::places::{Places, ROOMY, Tier, jobs_parts};
 use crate::model::job::{JobState, JobView, LogLine, TenantOutcome};
-use crate::model::job_words::{and_skipped, counted, progress, standing, standing_in_full, whose};
-use crate::text::{self, fit, grouped, sanitise, time_left, width};
+use crate::model::job_words::{and_skipped, counted, progress, standing, standing_in_full, what_is_left, whose};
+use crate::text::{self, fit, grouped, sanitise, width};
 use crate::tui::app::action::Action;
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
@@ -249,9 +249,7 @@ fn about(job: &JobView, state: &State) -> String {
     if let Some(rate) = job.rate_per_minute {
         parts.push(format!("{rate}/min"));
     }
-    if let Some(left) = job.left_seconds {
-        parts.push(format!("{} left", time_left(left)));
-    }
+    parts.extend(what_is_left(job));
     parts.join(", ")
 }
 

@@ -43,6 +43,17 @@ fn a_job_that_waits_does_not_age() {
 /// Of who runs it the name of the machine gives way, and never what tells one worker from another.
 #[test]
 #[test]
+fn behind_the_last_tenant_structures_are_compared() {
+    let mut desk = Desk::new(Environment::Production);
+    let through = JobView { left_seconds: Some(0), ..job(17, JobKind::Migrate, JobState::Running, [3, 3, 0, 0]) };
+    desk.job(through.clone());
+    assert!(!desk.text().contains(" left"), "{}", desk.text());
+    desk.job(JobView { comparing: true, left_seconds: None, ..through });
+    assert!(desk.text().contains("3/3  comparing structures"), "{}", desk.text());
+    desk.keys("3");
+    assert!(desk.text().contains("(host 1), comparing structures --"), "{}", desk.text());
+}
+
 /// Rows and sums come one after the other: rows that are of an earlier moment say of which.
 #[test]
 #[test]

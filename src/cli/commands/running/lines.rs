@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use crate::model::causes::Cause;
 use crate::model::export::ResultRow;
 use crate::model::job::{JobState, JobView, LogLine, LogMark};
-use crate::model::job_words::done;
+use crate::model::job_words::{done, what_is_left};
 use crate::text;
 
 /// A line of a job's log.
@@ -40,8 +40,8 @@ pub fn progress_line(view: &JobView) -> String {
     if let Some(reason) = &view.reason {
         line.push_str(&format!(" ({})", reason.safe()));
     }
-    if let (JobState::Running, Some(seconds)) = (view.state, view.left_seconds) {
-        line.push_str(&format!(", {} left", text::time_left(seconds)));
+    if let Some(left) = what_is_left(view).filter(|_| view.state == JobState::Running) {
+        line.push_str(&format!(", {left}"));
     }
     line
 }

@@ -125,6 +125,7 @@ mod tests {
             mine: false,
             rate_per_minute: None,
             left_seconds: None,
+            comparing: false,
             steps: (done, 9),
             pause_requested: false,
             cancel_requested: false,
