@@ -1,7 +1,10 @@
 //! How a job stands, in words: the same on every screen, in dialogs and in the command.
 
 use super::job::{JobKind, JobState, JobView, Waits};
-use crate::text::{grouped, time_left};
+use crate::text::{fit, grouped, time_left, width};
+
+/// Columns that the name of a machine keeps.
+const LEAST_MACHINE: usize = 8;
 
 /// One or two words: `running`, `stopping now`, `paused (canary)`.
 #[must_use]
@@ -126,8 +129,22 @@ pub fn progress(job: &JobView) -> String {
 /// Who ordered it and where it runs: `by ana, runs on app3 4411`.
 #[must_use]
 pub fn whose(job: &JobView) -> String {
+    whose_narrower(job, 0)
+}
+
+/// The same in so many columns less: the name of a machine gives way, as far as it still tells something. The number of
+/// the process behind it is what tells one worker from another.
+#[must_use]
+pub fn whose_narrower(job: &JobView, columns: usize) -> String {
     let place = job.worker.as_ref().filter(|_| job.state == JobState::Running).map(|worker| {
-        let worker = worker.safe();
+        let worker = worker.safe().to_string();
+        let worker = match worker.rsplit_once(' ') {
+            Some((machine, process)) => {
+                let room = width(machine).saturating_sub(columns).max(LEAST_MACHINE);
+                format!("{} {process}", fit(machine, room))
+            }
+            None => worker,
+        };
         if job.mine { format!(", runs here ({worker})") } else { format!(", runs on {worker}") }
     });
     format!("by {}{}", job.created_by.safe(), place.unwrap_or_default())

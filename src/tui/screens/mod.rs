@@ -20,6 +20,7 @@ mod columns;
 mod footer;
 mod format;
 mod header;
+mod job_log;
 mod job_result;
 mod jobs;
 mod menu;

@@ -12,7 +12,8 @@ use ratatui::style::Style;
 
 use super::footer::job_line;
 use super::format::{job_style, job_time};
-use super::jobs::{log_line, state_word};
+use super::job_log::log_line;
+use super::jobs::state_word;
 use crate::model::job::{JobView, LogLine};
 use crate::model::job_words::progress;
 use crate::tui::app::state::State;

@@ -42,6 +42,33 @@ fn a_job_that_waits_does_not_age() {
 
 /// Of who runs it the name of the machine gives way, and never what tells one worker from another.
 #[test]
+fn what_there_is_to_say_of_a_job_is_not_cut() {
+    let mut desk = Desk::new(Environment::Production);
+    let running = JobView {
+        worker: Some("tenantui-worker-7f9c6d5b8-xk2lp.internal.example.com 4194303".into()),
+        created_by: "deploy".into(),
+        attempt: 12,
+        rate_per_minute: Some(1_200),
+        left_seconds: Some(240),
+        mine: false,
+        ..job(17, JobKind::Migrate, JobState::Running, [9_000, 7_000, 0, 2_000])
+    };
+    desk.job(running.clone());
+    desk.keys("3");
+    let text = desk.text();
+    let title = text.lines().find(|line| line.contains("-- job 17")).expect("a title");
+    assert!(title.contains("runs on tenant.. 4194303, attempt 12, about 4 min left"), "{text}");
+    let reason = "no link to eu-1: connection to server at db1.internal.example.com (10.2.3.4), port 5432 failed: \
+                  no route to host; the last words";
+    desk.job(JobView {
+        state: JobState::Paused,
+        waits: Some(tenantui::model::job::Waits::Trouble),
+        reason: Some(reason.into()),
+        ..running
+    });
+    assert!(desk.text().contains("the last words)"), "{}", desk.text());
+}
+
 #[test]
 fn behind_the_last_tenant_structures_are_compared() {
     let mut desk = Desk::new(Environment::Production);
