@@ -36,7 +36,7 @@ pub mod output;
 mod parts;
 mod picture;
 mod prompts;
-mod results;
+pub mod results;
 mod row_text;
 mod selection;
 pub mod server;

@@ -204,6 +204,8 @@ pub struct JobsState {
     pub log_back: usize,
     /// Results that were read, one per tenant, failed first.
     pub outcomes: BTreeMap<(DatabaseName, JobId), Vec<TenantOutcome>>,
+    /// When they came.
+    pub outcomes_at: BTreeMap<(DatabaseName, JobId), jiff::Timestamp>,
     /// The job whose results are in front.
     pub result_of: Option<(DatabaseName, JobId)>,
     /// The reading position in its results: by schema.
@@ -225,6 +227,7 @@ impl Default for JobsState {
             wrap: false,
             log_back: 0,
             outcomes: BTreeMap::new(),
+            outcomes_at: BTreeMap::new(),
             result_of: None,
             result: List::default(),
             result_moved: false,

@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::App;
 use super::command::Command;
 use super::event::Now;
-use super::state::Screen;
+use super::state::{Screen, State};
 use crate::jobs::service::ServiceCommand;
-use crate::model::job::{JobId, JobState, JobView};
+use crate::model::job::{JobId, JobState, JobView, Outcome, TenantOutcome};
+use crate::model::job_words::finished;
 use crate::model::tenant::DatabaseName;
 
 /// A job is read when the cursor rested on it this long.
@@ -35,6 +36,19 @@ pub(super) struct Results {
 
 fn numbers(job: &JobView) -> Numbers {
     (job.state, job.attempt, [job.done, job.failed, job.blocked, job.pending], job.steps)
+}
+
+/// The moment that the rows of a job's results are of, where its sums say already that more tenants are through.
+#[must_use]
+pub fn of_an_earlier_moment(state: &State, job: &JobView) -> Option<jiff::Timestamp> {
+    let key = (job.database.clone(), job.id);
+    let rows = state.jobs.outcomes.get(&key)?;
+    let is = |outcome: &TenantOutcome| match outcome.outcome {
+        Outcome::Done | Outcome::Skipped | Outcome::Failed | Outcome::Unknown | Outcome::Blocked => true,
+        Outcome::Running | Outcome::Pending | Outcome::LeftOut => false,
+    };
+    let through = u32::try_from(rows.iter().filter(|row| is(row)).count()).unwrap_or(u32::MAX);
+    if through < finished(job) { state.jobs.outcomes_at.get(&key).copied() } else { None }
 }
 
 impl App {
@@ -85,6 +99,8 @@ impl App {
             Some((Some((state, attempt, ..)), _)) if (*state, *attempt) != (job.state, job.attempt) => {
                 Some(rested + REST)
             }
+            // That all are through is said by the sums at once, and by the rows as soon.
+            Some((Some((_, _, [_, _, _, pending], _)), _)) if *pending > 0 && job.pending == 0 => Some(rested + REST),
             Some((_, at)) => Some((*at + PACE + PACE / 2 * (job.total / 1_000)).max(rested + REST)),
             None => Some(rested + REST),
         }

@@ -44,6 +44,7 @@ impl App {
                 if self.state.job(&key).is_none_or(|job| job.state != JobState::Running) {
                     self.touched.extend(outcomes.iter().filter_map(|outcome| outcome.key.clone()));
                 }
+                self.state.jobs.outcomes_at.insert(key.clone(), self.state.now.wall);
                 self.state.jobs.outcomes.insert(key, outcomes);
                 super::derive::results(&mut self.state);
                 super::derive::open_tenant(&mut self.state);

@@ -13,6 +13,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::format::time_of_day;
+use super::job_log::as_of;
 use super::jobs::is_unknown;
 use super::places::Places;
 use crate::model::filter::Filter;
@@ -117,6 +118,8 @@ fn position(state: &State) -> Vec<String> {
         }
         Screen::JobResult => {
             let count = state.jobs.result_of.as_ref().and_then(|key| state.jobs.outcomes.get(key)).map_or(0, Vec::len);
+            let job = state.jobs.result_of.as_ref().and_then(|key| state.job(key));
+            parts.extend(job.map(|job| format!("rows{}", as_of(job, state))).filter(|words| words != "rows"));
             parts.push(place(state.jobs.result.at, count));
         }
         Screen::Messages => parts.push(place(state.messages_list.at, state.messages.len())),

@@ -15,6 +15,7 @@ use super::jobs::is_unknown;
 use crate::model::job::{JobState, JobView, LogLine, TenantOutcome};
 use crate::model::job_words::{progress, standing, standing_in_full, what_is_left, whose, whose_narrower};
 use crate::text::{self, grouped, sanitise, width};
+use crate::tui::app::results::of_an_earlier_moment;
 use crate::tui::app::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{below, columns, put, put_fit, put_right, put_safe, wrap};
@@ -93,7 +94,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let end = lines.len() - back.min(lines.len());
     if lines.is_empty() {
         match state.jobs.outcomes.get(&key) {
-            Some(outcomes) if !outcomes.is_empty() => draw_outcomes(buf, rows, job, outcomes, theme),
+            Some(outcomes) if !outcomes.is_empty() => draw_outcomes(buf, rows, job, outcomes, state, theme),
             Some(_) | None => {
                 let words = if job.mine || job.state == JobState::Queued { "No lines yet." } else { "Reading ..." };
                 put_fit(buf, rows, 1, 0, rows.width.saturating_sub(2), words, theme.muted);
@@ -148,10 +149,23 @@ fn text_column(line: &LogLine) -> u16 {
     TENANT + tenant.unwrap_or(0)
 }
 
+/// ` as of 12:04:31`, where the rows of its results are of an earlier moment than its sums.
+pub fn as_of(job: &JobView, state: &State) -> String {
+    of_an_earlier_moment(state, job).map_or_else(String::new, |at| format!(" as of {}", time_of_day(at, state)))
+}
+
 /// What a job of another process did, where its lines were seen there: its results, failed first.
-fn draw_outcomes(buf: &mut Buffer, area: Rect, job: &JobView, outcomes: &[TenantOutcome], theme: &Theme) {
+fn draw_outcomes(
+    buf: &mut Buffer,
+    area: Rect,
+    job: &JobView,
+    outcomes: &[TenantOutcome],
+    state: &State,
+    theme: &Theme,
+) {
     let place = if job.mine { "before this view".to_owned() } else { whose(job) };
-    let head = format!("Its log is where it ran ({place}); from the record, failed first:");
+    let at = as_of(job, state);
+    let head = format!("Its log is where it ran ({place}); from the record{at}, failed first:");
     put_safe(buf, area, 1, 0, area.width.saturating_sub(2), &head, theme.muted, theme);
     let rows = below(area, 1);
     for (y, outcome) in (0..rows.height).zip(outcomes) {

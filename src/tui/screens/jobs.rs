@@ -16,7 +16,7 @@ use ratatui::style::Style;
 
 use super::format::{job_style, job_time, outcome_style, version};
 use super::header::stale;
-use super::job_log;
+use super::job_log::{self, as_of};
 use super::places::{Places, ROOMY, Tier, jobs_parts};
 use crate::model::job::{JobState, JobView};
 use crate::model::job_words::{and_skipped, counted, progress, standing};
@@ -226,7 +226,8 @@ fn progress_words(job: &JobView, room: u16) -> String {
 /// The results of the chosen job, failed first, beside its log.
 fn draw_results(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let Some(job) = state.cursor_job() else { return };
-    put_fit(buf, area, 0, 0, area.width, &format!("Results of job {}", job.id), theme.title);
+    let x = put_fit(buf, area, 0, 0, area.width, &format!("Results of job {}", job.id), theme.title);
+    put_fit(buf, area, x, 0, area.width, &as_of(job, state), theme.muted);
     let rows = below(area, 1);
     let Some(outcomes) = state.jobs.outcomes.get(&(job.database.clone(), job.id)) else {
         put_fit(buf, rows, 0, 0, rows.width, &format!("{} reads them.", state.key(Action::Open)), theme.muted);

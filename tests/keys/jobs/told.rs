@@ -2,6 +2,7 @@
 
 use tenantui::model::job::JobView;
 
+use super::super::control::outcome;
 use super::super::desk::epoch;
 use super::*;
 
@@ -83,4 +84,36 @@ fn behind_the_last_tenant_structures_are_compared() {
 
 /// Rows and sums come one after the other: rows that are of an earlier moment say of which.
 #[test]
+fn results_of_an_earlier_moment_say_so() {
+    let mut desk = Desk::sized(Environment::Production, (200, 50));
+    let at = |done| job(22, JobKind::Migrate, JobState::Running, [3, done, 0, 3 - done]);
+    desk.job(at(1));
+    desk.keys("3");
+    let told = |desk: &mut Desk, all: [Outcome; 3]| {
+        let all = ["acme", "acorn", "alba"].iter().zip(all);
+        let outcomes = all.map(|(slug, one)| outcome(slug, one, None)).collect();
+        desk.event(Event::Job(JobEvent::Outcomes { database: "eu-1".into(), job: JobId(22), outcomes }));
+        desk.draw();
+    };
+    desk.wait(Duration::from_secs(1));
+    told(&mut desk, [Outcome::Done, Outcome::Running, Outcome::Pending]);
+    assert!(desk.text().contains("Results of job 22 "), "{}", desk.text());
+    assert!(!desk.text().contains("as of"), "{}", desk.text());
+    let asked = |desk: &mut Desk| {
+        let read = |command: &Command| {
+            matches!(command, Command::Service { command: ServiceCommand::ReadOutcomes(JobId(22)), .. })
+        };
+        desk.commands.drain(..).any(|command| read(&command))
+    };
+    asked(&mut desk);
+    // That all are through is known at once: the rows are asked for, whatever their pace.
+    desk.job(at(3));
+    assert!(desk.text().contains("Results of job 22 as of 10:30:01"), "{}", desk.text());
+    assert!(asked(&mut desk));
+    desk.keys("<Enter>");
+    assert!(desk.text().contains("rows as of 10:30:01"), "{}", desk.text());
+    told(&mut desk, [Outcome::Done; 3]);
+    assert!(!desk.text().contains("as of"), "{}", desk.text());
+}
+
 #[test]
