@@ -102,3 +102,32 @@ fn a_lost_link_is_told_once_and_turns_writes_off() {
     })));
     assert_eq!(desk.message(), "eu-1: back after 00:31, 2 rows changed");
 }
+
+/// What is being read comes and goes with every reading: no row moves with it, on any screen and at any size.
+#[test]
+fn what_is_being_read_moves_no_row() {
+    for size in [(80, 24), (120, 40), (200, 50)] {
+        for screen in ["1", "1<Enter>", "2", "3", "4", ":audit<Enter>", ":messages<Enter>"] {
+            let mut desk = Desk::sized(Environment::Production, size);
+            desk.keys(screen);
+            desk.wait(Duration::from_secs(5));
+            let reading = |progress: Option<&str>| {
+                next(|snapshot| {
+                    snapshot.revision += u64::from(progress.is_none());
+                    snapshot.databases[0].warnings = vec!["the role is a superuser: it may do anything".into()];
+                    snapshot.databases[0].progress = progress.map(Into::into);
+                })
+            };
+            desk.event(Event::Snapshot(reading(None)));
+            desk.draw();
+            let before = desk.text();
+            desk.event(Event::Snapshot(reading(Some("ledgers 4,200/10,000"))));
+            desk.draw();
+            let during = desk.text();
+            assert!(during.contains("eu-1: reading ledgers 4,200/10,000"), "{screen} {size:?}: {during}");
+            let moved: Vec<_> =
+                before.lines().zip(during.lines()).filter(|(before, during)| before != during).collect();
+            assert_eq!(moved.len(), 1, "{screen} {size:?}: {moved:#?}");
+        }
+    }
+}

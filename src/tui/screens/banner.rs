@@ -5,6 +5,7 @@
 //!  POOLER   eu-1 is read-only: a connection pooler is in between; connect to PostgreSQL directly to write
 //! ```
 //!
+//! What comes and goes with every reading is not said here: the rows of the list would go down and up with it.
 //! What to do stands at its end, so it is not cut where there are rows: it goes on in a second line, and a third.
 
 use ratatui::buffer::Buffer;
@@ -101,7 +102,7 @@ fn banner(state: &State, theme: &Theme) -> Option<(String, Style)> {
         .or_else(|| troubled(&shown, state, theme))
         .or_else(|| read_only(state, theme))
         .or_else(|| orphan(state, theme))
-        .or_else(|| reading(&shown, theme))
+        .or_else(|| warning(&shown, theme))
 }
 
 fn name(database: &DatabaseView) -> String {
@@ -191,10 +192,7 @@ fn orphan(state: &State, theme: &Theme) -> Option<(String, Style)> {
     Some((words, theme.warn))
 }
 
-fn reading(shown: &[&DatabaseView], theme: &Theme) -> Option<(String, Style)> {
-    if let Some((view, progress)) = shown.iter().find_map(|view| Some((view, view.progress.as_ref()?))) {
-        return Some((format!("{}: reading {}", name(view), progress.safe()), theme.muted));
-    }
+fn warning(shown: &[&DatabaseView], theme: &Theme) -> Option<(String, Style)> {
     shown.iter().find_map(|view| {
         let warning = view.warnings.first()?;
         let more = view.warnings.len() - 1;

@@ -318,6 +318,15 @@ fn message(buf: &mut Buffer, area: Rect, free: Option<Rect>, state: &State, them
         let back = state.key(Action::Back);
         put_hints(buf, area, (x + 3, 0), area.width, &[(&back, "clears it")], theme);
     }
+    reading(buf, area, state, theme);
+}
+
+/// What is being read, at the end of a line that says nothing else there: it comes and goes without moving anything.
+fn reading(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
+    let mut shown = state.latest.databases.iter().filter(|view| state.shows(&view.name));
+    let Some((view, progress)) = shown.find_map(|view| Some((view, view.progress.as_ref()?))) else { return };
+    let words = format!("{}: reading {}", sanitise(&view.name), progress.safe());
+    put_right(buf, area, area.width.saturating_sub(1), 0, &crate::text::fit(&words, 40), theme.muted);
 }
 
 /// The filter of Tenants in words.
