@@ -102,6 +102,10 @@ pub async fn refresh(
     let started = Instant::now();
     picture.pulse = None;
     picture.stale = true;
+    if regranted {
+        // What it may no more is said even where nothing can be read now.
+        rights::read_lacks(session, picture, scope.counts).await?;
+    }
     read_layout(session, picture, scope.layout).await?;
     read_rows(session, picture).await?;
     rights::read_lacks(session, picture, scope.counts).await?;

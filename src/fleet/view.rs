@@ -51,6 +51,7 @@ impl Picture {
             pooled: self.facts.as_ref().is_some_and(|facts| !facts.direct),
             back: self.back,
             error: self.error.clone().or_else(|| self.files.error.clone()).or_else(|| self.shared_files.error.clone()),
+            unread: self.error.is_some(),
             taken_at: self.taken_at,
             progress: self.progress.clone(),
             files: self.files.folder.as_ref().map(|folder| file_views(folder)),

@@ -91,6 +91,8 @@ pub struct DatabaseView {
     pub back: Option<Back>,
     /// What failed when it was last read; the rest is of `taken_at`.
     pub error: Option<Untrusted>,
+    /// The last reading failed: what is shown is of an earlier one.
+    pub unread: bool,
     /// When its picture was last taken whole.
     pub taken_at: Option<jiff::Timestamp>,
     /// What is being read right now, for the header: `ledgers 4,200/10,000`.

@@ -88,3 +88,24 @@ async fn a_role_that_may_write_nothing_is_read_only_until_it_may() {
     sql("revoke insert on tenantui.job from ROLE");
     lacks(&mut fleet, "the record of jobs").await;
 }
+
+/// Who may not read any more is not shown what it may write: both follow from one membership, and the reading that finds
+/// the first fails.
+#[tokio::test]
+async fn a_membership_that_takes_reading_and_writing_with_it_closes_both() {
+    let home = home("fleet_both");
+    let (role, group) = (pg().role("both"), pg().role("both_group"));
+    home.database.sql(&format!(
+        "grant create on database \"{}\" to {group}; grant select on public.tenants to {group}; grant {group} to {role}",
+        home.database.name
+    ));
+    let mut fleet = watching(&home, &role);
+    let first = until(&mut fleet, "the first picture", read_whole).await;
+    assert!(!first.databases[0].unread && !first.databases[0].read_only, "{:?}", why(&first));
+    home.database.sql(&format!("revoke {group} from {role}"));
+    let closed = until(&mut fleet, "the reading that fails", |s| s.databases[0].unread).await;
+    assert!(closed.databases[0].error.is_some());
+    assert!(closed.databases[0].read_only, "it may write nothing any more");
+    home.database.sql(&format!("grant {group} to {role}"));
+    until(&mut fleet, "both to be back", |s| !s.databases[0].unread && !s.databases[0].read_only).await;
+}

@@ -169,6 +169,7 @@ pub fn database(environment: Environment) -> DatabaseView {
         pooled: false,
         back: None,
         error: None,
+        unread: false,
         taken_at: Some(at(-3)),
         progress: None,
         files: Some(

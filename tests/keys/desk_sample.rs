@@ -132,6 +132,7 @@ pub fn database(name: &str, environment: Environment) -> DatabaseView {
         pooled: false,
         back: None,
         error: None,
+        unread: false,
         taken_at: Some(epoch()),
         progress: None,
         files: Some(

@@ -131,3 +131,23 @@ fn what_is_being_read_moves_no_row() {
         }
     }
 }
+
+#[test]
+fn a_reading_that_failed_is_not_live() {
+    let mut desk = Desk::new(Environment::Production);
+    let failed = || {
+        next(|snapshot| {
+            let database = &mut snapshot.databases[0];
+            (database.unread, database.error) = (true, Some("permission denied for table tenants".into()));
+        })
+    };
+    assert!(desk.text().contains("data live"), "{}", desk.text());
+    desk.wait(Duration::from_secs(5));
+    desk.event(Event::Snapshot(failed()));
+    desk.draw();
+    assert!(desk.text().contains("data not read") && !desk.text().contains("data live"), "{}", desk.text());
+    assert!(desk.app.next_tick().expect("its age steps") <= Duration::from_secs(10));
+    desk.wait(Duration::from_secs(10));
+    desk.draw();
+    assert!(desk.text().contains("data 15s old"), "{}", desk.text());
+}

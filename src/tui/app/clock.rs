@@ -113,6 +113,10 @@ fn age(state: &State, view: &DatabaseView) -> DataAge {
     if !view.link.is_up() {
         return DataAge::Old(seconds);
     }
+    // The server's screen has a reading of its own.
+    if view.unread && state.screen != Screen::Server {
+        return DataAge::Unread(step(seconds));
+    }
     let live = state.refresh.map_or(10, |refresh| (refresh.as_secs() * 2).max(2));
     if seconds < live.max(15) { DataAge::Live } else { DataAge::Old(step(seconds)) }
 }
@@ -193,7 +197,7 @@ pub fn next_tick(state: &State) -> Option<Duration> {
                 if let Some(taken_at) = taken_at(state, view) {
                     let live = state.refresh.map_or(15, |refresh| (refresh.as_secs() * 2).max(15));
                     let seconds = seconds_since(state, taken_at);
-                    want(Duration::from_secs(if seconds < live && !state.frozen {
+                    want(Duration::from_secs(if seconds < live && !state.frozen && !view.unread {
                         live - seconds
                     } else {
                         until_next_step(seconds)

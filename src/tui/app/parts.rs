@@ -260,6 +260,8 @@ pub enum DataAge {
     Live,
     /// The step it passed, in seconds: 15, 60, 300, then every 5 minutes. While the link is lost: seconds, exactly.
     Old(u64),
+    /// The last reading failed; this old, by the same steps.
+    Unread(u64),
     /// `p` froze the rows; this old, by the same steps.
     Frozen(u64),
 }

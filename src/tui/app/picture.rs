@@ -135,6 +135,7 @@ pub(super) fn first_view(config: &config::Database, address: &Untrusted) -> Data
         pooled: false,
         back: None,
         error: None,
+        unread: false,
         taken_at: None,
         progress: None,
         files: None,

@@ -99,7 +99,7 @@ fn right_side(database: &DatabaseView, state: &State, tier: Tier, theme: &Theme)
     let age = age(state, tier);
     if !age.is_empty() {
         out.push(piece("   ", Style::new()));
-        out.push(piece(age, if stale(database) { theme.warn } else { theme.muted }));
+        out.push(piece(age, if stale(database) || database.unread { theme.warn } else { theme.muted }));
     }
     out
 }
@@ -153,6 +153,8 @@ fn age(state: &State, tier: Tier) -> String {
         DataAge::Never => String::new(),
         DataAge::Live => format!("data live{every}"),
         DataAge::Old(seconds) => format!("data {} old{every}", short_age(seconds)),
+        DataAge::Unread(0) => format!("data not read{every}"),
+        DataAge::Unread(seconds) => format!("data {} old{every}", short_age(seconds)),
         DataAge::Frozen(seconds) => format!("frozen {} ({})", short_age(seconds), state.key(Action::Freeze)),
     }
 }
