@@ -80,10 +80,24 @@ fn of_a_job_and_of_a_tenant_with_one_key() {
     let of_job = asked(&mut desk);
     assert_eq!(of_job.first().and_then(|filter| filter.job), Some(JobId(17)), "{of_job:?}");
     assert!(desk.text().contains("Audit > job 17"), "{}", desk.text());
+    answer(&mut desk, &of_job[0], vec![line(1, "skip")]);
+    let heading =
+        |desk: &Desk| desk.text().lines().find(|line| line.contains("WHO")).map(str::to_owned).unwrap_or_default();
+    assert!(
+        heading(&desk).contains("TARGET") && !heading(&desk).contains("JOB"),
+        "its number stands above: {}",
+        desk.text()
+    );
+    let text = desk.text();
+    let row = text.lines().find(|line| line.contains("tenant_acme")).expect("a line");
+    assert_eq!(row.find("tenant_acme"), heading(&desk).find("TARGET"), "each cell below its heading: {text}");
     desk.keys("1:acme<Enter>a");
     let of_tenant = asked(&mut desk);
     assert_eq!(of_tenant.first().and_then(|filter| filter.target.as_deref()), Some("tenant_acme"), "{of_tenant:?}");
     assert!(desk.text().contains("Audit > acme"), "{}", desk.text());
+    answer(&mut desk, &of_tenant[0], vec![line(1, "skip")]);
+    assert!(heading(&desk).contains("JOB") && !heading(&desk).contains("TARGET"), "{}", desk.text());
+    answer(&mut desk, &of_tenant[0], Vec::new());
     // An answer to the question before is too late.
     answer(&mut desk, &of_job[0], vec![line(9, "run")]);
     assert!(desk.app.state().audit.lines.is_empty());

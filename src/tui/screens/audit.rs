@@ -49,7 +49,7 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
     let mut all = vec![
         Column::fixed("TIME", if small { 14 } else { 19 }),
         Column::fixed("WHO", widest(|line| width(&sanitise(&words::who(line))), 8, if small { 14 } else { 24 })),
-        Column::fixed("ACTION", 9),
+        Column::fixed("ACTION", widest(|line| line.action.safe().width(), 6, 9)),
         Column::wide("TARGET", 10, 2).up_to(48),
         Column::fixed("JOB", 5).at_right(),
         Column::fixed("OUTCOME", widest(|line| line.outcome.safe().width(), 8, 13)),
@@ -57,6 +57,15 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
     ];
     if state.several_databases() {
         all.insert(1, Column::wide("DATABASE", 6, 1).up_to(14).droppable(2));
+    }
+    // What is the same in all lines stands above them.
+    let said_above = match &state.audit.scope {
+        AuditScope::All => None,
+        AuditScope::Job(..) => all.iter().position(|column| column.title == "JOB"),
+        AuditScope::Tenant(..) => all.iter().position(|column| column.title == "TARGET"),
+    };
+    if let Some(at) = said_above {
+        all.remove(at);
     }
     let buf = frame.buffer_mut();
     let placed = table::place(&all, MARKS, area.width.saturating_sub(1));
@@ -66,7 +75,10 @@ pub fn draw(frame: &mut Frame, places: &Places, state: &State, theme: &Theme) {
     for y in 0..rows.height {
         let at = list.top + usize::from(y);
         let Some(line) = lines.get(at) else { break };
-        let cells = cells(line, small, state, theme);
+        let mut cells = cells(line, small, state, theme);
+        if let Some(at) = said_above {
+            cells.remove(at);
+        }
         let stale = state.latest.database(&line.database).is_some_and(stale);
         let mark = RowMark { cursor: at == list.at, stale, ..RowMark::default() };
         table::row(buf, rows, y, (&all, &placed), &cells, mark, theme);

@@ -108,12 +108,14 @@ fn position(state: &State) -> Vec<String> {
         Screen::Tenant => parts.extend(super::tenant::position(state)),
         Screen::Migrations => parts.push(place(state.migrations.list.at, state.migrations.groups.len())),
         Screen::Jobs => {
-            parts.push(if state.jobs.follow {
-                format!("following log ({})", state.key(Action::Follow))
-            } else {
-                let key = state.key(Action::Follow);
-                format!("log {} back ({key} follows)", text::counted(state.jobs.log_back, "line"))
-            });
+            let key = state.key(Action::Follow);
+            match (state.cursor_job(), state.jobs.follow) {
+                (None, _) => {}
+                (Some(_), true) => parts.push(format!("following log ({key})")),
+                (Some(_), false) => {
+                    parts.push(format!("log {} back ({key} follows)", text::counted(state.jobs.log_back, "line")));
+                }
+            }
             parts.push(place(state.jobs.list.at, state.jobs.shown.len()));
         }
         Screen::JobResult => {

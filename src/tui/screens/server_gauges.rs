@@ -207,16 +207,21 @@ pub fn plans(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     }
 }
 
+/// How fast the server answers, and how fast it did.
+fn latency_words(vitals: &Vitals) -> String {
+    let all = vitals.latencies.iter().copied();
+    let (lowest, highest) = (all.clone().min().unwrap_or(0), all.max().unwrap_or(0));
+    match vitals.latencies.len() {
+        0 | 1 => format!("{} ms", vitals.latency_ms),
+        many if lowest == highest => format!("{lowest} ms in each of the last {many} readings"),
+        many => format!("{} ms, between {lowest} and {highest} ms in the last {many} readings", vitals.latency_ms),
+    }
+}
+
 /// The latency of the link over time, and more of the cache.
 pub fn link(buf: &mut Buffer, area: Rect, vitals: &Vitals, theme: &Theme) {
     put(buf, area, 0, 0, "LINK", theme.heading);
-    let all = vitals.latencies.iter().copied();
-    let (lowest, highest) = (all.clone().min().unwrap_or(0), all.max().unwrap_or(0));
-    let words = match vitals.latencies.len() {
-        0 | 1 => format!("{} ms", vitals.latency_ms),
-        many => format!("{} ms, between {lowest} and {highest} ms in the last {many} readings", vitals.latency_ms),
-    };
-    put_fit(buf, area, 0, 1, area.width.saturating_sub(1), &words, Style::new());
+    put_fit(buf, area, 0, 1, area.width.saturating_sub(1), &latency_words(vitals), Style::new());
     let values: Vec<u64> = vitals.latencies.iter().map(|latency| u64::from(*latency)).collect();
     let line = bars::sparkline(&values, area.width.saturating_sub(1).min(50));
     put(buf, area, 0, 2, &line, theme.bar);
@@ -241,6 +246,15 @@ pub fn link(buf: &mut Buffer, area: Rect, vitals: &Vitals, theme: &Theme) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_latency_that_stays_is_not_between_two() {
+        let mut vitals = Vitals::unread(&"eu-1".into());
+        (vitals.latency_ms, vitals.latencies) = (1, vec![1, 1, 1]);
+        assert_eq!(latency_words(&vitals), "1 ms in each of the last 3 readings");
+        vitals.latencies = vec![1, 4, 1];
+        assert_eq!(latency_words(&vitals), "1 ms, between 1 and 4 ms in the last 3 readings");
+    }
 
     #[test]
     fn what_says_least_goes_and_no_word_is_cut() {

@@ -117,3 +117,10 @@ fn results_of_an_earlier_moment_say_so() {
 }
 
 #[test]
+fn where_there_is_no_job_no_log_is_followed() {
+    let mut desk = Desk::new(Environment::Production);
+    desk.keys("3");
+    assert!(!desk.text().contains("following log"), "{}", desk.text());
+    desk.job(job(17, JobKind::Migrate, JobState::Running, [3, 1, 0, 2]));
+    assert!(desk.text().contains("following log (f)"), "{}", desk.text());
+}
