@@ -28,11 +28,18 @@ WITH place AS (
             THEN pg_catalog.substr(f.type, pg_catalog.length(pg_catalog.quote_ident(t.nspname)) + 1) ELSE f.type END,
         'not_null', a.attnotnull, 'has_default', a.atthasdef OR a.attidentity <> '', 'generated', a.attgenerated <> '',
         'number', a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype),
-        -- Its own, or one of the schema that its default counts by.
+        -- Its own, or one of the schema that its default counts by. Asked by the catalog's indexes: five thousand tables have
+        -- tens of thousands of columns, and a list of all sequences would be gone through for each.
         'sequence', (SELECT pg_catalog.quote_ident(t.nspname) || '.' || pg_catalog.quote_ident(s.relname)
-            FROM (SELECT o.sequence, 0 AS turn FROM owned AS o WHERE o.relation = t.oid AND o.adnum = a.attnum
-                UNION ALL SELECT u.sequence, 1 FROM used AS u WHERE u.relation = t.oid AND u.adnum = a.attnum) AS c
-            JOIN pg_catalog.pg_class AS s ON s.oid = c.sequence AND s.relnamespace = t.ns ORDER BY c.turn, s.oid LIMIT 1)
+            FROM (SELECT d.objid AS sequence, 0 AS turn FROM pg_catalog.pg_depend AS d
+                WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = t.oid AND d.refobjsubid = a.attnum
+                    AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+                UNION ALL SELECT d.refobjid, 1 FROM pg_catalog.pg_attrdef AS f
+                JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = f.oid
+                    AND d.refclassid = 'pg_catalog.pg_class'::regclass
+                WHERE f.adrelid = t.oid AND f.adnum = a.attnum) AS c
+            JOIN pg_catalog.pg_class AS s ON s.oid = c.sequence AND s.relkind = 'S' AND s.relnamespace = t.ns
+            ORDER BY c.turn, s.oid LIMIT 1)
         ) ORDER BY a.attnum) AS list
     FROM tables AS t
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -71,7 +78,12 @@ SELECT pg_catalog.json_build_object(
                 JOIN tables AS t ON t.oid = f.adrelid AND t.ns = r.ns))) OR EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d
             WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = r.oid AND d.deptype = 'e')
         ) ORDER BY r.relname COLLATE "C"), '[]'::json)
-        FROM rel AS r WHERE r.relkind = 'S' AND EXISTS (SELECT 1 FROM used AS u WHERE u.sequence = r.oid
-            AND NOT EXISTS (SELECT 1 FROM owned AS o WHERE o.sequence = r.oid AND o.relation = u.relation))),
+        FROM rel AS r WHERE r.relkind = 'S' AND EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d
+            JOIN pg_catalog.pg_attrdef AS f ON f.oid = d.objid
+            WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = r.oid
+                AND d.classid = 'pg_catalog.pg_attrdef'::regclass
+                AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS o WHERE o.classid = 'pg_catalog.pg_class'::regclass
+                    AND o.objid = r.oid AND o.refclassid = 'pg_catalog.pg_class'::regclass AND o.refobjid = f.adrelid
+                    AND o.deptype IN ('a', 'i')))),
     'taken', (SELECT COALESCE(pg_catalog.json_agg(r.relname), '[]'::json) FROM rel AS r WHERE NOT r.source)
 )::text

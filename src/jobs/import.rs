@@ -144,15 +144,23 @@ async fn room(reader: &Reader, facts: &Facts, plan: &ImportPlan) -> Result<(), I
         Ok(rows.first().map(|row| row.parse(0)).transpose()?.flatten().unwrap_or_default())
     };
     let (locks, capacity) = (number(&facts::locks_sql(&all)).await?, number(CAPACITY).await?);
-    if locks <= capacity / 2 {
+    let held = number(HELD).await?;
+    let why = if locks > capacity / 2 {
+        format!("more than half of the server's {}", grouped(capacity))
+    } else if locks + held > capacity {
+        format!("beside {} that others hold now, of the server's {}", grouped(held), grouped(capacity))
+    } else {
         return Ok(());
-    }
-    let (locks, capacity) = (grouped(locks), grouped(capacity));
+    };
     Err(in_the_way(vec![format!(
-        "it would hold about {locks} locks at once, more than half of the server's {capacity}, and others would run out of \
-         them: raise max_locks_per_transaction, or name tables with --table, some at a time"
+        "it would hold about {} locks at once, {why}, and others would run out of \
+         them: raise max_locks_per_transaction, or name tables with --table, some at a time",
+        grouped(locks)
     )]))
 }
+
+/// Locks of the server's table that are held now, by everybody.
+const HELD: &str = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks AS l WHERE NOT l.fastpath";
 
 /// Where an import runs.
 pub(super) struct Place<'a> {

@@ -132,6 +132,25 @@ fn thousands_of_tables_go_while_everybody_else_gets_their_locks() {
     println!("{trash}: {rounds} rounds, at most {} locks", most_locks(&place));
 }
 
+/// An import holds all its locks to its end: what others hold already is not left out of account.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_is_not_begun_where_others_hold_the_locks() {
+    let server = small();
+    let place = Place::on(&server, "life_room");
+    for schema in ["public", "tenant_globex"] {
+        place.db.sql(&format!(
+            "do $$ begin for i in 1..10 loop execute format('create table {schema}.room_%s (id int primary key)', i); end loop; end $$"
+        ));
+    }
+    let other = place.db.connect().await;
+    let hold = "begin; select pg_advisory_xact_lock(n) from generate_series(1, 1265) as n";
+    other.batch_execute(hold).await.expect("held");
+    let words = place.words(5, &["import", "globex", "--yes"]);
+    assert!(words.contains("that others hold now, of the server's 1,280"), "{words}");
+    other.batch_execute("rollback").await.expect("let go");
+    place.expect(0, &["import", "globex", "--yes"]);
+}
+
 /// What looks small and takes much along: a table under views, a function that triggers call, an extension.
 #[test]
 fn what_hangs_on_views_functions_and_extensions_goes_in_parts_too() {
