@@ -1,5 +1,5 @@
-//! Whether row level security may hide rows of the registry from this role. Where it may, no schema is known to be without
-//! a row: what is not seen is not guessed.
+//! Whether row level security may hide rows of a table from this role: what is not seen is not guessed. Where rows of the
+//! registry may be hidden, no schema is known to be without one.
 
 use super::bind::bind;
 use super::query::{run_wrapped, wrap_query};
@@ -7,10 +7,20 @@ use super::session::{QueryError, Reader};
 use crate::layout::{HiddenRows, Layout, Registry};
 
 const ROWS_HIDDEN: &str = include_str!("../../assets/sql/rows_hidden.sql");
-const MEND_TABLE: &str = "use a role with BYPASSRLS, or give this one a policy that shows all rows (USING (true))";
+/// The commands of whoever only reads.
+const READS: &str = "{r}";
+/// What shows all rows of a table.
+pub const MEND_TABLE: &str = "use a role with BYPASSRLS, or give this one a policy that shows all rows (USING (true))";
 /// No policy helps: whether one that stands behind shows all rows is not found out.
 const MEND_BEHIND: &str = "use a role (and for a view an owner) with BYPASSRLS, or name in [database.tenants] a table of \
                            which a policy shows this role all rows (USING (true))";
+
+/// The question whether rows of a table may be kept from this role by row level security, for any of these commands, as
+/// `pg_policy` has them: `r` for SELECT, `w` for UPDATE. The answer is the first column.
+#[must_use]
+pub fn rows_hidden_sql(oid: u32, commands: &str) -> String {
+    bind(ROWS_HIDDEN, &[("oid", &oid.to_string()), ("commands", commands)])
+}
 
 /// Where rows may be hidden: that they may. Asked of the server each time, since a policy is made at any time.
 ///
@@ -19,7 +29,7 @@ const MEND_BEHIND: &str = "use a role (and for a view an owner) with BYPASSRLS, 
 pub async fn hidden_rows(reader: &Reader, layout: &Layout) -> Result<Option<HiddenRows>, QueryError> {
     let (hides, of, mend) = match &layout.registry {
         Registry::Table { table, oid, .. } => {
-            let rows = reader.rows(&bind(ROWS_HIDDEN, &[("oid", &oid.to_string())])).await?;
+            let rows = reader.rows(&rows_hidden_sql(*oid, READS)).await?;
             let of = format!("{}.{}", table.schema.raw(), table.name.raw());
             match rows.first() {
                 // Its owner's rights or those of who asks may count: the server knows which.

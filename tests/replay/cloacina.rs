@@ -174,7 +174,7 @@ fn before_version_20_executions_were_of_pipelines_and_keys_without_an_end() {
 fn an_application_that_uses_the_library_alone_has_no_zombies_and_roles_by_another_name() {
     let db = server(2);
     let role = pg().role("cloacina_role");
-    db.sql(&format!("alter schema c1 rename to {}", quote(&role)));
+    db.sql(&format!("alter schema c1 rename to {0}", quote(&role)));
     let document = look(&db, &["tenants", "--json"]);
     assert_eq!(unwell(&document), Vec::<String>::new());
     assert!(document["tenants"].as_array().expect("a list").iter().all(|one| problems(one) == "[]"), "{document:#}");

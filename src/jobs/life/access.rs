@@ -9,6 +9,7 @@ use crate::layout::access::Access;
 use crate::migrations::apply::step::StepEnd;
 use crate::model::ident::{Ident, IdentError, QualifiedName, SchemaName, literal};
 use crate::postgres::bind::bind;
+use crate::postgres::hidden::rows_hidden_sql;
 use crate::postgres::session::{QueryError, Reader, TextRow};
 
 const ACCESS: &str = include_str!("../../../assets/sql/access.sql");
@@ -79,6 +80,10 @@ fn rows_sql(access: &Access, schema: &str) -> String {
     format!("{tenant} = {} AND {revoked_at} IS NULL", literal(schema))
 }
 
+fn count_sql(access: &Access, schema: &str) -> String {
+    format!("SELECT pg_catalog.count(*) FROM {} WHERE {}", access.table.quoted(), rows_sql(access, schema))
+}
+
 /// The present time as the column keeps it: one without a zone is in UTC.
 fn now_sql(facts: &TextRow) -> Option<&'static str> {
     match facts.text(1)? {
@@ -98,9 +103,31 @@ pub(super) fn revoke_sql(access: &Access, schema: &str, now: &str) -> String {
     )
 }
 
+/// The question whether row level security may keep keys from this role, where it looks for them or where it revokes them.
+fn hidden_sql(facts: &TextRow) -> Option<String> {
+    Some(rows_hidden_sql(facts.text(2)?.parse().ok()?, "{r,w}"))
+}
+
+fn hidden_words(access: &Access) -> String {
+    format!(
+        "whether its {0} in {1} are in force is not known: row level security may hide rows of {1} from this role, or keep them \
+         from being revoked; use a role with BYPASSRLS, or give this one policies for SELECT and for UPDATE that show all rows \
+         (USING (true))",
+        access.title,
+        access.table.quoted()
+    )
+}
+
 /// Whether the table is there, and this role may do with it what a purge does.
 pub(super) async fn is_readable(reader: &Reader, access: &Access) -> Result<bool, QueryError> {
-    Ok(reader.rows(&facts_sql(access)).await?.first().is_some_and(|facts| facts.is_true(0)))
+    let rows = reader.rows(&facts_sql(access)).await?;
+    let Some(facts) = rows.first().filter(|facts| facts.is_true(0)) else { return Ok(false) };
+    Ok(!may_be_hidden(reader, facts).await?)
+}
+
+async fn may_be_hidden(reader: &Reader, facts: &TextRow) -> Result<bool, QueryError> {
+    let Some(sql) = hidden_sql(facts) else { return Ok(false) };
+    Ok(reader.rows(&sql).await?.first().is_some_and(|row| row.is_true(0)))
 }
 
 /// How many keys of the tenant of this schema are in force.
@@ -122,8 +149,11 @@ pub(super) async fn in_force(reader: &Reader, access: &Access, schema: &str) -> 
         let (column, type_name) = (access.revoked_at.quoted(), facts.text(1).unwrap_or_default());
         return Ok(InForce::Denied(format!("{column} of {table} is {type_name}, and no time can be written into it")));
     }
-    let sql = format!("SELECT pg_catalog.count(*) FROM {table} WHERE {}", rows_sql(access, schema));
-    let count = reader.rows(&sql).await?.first().map(|row| row.parse::<u64>(0)).transpose()?.flatten();
+    if may_be_hidden(reader, facts).await? {
+        return Ok(InForce::Denied(hidden_words(access)));
+    }
+    let count =
+        reader.rows(&count_sql(access, schema)).await?.first().map(|row| row.parse::<u64>(0)).transpose()?.flatten();
     Ok(InForce::Keys(count.unwrap_or_default()))
 }
 
@@ -137,12 +167,28 @@ pub(super) async fn revoke(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let facts = facts.iter().flatten().next();
     let now = facts.and_then(now_sql);
     let now = now.ok_or_else(|| failed(format!("{} is not as it was planned with", access.table.quoted())))?;
+    // A policy may have been made since.
+    if let Some(sql) = facts.and_then(hidden_sql)
+        && tx::ask(client, &sql).await?.iter().flatten().next().is_some_and(|row| row.is_true(0))
+    {
+        return Err(failed(hidden_words(&access)));
+    }
     let sql = format!(
         "WITH revoked AS ({} RETURNING 1) SELECT pg_catalog.count(*) FROM revoked",
         revoke_sql(&access, life.original(), now)
     );
-    let rows = tx::ask(client, &sql).await?;
-    let count: Option<u64> =
-        rows.iter().flatten().next().and_then(|row| row.text(0)).and_then(|text| text.parse().ok());
+    let count: Option<u64> = number(&tx::ask(client, &sql).await?);
+    let left = number(&tx::ask(client, &count_sql(&access, life.original())).await?);
+    if let Some(left @ 1..) = left {
+        let (title, table) = (&access.title, access.table.quoted());
+        return Err(failed(format!(
+            "{left} of its {title} in {table} are in force still: the server did not revoke them (a trigger or a rule keeps \
+             them); revoke them by hand, then retry"
+        )));
+    }
     tx::done(work, tx, Said { before: None, after: json!({ "revoked": count }) }).await
+}
+
+fn number(rows: &[Vec<TextRow>]) -> Option<u64> {
+    rows.iter().flatten().next().and_then(|row| row.text(0)).and_then(|text| text.parse().ok())
 }

@@ -46,6 +46,10 @@ pub(super) async fn look_beside(reader: &Reader, request: &LifeRequest, plan: &L
         let all = trash::list(reader, &plan.database).await?;
         seen.trashed = all.into_iter().find(|trashed| trashed.is_of(tenant));
     }
+    // A drop promises what the purge will do.
+    if let (Some(access), LifeKind::Drop, Some(original)) = (&request.layout.access, plan.kind, &plan.original) {
+        seen.in_force = access::in_force(reader, access, original.raw()).await?;
+    }
     if let (Subject::Trash(_), Some(original)) = (&request.subject, &plan.original) {
         let name = literal(original.raw());
         let sql = format!("SELECT 1 FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {name}::name");

@@ -1,7 +1,7 @@
 //! What the operator should know besides the steps, and the statements that matter. Pure.
 
 use super::{LifeRequest, Seen, quoted, unlock_of_subject};
-use crate::jobs::life::access;
+use crate::jobs::life::access::{self, InForce};
 use crate::jobs::life::draft::saved;
 use crate::jobs::life::pointing::DomainsRef;
 use crate::jobs::life::writes;
@@ -53,8 +53,15 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
             if !has_table && plan.tenant.key.local.starts_with("r:") {
                 notes.push("its tenants come from a query: the row behind it stays as it is".to_owned());
             }
-            if let Some(access) = &request.layout.access {
-                notes.push(format!("its {}, if any, stay in force until the purge, which revokes them", access.title));
+            match (&request.layout.access, &seen.in_force) {
+                (Some(_), InForce::Denied(why)) => notes.push(format!("the purge will be refused as it is now: {why}")),
+                (Some(access), InForce::Keys(_) | InForce::NoTable) => {
+                    notes.push(format!(
+                        "its {}, if any, stay in force until the purge, which revokes them",
+                        access.title
+                    ));
+                }
+                (None, _) => {}
             }
             if !plan.dependants.is_empty() {
                 notes.push(
@@ -69,6 +76,9 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
                         .to_owned(),
                 );
                 return notes;
+            }
+            if let (Some(hidden), true) = (&request.layout.about.hidden_rows, row.is_none() && has_table) {
+                notes.push(format!("its registry row is not seen ({}): where there is one, it stays", hidden.words()));
             }
             match (&plan.cache, plan.original.is_some()) {
                 (CacheFact::NotConfigured, _) => {
