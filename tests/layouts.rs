@@ -322,6 +322,7 @@ fn two_possible_registries_are_told_apart_or_asked_about() {
             })
             .collect(),
         pointed_at_by: Vec::new(),
+        rows_hidden: false,
     };
     let registry: &[(&str, &str)] = &[("id", "bigint"), ("schema_name", "character varying(63)")];
     let ledger: &[(&str, &str)] = &[("app", "character varying(255)"), ("name", "character varying(255)")];

@@ -5,6 +5,8 @@
 -- Unit and record separators part the columns: a name that contains one matches no tool, which is harmless. Columns
 -- come in the order of the index; nothing depends on it, and ordering them costs more than all the rest. The key is
 -- looked up where it tells tools apart, and by a scalar subquery: the planner would hash all of pg_index for an EXISTS.
+-- Last, whether row level security may hide rows of it from this role (as rows_hidden.sql has it): hardly a ledger has any,
+-- and then nothing is looked up.
 SELECT n.oid,
        n.nspname,
        c.oid,
@@ -18,7 +20,16 @@ SELECT n.oid,
        END,
        c.relfilenode,
        pg_catalog.pg_stat_get_tuples_inserted(c.oid) + pg_catalog.pg_stat_get_tuples_updated(c.oid)
-           + pg_catalog.pg_stat_get_tuples_deleted(c.oid)
+           + pg_catalog.pg_stat_get_tuples_deleted(c.oid),
+       CASE WHEN c.relrowsecurity AND pg_catalog.row_security_active(c.oid) THEN
+           NOT (SELECT COALESCE(pg_catalog.bool_or(e.rows) FILTER (WHERE p.polpermissive), false)
+                       AND COALESCE(pg_catalog.bool_and(e.rows) FILTER (WHERE NOT p.polpermissive), true)
+                  FROM pg_catalog.pg_policy p
+                 CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true') e (rows)
+                 WHERE p.polrelid = c.oid AND p.polcmd IN ('r', '*')
+                   AND EXISTS (SELECT FROM pg_catalog.unnest(p.polroles) r (oid)
+                                WHERE r.oid = 0 OR pg_catalog.pg_has_role(r.oid, 'USAGE')))
+       END
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  CROSS JOIN LATERAL (

@@ -32,6 +32,8 @@ pub struct TableFacts {
     pub columns: Vec<ColumnFacts>,
     /// Tables that point at it with a foreign key.
     pub pointed_at_by: Vec<PointingTable>,
+    /// Row level security may hide rows of it from this role.
+    pub rows_hidden: bool,
 }
 
 /// A table with a foreign key to another.

@@ -67,6 +67,11 @@ pub enum Unasked {
         /// `schema.table`.
         table: String,
     },
+    /// Row level security may hide rows of one of them from this role: what is counted would be less than there is.
+    Hidden {
+        /// `schema.table`.
+        table: String,
+    },
 }
 
 impl Need {
@@ -107,6 +112,9 @@ impl Question {
             };
             if !table.usage || !readable {
                 return Err(Unasked::Denied { table: format!("{schema}.{name}") });
+            }
+            if table.rows_hidden {
+                return Err(Unasked::Hidden { table: format!("{schema}.{name}") });
             }
             aliases.extend(need.alias.as_deref().map(|alias| (alias, table)));
         }
@@ -283,6 +291,7 @@ mod tests {
                 })
                 .collect(),
             pointed_at_by: Vec::new(),
+            rows_hidden: false,
         }
     }
 
@@ -317,6 +326,9 @@ mod tests {
         assert_eq!(question.sql(subject, &[facts("acme", "users", &[("name", true)])]), Err(Unasked::NotThere));
         let denied = question.sql(subject, &[facts("acme", "users", &[("id", false)])]).expect_err("denied");
         assert_eq!(denied, Unasked::Denied { table: "acme.users".to_owned() });
+        let hidden = TableFacts { rows_hidden: true, ..facts("acme", "users", &[("id", true)]) };
+        let hidden = question.sql(subject, &[hidden]).expect_err("rows may be hidden");
+        assert_eq!(hidden, Unasked::Hidden { table: "acme.users".to_owned() });
         let sql = question.sql(subject, &[facts("acme", "users", &[("id", true)])]).expect("asked");
         assert!(sql.starts_with("select null::pg_catalog.text as n"), "{sql}");
     }

@@ -34,6 +34,8 @@ pub struct CandidateTable {
     pub may_use_schema: bool,
     /// The role has SELECT on the table.
     pub may_select: bool,
+    /// Row level security may hide rows of it from the role.
+    pub rows_hidden: bool,
     /// A hint whether the ledger has changed since another reading.
     pub activity: Activity,
 }
@@ -146,6 +148,7 @@ pub fn parse_candidates(rows: &[TextRow]) -> Result<Vec<CandidateTable>, QueryEr
             shape: Arc::clone(shape),
             may_use_schema: row.is_true(5),
             may_select: row.is_true(6),
+            rows_hidden: row.is_true(11),
             activity: Activity {
                 filenode: row.parse(9)?.unwrap_or_default(),
                 changes: row.parse(10)?.filter(|changes| *changes > 0),

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::hidden::MEND_TABLE;
 use super::ledgers::{self, Activity, CHUNK, CandidateTable};
 use super::query::{run_wrapped, wrap_query};
 use super::questions::{FLEET_TIMEOUT, object, text};
@@ -147,6 +148,10 @@ fn of_tenant(
                 let grant = || facts.iter().find(is_it).map(|facts| facts.grant(&[], user)).unwrap_or_default();
                 denied.entry(question.shown().to_owned()).or_insert_with(|| (0, grant())).0 += 1;
             }
+            Err(Unasked::Hidden { table }) => {
+                let why = || format!("row level security may hide rows of {table} from this role; {MEND_TABLE}");
+                denied.entry(question.shown().to_owned()).or_insert_with(|| (0, why())).0 += 1;
+            }
         }
     }
     asks
@@ -168,6 +173,7 @@ fn facts(table: &CandidateTable) -> TableFacts {
         usage: table.may_use_schema,
         columns: table.shape.columns.iter().map(|fact| column(&fact.name)).collect(),
         pointed_at_by: Vec::new(),
+        rows_hidden: table.rows_hidden,
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+use super::hidden::MEND_TABLE;
 use super::query::{run_wrapped, wrap_query};
 use super::session::{QueryError, Reader, TextRow};
 use super::survey;
@@ -53,13 +54,15 @@ pub async fn about(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<
     let mut asker = Asker::new(reader, subject, &facts, TIMEOUT, Some(BUDGET));
     let mut answers = Answers::default();
     for (_, rows) in asker.all(members, MOST_MEMBERS).await? {
-        answers.members.extend(rows.iter().map(member));
+        answers.members.extend(rows.unwrap_or_default().iter().map(member));
     }
     for (question, rows) in asker.all(health, 1).await? {
-        let Some(row) = rows.first() else { continue };
-        let fact = fact(question, row);
-        asker.problems.extend(fact.problem.clone());
-        answers.health.push(fact);
+        let fact = match &rows {
+            Some(rows) => rows.first().map(|row| fact(question, row)),
+            None => Some(fact(question, &Map::new())),
+        };
+        asker.problems.extend(fact.as_ref().and_then(|fact| fact.problem.clone()));
+        answers.health.extend(fact);
     }
     if let Some(schema) = &schema {
         asker.excluded_tables(layout, schema).await?;
@@ -91,7 +94,7 @@ pub async fn about_fleet(reader: &Reader, layout: &Layout) -> Result<Told, Query
     let facts = facts(reader, layout.about.fleet.iter(), subject, &[]).await?;
     let mut asker = Asker::new(reader, subject, &facts, FLEET_TIMEOUT, None);
     for (_, rows) in asker.all(&layout.about.fleet, MOST_TOLD).await? {
-        for row in rows {
+        for row in rows.unwrap_or_default() {
             if let (Some(schema), Some(problem)) = (text(&row, "schema"), text(&row, "problem")) {
                 told.by_schema.entry(schema.raw().to_owned()).or_default().push(problem);
             }
@@ -148,6 +151,8 @@ struct Asker<'a> {
     problems: Vec<Untrusted>,
     /// Tables that may not be read.
     denied: BTreeSet<String>,
+    /// Tables of which rows may be hidden.
+    hidden: BTreeSet<String>,
     /// When there is no time for more.
     until: Option<Instant>,
     /// What there was no time for.
@@ -155,6 +160,7 @@ struct Asker<'a> {
 }
 
 type Rows = Vec<Map<String, Value>>;
+type Answer<'a> = (&'a Question, Option<Rows>);
 
 impl<'a> Asker<'a> {
     fn new(
@@ -165,13 +171,14 @@ impl<'a> Asker<'a> {
         budget: Option<Duration>,
     ) -> Self {
         let until = budget.map(|budget| Instant::now() + budget);
-        Self { reader, subject, facts, timeout, problems: Vec::new(), denied: BTreeSet::new(), until, late: Vec::new() }
+        let (denied, hidden) = (BTreeSet::new(), BTreeSet::new());
+        Self { reader, subject, facts, timeout, problems: Vec::new(), denied, hidden, until, late: Vec::new() }
     }
 
-    /// Asks all: of those with one name the first that can be.
-    async fn all(&mut self, questions: &'a [Question], limit: usize) -> Result<Vec<(&'a Question, Rows)>, QueryError> {
+    /// Asks all: of those with one name the first that can be. `None`: rows may be hidden from all of that name.
+    async fn all(&mut self, questions: &'a [Question], limit: usize) -> Result<Vec<Answer<'a>>, QueryError> {
         let mut asked: HashSet<&str> = HashSet::new();
-        let mut answers = Vec::new();
+        let mut answers: Vec<Answer<'a>> = Vec::new();
         for question in questions {
             if asked.contains(question.name.as_str()) {
                 continue;
@@ -183,14 +190,22 @@ impl<'a> Asker<'a> {
                     self.denied.insert(table);
                     continue;
                 }
+                Err(Unasked::Hidden { table }) => {
+                    self.hidden.insert(table);
+                    if answers.iter().all(|(known, _)| known.name != question.name) {
+                        answers.push((question, None));
+                    }
+                    continue;
+                }
             };
             asked.insert(&question.name);
+            answers.retain(|(known, _)| known.name != question.name);
             if self.until.is_some_and(|until| Instant::now() >= until) {
                 self.late.push(question.shown());
                 continue;
             }
             if let Some(rows) = self.one(question, &sql, limit).await? {
-                answers.push((question, rows));
+                answers.push((question, Some(rows)));
             }
         }
         Ok(answers)
@@ -221,11 +236,19 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// What was not asked: tables that this role may not read, as one problem with all that would help, and what there
-    /// was no time for.
+    /// What was not asked: tables that this role may not read, as one problem with all that would help, those of which it may
+    /// not see all rows, and what there was no time for.
     fn tell_unasked(&mut self) {
         if !self.late.is_empty() {
             let words = format!("not asked, because what was asked before took too long: {}", self.late.join(", "));
+            self.problems.push(Untrusted::new(words));
+        }
+        if !self.hidden.is_empty() {
+            let what = self.hidden.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let words = format!(
+                "what the layout tells of a tenant is not known in part: row level security may hide rows of {what} from this \
+                 role; {MEND_TABLE}"
+            );
             self.problems.push(Untrusted::new(words));
         }
         if self.denied.is_empty() {
@@ -252,7 +275,7 @@ impl<'a> Asker<'a> {
                 self.facts
                     .iter()
                     .find(is_copy)
-                    .is_some_and(|copy| copy.usage && copy.columns.iter().all(|c| c.readable))
+                    .is_some_and(|copy| copy.usage && !copy.rows_hidden && copy.columns.iter().all(|c| c.readable))
             })
             .collect();
         if copies.is_empty() {

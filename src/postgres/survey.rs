@@ -290,6 +290,7 @@ fn tables(rows: &[TextRow]) -> Result<Vec<TableFacts>, QueryError> {
                 usage: row.is_true(3),
                 columns: Vec::new(),
                 pointed_at_by: Vec::new(),
+                rows_hidden: row.is_true(11),
             });
         }
         let mut words = json_texts(row.text(9));

@@ -182,6 +182,50 @@ fn an_application_that_uses_the_library_alone_has_no_zombies_and_roles_by_anothe
     assert_eq!(look(&db, &["tenant", "c2", "--json"])["role"], Value::Null);
 }
 
+/// A policy that hides rows takes them out of every count without a word.
+#[test]
+fn rows_that_may_be_hidden_are_not_counted_as_none() {
+    let db = server(2);
+    keys(&db, 2);
+    let role = pg().role("cloacina_rows");
+    db.sql(&format!(
+        "grant pg_read_all_data to {role}; insert into c1.workflow_executions(status) values ('Running');
+         alter table public.api_keys enable row level security;
+         create policy others on public.api_keys using (tenant_id <> 'c1');
+         alter table c1.workflow_executions enable row level security;
+         alter table c2.__diesel_schema_migrations enable row level security",
+        role = quote(&role)
+    ));
+    let home = home();
+    let see = |arguments: &[&str]| {
+        let output = tenantui(home.path()).args(["--url", &db.url_as(&role)]).args(arguments).output().expect("runs");
+        crate::cli::json(&output)
+    };
+    let one = see(&["tenant", "c1", "--json"]);
+    assert_eq!((health(&one, "keys").0, health(&one, "executions").0), (&Value::Null, &Value::Null), "{one:#}");
+    assert_eq!(health(&one, "outbox").0, &0, "what nothing hides is counted");
+    let said = problems(&one);
+    assert!(
+        said.contains("hide rows of c1.workflow_executions, public.api_keys") && said.contains("BYPASSRLS"),
+        "{said}"
+    );
+    assert!(!said.contains("has no key"), "{said}");
+    // Nor is a ledger that looks empty one of a tenant that was never migrated.
+    let list = see(&["tenants", "--json"]);
+    let two = tenant(&list, "slug", "c2");
+    assert_eq!((&two["state"], &two["applied"]), (&Value::from("no_access"), &Value::Null), "{two:#}");
+    let why = problems(two);
+    assert!(why.contains("what is applied is not known: row level security") && why.contains("USING (true)"), "{why}");
+    // One that shows all rows hides none.
+    db.sql(&format!(
+        "create policy whole on c2.__diesel_schema_migrations for select to {role} using (true);
+         create policy whole on public.api_keys for select to {role} using (true)",
+        role = quote(&role)
+    ));
+    assert_eq!(tenant(&see(&["tenants", "--json"]), "slug", "c2")["state"], "ok");
+    assert_eq!(health(&see(&["tenant", "c1", "--json"]), "keys").0, &1);
+}
+
 #[test]
 fn what_may_not_be_read_is_said_with_the_grant_and_hides_nothing() {
     let db = server(2);

@@ -7,6 +7,7 @@ use super::{Dialect, Shape, dialect, rails};
 use crate::config::LedgerTable;
 use crate::model::ident::{QualifiedName, SchemaName};
 use crate::model::ledger::{LedgerState, Tool};
+use crate::postgres::hidden::MEND_TABLE;
 use crate::postgres::ledgers::{Activity, CandidateTable, RelationKind, TableShape};
 use crate::text::Untrusted;
 
@@ -92,6 +93,10 @@ pub enum Readable {
     NeedsUsage,
     NeedsSelect,
     NeedsBoth,
+    /// Row level security may hide rows of it: an empty one may not be empty.
+    RowsHidden,
+    /// The same of its companion.
+    CompanionRowsHidden,
 }
 
 /// What was found in one schema.
@@ -150,10 +155,21 @@ impl FoundLedger {
             Readable::NeedsUsage => usage,
             Readable::NeedsSelect => select,
             Readable::NeedsBoth => format!("{usage}; {select}"),
+            Readable::RowsHidden => return Some(rows_hidden(&self.name, "what is applied")),
+            Readable::CompanionRowsHidden => {
+                let table = self.companion.as_ref().unwrap_or(&self.name);
+                return Some(rows_hidden(table, "whether it is locked or failed"));
+            }
         };
         let text = format!("this role may not read the ledger {}; an owner can run: {grants}", self.name.quoted());
         Some(LedgerState::NoAccess(text.into()))
     }
+}
+
+fn rows_hidden(table: &QualifiedName, what: &str) -> LedgerState {
+    let table = table.quoted();
+    let why = format!("{what} is not known: row level security may hide rows of {table} from this role; {MEND_TABLE}");
+    LedgerState::NoAccess(why.into())
 }
 
 /// Judges the candidates of a whole database.
@@ -264,6 +280,10 @@ fn judge(tables: &[Candidate<'_>], beside: &[&CandidateTable], metadata: Metadat
     };
     let companion = companion_of(tool, candidate, beside);
     let readable = match (candidate.may_use_schema, candidate.may_select) {
+        (true, true) if candidate.rows_hidden => Readable::RowsHidden,
+        (true, true) if companion.is_some_and(|table| table.may_select && table.rows_hidden) => {
+            Readable::CompanionRowsHidden
+        }
         (true, true) => Readable::Yes,
         (false, true) => Readable::NeedsUsage,
         (true, false) => Readable::NeedsSelect,
