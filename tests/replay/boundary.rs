@@ -254,6 +254,29 @@ fn jobs_are_counted_in_text_json_and_jsonb() {
     }
 }
 
+/// Those that are done pile up, and those that wait stand behind them.
+#[test]
+fn jobs_that_wait_are_found_behind_however_many_are_done() {
+    let db = database(&SHAPES[0]);
+    people(&db);
+    db.sql(
+        "truncate job_queue;
+         insert into job_queue(queue, status, payload)
+           select 'default', 'completed', '{\"metadata\":{\"tenant-id\":\"x\"}}' from generate_series(1, 20000);
+         insert into job_queue(queue, payload)
+           select 'default', '{\"metadata\":{\"tenant-id\":\"' || t.id || '\"}}' from tenants t, generate_series(1, 7)
+           where t.slug = 't-2'",
+    );
+    let two = look(&db, &["tenant", "t-2", "--json"]);
+    assert_eq!(health(&two, "jobs"), (&Value::from(7), Some("7 ready, not all were looked at"), None));
+    // Where too many wait, how many are its own is not known.
+    db.sql("insert into job_queue(queue, payload) select 'default', '{}' from generate_series(1, 10000)");
+    let two = look(&db, &["tenant", "t-2", "--json"]);
+    let (value, detail, _) = health(&two, "jobs");
+    assert_eq!(value, &Value::Null);
+    assert!(detail.is_some_and(|words| words.ends_with("not all were looked at")), "{detail:?}");
+}
+
 #[test]
 fn jobs_in_redis_are_counted_for_their_tenant() {
     let db = database(&SHAPES[0]);

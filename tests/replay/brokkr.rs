@@ -99,6 +99,19 @@ fn a_hundred_brokers_and_the_generators_in_each() {
 }
 
 #[test]
+fn a_stale_claim_is_told_behind_however_many_orders() {
+    let db = instances(1);
+    db.sql(
+        "insert into brokkr_b1.work_orders(status) select 'PENDING' from generate_series(1, 12000);
+         insert into brokkr_b1.work_orders(status, claimed_at) values ('CLAIMED', now() - interval '2 days')",
+    );
+    let one = look(&db, &["tenant", "brokkr_b1", "--json"]);
+    let (waiting, detail, problem) = health(&one, "work_orders");
+    assert_eq!((waiting, detail), (&Value::Null, Some("more than 10,000, 1 claimed beyond their timeout")));
+    assert_eq!(problem, Some("1 work order is claimed beyond its timeout"));
+}
+
+#[test]
 fn all_are_behind_what_public_has() {
     let db = instances(3);
     db.sql("insert into public.__diesel_schema_migrations(version) values ('24')");

@@ -182,6 +182,32 @@ fn an_application_that_uses_the_library_alone_has_no_zombies_and_roles_by_anothe
     assert_eq!(look(&db, &["tenant", "c2", "--json"])["role"], Value::Null);
 }
 
+#[test]
+fn what_is_not_looked_at_whole_has_no_number() {
+    let db = server(1);
+    let fill = |count: u32| {
+        db.sql(&format!(
+            "truncate c1.workflow_executions, c1.task_executions, c1.recovery_events, c1.schedules, c1.delivery_outbox;
+             insert into c1.workflow_executions(status) select 'Pending' from generate_series(1, {count});
+             insert into c1.task_executions(status, heartbeat_at) select 'Running', now() - interval '1 hour' from generate_series(1, {count});
+             insert into c1.recovery_events(recovery_type, recovered_at) select 'task_reset', now() from generate_series(1, {count});
+             insert into c1.schedules(enabled) select true from generate_series(1, {count});
+             insert into c1.delivery_outbox select 1, null from generate_series(1, {count})"
+        ));
+        look(&db, &["tenant", "c1", "--json"])
+    };
+    let names = ["executions", "stuck", "recoveries", "schedules", "outbox"];
+    let full = fill(10_000);
+    assert!(names.iter().all(|name| *health(&full, name).0 == 10_000), "{full:#}");
+    let more = fill(10_001);
+    for name in names {
+        let (value, detail, _) = health(&more, name);
+        let words = if name == "schedules" { "not all were looked at" } else { "more than 10,000" };
+        assert_eq!((value, detail), (&Value::Null, Some(words)), "{name}");
+    }
+    assert!(health(&more, "stuck").2.is_some_and(|words| words.starts_with("more than 10,000 tasks")));
+}
+
 /// A policy that hides rows takes them out of every count without a word.
 #[test]
 fn rows_that_may_be_hidden_are_not_counted_as_none() {
