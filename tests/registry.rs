@@ -109,7 +109,16 @@ async fn each_shape_of_the_tenants_table_is_read() {
         assert_eq!(raw(&blue.created_at), expected, "{shape}");
         for tenant in &seen.tenants {
             assert_eq!(tenant.state, TenantState::Unknown, "{shape}");
-            assert!(tenant.schema_oid.is_some() && tenant.problems.is_empty(), "{shape}: {tenant:?}");
+            assert!(tenant.schema_oid.is_some(), "{shape}: {tenant:?}");
+            let says: Vec<&str> = tenant.problems.iter().map(|problem| problem.raw()).collect();
+            match (shape, tenant.slug.raw()) {
+                // Deleted by its time alone: the word says something else.
+                ("migration_010", "blue") => {
+                    assert!(says[0].starts_with("its status is active, and deleted_at is set"))
+                }
+                ("adr_004", "blue") => assert!(says[0].starts_with("its status is provisioned, and deleted_at is set")),
+                (_, _) => assert!(says.is_empty(), "{shape}: {tenant:?}"),
+            }
             assert_eq!(raw(&tenant.owner), Some("postgres"));
         }
     }

@@ -252,6 +252,15 @@ impl Fields {
             (Some(status), Some(deleted)) => status.raw() == deleted,
             (Some(_) | None, None) | (None, Some(_)) => false,
         };
+        // What each of them says alone is not what both say.
+        if let (true, false, Some(status), Some(deleted)) =
+            (self.deleted, says_deleted, &self.status, &layout.statuses.deleted)
+        {
+            problems.push(Untrusted::new(format!(
+                "its status is {}, and deleted_at is set: it counts as deleted; activate it, or write {deleted} as its status",
+                status.raw()
+            )));
+        }
         let slug = self.slug.or_else(|| schema.clone()).or_else(|| self.id.clone()).unwrap_or_default();
         RegistryRow {
             id: self.id,

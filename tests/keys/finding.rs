@@ -105,6 +105,21 @@ fn a_tenant_that_was_dropped_has_the_word_of_the_registry() {
     assert!(row("acorn").contains("missing_schema"), "{text}");
 }
 
+/// Deleted by its time alone: the word beside it is no reason to call it active.
+#[test]
+fn a_deleted_tenant_is_not_active_whatever_its_word_is() {
+    let mut desk = Desk::new(Environment::Production);
+    change(&mut desk, |tenant| {
+        if tenant.slug.raw() == "acme" {
+            (tenant.deleted, tenant.status) = (true, Some("active".into()));
+        }
+    });
+    desk.draw();
+    let text = desk.text();
+    let row = text.lines().find(|row| row.contains("acme")).unwrap_or_else(|| panic!("{text}"));
+    assert!(row.contains("deleted"), "{text}");
+}
+
 #[test]
 fn a_wrong_filter_says_where_and_enter_goes_there() {
     let mut desk = Desk::new(Environment::Production);

@@ -277,6 +277,18 @@ fn jobs_that_wait_are_found_behind_however_many_are_done() {
     assert!(detail.is_some_and(|words| words.ends_with("not all were looked at")), "{detail:?}");
 }
 
+/// "Active" needs both: the status, and no time at which it was deleted.
+#[test]
+fn a_time_of_deletion_beside_another_status_is_said() {
+    let db = database(&SHAPES[0]);
+    db.sql("update tenants set deleted_at = now() where slug = 't-4'");
+    let document = look(&db, &["tenants", "--json"]);
+    let four = problems(tenant(&document, "slug", "t-4"));
+    assert!(four.contains("its status is active, and deleted_at is set: it counts as deleted"), "{four}");
+    assert_eq!(problems(tenant(&document, "slug", "t-9")), "[]", "both say deleted");
+    assert_eq!(problems(tenant(&document, "slug", "t-5")), "[]", "suspended");
+}
+
 #[test]
 fn jobs_in_redis_are_counted_for_their_tenant() {
     let db = database(&SHAPES[0]);

@@ -213,9 +213,16 @@ impl State {
         self.contexts.iter().find(|context| &*context.database == database)
     }
 
-    /// Whether the registry says of a tenant that it is active, with the word of its own database.
+    /// Whether the registry says of a tenant that it is active, with the word of its own database, and not that it is
+    /// deleted.
     #[must_use]
     pub fn is_active(&self, tenant: &Tenant) -> bool {
+        !tenant.deleted && self.says_active(tenant)
+    }
+
+    /// Whether its word in the registry is the one of those that are active.
+    #[must_use]
+    pub fn says_active(&self, tenant: &Tenant) -> bool {
         self.has_status(tenant, Statuses::says_active)
     }
 

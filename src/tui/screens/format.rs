@@ -86,7 +86,11 @@ pub fn state_or_status(tenant: &Tenant, state: &State, theme: &Theme) -> (String
     // Whoever was dropped has no schema, as it should be.
     let dropped = tenant.deleted && tenant.state == TenantState::MissingSchema;
     match status {
-        Some(status) if dropped || !is_trouble(tenant.state) => (status.safe().into(), theme.muted),
+        Some(status) if dropped || !is_trouble(tenant.state) => {
+            // A row that is deleted by its time alone may have any word, and this one would be taken for none.
+            let word = if state.says_active(tenant) { "deleted".to_owned() } else { status.safe().into() };
+            (word, theme.muted)
+        }
         Some(_) | None => (state_word(tenant.state).to_owned(), state_style(tenant.state, theme)),
     }
 }
