@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(
             sql,
             "SELECT 1 FROM \"public\".\"te\"\"nants\" WHERE \"slug\" = 'o''brien' AND \"id\" = '7''' \
-             AND (\"schema_name\" IS NULL OR \"schema_name\" = 'tenant_o') LIMIT 1;"
+             AND COALESCE(\"schema_name\"::text, '') IN ('', 'tenant_o') LIMIT 1;"
         );
     }
 }

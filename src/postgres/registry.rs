@@ -211,6 +211,7 @@ fn from_table(row: &TextRow, layout: &Layout) -> RegistryRow {
         slug: filled(row.text(1)),
         name: filled(row.text(2)),
         schema: filled(row.text(3)),
+        schema_is_empty: row.text(3) == Some(""),
         status: filled(row.text(4)),
         plan: filled(row.text(5)),
         created_at: filled(row.text(6)),
@@ -227,6 +228,8 @@ struct Fields {
     slug: Option<Untrusted>,
     name: Option<Untrusted>,
     schema: Option<Untrusted>,
+    /// It is a text without a character, which NULL is not.
+    schema_is_empty: bool,
     status: Option<Untrusted>,
     plan: Option<Untrusted>,
     created_at: Option<Untrusted>,
@@ -241,6 +244,12 @@ impl Fields {
         let schema = self.schema.or(derived);
         if self.slug.is_none() {
             problems.push(Untrusted::new("the registry row has no slug"));
+        }
+        if let (true, Some(schema)) = (self.schema_is_empty, &schema) {
+            problems.push(Untrusted::new(format!(
+                "its schema_name is empty, and is no name: by the layout's rule it is {}; write that into the row",
+                schema.raw()
+            )));
         }
         if let Some(name) = schema.as_ref().filter(|name| name.raw().len() > crate::model::ident::MAX_IDENT_BYTES) {
             problems.push(Untrusted::new(format!(
@@ -304,6 +313,7 @@ fn from_json(row: &TextRow, layout: &Layout) -> Result<RegistryRow, RegistryErro
         id: text("id"),
         slug: text("slug").or_else(|| schema.clone().filter(|_| !object.contains_key("slug"))),
         name: text("name"),
+        schema_is_empty: object.get("schema_name").and_then(serde_json::Value::as_str) == Some(""),
         schema,
         status: text("status"),
         plan: text("plan"),

@@ -50,6 +50,38 @@ fn a_schema_without_a_row_is_adopted_or_dropped() {
     assert_eq!(offers(&place), ["tenant_ODD orphan_schema drop"]);
 }
 
+/// A text without a character is no name, as NULL is none: the slug says which schema it is.
+#[test]
+fn a_row_with_an_empty_schema_name_is_the_tenants_all_the_same() {
+    let place = Place::new("life_nameless");
+    place.db.sql("update public.tenants set schema_name = '' where slug = 'globex'");
+    let one = place.json(0, &["tenant", "globex", "--json"]);
+    assert!(
+        one["problems"][0].as_str().is_some_and(|words| words.contains("by the layout's rule it is tenant_globex"))
+    );
+    place.expect(0, &["rename", "globex", "--name", "Globe", "--yes"]);
+    place.expect(0, &["activate", "globex", "--yes"]);
+    assert_eq!(place.row("globex"), "Globe|active");
+    place.expect(0, &["suspend", "globex", "--yes"]);
+    place.expect(0, &["archive", "globex", "--yes"]);
+    place.db.sql("drop schema tenant_globex cascade");
+    place.expect(0, &["repair", "globex", "--by", "forget", "--yes"]);
+    assert_eq!(place.db.value("select count(*) from public.tenants where slug = 'globex'"), "0");
+}
+
+/// What is written is what is there afterwards, or it is said why not.
+#[test]
+fn a_trigger_that_keeps_the_row_is_named_as_the_reason() {
+    let place = Place::new("life_kept_row");
+    place.db.sql(
+        "create function public.keep() returns trigger language plpgsql as 'begin return null; end'; \
+         create trigger keep before update on public.tenants for each row execute function public.keep()",
+    );
+    let words = place.words(1, &["suspend", "acme", "--yes"]);
+    assert!(words.contains("the server changed no row") && words.contains("a trigger"), "{words}");
+    assert_eq!(place.row("acme"), "ACME|active");
+}
+
 #[test]
 fn a_row_without_a_schema_is_removed_or_gets_one() {
     let place = Place::new("life_missing");

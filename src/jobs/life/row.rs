@@ -93,6 +93,12 @@ pub(super) async fn set(client: &Client, life: &Life<'_>, writes: &[Write]) -> R
         .collect::<Result<Vec<_>, StepEnd>>()?;
     let after =
         tx::ask(client, &format!("UPDATE {table} SET {} WHERE {row} RETURNING {json}", sets.join(", "))).await?;
+    if after.iter().flatten().next().is_none() {
+        return Err(failed(format!(
+            "the server changed no row of {table}, and the tenant's is there (a trigger, a rule or a policy keeps it as it is): \
+             mend that, or write the row by hand"
+        )));
+    }
     let after = only(&after)?;
     for write in writes {
         // A trigger that put another word there has the last word, and nobody is told that it was written.

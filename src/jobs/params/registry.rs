@@ -81,7 +81,8 @@ impl RegistryRef {
         }
         if let Some(column) = &self.schema_name {
             let column = Ident::new(column)?.quoted();
-            sql.push_str(&format!(" AND ({column} IS NULL OR {column} = {})", literal(schema)));
+            // A row without one has it from the slug.
+            sql.push_str(&format!(" AND COALESCE({column}::text, '') IN ('', {})", literal(schema)));
         }
         Ok(sql)
     }
