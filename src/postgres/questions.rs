@@ -17,7 +17,7 @@ use crate::layout::judge::TableFacts;
 use crate::layout::question::{Question, Subject, Unasked};
 use crate::model::ident::{Ident, SchemaName};
 use crate::model::tenant::{HealthFact, Member, Tenant};
-use crate::text::Untrusted;
+use crate::text::{Untrusted, grouped};
 
 /// The most members that are listed.
 const MOST_MEMBERS: usize = 1_000;
@@ -53,8 +53,16 @@ pub async fn about(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<
     let facts = facts(reader, members.iter().chain(health), subject, &layout.about.excluded_tables).await?;
     let mut asker = Asker::new(reader, subject, &facts, TIMEOUT, Some(BUDGET));
     let mut answers = Answers::default();
-    for (_, rows) in asker.all(members, MOST_MEMBERS).await? {
-        answers.members.extend(rows.unwrap_or_default().iter().map(member));
+    // One more than is listed tells that there are more.
+    for (question, rows) in asker.all(members, MOST_MEMBERS + 1).await? {
+        let rows = rows.unwrap_or_default();
+        answers.members.extend(rows.iter().take(MOST_MEMBERS).map(member));
+        if rows.len() > MOST_MEMBERS {
+            let most = grouped(MOST_MEMBERS as u64);
+            asker
+                .problems
+                .push(Untrusted::new(format!("there are more {}: the first {most} are listed", question.shown())));
+        }
     }
     for (question, rows) in asker.all(health, 1).await? {
         let fact = match &rows {

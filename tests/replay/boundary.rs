@@ -277,6 +277,24 @@ fn jobs_that_wait_are_found_behind_however_many_are_done() {
     assert!(detail.is_some_and(|words| words.ends_with("not all were looked at")), "{detail:?}");
 }
 
+#[test]
+fn more_members_than_are_listed_are_said() {
+    let db = database(&SHAPES[0]);
+    people(&db);
+    let add = |count: u32| {
+        db.sql(&format!(
+            "delete from tenant_memberships; insert into tenant_memberships(tenant_id, user_id, role, status)
+               select t.id::text, 'm' || i, 'member', 'active' from tenants t, generate_series(1, {count}) i where t.slug = 't-2'"
+        ));
+        look(&db, &["tenant", "t-2", "--json"])
+    };
+    let all = add(1_000);
+    assert_eq!((members(&all).len(), problems(&all).as_str()), (1_000, "[]"));
+    let some = add(1_001);
+    assert_eq!(members(&some).len(), 1_000);
+    assert!(problems(&some).contains("there are more members: the first 1,000 are listed"), "{some:#}");
+}
+
 /// "Active" needs both: the status, and no time at which it was deleted.
 #[test]
 fn a_time_of_deletion_beside_another_status_is_said() {
