@@ -83,6 +83,22 @@ fn a_trigger_that_keeps_the_row_is_named_as_the_reason() {
 }
 
 #[test]
+fn a_display_name_with_control_characters_is_refused() {
+    let place = Place::new("life_control");
+    for order in [
+        &["rename", "acme", "--name", "a\u{1b}[31mb\nc", "--yes"][..],
+        &["provision", "new", "--name", "a\u{1b}[31mb\nc", "--yes"],
+    ] {
+        let words = place.words(5, order);
+        assert!(words.contains("character 2 is U+001B, a control character"), "{order:?}: {words}");
+        assert!(words.contains("\"a\\e[31mb\\nc\""), "{order:?}: {words}");
+    }
+    assert_eq!(place.row("acme"), "ACME|active");
+    // Joiners are part of names that people have.
+    place.expect(0, &["rename", "acme", "--name", "\u{645}\u{6cc}\u{200c}\u{62e}", "--yes"]);
+}
+
+#[test]
 fn a_row_without_a_schema_is_removed_or_gets_one() {
     let place = Place::new("life_missing");
     place.db.sql("drop schema tenant_acme cascade; drop schema tenant_hooli cascade");

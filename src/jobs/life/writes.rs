@@ -2,7 +2,7 @@
 
 use super::params::Write;
 use crate::jobs::params::Value;
-use crate::jobs::preflight::time_value;
+use crate::jobs::preflight::{display_name, time_value};
 use crate::layout::{Column, Layout, Registry, RegistryColumns};
 use crate::model::life::LifeKind;
 
@@ -24,6 +24,7 @@ pub(super) fn columns(layout: &Layout) -> Result<&RegistryColumns, String> {
 pub(super) fn name(layout: &Layout, name: &str) -> Result<Vec<Write>, String> {
     let columns = columns(layout)?;
     let column = columns.name.as_ref().ok_or("the registry has no column of display names")?;
+    display_name(name)?;
     let mut writes = vec![text(column, name)];
     writes.extend(updated(columns));
     Ok(writes)

@@ -9,6 +9,7 @@ use crate::jobs::params::{RowValue, Value};
 use crate::jobs::service::{NewTenant, check_settings};
 use crate::layout::{Column, Layout, Registry, RegistryColumns};
 use crate::model::ident::literal;
+use crate::text::sanitise;
 
 /// The columns that tenantui fills by itself.
 fn own(columns: &RegistryColumns) -> impl Iterator<Item = &str> {
@@ -73,6 +74,19 @@ pub(in crate::jobs) async fn row_values(
     Ok(row)
 }
 
+/// Refuses a display name with characters that no name has: whatever prints it would do what they say.
+pub(in crate::jobs) fn display_name(name: &str) -> Result<(), String> {
+    let is_control = |c: &char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    match name.chars().zip(1..).find(|(character, _)| is_control(character)) {
+        None => Ok(()),
+        Some((character, place)) => Err(format!(
+            "the display name \"{}\" cannot be: character {place} is U+{:04X}, a control character; write it without",
+            sanitise(name),
+            u32::from(character)
+        )),
+    }
+}
+
 /// The new row, as far as the layout knows it. The id is taken where the registry makes none itself.
 pub(in crate::jobs) fn drafted(
     layout: &Layout,
@@ -89,6 +103,7 @@ pub(in crate::jobs) fn drafted(
     }
     put(&columns.slug, Value::Text(tenant.name.slug.clone()));
     if let Some(name) = &columns.name {
+        display_name(tenant.display_name.raw()).map_err(refused)?;
         put(name, Value::Text(tenant.display_name.raw().to_owned()));
     }
     // Where the slug is the schema's name, one column is both.
