@@ -99,6 +99,17 @@ fn a_display_name_with_control_characters_is_refused() {
 }
 
 #[test]
+fn a_word_with_a_line_feed_stays_on_its_line() {
+    let place = Place::new("life_words");
+    for order in
+        [&["provision", "ab\nc", "--name", "x", "--yes"][..], &["tenant", "ab\nc"], &["suspend", "ab\nc", "--yes"]]
+    {
+        let words = text(&place.run(order).stderr);
+        assert!(words.contains("\"ab\\nc\""), "{order:?}: {words}");
+    }
+}
+
+#[test]
 fn a_row_without_a_schema_is_removed_or_gets_one() {
     let place = Place::new("life_missing");
     place.db.sql("drop schema tenant_acme cascade; drop schema tenant_hooli cascade");

@@ -98,7 +98,8 @@ pub async fn run(session: &Session, arguments: &args::Cache) -> Outcome<Status> 
     }
     let down = session::tell_down(&reads);
     if found.is_empty() && down != Status::Done {
-        return Err(Failure::new(down, format!("\"{}\" was not found in the databases that answer", arguments.slug)));
+        let word = text::sanitise(&arguments.slug);
+        return Err(Failure::new(down, format!("\"{word}\" was not found in the databases that answer")));
     }
     let (tenant, target, reading) = only_one(&arguments.slug, found, |(tenant, ..)| tenant)?;
     let database = &target.config.name;

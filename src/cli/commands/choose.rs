@@ -161,7 +161,7 @@ impl Wanted<'_> {
         } else {
             return Ok(());
         };
-        let (slug, done) = (tenant.slug.raw(), self.done);
+        let (slug, done) = (tenant.slug.safe(), self.done);
         Err(Failure::refused(format!("nothing was done: \"{slug}\" {why}, and such are never {done}")))
     }
 }

@@ -101,6 +101,7 @@ async fn skip(session: &Session, target: &Target, view: &JobView, arguments: &Jo
     let named = |by: fn(&TenantOutcome) -> &text::Untrusted| outcomes.iter().find(|outcome| by(outcome).raw() == word);
     let Some(tenant) = named(|outcome| &outcome.slug).or_else(|| named(|outcome| &outcome.schema)) else {
         let hint = format!("`{}` lists its tenants", target.config.command(&format!("tenantui job {}", view.id)));
+        let word = text::sanitise(word);
         return Err(Failure::failed(format!("job {} has no tenant \"{word}\"; {hint}", view.id)));
     };
     let slug = tenant.slug.safe();

@@ -22,7 +22,7 @@ use crate::jobs::service::{LifeOrder, Order};
 use crate::model::life::{LifeKind, LifePlan, Trashed};
 use crate::model::tenant::{Tenant, TenantState};
 use crate::postgres::session::{Patience, Reader};
-use crate::text::{Untrusted, shell_word};
+use crate::text::{Untrusted, sanitise, shell_word};
 
 /// What the command line says besides whom.
 #[derive(Debug, Clone, Copy)]
@@ -149,7 +149,7 @@ fn how(removal: &Removal) -> How<'_> {
 }
 
 fn nobody(word: &str) -> Failure {
-    Failure::failed(format!("there is no tenant \"{word}\"; `tenantui tenants` lists them"))
+    Failure::failed(format!("there is no tenant \"{}\"; `tenantui tenants` lists them", sanitise(word)))
 }
 
 fn in_trash(trashed: &Trashed) -> Status {
@@ -194,7 +194,8 @@ fn trashed<'a>(aims: &'a [Aim], word: &str) -> Outcome<Option<(&'a Aim, Trashed)
     // With several of one database the name of the database says nothing.
     let or = if databases.len() == found.len() { ", or add --database" } else { "" };
     Err(Failure::usage(format!(
-        "\"{word}\" was dropped more than once: name the schema in the trash ({}){or}",
+        "\"{}\" was dropped more than once: name the schema in the trash ({}){or}",
+        sanitise(word),
         names.join(", ")
     )))
 }
@@ -295,6 +296,7 @@ async fn typed(plan: &LifePlan, how: How<'_>, session: &Session) -> Outcome<Opti
     if plan.is_confirmed_by(&typed) {
         Ok(Some(typed))
     } else {
+        let typed = sanitise(&typed);
         Err(Failure::refused(format!("nothing was done: \"{typed}\" is not the name of its schema, {}", word.safe())))
     }
 }

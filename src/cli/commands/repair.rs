@@ -57,7 +57,8 @@ pub async fn run(session: &Session, arguments: &Mend) -> Outcome<Status> {
 /// What a word asks for, and in which database.
 async fn asked(aims: &[Aim], word: &str, way: Option<Way>) -> Outcome<(usize, LifeRequest)> {
     if way == Some(Way::Role) {
-        let unknown = || Failure::failed(format!("no tenant left a role \"{word}\"; `tenantui repair` lists those"));
+        let said = sanitise(word);
+        let unknown = || Failure::failed(format!("no tenant left a role \"{said}\"; `tenantui repair` lists those"));
         let (index, role) = left_of(aims, word).await?.ok_or_else(unknown)?;
         return Ok((index, LifeRequest::of_role(role, layout(aims, index)?)));
     }
@@ -106,7 +107,8 @@ fn shared_of(aims: &[Aim], word: &str, other: bool) -> Outcome<Option<(usize, Sh
         [(index, shared)] => Ok(Some((*index, (*shared).clone()))),
         several => {
             let names: Vec<&str> = several.iter().map(|(_, shared)| &*shared.database).collect();
-            Err(Failure::usage(format!("\"{word}\" is in several databases ({}): add --database", names.join(", "))))
+            let (word, names) = (sanitise(word), names.join(", "));
+            Err(Failure::usage(format!("\"{word}\" is in several databases ({names}): add --database")))
         }
     }
 }

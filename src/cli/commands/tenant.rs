@@ -157,11 +157,12 @@ pub async fn run(session: &Session, arguments: &args::Tenant) -> Outcome<Status>
     }
     let down = session::tell_down(&reads);
     if found.is_empty() && down != Status::Done {
-        return Err(Failure::new(down, format!("\"{}\" was not found in the databases that answer", arguments.slug)));
+        let word = text::sanitise(&arguments.slug);
+        return Err(Failure::new(down, format!("\"{word}\" was not found in the databases that answer")));
     }
     if found.is_empty() && is_shared(&reads, &arguments.slug) {
         let why = super::layout_checks::NO_TENANT;
-        return Err(Failure::failed(format!("\"{}\" is no tenant: {why}", arguments.slug)));
+        return Err(Failure::failed(format!("\"{}\" is no tenant: {why}", text::sanitise(&arguments.slug))));
     }
     let (tenant, reading) = only_one(&arguments.slug, found, |(tenant, _)| tenant)?;
     let detail = reading.snapshot.detail.as_ref().filter(|detail| detail.key == tenant.key);

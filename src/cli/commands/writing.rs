@@ -5,7 +5,7 @@ use crate::cli::output;
 use crate::fleet::Reading;
 use crate::model::tenant::Tenant;
 use crate::postgres::session::Target;
-use crate::text::Untrusted;
+use crate::text::{Untrusted, sanitise};
 
 /// Whether this database may be written, and is prepared for it.
 ///
@@ -62,6 +62,7 @@ pub fn note_server(target: &Target, reading: &Reading) {
 /// # Errors
 /// Exit 1 where there is none, 2 where there are several.
 pub fn only_one<T>(word: &str, mut found: Vec<T>, tenant: impl Fn(&T) -> &Tenant) -> Outcome<T> {
+    let word = sanitise(word);
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
         (None, _) => Err(Failure::failed(format!("there is no tenant \"{word}\"; `tenantui tenants` lists them"))),

@@ -16,7 +16,7 @@ use crate::layout::{CheckedName, Layout, Registry};
 use crate::model::ident::literal;
 use crate::model::tenant::{Tenant, TenantState};
 use crate::postgres::session::{Patience, Reader, Target};
-use crate::text::Untrusted;
+use crate::text::{Untrusted, sanitise};
 
 /// The tenants that are asked for, sorted.
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ pub async fn sort(
         let name = match context.layout.naming.check(&one.slug) {
             Ok(name) => name,
             Err(error) => {
-                wrong.add(one, Status::Usage, format!("\"{}\" cannot be a tenant: {error}", one.slug));
+                wrong.add(one, Status::Usage, format!("\"{}\" cannot be a tenant: {error}", sanitise(&one.slug)));
                 continue;
             }
         };

@@ -118,7 +118,7 @@ pub fn read(arguments: &Provision) -> Outcome<(Vec<Wanted>, Wrong)> {
             wrong.add(
                 one,
                 Status::Usage,
-                format!("the key \"{}\" is on line {other} already, or one too like it", one.slug),
+                format!("the key \"{}\" is on line {other} already, or one too like it", text::sanitise(&one.slug)),
             );
         }
     }
