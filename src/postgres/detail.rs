@@ -34,7 +34,7 @@ pub struct SchemaDetail {
     pub health: Vec<HealthFact>,
     /// Objects in other schemas that depend on this one.
     pub objects_outside: Vec<Untrusted>,
-    /// The tenant's login role, named as the layout has it, where there is one.
+    /// The tenant's login role, named as the layout has it, where there is one that may use its schema.
     pub role: Option<Untrusted>,
     /// Parts that could not be read, and why; code that runs with other rights than one would think.
     pub problems: Vec<Untrusted>,
@@ -76,7 +76,7 @@ pub async fn read(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<S
         None => Some(schema.raw().to_owned()),
     });
     if let Some(name) = name {
-        detail.role = part(reader, role(reader, &name).await, "the role", &mut detail.problems)?;
+        detail.role = part(reader, role(reader, &name, oid).await, "the role", &mut detail.problems)?;
     }
     Ok(detail)
 }
@@ -209,9 +209,15 @@ pub async fn objects_outside(reader: &Reader, oid: u32) -> Result<Vec<Untrusted>
     Ok(objects)
 }
 
-async fn role(reader: &Reader, name: &str) -> Result<Option<Untrusted>, QueryError> {
-    let sql =
-        format!("select r.rolname from pg_catalog.pg_roles r where r.rolname = {} and r.rolcanlogin", literal(name));
+/// The role of this name, where it is the tenant's of this schema: roles are of the whole server, and another database may
+/// have a tenant of the same name.
+async fn role(reader: &Reader, name: &str, schema_oid: u32) -> Result<Option<Untrusted>, QueryError> {
+    let sql = format!(
+        "select r.rolname from pg_catalog.pg_roles r join pg_catalog.pg_namespace n on n.oid = {schema_oid} \
+         where r.rolname = {} and r.rolcanlogin and (n.nspowner = r.oid or exists (select from pg_catalog.aclexplode(n.nspacl) x \
+         where x.grantee = r.oid and x.privilege_type = 'USAGE'))",
+        literal(name)
+    );
     Ok(reader.rows(&sql).await?.first().and_then(|row| row.text(0)).map(Untrusted::new))
 }
 

@@ -174,12 +174,15 @@ fn before_version_20_executions_were_of_pipelines_and_keys_without_an_end() {
 fn an_application_that_uses_the_library_alone_has_no_zombies_and_roles_by_another_name() {
     let db = server(2);
     let role = pg().role("cloacina_role");
-    db.sql(&format!("alter schema c1 rename to {0}", quote(&role)));
+    db.sql(&format!("alter schema c1 rename to {0}; grant usage on schema {0} to {0}", quote(&role)));
     let document = look(&db, &["tenants", "--json"]);
     assert_eq!(unwell(&document), Vec::<String>::new());
     assert!(document["tenants"].as_array().expect("a list").iter().all(|one| problems(one) == "[]"), "{document:#}");
     assert_eq!(look(&db, &["tenant", &role, "--json"])["role"], role.as_str(), "schema = role = tenant");
     assert_eq!(look(&db, &["tenant", "c2", "--json"])["role"], Value::Null);
+    // Of the same name, and no right here: it is the tenant's of another database.
+    db.sql(&format!("revoke usage on schema {0} from {0}", quote(&role)));
+    assert_eq!(look(&db, &["tenant", &role, "--json"])["role"], Value::Null);
 }
 
 #[test]
