@@ -2,6 +2,7 @@
 //! that nothing is lost on the way.
 
 mod access;
+mod anew;
 mod guards;
 mod hidden;
 mod left;

@@ -42,9 +42,7 @@ pub(in crate::jobs) async fn provision(
     others(session, &order.layout).await?;
     let mut taken =
         taken(session, table.map(|(table, ..)| table), table.map(|(_, columns, _)| &columns.slug.name)).await?;
-    if table.is_none() {
-        none_in_trash(order, &trash::list(session, &target.config.name).await?)?;
-    }
+    none_in_trash(order, &trash::list(session, &target.config.name).await?)?;
     taken.rows_hidden = order.layout.about.hidden_rows.is_some();
     let roles = roles(target, session, order).await?;
     let mut allowed = Allowed::default();
@@ -70,7 +68,7 @@ pub(in crate::jobs) async fn provision(
     Ok(made)
 }
 
-/// Where no row keeps its place a dropped tenant's name looks free.
+/// Where no row keeps its place, as it was deleted or never was, a dropped tenant's name looks free.
 fn none_in_trash(order: &ProvisionOrder, trash: &[Trashed]) -> Result<(), OrderError> {
     for NewTenant { name, .. } in &order.tenants {
         if let Some(choice) = again::choice(name, std::iter::empty(), trash, false) {
@@ -90,37 +88,46 @@ fn without_registry(tenant: &NewTenant) -> Result<Vec<RowValue>, OrderError> {
     }
 }
 
-/// The roles that are to be made, none of which may exist. Roles are of the whole server.
+/// The roles that are to be made. None may exist, nor one that a tenant of the name had before, where none is made. Roles are
+/// of the whole server.
 async fn roles(
     target: &Target,
     session: &impl Asks,
     order: &ProvisionOrder,
 ) -> Result<Vec<Option<TenantRole>>, OrderError> {
-    if !order.role {
-        return Ok(vec![None; order.tenants.len()]);
-    }
     let Some(role) = &order.layout.role else {
+        if !order.role {
+            return Ok(vec![None; order.tenants.len()]);
+        }
         return Err(refused(format!("the layout {} has no role of a tenant's own", order.layout.name)));
     };
     let mut roles = Vec::with_capacity(order.tenants.len());
     for tenant in &order.tenants {
         let name = &tenant.name;
         let wrong = |error: crate::layout::NameError| refused(error.to_string());
-        let path = role.rule.path_of(&name.schema).map_err(wrong)?;
-        roles.push(TenantRole {
-            name: role.rule.name_of(&name.slug, &name.schema).map_err(wrong)?.raw().to_owned(),
-            search_path: path.iter().map(|schema| schema.raw().to_owned()).collect(),
+        let path = role.rule.path_of(&name.schema).map_err(wrong);
+        let own = role.rule.name_of(&name.slug, &name.schema).map_err(wrong);
+        roles.push(match (own, path) {
+            (Ok(own), Ok(path)) => Some(TenantRole {
+                name: own.raw().to_owned(),
+                search_path: path.iter().map(|schema| schema.raw().to_owned()).collect(),
+            }),
+            // A tenant that gets none has no use for the name.
+            (Err(_), _) | (_, Err(_)) if !order.role => None,
+            (Err(wrong), _) | (_, Err(wrong)) => return Err(wrong),
         });
     }
-    let names: Vec<String> = roles.iter().map(|role| literal(&role.name)).collect();
-    let sql =
-        format!("SELECT r.rolname FROM pg_catalog.pg_roles AS r WHERE r.rolname IN ({}) ORDER BY 1", names.join(", "));
-    let rows = session.ask(&sql).await?;
-    let there: Vec<String> = rows.iter().flatten().filter_map(|row| row.text(0).map(str::to_owned)).collect();
+    let names: Vec<&str> = roles.iter().flatten().map(|role| role.name.as_str()).collect();
+    let there = if order.role {
+        role_there::any(session, &names).await?
+    } else {
+        // One that is not made now is the tenant's all the same, by its name, and whoever has its password gets in.
+        role_there::left(session, &names).await?
+    };
     if !there.is_empty() {
         return Err(role_there::refusal(target, &order.layout, &there).await);
     }
-    Ok(roles.into_iter().map(Some).collect())
+    Ok(if order.role { roles } else { vec![None; order.tenants.len()] })
 }
 
 async fn privileges(

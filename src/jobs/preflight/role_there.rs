@@ -1,7 +1,7 @@
 //! A role that a new tenant would get, and that exists already: who may tell what becomes of it.
 
 use super::listed;
-use crate::jobs::gate::refused;
+use crate::jobs::gate::{Asks, refused};
 use crate::jobs::life::left;
 use crate::jobs::orders::OrderError;
 use crate::layout::Layout;
@@ -18,6 +18,40 @@ const OWNS: &str = "SELECT pg_catalog.concat_ws(' and ', (SELECT 'the database '
     FROM pg_catalog.pg_database AS d WHERE d.datdba = r.oid), (SELECT pg_catalog.count(*) || ' schemas' \
     FROM pg_catalog.pg_namespace AS n WHERE n.nspowner = r.oid HAVING pg_catalog.count(*) > 1)) \
     FROM pg_catalog.pg_roles AS r WHERE r.rolname = ";
+
+/// Of roles that exist, those that a tenant of this database may have had: not a superuser's or this session's, none that
+/// does more here than one tenant's role does, and none that all that is known of says that it is another database's.
+const LEFT: &str = "WITH here AS (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()), \
+    known (role, database) AS NOT MATERIALIZED (SELECT s.refobjid, s.dbid FROM pg_catalog.pg_shdepend AS s \
+    WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.dbid <> 0 \
+    UNION ALL SELECT c.setrole, c.setdatabase FROM pg_catalog.pg_db_role_setting AS c WHERE c.setdatabase <> 0) \
+    SELECT r.rolname FROM pg_catalog.pg_roles AS r CROSS JOIN here \
+    WHERE NOT r.rolsuper AND r.rolname NOT IN (session_user, current_user) \
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_database AS d WHERE d.datdba = r.oid) \
+    AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_namespace AS n WHERE n.nspowner = r.oid) < 2 \
+    AND (SELECT pg_catalog.count(DISTINCT n.oid) FROM pg_catalog.pg_namespace AS n \
+    CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) AS x WHERE x.grantee = r.oid AND n.nspname <> 'public') < 2 \
+    AND (EXISTS (SELECT 1 FROM known AS k WHERE k.role = r.oid AND k.database = here.oid) \
+    OR NOT EXISTS (SELECT 1 FROM known AS k WHERE k.role = r.oid))";
+
+/// Which of these roles exist.
+pub(super) async fn any(session: &impl Asks, names: &[&str]) -> Result<Vec<String>, OrderError> {
+    which(session, "SELECT r.rolname FROM pg_catalog.pg_roles AS r WHERE true", names).await
+}
+
+/// Which of these exist and may be what a tenant that is gone left.
+pub(super) async fn left(session: &impl Asks, names: &[&str]) -> Result<Vec<String>, OrderError> {
+    which(session, LEFT, names).await
+}
+
+async fn which(session: &impl Asks, sql: &str, names: &[&str]) -> Result<Vec<String>, OrderError> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = names.iter().map(|name| literal(name)).collect();
+    let rows = session.ask(&format!("{sql} AND r.rolname IN ({}) ORDER BY 1", names.join(", "))).await?;
+    Ok(rows.iter().flatten().filter_map(|row| row.text(0).map(str::to_owned)).collect())
+}
 
 /// The refusal. Where `repair` would list one of the roles as left behind by a tenant that is gone, it says so.
 pub(super) async fn refusal(target: &Target, layout: &Layout, there: &[String]) -> OrderError {

@@ -1,0 +1,51 @@
+//! A name that is made a second time while something of the first tenant is there, and registries whose rows are not all
+//! tenantui's to write: by a query, and with columns that the server makes.
+
+use super::Place;
+use crate::support::{own_pg, tcp};
+
+fn provision(place: &Place, slug: &str, status: i32) -> String {
+    place.words(status, &["provision", slug, "--name", "New", "--yes"])
+}
+
+#[test]
+fn a_name_in_the_trash_whose_row_was_deleted_is_refused_with_the_choice() {
+    let place = Place::new("life_anew");
+    place.db.sql("delete from public.tenants where slug = 'globex'");
+    let trash = place.drop("tenant_globex", "tenant_globex");
+    for how in ["--dry-run", "--yes"] {
+        let words = place.words(5, &["provision", "globex", "--name", "New", how]);
+        assert!(words.contains("is in the trash, and its cache keys would be the new tenant's"), "{words}");
+        assert!(words.contains("tenantui undrop tenant_globex") && words.contains("tenantui purge"), "{words}");
+    }
+    assert_eq!(place.db.value("select count(*) from public.tenants where slug = 'globex'"), "0");
+    place.expect(0, &["purge", "tenant_globex", "--confirm", &trash, "--yes"]);
+    provision(&place, "globex", 0);
+}
+
+/// Whoever has its password gets into the new tenant's schema.
+#[test]
+fn a_role_of_the_name_is_no_new_tenants_even_where_none_is_made() {
+    let server = own_pg(tcp());
+    let place = Place::on(&server, "life_anew");
+    let elsewhere = server.database("elsewhere");
+    place.db.sql("create role tenant_held login; create role tenant_known login");
+    let words = provision(&place, "held", 5);
+    assert!(words.contains("the role tenant_held exists already on this server"), "{words}");
+    assert!(words.contains("Choose another key, or look what it owns and remove it"), "{words}");
+    // Where `repair` knows whose it was, it is the way.
+    place.db.sql(&format!("alter role tenant_known in database \"{}\" set search_path = tenant_known", place.db.name));
+    assert!(provision(&place, "known", 5).contains("`tenantui repair tenant_known --by role`"));
+    assert_eq!(place.db.value("select count(*) from tenantui.job"), "0");
+    // That of another database's tenant is nobody's here, and one that may use many schemas is the application's.
+    elsewhere.sql("create schema tenant_held; grant usage on schema tenant_held to tenant_held");
+    place.db.sql(
+        "create role tenant_app; create role tenant_boss superuser; \
+         create role tenant_kept superuser; grant usage on schema tenant_acme, tenant_globex to tenant_app",
+    );
+    provision(&place, "held", 0);
+    provision(&place, "app", 0);
+    provision(&place, "boss", 0);
+    // Where each is to get one of its own, whatever exists is in the way.
+    place.expect(5, &["provision", "kept", "--name", "New", "--role", "--dry-run"]);
+}
