@@ -8,9 +8,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::CacheIds;
 
+mod claims;
 mod glob;
 mod own;
 
+pub(super) use self::claims::{Claims, Match};
 use self::glob::{ends_of, glob};
 
 /// How far into a key its tenant is looked for; a key may be 512 MB long, a tenant's name never is.
@@ -137,52 +139,6 @@ pub(super) struct Matcher {
     tenants: Vec<[Option<Box<[u8]>>; 3]>,
 }
 
-/// Whom a key belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Match {
-    /// The slot, for [`Matcher::tenants_of`].
-    pub(super) slot: u32,
-    /// Where the part after the tenant's own begins.
-    pub(super) rest: usize,
-    /// Bytes of the key that are literal or the tenant's value.
-    weight: usize,
-    /// Bytes of the key that are literal.
-    literal: usize,
-    rank: u8,
-}
-
-impl Match {
-    const fn order(&self) -> (usize, usize, u8) {
-        (self.weight, self.literal, self.rank)
-    }
-}
-
-/// All that have a claim to a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Claims {
-    /// The one that it is counted for.
-    pub(super) best: Match,
-    /// Those of other values that are as good.
-    pub(super) equal: Vec<Match>,
-}
-
-impl Claims {
-    /// Adds one that is as good.
-    fn add(&mut self, found: Match) {
-        if self.all().any(|known| known.slot == found.slot) {
-            return;
-        }
-        let is_best = found.order() > self.best.order();
-        let other = if is_best { std::mem::replace(&mut self.best, found) } else { found };
-        self.equal.push(other);
-    }
-
-    /// All of them, the best first.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Match> {
-        std::iter::once(&self.best).chain(&self.equal)
-    }
-}
-
 impl Matcher {
     /// A matcher over these patterns and tenants.
     pub(super) fn new(patterns: Vec<Pattern>, tenants: &[CacheIds]) -> Self {
@@ -235,17 +191,14 @@ impl Matcher {
 
     /// Whom a key belongs to: the match in which most bytes of the key are literal or the tenant's value; of equal
     /// ones the pattern with more literal text, then the id before the slug before the schema, then the pattern that is
-    /// configured first. Matches that are equal in the first have as good a claim.
+    /// configured first. Matches that are equal in the first have as good a claim, and so has a tenant behind whose name
+    /// that of the best one was found.
     pub(super) fn find(&self, key: &[u8]) -> Option<Claims> {
-        let mut claims: Option<Claims> = None;
-        for found in self.patterns.iter().filter_map(|pattern| self.find_one(pattern, key)) {
-            match &mut claims {
-                Some(claims) if found.weight < claims.best.weight => {}
-                Some(claims) if found.weight == claims.best.weight => claims.add(found),
-                Some(_) | None => claims = Some(Claims { best: found, equal: Vec::new() }),
-            }
+        let mut found = Vec::new();
+        for pattern in &self.patterns {
+            self.find_all(pattern, key, &mut found);
         }
-        claims
+        Claims::of(found)
     }
 
     /// The tenants (their index) that have these claims: more than one where rows share a value, or where one row's id is
@@ -257,15 +210,15 @@ impl Matcher {
         tenants
     }
 
-    fn find_one(&self, pattern: &Pattern, key: &[u8]) -> Option<Match> {
+    /// Of each place where a tenant's value may begin, the longest that fits.
+    fn find_all(&self, pattern: &Pattern, key: &[u8], all: &mut Vec<Match>) {
         let values = &self.values[slot_of(pattern.field)];
         let head_weight = weight(&pattern.head);
-        let mut best: Option<Match> = None;
         let starts: &mut dyn Iterator<Item = usize> = match pattern.head.as_slice() {
             [] => &mut std::iter::once(0),
             [Token::Text(text)] => {
                 if !key.starts_with(text) {
-                    return None;
+                    return;
                 }
                 &mut std::iter::once(text.len())
             }
@@ -273,21 +226,16 @@ impl Matcher {
         };
         for start in starts {
             let rest = &key[start..];
-            for &length in &values.lengths {
-                if best.is_some_and(|best| best.weight >= head_weight + length + weight(&pattern.tail)) {
-                    break;
-                }
-                let Some(found) = self.bind(pattern, values, rest, length) else { continue };
-                best = Some(Match {
-                    rest: start + found.rest,
-                    weight: head_weight + found.weight,
-                    literal: head_weight + found.literal,
-                    ..found
-                });
-                break;
-            }
+            let found = values.lengths.iter().find_map(|length| self.bind(pattern, values, rest, *length));
+            all.extend(found.map(|found| Match {
+                rest: start + found.rest,
+                value: (start, start + found.value.1),
+                is_sought: pattern.head.contains(&Token::Star),
+                weight: head_weight + found.weight,
+                literal: head_weight + found.literal,
+                ..found
+            }));
         }
-        best
     }
 
     /// Tries one length of the tenant's value at the start of `rest`.
@@ -317,6 +265,8 @@ impl Matcher {
         Some(Match {
             slot,
             rest: length + follows,
+            value: (0, length),
+            is_sought: false,
             weight: length + tail_weight,
             literal: weight(&pattern.tail),
             rank: pattern.field.rank(),

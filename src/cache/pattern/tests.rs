@@ -67,6 +67,22 @@ fn the_more_specific_match_wins() {
     assert_eq!(claimants("queue:mail"), [0_u32; 0]);
 }
 
+/// What an application writes behind a tenant's name is that tenant's, and may look like another one's key.
+#[test]
+fn a_name_behind_anothers_name_takes_no_key_from_it() {
+    let tenants = [ids("11", "t-2", "tenant_t_2"), ids("12", "t-4", "tenant_t_4"), ids("13", "t-444", "tenant_t_444")];
+    let matcher = matcher(&["tenant:{slug}:*", "*:tenant:{slug}:*", "*:tenant:{id}:*"], &tenants);
+    let claimants =
+        |key: &str| matcher.find(key.as_bytes()).map(|claims| matcher.claimants(&claims)).unwrap_or_default();
+    assert_eq!(claimants("tenant:t-2:ns:tenant:t-4:x"), [0, 1], "one byte more of it is explained by the second");
+    assert_eq!(claimants("tenant:t-2:ns:tenant:12:x"), [0, 1], "by its id as well");
+    assert_eq!(claimants("app:tenant:t-2:ns:tenant:t-444:x"), [0, 2], "behind the namespace of the pool, too");
+    assert_eq!(claimants("tenant:t-444:ns:tenant:t-2:x"), [2], "more of it is explained by the first");
+    assert_eq!(claimants("tenant:t-2:ns:tenant:t-2:x"), [0], "twice the same");
+    assert_eq!(claimants("shop:eu:tenant:t-4:x"), [1], "a namespace is nobody's name");
+    assert_eq!(claimants("tenant:gone:ns:tenant:t-4:x"), [1], "nobody is called so");
+}
+
 #[test]
 fn a_pattern_may_name_a_tenant_twice() {
     let tenants = [ids("1", "a", "sa"), ids("2", "b", "sb")];
