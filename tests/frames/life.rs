@@ -179,7 +179,29 @@ fn drop_refused_and_suspend_and_purge() {
                    wait for the end, or suspend the tenant and end the sessions of its role";
     let refused =
         LifePlan { refusal: Some(refusal.into()), steps: Vec::new(), sql: Vec::new(), ..plan(LifeKind::Drop) };
-    check("drop_refused", &dialog(refused));
+    check("drop_refused", &dialog(refused.clone()));
+    // Those of its own role may be all that is in the way: their end can be asked for.
+    let own = LifePlan {
+        role: Some(TenantRole { name: "aeon_app".into(), kept: None }),
+        sessions: Some(vec!["pid 4411 aeon_app@10.0.0.5 (web-3) idle".into()]),
+        refusal: Some("1 session uses it now: wait for the end, or end the sessions of its role with it".into()),
+        ..refused
+    };
+    let mut own = dialog(own);
+    check("drop_in_use", &own);
+    press(&mut own, KeyCode::BackTab);
+    let DialogOutcome::DoAndStay(actions) = press(&mut own, KeyCode::Char(' ')) else { panic!("planned anew") };
+    assert!(matches!(actions.as_slice(), [DialogAction::PlanLife(request)] if request.end_sessions));
+    let Dialog::Life(life) = &mut own else { panic!("it is") };
+    let steps = vec![
+        (LifeStep::Sessions, "end the sessions of the role aeon_app in this database: 1 session now".to_owned()),
+        (LifeStep::Trash, "rename the schema to zz_dropped_<job>_t_aeon".to_owned()),
+    ];
+    let role = Some(TenantRole { name: "aeon_app".into(), kept: None });
+    assert!(life.planned(LifePlan { role, steps, ..plan(LifeKind::Drop) }));
+    typed(&mut own, "t_aeon");
+    check("drop_end_sessions", &own);
+    assert!(matches!(press(&mut own, KeyCode::Enter), DialogOutcome::Do(_)));
     let role = Some(TenantRole { name: "aeon_app".into(), kept: None });
     let suspend = LifePlan {
         role,

@@ -60,6 +60,59 @@ async fn sessions_of_the_role_end_when_asked_and_only_those_of_this_database() {
     far.batch_execute("select 1").await.expect("it still works");
 }
 
+/// Where no table has a status nothing but this ends them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drop_ends_the_sessions_of_the_role_first_when_asked() {
+    let server = own_pg(tcp());
+    let (place, name) = (Place::on(&server, "life_drain"), "tenant_globex");
+    role(&place.db, name, name);
+    let (own, other) = (session(&place.db, name).await, place.db.connect().await);
+    own.batch_execute("begin; select * from users").await.expect("held");
+    other.batch_execute("begin; select * from tenant_globex.users").await.expect("held");
+    let drop = ["drop", "globex", "--confirm", name, "--yes"];
+    let ends = [&drop[..], &["--end-sessions"]].concat();
+    // Somebody else is in, whom nobody ends: no word of a way that would not do.
+    let words = place.words(5, &drop);
+    assert!(words.contains("2 sessions use it now") && !words.contains("--end-sessions"), "{words}");
+    let words = place.words(5, &ends);
+    assert!(words.contains("1 session uses it now") && words.contains("are not ended"), "{words}");
+    own.batch_execute("select 1").await.expect("nobody was ended");
+    other.batch_execute("rollback").await.expect("let go");
+    assert!(place.words(5, &drop).contains("or end the sessions of its role with it (--end-sessions)"));
+    let plan = place.json(0, &["drop", "globex", "--end-sessions", "--dry-run", "--json"]);
+    let steps: Vec<_> = plan["steps"].as_array().expect("steps").iter().map(|step| step["step"].clone()).collect();
+    assert_eq!(steps, ["sessions", "trash"], "{plan}");
+    place.expect(0, &ends);
+    assert!(own.batch_execute("select 1").await.is_err());
+    assert_eq!(place.schemas().matches("zz_dropped_").count(), 1);
+    place.expect(0, &["undrop", "globex", "--yes"]);
+    // A tenant without a role of its own has nobody to end.
+    place.expect(0, &["suspend", "acme", "--yes"]);
+    let words = place.words(5, &["drop", "acme", "--end-sessions", "--confirm", "tenant_acme", "--yes"]);
+    assert!(words.contains("no role of its own"), "{words}");
+}
+
+/// As Cloacina's library has it: the tenant's role is called after it, and not as the rule says.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_of_a_role_that_is_called_after_the_tenant_are_its_own_and_are_not_ended() {
+    let server = own_pg(tcp());
+    let place = Place::on(&server, "life_after");
+    place.db.sql(
+        "create role globex_user login; grant usage on schema tenant_globex to globex_user; \
+         create role web login; grant usage on schema tenant_hooli to web",
+    );
+    let (own, web) = (session(&place.db, "globex_user").await, session(&place.db, "web").await);
+    let plan = place.json(5, &["drop", "globex", "--dry-run", "--json"]);
+    assert_eq!((&plan["role"], plan["sessions"].as_array().map(Vec::len)), (&"globex_user".into(), Some(1)), "{plan}");
+    let words = place.words(5, &["drop", "globex", "--end-sessions", "--confirm", "tenant_globex", "--yes"]);
+    assert!(words.contains("the role globex_user is left alone") && words.contains("none is ended"), "{words}");
+    own.batch_execute("select 1").await.expect("nobody was ended");
+    // What may be the application's keeps no tenant, and is told.
+    let plan = place.json(0, &["drop", "hooli", "--dry-run", "--json"]);
+    assert!(plan["notes"].to_string().contains("it has 1 session open in this database"), "{plan}");
+    drop((own, web));
+}
+
 /// In a database of one tenant the application's own role has rights on that tenant's schema and on nothing else.
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_of_the_application_are_never_ended() {

@@ -78,6 +78,9 @@ pub struct Purge {
 pub struct Remove {
     /// The tenant's slug, or its schema
     pub slug: String,
+    /// End the sessions of the tenant's own role first
+    #[arg(long)]
+    pub end_sessions: bool,
     /// How.
     #[command(flatten)]
     pub removal: Removal,

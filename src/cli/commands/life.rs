@@ -83,7 +83,8 @@ pub async fn drop(session: &Session, arguments: &Remove) -> Outcome<Status> {
     match choose::find(&aims, &arguments.slug) {
         Ok((index, tenant)) => {
             let Some(aim) = aims.get(index) else { return Err(nobody(&arguments.slug)) };
-            let request = LifeRequest::of(LifeKind::Drop, tenant, layout(aim));
+            let mut request = LifeRequest::of(LifeKind::Drop, tenant, layout(aim));
+            request.end_sessions = arguments.end_sessions;
             carry_out(session, aim, request, how).await
         }
         Err(unknown) => match trashed(&aims, &arguments.slug)? {

@@ -45,6 +45,16 @@ pub(super) async fn sessions(
     reader.rows(&sessions_sql(schema_oid, role)).await?.iter().map(session).collect()
 }
 
+/// Sessions that use a schema now and are of another role.
+pub(super) async fn sessions_besides(
+    reader: &Reader,
+    schema_oid: u32,
+    role: &str,
+) -> Result<Vec<Untrusted>, QueryError> {
+    let rows = reader.rows(&sessions_sql(schema_oid, None)).await?;
+    rows.iter().filter(|row| row.text(1) != Some(role)).map(session).collect()
+}
+
 /// Sessions that write into a schema now, or change it.
 pub(super) async fn writing_sessions(reader: &Reader, schema_oid: u32) -> Result<Vec<Untrusted>, QueryError> {
     reader.rows(&writing_sessions_sql(schema_oid)).await?.iter().map(session).collect()
@@ -197,7 +207,7 @@ pub(super) fn kept(row: &TextRow, removal: bool) -> Option<String> {
 }
 
 /// Whether whole words of a role's name are the tenant's: `acme`, `acme_user`, `tenant_acme_rw`; not `acmeserver`.
-fn is_named_after(role: &str, slug: &str, schema: &str) -> bool {
+pub(super) fn is_named_after(role: &str, slug: &str, schema: &str) -> bool {
     let role = format!("_{}_", fold(role));
     [slug, schema].iter().any(|name| !name.is_empty() && role.contains(&format!("_{}_", fold(name))))
 }

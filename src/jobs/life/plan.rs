@@ -18,6 +18,7 @@ use crate::text::Untrusted;
 mod repairs;
 mod seen;
 mod steps;
+mod uses;
 mod words;
 
 pub(super) use self::repairs::unlock_of_subject;
@@ -37,7 +38,7 @@ pub struct LifeRequest {
     pub layout: Arc<Layout>,
     /// The new display name.
     pub becomes: Option<Untrusted>,
-    /// Whether the sessions of the tenant's role are ended too.
+    /// Whether the sessions of the tenant's role are ended too; before a drop.
     pub end_sessions: bool,
 }
 
@@ -110,6 +111,7 @@ pub async fn read(reader: &Reader, target: &Target, request: &LifeRequest) -> Re
         seen.role_sessions = reader.rows(&facts::role_sessions_sql(role)).await?.len();
         seen.cannot_end = facts::cannot_end(reader, role).await?;
     }
+    seen.uses = uses::read(reader, &plan).await?;
     match steps::of(request, &plan, &seen) {
         Ok(steps) => plan.steps = steps,
         Err(Stop::Nothing(why)) => plan.nothing = Some(why.into()),
@@ -242,9 +244,11 @@ async fn look_at_schema(reader: &Reader, request: &LifeRequest, plan: &mut LifeP
     }
     let names = (plan.tenant.slug.raw(), plan.original.as_ref().unwrap_or(&schema).raw());
     plan.role = facts::role(reader, &request.layout, oid, names, plan.kind == LifeKind::Purge).await?;
-    // A purge ends the sessions of the role itself, unless one of them is in what it removes.
-    let role = plan.own_role().filter(|_| plan.kind != LifeKind::Purge);
-    plan.sessions = Some(facts::sessions(reader, oid, role).await?);
+    // A purge ends the sessions of the role itself, unless one of them is in what it removes. Those of one that is called
+    // after the tenant are its own as well, though none is ended that may be somebody else's too.
+    let after = |role: &&TenantRole| role.kept.is_none() || facts::is_named_after(role.name.raw(), names.0, names.1);
+    let role = plan.role.as_ref().filter(after).filter(|_| plan.kind != LifeKind::Purge);
+    plan.sessions = Some(facts::sessions(reader, oid, role.map(|role| role.name.raw())).await?);
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 //! was granted to it (default privileges too), then the role. Roles are of the whole server: one that has anything left
 //! anywhere stays, and the step says what.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use tokio_postgres::Client;
 
@@ -12,6 +14,10 @@ use crate::migrations::apply::step::StepEnd;
 use crate::model::ident::{Ident, literal};
 use crate::model::life::LifeKind;
 use crate::postgres::session::TextRow;
+
+/// How long a session that was ended may take to go, and how often it is looked whether it has.
+const GOING: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Ends the sessions of the role in this database.
 pub(super) async fn end_sessions(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
@@ -24,6 +30,22 @@ pub(super) async fn end_sessions(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let ended = terminate(client, &role).await?;
     let said = Said { before: None, after: json!({ "role": role.raw(), "sessions": ended }) };
     tx::done(work, tx, said).await
+}
+
+/// Before a drop: those that came since, and until none is seen. A session that was ended is there until its process is.
+pub(super) async fn end_rest(client: &Client, life: &Life<'_>) -> Result<(), StepEnd> {
+    let role = life.role().map_err(failed)?;
+    let Some(oid) = oid_of(client, &role).await? else { return Ok(()) };
+    alone(client, life, &role, oid, false).await?;
+    let begun = Instant::now();
+    loop {
+        // What was seen of sessions is kept for the transaction.
+        tx::ask(client, "SELECT pg_catalog.pg_stat_clear_snapshot()").await?;
+        if terminate(client, &role).await? == 0 || begun.elapsed() > GOING {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// How many there were.

@@ -5,11 +5,11 @@ use tokio_postgres::Client;
 
 use super::run::Life;
 use super::tx::{self, Said, Work, failed};
-use super::{facts, plan, row as registry, trash as trashed};
+use super::{facts, plan, role, row as registry, trash as trashed};
 use crate::jobs::shared::Shared;
 use crate::migrations::apply::step::StepEnd;
 use crate::model::ident::{SchemaName, literal};
-use crate::model::life::UNDROP_DAYS;
+use crate::model::life::{LifeStep, UNDROP_DAYS};
 use crate::postgres::detail::objects_outside_sql;
 
 /// Nobody may use the schema now.
@@ -62,6 +62,9 @@ pub(super) async fn trash(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let tx = tx::open(work, false).await?;
     tx::same_schema(client, life).await?;
     let schema = life.schema().map_err(failed)?;
+    if life.steps.iter().any(|row| row.step == LifeStep::Sessions) {
+        role::end_rest(client, life).await?;
+    }
     unused(client, life).await?;
     confirmed(client, life, shared, &[]).await?;
     let to = SchemaName::tenant(&trashed::name(shared.fence.job, schema.raw()))

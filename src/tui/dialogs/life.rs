@@ -202,16 +202,16 @@ impl Life {
 
     /// Whether the end of the role's sessions can be asked for.
     pub(super) fn offers_sessions(&self) -> bool {
-        let ends = match self.input.kind {
-            LifeKind::Suspend | LifeKind::Archive => true,
-            LifeKind::Rename
-            | LifeKind::Activate
-            | LifeKind::Drop
-            | LifeKind::Undrop
-            | LifeKind::Purge
-            | LifeKind::Repair => false,
-        };
-        ends && self.plan().is_some_and(|plan| plan.own_role().is_some() && plan.refusal.is_none())
+        let Some(plan) = self.plan().filter(|plan| plan.own_role().is_some()) else { return false };
+        match self.input.kind {
+            LifeKind::Suspend | LifeKind::Archive => plan.refusal.is_none(),
+            // They may be all that is in its way.
+            LifeKind::Drop => {
+                plan.sessions.as_ref().is_some_and(|sessions| !sessions.is_empty())
+                    || self.request().is_some_and(|request| request.end_sessions)
+            }
+            LifeKind::Rename | LifeKind::Activate | LifeKind::Undrop | LifeKind::Purge | LifeKind::Repair => false,
+        }
     }
 
     pub(super) fn stops(&self) -> Vec<Stop> {

@@ -1,6 +1,7 @@
 //! What a plan looks at besides the schema: the registry's row and what points at it, keys that let the tenant in, and
 //! whether it is in the trash.
 
+use super::uses::Uses;
 use super::{LifeRequest, Subject};
 use crate::jobs::life::access::{self, InForce};
 use crate::jobs::life::pointing::{self, Pointing};
@@ -28,6 +29,8 @@ pub(super) struct Seen {
     pub(super) role_sessions: usize,
     /// Why they cannot be.
     pub(super) cannot_end: Option<String>,
+    /// Who uses the schema.
+    pub(super) uses: Uses,
     /// Of a tenant without its schema: where that is in the trash.
     pub(super) trashed: Option<Trashed>,
     /// What points at the registry's row, where it is to go.

@@ -1,9 +1,8 @@
 //! Which steps an order has, or why it has none. Pure.
 
-use super::{LifeRequest, Row, Seen, Stop, Subject, one, repairs, repairs_of_shared};
+use super::{LifeRequest, Row, Seen, Stop, Subject, one, repairs, repairs_of_shared, uses};
 use crate::jobs::life::access::InForce;
 use crate::jobs::life::writes;
-use crate::layout::Layout;
 use crate::model::fleet::SharedSchema;
 use crate::model::life::{CacheFact, LeftRole, LifeKind, LifePlan, LifeStep, Repair, TenantRole, Trashed};
 use crate::model::tenant::{Tenant, TenantState};
@@ -179,14 +178,23 @@ fn drop(request: &LifeRequest, tenant: &Tenant, plan: &LifePlan, seen: &Seen) ->
     {
         return Err(refused("it is not suspended: suspend it first, and wait until nobody uses it"));
     }
-    if let Some(why) = in_use(&request.layout, plan) {
+    let first = if request.end_sessions {
+        let words = end_sessions(plan, seen.role_sessions)?;
+        if let Some(why) = seen.cannot_end.clone().or_else(|| seen.uses.by_others()) {
+            return Err(refused(why));
+        }
+        Some((LifeStep::Sessions, words))
+    } else if let Some(why) = uses::in_use(&request.layout, plan, &seen.uses) {
         return Err(refused(why));
-    }
+    } else {
+        None
+    };
     if plan.dependants.last().is_some_and(|last| last.raw() == "and more") {
         return Err(refused("more than a hundred objects outside the schema depend on it: remove them by hand first"));
     }
     writes::status(&request.layout, LifeKind::Drop).map_err(Stop::Refused)?;
-    Ok(one(LifeStep::Trash, format!("rename the schema to zz_dropped_<job>_{}", schema.safe().fit(40))))
+    let trash = (LifeStep::Trash, format!("rename the schema to zz_dropped_<job>_{}", schema.safe().fit(40)));
+    Ok(first.into_iter().chain([trash]).collect())
 }
 
 /// The role of a tenant that is gone.
@@ -201,20 +209,6 @@ fn role(left: &LeftRole, plan: &LifePlan) -> Steps {
             format!("remove what was granted to the role {0}, and the role ({1})", role.name.safe(), left.why.safe()),
         )),
     }
-}
-
-/// Who uses the schema now.
-fn in_use(layout: &Layout, plan: &LifePlan) -> Option<String> {
-    let sessions = plan.sessions.as_ref().filter(|sessions| !sessions.is_empty())?;
-    let first = sessions.first().map(|session| session.raw().to_owned()).unwrap_or_default();
-    let count = sessions.len();
-    let (who, uses) = if count == 1 { ("session", "uses") } else { ("sessions", "use") };
-    let or = match (plan.kind, plan.own_role()) {
-        (LifeKind::Purge, _) | (_, None) => "",
-        (_, Some(_)) if writes::status(layout, LifeKind::Suspend).is_err() => "",
-        (_, Some(_)) => ", or suspend the tenant and end the sessions of its role",
-    };
-    Some(format!("{count} {who} {uses} it now ({first}): wait for the end{or}"))
 }
 
 fn undrop(trashed: &Trashed, row: Option<&Row>) -> Steps {
@@ -239,7 +233,7 @@ fn undrop(trashed: &Trashed, row: Option<&Row>) -> Steps {
 }
 
 fn purge(request: &LifeRequest, trashed: &Trashed, plan: &LifePlan, seen: &Seen) -> Steps {
-    if let Some(why) = in_use(&request.layout, plan) {
+    if let Some(why) = uses::in_use(&request.layout, plan, &seen.uses) {
         return Err(refused(why));
     }
     let mut steps = Vec::new();
@@ -373,7 +367,7 @@ fn mend(request: &LifeRequest, repair: Repair, plan: &LifePlan, seen: &Seen) -> 
         }
         // Offered for no tenant: it is of those that are gone.
         Repair::Role => Err(refused("name the role itself: `repair` lists those that were left behind")),
-        Repair::Unlock => match in_use(&request.layout, plan) {
+        Repair::Unlock => match uses::in_use(&request.layout, plan, &seen.uses) {
             Some(why) => Err(refused(why)),
             None => unlock(plan),
         },

@@ -10,7 +10,7 @@ use crate::layout::HiddenRows;
 use crate::layout::role::RoleMade;
 use crate::model::ident::{Ident, literal};
 use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair, TenantRole, UNDROP_DAYS};
-use crate::text::{Untrusted, sanitise};
+use crate::text::{Untrusted, counted, sanitise};
 
 pub(super) fn add(request: &LifeRequest, plan: &mut LifePlan, seen: &Seen) {
     plan.repair = plan.repair.or_else(|| repair_of(plan));
@@ -38,7 +38,11 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
         match plan.kind {
             LifeKind::Purge => notes.push(format!("the role {} stays: {}", name.safe(), why.safe())),
             LifeKind::Drop | LifeKind::Suspend | LifeKind::Archive => {
-                notes.push(format!("the role {} is left alone: {}", name.safe(), why.safe()));
+                let open = match seen.uses.of_kept {
+                    0 => String::new(),
+                    count => format!("; it has {} open in this database, and none is ended", counted(count, "session")),
+                };
+                notes.push(format!("the role {} is left alone: {}{open}", name.safe(), why.safe()));
             }
             LifeKind::Rename | LifeKind::Activate | LifeKind::Undrop | LifeKind::Repair => {}
         }
