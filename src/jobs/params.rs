@@ -61,7 +61,7 @@ pub struct Params {
     /// What is brought into a tenant from `public`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import: Option<ImportPlan>,
-    /// Whose structure the new tenants' is compared with.
+    /// Whose structure and rights the new tenants' are compared with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub siblings: Vec<Sibling>,
     /// SHA-256 of the plan as it was confirmed, in hexadecimal; `None` where none was shown.

@@ -17,7 +17,7 @@ use crate::model::audit::AuditFilter;
 use crate::model::ident::SchemaName;
 use crate::model::job::{JobEvent, JobId};
 use crate::model::life::LifePlan;
-use crate::model::tenant::{DatabaseName, Tenant};
+use crate::model::tenant::{DatabaseName, Tenant, TenantState};
 use crate::postgres::session::Target;
 use crate::text::Untrusted;
 
@@ -122,7 +122,7 @@ pub struct ProvisionOrder {
     pub role: bool,
     /// Runs in each new tenant behind its migrations.
     pub seed: Option<Arc<MigrationFile>>,
-    /// Tenants that stand where the new ones will: their structure is what the new ones' is compared with.
+    /// Tenants that stand where the new ones will: what the new ones' structure and rights are compared with.
     pub siblings: Vec<Sibling>,
 }
 
@@ -142,11 +142,16 @@ pub struct NewTenant {
 /// Tenants that those which were made are compared with, at most.
 pub const SIBLINGS: usize = 5;
 
-/// Tenants of this database whose structure new ones are to have: those to which nothing of these files is left to do.
+/// Tenants of this database that new ones are to be like: those to which nothing of these files is left to do, whose
+/// structure they are to have too. Without files a new one is empty, and any tenant says who may use it.
 #[must_use]
 pub fn siblings(tenants: &[Arc<Tenant>], database: &DatabaseName, folder: Option<&Folder>) -> Vec<Sibling> {
-    let Some(newest) = folder.and_then(|folder| folder.files.last()) else { return Vec::new() };
-    let stands = |tenant: &&Arc<Tenant>| tenant.key.database == *database && tenant.stands_at(&newest.version);
+    let newest = folder.and_then(|folder| folder.files.last());
+    let is_one = |tenant: &Tenant| tenant.is_listed() && !tenant.deleted && tenant.state != TenantState::Conflict;
+    let stands = |tenant: &&Arc<Tenant>| {
+        tenant.key.database == *database
+            && newest.map_or_else(|| is_one(tenant), |file| tenant.stands_at(&file.version))
+    };
     let sibling =
         |tenant: &Arc<Tenant>| Some(Sibling { slug: tenant.slug.raw().to_owned(), schema_oid: tenant.schema_oid? });
     tenants.iter().filter(stands).filter_map(sibling).take(SIBLINGS).collect()

@@ -304,16 +304,18 @@ async fn work(claimed: &Claimed<'_>, lines: Lines, early: Option<WriterSession>)
                 ran
             };
             let hashes = async {
-                let known = compare::new::siblings_ahead(claimed.target, &shared, &params.siblings).await;
-                if params.siblings.is_empty() {
-                    return known;
+                // Without files the new ones are empty: nothing of them is compared but who may use them.
+                if params.siblings.is_empty() || params.files.is_empty() {
+                    return compare::Ahead::default();
                 }
+                let known = compare::new::siblings_ahead(claimed.target, &shared, &params.siblings).await;
                 compare::ahead(known, claimed.target, &shared, through_in, run_over).await
             };
             let (ran, ahead) = tokio::join!(run, hashes);
             ran?;
             if !shared.halted() {
-                compare::new::new_tenants(claimed, &shared, &params.siblings, ahead).await;
+                let siblings = compare::new::Siblings { all: &params.siblings, structures: !params.files.is_empty() };
+                compare::new::new_tenants(claimed, &shared, siblings, ahead).await;
             }
             Ok(())
         }

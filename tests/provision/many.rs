@@ -309,3 +309,32 @@ async fn new_tenants_are_compared_with_their_siblings() {
     let note = outcome.note.as_ref().expect("a note").raw().to_owned();
     assert!(note.contains("structure differs from old-a: column one.label differs"), "{note}");
 }
+
+/// Nothing of a new tenant is like its siblings' where there are no files, and yet the application has to find it.
+#[tokio::test]
+async fn who_may_not_use_a_new_tenant_is_told_without_files_too() {
+    let fleet = Fleet::new("many", 3).await;
+    let app = pg().role("app");
+    let tenants = fleet.tenants();
+    let found = siblings(&tenants, &fleet.name(), None);
+    assert_eq!(found.len(), 3, "{found:?}");
+    let empty = |slug: &str| ProvisionOrder { folder: None, siblings: found.clone(), ..provision(&fleet, slug) };
+    let run = async |slug: &str| {
+        let job = order(&fleet, empty(slug)).await.expect("ordered");
+        let (view, events) = fleet.run(job, false).await;
+        assert_eq!(view.expect("run").state, JobState::Done);
+        format!("{events:?}")
+    };
+    let told = run("alone").await;
+    assert!(!told.contains("may use") && !told.contains("structure"), "{told}");
+    for schema in tenants.iter().filter_map(|tenant| tenant.schema.as_ref()) {
+        let schema = schema.raw();
+        fleet.db.sql(&format!(
+            "grant usage on schema {schema} to {app}; alter default privileges in schema {schema} grant select on tables to {app}"
+        ));
+    }
+    let told = run("unseen").await;
+    let words = format!("{app} may use the schemas of most siblings and not the new one: GRANT USAGE ON SCHEMA");
+    assert!(told.contains(&words) && told.contains("ALTER DEFAULT PRIVILEGES IN SCHEMA"), "{told}");
+    assert!(!told.contains("structure"), "{told}");
+}

@@ -17,7 +17,8 @@ pub(super) async fn missed(
     }
     let list = |oids: &[u32]| oids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
     let sql = format!(
-        "SELECT r.rolname FROM (SELECT x.grantee FROM pg_catalog.pg_namespace AS n CROSS JOIN LATERAL \
+        "SELECT r.rolname, EXISTS (SELECT 1 FROM pg_catalog.pg_default_acl AS d CROSS JOIN LATERAL \
+         pg_catalog.aclexplode(d.defaclacl) AS x WHERE d.defaclnamespace IN ({siblings}) AND x.grantee = r.oid) FROM (SELECT x.grantee FROM pg_catalog.pg_namespace AS n CROSS JOIN LATERAL \
          pg_catalog.aclexplode(COALESCE(n.nspacl, pg_catalog.acldefault('n', n.nspowner))) AS x \
          WHERE n.oid IN ({siblings}) AND x.privilege_type = 'USAGE' GROUP BY x.grantee \
          HAVING pg_catalog.count(DISTINCT n.oid) * 2 > {all}) AS may JOIN pg_catalog.pg_roles AS r ON r.oid = may.grantee \
@@ -30,10 +31,16 @@ pub(super) async fn missed(
     let rows = gate::ask(session, &sql).await?;
     let roles: Vec<String> =
         rows.iter().flatten().filter_map(|row| Some(Untrusted::new(row.text(0)?).safe().to_string())).collect();
+    // What is granted in a schema goes for what is there; what is made later has it by these alone.
+    let later = if rows.iter().flatten().any(|row| row.is_true(1)) {
+        ", and ALTER DEFAULT PRIVILEGES IN SCHEMA as they have them there"
+    } else {
+        ""
+    };
     Ok((!roles.is_empty()).then(|| {
         let new = if made.len() == 1 { "the new one".to_owned() } else { counted(made.len(), "new one") };
         format!(
-            "{} may use the schemas of most siblings and not {new}: GRANT USAGE ON SCHEMA, and what they have on its tables",
+            "{} may use the schemas of most siblings and not {new}: GRANT USAGE ON SCHEMA, and what they have on its tables{later}",
             roles.join(", ")
         )
     }))

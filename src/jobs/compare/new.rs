@@ -15,6 +15,15 @@ use crate::model::job::LogMark;
 use crate::postgres::session::{Reader, Target, WriterSession};
 use crate::postgres::structure::{self, PAGE, Structure};
 
+/// What new tenants are to be like.
+#[derive(Clone, Copy)]
+pub(in crate::jobs) struct Siblings<'a> {
+    /// Which.
+    pub(in crate::jobs) all: &'a [Sibling],
+    /// In their structure too, not only in who may use them.
+    pub(in crate::jobs) structures: bool,
+}
+
 /// A tenant that this run made.
 struct Made {
     slug: String,
@@ -27,9 +36,6 @@ struct Made {
 /// Hashes the siblings, while the new tenants are being made. What could not be read then is left to [`new_tenants`].
 pub(in crate::jobs) async fn siblings_ahead(target: &Target, shared: &Shared<'_>, siblings: &[Sibling]) -> Ahead {
     let mut ahead = Ahead::default();
-    if siblings.is_empty() {
-        return ahead;
-    }
     let theirs = oids_of(siblings);
     let hashed = tokio::select! {
         hashed = ahead.hash(target, &theirs) => hashed,
@@ -46,10 +52,10 @@ pub(in crate::jobs) async fn siblings_ahead(target: &Target, shared: &Shared<'_>
 pub(in crate::jobs) async fn new_tenants(
     claimed: &Claimed<'_>,
     shared: &Shared<'_>,
-    siblings: &[Sibling],
+    siblings: Siblings<'_>,
     ahead: Ahead,
 ) {
-    if siblings.is_empty() {
+    if siblings.all.is_empty() {
         return;
     }
     let work = compared(claimed, shared, siblings, ahead);
@@ -67,12 +73,19 @@ pub(in crate::jobs) async fn new_tenants(
 async fn compared(
     claimed: &Claimed<'_>,
     shared: &Shared<'_>,
-    siblings: &[Sibling],
+    Siblings { all: siblings, structures }: Siblings<'_>,
     mut ahead: Ahead,
 ) -> Result<(), OrderError> {
     let session = gate::open(claimed.target, Some(claimed.job)).await?;
     let made = made(&session, claimed.fence).await?;
     if made.is_empty() {
+        return Ok(());
+    }
+    let oids: Vec<u32> = made.iter().map(|one| one.oid).collect();
+    if let Some(words) = access::missed(&session, &oids_of(siblings), &oids).await? {
+        shared.reports.note(words).await;
+    }
+    if !structures {
         return Ok(());
     }
     if made.len() >= WORTH_TELLING {
@@ -91,10 +104,6 @@ async fn compared(
     }
     let is = |oid: u32| ahead.hashes.get(&oid);
     let odd: Vec<&Made> = made.iter().filter(|one| is(one.oid) != is(standard.schema_oid)).collect();
-    let oids: Vec<u32> = made.iter().map(|one| one.oid).collect();
-    if let Some(words) = access::missed(&session, &oids_of(siblings), &oids).await? {
-        shared.reports.note(words).await;
-    }
     let found = told(shared, ahead.reader(claimed.target).await?, &session, standard, &odd).await?;
     let text = match (made.len(), found) {
         (1, 0) => format!("structure compared with {}: the same", standard.slug),
