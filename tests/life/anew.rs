@@ -49,3 +49,26 @@ fn a_role_of_the_name_is_no_new_tenants_even_where_none_is_made() {
     // Where each is to get one of its own, whatever exists is in the way.
     place.expect(5, &["provision", "kept", "--name", "New", "--role", "--dry-run"]);
 }
+
+#[test]
+fn a_row_of_a_query_gets_its_schema_and_stays_when_that_is_purged() {
+    let place = Place::new("life_query");
+    place.configure(
+        "[database.tenants]\nquery = \"select id, slug, name, schema_name from public.tenants where slug <> 'hooli'\"",
+    );
+    place.db.sql("drop schema tenant_acme cascade; drop schema tenant_hooli cascade");
+    let list = place.json(0, &["repair", "--json"]);
+    let own = list["repairs"].as_array().expect("a list").iter().filter(|offer| offer["tenant"] == "acme");
+    let by: Vec<_> = own.filter_map(|offer| offer["by"].as_str()).collect();
+    assert_eq!(by, ["make"], "{list}");
+    // What would write the row is not offered.
+    place.expect(5, &["repair", "acme", "--by", "forget", "--yes"]);
+    place.expect(0, &["repair", "acme", "--yes"]);
+    assert_eq!(place.schemas(), "tenant_acme,tenant_globex");
+    let stays = "the row behind it stays as it is";
+    assert!(place.words(0, &["drop", "globex", "--confirm", "tenant_globex", "--yes"]).contains(stays));
+    let plan = place.json(0, &["purge", "globex", "--dry-run", "--json"]);
+    assert!(plan["notes"].to_string().contains(stays), "{plan}");
+    place.expect(0, &["purge", "globex", "--confirm", "tenant_globex", "--yes"]);
+    assert_eq!(place.db.value("select count(*) from public.tenants"), "3");
+}

@@ -34,7 +34,7 @@ fn role_checks(place: &Place) -> Vec<(String, String)> {
     let document = place.json(0, &["doctor", "--json"]);
     let checks = document["checks"].as_array().expect("checks").iter().filter(|check| check["area"] == "roles");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    checks.map(|check| (text(&check["result"]), text(&check["found"]))).collect()
+    checks.map(|check| (text(&check["result"]), text(&check["found"]) + " " + &text(&check["advice"]))).collect()
 }
 
 /// A role of a tenant that tenantui knew and somebody removed by hand.
@@ -60,7 +60,7 @@ fn a_role_without_schema_and_row_is_told_and_removed() {
     // Roles are of the whole server.
     let server = own_pg(tcp());
     let place = Place::on(&server, "life_left");
-    assert_eq!(role_checks(&place), [("ok".to_owned(), "no tenant that is gone left its role".to_owned())]);
+    assert_eq!(role_checks(&place), [("ok".to_owned(), "no tenant that is gone left its role ".to_owned())]);
     gone(&place, "tenant_gone");
     let elsewhere = server.database("elsewhere");
     gone(&place, "tenant_busy");
@@ -92,6 +92,7 @@ fn a_role_without_schema_and_row_is_told_and_removed() {
     let told = role_checks(&place);
     assert_eq!(told[0].0, "warn");
     assert!(told[0].1.starts_with("3 login roles are of tenants that are gone: tenant_busy, tenant_gone"), "{told:?}");
+    assert!(told[0].1.ends_with("removes those that it can, and says why 2 of them stay"), "{told:?}");
 
     // A plan, a question, a record; what it must not remove it does not.
     let plan = place.json(0, &["repair", "tenant_gone", "--by", "role", "--dry-run", "--json"]);
@@ -145,6 +146,7 @@ async fn what_no_tenants_role_has_keeps_a_role() {
     };
     kept("it has rights that no tenant's role has: on schema tenant_acme, table tenant_acme.users", "tenant_report");
     kept("it is a member of readers", "tenant_member");
+    assert!(role_checks(&place)[0].1.ends_with("and says why 2 of them stay"), "{:?}", role_checks(&place));
     // What it gets between the order and its run counts as much.
     let config = Database::new("eu-1".into(), Environment::Development, place.db.url().into());
     let target = Target::resolve(Arc::new(config), &Surroundings::fixed([("PGTZ", "UTC")])).expect("a target");

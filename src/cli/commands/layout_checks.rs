@@ -55,7 +55,16 @@ pub(super) async fn roles(target: &Target, reading: &Reading, found: &mut Examin
             let (are, of) =
                 if count == 1 { ("role is", "a tenant that is") } else { ("roles are", "tenants that are") };
             let words = format!("{count} login {are} of {of} gone: {}", such.join(", "));
-            found.add("roles", Verdict::Warn, words, Some("`tenantui repair` lists and removes them"));
+            let advice = match left.iter().filter(|role| role.kept.is_some()).count() {
+                0 => "`tenantui repair` lists and removes them".to_owned(),
+                kept if kept == count => {
+                    "`tenantui repair` says why it leaves them alone, and what they have".to_owned()
+                }
+                kept => {
+                    format!("`tenantui repair` lists them, removes those that it can, and says why {kept} of them stay")
+                }
+            };
+            found.add("roles", Verdict::Warn, words, Some(&advice));
         }
     }
 }

@@ -19,10 +19,13 @@ pub fn repairs_of_shared(shared: &SharedSchema) -> Vec<Repair> {
 #[must_use]
 pub fn repairs(tenant: &Tenant, layout: &Layout) -> Vec<Repair> {
     let has_table = matches!(layout.registry, Registry::Table { .. });
+    // A schema can be made for a row of a query too: the row itself is left as it is.
+    let has_rows = has_table || matches!(layout.registry, Registry::Query { .. });
     match tenant.state {
         TenantState::OrphanSchema if has_table && is_led_to(tenant, layout) => vec![Repair::Adopt],
         TenantState::MissingSchema if has_table && can_be_made(tenant) => vec![Repair::Forget, Repair::Make],
         TenantState::MissingSchema if has_table => vec![Repair::Forget],
+        TenantState::MissingSchema if has_rows && can_be_made(tenant) => vec![Repair::Make],
         TenantState::Locked if unlock_of(tenant).is_some() => vec![Repair::Unlock],
         TenantState::OrphanSchema
         | TenantState::MissingSchema

@@ -6,8 +6,8 @@ use crate::jobs::life::draft::saved;
 use crate::jobs::life::pointing::DomainsRef;
 use crate::jobs::life::writes;
 use crate::jobs::params::{RegistryRef, Value};
-use crate::layout::HiddenRows;
 use crate::layout::role::RoleMade;
+use crate::layout::{HiddenRows, Registry};
 use crate::model::ident::{Ident, literal};
 use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair, TenantRole, UNDROP_DAYS};
 use crate::text::{Untrusted, counted, sanitise};
@@ -54,9 +54,7 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
             if row.is_some() && writes::status(&request.layout, LifeKind::Drop).is_ok_and(|writes| writes.is_empty()) {
                 notes.push("the layout has no status for it: the registry row stays as it is".to_owned());
             }
-            if !has_table && plan.tenant.key.local.starts_with("r:") {
-                notes.push("its tenants come from a query: the row behind it stays as it is".to_owned());
-            }
+            notes.extend(row_stays(request, plan));
             match (&request.layout.access, &seen.in_force) {
                 (Some(_), InForce::Denied(why)) => notes.push(format!("the purge will be refused as it is now: {why}")),
                 (Some(access), InForce::Keys(_) | InForce::NoTable) => {
@@ -84,6 +82,7 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
             if let (Some(hidden), true) = (&request.layout.about.hidden_rows, row.is_none() && has_table) {
                 notes.push(format!("its registry row is not seen ({}): where there is one, it stays", hidden.words()));
             }
+            notes.extend(row_stays(request, plan));
             match (&plan.cache, plan.original.is_some()) {
                 (CacheFact::NotConfigured, _) => {
                     notes.push("no cache is configured: its keys, if any, stay".to_owned())
@@ -136,6 +135,13 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
         LifeKind::Rename | LifeKind::Activate | LifeKind::Archive | LifeKind::Repair => {}
     }
     notes
+}
+
+/// That the row is left, where tenants come from a query.
+fn row_stays(request: &LifeRequest, plan: &LifePlan) -> Option<String> {
+    let by_query = matches!(request.layout.registry, Registry::Query { .. });
+    (by_query && plan.tenant.key.local.starts_with("r:"))
+        .then(|| "its tenants come from a query: the row behind it stays as it is".to_owned())
 }
 
 /// The statements of a step, as far as they are known beforehand.
