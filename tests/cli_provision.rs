@@ -293,6 +293,20 @@ fn a_role_is_made_with_its_password_as_data_and_a_seed_runs() {
     fleet.database.sql(&format!("delete from public.tenants where slug = '{slug}'; drop schema {role} cascade"));
     let words = text(&fleet.expect(5, &words).stderr);
     assert!(words.contains(&role) && words.contains("exists already on this server"), "{words}");
+    // What a seed and a file would do to others is said, and not what costs nobody anything in a new tenant.
+    let seed_path = seed.to_str().expect("a path");
+    fs::write(&seed, "create table kept (id int);\ndrop schema tenant_acme cascade; truncate kept;").expect("written");
+    fleet.file("20260401000000-shared", "create index on orders (id);\n--;;\ngrant select on public.tenants to public");
+    let other = ["provision", "x-y", "--name", "X", "--seed", seed_path, "--dry-run"];
+    let plan = json(&fleet.expect(0, &[&other[..], &["--json"]].concat()));
+    let warnings = plan["warnings"].to_string();
+    assert!(warnings.contains("seed.sql:2: drops a schema with all that is in it"), "{warnings}");
+    assert!(
+        warnings.contains("20260401000000-shared.up.sql:3: ") && !warnings.contains("deletes all rows"),
+        "{warnings}"
+    );
+    let words = text(&fleet.expect(0, &other).stdout);
+    assert!(words.contains("  warning     seed.sql:2: drops a schema"), "{words}");
     // A seed that a rule refuses, before anything is asked.
     fs::write(&seed, "select 1;\ncommit;").expect("written");
     let words = text(

@@ -7,6 +7,7 @@ mod driven;
 mod estimate;
 mod gaps;
 mod make;
+mod new;
 mod shared;
 mod undo;
 
@@ -29,6 +30,7 @@ pub use canary::Canary;
 pub use driven::drives;
 pub use estimate::Estimate;
 pub use make::plan;
+pub use new::warnings_of_new;
 pub use shared::{SharedTarget, shared};
 pub use undo::{Reach, undo};
 

@@ -6,6 +6,7 @@ use crossterm::event::KeyCode;
 use tenantui::config::RunAs;
 use tenantui::jobs::service::Order;
 use tenantui::layout::Registry;
+use tenantui::migrations::folder::{Finding, MigrationFile};
 use tenantui::model::environment::Environment;
 use tenantui::model::job::JobId;
 use tenantui::model::life::{DropRecord, Trashed};
@@ -130,6 +131,35 @@ fn form_with_role(name: &str) -> Dialog {
         times,
         ..form.input.clone()
     })))
+}
+
+/// What the files would do beyond the new tenant is counted, and read in full where its SQL is.
+#[test]
+fn the_form_says_what_its_files_do_to_others() {
+    let Dialog::NewTenant(form) = form() else { panic!("a form") };
+    let mut files = folder();
+    if let Some(first) = files.files.first_mut() {
+        let finding = |rule: &'static str, line: u32, message: &str| Finding {
+            rule,
+            refuses: false,
+            line,
+            message: message.into(),
+        };
+        let findings = vec![
+            finding("drop-schema", 3, "drops a schema with all that is in it"),
+            finding("rewrite", 4, "writes the whole table anew"),
+        ];
+        *first = Arc::new(MigrationFile { findings, ..(**first).clone() });
+    }
+    let input = NewTenantInput { folder: Some(Arc::new(files)), ..form.input.clone() };
+    let mut dialog = Dialog::NewTenant(Box::new(NewTenant::new(input)));
+    typed(&mut dialog, "Blue Fox");
+    check("new_tenant_warnings", &dialog);
+    for _ in 0..4 {
+        press(&mut dialog, KeyCode::Tab);
+    }
+    press(&mut dialog, KeyCode::Enter);
+    check("new_tenant_warnings_sql", &dialog);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::driven;
 use super::gaps::{self, Settled};
 use super::{Direction, Estimate, LeftOut, Plan, PlanError, PlanOptions, Refusal, TenantPlan};
 use crate::migrations::dialects::dialect;
-use crate::migrations::folder::{Folder, MigrationFile};
+use crate::migrations::folder::{Finding, Folder, MigrationFile};
 use crate::migrations::standing::{Standing, Standings};
 use crate::model::ident::SchemaName;
 use crate::model::ledger::{LedgerState, Tool, Version};
@@ -320,11 +320,15 @@ pub(super) fn collect_findings(plan: &mut Plan, files: &[Arc<MigrationFile>], bu
             if finding.refuses && !lifted && !plan.is_driven() {
                 plan.refusals.push(Refusal { file: Arc::clone(file), finding: finding.clone() });
             } else {
-                let allowed = if finding.refuses && lifted { " (allowed by the configuration)" } else { "" };
-                let name = file.path.file_name().map(|name| name.display().to_string()).unwrap_or_default();
-                let warning = format!("{name}:{}: {}{allowed}", finding.line, finding.message.raw());
-                plan.warnings.push(warning.into());
+                plan.warnings.push(warning(file, finding, lifted));
             }
         }
     }
+}
+
+/// A finding that keeps nobody from anything.
+pub(super) fn warning(file: &MigrationFile, finding: &Finding, lifted: bool) -> Untrusted {
+    let allowed = if finding.refuses && lifted { " (allowed by the configuration)" } else { "" };
+    let name = file.path.file_name().map(|name| name.display().to_string()).unwrap_or_default();
+    format!("{name}:{}: {}{allowed}", finding.line, finding.message.raw()).into()
 }

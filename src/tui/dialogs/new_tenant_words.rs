@@ -6,9 +6,9 @@ use crate::jobs::provision;
 use crate::layout::Registry;
 use crate::layout::role::{Privilege, Role};
 use crate::migrations::aim::{Driven, Example};
-use crate::migrations::alone;
+use crate::migrations::{alone, plan};
 use crate::model::ident::{Ident, SchemaName};
-use crate::text::{counted, grouped, time_left};
+use crate::text::{Untrusted, counted, grouped, time_left};
 
 impl NewTenant {
     pub(super) fn has_registry(&self) -> bool {
@@ -35,10 +35,20 @@ impl NewTenant {
         self.input.folder.as_ref().map_or(0, |folder| folder.files.len())
     }
 
+    /// What plan time says of the files; Show SQL begins with it.
+    fn warnings(&self) -> Vec<Untrusted> {
+        let files = self.input.folder.iter().flat_map(|folder| &folder.files).map(AsRef::as_ref);
+        plan::warnings_of_new(files, &[], self.is_driven())
+    }
+
     /// `42 migrations, about 9 s left`, as far as their times are known.
     pub(super) fn migrations(&self) -> String {
         let count = self.count();
-        let words = counted(count, "migration");
+        let warnings = match self.warnings().len() {
+            0 => String::new(),
+            warnings => format!(", {}", counted(warnings, "warning")),
+        };
+        let words = format!("{}{warnings}", counted(count, "migration"));
         let files = self.input.folder.iter().flat_map(|folder| &folder.files);
         let times: Option<u64> = files.map(|file| self.input.times.of(&file.version).map(|time| time.mean_ms)).sum();
         match times.filter(|_| count > 0) {
@@ -105,6 +115,9 @@ impl NewTenant {
                 self.outside()
             );
         }
+        let warnings: String =
+            self.warnings().iter().map(|warning| format!("-- warning: {}\n", warning.safe())).collect();
+        out.insert_str(0, &warnings);
         let schema = match &self.verdict {
             Verdict::Free(name) | Verdict::Refused(Some(name), _) => name.schema.quoted(),
             Verdict::Empty | Verdict::Refused(None, _) => "\"...\"".to_owned(),

@@ -27,7 +27,8 @@ use crate::jobs::record;
 use crate::jobs::service::{self, NewTenant, Order, ProvisionOrder};
 use crate::layout::Registry;
 use crate::layout::role::RoleMade;
-use crate::migrations::folder::MigrationFile;
+use crate::migrations::folder::{Folder, MigrationFile};
+use crate::migrations::plan::{self, PlanOptions};
 use crate::migrations::seed;
 use crate::model::job::{JobKind, JobState, JobView, Waits};
 use crate::postgres::session::{Patience, Reader, Target};
@@ -45,6 +46,7 @@ struct Plan {
     seed: Option<String>,
     tenants: Vec<PlannedTenant>,
     present: Vec<String>,
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -279,7 +281,19 @@ fn plan(target: &Target, asked: &Asked) -> Outcome<Plan> {
         seed: order.seed.as_ref().map(|seed| seed.path.display().to_string()),
         tenants,
         present: asked.sorted.iter().map(|tenant| tenant.slug.raw().to_owned()).collect(),
+        warnings: if order.tenants.is_empty() { Vec::new() } else { warnings(target, order) },
     })
+}
+
+/// What plan time says of the files and of the seed.
+fn warnings(target: &Target, order: &ProvisionOrder) -> Vec<String> {
+    let allow = PlanOptions::from(&*target.config).allow;
+    let drives = |folder: &Folder| orders::drives(target, folder).unwrap_or(false);
+    let folder = order.folder.as_deref();
+    let files = folder.into_iter().flat_map(|folder| &folder.files).map(AsRef::as_ref);
+    let of_files = plan::warnings_of_new(files, &allow, folder.is_some_and(drives));
+    let of_seed = plan::warnings_of_new(order.seed.as_deref().into_iter(), &[], false);
+    of_files.iter().chain(&of_seed).map(|warning| warning.raw().to_owned()).collect()
 }
 
 /// What is left where a step fails.
@@ -350,6 +364,9 @@ fn words(plan: &Plan, target: &Target, asked: &Asked) -> String {
             "  domain      none: the application writes it into {}\n",
             safe(&domains.table.quoted())
         ));
+    }
+    for warning in &plan.warnings {
+        lines.push_str(&format!("  warning     {}\n", safe(warning)));
     }
     lines.push_str(&format!("  on failure  {}\n", on_failure(plan, target, asked)));
     lines
