@@ -271,6 +271,8 @@ async fn busy(target: &Target, session: &WriterSession, draft: &Draft) -> Result
     let (state, next) = match (state, orphaned) {
         (_, true) => ("orphaned (its worker is gone)", go_on),
         ("paused", _) => ("paused", go_on),
+        // Nobody may ever come for it: a worker takes what is made or migrated, and nothing else.
+        ("queued", _) => ("queued", format!("wait for who takes it, or `{resume}` runs it here; `cancel` ends it")),
         (other, _) => (other, "wait for it or cancel it".to_owned()),
     };
     let worker = row.text(3).map(|worker| format!(", run by {worker}")).unwrap_or_default();

@@ -118,6 +118,9 @@ async fn one_key_is_one_job_and_a_second_order_is_told_of_the_first() {
             Err(OrderError::Busy { job, orphaned: false, message }) => {
                 assert_eq!(job, ids[0]);
                 assert!(message.raw().contains("3 tenants to 1") && message.raw().contains("queued"), "{message:?}");
+                // Nobody may be there who takes it.
+                let way = format!("tenantui job {job} resume` runs it here");
+                assert!(message.raw().contains(&way), "{message:?}");
             }
             other => panic!("{other:?}"),
         }
