@@ -317,6 +317,7 @@ fn two_possible_registries_are_told_apart_or_asked_about() {
                 type_name: (*type_name).to_owned(),
                 not_null: false,
                 has_default: false,
+                is_generated: false,
                 readable: true,
                 words: Vec::new(),
             })

@@ -231,6 +231,7 @@ async fn registries_of_other_types_get_their_rows() {
         type_name: type_name.into(),
         not_null,
         has_default,
+        is_generated: false,
     };
     let bare = || RegistryColumns {
         id: None,

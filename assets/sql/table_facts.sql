@@ -1,7 +1,7 @@
 -- Columns of the tables and views of these names in these schemas, one row each.
 -- psql: \set schemas '{public}' \set names '{tenants}'
--- labels: the words of an enum; checks: the CHECKs on that column alone, which may list the words it allows. Last, whether
--- row level security may hide rows of the table from this role (as rows_hidden.sql has it).
+-- labels: the words of an enum; checks: the CHECKs on that column alone, which may list the words it allows. Then whether
+-- row level security may hide rows of the table from this role (as rows_hidden.sql has it). Last, whether it is generated.
 select c.oid,
        n.nspname,
        c.relname,
@@ -25,7 +25,8 @@ select c.oid,
                   cross join lateral (select pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true') e (rows)
                   where p.polrelid = c.oid and p.polcmd in ('r', '*')
                     and exists (select from pg_catalog.unnest(p.polroles) r (oid)
-                                where r.oid = 0 or pg_catalog.pg_has_role(r.oid, 'USAGE')))
+                                where r.oid = 0 or pg_catalog.pg_has_role(r.oid, 'USAGE'))),
+       a.attgenerated <> ''
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_attribute a on a.attrelid = c.oid

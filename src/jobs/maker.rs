@@ -104,6 +104,8 @@ struct RegistryTable {
     table: QualifiedName,
     slug: Ident,
     id: Option<Ident>,
+    /// The column of schemas, where that is another one than the slug's.
+    schema: Option<Ident>,
 }
 
 impl RegistryTable {
@@ -114,6 +116,13 @@ impl RegistryTable {
             table: registry.table().map_err(wrong)?,
             slug: Ident::new(&registry.slug).map_err(wrong)?,
             id: registry.id.as_deref().map(Ident::new).transpose().map_err(wrong)?,
+            schema: registry
+                .schema_name
+                .as_deref()
+                .filter(|column| *column != registry.slug)
+                .map(Ident::new)
+                .transpose()
+                .map_err(wrong)?,
         }))
     }
 

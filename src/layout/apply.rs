@@ -167,6 +167,7 @@ fn table_registry(
             type_name: found.type_name.clone(),
             not_null: found.not_null,
             has_default: found.has_default,
+            is_generated: found.is_generated,
         })
     };
     let slug = match pick(&own.slug) {

@@ -60,6 +60,8 @@ pub struct ColumnFacts {
     pub not_null: bool,
     /// It has a default, or is an identity.
     pub has_default: bool,
+    /// The server makes its values of other columns, and takes none.
+    pub is_generated: bool,
     /// This role may read it.
     pub readable: bool,
     /// The words that the column allows, where it is an enum or has a CHECK that lists them.

@@ -196,6 +196,8 @@ pub struct Column {
     pub not_null: bool,
     /// It has a default (or is an identity).
     pub has_default: bool,
+    /// The server makes its values of other columns, and takes none.
+    pub is_generated: bool,
 }
 
 /// Words of the status column; what a layout lacks is `None`.

@@ -286,6 +286,7 @@ mod tests {
                     type_name: "text".to_owned(),
                     not_null: false,
                     has_default: false,
+                    is_generated: false,
                     readable: *readable,
                     words: Vec::new(),
                 })

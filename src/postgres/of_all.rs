@@ -163,6 +163,7 @@ fn facts(table: &CandidateTable) -> TableFacts {
         type_name: String::new(),
         not_null: false,
         has_default: false,
+        is_generated: false,
         readable: table.may_select,
         words: Vec::new(),
     };

@@ -302,6 +302,7 @@ fn tables(rows: &[TextRow]) -> Result<Vec<TableFacts>, QueryError> {
             type_name: text(5),
             not_null: row.is_true(6),
             has_default: row.is_true(7),
+            is_generated: row.is_true(12),
             readable: row.is_true(8),
             words,
         };

@@ -244,6 +244,7 @@ pub fn layout() -> Layout {
         type_name: "text".into(),
         not_null: true,
         has_default: false,
+        is_generated: false,
     };
     let public = SchemaName::public();
     Layout {

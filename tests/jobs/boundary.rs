@@ -8,7 +8,13 @@ pub const REGISTRY: &str = "create table public.tenants (id varchar(36) primary 
     check (status in ('active', 'suspended', 'deleted')), settings text, created_at text not null, updated_at text, deleted_at text)";
 
 fn column(name: &str, type_name: &str, not_null: bool, has_default: bool) -> Column {
-    Column { name: Ident::new(name).expect("a name"), type_name: type_name.into(), not_null, has_default }
+    Column {
+        name: Ident::new(name).expect("a name"),
+        type_name: type_name.into(),
+        not_null,
+        has_default,
+        is_generated: false,
+    }
 }
 
 /// The columns of [`REGISTRY`].

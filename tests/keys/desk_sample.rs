@@ -16,7 +16,7 @@ use super::{FILES, epoch};
 
 fn column(name: &str, type_name: &str) -> Column {
     let name = Ident::new(name).expect("a name");
-    Column { name, type_name: type_name.to_owned(), not_null: true, has_default: false }
+    Column { name, type_name: type_name.to_owned(), not_null: true, has_default: false, is_generated: false }
 }
 
 /// Boundary's layout.

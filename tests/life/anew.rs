@@ -72,3 +72,32 @@ fn a_row_of_a_query_gets_its_schema_and_stays_when_that_is_purged() {
     place.expect(0, &["purge", "globex", "--confirm", "tenant_globex", "--yes"]);
     assert_eq!(place.db.value("select count(*) from public.tenants"), "3");
 }
+
+#[test]
+fn what_the_server_generates_of_a_row_is_left_to_it() {
+    let place = Place::new("life_generated");
+    let generate = |what: &str| {
+        place.db.sql(&format!(
+            "alter table public.tenants drop column schema_name; alter table public.tenants add column schema_name \
+             varchar(63) generated always as ({what}) stored unique"
+        ));
+    };
+    generate("'tenant_' || replace(slug, '-', '_')");
+    provision(&place, "blue-fox", 0);
+    assert_eq!(place.db.value("select schema_name from public.tenants where slug = 'blue-fox'"), "tenant_blue_fox");
+    place.expect(0, &["suspend", "blue-fox", "--yes"]);
+    let trash = place.drop("blue-fox", "tenant_blue_fox");
+    place.expect(0, &["purge", "blue-fox", "--confirm", &trash, "--yes"]);
+    // It names another schema than the one that is made.
+    generate("'t_' || slug");
+    let words = provision(&place, "zed", 1);
+    assert!(words.contains("a generated column that names another schema"), "{words}");
+    assert_eq!(place.db.value("select count(*) from public.tenants where slug = 'zed'"), "0");
+    // A name that is made of others is not written, and the refusal says so.
+    place.db.sql(
+        "alter table public.tenants drop column name; alter table public.tenants add column name varchar(255) generated \
+         always as (upper(slug)) stored",
+    );
+    let words = place.words(5, &["rename", "acme", "--name", "Other", "--yes"]);
+    assert!(words.contains("column name of the registry is generated from others"), "{words}");
+}

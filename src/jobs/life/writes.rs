@@ -25,6 +25,10 @@ pub(super) fn name(layout: &Layout, name: &str) -> Result<Vec<Write>, String> {
     let columns = columns(layout)?;
     let column = columns.name.as_ref().ok_or("the registry has no column of display names")?;
     display_name(name)?;
+    if column.is_generated {
+        let column = column.name.raw();
+        return Err(format!("column {column} of the registry is generated from others: change what it is made of"));
+    }
     let mut writes = vec![text(column, name)];
     writes.extend(updated(columns));
     Ok(writes)
@@ -47,10 +51,12 @@ pub(super) fn status(layout: &Layout, kind: LifeKind) -> Result<Vec<Write>, Stri
         LifeKind::Rename | LifeKind::Undrop | LifeKind::Purge | LifeKind::Repair => return Ok(Vec::new()),
     };
     let mut writes = Vec::new();
-    if let (Some(column), Some(word)) = (&columns.status, word) {
+    // One that the server makes of others follows them.
+    let written = |column: &&Column| !column.is_generated;
+    if let (Some(column), Some(word)) = (columns.status.as_ref().filter(written), word) {
         writes.push(text(column, word));
     }
-    if let (Some(column), Some(deleted)) = (&columns.deleted_at, deleted) {
+    if let (Some(column), Some(deleted)) = (columns.deleted_at.as_ref().filter(written), deleted) {
         writes.push(mark(column, deleted)?);
     }
     if writes.is_empty() && kind == LifeKind::Drop {
@@ -82,7 +88,7 @@ fn mark(column: &Column, set: bool) -> Result<Write, String> {
 }
 
 pub(super) fn updated(columns: &RegistryColumns) -> Option<Write> {
-    let column = columns.updated_at.as_ref()?;
+    let column = columns.updated_at.as_ref().filter(|column| !column.is_generated)?;
     // A column of a type that no time can be written into is left alone.
     let value = time_value(column).ok()?;
     Some(Write { column: column.name.raw().to_owned(), value: Some(value) })

@@ -60,8 +60,12 @@ pub(super) fn tail_sql(
 ) -> Result<String, IdentError> {
     let verify = match &maker.registry {
         Some(registry) if part.makes_row() => {
+            // What generates the schema's name, or a trigger, may think of another one.
+            let schema = registry.schema.as_ref().map_or_else(String::new, |column| {
+                format!(" AND {}::text = {}", column.quoted(), literal(maker.schema.raw()))
+            });
             format!(
-                "SELECT 1 FROM {} WHERE {} = {}",
+                "SELECT 1 FROM {} WHERE {} = {}{schema}",
                 registry.table.quoted(),
                 registry.slug.quoted(),
                 literal(&maker.slug)

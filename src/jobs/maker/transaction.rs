@@ -74,8 +74,10 @@ pub(in crate::jobs) async fn make(
     match wire::ask(client, &tail, BOOKKEEPING).await {
         Ok(rows) if maker.registry.is_none() || rows.get(1).is_some_and(|rows| rows.len() == 1) => {}
         Ok(_) => {
-            let fault =
-                Fault::ours("the new registry row is not as it was written (a trigger or a policy?); rolled back");
+            let fault = Fault::ours(
+                "the new registry row is not as it was written (a trigger, a policy, or a generated column that names \
+                 another schema?); rolled back",
+            );
             return last(StepEnd::Failed(fault));
         }
         Err(trouble) => return last(ended(&trouble)),

@@ -94,8 +94,18 @@ pub(in crate::jobs) fn drafted(
     columns: &RegistryColumns,
     new_id: uuid::Uuid,
 ) -> Result<Vec<RowValue>, OrderError> {
+    if columns.slug.is_generated {
+        return Err(refused(format!(
+            "column {} of the registry is generated from others: what the new tenant would be called there is not known before",
+            columns.slug.name.raw()
+        )));
+    }
     let mut row = Vec::new();
     let mut put = |column: &Column, value: Value| {
+        // The server makes it, and refuses any other.
+        if column.is_generated {
+            return;
+        }
         row.push(RowValue { column: column.name.raw().to_owned(), type_name: column.type_name.clone(), value });
     };
     if let Some(id) = columns.id.as_ref().filter(|id| !id.has_default) {
