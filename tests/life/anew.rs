@@ -51,6 +51,22 @@ fn a_role_of_the_name_is_no_new_tenants_even_where_none_is_made() {
 }
 
 #[test]
+fn a_tenant_that_is_half_made_is_told_how_its_making_goes_on() {
+    let place = Place::new("life_half");
+    let folder = place.home().join("migrations");
+    std::fs::create_dir(&folder).expect("a folder");
+    let file = |name: &str, sql: &str| std::fs::write(folder.join(name), sql).expect("written");
+    file("20260101000000-one.up.sql", "create table one (id int);\n--;;\ninsert into one values (1), (1)");
+    file("20260102000000-two.up.sql", "-- :disable-transaction\ncreate unique index concurrently one_id on one (id)");
+    place.configure("[database.migrations]\npath = \"./migrations\"");
+    provision(&place, "fox", 1);
+    let job = place.db.value("select max(id) from tenantui.job");
+    let words = provision(&place, "fox", 5);
+    assert!(words.contains(&format!("`tenantui job {job} retry` goes on with it")), "{words}");
+    assert!(words.contains("tenantui repair tenant_fox") && words.contains("tenantui drop tenant_fox"), "{words}");
+}
+
+#[test]
 fn a_row_of_a_query_gets_its_schema_and_stays_when_that_is_purged() {
     let place = Place::new("life_query");
     place.configure(

@@ -23,14 +23,16 @@ pub fn choice<'a>(
     let has_schema = |tenant: &&Tenant| tenant.schema.as_ref().map(Untrusted::raw) == Some(schema);
     let tenant = tenants.find(has_schema)?;
     match tenant.state {
-        TenantState::OrphanSchema if has_table => Some(format!(
-            "`tenantui repair {schema}` gives the schema that is there a registry row, `tenantui drop {schema}` moves it \
-             into the trash"
-        )),
-        // Where nothing lists tenants no row makes it one: what its making lacks does.
+        // What is wrong says whether a job that began to make it can go on.
         TenantState::OrphanSchema => {
             let why = tenant.problems.first().map_or_else(String::new, |problem| format!("{}; ", problem.safe()));
-            Some(format!("{why}`tenantui drop {schema}` moves it into the trash"))
+            // Where nothing lists tenants no row makes it one: what its making lacks does.
+            let row = if has_table {
+                format!("`tenantui repair {schema}` gives the schema that is there a registry row, ")
+            } else {
+                String::new()
+            };
+            Some(format!("{why}{row}`tenantui drop {schema}` moves it into the trash"))
         }
         TenantState::MissingSchema => Some(format!(
             "`tenantui repair {0} --by make` gives the row that is there a schema, `--by forget` removes it",
