@@ -94,6 +94,12 @@ placed as (
            -- Default privileges of the schema go with it.
            (select x.defaclnamespace from pg_catalog.pg_default_acl x
             where o.classid = 'pg_catalog.pg_default_acl'::pg_catalog.regclass and x.oid = o.objid),
+           -- A cast is in no schema. One from a type of this schema to another of it, such as a range type's to its
+           -- multirange type, is nobody else's.
+           (select f.typnamespace from pg_catalog.pg_cast x
+            join pg_catalog.pg_type f on f.oid = x.castsource
+            join pg_catalog.pg_type t on t.oid = x.casttarget and t.typnamespace = f.typnamespace
+            where o.classid = 'pg_catalog.pg_cast'::pg_catalog.regclass and x.oid = o.objid),
            -- In no schema: of the whole database, and so outside, whatever it is.
            0::pg_catalog.oid) as namespace
   from owned o

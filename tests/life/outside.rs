@@ -12,7 +12,7 @@ use crate::support::TestDatabase;
 /// One object outside of as many kinds as there are, each of which something in the tenant's schema holds up.
 const OBJECTS: &str = "\
     create schema reports; \
-    create type tenant_globex.colour as enum ('red'); create domain tenant_globex.mail as text; \
+    create type tenant_globex.span as range (subtype = int); create type tenant_globex.colour as enum ('red'); create domain tenant_globex.mail as text; \
     create type tenant_globex.pair as (a int, b int); create sequence tenant_globex.seq; \
     create table tenant_globex.parent (id int); create view tenant_globex.v as select * from tenant_globex.users; \
     create function tenant_globex.f(text) returns boolean language sql immutable as 'select true'; \
