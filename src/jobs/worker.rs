@@ -110,8 +110,9 @@ async fn run_again(
     events: mpsc::Sender<JobEvent>,
 ) -> Result<JobView, OrderError> {
     let times = Times::now();
-    let claim = claim::claim(target, job, again, options.ordered_here, times);
-    let (claim, early) = tokio::join!(claim, early::session(target, job));
+    // On the heap, as the work below: a run is polled from deep stacks, and all of its parts would have room in each frame.
+    let claim = Box::pin(claim::claim(target, job, again, options.ordered_here, times));
+    let (claim, early) = tokio::join!(claim, Box::pin(early::session(target, job)));
     let claim = claim?;
     let fence = claim.fence;
     let (lease_out, lease) = watch::channel(Lease::fresh(times));
@@ -160,7 +161,7 @@ async fn run_again(
     let keeper =
         Keeper { target, home: &claimed.home, fence, times, tool, lease: lease_out, flags: flags_out, progress, over };
     let work = async {
-        let work = work(&claimed, Lines { reports, halt, lease, flags }, early);
+        let work = Box::pin(work(&claimed, Lines { reports, halt, lease, flags }, early));
         // A panic is a fault of this program: the job waits, and says so.
         let result = match AssertUnwindSafe(work).catch_unwind().await {
             Ok(result) => result,
