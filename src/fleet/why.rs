@@ -70,7 +70,8 @@ fn behind(tenant: &Tenant, statuses: &Statuses) -> Untrusted {
     if suspended {
         return "not migrated yet; it is suspended".into();
     }
-    "these migrations were never tried here by tenantui".into()
+    // A rollback and a rehearsal leave no failure behind, and were tries all the same.
+    "not migrated yet, or undone; no job of tenantui failed at it".into()
 }
 
 fn list(versions: &[Version]) -> String {

@@ -29,14 +29,20 @@ fn a_role_of_the_name_is_no_new_tenants_even_where_none_is_made() {
     let server = own_pg(tcp());
     let place = Place::on(&server, "life_anew");
     let elsewhere = server.database("elsewhere");
-    place.db.sql("create role tenant_held login; create role tenant_known login");
+    place.db.sql("create role tenant_held login");
     let words = provision(&place, "held", 5);
     assert!(words.contains("the role tenant_held exists already on this server"), "{words}");
     assert!(words.contains("Choose another key, or look what it owns and remove it"), "{words}");
-    // Where `repair` knows whose it was, it is the way.
-    place.db.sql(&format!("alter role tenant_known in database \"{}\" set search_path = tenant_known", place.db.name));
-    assert!(provision(&place, "known", 5).contains("`tenantui repair tenant_known --by role`"));
     assert_eq!(place.db.value("select count(*) from tenantui.job"), "0");
+    // Where `repair` knows whose it was, it is the way.
+    provision(&place, "known", 0);
+    place.db.sql(&format!(
+        "drop schema tenant_known cascade; delete from public.tenants where slug = 'known'; create role tenant_known login; \
+         alter role tenant_known in database \"{}\" set search_path = tenant_known",
+        place.db.name
+    ));
+    assert!(provision(&place, "known", 5).contains("`tenantui repair tenant_known --by role`"));
+    assert_eq!(place.db.value("select count(*) from tenantui.job"), "1");
     // That of another database's tenant is nobody's here, and one that may use many schemas is the application's.
     elsewhere.sql("create schema tenant_held; grant usage on schema tenant_held to tenant_held");
     place.db.sql(

@@ -210,15 +210,16 @@ fn a_role_whose_schema_was_never_a_tenants_is_nobodys_to_remove() {
     std::fs::create_dir(place.home().join("m")).expect("a folder");
     std::fs::write(place.home().join("m/20260101000000-bad.up.sql"), "select 1 / 0;").expect("a file");
     place.configure("[database.migrations]\npath = \"m\"");
-    place.expect(1, &["provision", "soon", "--name", "Soon", "--yes"]);
+    place.expect(1, &["provision", "later", "--name", "Later", "--yes"]);
     place.configure("");
+    role(&place, "tenant_later");
     assert_eq!(offers(&place), []);
     // It was one, and was dropped and purged with the role that it had then; this one is another.
     gone(&place, "tenant_was");
     place.expect(0, &["repair", "tenant_was", "--by", "role", "--yes"]);
     role(&place, "tenant_was");
     assert_eq!(offers(&place), []);
-    assert_eq!(place.db.value("select count(*) from pg_roles where rolname in ('tenant_soon', 'tenant_was')"), "2");
+    assert_eq!(place.db.value("select count(*) from pg_roles where rolname in ('tenant_soon', 'tenant_later', 'tenant_was')"), "3");
 }
 
 /// Where a role is called as its tenant is, its name proves nothing.

@@ -151,7 +151,8 @@ fn tables_note(detail: &TenantDetail, state: &State, room: usize) -> String {
     let replica = state.latest.database(&detail.key.database).is_some_and(|view| view.server.replica().is_some());
     // A standby keeps no counters of live and dead rows: nothing is shown that only looks like one.
     let dead = if replica { "; DEAD% is the primary's to tell" } else { "" };
-    let whole = format!("{tables}{total} in all, exact, {age} old{dead}{locked}");
+    let of = if detail.unmeasured.is_none() { "in all, exact" } else { "in those measured" };
+    let whole = format!("{tables}{total} {of}, {age} old{dead}{locked}");
     let hint = format!("{whole}; {} measures again", state.key(Action::Refresh));
     if width(&hint) <= room {
         hint
