@@ -34,7 +34,8 @@ fn role_checks(place: &Place) -> Vec<(String, String)> {
     let document = place.json(0, &["doctor", "--json"]);
     let checks = document["checks"].as_array().expect("checks").iter().filter(|check| check["area"] == "roles");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    checks.map(|check| (text(&check["result"]), text(&check["found"]) + " " + &text(&check["advice"]))).collect()
+    let words = |check: &Value| format!("{} {}", text(&check["found"]), text(&check["advice"])).trim_end().to_owned();
+    checks.map(|check| (text(&check["result"]), words(check))).collect()
 }
 
 /// A role of a tenant that tenantui knew and somebody removed by hand.
@@ -60,7 +61,7 @@ fn a_role_without_schema_and_row_is_told_and_removed() {
     // Roles are of the whole server.
     let server = own_pg(tcp());
     let place = Place::on(&server, "life_left");
-    assert_eq!(role_checks(&place), [("ok".to_owned(), "no tenant that is gone left its role ".to_owned())]);
+    assert_eq!(role_checks(&place), [("ok".to_owned(), "no tenant that is gone left its role".to_owned())]);
     gone(&place, "tenant_gone");
     let elsewhere = server.database("elsewhere");
     gone(&place, "tenant_busy");
@@ -219,7 +220,10 @@ fn a_role_whose_schema_was_never_a_tenants_is_nobodys_to_remove() {
     place.expect(0, &["repair", "tenant_was", "--by", "role", "--yes"]);
     role(&place, "tenant_was");
     assert_eq!(offers(&place), []);
-    assert_eq!(place.db.value("select count(*) from pg_roles where rolname in ('tenant_soon', 'tenant_later', 'tenant_was')"), "3");
+    assert_eq!(
+        place.db.value("select count(*) from pg_roles where rolname in ('tenant_soon', 'tenant_later', 'tenant_was')"),
+        "3"
+    );
 }
 
 /// Where a role is called as its tenant is, its name proves nothing.
