@@ -16,6 +16,7 @@ use crate::config;
 use crate::jobs::recorded;
 use crate::layout::Queues;
 use crate::migrations::dialects::Found;
+use crate::migrations::folder::Folder;
 use crate::migrations::ledgers;
 use crate::model::fleet::Snapshot;
 use crate::model::ident::{QualifiedName, SchemaName};
@@ -54,7 +55,7 @@ pub async fn read(
     }
     let found = ledger_now(context, tenant);
     let mut problems = schema.problems;
-    let folder = context.folder.as_deref();
+    let folder = folder_of(context, tenant);
     let migrations = match ledgers::detail(reader, found.as_ref(), &tenant.ledger, folder, &context.lens).await {
         Ok(migrations) => with_record(reader, context, tenant, migrations, &mut problems).await?,
         Err(QueryError::Server { sqlstate, message }) => {
@@ -86,6 +87,14 @@ pub async fn read(
         why: why(tenant, &context.layout.statuses),
         problems,
     })
+}
+
+/// The files that the schema gets: the shared schema has its own.
+fn folder_of<'c>(context: &'c JobContext, tenant: &Tenant) -> Option<&'c Folder> {
+    match &context.shared {
+        Some(shared) if Some(shared.oid) == tenant.schema_oid => shared.folder.as_deref(),
+        Some(_) | None => context.folder.as_deref(),
+    }
 }
 
 /// The tenant's ledger where it is now. The schema may have another name than when ledgers were looked for: a drop and an
@@ -142,7 +151,7 @@ async fn with_record(
     mut migrations: Vec<MigrationDetail>,
     problems: &mut Vec<Untrusted>,
 ) -> Result<Vec<MigrationDetail>, FleetError> {
-    let (Some(folder), Some(schema), true) = (&context.folder, &tenant.schema, context.initialised) else {
+    let (Some(folder), Some(schema), true) = (folder_of(context, tenant), &tenant.schema, context.initialised) else {
         return Ok(migrations);
     };
     let files = folder.files.iter().map(|file| (file.version.clone(), file.sha256));

@@ -10,7 +10,7 @@ use super::read::{self, Counts, LedgersOf, Scope};
 use super::session::Session;
 use super::{FleetError, LedgersRead, ReadOptions, Reading, Sizes, detail, measure, publish};
 use crate::cache::{self, CacheIds, CacheProgress};
-use crate::model::fleet::CacheView;
+use crate::model::fleet::{CacheView, SharedSchema};
 use crate::model::link::LinkState;
 use crate::model::tenant::{Tenant, TenantKey};
 use crate::postgres::session::{Patience, Target};
@@ -47,7 +47,11 @@ pub async fn read(target: &Target, options: &ReadOptions) -> Result<Reading, Fle
     let Some(context) = part.context.clone() else {
         return Err(FleetError::Unusable("the layout of the database is not known".into()));
     };
-    let tenant = wanted.and_then(|key| part.tenants.iter().find(|tenant| tenant.key == key).map(Arc::clone));
+    let tenant = match wanted {
+        Some(key) => part.tenants.iter().find(|tenant| tenant.key == key),
+        None => options.detail_of.as_ref().and_then(|name| shared_page(&part.shared, name)),
+    };
+    let tenant = tenant.map(Arc::clone);
     let detail = match tenant {
         Some(tenant) => {
             let counts = picture.cache_counts.clone();
@@ -125,6 +129,11 @@ fn schemas_of(tenants: &[Tenant], names: &[String]) -> Vec<u32> {
     let is_known = |name: &Untrusted| names.contains(name.raw()) || names.contains(name.safe().as_str());
     let is_named = |tenant: &&Tenant| tenant.is_named(is_known);
     tenants.iter().filter(is_named).filter_map(|tenant| tenant.schema_oid).collect()
+}
+
+/// The shared schema of this name that is looked at like a tenant.
+fn shared_page<'s>(shared: &'s [SharedSchema], name: &str) -> Option<&'s Arc<Tenant>> {
+    shared.iter().filter(|shared| shared.schema.is_written(name)).find_map(|shared| shared.page.as_ref())
 }
 
 /// The tenants of a slug; where none has it, of a schema; else of either as it is shown.

@@ -300,8 +300,8 @@ impl Picture {
         // Deleted tenants and orphans do not say what the fleet should have.
         let counted = self.base.iter().filter(|tenant| !tenant.deleted && tenant.is_listed());
         // Where the shared schema gets the tenants' own migrations, it is ahead of those that are migrated lazily.
-        let is_sibling = self.layout.as_ref().is_some_and(|layout| layout.about.shared_is_sibling);
-        let shared = self.shared_schema().filter(|_| is_sibling).and_then(|schema| seen.ledgers.get(&schema.oid));
+        let shared =
+            self.shared_schema().filter(|_| self.shared_is_sibling()).and_then(|schema| seen.ledgers.get(&schema.oid));
         let ledgers = counted.filter_map(|tenant| seen.ledgers.get(&tenant.schema_oid?)).chain(shared);
         Reference::Fleet(fleet_reference(ledgers))
     }

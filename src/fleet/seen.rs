@@ -14,6 +14,7 @@ use crate::migrations::lens::{Glance, Lens};
 use crate::migrations::standing::{Standing, Standings, comparable};
 use crate::model::fleet::SharedSchema;
 use crate::model::ledger::{LedgerState, Tool};
+use crate::model::tenant::{Tenant, TenantKey, TenantState};
 use crate::postgres::catalog::SchemaRow;
 
 /// Ledgers as they are seen.
@@ -68,6 +69,11 @@ impl Picture {
     pub fn shared_schema(&self) -> Option<&SchemaRow> {
         let shared = self.layout.as_ref()?.shared_schema.as_ref()?;
         self.schemas.iter().find(|schema| schema.name.raw() == shared.raw())
+    }
+
+    /// Whether the shared schema gets the tenants' own migrations.
+    pub(super) fn shared_is_sibling(&self) -> bool {
+        self.layout.as_ref().is_some_and(|layout| layout.about.shared_is_sibling)
     }
 
     /// What is known besides the catalog when ledgers are recognised.
@@ -134,7 +140,15 @@ impl Picture {
                 Some(folder) => Standings::new(folder).of(ledger),
                 None => Standing { applied: rows(ledger), ..Standing::default() },
             };
-            shared.push(self.shared_ledger(schema, ledger, standing));
+            let mut own = self.shared_ledger(schema, ledger, &standing);
+            if schema.holds_tenant_tables {
+                // Without files of its own it is compared with those whose sibling it is.
+                let as_one = self.shared_files.folder.is_none() && self.shared_is_sibling();
+                let standing = if as_one { reference.standing(ledger) } else { standing };
+                let state = self.state_of_shared(schema, ledger, &standing);
+                own.page = Some(Arc::new(page(&own, schema, standing, state)));
+            }
+            shared.push(own);
         }
         let known = self.shared_schema().map(|schema| schema.oid);
         let wide = self.wide.iter().filter(|oid| Some(**oid) != known);
@@ -146,37 +160,70 @@ impl Picture {
                 Some(folder) if is_of_files(folder.tool) => reference.standing(ledger),
                 Some(_) | None => Standing { applied: rows(ledger), ..Standing::default() },
             };
-            shared.push(self.shared_ledger(schema, ledger, standing));
+            shared.push(self.shared_ledger(schema, ledger, &standing));
         }
         shared
     }
 
-    fn shared_ledger(&self, schema: &SchemaRow, ledger: &LedgerState, standing: Standing) -> SharedSchema {
-        let live = self.live.schemas.get(&schema.oid);
-        let state = judge::state(Facts {
+    fn state_of_shared(&self, schema: &SchemaRow, ledger: &LedgerState, standing: &Standing) -> TenantState {
+        judge::state(Facts {
             conflict: false,
             schema_exists: true,
             has_row: true,
             row_hidden: false,
             schema_readable: schema.usage,
             ledger,
-            standing: &standing,
+            standing,
             reference_exists: standing.pending.as_ref().is_some_and(|pending| !pending.is_empty()),
-            live: live.is_some(),
-        });
+            live: self.live.schemas.contains_key(&schema.oid),
+        })
+    }
+
+    fn shared_ledger(&self, schema: &SchemaRow, ledger: &LedgerState, standing: &Standing) -> SharedSchema {
+        let live = self.live.schemas.get(&schema.oid);
         SharedSchema {
             database: Arc::clone(&self.config().name),
             schema: schema.name.clone(),
             schema_oid: schema.oid,
-            state,
+            state: self.state_of_shared(schema, ledger, standing),
             ledger: ledger.clone(),
             version: ledger.reading().and_then(|reading| reading.applied.current.clone()),
             applied: standing.applied,
-            pending: standing.pending.map(|versions| u32::try_from(versions.len()).unwrap_or(u32::MAX)),
+            pending: standing.pending.as_ref().map(|versions| u32::try_from(versions.len()).unwrap_or(u32::MAX)),
             among_several: self.config().among_several,
-            like_a_tenant: schema.holds_tenant_tables,
+            page: None,
             problems: live.cloned().into_iter().chain(judge::problem(ledger)).collect(),
         }
+    }
+}
+
+/// The shared schema as a tenant that is looked at: it has no row, and what only a row tells is left out.
+fn page(shared: &SharedSchema, schema: &SchemaRow, standing: Standing, state: TenantState) -> Tenant {
+    Tenant {
+        key: TenantKey::schema(&shared.database, shared.schema.raw()),
+        id: None,
+        slug: shared.schema.clone(),
+        name: None,
+        status: None,
+        plan: None,
+        domains: Vec::new(),
+        deleted: false,
+        schema: Some(shared.schema.clone()),
+        schema_oid: Some(shared.schema_oid),
+        owner: Some(schema.owner.clone()),
+        state,
+        ledger: shared.ledger.clone(),
+        applied: standing.applied,
+        pending: standing.pending,
+        ahead: standing.ahead,
+        tables: None,
+        size_bytes: None,
+        size_exact: false,
+        cache_keys: None,
+        created_at: None,
+        changed: standing.changed,
+        failed_step: None,
+        problems: shared.problems.clone(),
     }
 }
 

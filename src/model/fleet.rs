@@ -36,10 +36,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The tenant of a key.
+    /// The tenant of a key, or the shared schema of that key that is looked at like one.
     #[must_use]
     pub fn tenant(&self, key: &TenantKey) -> Option<&Arc<Tenant>> {
-        self.tenants.iter().find(|tenant| &tenant.key == key)
+        self.tenants.iter().find(|tenant| &tenant.key == key).or_else(|| self.shared_page(key))
+    }
+
+    /// The shared schema of a key that is looked at like a tenant.
+    #[must_use]
+    pub fn shared_page(&self, key: &TenantKey) -> Option<&Arc<Tenant>> {
+        self.shared.iter().filter_map(|shared| shared.page.as_ref()).find(|page| &page.key == key)
     }
 
     /// The database of a name.
@@ -179,8 +185,9 @@ pub struct SharedSchema {
     pub pending: Option<u32>,
     /// There are other databases besides, whose shared schema is called so too: commands name this one's.
     pub among_several: bool,
-    /// It holds what a tenant's schema holds: what the application keeps there is like a tenant, and is none.
-    pub like_a_tenant: bool,
+    /// What is told of it as of a tenant, where it holds what a tenant's schema holds: Brokkr's first instance is there.
+    /// It is none for all that: it is never counted, and no order means it by this.
+    pub page: Option<Arc<Tenant>>,
     /// What is wrong, in words.
     pub problems: Vec<Untrusted>,
 }
@@ -286,7 +293,7 @@ mod tests {
             applied: None,
             pending: None,
             among_several: false,
-            like_a_tenant: false,
+            page: None,
             problems: Vec::new(),
         };
         let line = |shared: &SharedSchema| shared.trouble().map(|trouble| trouble.line().raw().to_owned());

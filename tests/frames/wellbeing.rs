@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use tenantui::model::environment::Environment;
 use tenantui::model::fleet::SharedSchema;
-use tenantui::model::ledger::LedgerState;
-use tenantui::model::tenant::{HealthFact, Member, TenantState};
+use tenantui::model::tenant::{HealthFact, Member, Tenant, TenantKey, TenantState};
 
-use super::sample::SIZES;
+use super::sample::{SIZES, detail, tenant};
 use super::stage::{Stage, text};
 use super::{check, scene};
 
@@ -80,28 +79,53 @@ fn members_that_the_layout_counts_are_counted_once() {
     }
 }
 
-/// A broker of Brokkr's own in `public`: an empty list says where all is, and why it is no tenant.
+/// A broker of Brokkr's own in `public`: an empty list says where all is, and why it is no tenant; its page shows who is in
+/// it, and does nothing to it.
 #[test]
 fn an_application_in_the_shared_schema_alone() {
     for size in SIZES {
         let mut stage = Stage::with(size, Environment::Development, Vec::new());
         stage.snapshot.jobs.clear();
         stage.snapshot.databases[0].layout = Some("brokkr".into());
+        let page = Tenant {
+            key: TenantKey::schema(&"eu-1".into(), "public"),
+            id: None,
+            status: None,
+            plan: None,
+            schema: Some("public".into()),
+            schema_oid: Some(2200),
+            ..tenant("public", Some(3), TenantState::Ok)
+        };
+        let shown = page.clone();
         stage.snapshot.shared = vec![SharedSchema {
             database: "eu-1".into(),
             schema: "public".into(),
             schema_oid: 2200,
             state: TenantState::Ok,
-            ledger: LedgerState::Unread,
+            ledger: page.ledger.clone(),
             version: None,
             applied: Some(24),
             pending: None,
             among_several: false,
-            like_a_tenant: true,
+            page: Some(Arc::new(page)),
             problems: Vec::new(),
         }];
         stage.show();
         check("tenants_public_alone", &stage);
+        stage.keys(": t e n a n t Space p u b Enter");
+        let mut detail = detail(&shown);
+        detail.jobs.clear();
+        detail.health = vec![fact("generators active", Some("1"), Some("of 2, never active"), None)];
+        detail.members = vec![member("ci", Some(true), None, None), member("nightly", Some(false), None, None)];
+        stage.snapshot.detail = Some(Arc::new(detail));
+        stage.show();
+        stage.keys("Tab Tab Tab");
+        check("tenant_public", &stage);
+        for (key, why) in [("M", "public is no tenant: tenantui migrate --shared"), ("D", "public is no tenant")] {
+            stage.keys(key);
+            let frame = text(&stage.frame());
+            assert!(frame.contains(why), "{key}: {frame}");
+        }
     }
 }
 

@@ -158,7 +158,7 @@ fn a_lock_in_the_shared_schema_is_told_and_repaired() {
         applied: Some(0),
         pending: Some(4),
         among_several: false,
-        like_a_tenant: false,
+        page: None,
         problems: vec!["row id = -1 is in the ledger".into()],
     };
     let mut desk = Desk::new(Environment::Development);

@@ -129,10 +129,26 @@ fn a_broker_in_public_alone_is_recognised() {
     says(&evidence(&db), "ok", "public.generators is there, with pak_hash, name");
     // It is the shared schema and no tenant: told, where one looks for it.
     says(&evidence(&db), "ok", "public holds all that a tenant's schema holds, and is none: it is the shared schema");
+    // The generators of a broker that was never given a schema are a second level as any others are.
+    db.sql("insert into public.generators(name, is_active) values ('ci', true), ('gone', false)");
+    let page = look(&db, &["tenant", "public", "--json"]);
+    assert_eq!((&page["schema"], &page["state"], &page["applied"]), (&"public".into(), &"ok".into(), &24.into()));
+    assert_eq!(members(&page), [("ci", Some(true), None), ("gone", Some(false), None)]);
+    assert_eq!(health(&page, "generators").0, 1);
+    assert_eq!(page["migrations"].as_array().map(Vec::len), Some(24));
+    assert!(page["size_exact"].as_bool().expect("measured"), "{page:#}");
     let home = home();
-    let page = tenantui(home.path()).args(["--url", &db.url(), "tenant", "public"]).output().expect("runs");
-    assert_eq!(page.status.code(), Some(1));
+    let run =
+        |arguments: &[&str]| tenantui(home.path()).args(["--url", &db.url()]).args(arguments).output().expect("runs");
+    let page = run(&["tenant", "public"]);
+    assert_eq!(page.status.code(), Some(0), "{}", text(&page.stderr));
     assert!(text(&page.stderr).contains("\"public\" is no tenant: it is the shared schema"), "{}", text(&page.stderr));
+    // What writes takes it for none.
+    for order in ["suspend", "archive", "drop"] {
+        let refused = run(&[order, "public", "--yes", "--confirm", "public"]);
+        assert_ne!(refused.status.code(), Some(0), "{order}: {}", text(&refused.stdout));
+    }
+    assert_eq!(count(&look(&db, &["tenants", "--json"])), 0, "and it is never counted");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::layout::{Layout, Registry};
 use crate::migrations::apply::rights::{lacks_rights_sql, may_take_sql, membership_sql};
 use crate::model::ident::{Ident, literal};
 use crate::postgres::session::{Reader, Target};
-use crate::text::{Untrusted, counted};
+use crate::text::{Untrusted, counted, shell_word};
 
 /// What the shared schema is instead of a tenant.
 pub(super) const NO_TENANT: &str =
@@ -32,9 +32,11 @@ pub(super) fn examine(reading: &Reading, found: &mut Examination) {
         let advice = format!("a schema without a row that is seen is called no orphan meanwhile: {}", hidden.mend);
         found.add("layout", Verdict::Warn, hidden.why.raw(), Some(&advice));
     }
-    for shared in reading.snapshot.shared.iter().filter(|shared| shared.like_a_tenant) {
-        let words = format!("{} holds all that a tenant's schema holds, and is none: {NO_TENANT}", shared.schema.raw());
-        found.add("layout", Verdict::Ok, words, None);
+    for shared in reading.snapshot.shared.iter().filter(|shared| shared.page.is_some()) {
+        let name = shared.schema.raw();
+        let words = format!("{name} holds all that a tenant's schema holds, and is none: {NO_TENANT}");
+        let look = format!("`tenantui tenant {}` shows it", shell_word(name));
+        found.add("layout", Verdict::Ok, words, Some(&look));
     }
     for missed in &layout.about.missed {
         found.add("layout", Verdict::Off, format!("not {}: {}", missed.layout, missed.what.raw()), None);

@@ -11,9 +11,9 @@ use crate::cli::args;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Cell, Table};
 use crate::cli::session::{self, Session};
-use crate::fleet::ReadOptions;
+use crate::fleet::{ReadOptions, Reading};
 use crate::model::export::{TenantRow, raw};
-use crate::model::fleet::CacheView;
+use crate::model::fleet::{CacheView, SharedSchema};
 use crate::model::ledger::LedgerState;
 use crate::model::tenant::{HealthFact, Member, MigrationDetail, MigrationState, TableDetail, Tenant, TenantDetail};
 use crate::model::times::{StepTime, StepTimes};
@@ -160,9 +160,17 @@ pub async fn run(session: &Session, arguments: &args::Tenant) -> Outcome<Status>
         let word = text::sanitise(&arguments.slug);
         return Err(Failure::new(down, format!("\"{word}\" was not found in the databases that answer")));
     }
-    if found.is_empty() && is_shared(&reads, &arguments.slug) {
+    if found.is_empty() {
+        let shared = shared_schemas(&reads, &arguments.slug);
         let why = super::layout_checks::NO_TENANT;
-        return Err(Failure::failed(format!("\"{}\" is no tenant: {why}", text::sanitise(&arguments.slug))));
+        let words = format!("\"{}\" is no tenant: {why}", text::sanitise(&arguments.slug));
+        found = shared.iter().filter_map(|(shared, reading)| Some((shared.page.clone()?, *reading))).collect();
+        match (shared.is_empty(), found.is_empty()) {
+            (false, true) => return Err(Failure::failed(words)),
+            // It holds what a tenant's schema holds, and is shown like one.
+            (_, false) => output::note(&words),
+            (true, true) => {}
+        }
     }
     let (tenant, reading) = only_one(&arguments.slug, found, |(tenant, _)| tenant)?;
     let detail = reading.snapshot.detail.as_ref().filter(|detail| detail.key == tenant.key);
@@ -176,10 +184,11 @@ pub async fn run(session: &Session, arguments: &args::Tenant) -> Outcome<Status>
     Ok(down)
 }
 
-/// Whether a name is the shared schema's.
-fn is_shared(reads: &[session::Read], word: &str) -> bool {
+/// The shared schemas of a name.
+fn shared_schemas<'r>(reads: &'r [session::Read], word: &str) -> Vec<(&'r SharedSchema, &'r Reading)> {
     let readings = reads.iter().filter_map(|read| read.reading.as_ref().ok());
-    readings.flat_map(|(_, reading)| &reading.snapshot.shared).any(|shared| shared.schema.raw() == word)
+    let shared = readings.flat_map(|(_, reading)| reading.snapshot.shared.iter().map(move |shared| (shared, reading)));
+    shared.filter(|(shared, _)| shared.schema.is_written(word)).collect()
 }
 
 /// By slug, else by schema.

@@ -4,6 +4,7 @@ use super::App;
 use super::action::Action;
 use super::allowed::may_write;
 use super::command::Command;
+use super::selection::no_shared;
 use super::state::{Level, State};
 use crate::cache::{CacheInput, kept_words};
 use crate::fleet::FleetCommand;
@@ -37,6 +38,7 @@ pub fn running<'a>(state: &'a State, database: &str) -> Option<&'a Flush> {
 /// Why not, and what to do.
 pub fn allowed(state: &State) -> Result<(), String> {
     let tenant = state.open_tenant().ok_or("the tenant is not there any more")?;
+    no_shared(state).map_err(|(why, _)| why)?;
     let database = &tenant.key.database;
     if running(state, database).is_some() {
         return Ok(());

@@ -5,6 +5,7 @@ use super::action::{ACTIONS, Action};
 use super::allowed::allowed;
 use super::keymap::Keymap;
 use super::life::in_the_trash;
+use super::selection::no_shared;
 use super::state::{Hint, Screen, State};
 use crate::model::link::LinkState;
 use crate::model::tenant::TenantState;
@@ -18,6 +19,7 @@ impl App {
         let dropped = screen == Screen::Tenant && is_dropped(&self.state);
         let orphan = screen == Screen::Tenant
             && self.state.open_tenant().is_some_and(|tenant| tenant.state == TenantState::OrphanSchema);
+        let shared = no_shared(&self.state).is_err();
         let mut found: Vec<(u8, Hint)> = ACTIONS
             .iter()
             .filter(|info| info.action != Action::Help && !(lost && info.action == Action::Refresh))
@@ -27,7 +29,7 @@ impl App {
                 Action::Undrop => dropped,
                 // Nobody migrates what no row makes a tenant.
                 Action::Migrate if orphan => false,
-                other => !(dropped && matches!(other, Action::Migrate | Action::Drop)),
+                other => !((dropped || shared) && matches!(other, Action::Migrate | Action::Drop)),
             })
             .filter_map(|info| {
                 let (_, place, words) = info.footer.iter().find(|(on, _, _)| *on == screen)?;

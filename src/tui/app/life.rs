@@ -8,6 +8,7 @@ use super::App;
 use super::action::Action;
 use super::allowed::may_write;
 use super::command::Command;
+use super::selection::no_shared;
 use super::state::{Level, Screen, State};
 use crate::jobs::life::plan::{LifeRequest, repairs, repairs_of_shared};
 use crate::jobs::service::ServiceCommand;
@@ -21,7 +22,7 @@ use crate::tui::dialogs::{Dialog, Life, LifeInput};
 /// The tenant that is meant: the open one, or the cursor's.
 pub(super) fn meant(state: &State) -> Option<&Arc<Tenant>> {
     match state.screen {
-        Screen::Tenant => state.open_tenant(),
+        Screen::Tenant => state.open_tenant().filter(|tenant| state.snapshot.shared_page(&tenant.key).is_none()),
         Screen::Tenants
         | Screen::Migrations
         | Screen::Jobs
@@ -109,6 +110,7 @@ pub fn allowed(state: &State, kind: LifeKind) -> Result<(), String> {
     if kind == LifeKind::Repair && beside_tenants {
         return Ok(());
     }
+    no_shared(state).map_err(|(why, _)| why)?;
     let tenant = meant(state).ok_or("there is no tenant under the cursor")?;
     if let (LifeKind::Repair, Some(trashed)) = (kind, in_the_trash(state, tenant)) {
         return Err(format!("nothing to repair: {} is in the trash, {}", tenant.slug.safe(), trashed.words()));

@@ -246,10 +246,14 @@ fn tenants(typed: &str, fuzzy: &mut Fuzzy, state: &State) -> Vec<(u32, MenuEntry
         .collect();
     found.sort_by(|a, b| (b.0, b.1, b.2).cmp(&(a.0, a.1, a.2)).then(a.3.cmp(&b.3)));
     let several = in_several(&found, state);
+    // Where the application's first instance is the shared schema, it is looked at like the others.
+    let pages = state.snapshot.shared.iter().filter_map(|shared| shared.page.as_ref());
+    let pages: Vec<_> = pages.filter_map(|page| Some((fuzzy.score(std::iter::once(page.slug.raw()))?, page))).collect();
     let each = found
         .into_iter()
         .take(TENANTS_OFFERED)
         .filter_map(|(_, _, score, index)| state.snapshot.tenants.get(index).map(|tenant| (score, tenant)))
+        .chain(pages)
         .map(|(score, tenant)| {
             let slug = tenant.slug.safe();
             let name = tenant.name.as_ref().map(|name| name.safe().to_string()).unwrap_or_default();

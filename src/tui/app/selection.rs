@@ -2,6 +2,7 @@
 
 use super::action::Action;
 use super::state::{Screen, State};
+use crate::model::fleet::database_flag;
 use crate::model::tenant::{DatabaseName, TenantKey};
 
 /// Whom `M` would migrate.
@@ -25,6 +26,7 @@ pub fn selection(state: &State) -> Result<Selection, String> {
     match state.screen {
         Screen::Tenant => {
             let tenant = state.open_tenant().ok_or("the tenant is not there any more")?;
+            no_shared(state).map_err(|(words, flag)| format!("{words}: tenantui migrate --shared{flag}"))?;
             Ok(single(&tenant.key, tenant.slug.safe().to_string()))
         }
         Screen::Migrations => {
@@ -48,6 +50,18 @@ pub fn selection(state: &State) -> Result<Selection, String> {
             Ok(single(&tenant.key, tenant.slug.safe().to_string()))
         }
     }
+}
+
+/// Nothing is done to the shared schema by way of its page.
+///
+/// # Errors
+/// Where that is open: the reason, and what a command needs besides to mean its database.
+pub fn no_shared(state: &State) -> Result<(), (String, String)> {
+    let open = state.tenant.as_ref().filter(|_| state.screen == Screen::Tenant);
+    let Some(page) = open.and_then(|open| state.snapshot.shared_page(&open.key)) else { return Ok(()) };
+    let several = state.latest.databases.len() > 1;
+    let flag = if several { database_flag(&page.key.database) } else { String::new() };
+    Err((format!("{} is no tenant", page.slug.safe()), flag))
 }
 
 fn single(key: &TenantKey, words: String) -> Selection {

@@ -97,7 +97,7 @@ fn of_database(database: &DatabaseView, state: &State, theme: &Theme) -> Vec<Lin
                 )
             } else {
                 let shared = state.latest.shared.iter();
-                let shared = shared.filter(|shared| shared.database == database.name && shared.like_a_tenant);
+                let shared = shared.filter(|shared| shared.database == database.name && shared.page.is_some());
                 no_tenants(database, (&name, shared.map(|shared| &shared.schema).next()), state, theme)
             }
         }
@@ -141,7 +141,10 @@ fn no_tenants(
             match shared {
                 // A broker of Brokkr's own in public, a Cloacina server before its first tenant.
                 Some(schema) => {
-                    format!("Layout {layout}: all is in {}, the shared schema, which is no tenant.", schema.safe())
+                    let (schema, key) = (schema.safe(), state.key(Action::Palette));
+                    format!(
+                        "Layout {layout}: all is in {schema}, the shared schema, no tenant; {key}tenant {schema} shows it."
+                    )
                 }
                 None => format!("The registry was found (layout {layout}) and is empty."),
             },
