@@ -18,6 +18,7 @@ mod drive;
 mod faults;
 mod fleet;
 mod frames;
+mod granted;
 mod guard;
 mod hijack;
 mod hosts;

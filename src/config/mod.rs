@@ -172,6 +172,8 @@ pub struct TenantsOverride {
     pub values: Vec<(Ident, String)>,
     /// `owner`: the role that a new tenant's schema belongs to; `None`: the one that makes it.
     pub owner: Option<Ident>,
+    /// `grant_to`: roles that get of a new tenant's schema what the layout gives a tenant's own role.
+    pub grant_to: Vec<Ident>,
 }
 
 /// `[database.migrations]`.

@@ -215,20 +215,28 @@ fn tenants(section: &mut Section<'_>) -> Result<TenantsOverride, ConfigError> {
             .map_err(|error| named.wrong(column, text.at, format!("not the name of a column: {error}")))?;
         values.push((name, text.value));
     }
-    let owner = match section.text("owner")? {
-        None => None,
-        Some(text) => {
-            let name = Ident::new(&text.value)
-                .map_err(|error| section.wrong("owner", text.at, format!("not the name of a role: {error}")))?;
-            if name.raw().starts_with("pg_") {
-                return Err(section.wrong("owner", text.at, "a role of the server's own: name one of yours"));
-            }
-            Some(name)
+    let owner = section.text("owner")?.map(|text| role(&section, "owner", &text)).transpose()?;
+    let mut grant_to: Vec<Ident> = Vec::new();
+    for text in section.list("grant_to")?.unwrap_or_default() {
+        let name = role(&section, "grant_to", &text)?;
+        if !grant_to.contains(&name) {
+            grant_to.push(name);
         }
-    };
+    }
     section.finish()?;
     let value = |text: Option<Text<'_>>| text.map(|text| text.value);
-    Ok(TenantsOverride { table, query: value(query), scan: value(scan), schema: value(schema), exclude, values, owner })
+    let (query, scan, schema) = (value(query), value(scan), value(schema));
+    Ok(TenantsOverride { table, query, scan, schema, exclude, values, owner, grant_to })
+}
+
+/// The name of a role of the user's.
+fn role(section: &Section<'_>, option: &str, text: &Text<'_>) -> Result<Ident, ConfigError> {
+    let name = Ident::new(&text.value)
+        .map_err(|error| section.wrong(option, text.at, format!("not the name of a role: {error}")))?;
+    if name.raw().starts_with("pg_") {
+        return Err(section.wrong(option, text.at, "a role of the server's own: name one of yours"));
+    }
+    Ok(name)
 }
 
 /// `schema.table`, each part in quotes where it has dots or quotes of its own; a bare table is in `public`.

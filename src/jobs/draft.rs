@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::bound::{PlanHash, StepIdentity};
 use super::gate;
+use super::granted::Granted;
 use super::orders::OrderError;
 use super::params::{
     CommandRef, FileRef, LeftOutRef, Pace, Params, ProvisionParams, RegistryRef, RoleRef, SeedRef, hex,
@@ -246,7 +247,9 @@ pub(super) fn provision(
         [only] => (format!("{PROVISION_SCOPE}:{}", only.schema), only.slug.clone()),
         many => (PROVISION_SCOPE.to_owned(), counted(many.len(), "tenant")),
     };
-    let steps = provision.iter().flat_map(|tenant| making_steps(order, tenant, command.is_some())).collect();
+    let granted = Granted::of(&order.layout, &config.tenants.grant_to);
+    let making = Making { driven: command.is_some(), grants: granted.is_some() };
+    let steps = provision.iter().flat_map(|tenant| making_steps(order, tenant, making)).collect();
     let params = Params {
         tool: order.folder.as_ref().map(|folder| folder.tool.word().to_owned()),
         files: files.iter().map(|file| FileRef::of(file, Direction::Up)).collect(),
@@ -260,7 +263,7 @@ pub(super) fn provision(
         ..Params::of(pace(&config.jobs))
     };
     // A command logs in by itself; the seed is tenantui's own to run.
-    let params = params.owned(config.migrations.run_as, config.tenants.owner.as_ref());
+    let params = params.owned(config.migrations.run_as, config.tenants.owner.as_ref()).granting(granted);
     Draft { kind: JobKind::Provision, scope, what, params, steps }
 }
 
@@ -268,8 +271,17 @@ fn role(order: &ProvisionOrder) -> Option<RoleRef> {
     order.layout.role.as_ref().map(|role| RoleRef { login: role.rule.login, grants: role.grants.clone() })
 }
 
+/// How the new tenants of a job are made, all alike.
+#[derive(Clone, Copy)]
+struct Making {
+    /// By a command.
+    driven: bool,
+    /// Roles that are there get something of them.
+    grants: bool,
+}
+
 /// What makes one tenant, in order.
-fn making_steps(order: &ProvisionOrder, tenant: &ProvisionParams, driven: bool) -> Vec<StepDraft> {
+fn making_steps(order: &ProvisionOrder, tenant: &ProvisionParams, making: Making) -> Vec<StepDraft> {
     let step = |action, file| StepDraft {
         action,
         tenant_key: None,
@@ -286,13 +298,13 @@ fn making_steps(order: &ProvisionOrder, tenant: &ProvisionParams, driven: bool) 
     if tenant.role.is_some() {
         steps.push(step(StepAction::Role, None));
     }
-    if driven {
+    if making.driven {
         // One for all of them: what is run is the tool's to say.
         steps.extend(files.last().map(|newest| step(StepAction::Command, file(newest))));
     } else {
         steps.extend(files.iter().map(|one| step(StepAction::Migrate, file(one))));
     }
-    if tenant.role.is_some() {
+    if tenant.role.is_some() || making.grants {
         steps.push(step(StepAction::Grants, None));
     }
     if order.seed.is_some() {

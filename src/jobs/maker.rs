@@ -12,6 +12,7 @@ pub use self::role_sql::by_hand as role_by_hand;
 pub(super) use self::sql::{NOW_TEXT, insert_row_sql};
 pub(super) use self::transaction::make;
 use super::gate;
+use super::granted::Granted;
 use super::orders::OrderError;
 use super::params::{Params, ProvisionParams};
 use super::preflight::KnownNames;
@@ -41,6 +42,8 @@ pub(super) struct Maker<'a> {
     owner: Option<Ident>,
     /// Whose rights its files run with.
     run_as: RunAs,
+    /// What roles that are there get of it.
+    granted: Option<&'a Granted>,
     /// Its login role, where it gets one.
     pub(super) role: Option<Role<'a>>,
     /// What runs behind its migrations.
@@ -191,6 +194,7 @@ impl<'a> Maker<'a> {
             known: making.known.clone(),
             steps,
             has_ledger: making.has_ledger,
+            granted: making.params.granted.as_ref(),
             owner: making.params.owner.as_deref().map(Ident::new).transpose().map_err(wrong)?,
             run_as: making.params.run_as(),
             role,

@@ -20,6 +20,7 @@ pub mod failures;
 mod finish;
 pub mod flush;
 mod gate;
+pub mod granted;
 pub mod import;
 pub mod init;
 mod lane;

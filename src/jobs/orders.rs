@@ -8,7 +8,7 @@ use super::gate;
 use super::life;
 use super::params::hex;
 use super::preflight;
-pub use super::preflight::{drives, in_pieces, makes, no_owner, rehearse as rehearsable, runnable};
+pub use super::preflight::{drives, in_pieces, makes, no_grantees, no_owner, rehearse as rehearsable, runnable};
 use super::service::{NewTenant, Order, ProvisionOrder};
 use super::who;
 use crate::layout::{Layout, Registry};

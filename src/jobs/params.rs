@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use self::registry::RegistryRef;
+use super::granted::Granted;
 use super::import::ImportPlan;
 use super::life::params::LifeParams;
 use super::service::Sibling;
@@ -22,8 +23,10 @@ use crate::model::ident::Ident;
 /// The form of these parameters; an older program leaves jobs of a newer form alone. From 2 on, `job.plan_sha256` is
 /// over the record itself and is compared at each claim. From 3 on a job may undo, verify, or be of the shared schema.
 /// From 4 on it may make several tenants, with roles and seeds, or be of a tenant's life. From 5 on its files may run with
-/// the rights of the schemas' owners, and new schemas may belong to somebody; only such a job is of that form.
-pub const FORMAT: u32 = 5;
+/// the rights of the schemas' owners, and new schemas may belong to somebody; from 6 on roles that are there may get
+/// something of new schemas. Only a job that has it is of such a form.
+pub const FORMAT: u32 = 6;
+const FORMAT_WITH_OWNERS: u32 = 5;
 const FORMAT_WITHOUT_OWNERS: u32 = 4;
 
 /// A job's parameters. Immutable once ordered.
@@ -43,6 +46,9 @@ pub struct Params {
     /// The role that the schemas of its new tenants belong to; `None`: the one that makes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// What roles that are there get of the schemas of its new tenants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted: Option<Granted>,
     /// Where the tenant's row is compared.
     pub registry: Option<RegistryRef>,
     /// How the fleet is gone through.
@@ -284,6 +290,7 @@ impl Params {
             search_path_extra: Vec::new(),
             as_owner: false,
             owner: None,
+            granted: None,
             registry: None,
             pace,
             left_out: Vec::new(),
@@ -306,8 +313,14 @@ impl Params {
             RunAs::Login => false,
             RunAs::Owner => true,
         };
-        let format = if as_owner || owner.is_some() { FORMAT } else { self.format };
+        let format = if as_owner || owner.is_some() { FORMAT_WITH_OWNERS.max(self.format) } else { self.format };
         Self { format, as_owner, owner: owner.map(|name| name.raw().to_owned()), ..self }
+    }
+
+    /// The same with what roles that are there get of new schemas.
+    pub(super) fn granting(self, granted: Option<Granted>) -> Self {
+        let format = if granted.is_some() { FORMAT } else { self.format };
+        Self { format, granted, ..self }
     }
 
     /// Whose rights its files run with.

@@ -65,6 +65,24 @@ pub struct Grants {
     pub default: DefaultGrants,
 }
 
+impl Grants {
+    /// What an application needs of its tables, where a layout does not say it: to read and write rows, and nothing of the
+    /// structure.
+    #[must_use]
+    pub fn usual() -> Self {
+        let rows = || vec![Privilege::Select, Privilege::Insert, Privilege::Update, Privilege::Delete];
+        let numbers = || vec![Privilege::Usage, Privilege::Select];
+        let code = || vec![Privilege::Execute];
+        Self {
+            schema: vec![Privilege::Usage],
+            tables: rows(),
+            sequences: numbers(),
+            functions: code(),
+            default: DefaultGrants { tables: rows(), sequences: numbers(), functions: code() },
+        }
+    }
+}
+
 /// `[grants.default]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -314,6 +314,8 @@ pub struct LifePlan {
     pub sessions: Option<Vec<Untrusted>>,
     /// The role that a schema which is made will belong to; `None`: the one that makes it.
     pub owner: Option<Untrusted>,
+    /// Roles that are there and get something of a schema that is made.
+    pub grant_to: Vec<Untrusted>,
     /// The tenant's own role.
     pub role: Option<TenantRole>,
     /// Its domains in a table of their own, which go with its registry row where that is removed.

@@ -55,6 +55,7 @@ fn plan(kind: LifeKind) -> LifePlan {
         dependants: Vec::new(),
         sessions: Some(Vec::new()),
         owner: None,
+        grant_to: Vec::new(),
         role: None,
         domains: 0,
         lock: Vec::new(),

@@ -38,6 +38,7 @@ pub fn form() -> Dialog {
         siblings: Vec::new(),
         times: Arc::default(),
         owner: None,
+        granted: None,
         run_as: RunAs::Login,
         drives: Ok(None),
         key: Uuid::nil(),

@@ -2,6 +2,7 @@
 
 use crossterm::event::KeyCode;
 use tenantui::config::RunAs;
+use tenantui::jobs::granted::Granted;
 use tenantui::model::environment::Environment;
 use tenantui::model::ident::Ident;
 use tenantui::tui::dialogs::{Dialog, NewTenant, NewTenantInput};
@@ -26,7 +27,8 @@ fn a_plan_says_whose_rights_its_files_run_with() {
 fn a_new_tenants_sql_says_whose_it_will_be() {
     let Dialog::NewTenant(form) = form() else { panic!("a form") };
     let owner = Some(Ident::new("Shop App").expect("a name"));
-    let input = NewTenantInput { owner, run_as: RunAs::Owner, ..form.input.clone() };
+    let granted = Granted::of(&form.input.layout, &[Ident::new("app_user").expect("a name")]);
+    let input = NewTenantInput { owner, granted, run_as: RunAs::Owner, ..form.input.clone() };
     let mut dialog = Dialog::NewTenant(Box::new(NewTenant::new(input)));
     typed(&mut dialog, "Blue Fox");
     for _ in 0..4 {

@@ -102,6 +102,28 @@ fn v4_is_told_by_the_default_privileges_of_its_policy() {
     says(&lines, "ok", "apartment: Apartment v4;");
     says(&lines, "ok", "it is v4: default privileges for roles stand in t_1, as v4 leaves them");
     assert_eq!(count(&look(&db, &["tenants", "--json"])), 100);
+    // A new one gets what its siblings have, where the roles of the application's policy are named.
+    let home = configured(&db, &format!("[database.tenants]\ngrant_to = [\"{app}\"]\n"));
+    let run = |arguments: &[&str]| {
+        let end = tenantui(home.path()).args(arguments).output().expect("runs");
+        assert_eq!(end.status.code(), Some(0), "{arguments:?}: {}", text(&end.stderr));
+        text(&end.stderr)
+    };
+    run(&["init", "--yes"]);
+    let told = run(&["provision", "t_101", "--name", "New", "--yes"]);
+    assert!(!told.contains("may use the schemas of most siblings"), "{told}");
+    let rights = |schema: &str| {
+        db.value(&format!(
+            "select string_agg(what, ' ' order by what) from (\
+             select 'schema ' || x.privilege_type as what from pg_namespace n, aclexplode(n.nspacl) x \
+             where n.nspname = '{schema}' and x.grantee = '{app}'::regrole union all \
+             select d.defaclobjtype::text || ' ' || x.privilege_type from pg_default_acl d, aclexplode(d.defaclacl) x \
+             where d.defaclnamespace = '{schema}'::regnamespace and x.grantee = '{app}'::regrole) as all_of_it"
+        ))
+    };
+    // The policy of these siblings gives no functions.
+    assert_eq!(rights("t_101").replace("f EXECUTE ", ""), rights("t_1"));
+    db.sql("drop schema t_101 cascade");
     // A name of v3 beside it is told, and not decided.
     db.sql("alter schema t_2 rename to \"2nd\"");
     says(&evidence(&db), "ok", "marks of several versions: v4 (default privileges");

@@ -179,6 +179,7 @@ async fn owners_role(reader: &Reader, owners: &[&Untrusted], found: &mut Examina
 
 /// Whether new schemas can belong to the role that is configured for them.
 pub(super) async fn owner_of_new(target: &Target, reader: &Reader, found: &mut Examination) {
+    grantees(target, reader, found).await;
     let Some(owner) = &target.config.tenants.owner else { return };
     let words = format!("new schemas are to belong to {} ([database.tenants] owner)", owner.quoted());
     match orders::no_owner(target, reader).await {
@@ -187,6 +188,23 @@ pub(super) async fn owner_of_new(target: &Target, reader: &Reader, found: &mut E
         Ok(Some(no)) => {
             let advice = no.helps.unwrap_or_else(|| "correct owner in [database.tenants]".to_owned());
             found.add("privileges", Verdict::Warn, format!("{words}, and {}", no.why), Some(&advice));
+        }
+    }
+}
+
+/// Whether the roles are there that get something of new schemas.
+async fn grantees(target: &Target, reader: &Reader, found: &mut Examination) {
+    let roles: Vec<String> = target.config.tenants.grant_to.iter().map(Ident::quoted).collect();
+    let words = format!("new schemas are granted to {} ([database.tenants] grant_to)", roles.join(", "));
+    match orders::no_grantees(target, reader).await {
+        Err(error) => found.fail("privileges", &error.into()),
+        Ok(_) if roles.is_empty() => {}
+        Ok(missing) if missing.is_empty() => found.add("privileges", Verdict::Ok, words, None),
+        Ok(missing) => {
+            let names: Vec<String> = missing.iter().map(Ident::quoted).collect();
+            let words = format!("{words}, and there is no role {}: no tenant is made", names.join(", "));
+            let create: Vec<String> = names.iter().map(|name| format!("CREATE ROLE {name}")).collect();
+            found.add("privileges", Verdict::Fail, words, Some(&create.join("; ")));
         }
     }
 }

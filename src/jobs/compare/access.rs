@@ -40,7 +40,8 @@ pub(super) async fn missed(
     Ok((!roles.is_empty()).then(|| {
         let new = if made.len() == 1 { "the new one".to_owned() } else { counted(made.len(), "new one") };
         format!(
-            "{} may use the schemas of most siblings and not {new}: GRANT USAGE ON SCHEMA, and what they have on its tables{later}",
+            "{} may use the schemas of most siblings and not {new}: GRANT USAGE ON SCHEMA, and what they have on its tables{later}; \
+             named in grant_to of [database.tenants], they get it with the next",
             roles.join(", ")
         )
     }))

@@ -9,6 +9,7 @@ use super::{left, writes};
 use crate::config::RunAs;
 use crate::jobs::draft::{Draft, StepDraft, pace};
 use crate::jobs::gate::{self, refused};
+use crate::jobs::granted::Granted;
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{Params, RegistryRef, RowValue, Value};
 use crate::jobs::preflight::{self, Allowed};
@@ -37,7 +38,9 @@ pub(in crate::jobs) async fn make(
         ..Params::of(pace(&target.config.jobs))
     };
     let params = match now.repair {
-        Some(Repair::Make) => params.owned(RunAs::Login, target.config.tenants.owner.as_ref()),
+        Some(Repair::Make) => params
+            .owned(RunAs::Login, target.config.tenants.owner.as_ref())
+            .granting(Granted::of(&order.request.layout, &target.config.tenants.grant_to)),
         Some(Repair::Adopt | Repair::Forget | Repair::Unlock | Repair::Role) | None => params,
     };
     let text = |name: &Option<Untrusted>| name.as_ref().map(|name| name.raw().to_owned());

@@ -180,6 +180,7 @@ fn first(target: &Target, request: &LifeRequest) -> LifePlan {
         dependants: Vec::new(),
         sessions: None,
         owner: target.config.tenants.owner.as_ref().map(|owner| owner.raw().into()),
+        grant_to: target.config.tenants.grant_to.iter().map(|role| role.raw().into()).collect(),
         role: None,
         domains: 0,
         lock: Vec::new(),

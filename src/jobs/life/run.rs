@@ -4,8 +4,10 @@ use std::time::Instant;
 
 use super::params::LifeParams;
 use super::turn;
+use crate::config::RunAs;
 use crate::jobs::bound::Home;
 use crate::jobs::gate;
+use crate::jobs::granted::Granted;
 use crate::jobs::lane::Lane;
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{Params, RegistryRef};
@@ -33,6 +35,8 @@ pub(super) struct Life<'a> {
     pub(super) registry: Option<&'a RegistryRef>,
     /// The role that a schema which is made belongs to; `None`: the one that makes it.
     pub(super) owner: Option<Ident>,
+    /// What roles that are there get of it.
+    pub(super) granted: Option<&'a Granted>,
     pub(super) key: String,
     pub(super) id: Option<String>,
     pub(super) slug: String,
@@ -50,6 +54,14 @@ pub(super) struct LifeRow {
 }
 
 impl Life<'_> {
+    /// Who makes what is made in a new schema later; `None`: the role that logs in.
+    pub(super) fn maker(&self) -> Option<&Ident> {
+        match self.target.config.migrations.run_as {
+            RunAs::Login => None,
+            RunAs::Owner => self.owner.as_ref(),
+        }
+    }
+
     /// The schema as it is called now; one that a tenant's job may work in.
     pub(super) fn schema(&self) -> Result<SchemaName, String> {
         SchemaName::tenant(&self.name).map_err(|error| error.to_string())
@@ -135,6 +147,7 @@ async fn prepare<'a>(
         params,
         registry: place.params.registry.as_ref(),
         owner: place.params.owner.as_deref().map(Ident::new).transpose().map_err(wrong)?,
+        granted: place.params.granted.as_ref(),
         key: text(3),
         id: row.text(4).map(str::to_owned),
         slug: text(5),

@@ -146,7 +146,10 @@ pub(super) async fn make(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
     let schema = life.schema().map_err(failed)?;
     free(client, &schema).await?;
     let owner = life.owner.as_ref().map(|owner| format!(" AUTHORIZATION {}", owner.quoted())).unwrap_or_default();
-    tx::ask(client, &format!("CREATE SCHEMA {}{owner}", schema.quoted())).await?;
+    // What is made in it later is made by a job's files, or by whoever runs them.
+    let granted = life.granted.map(|granted| granted.first_sql(&schema, life.maker())).transpose();
+    let granted = granted.map_err(|error| failed(error.to_string()))?.unwrap_or_default();
+    tx::ask(client, &format!("CREATE SCHEMA {}{owner};{granted}", schema.quoted())).await?;
     let said = Said { before: None, after: json!({ "schema": schema.raw() }) };
     tx::done(work, tx, said).await
 }

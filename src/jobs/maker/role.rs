@@ -63,21 +63,35 @@ impl<'a> Role<'a> {
 }
 
 /// The statements behind CREATE SCHEMA and before the files: what the files make has the default privileges. The password
-/// is sent as its verifier.
+/// is sent as its verifier. `None` where nobody gets anything.
 ///
 /// # Errors
-/// When no verifier could be made.
-pub(super) async fn create_sql(maker: &Maker<'_>, database: &str) -> Result<Option<String>, OrderError> {
-    let Some(role) = &maker.role else { return Ok(None) };
-    let password = match &role.password {
-        Some(password) => format!(" PASSWORD {}", literal(&password::verifier(password).await?)),
-        None => String::new(),
-    };
-    let sql = role.sql(&maker.schema, maker.makes_later()).create(database, &password);
-    sql.map(Some).map_err(|error| gate::refused(error.to_string()))
+/// When no verifier could be made, or the record holds what is no name.
+pub(super) async fn first_sql(maker: &Maker<'_>, database: &str) -> Result<Option<String>, OrderError> {
+    let wrong = |error: IdentError| gate::refused(error.to_string());
+    let mut sql = String::new();
+    if let Some(role) = &maker.role {
+        let password = match &role.password {
+            Some(password) => format!(" PASSWORD {}", literal(&password::verifier(password).await?)),
+            None => String::new(),
+        };
+        sql = role.sql(&maker.schema, maker.makes_later()).create(database, &password).map_err(wrong)?;
+    }
+    if let Some(granted) = maker.granted {
+        sql.push_str(&granted.first_sql(&maker.schema, maker.makes_later()).map_err(wrong)?);
+    }
+    Ok((!sql.is_empty()).then_some(sql))
 }
 
 /// The statements behind all files: what they made, whoever owns it now.
-pub(super) fn grants_sql(maker: &Maker<'_>) -> Option<String> {
-    maker.role.as_ref().map(|role| role.sql(&maker.schema, maker.makes_later()).grants())
+///
+/// # Errors
+/// When the record holds what is no name.
+pub(super) fn all_sql(maker: &Maker<'_>) -> Result<Option<String>, IdentError> {
+    let own = maker.role.as_ref().map(|role| role.sql(&maker.schema, maker.makes_later()).grants());
+    let others = maker.granted.map(|granted| granted.all_sql(&maker.schema)).transpose()?;
+    Ok(match (own, others) {
+        (None, None) => None,
+        (own, others) => Some(own.unwrap_or_default() + &others.unwrap_or_default()),
+    })
 }

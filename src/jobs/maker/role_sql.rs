@@ -1,6 +1,7 @@
 //! The statements of a tenant's login role. Pure.
 
-use crate::layout::role::{Grants, Privilege};
+use crate::jobs::granted::Share;
+use crate::layout::role::Grants;
 use crate::layout::{CheckedName, Layout};
 use crate::model::ident::{Ident, IdentError, SchemaName};
 
@@ -21,7 +22,7 @@ impl RoleSql<'_> {
     /// # Errors
     /// When `database` is no name.
     pub(super) fn create(&self, database: &str, password: &str) -> Result<String, IdentError> {
-        let (name, schema) = (self.name.quoted(), self.schema.quoted());
+        let name = self.name.quoted();
         let login = if self.login { "LOGIN" } else { "NOLOGIN" };
         let mut sql = format!(
             "CREATE ROLE {name} {login} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS{password};"
@@ -32,38 +33,18 @@ impl RoleSql<'_> {
             let (database, path) = (Ident::new(database)?.quoted(), path.join(", "));
             sql.push_str(&format!(" ALTER ROLE {name} IN DATABASE {database} SET search_path = {path};"));
         }
-        sql.push_str(&grant(&self.grants.schema, &format!("SCHEMA {schema}"), &name));
-        let maker = self.maker.map(|maker| format!(" FOR ROLE {}", maker.quoted())).unwrap_or_default();
-        let default = &self.grants.default;
-        for (privileges, kind) in
-            [(&default.tables, "TABLES"), (&default.sequences, "SEQUENCES"), (&default.functions, "FUNCTIONS")]
-        {
-            let grant = grant(privileges, kind, &name);
-            if !grant.is_empty() {
-                sql.push_str(&format!(" ALTER DEFAULT PRIVILEGES{maker} IN SCHEMA {schema}{grant}"));
-            }
-        }
+        sql.push_str(&self.share().first());
         Ok(sql)
     }
 
     /// What it gets of all that is there.
     pub(super) fn grants(&self) -> String {
-        let (name, schema, grants) = (self.name.quoted(), self.schema.quoted(), self.grants);
-        let kinds = [(&grants.tables, "TABLES"), (&grants.sequences, "SEQUENCES"), (&grants.functions, "FUNCTIONS")];
-        let all = |(privileges, kind): (&Vec<Privilege>, &str)| {
-            grant(privileges, &format!("ALL {kind} IN SCHEMA {schema}"), &name)
-        };
-        kinds.into_iter().map(all).collect()
+        self.share().all()
     }
-}
 
-/// ` GRANT ... ON ... TO ...;`, or nothing.
-fn grant(privileges: &[Privilege], on: &str, to: &str) -> String {
-    if privileges.is_empty() {
-        return String::new();
+    const fn share(&self) -> Share<'_> {
+        Share { name: self.name, grants: self.grants, schema: self.schema, maker: self.maker }
     }
-    let words: Vec<&str> = privileges.iter().map(|privilege| privilege.sql()).collect();
-    format!(" GRANT {} ON {on} TO {to};", words.join(", "))
 }
 
 /// The statements by which a person gives a tenant that is there the role of its layout; it has no password then. `None`

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio_postgres::Client;
 
-use super::role::{create_sql as create_role_sql, grants_sql};
+use super::role::{all_sql, first_sql};
 use super::sql::{insert_sql, tail_sql};
 use super::{Maker, Opened, Part, RegistryTable};
 use crate::config::RunAs;
@@ -317,28 +317,32 @@ fn file_ended(end: FileEnd) -> Option<StepEnd> {
     }
 }
 
-/// The tenant's role, and what it gets of all that is made later.
+/// The tenant's role, and what it and others get of all that is made later.
 async fn role(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, part: Part) -> Result<(), End> {
     if !part.makes_schema() {
         return Ok(());
     }
-    let at = |end: StepEnd| End { end, seq: maker.first(StepAction::Role) };
-    let sql = match create_role_sql(maker, shared.database).await {
+    let step = if maker.role.is_some() { StepAction::Role } else { StepAction::Schema };
+    let at = |end: StepEnd| End { end, seq: maker.first(step) };
+    let sql = match first_sql(maker, shared.database).await {
         Ok(Some(sql)) => sql,
         Ok(None) => return Ok(()),
         Err(error) => return Err(at(StepEnd::Failed(Fault::ours(error.to_string())))),
     };
     // Its statements name everything in full.
     wire::ask(client, &sql, BOOKKEEPING).await.map_err(|trouble| at(taken_meanwhile(&trouble)))?;
-    told(maker, shared, StepAction::Role).await;
+    if maker.role.is_some() {
+        told(maker, shared, StepAction::Role).await;
+    }
     Ok(())
 }
 
-/// What the role gets of all that is there now, and the seed.
+/// What roles get of all that is there now, and the seed.
 async fn grants_and_seed(client: &Client, maker: &Maker<'_>, shared: &Shared<'_>, opened: &Opened) -> Result<(), End> {
-    if let Some(sql) = grants_sql(maker) {
-        let at = |trouble: Trouble| End { end: ended(&trouble), seq: maker.first(StepAction::Grants) };
-        wire::ask(client, &sql, BOOKKEEPING).await.map_err(at)?;
+    let at = |end: StepEnd| End { end, seq: maker.first(StepAction::Grants) };
+    let grants = all_sql(maker).map_err(|error| at(StepEnd::Failed(Fault::ours(error.to_string()))))?;
+    if let Some(sql) = grants {
+        wire::ask(client, &sql, BOOKKEEPING).await.map_err(|trouble| at(ended(&trouble)))?;
         told(maker, shared, StepAction::Grants).await;
     }
     let Some(seed) = &maker.seed else { return Ok(()) };

@@ -8,7 +8,7 @@ use crate::jobs::orders::OrderError;
 use crate::migrations::apply::ledger::WritableLedger;
 use crate::migrations::apply::rights::{may_take_sql, membership_sql};
 use crate::migrations::plan::{Direction, Plan};
-use crate::model::ident::literal;
+use crate::model::ident::{Ident, literal};
 use crate::postgres::session::{QueryError, Target, WriterSession};
 
 /// Checks that this role may take the owner's of each of these schemas, by their oids.
@@ -146,19 +146,47 @@ pub async fn no_owner(target: &Target, session: &impl Asks) -> Result<Option<NoO
     }
 }
 
-/// Checks that new schemas can belong to the role that is configured.
+/// Those of `grant_to` that are no roles of the server; empty where all are.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn no_grantees(target: &Target, session: &impl Asks) -> Result<Vec<Ident>, QueryError> {
+    let mut missing = target.config.tenants.grant_to.clone();
+    if missing.is_empty() {
+        return Ok(missing);
+    }
+    let names: Vec<String> = missing.iter().map(|name| literal(name.raw())).collect();
+    let sql = format!("SELECT r.rolname FROM pg_catalog.pg_roles AS r WHERE r.rolname IN ({})", names.join(", "));
+    let rows = session.ask(&sql).await?;
+    let is_there = |name: &Ident| rows.iter().flatten().any(|row| row.text(0) == Some(name.raw()));
+    missing.retain(|name| !is_there(name));
+    Ok(missing)
+}
+
+/// Checks that new schemas can belong to the role that is configured, and that the roles are there which get something of
+/// them.
 ///
 /// # Errors
 /// Refused: there is no such role, or this one may not take it.
 pub(super) async fn of_new(target: &Target, session: &impl Asks) -> Result<(), OrderError> {
-    let (Some(owner), Some(no)) = (&target.config.tenants.owner, no_owner(target, session).await?) else {
-        return Ok(());
-    };
-    let helps = no.helps.map(|statement| format!(": {statement}")).unwrap_or_default();
-    Err(refused(format!(
-        "new schemas in {} are to belong to {} ([database.tenants] owner), and {}{helps}",
-        target.config.name,
-        owner.quoted(),
-        no.why,
-    )))
+    if let Some(owner) = &target.config.tenants.owner
+        && let Some(no) = no_owner(target, session).await?
+    {
+        let helps = no.helps.map(|statement| format!(": {statement}")).unwrap_or_default();
+        return Err(refused(format!(
+            "new schemas in {} are to belong to {} ([database.tenants] owner), and {}{helps}",
+            target.config.name,
+            owner.quoted(),
+            no.why,
+        )));
+    }
+    match no_grantees(target, session).await?.first() {
+        None => Ok(()),
+        Some(role) => Err(refused(format!(
+            "{role} is to get rights on new schemas in {} ([database.tenants] grant_to), and there is no such role: \
+             CREATE ROLE {role}",
+            target.config.name,
+            role = role.quoted(),
+        ))),
+    }
 }

@@ -10,6 +10,7 @@ use super::allowed::may_write;
 use super::command::Command;
 use super::state::{Level, State};
 use super::{App, clock};
+use crate::jobs::granted::Granted;
 use crate::jobs::service::{self, Order, ServiceCommand};
 use crate::migrations::plan::{self, PlanOptions};
 use crate::model::job::{JobId, JobState, JobView};
@@ -72,6 +73,7 @@ impl App {
         let config = self.database_config(&database);
         let input = NewTenantInput {
             owner: config.and_then(|config| config.tenants.owner.clone()),
+            granted: config.and_then(|config| Granted::of(&context.layout, &config.tenants.grant_to)),
             run_as: config.map(|config| config.migrations.run_as).unwrap_or_default(),
             environment: state.environment(&database),
             layout: Arc::clone(&context.layout),

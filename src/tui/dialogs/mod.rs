@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::theme::Theme;
 use crate::config::{Jobs, RunAs};
 use crate::jobs::flush::FlushOrder;
+use crate::jobs::granted::Granted;
 use crate::jobs::life::plan::LifeRequest;
 use crate::jobs::service::{Order, Sibling};
 use crate::layout::{Layout, TakenNames};
@@ -263,6 +264,8 @@ pub struct NewTenantInput {
     pub times: Arc<StepTimes>,
     /// The role that the new schema will belong to; `None`: the one that makes it.
     pub owner: Option<Ident>,
+    /// What roles that are there get of it.
+    pub granted: Option<Granted>,
     /// Whose rights the files run with.
     pub run_as: RunAs,
     /// The tool's own command, where that runs the migrations; or why a new tenant cannot get them.

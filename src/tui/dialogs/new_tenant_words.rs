@@ -2,12 +2,13 @@
 
 use super::new_tenant::{NewTenant, Verdict};
 use crate::config::RunAs;
+use crate::jobs::granted::Granted;
 use crate::jobs::provision;
 use crate::layout::Registry;
 use crate::layout::role::{Privilege, Role};
 use crate::migrations::aim::{Driven, Example};
 use crate::migrations::{alone, plan};
-use crate::model::ident::{Ident, SchemaName};
+use crate::model::ident::{Ident, IdentError, SchemaName};
 use crate::text::{Untrusted, counted, grouped, time_left};
 
 impl NewTenant {
@@ -77,7 +78,7 @@ impl NewTenant {
             role("create role"),
             run,
             row.filter(|_| late),
-            role("grants"),
+            (self.role || self.input.granted.is_some()).then(|| "grants".to_owned()),
             active.then(|| "mark active".to_owned()),
         ];
         let mut lines: Vec<String> = Vec::new();
@@ -135,6 +136,8 @@ impl NewTenant {
         if let Some(role) = role {
             out.push_str(&self.role_sql(role, &schema));
         }
+        let maker = self.input.owner.as_ref().filter(|_| self.input.run_as == RunAs::Owner);
+        out.push_str(&self.granted_sql(|granted, schema| granted.first_sql(schema, maker)));
         if !self.is_driven() {
             out.push_str(&format!("set local search_path = {schema}, pg_temp;\n"));
             out.push_str(&owner.as_ref().map(|owner| format!("set local role {owner};\n")).unwrap_or_default());
@@ -168,8 +171,19 @@ impl NewTenant {
                 out.push_str(&grant("", privileges, &format!("all {kind} in schema {schema}"), &name));
             }
         }
+        out.push_str(&self.granted_sql(Granted::all_sql));
         out.push_str("\ncommit;\n");
         out
+    }
+
+    /// What roles that are there get, of the same builder as what is sent.
+    fn granted_sql(&self, sql: impl Fn(&Granted, &SchemaName) -> Result<String, IdentError>) -> String {
+        let name = match &self.verdict {
+            Verdict::Free(name) | Verdict::Refused(Some(name), _) => name,
+            Verdict::Empty | Verdict::Refused(None, _) => return String::new(),
+        };
+        let made = self.input.granted.as_ref().and_then(|granted| sql(granted, &name.schema).ok());
+        made.map_or_else(String::new, |sql| format!("{}\n", sql.trim().replace("; ", ";\n")))
     }
 
     /// What runs the migrations, as comments: no statement of this text does.

@@ -356,6 +356,10 @@ fn words(plan: &Plan, target: &Target, asked: &Asked) -> String {
         };
         lines.push_str(&format!("  owner       {}: {files}\n", safe(owner.raw())));
     }
+    if let [_, ..] = target.config.tenants.grant_to.as_slice() {
+        let roles: Vec<String> = target.config.tenants.grant_to.iter().map(|role| safe(role.raw())).collect();
+        lines.push_str(&format!("  grants      {}: the schema, and what the files make\n", roles.join(", ")));
+    }
     if let Some(seed) = &plan.seed {
         lines.push_str(&format!("  seed        {}\n", safe(seed)));
     }

@@ -1,6 +1,7 @@
 //! What the operator should know besides the steps, and the statements that matter. Pure.
 
 use super::{LifeRequest, Seen, quoted, unlock_of_subject};
+use crate::jobs::granted::Granted;
 use crate::jobs::life::access::{self, InForce};
 use crate::jobs::life::draft::saved;
 use crate::jobs::life::pointing::DomainsRef;
@@ -8,7 +9,7 @@ use crate::jobs::life::writes;
 use crate::jobs::params::{RegistryRef, Value};
 use crate::layout::role::RoleMade;
 use crate::layout::{HiddenRows, Registry};
-use crate::model::ident::{Ident, literal};
+use crate::model::ident::{Ident, SchemaName, literal};
 use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair, TenantRole, UNDROP_DAYS};
 use crate::text::{Untrusted, counted, sanitise};
 
@@ -194,7 +195,13 @@ fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> V
         LifeStep::Make => {
             let owner = plan.owner.as_ref().and_then(|owner| Ident::new(owner.raw()).ok());
             let owner = owner.map(|owner| format!(" AUTHORIZATION {}", owner.quoted())).unwrap_or_default();
-            vec![format!("CREATE SCHEMA {schema}{owner};")]
+            let to: Vec<Ident> = plan.grant_to.iter().filter_map(|role| Ident::new(role.raw()).ok()).collect();
+            let name = plan.schema.as_ref().and_then(|schema| SchemaName::tenant(schema.raw()).ok());
+            let granted = Granted::of(&request.layout, &to).zip(name);
+            // The statements have the maker besides, where files run with another role's rights.
+            let granted = granted.and_then(|(granted, name)| granted.first_sql(&name, None).ok());
+            let granted = granted.into_iter().map(|sql| sql.trim().to_owned());
+            std::iter::once(format!("CREATE SCHEMA {schema}{owner};")).chain(granted).collect()
         }
         LifeStep::Unlock => {
             unlock_of_subject(&request.subject).map(|unlock| format!("{};", unlock.place.sql())).into_iter().collect()
