@@ -29,7 +29,7 @@ use super::shared::{Halt, Shared};
 use super::transacted::{self, Came, End, Transaction};
 use crate::model::ident::SchemaName;
 use crate::model::job::{JobId, LogMark, Outcome, Waits};
-use crate::postgres::session::{Patience, QueryError, Reader, Target, WriterSession};
+use crate::postgres::session::{Patience, QueryError, Reader, Target, TextRow, WriterSession};
 use crate::text::{Untrusted, grouped};
 
 /// The SQLSTATE of a missing privilege, and of rows that a policy hides.
@@ -135,28 +135,35 @@ async fn replaced(reader: &Reader, facts: &Facts, plan: &ImportPlan) -> Result<(
     if wrong.is_empty() { Ok(()) } else { Err(in_the_way(wrong)) }
 }
 
-/// One transaction holds all its locks to its end. Where they are most of what the server has room for, everybody else
-/// would run out of them (53200), so it is not begun.
+/// Whether there is room for its locks now.
 async fn room(reader: &Reader, facts: &Facts, plan: &ImportPlan) -> Result<(), ImportError> {
-    let all = transaction::all_oids(facts, plan);
-    let number = async |sql: &str| -> Result<u64, QueryError> {
-        let rows = reader.rows(sql).await?;
-        Ok(rows.first().map(|row| row.parse(0)).transpose()?.flatten().unwrap_or_default())
-    };
-    let (locks, capacity) = (number(&facts::locks_sql(&all)).await?, number(CAPACITY).await?);
-    let held = number(HELD).await?;
+    let rows = reader.rows(&room_sql(facts, plan)).await?;
+    rows.first().and_then(no_room).map_or(Ok(()), |why| Err(in_the_way(vec![why])))
+}
+
+/// The one SELECT of how many locks it will hold, how many the server has room for, and how many are held now.
+fn room_sql(facts: &Facts, plan: &ImportPlan) -> String {
+    let own = facts::locks_sql(&transaction::all_oids(facts, plan));
+    format!("SELECT ({own}), ({CAPACITY}), ({HELD})")
+}
+
+/// One transaction holds all its locks to its end. Where they are most of what the server has room for, or others have too
+/// many of them now, everybody else would run out of them (53200), so it is not begun.
+fn no_room(row: &TextRow) -> Option<String> {
+    let number = |column: usize| row.text(column).and_then(|text| text.parse().ok()).unwrap_or(0_u64);
+    let (locks, capacity, held) = (number(0), number(1), number(2));
     let why = if locks > capacity / 2 {
         format!("more than half of the server's {}", grouped(capacity))
     } else if locks + held > capacity {
         format!("beside {} that others hold now, of the server's {}", grouped(held), grouped(capacity))
     } else {
-        return Ok(());
+        return None;
     };
-    Err(in_the_way(vec![format!(
+    Some(format!(
         "it would hold about {} locks at once, {why}, and others would run out of \
          them: raise max_locks_per_transaction, or name tables with --table, some at a time",
         grouped(locks)
-    )]))
+    ))
 }
 
 /// Locks of the server's table that are held now, by everybody.

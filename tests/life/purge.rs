@@ -148,7 +148,20 @@ async fn an_import_is_not_begun_where_others_hold_the_locks() {
     let words = place.words(5, &["import", "globex", "--yes"]);
     assert!(words.contains("that others hold now, of the server's 1,280"), "{words}");
     other.batch_execute("rollback").await.expect("let go");
-    place.expect(0, &["import", "globex", "--yes"]);
+    // One that is carried out later looks again.
+    place.db.sql(
+        "insert into public.room_1 values (0); alter table tenant_globex.room_1 add constraint odd check (id > 0)",
+    );
+    place.expect(1, &["import", "globex", "--yes"]);
+    place.db.sql("alter table tenant_globex.room_1 drop constraint odd");
+    let job = place.db.value("select max(id) from tenantui.job");
+    other.batch_execute(hold).await.expect("held");
+    let end = place.run(&["job", &job, "retry", "--yes"]);
+    let words = text(&end.stdout) + &text(&end.stderr);
+    assert!(!end.status.success() && words.contains("that others hold now, of the server's 1,280"), "{words}");
+    other.batch_execute("rollback").await.expect("let go");
+    place.expect(0, &["job", &job, "retry", "--yes"]);
+    assert_eq!(place.db.value("select count(*) from tenant_globex.room_1"), "1");
 }
 
 /// What looks small and takes much along: a table under views, a function that triggers call, an extension.

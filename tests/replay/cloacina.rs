@@ -98,7 +98,7 @@ fn a_hundred_tenants_enriched_by_what_public_knows() {
          create schema extensions; create schema shared; create table shared.contexts(id int);
          insert into c1.workflow_executions(status) values ('Running'), ('Running'), ('Paused'), ('Completed');
          insert into c1.task_executions(status, heartbeat_at) values ('Running', now()), ('Running', now() - interval '10 minutes'),
-           ('Completed', now() - interval '1 day'), ('Ready', null);
+           ('Completed', now() - interval '1 day'), ('Ready', null), ('Running', null);
          insert into c1.recovery_events(recovery_type, recovered_at) values ('task_reset', now() at time zone 'UTC'),
            ('task_reset', now() - interval '1 day'), ('abandoned', now() - interval '30 days');
          insert into c1.schedules(enabled, next_run_at, paused) values (true, '2026-02-09 10:00', false), (true, '2026-02-08 10:00', true),
@@ -126,7 +126,8 @@ fn a_hundred_tenants_enriched_by_what_public_knows() {
     assert_eq!(health(&one, "executions"), (&3.into(), Some("1 Paused, 2 Running"), None));
     let (stuck, detail, problem) = health(&one, "stuck");
     assert_eq!(stuck, &1);
-    assert!(detail.is_some_and(|words| words.starts_with("oldest heartbeat 2")), "{detail:?}");
+    let told = |words: &str| words.starts_with("oldest heartbeat 2") && words.ends_with("UTC, 1 Running never had one");
+    assert!(detail.is_some_and(told), "{detail:?}");
     assert_eq!(problem, Some("1 task is Running without a heartbeat for 5 minutes"));
     assert_eq!(health(&one, "recoveries"), (&2.into(), Some("2 task_reset"), None));
     assert_eq!(health(&one, "schedules"), (&1.into(), Some("next 2026-02-09 10:00 UTC, 1 paused, 1 off"), None));

@@ -7,7 +7,7 @@ use super::form::{How, ImportOptions, ImportPlan, ImportTable};
 use super::plan::plan as make_plan;
 use super::replace::{self, Both};
 use super::statements::{count_sql, insert_sql, qualified, quoted, rows_of, sequences_sql};
-use super::{Count, SOURCE, Tenant};
+use super::{Count, SOURCE, Tenant, no_room, room_sql};
 use crate::jobs::shared::Shared;
 use crate::migrations::apply::guard;
 use crate::migrations::apply::keys;
@@ -117,7 +117,11 @@ impl Work<'_, '_> {
 
     /// The data; how many rows each table has got.
     async fn all(&self) -> Result<Vec<(String, u64)>, StepEnd> {
-        self.as_planned().await?;
+        let facts = self.as_planned().await?;
+        // What others hold is another number than when the plan was made.
+        if let Some(why) = self.rows(&room_sql(&facts, self.plan)).await?.first().and_then(no_room) {
+            return Err(failed(format!("{why}; nothing was changed")));
+        }
         self.ask(&self.lock_sql()).await?;
         // From here on nobody changes them.
         let facts = self.as_planned().await?;
