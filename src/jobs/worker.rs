@@ -38,6 +38,7 @@ use crate::model::ident::SchemaName;
 use crate::model::job::{JobEvent, JobId, JobKind, JobView};
 use crate::model::ledger::Tool;
 use crate::postgres::session::{Target, WriterSession};
+use crate::postgres::structure::PAGE;
 
 /// How long a process that has to end at once waits for a lost link, to say in what state it leaves its job.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
@@ -305,8 +306,9 @@ async fn work(claimed: &Claimed<'_>, lines: Lines, early: Option<WriterSession>)
                 ran
             };
             let hashes = async {
-                // Without files the new ones are empty: nothing of them is compared but who may use them.
-                if params.siblings.is_empty() || params.files.is_empty() {
+                // Without files the new ones are empty: nothing of them is compared but who may use them. A few are compared
+                // behind the run, in one question: beside it that would slow down what holds locks.
+                if params.siblings.is_empty() || params.files.is_empty() || params.provision.len() < PAGE {
                     return compare::Ahead::default();
                 }
                 let known = compare::new::siblings_ahead(claimed.target, &shared, &params.siblings).await;

@@ -160,3 +160,33 @@ async fn who_uses_what_is_in_the_trash_stops_its_purge_and_is_named() {
     place.expect(0, &purge);
     assert_eq!(place.schemas(), "tenant_acme,tenant_hooli");
 }
+
+/// A tenant's tables may be partitions of a table that all share: whoever reads that reads its rows, in the trash too.
+#[test]
+fn rows_that_are_read_from_outside_are_told() {
+    let place = Place::new("life_parts");
+    place.db.sql(
+        "create table public.events (tenant text, n int) partition by list (tenant); create table public.facts (n int); \
+         create table tenant_globex.events partition of public.events for values in ('globex'); \
+         create table tenant_globex.own (n int) partition by range (n); \
+         create table tenant_globex.own_1 partition of tenant_globex.own for values from (1) to (2); \
+         insert into public.events values ('globex', 1)",
+    );
+    let notes = |command: &str| place.json(0, &[command, "globex", "--dry-run", "--json"])["notes"].to_string();
+    let drop = notes("drop");
+    assert!(
+        drop.contains(
+            "1 of its tables is a partition or child of public.events: its rows can be read there until the purge"
+        ),
+        "{drop}"
+    );
+    place.db.sql("create table tenant_globex.facts () inherits (public.facts)");
+    let both = notes("drop");
+    assert!(both.contains("2 of its tables are partitions or children of public.events and 1 other table"), "{both}");
+    place.drop("globex", "tenant_globex");
+    assert_eq!(place.db.value("select count(*) from public.events"), "1");
+    let purge = notes("purge");
+    assert!(purge.contains("public.events and 1 other table: its rows are gone from there too"), "{purge}");
+    place.expect(0, &["purge", "globex", "--confirm", "tenant_globex", "--yes"]);
+    assert_eq!(place.db.value("select count(*) from public.events"), "0");
+}

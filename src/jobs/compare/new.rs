@@ -92,7 +92,9 @@ async fn compared(
         shared.reports.send(Report::Comparing).await;
     }
     if ahead.hashes.is_empty() {
-        ahead.hash(claimed.target, &oids_of(siblings)).await?;
+        let mut all = oids_of(siblings);
+        all.extend(oids.iter().take(PAGE.saturating_sub(all.len())));
+        ahead.hash(claimed.target, &all).await?;
     }
     let Some(standard) = most(siblings, &ahead.hashes) else {
         not_compared(shared, "the siblings are gone").await;

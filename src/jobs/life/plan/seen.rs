@@ -10,7 +10,7 @@ use crate::jobs::params::RegistryRef;
 use crate::model::ident::literal;
 use crate::model::life::{LifeKind, LifePlan, Repair, Trashed};
 use crate::postgres::hidden::hidden_rows;
-use crate::postgres::session::{QueryError, Reader};
+use crate::postgres::session::{QueryError, Reader, TextRow};
 use crate::text::Untrusted;
 
 /// What is there beside the schema.
@@ -35,6 +35,9 @@ pub(super) struct Seen {
     pub(super) trashed: Option<Trashed>,
     /// What points at the registry's row, where it is to go.
     pub(super) pointing: Pointing,
+    /// Tables of other schemas that its tables are partitions or children of, and how many of it: who reads those reads
+    /// its rows.
+    pub(super) part_of: Vec<(Untrusted, u64)>,
 }
 
 /// The registry's row as it is now.
@@ -62,8 +65,24 @@ pub(super) async fn look_beside(reader: &Reader, request: &LifeRequest, plan: &L
             seen.in_force = access::in_force(reader, access, original.raw()).await?;
         }
     }
+    if let (LifeKind::Drop | LifeKind::Purge, Some(oid)) = (plan.kind, plan.schema_oid) {
+        seen.part_of = part_of(reader, oid).await?;
+    }
     look_at_row(reader, request, plan, &mut seen).await?;
     Ok(seen)
+}
+
+/// The wholes outside a schema that its tables are parts of.
+async fn part_of(reader: &Reader, oid: u32) -> Result<Vec<(Untrusted, u64)>, QueryError> {
+    let sql = format!(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, p.relname), pg_catalog.count(*) FROM pg_catalog.pg_inherits AS i \
+         JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid JOIN pg_catalog.pg_class AS p ON p.oid = i.inhparent \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = p.relnamespace \
+         WHERE c.relnamespace = {oid} AND p.relnamespace <> {oid} AND c.relkind IN ('r', 'p', 'f') GROUP BY 1 ORDER BY 1"
+    );
+    let whole =
+        |row: &TextRow| Ok((Untrusted::new(row.text(0).unwrap_or_default()), row.parse(1)?.unwrap_or_default()));
+    reader.rows(&sql).await?.iter().map(whole).collect()
 }
 
 /// Asked anew, whatever the list of tenants says: a row that is hidden is a tenant's all the same.

@@ -11,7 +11,7 @@ use crate::layout::role::RoleMade;
 use crate::layout::{HiddenRows, Registry};
 use crate::model::ident::{Ident, SchemaName, literal};
 use crate::model::life::{CacheFact, LifeKind, LifePlan, LifeStep, Repair, TenantRole, UNDROP_DAYS};
-use crate::text::{Untrusted, counted, sanitise};
+use crate::text::{Untrusted, counted, grouped, sanitise};
 
 pub(super) fn add(request: &LifeRequest, plan: &mut LifePlan, seen: &Seen) {
     plan.repair = plan.repair.or_else(|| repair_of(plan));
@@ -48,6 +48,7 @@ fn notes(request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> Vec<String> {
             LifeKind::Rename | LifeKind::Activate | LifeKind::Undrop | LifeKind::Repair => {}
         }
     }
+    notes.extend(part_of(plan.kind, seen));
     let has_table = writes::columns(&request.layout).is_ok();
     match plan.kind {
         LifeKind::Drop => {
@@ -207,6 +208,22 @@ fn sql(step: LifeStep, request: &LifeRequest, plan: &LifePlan, seen: &Seen) -> V
             unlock_of_subject(&request.subject).map(|unlock| format!("{};", unlock.place.sql())).into_iter().collect()
         }
     }
+}
+
+/// Rows that are read elsewhere too.
+fn part_of(kind: LifeKind, seen: &Seen) -> Option<String> {
+    let (first, _) = seen.part_of.first()?;
+    let tables: u64 = seen.part_of.iter().map(|(_, tables)| tables).sum();
+    let whole = match seen.part_of.len() {
+        1 => first.safe().to_string(),
+        several => format!("{} and {}", first.safe(), counted(several - 1, "other table")),
+    };
+    let are = if tables == 1 { "is a partition or child" } else { "are partitions or children" };
+    let rows = match kind {
+        LifeKind::Purge => "its rows are gone from there too",
+        _ => "its rows can be read there until the purge",
+    };
+    Some(format!("{} of its tables {are} of {whole}: {rows}", grouped(tables)))
 }
 
 /// Its domains first: they point at the row.
