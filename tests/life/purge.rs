@@ -174,7 +174,9 @@ fn what_hangs_on_views_functions_and_extensions_goes_in_parts_too() {
          create view tenant_globex.b as select * from tenant_globex.a; \
          create function tenant_globex.touch() returns trigger language plpgsql as 'begin return new; end'; \
          do $$ begin for i in 1..60 loop \
-         execute format('create view tenant_globex.v%s as select * from tenant_globex.b', i); end loop; end $$",
+         execute format('create view tenant_globex.v%s as select * from tenant_globex.b', i); end loop; \
+         create view tenant_globex.c0 as select * from tenant_globex.a; for i in 1..80 loop \
+         execute format('create view tenant_globex.c%s as select * from tenant_globex.c%s', i, i - 1); end loop; end $$",
     );
     // Two triggers each: more than half of the lock table hangs on the one function.
     tables(&place, "tenant_globex", 330);

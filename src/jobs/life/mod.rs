@@ -9,6 +9,7 @@ pub mod again;
 mod cache;
 pub(super) mod draft;
 pub mod facts;
+mod hanging;
 pub mod history;
 pub mod left;
 mod lock;

@@ -2,9 +2,12 @@
 //! the server's lock table, so that nobody else runs out of locks (53200). What was dropped stays dropped; what is left
 //! is read again, so that it goes on after a kill as if nothing had been.
 
+use std::cmp::Reverse;
+
 use serde_json::json;
 use tokio_postgres::Client;
 
+use super::hanging::Hanging;
 use super::run::Life;
 use super::schema::{confirmed, in_trash};
 use super::turn::Went;
@@ -16,6 +19,7 @@ use crate::postgres::session::TextRow;
 use crate::text::{counted, grouped};
 
 const ROOTS: &str = include_str!("../../../assets/sql/purge_roots.sql");
+const EDGES: &str = include_str!("../../../assets/sql/purge_edges.sql");
 const PARTS: &str = include_str!("../../../assets/sql/purge_parts.sql");
 const MEMBERS: &str = include_str!("../../../assets/sql/purge_members.sql");
 
@@ -86,11 +90,11 @@ pub(super) async fn next(work: &Work<'_>, learned: &mut Learned) -> Went {
 async fn try_next(work: &Work<'_>, learned: &mut Learned) -> Result<Went, StepEnd> {
     let Work { client, shared, life, .. } = *work;
     in_trash(life)?;
-    if learned.left.is_empty() {
-        learned.read(work).await?;
-    }
     if learned.capacity == 0 {
         learned.capacity = number(&tx::ask(client, CAPACITY).await?)?;
+    }
+    if learned.left.is_empty() {
+        learned.read(work).await?;
     }
     if learned.left.is_empty() {
         return last(work).await.map(Went::Ended);
@@ -141,8 +145,7 @@ async fn try_next(work: &Work<'_>, learned: &mut Learned) -> Result<Went, StepEn
 
 impl Learned {
     async fn read(&mut self, work: &Work<'_>) -> Result<(), StepEnd> {
-        self.left = roots(work.client, work.shared, work.life).await?;
-        self.left.reverse();
+        self.left = roots(work.client, work.shared, work.life, self.capacity).await?;
         self.fresh = true;
         Ok(())
     }
@@ -235,7 +238,10 @@ async fn parts(client: &Client, life: &Life<'_>, learned: &mut Learned, budget: 
     Err(failed(format!(
         "{} {} takes {} objects along at once, more than half of the server's {} locks: raise max_locks_per_transaction, or \
          remove it by hand",
-        root.kind, root.identity, root.objects, learned.capacity
+        root.kind,
+        root.identity,
+        if root.objects > learned.capacity { format!("over {}", learned.capacity) } else { root.objects.to_string() },
+        learned.capacity
     )))
 }
 
@@ -254,19 +260,24 @@ fn part(row: &TextRow) -> String {
     }
 }
 
-async fn roots(client: &Client, shared: &Shared<'_>, life: &Life<'_>) -> Result<Vec<Root>, StepEnd> {
-    let oid = life.schema_oid.unwrap_or_default();
-    let rows = tx::work(client, shared, &bind(ROOTS, &[("oid", &oid.to_string())])).await?;
-    rows.iter().flatten().map(root).collect()
+/// What is left, the cheapest last: what depends on something never takes more along than that, so it goes before it.
+async fn roots(client: &Client, shared: &Shared<'_>, life: &Life<'_>, most: u64) -> Result<Vec<Root>, StepEnd> {
+    let oid = life.schema_oid.unwrap_or_default().to_string();
+    let edges = tx::work(client, shared, &bind(EDGES, &[("oid", &oid)])).await?;
+    let hanging = Hanging::read(edges.first().map(Vec::as_slice).unwrap_or_default());
+    let rows = tx::work(client, shared, &bind(ROOTS, &[("oid", &oid)])).await?;
+    let mut roots = rows.iter().flatten().map(|row| root(row, &hanging, most)).collect::<Result<Vec<_>, _>>()?;
+    roots.sort_by_key(|root| Reverse((root.objects, root.class, root.id)));
+    Ok(roots)
 }
 
-fn root(row: &TextRow) -> Result<Root, StepEnd> {
+fn root(row: &TextRow, hanging: &Hanging, most: u64) -> Result<Root, StepEnd> {
     let number = |column: usize| row.parse::<u32>(column).ok().flatten();
     let (Some(class), Some(id), Some(kind), Some(identity)) = (number(0), number(1), row.text(2), row.text(3)) else {
         return Err(failed("an object of the schema has no name that it could be dropped by"));
     };
-    let objects = row.parse::<u64>(4).ok().flatten().unwrap_or(1);
-    let may_lock = row.text(5).map(|_| row.is_true(5));
+    let objects = hanging.count(class, id, most);
+    let may_lock = row.text(4).map(|_| row.is_true(4));
     Ok(Root { class, id, kind: kind.to_owned(), identity: identity.to_owned(), objects, may_lock })
 }
 
