@@ -215,10 +215,10 @@ fn tenants(section: &mut Section<'_>) -> Result<TenantsOverride, ConfigError> {
             .map_err(|error| named.wrong(column, text.at, format!("not the name of a column: {error}")))?;
         values.push((name, text.value));
     }
-    let owner = section.text("owner")?.map(|text| role(&section, "owner", &text)).transpose()?;
+    let owner = section.text("owner")?.map(|text| role(section, "owner", &text)).transpose()?;
     let mut grant_to: Vec<Ident> = Vec::new();
     for text in section.list("grant_to")?.unwrap_or_default() {
-        let name = role(&section, "grant_to", &text)?;
+        let name = role(section, "grant_to", &text)?;
         if !grant_to.contains(&name) {
             grant_to.push(name);
         }
