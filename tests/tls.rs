@@ -66,6 +66,20 @@ impl Authority {
     }
 }
 
+/// The same certificate in version 1: without extensions, signed again by its authority.
+fn first_version(pem: &str, authority: &Authority) -> String {
+    use rcgen::SigningKey as _;
+    use x509_cert::der::{Decode as _, Encode as _, asn1::BitString};
+    let (_, der) = pkcs8::Document::from_pem(pem).expect("PEM");
+    let mut certificate = x509_cert::Certificate::from_der(der.as_bytes()).expect("a certificate");
+    let facts = &mut certificate.tbs_certificate;
+    (facts.version, facts.extensions) = (x509_cert::Version::V1, None);
+    let signature = authority.key.sign(&facts.to_der().expect("DER")).expect("signed");
+    certificate.signature = BitString::from_bytes(&signature).expect("bits");
+    let der = pkcs8::Document::try_from(certificate.to_der().expect("DER")).expect("DER");
+    der.to_pem("CERTIFICATE", pkcs8::LineEnding::LF).expect("PEM")
+}
+
 struct Bench {
     server: PostgresServer,
     folder: PathBuf,
@@ -200,6 +214,24 @@ async fn each_mode_takes_what_libpq_takes() {
     let words = bench.refused("localhost", &format!("sslmode=verify-full {trusted}")).await;
     assert!(words.contains("subjectAltName") && words.contains("CN"), "{words}");
 
+    // Of version 1, as PostgreSQL's documentation makes it: it has no place for a host's name.
+    let (third, key) = ours.issue(&[], "localhost");
+    bench.present(&(first_version(&third, &ours), key));
+    for version in ["TLSv1.2", "TLSv1.3"] {
+        let version = format!("ssl_min_protocol_version={version} ssl_max_protocol_version={version}");
+        bench.encrypted("localhost", &format!("sslmode=require {version}")).await;
+        bench.encrypted("localhost", &format!("sslmode=verify-ca {trusted} {version}")).await;
+    }
+    let words = bench.refused("localhost", &format!("sslmode=verify-full {trusted}")).await;
+    assert!(words.contains("subjectAltName") && words.contains("CN"), "{words}");
+    let words = bench.refused("localhost", &format!("sslmode=verify-ca {untrusted}")).await;
+    assert!(words.contains("authority that is not trusted"), "{words}");
+    // An authority of the same name with another key.
+    let words = bench
+        .refused("localhost", &format!("sslmode=verify-ca {}", save("twin.pem", &Authority::new("ours").pem)))
+        .await;
+    assert!(words.contains("authority that is not trusted"), "{words}");
+
     // Its own authority, as `openssl req -x509` makes it: trusted when it is named itself.
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("params");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -221,6 +253,11 @@ async fn each_mode_takes_what_libpq_takes() {
     bench.present(&expired);
     let words = bench.refused("localhost", &format!("sslmode=verify-ca {trusted}")).await;
     assert!(words.contains("expired"), "{words}");
+
+    // A key that we cannot check.
+    bench.present(&(include_str!("tls/p521.pem").to_owned(), include_str!("tls/key-p521.pem").to_owned()));
+    let words = bench.refused("localhost", "sslmode=require").await;
+    assert!(words.contains("nothing in common") && words.contains("P-521") && words.contains("P-256"), "{words}");
 
     // Files that are none.
     let words = bench.refused("localhost", "sslmode=verify-ca sslrootcert=/nonexistent.pem").await;

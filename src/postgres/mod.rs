@@ -38,3 +38,4 @@ mod tls;
 pub mod vitals;
 mod wire;
 mod words;
+mod x509v1;

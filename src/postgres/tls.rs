@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::clientcert::{self, ClientCertError};
 use super::wire::Tls;
+use super::x509v1::FirstVersion;
 use crate::config::conninfo::{Conninfo, Host, RootCert, SslMode, TlsVersion};
 
 /// How much of the server's certificate is checked.
@@ -41,8 +43,6 @@ pub(super) enum TlsError {
     NoSystemStore,
     #[error(transparent)]
     ClientCertificate(#[from] ClientCertError),
-    #[error("the client's certificate (sslcert) and its private key (sslkey) cannot be used together: {0}")]
-    Pair(rustls::Error),
     #[error("TLS cannot be set up: {0}")]
     Library(#[from] rustls::Error),
     #[error("TLS cannot be set up: {0}")]
@@ -76,12 +76,12 @@ pub(super) fn connector(conninfo: &Conninfo, home: Option<&Path>) -> Result<(Tls
         Check::Authority => Arc::new(AnyName(trusting(root, &provider)?)),
         Check::Name => Arc::new(trusting(root, &provider)?),
     };
-    let config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&versions(conninfo))?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
-    let mut config = match clientcert::load(conninfo, home)? {
-        Some((chain, key)) => config.with_client_auth_cert(chain, key).map_err(TlsError::Pair)?,
+    let mut config = match clientcert::load(conninfo, home, &provider)? {
+        Some(pair) => config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair))),
         None => config.with_no_client_auth(),
     };
     config.enable_sni = conninfo.sslsni;
@@ -128,7 +128,7 @@ fn trusting(root: Option<RootCert>, provider: &Arc<CryptoProvider>) -> Result<Tr
         }
     }
     let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build()?;
-    Ok(Trusting { chains, named })
+    Ok(Trusting { chains, named, known: provider.signature_verification_algorithms })
 }
 
 fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -140,6 +140,32 @@ fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         return Err(TlsError::NoCertificate(path.to_owned()));
     }
     Ok(certificates)
+}
+
+/// The handshake's signature in TLS 1.2, of certificates of every version.
+fn tls12_signature(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+    known: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, rustls::Error> {
+    match FirstVersion::read(certificate) {
+        Some(old) => old.verify_tls12(message, signed, known),
+        None => rustls::crypto::verify_tls12_signature(message, certificate, signed, known),
+    }
+}
+
+/// The same in TLS 1.3.
+fn tls13_signature(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+    known: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, rustls::Error> {
+    match FirstVersion::read(certificate) {
+        Some(old) => old.verify_tls13(message, signed, known),
+        None => rustls::crypto::verify_tls13_signature(message, certificate, signed, known),
+    }
 }
 
 /// Takes every certificate. The handshake's signature is still checked, so that the key is the certificate's.
@@ -164,7 +190,7 @@ impl ServerCertVerifier for Unverified {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -173,7 +199,7 @@ impl ServerCertVerifier for Unverified {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -187,6 +213,7 @@ impl ServerCertVerifier for Unverified {
 struct Trusting {
     chains: Arc<WebPkiServerVerifier>,
     named: Vec<CertificateDer<'static>>,
+    known: WebPkiSupportedAlgorithms,
 }
 
 impl ServerCertVerifier for Trusting {
@@ -199,6 +226,16 @@ impl ServerCertVerifier for Trusting {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         use rustls::CertificateError as E;
+        if let Some(old) = FirstVersion::read(end_entity) {
+            if self.named.contains(end_entity) {
+                old.dates(now)?;
+            } else {
+                old.signed_by(&self.named, now, &self.known)?;
+            }
+            // It has no place for the name of a host; a common name is none.
+            let expected = server_name.to_owned();
+            return Err(E::NotValidForNameContext { expected, presented: Vec::new() }.into());
+        }
         match self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             // webpki looks at the dates before it looks at the kind: what is left is the name.
             Err(rustls::Error::InvalidCertificate(E::UnknownIssuer | E::Other(_)))
@@ -218,7 +255,7 @@ impl ServerCertVerifier for Trusting {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chains.verify_tls12_signature(message, cert, dss)
+        tls12_signature(message, cert, dss, &self.known)
     }
 
     fn verify_tls13_signature(
@@ -227,7 +264,7 @@ impl ServerCertVerifier for Trusting {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chains.verify_tls13_signature(message, cert, dss)
+        tls13_signature(message, cert, dss, &self.known)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::io;
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
@@ -154,6 +154,12 @@ fn of_handshake(conninfo: &Conninfo, error: &io::Error) -> LinkError {
         rustls::Error::AlertReceived(alert) if conninfo.sslcert.is_some() => {
             (format!("the server ended the TLS handshake: {alert:?}"), CLIENT_CERTIFICATE.to_owned())
         }
+        rustls::Error::AlertReceived(AlertDescription::HandshakeFailure) => (
+            "the server ended the TLS handshake: it has nothing in common with what is offered (HandshakeFailure)"
+                .to_owned(),
+            "tenantui speaks TLS 1.2 and 1.3, and checks certificates of RSA, P-256, P-384 and Ed25519 keys; a server with another one (P-521) needs a new certificate"
+                .to_owned(),
+        ),
         other => (
             format!("the TLS handshake failed: {other}"),
             "tenantui speaks TLS 1.2 and 1.3; check the server's ssl_min_protocol_version and its certificate"
@@ -201,6 +207,14 @@ fn certificate_words(conninfo: &Conninfo, problem: &CertificateError) -> (String
         CertificateError::Other(cause) if format!("{cause:?}").contains("CaUsedAsEndEntity") => (
             "the server's certificate is its own authority, and is not trusted here".to_owned(),
             "Set sslrootcert to a copy of the server's certificate (server.crt)".to_owned(),
+        ),
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => (
+            "the server's certificate is signed in a way that is not checked here".to_owned(),
+            format!(
+                "Have it issued by an authority with an RSA, P-256, P-384 or Ed25519 key and SHA-256 or better; sslmode is {}, and require would encrypt without checking whom you talk to",
+                conninfo.sslmode.word()
+            ),
         ),
         other => (
             format!("the server's certificate is not acceptable: {other}"),

@@ -12,11 +12,16 @@ use tenantui::config::surroundings::Surroundings;
 use tenantui::model::environment::Environment;
 use tenantui::postgres::session::{LinkErrorKind, Patience, Reader, Target, connect_writer};
 
-use super::{Authority, Bench};
+use super::{Authority, Bench, first_version};
 
 const KEY: &str = include_str!("key.pem");
 const LOCKED: &str = include_str!("key-locked.pem");
 const LOCKED_THE_OLD_WAY: &str = include_str!("key-locked-old.pem");
+/// By `-v2 des3 -v2prf hmacWithSHA1`, as OpenSSL 1.0 did it.
+const LOCKED_BY_DES: &str = include_str!("key-locked-des3.pem");
+/// By `-v1 PBE-SHA1-3DES`.
+const LOCKED_BY_PBE: &str = include_str!("key-locked-pbe.pem");
+const P521: &str = include_str!("key-p521.pem");
 
 /// A server that lets `certified` in by certificate alone, and `twofold` with a password besides.
 struct Door {
@@ -40,7 +45,7 @@ impl Door {
         Some(Self { bench, authority, folder: tempfile::TempDir::new().expect("a folder") })
     }
 
-    fn save(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+    fn save(&self, name: &str, text: impl AsRef<[u8]>, mode: u32) -> PathBuf {
         let path = self.folder.path().join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         fs::write(&path, text).expect("written");
@@ -82,10 +87,13 @@ impl Door {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_a_login() {
     let Some(door) = Door::new().await else { return };
-    let ours = door.save("ours.crt", &door.certificate(&door.authority, "certified"), 0o644);
+    let ours = door.save("ours.crt", door.certificate(&door.authority, "certified"), 0o644);
     let key = door.save("ours.key", KEY, 0o600);
     let pair = format!("sslcert={} sslkey={}", ours.display(), key.display());
-    for version in ["TLSv1.2", "TLSv1.3"] {
+    let first =
+        door.save("first.crt", first_version(&door.certificate(&door.authority, "certified"), &door.authority), 0o644);
+    let of_first = format!("sslcert={} sslkey={}", first.display(), key.display());
+    for (pair, version) in [(&pair, "TLSv1.2"), (&pair, "TLSv1.3"), (&of_first, "TLSv1.2"), (&of_first, "TLSv1.3")] {
         let rest = format!("{pair} ssl_min_protocol_version={version} ssl_max_protocol_version={version}");
         assert_eq!(door.log_in("certified", &rest, None).await.expect(version), "/CN=certified");
     }
@@ -94,7 +102,7 @@ async fn a_certificate_is_a_login() {
     door.refused("twofold", "password='p w'", &["client certificate", "sslcert"]).await;
 
     // libpq's places.
-    door.save(".postgresql/postgresql.crt", &door.certificate(&door.authority, "certified"), 0o644);
+    door.save(".postgresql/postgresql.crt", door.certificate(&door.authority, "certified"), 0o644);
     door.save(".postgresql/postgresql.key", KEY, 0o600);
     let home = Some(door.folder.path());
     assert_eq!(door.log_in("certified", "", home).await.expect("found"), "/CN=certified");
@@ -103,10 +111,10 @@ async fn a_certificate_is_a_login() {
 
     // What the server will not have.
     door.refused("certified", "", &["client certificate", "sslcert"]).await;
-    let other = door.save("other.crt", &door.certificate(&door.authority, "somebody"), 0o644);
+    let other = door.save("other.crt", door.certificate(&door.authority, "somebody"), 0o644);
     let rest = format!("sslcert={} sslkey={}", other.display(), key.display());
     door.refused("certified", &rest, &["common name has to be certified"]).await;
-    let stranger = door.save("stranger.crt", &door.certificate(&Authority::new("strangers"), "certified"), 0o644);
+    let stranger = door.save("stranger.crt", door.certificate(&Authority::new("strangers"), "certified"), 0o644);
     let rest = format!("sslcert={} sslkey={}", stranger.display(), key.display());
     door.refused("certified", &rest, &["sslcert", "ssl_ca_file"]).await;
     door.refused("certified", &format!("{rest} ssl_max_protocol_version=TLSv1.2"), &["sslcert", "ssl_ca_file"]).await;
@@ -115,7 +123,7 @@ async fn a_certificate_is_a_login() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_guarded_and_locked_ones_opened() {
     let Some(door) = Door::new().await else { return };
-    let ours = door.save("ours.crt", &door.certificate(&door.authority, "certified"), 0o644);
+    let ours = door.save("ours.crt", door.certificate(&door.authority, "certified"), 0o644);
     let with = |key: &Path| format!("sslcert={} sslkey={}", ours.display(), key.display());
 
     let locked = door.save("locked.key", LOCKED, 0o600);
@@ -134,7 +142,49 @@ async fn keys_are_guarded_and_locked_ones_opened() {
     door.refused("certified", &with(Path::new("engine:key")), &["engine:key", "hardware"]).await;
     let nothing = door.save("nothing.key", "nothing", 0o600);
     door.refused("certified", &with(&nothing), &["nothing.key", "no private key"]).await;
-    let another = door.save("another.key", &KeyPair::generate().expect("a key").serialize_pem(), 0o600);
-    door.refused("certified", &with(&another), &["sslcert", "sslkey", "together"]).await;
+    let another = door.save("another.key", KeyPair::generate().expect("a key").serialize_pem(), 0o600);
+    door.refused("certified", &with(&another), &["sslcert", "sslkey", "is for another key"]).await;
+    let first =
+        door.save("first.crt", first_version(&door.certificate(&door.authority, "certified"), &door.authority), 0o644);
+    let rest = format!("sslcert={} sslkey={}", first.display(), another.display());
+    door.refused("certified", &rest, &["first.crt", "sslkey", "is for another key"]).await;
     door.refused("certified", "sslcert=/nonexistent.crt", &["/nonexistent.crt", "sslcert"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_read_as_libpq_reads_them_or_their_kind_is_named_with_the_way_out() {
+    let Some(door) = Door::new().await else { return };
+    let ours = door.save("ours.crt", door.certificate(&door.authority, "certified"), 0o644);
+    let with = |key: &Path| format!("sslcert={} sslkey={} sslpassword='open sesame'", ours.display(), key.display());
+    // In DER, as `openssl pkcs8 -topk8 -outform DER` writes it, plain and locked; by older ciphers; behind other text.
+    let der = |pem: &str| pkcs8::SecretDocument::from_pem(pem).expect("PEM").1.as_bytes().to_vec();
+    for (name, bytes) in [
+        ("plain.der", der(KEY)),
+        ("locked.der", der(LOCKED)),
+        ("des.key", LOCKED_BY_DES.as_bytes().to_vec()),
+        (
+            "bag.key",
+            format!("Bag Attributes\n    friendlyName: k\nKey Attributes: <No Attributes>\n{LOCKED}").into_bytes(),
+        ),
+    ] {
+        let key = door.save(name, bytes, 0o600);
+        assert_eq!(door.log_in("certified", &with(&key), None).await.expect(name), "/CN=certified");
+    }
+    let key = door.save("des.key", LOCKED_BY_DES, 0o600);
+    let wrong = with(&key).replace("open sesame", "sesame");
+    door.refused("certified", &wrong, &["des.key", "the password is wrong"]).await;
+
+    let pbe = door.save("pbe.key", LOCKED_BY_PBE, 0o600);
+    let way = format!("openssl pkcs8 -topk8 -in {} -out NEW", pbe.display());
+    door.refused("certified", &with(&pbe), &["PBE-SHA1-3DES", &way]).await;
+    let curve = door.save("p521.key", P521, 0o600);
+    door.refused("certified", &with(&curve), &["p521.key", "P-521", "P-256", "openssl req -new", "CN=certified"]).await;
+    let der_certificate = door.save("der.crt", der(&door.certificate(&door.authority, "certified")), 0o644);
+    let rest = with(&pbe).replace("ours.crt", "der.crt");
+    let way = format!("openssl x509 -inform DER -in {} -out NEW", der_certificate.display());
+    door.refused("certified", &rest, &["no certificate in PEM form", &way]).await;
+    let cut = door.save("cut.der", &der(KEY)[..40], 0o600);
+    door.refused("certified", &with(&cut), &["cut.der", "damaged"]).await;
+    let nothing = door.save("nothing.der", [0x30, 3, 4, 1, 0], 0o600);
+    door.refused("certified", &with(&nothing), &["nothing.der", "no private key"]).await;
 }
