@@ -102,6 +102,13 @@ fn the_template_is_a_configuration_and_check_says_what_it_says() {
     let check = tenantui(home.path()).arg("--config").arg(&file).args(["config", "check"]).output().expect("runs");
     assert_eq!(check.status.code(), Some(0), "{}", text(&check.stderr));
     assert!(text(&check.stdout).contains("database eu-1: production, read-only"), "{}", text(&check.stdout));
+    // A cache whose files cannot be used: nothing else is stopped by it, so it is said where it is asked for.
+    let cached = home.path().join("cached.toml");
+    let with = "[[database]]\n[database.cache]\nurl = \"rediss://cache.example\"\nca = \"./none.pem\"\n";
+    fs::write(&cached, with).expect("written");
+    let check = tenantui(home.path()).arg("--config").arg(&cached).args(["config", "check"]).output().expect("runs");
+    assert_eq!(check.status.code(), Some(2), "{}", text(&check.stdout));
+    assert!(text(&check.stderr).contains("none.pem"), "{}", text(&check.stderr));
     let path = tenantui(home.path()).arg("--config").arg(&file).args(["config", "path"]).output().expect("runs");
     assert_eq!(text(&path.stdout), format!("{}\n", file.display()));
     let none = tenantui(home.path()).args(["config", "path"]).output().expect("runs");

@@ -23,6 +23,7 @@ pub use self::input::CacheInput;
 pub use self::memory::Gauge;
 use self::pattern::{Matcher, Pattern};
 use self::server::Connected;
+pub use self::server::check;
 pub use self::unlink::{Unlinked, kept_words, unlink};
 use crate::config;
 use crate::model::tenant::{KeySample, TenantKey};

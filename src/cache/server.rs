@@ -3,16 +3,13 @@
 use std::path::Path;
 
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
-    TlsCertificates,
-};
+use redis::{AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, TlsCertificates};
 use secrecy::ExposeSecret as _;
 
 use super::errors::Trouble;
-use super::sentinel::Sentinels;
 use super::{CacheError, CacheProgress, pass};
 use crate::config;
+use crate::config::cacheurl::CacheUrl;
 
 /// A connection, and where it leads, in words without a secret.
 pub(super) struct Connected {
@@ -25,11 +22,12 @@ pub(super) async fn connect(cache: &config::Cache) -> Result<Connected, CacheErr
     let at = CacheProgress::default();
     let url = cache.url.expose_secret();
     let tls = certificates(cache).map_err(|trouble| trouble.into_error("", at))?;
-    if let Some(sentinels) = Sentinels::parse(url) {
-        let sentinels = sentinels.map_err(|trouble| trouble.into_error("", at))?;
-        return sentinels.connect(&tls).await.map_err(|(trouble, address)| trouble.into_error(&address, at));
-    }
-    let info = url.into_connection_info().map_err(|error| Trouble::from(error).into_error("", at))?;
+    let info = match CacheUrl::parse(url).map_err(|error| Trouble::Url(error.to_string()).into_error("", at))? {
+        CacheUrl::One(info) => info,
+        CacheUrl::Sentinels(sentinels) => {
+            return sentinels.connect(&tls).await.map_err(|(trouble, address)| trouble.into_error(&address, at));
+        }
+    };
     let address = info.addr().to_string();
     match open(info, &tls).await {
         Ok(connection) => Ok(Connected { connection, address }),
@@ -37,13 +35,35 @@ pub(super) async fn connect(cache: &config::Cache) -> Result<Connected, CacheErr
     }
 }
 
-/// Opens a connection; with the certificates where it is one with TLS.
-pub(super) async fn open(info: ConnectionInfo, tls: &TlsCertificates) -> Result<MultiplexedConnection, Trouble> {
+/// Whether a connection could be begun: the URL, and the files of certificates. Connects to nothing.
+///
+/// # Errors
+/// What a connection would be refused for before anything is sent.
+pub fn check(cache: &config::Cache) -> Result<(), CacheError> {
+    let made = || {
+        let tls = certificates(cache)?;
+        let url = CacheUrl::parse(cache.url.expose_secret()).map_err(|error| Trouble::Url(error.to_string()))?;
+        match url {
+            CacheUrl::One(info) => client(info, &tls),
+            CacheUrl::Sentinels(sentinels) => sentinels.check(&tls),
+        }
+        .map(drop)
+    };
+    made().map_err(|trouble: Trouble| trouble.into_error("", CacheProgress::default()))
+}
+
+/// What connects; with the certificates where it is with TLS.
+pub(super) fn client(info: ConnectionInfo, tls: &TlsCertificates) -> Result<Client, Trouble> {
     let client = match info.addr() {
         ConnectionAddr::TcpTls { .. } => Client::build_with_tls(info, tls.clone()),
         _ => Client::open(info),
     };
-    let client = client.map_err(|error| Trouble::Files(error.to_string()))?;
+    client.map_err(|error| Trouble::Files(error.to_string()))
+}
+
+/// Opens a connection.
+pub(super) async fn open(info: ConnectionInfo, tls: &TlsCertificates) -> Result<MultiplexedConnection, Trouble> {
+    let client = client(info, tls)?;
     let settings = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(pass::CONNECT_DEADLINE))
         .set_response_timeout(Some(pass::COMMAND_DEADLINE));

@@ -1,6 +1,7 @@
 //! TOML, environment and flags become one validated [`Config`]. Errors name file, line, column and option, and never
 //! echo a secret. This module reads files and the environment; it opens no connection.
 
+pub mod cacheurl;
 pub mod conninfo;
 mod document;
 mod error;

@@ -81,6 +81,18 @@ fn mistakes_name_file_place_option_and_what_is_allowed() {
         ("[[database]]\n[database.cache]\nkeys = []", "config.toml:2:1: database[1].cache.url: is missing"),
         ("[[database]]\n[database.cache]\nurl = 'http://x'", "database[1].cache.url: must start with redis://"),
         (
+            "[[database]]\n[database.cache]\nurl = 'redis://h:0/1'",
+            "config.toml:3:7: database[1].cache.url: impossible value: the port must be 1 to 65535",
+        ),
+        (
+            "[[database]]\n[database.cache]\nurl = 'redis://h?db=3'",
+            "database[1].cache.url: impossible value: after the ? only protocol may stand",
+        ),
+        (
+            "[[database]]\n[database.cache]\nurl = 'redis-sentinel://h/0'",
+            "database[1].cache.url: impossible value: it does not say which master is wanted",
+        ),
+        (
             "[[database]]\nurl = 'postgresql://u@h?sslmode=allow'",
             "database[1].url: the connection parameter \"sslmode=allow\" is not supported",
         ),

@@ -1,5 +1,6 @@
 //! `config template|check|path|layout`.
 
+use crate::cache;
 use crate::cli::args::{ConfigAction, Connection};
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::{output, session};
@@ -14,7 +15,7 @@ use crate::text;
 pub fn run(connection: &Connection, action: ConfigAction) -> Outcome<Status> {
     match action {
         ConfigAction::Template => output::data(config::template())?,
-        ConfigAction::Check => output::data(&words(&session::load(connection)?))?,
+        ConfigAction::Check => output::data(&check(&session::load(connection)?)?)?,
         ConfigAction::Path => return path(connection),
         ConfigAction::Layout { name } => output::data(layout(&name)?)?,
     }
@@ -34,6 +35,15 @@ fn path(connection: &Connection) -> Outcome<Status> {
         None => output::note("there is no configuration file: DATABASE_URL or libpq's environment variables count"),
     }
     Ok(Status::Done)
+}
+
+/// What loading does not look at: a fault in the files of a cache takes nothing but the cache away.
+fn check(config: &Config) -> Outcome<String> {
+    for database in &config.databases {
+        let checked = database.cache.as_ref().map_or(Ok(()), cache::check);
+        checked.map_err(|error| Failure::usage(format!("database {}: {error}", database.name)))?;
+    }
+    Ok(words(config))
 }
 
 fn words(config: &Config) -> String {

@@ -3,22 +3,10 @@
 use secrecy::SecretString;
 
 use super::super::Cache;
+use super::super::cacheurl::{ALLOWED, CacheUrl, asks_tls};
 use super::super::document::Section;
 use super::super::error::ConfigError;
 use super::{Literal, user_info, without_variables};
-
-/// What a URL may start with, and whether TLS follows from it.
-const SCHEMES: [(&str, bool); 8] = [
-    ("redis://", false),
-    ("rediss://", true),
-    ("unix://", false),
-    ("redis+unix://", false),
-    ("valkey://", false),
-    ("valkeys://", true),
-    ("redis-sentinel://", false),
-    ("rediss-sentinel://", true),
-];
-const ALLOWED: &str = "redis://, rediss://, unix://, redis-sentinel:// or rediss-sentinel://";
 
 /// The section, and where a password stands in it in plain text.
 pub(super) fn read(section: &mut Section<'_>) -> Result<(Option<Cache>, Literal), ConfigError> {
@@ -28,13 +16,14 @@ pub(super) fn read(section: &mut Section<'_>) -> Result<(Option<Cache>, Literal)
     let Some(url) = section.text("url")? else {
         return Err(section.wrong("url", section.start, format!("is missing; allowed: {ALLOWED} and what follows")));
     };
-    let Some((_, tls)) = SCHEMES.iter().find(|(scheme, _)| url.value.starts_with(scheme)) else {
+    let Some(tls) = asks_tls(&url.value) else {
         return Err(section.wrong("url", url.at, format!("must start with {ALLOWED}")));
     };
+    CacheUrl::parse(&url.value).map_err(|error| section.wrong("url", url.at, format!("impossible value: {error}")))?;
     let literal = cache_password(&without_variables(url.raw)).then_some(("cache.url", url.at));
     let mut cache = Cache::new(SecretString::from(url.value));
     let (ca, cert, key) = (section.path("ca")?, section.path("cert")?, section.path("key")?);
-    if let (false, Some((_, at))) = (*tls, ca.as_ref().or(cert.as_ref()).or(key.as_ref())) {
+    if let (false, Some((_, at))) = (tls, ca.as_ref().or(cert.as_ref()).or(key.as_ref())) {
         return Err(section.wrong(
             "url",
             *at,
