@@ -60,6 +60,10 @@ fn owned(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| (*key).to_owned()).collect()
 }
 
+const fn unlinked(deleted: u64, shared: u64) -> Unlinked {
+    Unlinked { deleted, shared, followed: 0 }
+}
+
 const BOUNDARY: [&str; 4] = ["tenant:{id}:*", "tenant:{slug}:*", "tenant:{schema}:*", "tenant:{slug}"];
 
 #[tokio::test]
@@ -83,7 +87,7 @@ async fn all_keys_of_one_tenant_go_and_none_of_another_in_pieces_that_are_told()
     let mut told = Vec::new();
     let key = tenants[0].key.clone();
     let done = unlink(&cache, &patterns, &key, tenants.clone().into(), |now| told.push(now.deleted)).await;
-    assert_eq!(done.expect("removed"), Unlinked { deleted: 10_003, shared: 0 });
+    assert_eq!(done.expect("removed"), unlinked(10_003, 0));
     assert_eq!(left(&url), others);
     assert!(told.len() >= 10_003 / 200 && told.is_sorted() && told.last() == Some(&10_003), "{told:?}");
     // Again, there is nothing to remove.
@@ -117,13 +121,13 @@ async fn a_key_goes_with_the_tenant_whom_it_fits_best_and_what_two_rows_share_st
     let counted = count_of(&url, &BOUNDARY, &tenants).await;
     assert_eq!(counted, [2, 2], "it is counted for both");
     let removed = |index: usize| remove(&url, &BOUNDARY, &tenants, index);
-    assert_eq!(removed(0).await.expect("removed"), Unlinked { deleted: 1, shared: 1 });
-    assert_eq!(removed(1).await.expect("removed"), Unlinked { deleted: 1, shared: 1 });
+    assert_eq!(removed(0).await.expect("removed"), unlinked(1, 1));
+    assert_eq!(removed(1).await.expect("removed"), unlinked(1, 1));
     assert_eq!(left(&url), owned(&["tenant:5:a"]));
     let twins = vec![ids("1", "twin"), ids("2", "twin")];
     set(&url, owned(&["tenant:twin:a", "tenant:2:a"]));
     let done = remove(&url, &BOUNDARY, &twins, 1).await.expect("removed");
-    assert_eq!(done, Unlinked { deleted: 1, shared: 1 });
+    assert_eq!(done, unlinked(1, 1));
     // A namespace before the pattern, and a tenant without any value that a pattern asks for.
     set(&url, owned(&["app:tenant:5:b"]));
     assert_eq!(remove(&url, &["*:tenant:{id}:*"], &tenants, 1).await.expect("removed").deleted, 1);

@@ -20,6 +20,8 @@ pub(super) enum Trouble {
         master: String,
         /// What each of them said.
         said: String,
+        /// TLS with one of them failed.
+        tls: bool,
     },
     /// Nobody listens there.
     Absent(String),
@@ -79,6 +81,21 @@ fn words(error: &RedisError) -> String {
 }
 
 impl Trouble {
+    /// Whether it can be that another server is the master now, or will be soon.
+    pub(super) const fn may_be_a_failover(&self) -> bool {
+        match self {
+            Self::Absent(_) | Self::Slow | Self::Gone(_) | Self::NotReady(_) => true,
+            Self::Url(_)
+            | Self::Files(_)
+            | Self::Tls(_)
+            | Self::Sentinel { .. }
+            | Self::Login(_)
+            | Self::Denied(_)
+            | Self::Cluster
+            | Self::Other(_) => false,
+        }
+    }
+
     /// What went wrong, without where.
     pub(super) fn words(&self) -> String {
         match self {
@@ -93,7 +110,7 @@ impl Trouble {
             Self::Login(why) => format!("the login was refused ({why})"),
             Self::Slow => "no answer in time".to_owned(),
             Self::Cluster => "a node of a cluster".to_owned(),
-            Self::Sentinel { master, said } => format!("no way to the master {master}: {said}"),
+            Self::Sentinel { master, said, .. } => format!("no way to the master {master}: {said}"),
         }
     }
 
@@ -116,9 +133,16 @@ impl Trouble {
             Self::Tls(why) => format!(
                 "TLS with the cache at {address} failed: {why}; check that its certificate names that host and is of the authority in [database.cache] ca (else of the system's), and cert and key where it asks for them"
             ),
-            Self::Sentinel { master, said } => format!(
-                "the sentinels {address} lead to no master \"{master}\": {said}; check the hosts, the name and the login (sentinel_user, sentinel_password) in [database.cache] url"
-            ),
+            Self::Sentinel { master, said, tls } => {
+                let by_tls = if tls {
+                    ", and that the certificate of each sentinel names its host as the url does and is of the authority in [database.cache] ca (else of the system's), with cert and key where it asks for them"
+                } else {
+                    ""
+                };
+                format!(
+                    "the sentinels {address} lead to no master \"{master}\": {said}; check the hosts, the name and the login (sentinel_user, sentinel_password) in [database.cache] url{by_tls}"
+                )
+            }
             Self::Absent(why) => {
                 format!("no cache server at {address}: {why}; check [database.cache] url and that it runs")
             }
@@ -130,7 +154,9 @@ impl Trouble {
                 "the cache at {address} refused the login: {why}; check the user and password of [database.cache] url"
             ),
             Self::Denied(why) => {
-                format!("the cache at {address} does not allow it: {why}; the user needs +scan and +dbsize")
+                format!(
+                    "the cache at {address} does not allow it: {why}; the user needs +scan and +dbsize"
+                )
             }
             Self::Cluster => format!(
                 "the cache at {address} is a node of a cluster, which holds only a part of the keys; counts need a server that holds all"

@@ -30,7 +30,7 @@ impl Sentinels {
 
     /// Connects to the master; the trouble with the address that it is about.
     pub(super) async fn connect(&self, tls: &TlsCertificates) -> Result<Connected, (Trouble, String)> {
-        let mut said = Vec::new();
+        let (mut said, mut by_tls) = (Vec::new(), false);
         for (host, port) in &self.hosts {
             let place = format!("{host}:{port}");
             match self.ask(host, *port, tls).await {
@@ -44,10 +44,13 @@ impl Sentinels {
                     Err(trouble) => return Err((trouble, format!("{host}:{port}"))),
                 },
                 Ok(None) => said.push(format!("{place} knows no master \"{}\"", self.master)),
-                Err(trouble) => said.push(format!("{place}: {}", trouble.words())),
+                Err(trouble) => {
+                    by_tls |= matches!(trouble, Trouble::Tls(_));
+                    said.push(format!("{place}: {}", trouble.words()));
+                }
             }
         }
-        Err((Trouble::Sentinel { master: self.master.clone(), said: said.join("; ") }, self.to_string()))
+        Err((Trouble::Sentinel { master: self.master.clone(), said: said.join("; "), tls: by_tls }, self.to_string()))
     }
 
     /// Where this sentinel says that the master is.

@@ -52,6 +52,11 @@ pub fn check(cache: &config::Cache) -> Result<(), CacheError> {
     made().map_err(|trouble: Trouble| trouble.into_error("", CacheProgress::default()))
 }
 
+/// Whether sentinels say where the server is: after a failover it is another one.
+pub(super) fn is_by_sentinel(cache: &config::Cache) -> bool {
+    matches!(CacheUrl::parse(cache.url.expose_secret()), Ok(CacheUrl::Sentinels(_)))
+}
+
 /// What connects; with the certificates where it is with TLS.
 pub(super) fn client(info: ConnectionInfo, tls: &TlsCertificates) -> Result<Client, Trouble> {
     let client = match info.addr() {

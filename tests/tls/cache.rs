@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, DnType, IsCa, KeyPair};
-use tenantui::cache::{CacheCounts, CacheError, CacheIds, CacheProgress, count};
+use tenantui::cache::{CacheCounts, CacheError, CacheIds, CacheProgress, count, unlink};
 use tenantui::config::Cache;
 use tenantui::demo::servers::{Home, RedisOptions, RedisServer, find_redis};
 use tenantui::model::tenant::{DatabaseName, TenantKey};
@@ -79,9 +79,12 @@ fn fill(server: &RedisServer, login: &str) {
     }
 }
 
+fn ids(database: &DatabaseName, slug: &str) -> CacheIds {
+    CacheIds { key: TenantKey::row(database, slug), id: None, slug: slug.to_owned(), schema: None }
+}
+
 async fn pass(cache: &Cache) -> Result<CacheCounts, CacheError> {
-    let database: DatabaseName = "db".into();
-    let acme = CacheIds { key: TenantKey::row(&database, "1"), id: None, slug: "acme".to_owned(), schema: None };
+    let acme = ids(&"db".into(), "acme");
     let (progress, _) = watch::channel(CacheProgress::default());
     count(cache, &["tenant:{slug}:*".to_owned()], [acme].into(), None, progress).await
 }
@@ -148,31 +151,55 @@ async fn a_server_may_want_a_clients_certificate() {
     refused(&Cache { client: Some((cert, locked)), ..without }, &["locked.key", "encrypted"]).await;
 }
 
+/// A master that a sentinel watches, with its replica.
+struct Watched {
+    master: RedisServer,
+    replica: RedisServer,
+    sentinel: (tenantui::demo::servers::ServerProcess, u16),
+    /// Last: it waits for those who live in it.
+    _home: Home,
+}
+
+impl Watched {
+    fn new() -> Self {
+        let home = Home::new().unwrap_or_else(|error| panic!("{error}"));
+        let program = find_redis().unwrap_or_else(|error| panic!("{error}"));
+        let start = |name: &str, lines: Vec<String>| {
+            let options = RedisOptions { tcp_port: Some(0), lines, ..RedisOptions::default() };
+            RedisServer::start(&home, name, &program, &options).unwrap_or_else(|error| panic!("{error}"))
+        };
+        let login = ["requirepass s3cret".to_owned(), "masterauth s3cret".to_owned()];
+        let master = start("one", login.to_vec());
+        let following = format!("replicaof 127.0.0.1 {}", master.port());
+        let replica = start("two", login.iter().cloned().chain([following]).collect());
+        let watched = [
+            format!("sentinel monitor shop 127.0.0.1 {} 1", master.port()),
+            "sentinel auth-pass shop s3cret".to_owned(),
+            "sentinel down-after-milliseconds shop 300".to_owned(),
+            "sentinel failover-timeout shop 2000".to_owned(),
+            "requirepass sentin3l".to_owned(),
+        ];
+        let sentinel = sentinel(&home, &program, &watched);
+        Self { master, replica, sentinel, _home: home }
+    }
+
+    fn url(&self, rest: &str) -> Cache {
+        Cache::new(format!("redis-sentinel://:s3cret@127.0.0.1:1,127.0.0.1:{}/0?{rest}", self.sentinel.1).into())
+    }
+
+    fn ready(&self) {
+        wait_until(Duration::from_secs(30), "the sentinel to know the replica", || {
+            ask(self.sentinel.1, "SENTINEL", &["replicas", "shop"]).contains("master-link-status")
+                && ask(self.replica.port(), "INFO", &["replication"]).contains("master_link_status:up")
+        });
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sentinels_lead_to_the_master_and_to_the_next_one_after_a_failover() {
-    let home = Home::new().unwrap_or_else(|error| panic!("{error}"));
-    let program = find_redis().unwrap_or_else(|error| panic!("{error}"));
-    let start = |name: &str, lines: Vec<String>| {
-        let options = RedisOptions { tcp_port: Some(0), lines, ..RedisOptions::default() };
-        RedisServer::start(&home, name, &program, &options).unwrap_or_else(|error| panic!("{error}"))
-    };
-    let login = ["requirepass s3cret".to_owned(), "masterauth s3cret".to_owned()];
-    let mut master = start("one", login.to_vec());
-    let following = format!("replicaof 127.0.0.1 {}", master.port());
-    let replica = start("two", login.iter().cloned().chain([following]).collect());
-    fill(&master, "pass=s3cret");
-    let watched = [
-        "sentinel".to_owned(),
-        format!("sentinel monitor shop 127.0.0.1 {} 1", master.port()),
-        "sentinel auth-pass shop s3cret".to_owned(),
-        "sentinel down-after-milliseconds shop 300".to_owned(),
-        "sentinel failover-timeout shop 2000".to_owned(),
-        "requirepass sentin3l".to_owned(),
-    ];
-    let sentinel = sentinel(&home, &program, &watched[1..]);
-    let url = |rest: &str| {
-        Cache::new(format!("redis-sentinel://:s3cret@127.0.0.1:1,127.0.0.1:{}/0?{rest}", sentinel.1).into())
-    };
+    let mut watched = Watched::new();
+    fill(&watched.master, "pass=s3cret");
+    let url = |rest: &str| watched.url(rest);
     let ours = url("master=shop&sentinel_password=sentin3l");
     counted(&ours).await;
     refused(&url("master=nobody&sentinel_password=sentin3l"), &["no master \"nobody\"", "127.0.0.1:1"]).await;
@@ -184,13 +211,78 @@ async fn sentinels_lead_to_the_master_and_to_the_next_one_after_a_failover() {
     refused(&url("sentinel_password=sentin3l"), &["?master=NAME"]).await;
 
     // The master goes away; the sentinel makes a master of the replica, and the next count goes there.
-    wait_until(Duration::from_secs(30), "the sentinel to know the replica", || {
-        ask(sentinel.1, "SENTINEL", &["replicas", "shop"]).contains("master-link-status")
-            && ask(replica.port(), "INFO", &["replication"]).contains("master_link_status:up")
-    });
-    master.stop();
+    watched.ready();
+    watched.master.stop();
     wait_until_async(Duration::from_secs(60), "the failover", || async { pass(&ours).await.is_ok() }).await;
     counted(&ours).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_goes_on_with_the_next_master_and_says_where_there_is_none() {
+    const KEYS: u64 = 60_000;
+    let database: DatabaseName = "db".into();
+    let tenants: Vec<CacheIds> = ["acme", "globex"].map(|slug| ids(&database, slug)).to_vec();
+    let fill = |port: u16| {
+        let url = format!("redis://:s3cret@127.0.0.1:{port}/0");
+        let mut connection = redis::Client::open(url).and_then(|client| client.get_connection()).expect("a connection");
+        let mut pipe = redis::pipe();
+        for number in 0..KEYS {
+            pipe.cmd("SET").arg(format!("tenant:acme:cart:{number}")).arg("x").ignore();
+        }
+        pipe.cmd("SET").arg("tenant:globex:a").arg("x").ignore();
+        pipe.exec(&mut connection).expect("filled");
+    };
+    let mut watched = Watched::new();
+    watched.ready();
+    fill(watched.master.port());
+    let ours = watched.url("master=shop&sentinel_password=sentin3l");
+    let keys = || ask(watched.replica.port(), "DBSIZE", &[]);
+    wait_until(Duration::from_secs(30), "the replica to have them", || keys().contains(&(KEYS + 1).to_string()));
+
+    // As soon as the first are removed the master is gone.
+    let patterns = ["tenant:{slug}:*".to_owned()];
+    let (mut seen, mut followed) = (0, 0);
+    let master = &mut watched.master;
+    let key = tenants[0].key.clone();
+    let done = unlink(&ours, &patterns, &key, tenants.clone().into(), |now| {
+        if seen == 0 {
+            master.stop();
+        }
+        (seen, followed) = (now.deleted, now.followed);
+    });
+    let done = done.await.expect("removed");
+    assert!(done.deleted >= KEYS - 1_000 && done.deleted == seen && (done.shared, followed) == (0, 1), "{done:?}");
+    let left = ask(watched.replica.port(), "KEYS", &["*"]);
+    assert!(left.contains("tenant:globex:a") && !left.contains("acme"), "{left}");
+
+    // With nobody to follow, the end is told with what was removed.
+    fill(watched.replica.port());
+    let replica = &mut watched.replica;
+    let mut seen = 0;
+    let ended = unlink(&ours, &patterns, &key, tenants.into(), |now| {
+        if seen == 0 {
+            replica.stop();
+        }
+        seen = now.deleted;
+    });
+    let why = ended.await.expect_err("nobody is left").to_string();
+    let removed = format!("{} removed until then", tenantui::text::counted(seen, "key"));
+    for word in [removed.as_str(), "doing it again removes the rest", "127.0.0.1"] {
+        assert!(seen > 0 && why.contains(word) && !why.contains("s3cret"), "{word}: {why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinels_with_another_certificate_are_told_with_the_way_out() {
+    let authority = Authority::new("ours");
+    let Some(bench) = Bench::new(&authority) else { return };
+    let (_server, port) = bench.server("redis", false, &[]);
+    let url = format!("rediss-sentinel://localhost:{port}/0?master=shop");
+    refused(&Cache::new(url.clone().into()), &["no master \"shop\"", "certificate", "[database.cache] ca "]).await;
+    // With its authority the server is heard, which is no sentinel: then there is nothing to say about certificates.
+    let trusted = Cache { ca: Some(bench.folder.join("ca.crt")), ..Cache::new(url.into()) };
+    let error = pass(&trusted).await.expect_err("no sentinel").to_string();
+    assert!(error.contains("no master") && !error.contains(" ca "), "{error}");
 }
 
 /// A sentinel, and its port.

@@ -206,8 +206,13 @@ async fn remove(
         tenants: reading.snapshot.tenants.clone(),
     };
     let (stop, stopped) = watch::channel(false);
-    let mut told = 0;
+    let (mut told, mut followed) = (0, 0);
     let work = flush::run(target, &order, stopped, |now: Unlinked| {
+        if now.followed > followed {
+            followed = now.followed;
+            let removed = counted(now.deleted, "key");
+            output::note(format!("the cache went away after {removed}; its sentinels are asked for the next master"));
+        }
         if now.deleted >= told + PROGRESS {
             told = now.deleted;
             output::note(format!("{} keys removed", grouped(now.deleted)));
