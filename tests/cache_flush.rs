@@ -158,6 +158,22 @@ fn without_a_cache_or_with_a_dead_one_the_command_says_so_and_no_audit_is_needed
     fleet.configure(&format!("{block}[database.cache]\nurl = \"redis://:hush@127.0.0.1:1/0\"\n"));
     let told = text(&fleet.expect(1, &["cache", "acme", "--flush", "--confirm", "acme", "--yes"]).stderr);
     assert!(told.contains("no cache server at 127.0.0.1:1") && !told.contains("hush"), "{told}");
+    // It may count and not remove: that is the cache's matter too, and the status is the same.
+    let user = redis().user("scanner", &["~*", "+scan", "+dbsize", "+client", "+select"]);
+    let url = user.replace("/0", &cache[cache.rfind('/').expect("a database")..]);
+    redis::cmd("SET").arg("tenant:acme:a").arg("x").exec(&mut connect(&cache)).expect("set");
+    fleet.configure(&format!("{block}[database.cache]\nurl = \"{url}\"\n"));
+    let told = text(&fleet.expect(1, &["cache", "acme", "--flush", "--confirm", "acme", "--yes"]).stderr);
+    assert!(told.contains("+unlink") && told.contains("0 keys removed"), "{told}");
+    let user = redis().user("zero", &["~*", "+scan", "+dbsize", "+client"]).replace("/0", "/9");
+    fleet.configure(&format!("{block}[database.cache]\nurl = \"{user}\"\n"));
+    let told = text(&fleet.expect(1, &["cache", "acme"]).stderr);
+    assert!(told.contains("does not allow it") && told.contains("+select"), "{told}");
+    // Where the cache is only a part of what is asked, the rest is told and nothing has failed.
+    fleet.configure(&format!("{block}[database.cache]\nurl = \"redis://127.0.0.1:1/0\"\n"));
+    for command in [&["cache", "acme"][..], &["tenant", "acme"], &["tenants", "--cache"], &["server"], &["doctor"]] {
+        fleet.expect(if command[0] == "cache" { 1 } else { 0 }, command);
+    }
     fleet.configure(&block);
     let told = text(&fleet.expect(2, &["cache", "acme"]).stderr);
     assert!(told.contains("[database.cache]"), "{told}");

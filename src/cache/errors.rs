@@ -58,6 +58,9 @@ impl From<RedisError> for Trouble {
         }
         if matches!(code, "NOAUTH" | "WRONGPASS") || words.contains("NOAUTH") || words.contains("WRONGPASS") {
             Self::Login(words)
+        } else if words.contains("no permissions") {
+            // The database is chosen while connecting, where the library has words of its own around the server's.
+            Self::Denied(words)
         } else if ["certificate", "fatal alert", "TLS", "corrupt message"].iter().any(|word| words.contains(word)) {
             Self::Tls(words)
         } else if error.is_cluster_error() {
@@ -155,7 +158,7 @@ impl Trouble {
             ),
             Self::Denied(why) => {
                 format!(
-                    "the cache at {address} does not allow it: {why}; the user needs +scan and +dbsize"
+                    "the cache at {address} does not allow it: {why}; the user needs +scan and +dbsize, and +select for another database than 0"
                 )
             }
             Self::Cluster => format!(

@@ -70,6 +70,6 @@ async fn ask<T: redis::FromRedisValue>(
             Ok(std::iter::once(answer).chain(answers).collect())
         }
         Ok(Err(error)) => Err(Trouble::from(error).words()),
-        Err(_) => Err(format!("no answer to {command} within {} s", COMMAND_DEADLINE.as_secs())),
+        Err(_) => Err(format!("no answer to {command} within {} ms", COMMAND_DEADLINE.as_millis())),
     }
 }

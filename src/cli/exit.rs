@@ -1,6 +1,7 @@
 //! How a command ends: its exit status, and the words that go with it.
 
 use crate::fleet::FleetError;
+use crate::jobs::flush::FlushError;
 use crate::jobs::import::ImportError;
 use crate::jobs::orders::OrderError;
 use crate::postgres::session::{LinkError, QueryError};
@@ -169,6 +170,16 @@ impl From<OrderError> for Failure {
             }
             OrderError::Unconfigured(_) => Self::new(Status::Usage, error.to_string()),
             OrderError::Link(_) => Self::new(Status::NoLink, error.to_string()),
+        }
+    }
+}
+
+impl From<FlushError> for Failure {
+    fn from(error: FlushError) -> Self {
+        match error {
+            // A cache is no database, and whatever is the matter with it is one thing: what the command is about failed.
+            FlushError::Cache(_) => Self::failed(error.to_string()),
+            FlushError::Order(error) => error.into(),
         }
     }
 }

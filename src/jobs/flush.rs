@@ -11,7 +11,7 @@ use super::errands::Clerk;
 use super::gate;
 use super::orders::OrderError;
 use super::who;
-use crate::cache::{self, CacheInput, Unlinked};
+use crate::cache::{self, CacheError, CacheInput, Unlinked};
 use crate::layout::Layout;
 use crate::model::flush::FlushState;
 use crate::model::ident::literal;
@@ -45,6 +45,17 @@ pub enum FlushEnd {
     Stopped(Unlinked),
 }
 
+/// Why keys were not removed, or not all of them. Its `Display` says what failed, why, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FlushError {
+    /// The cache did not do it: absent, slow, gone, or its user may not. What was removed until then is said.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// It was not begun, or its end could not be written into the audit.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+}
+
 /// Removes the keys. `stop` becomes true to stop after the piece that is under way; `told` hears the numbers.
 ///
 /// # Errors
@@ -54,22 +65,22 @@ pub async fn run(
     order: &FlushOrder,
     mut stop: watch::Receiver<bool>,
     mut told: impl FnMut(Unlinked) + Send,
-) -> Result<FlushEnd, OrderError> {
+) -> Result<FlushEnd, FlushError> {
     gate::writable(target)?;
     let Some(cache) = &target.config.cache else {
-        return Err(gate::refused(format!("no cache is configured for {}", target.config.name)));
+        return Err(gate::refused(format!("no cache is configured for {}", target.config.name)).into());
     };
-    let reader = Reader::open(target, Patience::Background).await?;
-    if let Some(hidden) = hidden_rows(&reader, &order.layout).await? {
+    let reader = Reader::open(target, Patience::Background).await.map_err(OrderError::from)?;
+    if let Some(hidden) = hidden_rows(&reader, &order.layout).await.map_err(OrderError::from)? {
         let why = format!("nothing was removed: which keys are another tenant's is not known: {}", hidden.words());
-        return Err(gate::refused(why));
+        return Err(gate::refused(why).into());
     }
     drop(reader);
     let session = gate::open(target, None).await?;
     let audited = match gate::initialised(target, &session).await {
         Ok(()) => true,
         Err(OrderError::NotInitialised(_)) => false,
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     if audited {
         audit(&session, order, Unlinked::default(), "requested", None).await?;
@@ -94,11 +105,12 @@ pub async fn run(
         let removed = counted(numbers.deleted, "key");
         return Err(gate::refused(format!(
             "{removed} removed ({outcome}), but the audit has only the intent: {error}"
-        )));
+        ))
+        .into());
     }
     match ended {
         Some(Ok(done)) => Ok(FlushEnd::Done(done)),
-        Some(Err(error)) => Err(OrderError::Refused(error.message)),
+        Some(Err(error)) => Err(error.into()),
         None => Ok(FlushEnd::Stopped(so_far)),
     }
 }
@@ -212,7 +224,7 @@ impl Flushes {
     }
 }
 
-fn state_of(ended: Result<FlushEnd, OrderError>) -> FlushState {
+fn state_of(ended: Result<FlushEnd, FlushError>) -> FlushState {
     match ended {
         Ok(FlushEnd::Done(done)) => FlushState::Done { removed: done.deleted, kept: done.shared },
         Ok(FlushEnd::Stopped(done)) => FlushState::Stopped { removed: done.deleted },

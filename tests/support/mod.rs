@@ -279,6 +279,16 @@ impl RedisHandle {
         format!("redis://127.0.0.1:{}/{number}", self.server.port())
     }
 
+    /// A user with these rules, and database 0 as that user over TCP.
+    pub fn user(&self, name: &str, rules: &[&str]) -> String {
+        let mut connection = redis::Client::open(self.socket_url()).and_then(|client| client.get_connection());
+        let connection = connection.as_mut().expect("a connection");
+        let mut command = redis::cmd("ACL");
+        command.arg("SETUSER").arg(name).arg(&["reset", "on", ">sesame"]).arg(rules);
+        command.exec(connection).expect("a user");
+        format!("redis://{name}:sesame@127.0.0.1:{}/0", self.server.port())
+    }
+
     /// Database 0 over the Unix socket.
     pub fn socket_url(&self) -> String {
         format!("unix://{}", self.server.socket().display())
