@@ -179,6 +179,52 @@ fn without_a_cache_or_with_a_dead_one_the_command_says_so_and_no_audit_is_needed
     assert!(told.contains("[database.cache]"), "{told}");
 }
 
+#[test]
+fn doctor_says_what_the_user_of_the_cache_may_not_do_and_which_rule_helps() {
+    let (fleet, cache) = with_cache();
+    let database = &cache[cache.rfind('/').expect("a database")..];
+    redis::cmd("SET").arg("tenant:acme:a").arg("x").exec(&mut connect(&cache)).expect("set");
+    let block = fleet.block("eu-1", &fleet.database.url());
+    let checks = |user: &str, rules: &[&str], more: &str| {
+        let url = redis().user(user, rules).replace("/0", database);
+        fleet.configure(&format!(
+            "{}[database.cache]\nurl = \"{url}\"\n",
+            block.replacen("\n", &format!("\n{more}"), 1)
+        ));
+        let document = fleet.json(0, &["doctor", "--json"]);
+        let all = document["checks"].as_array().expect("a list").clone();
+        all.into_iter().filter(|check| check["area"] == "cache").collect::<Vec<_>>()
+    };
+    let word = |check: &serde_json::Value, field: &str| check[field].as_str().unwrap_or_default().to_owned();
+
+    let whole = checks("whole", &["~*", "+@all"], "");
+    assert_eq!((whole.len(), word(&whole[0], "result")), (1, "ok".to_owned()), "{whole:?}");
+    // A transaction that is discarded tells it where a dry run may not be asked for.
+    for (name, more) in [("dry", "+acl|dryrun"), ("multi", "+@transaction")] {
+        let found = checks(name, &["~*", "+scan", "+client", "+select", "+info", "+dbsize", "+pttl", more], "");
+        let [check] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(word(check, "result"), "warn", "{check}");
+        let told = word(check, "found");
+        assert!(told.contains("may not TYPE, UNLINK") && told.contains("types of a tenant's keys"), "{told}");
+        assert!(told.contains("purge") && told.starts_with("1 key"), "{told}");
+        assert!(word(check, "advice").contains(&format!("ACL SETUSER {name} +type +unlink")), "{check}");
+    }
+    // Nobody says it: it is not guessed.
+    let found =
+        checks("silent", &["~*", "+scan", "+client", "+select", "+info", "+dbsize", "+pttl", "+type", "+unlink"], "");
+    assert_eq!((found.len(), word(&found[0], "result")), (1, "ok".to_owned()), "{found:?}");
+    assert!(word(&found[0], "found").contains("whether its user may UNLINK is not told"), "{found:?}");
+    // Keys of its own, which are others.
+    let found = checks("keys", &["~shop:*", "+@all"], "");
+    assert!(word(&found[0], "advice").contains(" ~tenant:*:*"), "{found:?}");
+    // Who only reads lacks nothing without it.
+    let found = checks("reader", &["~*", "+@all", "-unlink"], "read_only = true\n");
+    assert_eq!((word(&found[0], "result"), word(&found[0], "advice")), ("ok".to_owned(), String::new()), "{found:?}");
+    assert_eq!(left(&cache), ["tenant:acme:a"], "and nothing was done");
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut connect(&cache)).expect("statistics");
+    assert!(stats.contains("cmdstat_discard"), "{stats}");
+}
+
 /// The order of a removal for a tenant, and its target.
 async fn order(fleet: &Fleet, cache: &str, slug: &str) -> (Target, FlushOrder) {
     let mut config = Database::new("eu-1".into(), Environment::Development, fleet.database.url().into());

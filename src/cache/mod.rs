@@ -7,6 +7,7 @@ mod memory;
 mod pass;
 mod pattern;
 pub mod queues;
+pub mod rights;
 mod sample;
 mod sentinel;
 mod server;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::grants::GIVE_AWAY;
-use super::{layout_checks, ledger_checks, server_checks};
+use super::{cache_checks, layout_checks, ledger_checks, server_checks};
 use crate::cli::args;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style, Table};
@@ -15,7 +15,6 @@ use crate::cli::session::{self, Session};
 use crate::config::{self, Source};
 use crate::fleet::{ReadOptions, Reading};
 use crate::jobs::init::{self, InitStatus};
-use crate::model::fleet::CacheView;
 use crate::postgres::session::{Patience, Reader};
 use crate::text::{self, Untrusted};
 
@@ -189,7 +188,7 @@ async fn examine(session: &Session, database: &Arc<config::Database>) -> Examina
     match crate::fleet::read_once(&target, &options).await {
         Err(error) => found.fail("layout", &error.into()),
         Ok(reading) => {
-            fleet(database, &reading, &mut found);
+            fleet(database, &reading, &mut found).await;
             layout_checks::roles(&target, &reading, &mut found).await;
             match Reader::open(&target, Patience::Foreground).await {
                 Ok(reader) => {
@@ -335,7 +334,7 @@ async fn audit(reader: &Reader, found: &mut Examination) {
     found.add("audit", Verdict::Warn, words, Some(&advice));
 }
 
-fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination) {
+async fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination) {
     layout_checks::examine(reading, found);
     ledger_checks::examine(database, reading, found);
     match &reading.context.folder {
@@ -364,7 +363,7 @@ fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination
         found.add("writing", Verdict::Off, why.raw(), None);
     }
     if let Some(view) = reading.snapshot.databases.first() {
-        cache(database, &view.cache, found);
+        cache_checks::examine(database, reading, &view.cache, found).await;
         let of_shared: Vec<Untrusted> = reading
             .snapshot
             .shared
@@ -378,18 +377,6 @@ fn fleet(database: &config::Database, reading: &Reading, found: &mut Examination
         let news: Vec<Untrusted> = view.error.iter().chain(told.filter(known)).cloned().collect();
         for words in news {
             found.add("database", Verdict::Warn, words.raw(), None);
-        }
-    }
-}
-
-fn cache(database: &config::Database, view: &CacheView, found: &mut Examination) {
-    match view {
-        CacheView::NotConfigured => found.add("cache", Verdict::Off, "not configured", None),
-        CacheView::Counted { keys, .. } => found.add("cache", Verdict::Ok, text::counted(*keys, "key"), None),
-        CacheView::Counting { .. } => found.add("cache", Verdict::Ok, "being counted", None),
-        CacheView::Failed { why, .. } => {
-            let advice = database.cache.as_ref().map(|_| "everything else works without it");
-            found.add("cache", Verdict::Warn, why.raw(), advice);
         }
     }
 }

@@ -4,6 +4,7 @@ mod across;
 pub mod audit;
 mod bench;
 pub mod cache;
+mod cache_checks;
 mod choose;
 pub mod config;
 pub mod credentials;
