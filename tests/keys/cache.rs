@@ -1,6 +1,7 @@
 //! `F` on an open tenant: its cache keys are removed after its name was typed, and the removal can be stopped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tenantui::jobs::service::ServiceCommand;
 use tenantui::model::environment::Environment;
@@ -29,6 +30,41 @@ fn told(desk: &mut Desk, state: FlushState) {
     let tenant = desk.app.state().tenant.as_ref().expect("an open tenant").key.clone();
     desk.event(Event::Job(JobEvent::Flush { tenant, slug: "acme".into(), state }));
     desk.draw();
+}
+
+#[test]
+fn the_age_of_the_counts_steps_while_the_data_is_live() {
+    let mut desk = desk(Environment::Development);
+    let read = |desk: &mut Desk, revision: u64, counted: i64, taken: i64| {
+        let at = |seconds| epoch() + jiff::SignedDuration::from_secs(seconds);
+        let mut picture = snapshot(Environment::Development);
+        picture.revision += revision;
+        for view in &mut picture.databases {
+            view.cache = CacheView::Counted { at: at(counted), keys: 900, recounting: false };
+            view.taken_at = Some(at(taken));
+        }
+        desk.event(Event::Snapshot(Arc::new(picture)));
+    };
+    desk.draw();
+    assert!(desk.text().contains("counted just now"), "{}", desk.text());
+    desk.wait(Duration::from_secs(10));
+    read(&mut desk, 2, 0, 10);
+    assert!(!desk.draw(), "nothing has stepped");
+    assert!(desk.app.next_tick().expect("the counts age") <= Duration::from_secs(5));
+    desk.wait(Duration::from_secs(5));
+    assert!(desk.draw() && desk.text().contains("counted 15s ago"), "{}", desk.text());
+    read(&mut desk, 3, 0, 15);
+    desk.wait(Duration::from_secs(14));
+    assert!(!desk.draw(), "nothing ticks");
+    // A count that found the same is younger all the same.
+    read(&mut desk, 4, 29, 29);
+    assert!(desk.draw() && desk.text().contains("counted just now"), "{}", desk.text());
+    // Where it is not to be seen it wakes nobody.
+    desk.keys("<Tab>");
+    desk.draw();
+    desk.wait(Duration::from_secs(10));
+    read(&mut desk, 5, 29, 39);
+    assert!(desk.app.next_tick().expect("the data ages") > Duration::from_secs(5));
 }
 
 #[test]

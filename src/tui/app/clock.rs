@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::event::Now;
 use super::state::{DataAge, Header, Screen, State, Writes};
-use crate::model::fleet::DatabaseView;
+use crate::model::fleet::{CacheView, DatabaseView};
 use crate::model::job::JobState;
 use crate::model::link::LinkState;
 
@@ -63,6 +63,7 @@ pub fn header(state: &mut State) -> bool {
     };
     (state.header.latency_ms, state.header.latency_differs_since) = latency;
     state.header.age = age;
+    state.header.cache_age = counted_at(state).map(|at| step(seconds_since(state, at)));
     state.header.writes = writes;
     // Not to be seen.
     let before = Header { latency_differs_since: state.header.latency_differs_since, ..before };
@@ -121,8 +122,18 @@ fn age(state: &State, view: &DatabaseView) -> DataAge {
     if seconds < live.max(15) { DataAge::Live } else { DataAge::Old(step(seconds)) }
 }
 
+/// When the cache keys of the open tenant were counted, where that is on the screen.
+fn counted_at(state: &State) -> Option<jiff::Timestamp> {
+    let open = state.tenant.as_ref().filter(|_| crate::tui::screens::shows_cache(state))?;
+    match &state.latest.database(&open.key.database)?.cache {
+        CacheView::Counted { at, .. } => Some(*at),
+        CacheView::Failed { last_good, .. } => *last_good,
+        CacheView::NotConfigured | CacheView::Counting { .. } => None,
+    }
+}
+
 /// 15 s, 1 min, then every five minutes.
-const fn step(seconds: u64) -> u64 {
+pub const fn step(seconds: u64) -> u64 {
     match seconds {
         0..15 => 0,
         15..60 => 15,
@@ -205,6 +216,9 @@ pub fn next_tick(state: &State) -> Option<Duration> {
                 }
             }
         }
+    }
+    if let Some(at) = counted_at(state) {
+        want(Duration::from_secs(until_next_step(seconds_since(state, at))));
     }
     next.map(|next| next.max(Duration::from_millis(10)))
 }

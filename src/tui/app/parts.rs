@@ -246,6 +246,8 @@ pub struct Header {
     pub latency_differs_since: Option<Duration>,
     /// The age of the data, in steps.
     pub age: DataAge,
+    /// The age of the open tenant's cache counts, where they are on the screen, in the same steps.
+    pub cache_age: Option<u64>,
     /// Writing there.
     pub writes: Writes,
 }

@@ -7,7 +7,7 @@ use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::app::state::{Prompt, Screen, State, TenantColumn};
+use super::app::state::{Prompt, Screen, State, TenantColumn, TenantTab};
 use super::theme::Theme;
 use super::widgets::{put, put_fit, seal};
 use banner::Banner;
@@ -122,6 +122,14 @@ pub fn log_rows(state: &State, x: u16, y: u16) -> Option<usize> {
 #[must_use]
 pub fn shows_activity(state: &State) -> bool {
     places::tier(Rect::new(0, 0, state.size.0, state.size.1)) == places::Tier::Wide
+}
+
+/// Whether the cache keys of the open tenant are on the screen in front.
+#[must_use]
+pub fn shows_cache(state: &State) -> bool {
+    let tier = places::tier(Rect::new(0, 0, state.size.0, state.size.1));
+    let open = state.tenant.as_ref().filter(|_| state.screen == Screen::Tenant);
+    open.is_some_and(|open| tenant::shown_tabs(tier, state.zoom, open.tab).contains(&TenantTab::Cache))
 }
 
 /// Whether the screen in front shows more than one pane, so that one of them can fill it.

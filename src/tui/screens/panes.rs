@@ -16,8 +16,8 @@ use crate::model::job_words;
 use crate::model::tenant::{NotMeasured, TableDetail, TenantDetail, Ttl};
 use crate::text::{Untrusted, counted, grouped, human_bytes, short_age, short_count, width};
 use crate::tui::app::action::Action;
-use crate::tui::app::flush;
 use crate::tui::app::state::{State, TableColumn, TenantScreen, TenantTab};
+use crate::tui::app::{clock, flush};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self, Cell, Column, MARKS, RowMark, cell, styled};
 use crate::tui::widgets::{above, bars, below, columns, put_fit, put_safe, wrap};
@@ -199,7 +199,11 @@ fn cache(
     let Some(view) = state.latest.database(&open.key.database).map(|database| &database.cache) else {
         return String::new();
     };
-    let age = |at: &jiff::Timestamp| short_age(seconds_between(*at, state.now.wall));
+    // In steps: the screen is not drawn for each second, and what it says has to be so until it is drawn again.
+    let age = |at: &jiff::Timestamp| match clock::step(seconds_between(*at, state.now.wall)) {
+        0 => "just now".to_owned(),
+        step => format!("{} ago", short_age(step)),
+    };
     let mut lines: Vec<(String, Style)> = Vec::new();
     let note = match view {
         CacheView::NotConfigured => {
@@ -222,12 +226,12 @@ fn cache(
         CacheView::Counted { at, keys, recounting } => {
             let again = if *recounting { ", counting again" } else { "" };
             let key = state.key(Action::FlushCache);
-            format!("counted {} ago{again}; {} in the cache in all; {key} flushes", age(at), counted(*keys, "key"))
+            format!("counted {}{again}; {} in the cache in all; {key} flushes", age(at), counted(*keys, "key"))
         }
         CacheView::Failed { why, last_good } => {
             lines.push((format!("The cache does not answer: {}", why.safe()), theme.error));
             lines.push(("Everything else goes on without it.".to_owned(), theme.muted));
-            last_good.map_or_else(|| "never counted".to_owned(), |at| format!("last counted {} ago", age(&at)))
+            last_good.map_or_else(|| "never counted".to_owned(), |at| format!("last counted {}", age(&at)))
         }
     };
     let list = detail.map(|detail| detail.cache_by_prefix.as_slice()).unwrap_or_default();

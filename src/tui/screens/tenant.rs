@@ -45,22 +45,27 @@ pub fn draw(frame: &mut Frame, area: Rect, places: &Places, state: &State, theme
     let Some(open) = &state.tenant else { return };
     draw_facts(frame, area, state, theme);
     let panes = tenant_panes(places);
-    let tabs = [TenantTab::Tables, TenantTab::Migrations, TenantTab::Cache, TenantTab::Jobs];
-    let shown: Vec<TenantTab> = match places.tier {
-        Tier::Small => vec![open.tab],
-        Tier::Medium | Tier::Wide if places.zoom => vec![open.tab],
-        Tier::Medium => match open.tab {
-            TenantTab::Tables | TenantTab::Migrations => vec![TenantTab::Tables, TenantTab::Migrations],
-            TenantTab::Cache | TenantTab::Jobs => vec![TenantTab::Cache, TenantTab::Jobs],
-        },
-        Tier::Wide => tabs.to_vec(),
-    };
+    let shown = shown_tabs(places.tier, places.zoom, open.tab);
     draw_tabs(frame, places, &panes, &shown, open, state, theme);
     for (index, (tab, pane)) in shown.iter().zip(&panes).enumerate() {
         if index % 2 == 1 {
             super::divider(frame.buffer_mut(), *pane, theme);
         }
         panes::draw(frame, *pane, *tab, open, state, theme);
+    }
+}
+
+/// The tabs that are on a screen of this size.
+#[must_use]
+pub fn shown_tabs(tier: Tier, zoom: bool, open: TenantTab) -> Vec<TenantTab> {
+    match tier {
+        Tier::Small => vec![open],
+        Tier::Medium | Tier::Wide if zoom => vec![open],
+        Tier::Medium => match open {
+            TenantTab::Tables | TenantTab::Migrations => vec![TenantTab::Tables, TenantTab::Migrations],
+            TenantTab::Cache | TenantTab::Jobs => vec![TenantTab::Cache, TenantTab::Jobs],
+        },
+        Tier::Wide => TenantTab::ALL.to_vec(),
     }
 }
 
