@@ -97,6 +97,7 @@ fn the_command_counts_every_form_shows_a_few_and_removes_only_the_tenants_own() 
         (&["cache", "acme", "--confirm", "acme"], 2, "--flush"),
         (&["cache", "acme", "--yes"], 2, "--flush"),
         (&["cache", "nobody", "--flush", "--confirm", "nobody", "--yes"], 1, "no tenant"),
+        (&["cache", "no*y", "--flush", "--dry-run"], 1, "redis-cli --scan --pattern 'tenant:no\\*y:*'"),
     ] {
         let told = text(&fleet.expect(code, arguments).stderr);
         assert!(told.contains(why), "{arguments:?}: {told}");

@@ -1,6 +1,6 @@
 //! `cache SLUG`: the keys of one tenant by prefix, a few of them with type and time, and their removal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -101,6 +101,9 @@ pub async fn run(session: &Session, arguments: &args::Cache) -> Outcome<Status> 
         let word = text::sanitise(&arguments.slug);
         return Err(Failure::new(down, format!("\"{word}\" was not found in the databases that answer")));
     }
+    if found.is_empty() && arguments.flush {
+        return Err(nobodys(&arguments.slug, reads.iter().filter_map(|read| read.reading.as_ref().ok())));
+    }
     let (tenant, target, reading) = only_one(&arguments.slug, found, |(tenant, ..)| tenant)?;
     let database = &target.config.name;
     let in_all = match reading.snapshot.databases.first().map(|view| &view.cache) {
@@ -118,6 +121,34 @@ pub async fn run(session: &Session, arguments: &args::Cache) -> Outcome<Status> 
     let detail = reading.snapshot.detail.as_ref().filter(|detail| detail.key == tenant.key);
     show(arguments, &tenant, detail.map(|detail| &**detail), in_all)?;
     Ok(down)
+}
+
+/// Keys of one of whom nothing is left are nobody's here: without a row there is no id, and no telling whose a key is
+/// that fits others too. What looks like theirs can be looked at.
+fn nobodys<'a>(word: &str, readings: impl Iterator<Item = &'a (Target, Reading)>) -> Failure {
+    let patterns = readings.flat_map(|(target, reading)| {
+        let cache = target.config.cache.as_ref();
+        let patterns = CacheInput::of(cache, &reading.context.layout.cache_keys, []).patterns;
+        if cache.is_some() { patterns } else { Vec::new() }
+    });
+    let of_it = patterns.filter(|pattern| pattern.contains("{slug}"));
+    let mut plain = String::new();
+    for character in word.chars() {
+        plain.extend("*?[]^\\".contains(character).then_some('\\'));
+        plain.push(character);
+    }
+    let looks: BTreeSet<String> = of_it
+        .map(|pattern| format!("redis-cli --scan --pattern {}", text::shell_word(&pattern.replace("{slug}", &plain))))
+        .collect();
+    let looks = match looks.is_empty() {
+        true => String::new(),
+        false => format!("; what may be left of it is listed by: {}", looks.into_iter().collect::<Vec<_>>().join("; ")),
+    };
+    Failure::failed(format!(
+        "there is no tenant \"{}\"; `tenantui tenants` lists them. Of one that is gone whole, whose keys are whose is not \
+         known here, and none is removed (purge removes them with the tenant){looks}",
+        text::sanitise(word)
+    ))
 }
 
 fn show(arguments: &args::Cache, tenant: &Tenant, detail: Option<&TenantDetail>, in_all: u64) -> Outcome<()> {
