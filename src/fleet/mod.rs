@@ -14,6 +14,7 @@ mod detail;
 mod files;
 mod judge;
 mod live;
+mod look;
 mod measure;
 mod once;
 mod picture;

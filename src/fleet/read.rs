@@ -6,16 +6,16 @@ use std::time::Instant;
 use super::FleetError;
 use super::files::{self, Whose};
 use super::live;
+use super::look;
 use super::picture::Picture;
-use super::pulse::{self, Pulse};
 use super::record::{add_made, read_jobs, read_trash};
 use super::rights;
 use super::session::Session;
 use crate::layout::TakenNames;
-use crate::migrations::dialects::{Found, Ledgers, candidate_names};
+use crate::migrations::dialects::{Found, Ledgers};
 use crate::migrations::ledgers;
-use crate::postgres::session::{LinkError, LinkErrorKind, QueryError};
-use crate::postgres::{catalog, locks, of_all, questions, registry, server, survey};
+use crate::postgres::session::QueryError;
+use crate::postgres::{catalog, locks, of_all, questions, registry, survey};
 use crate::text::{Untrusted, grouped};
 
 /// Schemas whose ledgers are read between two looks at the session's growth.
@@ -80,7 +80,7 @@ pub async fn refresh(
     scope: Scope,
     show: &mut (dyn FnMut(&mut Picture) + Send),
 ) -> Result<(), FleetError> {
-    let seen = look(session, picture).await?;
+    let seen = look::look(session, picture).await?;
     let scope = match scope.counts {
         Counts::Read | Counts::Known if seen.all_anew => Scope::ALL,
         Counts::Read | Counts::Known | Counts::Later => scope,
@@ -90,7 +90,7 @@ pub async fn refresh(
     let regranted = rights.is_some() && rights != picture.rights;
     // What the layout has of the registry depends on what may be read of it.
     let scope = Scope { layout: scope.layout || regranted, ..scope };
-    let pulse = take_pulse(session, picture).await?;
+    let pulse = look::take_pulse(session, picture).await?;
     let same = pulse.is_some() && pulse == picture.pulse && !seen.replayed_more;
     if scope == Scope::CHANGES && same && picture.error.is_none() {
         read_folders(picture).await;
@@ -102,13 +102,14 @@ pub async fn refresh(
     let started = Instant::now();
     picture.pulse = None;
     picture.stale = true;
-    if regranted {
-        // What it may no more is said even where nothing can be read now.
-        rights::read_lacks(session, picture, scope.counts).await?;
+    let registry = read_registry(session, picture, scope.layout).await;
+    if registry.is_ok() || regranted {
+        // What it may no more is said even where nothing can be read now; why not is the first error then.
+        let lacks = rights::read_lacks(session, picture, scope.counts).await;
+        registry.and(lacks)?;
+    } else {
+        registry?;
     }
-    read_layout(session, picture, scope.layout).await?;
-    read_rows(session, picture).await?;
-    rights::read_lacks(session, picture, scope.counts).await?;
     if picture.taken_at.is_some() {
         // A row that says `deleted` is shown with the way back. The first reading shows its rows before anything else.
         read_trash(session, picture).await?;
@@ -139,64 +140,10 @@ pub async fn refresh(
     Ok(())
 }
 
-/// What a look at the server says about the reading.
-struct Seen {
-    /// Nothing that was known may be trusted: another server, another database, or a standby that was promoted.
-    all_anew: bool,
-    /// A standby replayed something, and the last whole reading is a while ago.
-    replayed_more: bool,
-    /// How far it has replayed.
-    replayed: Option<String>,
-}
-
-/// Asks what the server is now. A session that was opened on something else is replaced, so that identifier, timeline
-/// and database are asked anew before anything may be written.
-async fn look(session: &mut Session, picture: &mut Picture) -> Result<Seen, FleetError> {
-    let reader = session.reader().await?;
-    let mut now = server::now(reader).await.map_err(unanswered)?;
-    if !now.is_as_opened(reader) {
-        session.close();
-        now = server::now(session.reader().await?).await.map_err(unanswered)?;
-    }
-    let facts = session.reader().await?.facts().clone();
-    let judged = picture.memory.judge(&facts, &now);
-    let same_part = picture
-        .facts
-        .as_ref()
-        .is_none_or(|before| before.standby == facts.standby && before.timeline == facts.timeline);
-    picture.facts = Some(facts);
-    picture.answered_in = now.took;
-    if judged.other_database {
-        picture.forget();
-    }
-    picture.server = judged.role;
-    let known = picture.replayed.as_ref().map(|(position, at)| (position.as_str(), at.elapsed()));
-    let replayed_more = pulse::has_replayed(known, now.replayed.as_deref(), picture.reading_took);
-    Ok(Seen { all_anew: judged.other_database || !same_part, replayed_more, replayed: now.replayed })
-}
-
-/// The cheapest question was not answered in time: the link does not work, whatever its socket says.
-fn unanswered(error: QueryError) -> FleetError {
-    match error {
-        QueryError::Timeout { .. } => {
-            FleetError::Link(LinkError { kind: LinkErrorKind::Unreachable, message: error.to_string().into() })
-        }
-        other @ (QueryError::Server { .. } | QueryError::Link(_) | QueryError::Unexpected { .. }) => other.into(),
-    }
-}
-
-async fn take_pulse(session: &mut Session, picture: &Picture) -> Result<Option<Pulse>, FleetError> {
-    match picture.layout.clone() {
-        Some(layout) => {
-            let mut names = candidate_names(&picture.hints());
-            let asked = layout.about.fleet.iter().flat_map(|question| &question.needs);
-            names.extend(asked.filter_map(|need| need.table.split_once('.')).map(|(_, table)| table.to_owned()));
-            names.extend(of_all::tables(&layout));
-            names.extend(layout.domains.iter().map(|domains| domains.table.name.raw().to_owned()));
-            Ok(pulse::take(session.reader().await?, &layout, &names).await?)
-        }
-        None => Ok(None),
-    }
+/// The layout, and by it the rows and their schemas.
+async fn read_registry(session: &mut Session, picture: &mut Picture, again: bool) -> Result<(), FleetError> {
+    read_layout(session, picture, again).await?;
+    read_rows(session, picture).await
 }
 
 async fn read_layout(session: &mut Session, picture: &mut Picture, again: bool) -> Result<(), FleetError> {

@@ -13,6 +13,7 @@ mod drizzle;
 mod ecto;
 mod entity_framework;
 mod flyway;
+mod found;
 mod golang_migrate;
 mod goose;
 mod interner;
@@ -47,12 +48,13 @@ use crate::postgres::session::{QueryError, TextRow};
 use crate::text::Untrusted;
 
 pub use django::of_counted_apps;
+pub use found::{Found, FoundLedger, Ledgers, Readable};
 pub use interner::{CHECKSUM_CHARACTERS, Interner, Listing, PAIR, SEPARATOR, abbreviated};
 pub use names::{FIELD, LedgerScope, Names, Seen, database_wide_schema};
 use names::{hex, without_stamp};
 pub(crate) use names::{lister, names};
 pub use order::Order;
-pub use recognise::{Found, FoundLedger, Hints, Ledgers, Readable, candidate_names, recognise};
+pub use recognise::{Hints, candidate_names, recognise};
 
 /// What is known of one migration tool.
 #[derive(Debug)]
