@@ -164,7 +164,8 @@ pub async fn target(database: &Arc<config::Database>) -> Outcome<Target> {
 /// Exit 3 without a link, 2 where the registry or the layout is not usable.
 pub async fn read(database: &Arc<config::Database>, options: &ReadOptions) -> Outcome<(Target, Reading)> {
     let target = target(database).await?;
-    let reading = fleet::read_once(&target, options).await?;
+    let tell = |words: &str| output::note(format!("{}: {words}", database.name));
+    let reading = fleet::read_once_telling(&target, options, &tell).await?;
     Ok((target, reading))
 }
 

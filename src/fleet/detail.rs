@@ -1,12 +1,10 @@
 //! The one tenant that is open: read exactly, on a session of its own, so that nothing waits for it and its backend
 //! can be let go.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod desk;
 
-use tokio::sync::{mpsc, watch};
-
-use super::publish::Update;
+pub use self::desk::{Desk, run};
+use super::measure::{self, Reach};
 use super::session::Session;
 use super::why::why;
 use super::{FleetError, JobContext};
@@ -18,16 +16,13 @@ use crate::layout::Queues;
 use crate::migrations::dialects::Found;
 use crate::migrations::folder::Folder;
 use crate::migrations::ledgers;
-use crate::model::fleet::Snapshot;
-use crate::model::ident::{QualifiedName, SchemaName};
+use crate::model::ident::SchemaName;
 use crate::model::job::JobId;
 use crate::model::tenant::{HealthFact, MigrationDetail, Tenant, TenantDetail, TenantKey, Unmeasured};
-use crate::postgres::detail;
-use crate::postgres::session::{Patience, QueryError, Reader, Target};
+use crate::postgres::detail::{self, Tables};
+use crate::postgres::session::{QueryError, Reader};
+use crate::postgres::sizes::Measuring;
 use crate::text::{Untrusted, grouped};
-
-/// Exact sizes are measured again at most this often by themselves; `r` measures at once.
-const EVERY: Duration = Duration::from_secs(60);
 
 /// Jobs that are looked for in the record.
 const JOBS: u32 = 50;
@@ -41,6 +36,7 @@ pub async fn read(
     context: &JobContext,
     tenant: &Tenant,
     counts: Option<&CacheCounts>,
+    (measuring, reach): (&mut Measuring, Reach<'_>),
 ) -> Result<TenantDetail, FleetError> {
     let cache = session.config().cache.clone();
     let reader = session.reader().await?;
@@ -68,13 +64,19 @@ pub async fn read(
     };
     let jobs = jobs(reader, context, tenant, &mut problems).await?;
     let sample = counts.and_then(|counts| counts.sample.get(&tenant.key));
-    session.opened(usize::try_from(schema.tables.relations_opened).unwrap_or(usize::MAX));
-    Ok(TenantDetail {
+    let tables = match tenant.schema_oid {
+        Some(oid) => measure::tables(session, measuring, oid, reach, &mut problems).await?,
+        None => {
+            *measuring = Measuring::default();
+            Tables::default()
+        }
+    };
+    let detail = TenantDetail {
         key: tenant.key.clone(),
         measured_at: jiff::Timestamp::now(),
-        tables: schema.tables.list,
-        total_bytes: schema.tables.total_bytes,
-        unmeasured: schema.tables.unmeasured,
+        tables: Vec::new(),
+        total_bytes: None,
+        unmeasured: Unmeasured::default(),
         migrations,
         cache_by_prefix: prefixes(counts, &tenant.key),
         cache_sample: sample.cloned().unwrap_or_default(),
@@ -86,7 +88,15 @@ pub async fn read(
         role: schema.role,
         why: why(tenant, &context.layout.statuses),
         problems,
-    })
+    };
+    Ok(with_tables(detail, tables))
+}
+
+/// A detail with its tables as far as they are measured.
+fn with_tables(detail: TenantDetail, tables: Tables) -> TenantDetail {
+    let Tables { list, total_bytes, unmeasured, measured_at } = tables;
+    let measured_at = measured_at.unwrap_or(detail.measured_at);
+    TenantDetail { tables: list, total_bytes, unmeasured, measured_at, ..detail }
 }
 
 /// The files that the schema gets: the shared schema has its own.
@@ -196,164 +206,3 @@ fn of_record<T: Default>(answer: Result<T, QueryError>, problems: &mut Vec<Untru
 fn prefixes(counts: Option<&CacheCounts>, key: &TenantKey) -> Vec<(Untrusted, u64)> {
     counts.and_then(|counts| counts.by_prefix.get(key)).cloned().unwrap_or_default()
 }
-
-/// What the detail's task is told by.
-#[derive(Debug)]
-pub struct Desk {
-    /// One session source per database, with the counter's latest counts.
-    pub databases: Vec<(Target, watch::Receiver<Option<Arc<CacheCounts>>>)>,
-    /// Which tenant is open.
-    pub open: watch::Receiver<Option<TenantKey>>,
-    /// One more for each measurement that is asked for.
-    pub asked: watch::Receiver<u64>,
-    /// The latest picture.
-    pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Layouts, folders and ledgers.
-    pub contexts: watch::Receiver<Arc<Vec<JobContext>>>,
-    /// Where the detail goes.
-    pub updates: mpsc::Sender<Update>,
-}
-
-/// Runs until nobody listens any more.
-pub async fn run(mut desk: Desk) {
-    let mut shown: Option<Arc<TenantDetail>> = None;
-    loop {
-        let open = desk.open.borrow_and_update().clone();
-        desk.asked.mark_unchanged();
-        desk.snapshots.mark_unchanged();
-        // As it is before it is measured: what changes meanwhile is measured again.
-        let measured = desk.stands(open.as_ref());
-        let next = match &open {
-            Some(key) => desk.measure(key, shown.as_ref()).await,
-            None => None,
-        };
-        if next != shown {
-            shown.clone_from(&next);
-            if desk.updates.send(Update::Detail(next)).await.is_err() {
-                return;
-            }
-        }
-        if !desk.wait(open.as_ref(), measured, shown.is_some()).await {
-            return;
-        }
-    }
-}
-
-/// What a detail is read of.
-struct Stands {
-    tenant: Option<Arc<Tenant>>,
-    /// The table of its ledger, which is found anew after the tenant is read.
-    ledger: Option<QualifiedName>,
-    counts: Option<Arc<CacheCounts>>,
-}
-
-impl Stands {
-    fn is_same(&self, other: &Self) -> bool {
-        let same_counts = match (&self.counts, &other.counts) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        self.tenant == other.tenant && self.ledger == other.ledger && same_counts
-    }
-}
-
-impl Desk {
-    async fn measure(&mut self, key: &TenantKey, shown: Option<&Arc<TenantDetail>>) -> Option<Arc<TenantDetail>> {
-        let shown = shown.filter(|shown| &shown.key == key);
-        let tenant = self.snapshots.borrow().tenant(key).map(Arc::clone);
-        let context = self.contexts.borrow().iter().find(|context| context.database == key.database).cloned();
-        let database = self.databases.iter().find(|(target, _)| target.config.name == key.database);
-        let (Some(tenant), Some(context), Some((target, counts))) = (tenant, context, database) else {
-            return shown.cloned();
-        };
-        let mut session = Session::new(target.clone(), Patience::Foreground);
-        let counts = counts.borrow().clone();
-        match read(&mut session, &context, &tenant, counts.as_deref()).await {
-            Ok(detail) => Some(Arc::new(detail)),
-            Err(error) => Some(Arc::new(match shown {
-                // What was measured before stays, with the reason why it is not newer.
-                Some(shown) => TenantDetail { problems: vec![error.to_string().into()], ..TenantDetail::clone(shown) },
-                None => unread(&tenant, &context, &error),
-            })),
-        }
-    }
-
-    /// The tenant, its ledger and its counts in the latest picture.
-    fn stands(&self, open: Option<&TenantKey>) -> Stands {
-        let tenant = open.and_then(|key| self.snapshots.borrow().tenant(key).map(Arc::clone));
-        let ledger = tenant.as_ref().and_then(|tenant| {
-            let contexts = self.contexts.borrow();
-            let context = contexts.iter().find(|context| context.database == tenant.key.database)?;
-            match context.found.by_schema.get(&tenant.schema_oid?)? {
-                Found::Ledger(ledger) => Some(ledger.name.clone()),
-                Found::Unclear { .. } => None,
-            }
-        });
-        Stands { tenant, ledger, counts: open.and_then(|key| self.counts(key)) }
-    }
-
-    /// Waits until the detail may be out of date; `measured`: what it was read of. False when nobody listens any more.
-    async fn wait(&mut self, open: Option<&TenantKey>, measured: Stands, known: bool) -> bool {
-        let timer = async {
-            match open {
-                Some(_) if known => tokio::time::sleep(EVERY).await,
-                Some(_) | None => std::future::pending().await,
-            }
-        };
-        tokio::pin!(timer);
-        loop {
-            tokio::select! {
-                () = &mut timer => return true,
-                changed = self.open.changed() => return changed.is_ok(),
-                asked = self.asked.changed() => return asked.is_ok(),
-                picture = self.snapshots.changed() => {
-                    if picture.is_err() {
-                        return false;
-                    }
-                    if open.is_some() && (!known || !self.stands(open).is_same(&measured)) {
-                        return true;
-                    }
-                }
-                contexts = self.contexts.changed() => {
-                    if contexts.is_err() {
-                        return false;
-                    }
-                    if known && !self.stands(open).is_same(&measured) {
-                        return true;
-                    }
-                }
-            }
-        }
-    }
-
-    fn counts(&self, key: &TenantKey) -> Option<Arc<CacheCounts>> {
-        let (_, counts) = self.databases.iter().find(|(target, _)| target.config.name == key.database)?;
-        counts.borrow().clone()
-    }
-}
-
-/// A detail of which nothing could be read.
-fn unread(tenant: &Tenant, context: &JobContext, error: &FleetError) -> TenantDetail {
-    TenantDetail {
-        key: tenant.key.clone(),
-        measured_at: jiff::Timestamp::now(),
-        tables: Vec::new(),
-        total_bytes: None,
-        unmeasured: Unmeasured::default(),
-        migrations: Vec::new(),
-        cache_by_prefix: Vec::new(),
-        cache_sample: Vec::new(),
-        sample_unknown: None,
-        jobs: Vec::new(),
-        members: Vec::new(),
-        health: Vec::new(),
-        objects_outside: Vec::new(),
-        role: None,
-        why: why(tenant, &context.layout.statuses),
-        problems: vec![error.to_string().into()],
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -340,7 +340,19 @@ pub struct Reading {
 /// # Errors
 /// When there is no link, or the registry cannot be read.
 pub async fn read_once(target: &Target, options: &ReadOptions) -> Result<Reading, FleetError> {
-    once::read(target, options).await
+    once::read(target, options, &|_| {}).await
+}
+
+/// As [`read_once`]; how far that is which may take long is told now and then, safe to print.
+///
+/// # Errors
+/// As [`read_once`].
+pub async fn read_once_telling(
+    target: &Target,
+    options: &ReadOptions,
+    tell: &(dyn Fn(&str) + Sync),
+) -> Result<Reading, FleetError> {
+    once::read(target, options, tell).await
 }
 
 /// Reads how the server of a database is, once; where `over` is given a second time so much later, for what it does per

@@ -5,25 +5,27 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::measure::{self, Reach, Tell};
 use super::picture::Picture;
 use super::read::{self, Counts, LedgersOf, Scope};
 use super::session::Session;
-use super::{FleetError, LedgersRead, ReadOptions, Reading, Sizes, detail, measure, publish};
+use super::{FleetError, LedgersRead, ReadOptions, Reading, Sizes, detail, publish};
 use crate::cache::{self, CacheIds, CacheProgress};
 use crate::model::fleet::{CacheView, SharedSchema};
 use crate::model::link::LinkState;
 use crate::model::tenant::{Tenant, TenantKey};
 use crate::postgres::session::{Patience, Target};
+use crate::postgres::sizes::Measuring;
 use crate::text::Untrusted;
 
 /// Ledgers of others that are read first where some that stand at the newest migration are wanted.
 const FIRST_SLICE: usize = 20;
 
-/// Reads it.
+/// Reads it. How far that is which may take long is told.
 ///
 /// # Errors
 /// When there is no link, or the registry cannot be read.
-pub async fn read(target: &Target, options: &ReadOptions) -> Result<Reading, FleetError> {
+pub async fn read(target: &Target, options: &ReadOptions, tell: Tell<'_>) -> Result<Reading, FleetError> {
     let mut session = Session::new(target.clone(), Patience::Background);
     let mut picture = Picture::new(target.clone());
     let started = std::time::Instant::now();
@@ -32,7 +34,7 @@ pub async fn read(target: &Target, options: &ReadOptions) -> Result<Reading, Fle
     picture.link = LinkState::Up { latency_ms };
     refresh(&mut session, &mut picture, options).await?;
     if let Some(selection) = &options.exact {
-        measure::measure(&mut session, &mut picture, &selection.before_measuring()).await?;
+        measure::measure(&mut session, &mut picture, &selection.before_measuring(), tell).await?;
     }
     let wanted = options.detail_of.as_ref().map(|name| keys_of(&picture.base, name)).unwrap_or_default();
     // One that is ambiguous is not read in detail: the command asks which.
@@ -55,7 +57,8 @@ pub async fn read(target: &Target, options: &ReadOptions) -> Result<Reading, Fle
     let detail = match tenant {
         Some(tenant) => {
             let counts = picture.cache_counts.clone();
-            Some(Arc::new(detail::read(&mut session, &context, &tenant, counts.as_deref()).await?))
+            let sizes = (&mut Measuring::default(), Reach::All(tell));
+            Some(Arc::new(detail::read(&mut session, &context, &tenant, counts.as_deref(), sizes).await?))
         }
         None => None,
     };

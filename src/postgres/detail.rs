@@ -1,15 +1,16 @@
-//! The one tenant that is open: exact sizes of its tables, its members, what outside depends on it, its role.
+//! The one tenant that is open: its members, what outside depends on it, its role; and exact sizes of its tables, which
+//! are measured in steps of their own.
 //!
 //! Each part is read on its own: one that may not be read is a problem in words, and the others stand.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::bind::{bind, oid_array};
 use super::others_code;
 use super::questions;
 use super::session::{QueryError, Reader};
-use super::sizes::{self, Bytes, ListedTable, Measured};
+use super::sizes::{Bytes, ListedTable, Measured, Measuring};
 use crate::layout::Layout;
 use crate::model::ident::{SchemaName, literal};
 use crate::model::tenant::{HealthFact, Member, NotMeasured, TableDetail, Tenant, Unmeasured};
@@ -17,17 +18,15 @@ use crate::text::Untrusted;
 
 const OBJECTS_OUTSIDE: &str = include_str!("../../assets/sql/objects_outside.sql");
 
-/// How long the tables of one tenant may be measured; what is not done then is said to have had no time.
-const BUDGET: Duration = Duration::from_secs(3);
+/// How long the tables of one tenant may be measured at once; what is not done then is said to have had no time.
+pub const BUDGET: Duration = Duration::from_secs(3);
 
 /// The most objects outside that are listed.
 const MOST_OBJECTS: usize = 100;
 
-/// What the catalog and the layout's tables say of one tenant's schema.
+/// What the catalog and the layout's tables say of one tenant's schema, besides the sizes of its tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SchemaDetail {
-    /// Its tables, the largest first.
-    pub tables: Tables,
     /// Members, where the layout has them.
     pub members: Vec<Member>,
     /// How it is, by what the layout knows.
@@ -50,19 +49,16 @@ pub struct Tables {
     pub total_bytes: Option<u64>,
     /// Tables without a size, and why.
     pub unmeasured: Unmeasured,
-    /// Relations that the session opened.
-    pub relations_opened: u32,
+    /// When the oldest of the measures was taken; `None` where there is none.
+    pub measured_at: Option<jiff::Timestamp>,
 }
 
-/// Reads all of it. A tenant without a schema has an empty detail.
+/// Reads all of it but the tables. A tenant without a schema has an empty detail.
 ///
 /// # Errors
 /// When the link breaks or no answer comes; what the server refuses is a problem in the answer.
 pub async fn read(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<SchemaDetail, QueryError> {
     let mut detail = SchemaDetail::default();
-    if let Some(oid) = tenant.schema_oid {
-        detail.tables = part(reader, tables(reader, oid).await, "sizes", &mut detail.problems)?;
-    }
     let answers = part(reader, questions::about(reader, layout, tenant).await, "members", &mut detail.problems)?;
     (detail.members, detail.health) = (answers.members, answers.health);
     detail.problems.extend(answers.problems);
@@ -82,7 +78,10 @@ pub async fn read(reader: &Reader, layout: &Layout, tenant: &Tenant) -> Result<S
 }
 
 /// A part that the server refused, or that took too long, becomes a problem; a lost link is an error of the whole.
-fn part<T: Default>(
+///
+/// # Errors
+/// When the link is lost.
+pub fn part<T: Default>(
     reader: &Reader,
     answer: Result<T, QueryError>,
     what: &str,
@@ -102,21 +101,25 @@ fn part<T: Default>(
     }
 }
 
-/// Measures the tables of one schema, reached through `pg_depend` by the schema's oid: no USAGE is needed, and
-/// the time does not grow with the fleet.
+/// Measures the tables of one schema as far as there is time, reached through `pg_depend` by the schema's oid: no USAGE is
+/// needed, and the time does not grow with the fleet.
 ///
 /// # Errors
 /// When the catalog cannot be read or the link breaks; locks are no error.
 pub async fn tables(reader: &Reader, schema_oid: u32) -> Result<Tables, QueryError> {
-    let listed = sizes::list(reader, &[schema_oid]).await?;
-    let oids: Vec<u32> = listed.iter().map(|table| table.oid).collect();
-    let measured = sizes::measure(reader, &oids, BUDGET).await?;
+    let until = Instant::now() + BUDGET;
+    let mut measuring = Measuring::default();
+    measuring.begin(reader, &[schema_oid]).await?;
+    measuring.go_on(reader, u32::MAX, Some(until)).await?;
+    Ok(tables_of(reader, &measuring))
+}
+
+/// The tables of a schema as far as they are measured.
+#[must_use]
+pub fn tables_of(reader: &Reader, measuring: &Measuring) -> Tables {
     let facts = reader.facts();
-    Ok(rolled_up(
-        &listed,
-        &measured,
-        &Known { statistics: !facts.standby, never_is_negative: facts.version_num >= 140_000 },
-    ))
+    let known = Known { statistics: !facts.standby, never_is_negative: facts.version_num >= 140_000 };
+    rolled_up(&measuring.listed, &measuring.measured, &known)
 }
 
 /// What this server's catalog can be trusted with.
@@ -141,9 +144,9 @@ fn rolled_up(listed: &[ListedTable], measured: &Measured, known: &Known) -> Tabl
             tables.list.push(table_detail(table, group, measured, known));
         }
         match measured.bytes.get(&table.oid) {
-            Some(bytes) => {
+            Some((bytes, at)) => {
                 *tables.total_bytes.get_or_insert(0) += bytes.total();
-                tables.relations_opened += table.relations;
+                tables.measured_at = Some(tables.measured_at.map_or(*at, |oldest| oldest.min(*at)));
             }
             None => measured.why_not(table.oid).into_iter().for_each(|why| tables.unmeasured.add(why)),
         }
@@ -156,7 +159,7 @@ fn rolled_up(listed: &[ListedTable], measured: &Measured, known: &Known) -> Tabl
 }
 
 fn table_detail(table: &ListedTable, group: &[&ListedTable], measured: &Measured, known: &Known) -> TableDetail {
-    let bytes: Option<Vec<Bytes>> = group.iter().map(|part| measured.bytes.get(&part.oid).copied()).collect();
+    let bytes: Option<Vec<Bytes>> = group.iter().map(|part| measured.of(part.oid)).collect();
     let whys: Vec<NotMeasured> = group.iter().filter_map(|part| measured.why_not(part.oid)).collect();
     let sum = |of: fn(Bytes) -> u64| bytes.as_ref().map(|parts| parts.iter().map(|bytes| of(*bytes)).sum::<u64>());
     // A partitioned table has no rows of its own.
@@ -227,7 +230,12 @@ mod tests {
 
     fn listed(oid: u32, root: Option<u32>) -> ListedTable {
         let name = Untrusted::new(format!("t{oid}"));
-        ListedTable { schema: 1, oid, name, root, tuples: 1.0, pages: 1, live: 1, dead: 0, relations: 1 }
+        let (tuples, pages, all_pages) = (1.0, 1, 1);
+        ListedTable { schema: 1, oid, name, root, tuples, pages, all_pages, live: 1, dead: 0, relations: 1 }
+    }
+
+    fn at(second: u64) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(i64::try_from(second).expect("small")).expect("a time")
     }
 
     #[test]
@@ -242,12 +250,13 @@ mod tests {
             listed(7, Some(5)),
         ];
         let measured = Measured {
-            bytes: [2, 5].map(|oid| (oid, Bytes { table: 8_192, indexes: 0, toast: 0 })).into(),
+            bytes: [2, 5].map(|oid| (oid, (Bytes { table: 8_192, indexes: 0, toast: 0 }, at(u64::from(oid))))).into(),
             locked: [3, 6].into(),
         };
         let found = rolled_up(&tables, &measured, &Known { statistics: true, never_is_negative: true });
         assert_eq!(found.unmeasured, Unmeasured { locked: 2, no_time: 2 });
         assert_eq!(found.total_bytes, Some(16_384));
+        assert_eq!(found.measured_at, Some(at(2)), "as old as the oldest of them");
         let whys: Vec<(&str, Option<NotMeasured>)> =
             found.list.iter().map(|table| (table.name.raw(), table.not_measured)).collect();
         let (locked, no_time) = (Some(NotMeasured::Locked), Some(NotMeasured::NoTime));

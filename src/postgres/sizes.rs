@@ -4,7 +4,7 @@
 //! A table that another session holds exclusively is not waited for: it is left out and counted.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::bind::{bind, oid_array};
 use super::session::{QueryError, Reader, TextRow};
@@ -15,53 +15,23 @@ const SCHEMA_TABLES: &str = include_str!("../../assets/sql/schema_tables.sql");
 const LOCKED_TABLES: &str = include_str!("../../assets/sql/locked_tables.sql");
 const MEASURE: &str = include_str!("../../assets/sql/measure.sql");
 
-/// Tables measured in one message: their locks, some four for each table, are held until it ends.
+/// Tables measured in one message: what it opens is closed again only when the message is answered, should the server
+/// hold on to it.
 const SLICE: usize = 50;
 
-/// How long one call may go on measuring a fleet's schemas.
-const FLEET_BUDGET: Duration = Duration::from_secs(60);
+/// Relations opened in one message: a few hundredths of a lock table of the usual size, however many indexes a table has.
+const SLICE_RELATIONS: u32 = 250;
 
-/// Exact sizes of schemas.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ExactSizes {
-    /// By the schema's oid.
-    pub by_schema: HashMap<u32, ExactSize>,
-    /// Relations that the session opened for it. A backend keeps each in memory: the caller opens a new session
-    /// after some ten thousand.
-    pub relations_opened: u32,
-}
+/// Rows that a page may be thought to hold, of a table of which nothing else is known.
+const ROWS_OF_A_PAGE: u64 = 100;
 
 /// The exact size of one schema.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExactSize {
     /// Bytes of the tables that could be measured, with their indexes and toast.
     pub bytes: u64,
-    /// Tables that another session held, or for which there was no time.
+    /// Tables that another session held, or that were not come to.
     pub unmeasured: u32,
-}
-
-/// Measures these schemas, all of whose tables together are opened: pass slices of a fleet, and a new session now
-/// and then.
-///
-/// # Errors
-/// When the catalog cannot be read or the link breaks; locks are no error.
-pub async fn exact(reader: &Reader, schema_oids: &[u32]) -> Result<ExactSizes, QueryError> {
-    let mut sizes = ExactSizes::default();
-    sizes.by_schema.extend(schema_oids.iter().map(|oid| (*oid, ExactSize::default())));
-    let tables = list(reader, schema_oids).await?;
-    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    let measured = measure(reader, &oids, FLEET_BUDGET).await?;
-    for table in &tables {
-        let size = sizes.by_schema.entry(table.schema).or_default();
-        match measured.bytes.get(&table.oid) {
-            Some(bytes) => {
-                size.bytes += bytes.total();
-                sizes.relations_opened += table.relations;
-            }
-            None => size.unmeasured += 1,
-        }
-    }
-    Ok(sizes)
 }
 
 /// A table of a schema before it is measured.
@@ -75,9 +45,18 @@ pub(super) struct ListedTable {
     /// Rows as the planner believes; negative where it does not know.
     pub tuples: f64,
     pub pages: u64,
+    /// With those of its toast and all indexes.
+    pub all_pages: u64,
     pub live: u64,
     pub dead: u64,
     pub relations: u32,
+}
+
+impl ListedTable {
+    /// Pages that it may have, for the order alone: of one that was never looked at by vacuum or analyze its rows tell.
+    fn weight(&self) -> u64 {
+        self.all_pages.max((self.live + self.dead) / ROWS_OF_A_PAGE)
+    }
 }
 
 /// The tables of some schemas, partitions included, by name.
@@ -97,6 +76,7 @@ pub(super) async fn list(reader: &Reader, schema_oids: &[u32]) -> Result<Vec<Lis
             live: row.parse(6)?.unwrap_or_default(),
             dead: row.parse(7)?.unwrap_or_default(),
             relations: row.parse(8)?.unwrap_or(1),
+            all_pages: row.parse(9)?.unwrap_or_default(),
         })
     };
     rows.iter().map(table).collect()
@@ -127,13 +107,18 @@ impl Bytes {
 /// What was measured, and what was in the way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Measured {
-    /// By the table's oid.
-    pub bytes: HashMap<u32, Bytes>,
-    /// Tables that another session held exclusively. For those in neither the time was up.
+    /// By the table's oid, and when that was.
+    pub bytes: HashMap<u32, (Bytes, jiff::Timestamp)>,
+    /// Tables that another session held exclusively. Those in neither were not come to.
     pub locked: HashSet<u32>,
 }
 
 impl Measured {
+    /// What one has.
+    pub fn of(&self, oid: u32) -> Option<Bytes> {
+        self.bytes.get(&oid).map(|(bytes, _)| *bytes)
+    }
+
     /// Why a table has no size; `None` where it has one.
     pub fn why_not(&self, oid: u32) -> Option<NotMeasured> {
         if self.bytes.contains_key(&oid) {
@@ -146,51 +131,191 @@ impl Measured {
     }
 }
 
-/// Measures tables by oid, as long as there is time.
-pub(super) async fn measure(reader: &Reader, tables: &[u32], budget: Duration) -> Result<Measured, QueryError> {
-    let give_up = Instant::now() + budget;
-    let mut measured = Measured::default();
-    let mut slices: Vec<Vec<u32>> = tables.chunks(SLICE).rev().map(<[u32]>::to_vec).collect();
-    while let Some(slice) = slices.pop() {
-        if Instant::now() >= give_up {
-            break;
+/// The tables of some schemas, measured in steps that each open few of them: what was never measured comes first, the
+/// largest before the others by what the catalog believes, and then what was measured longest ago. So what matters is
+/// known first, and whoever goes on later goes on where it ended.
+#[derive(Debug, Clone, Default)]
+pub struct Measuring {
+    pub(super) listed: Vec<ListedTable>,
+    pub(super) measured: Measured,
+    /// What this pass has still to measure, a message each, the next one last: tables and what each of them opens.
+    slices: Vec<Vec<(u32, u32)>>,
+}
+
+impl Measuring {
+    /// Begins a pass over the tables that these schemas have now. What an earlier pass measured stands until it is
+    /// measured again.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read or the link breaks.
+    pub async fn begin(&mut self, reader: &Reader, schema_oids: &[u32]) -> Result<(), QueryError> {
+        self.listed = list(reader, schema_oids).await?;
+        let there: HashSet<u32> = self.listed.iter().map(|table| table.oid).collect();
+        self.measured.bytes.retain(|oid, _| there.contains(oid));
+        self.measured.locked.clear();
+        self.slices = sliced(&self.listed, &self.measured);
+        Ok(())
+    }
+
+    /// Goes on until the pass is over, so many relations were opened, or a time has come; how many were opened. A backend
+    /// keeps each of them in memory: the caller takes a new session after some thousand.
+    ///
+    /// # Errors
+    /// When the link breaks; locks are no error.
+    pub async fn go_on(&mut self, reader: &Reader, most: u32, until: Option<Instant>) -> Result<u32, QueryError> {
+        let mut opened = 0;
+        while opened < most && until.is_none_or(|until| Instant::now() < until) {
+            let Some(slice) = self.slices.pop() else { break };
+            opened += self.measure(reader, slice).await?;
         }
-        let locked = locked(reader, &slice).await?;
-        let free: Vec<u32> = slice.into_iter().filter(|oid| !locked.contains(oid)).collect();
-        measured.locked.extend(locked);
+        Ok(opened)
+    }
+
+    /// Whether the pass has come to all of its tables.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.slices.is_empty()
+    }
+
+    /// Tables that the pass has come to, and all of them.
+    #[must_use]
+    pub fn progress(&self) -> (usize, usize) {
+        let left: usize = self.slices.iter().map(Vec::len).sum();
+        (self.listed.len() - left, self.listed.len())
+    }
+
+    /// What the schemas have as far as it is measured; one without tables is not there.
+    #[must_use]
+    pub fn by_schema(&self) -> HashMap<u32, ExactSize> {
+        let mut sizes: HashMap<u32, ExactSize> = HashMap::new();
+        for table in &self.listed {
+            let size = sizes.entry(table.schema).or_default();
+            match self.measured.of(table.oid) {
+                Some(bytes) => size.bytes += bytes.total(),
+                None => size.unmeasured += 1,
+            }
+        }
+        sizes
+    }
+
+    async fn measure(&mut self, reader: &Reader, slice: Vec<(u32, u32)>) -> Result<u32, QueryError> {
+        let oids: Vec<u32> = slice.iter().map(|(oid, _)| *oid).collect();
+        let locked = locked(reader, &oids).await?;
+        let (held, free): (Vec<_>, Vec<_>) = slice.into_iter().partition(|(oid, _)| locked.contains(oid));
+        for (oid, _) in held {
+            self.hold(oid);
+        }
         if free.is_empty() {
-            continue;
+            return Ok(0);
         }
-        match reader.rows(&bind(MEASURE, &[("oids", &oid_array(&free))])).await {
+        let oids: Vec<u32> = free.iter().map(|(oid, _)| *oid).collect();
+        match reader.rows(&bind(MEASURE, &[("oids", &oid_array(&oids))])).await {
             Ok(rows) => {
+                let now = jiff::Timestamp::now();
                 for row in rows {
                     // A table dropped since it was listed has no size.
                     if let (Some(oid), Some(table), Some(indexes), Some(toast)) =
                         (row.parse(0)?, row.parse(1)?, row.parse(2)?, row.parse(3)?)
                     {
-                        measured.bytes.insert(oid, Bytes { table, indexes, toast });
+                        self.measured.bytes.insert(oid, (Bytes { table, indexes, toast }, now));
                     }
                 }
             }
             // Somebody locked one of them between the two questions: each half is asked again.
-            Err(QueryError::Server { sqlstate, .. }) if sqlstate == "55P03" => {
-                if free.len() > 1 {
-                    let (one, two) = free.split_at(free.len() / 2);
-                    slices.push(two.to_vec());
-                    slices.push(one.to_vec());
-                } else {
-                    measured.locked.extend(free);
+            Err(QueryError::Server { sqlstate, .. }) if sqlstate == "55P03" => match free.as_slice() {
+                [(oid, _)] => self.hold(*oid),
+                several => {
+                    let (one, two) = several.split_at(several.len() / 2);
+                    self.slices.extend([two.to_vec(), one.to_vec()]);
                 }
-            }
-            // So many or such slow files: what is measured stands.
-            Err(QueryError::Timeout { .. }) if !reader.is_closed() => break,
+            },
+            // So many or such slow files: what is measured stands, and nothing more is asked of such a server.
+            Err(QueryError::Timeout { .. }) if !reader.is_closed() => self.slices.clear(),
             Err(error) => return Err(error),
         }
+        Ok(free.iter().map(|(_, relations)| relations).sum())
     }
-    Ok(measured)
+
+    /// Another session holds one: what it had is not what it has.
+    fn hold(&mut self, oid: u32) {
+        self.measured.bytes.remove(&oid);
+        self.measured.locked.insert(oid);
+    }
+}
+
+/// The messages of a pass, the first one last.
+fn sliced(listed: &[ListedTable], measured: &Measured) -> Vec<Vec<(u32, u32)>> {
+    let mut order: Vec<&ListedTable> = listed.iter().collect();
+    // `None` is less than any time.
+    let last = |table: &ListedTable| measured.bytes.get(&table.oid).map(|(_, at)| *at);
+    order.sort_by_cached_key(|table| (last(table), std::cmp::Reverse(table.weight())));
+    let mut slices: Vec<Vec<(u32, u32)>> = Vec::new();
+    let mut relations = 0;
+    for table in order {
+        relations += table.relations;
+        match slices.last_mut() {
+            Some(slice) if slice.len() < SLICE && relations <= SLICE_RELATIONS => {
+                slice.push((table.oid, table.relations));
+            }
+            Some(_) | None => {
+                relations = table.relations;
+                slices.push(vec![(table.oid, table.relations)]);
+            }
+        }
+    }
+    slices.reverse();
+    slices
 }
 
 async fn locked(reader: &Reader, tables: &[u32]) -> Result<HashSet<u32>, QueryError> {
     let rows = reader.rows(&bind(LOCKED_TABLES, &[("oids", &oid_array(tables))])).await?;
     rows.iter().filter_map(|row| row.parse(0).transpose()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(oid: u32, pages: u64, live: u64, relations: u32) -> ListedTable {
+        ListedTable {
+            schema: 1,
+            oid,
+            name: format!("t{oid}").into(),
+            root: None,
+            tuples: -1.0,
+            pages,
+            all_pages: pages,
+            live,
+            dead: 0,
+            relations,
+        }
+    }
+
+    fn firsts(slices: &[Vec<(u32, u32)>]) -> Vec<u32> {
+        slices.iter().rev().flatten().map(|(oid, _)| *oid).collect()
+    }
+
+    #[test]
+    fn the_largest_come_first_and_what_was_measured_comes_last_the_oldest_of_it_first() {
+        // 3 was never analysed, and its rows say that it is large.
+        let listed = [table(1, 10, 0, 4), table(2, 500, 0, 4), table(3, 0, 1_000_000, 4), table(4, 20, 0, 4)];
+        let mut measured = Measured::default();
+        assert_eq!(firsts(&sliced(&listed, &measured)), [3, 2, 4, 1]);
+        let at = |second| jiff::Timestamp::from_second(second).expect("a time");
+        measured.bytes.extend([(3, (Bytes::default(), at(20))), (2, (Bytes::default(), at(10)))]);
+        assert_eq!(firsts(&sliced(&listed, &measured)), [4, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_message_opens_few_relations_however_many_indexes_a_table_has() {
+        let many: Vec<ListedTable> = (0..500).map(|oid| table(oid, 0, 0, if oid % 2 == 0 { 4 } else { 60 })).collect();
+        let slices = sliced(&many, &Measured::default());
+        assert_eq!(firsts(&slices).len(), 500);
+        for slice in &slices {
+            let relations: u32 = slice.iter().map(|(_, relations)| relations).sum();
+            assert!(slice.len() <= SLICE && relations <= SLICE_RELATIONS, "{slice:?}");
+        }
+        // One that has more by itself is a message of its own.
+        assert_eq!(sliced(&[table(1, 1, 0, 900), table(2, 0, 0, 4)], &Measured::default()).len(), 2);
+    }
 }

@@ -153,16 +153,22 @@ fn tables_note(detail: &TenantDetail, state: &State, room: usize) -> String {
     let dead = if replica { "; DEAD% is the primary's to tell" } else { "" };
     let of = if detail.unmeasured.is_none() { "in all, exact" } else { "in those measured" };
     let whole = format!("{tables}{total} {of}, {age} old{dead}{locked}");
-    let hint = format!("{whole}; {} measures again", state.key(Action::Refresh));
-    if width(&hint) <= room {
-        hint
-    } else if width(&whole) <= room {
-        whole
-    } else {
-        let short = format!("{tables}{total}, {age} old{locked}");
-        let dead = if replica { "; DEAD% on the primary" } else { "" };
-        if width(&short) + width(dead) <= room { format!("{short}{dead}") } else { short }
+    let short = format!("{tables}{total}, {age} old{locked}");
+    let key = state.key(Action::Refresh);
+    let mut all = Vec::new();
+    match detail.unmeasured.no_time {
+        0 => all.push(format!("{whole}; {key} measures again")),
+        // That they can be measured is worth more than why some others cannot.
+        left => {
+            let left = grouped(left.into());
+            all.push(format!("{whole}; {key} measures them"));
+            all.push(format!("{tables}{total} {of}, {age} old; {left} more: {key} measures them"));
+            all.push(format!("{tables}{total} {of}; {left} more: {key} measures them"));
+        }
     }
+    let dead = if replica { "; DEAD% on the primary" } else { "" };
+    all.extend([whole, format!("{short}{dead}")]);
+    all.into_iter().find(|words| width(words) <= room).unwrap_or(short)
 }
 
 /// The tables of a tenant that is not open, largest first, for the wide Tenants screen.

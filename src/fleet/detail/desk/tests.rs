@@ -1,9 +1,10 @@
 //! When an open tenant is read again, and by which names.
 
+use super::super::ledger_now;
 use super::*;
 use crate::layout::{About, Layout, NameRule, Naming, Registry, Statuses};
 use crate::migrations::dialects::{FoundLedger, Ledgers, Readable};
-use crate::model::ident::Ident;
+use crate::model::ident::{Ident, SchemaName};
 use crate::model::ledger::LedgerState;
 use crate::model::ledger::Tool;
 use crate::model::tenant::TenantState;
@@ -47,7 +48,7 @@ fn picture(state: TenantState) -> Arc<Snapshot> {
 async fn a_tenant_that_changed_while_it_was_measured_is_measured_again() {
     let key = tenant(TenantState::Unknown).key;
     let (_open, open) = watch::channel(Some(key.clone()));
-    let (_asked, asked) = watch::channel(0);
+    let (ask, asked) = watch::channel(0);
     let (pictures, snapshots) = watch::channel(picture(TenantState::Unknown));
     let (_contexts, contexts) = watch::channel(Arc::default());
     let (updates, _updates) = mpsc::channel(1);
@@ -55,13 +56,17 @@ async fn a_tenant_that_changed_while_it_was_measured_is_measured_again() {
     let measured = desk.stands(Some(&key));
     pictures.send_replace(picture(TenantState::Behind));
     let began = tokio::time::Instant::now();
-    assert!(desk.wait(Some(&key), measured, true).await);
+    assert_eq!(desk.wait(Some(&key), measured, true).await, Some(Occasion::Outdated));
     assert!(began.elapsed() < EVERY, "it waited for the next round");
     // What was measured as it stands now is up to date until the next round.
     let measured = desk.stands(Some(&key));
     pictures.send_replace(picture(TenantState::Behind));
-    assert!(desk.wait(Some(&key), measured, true).await);
+    assert_eq!(desk.wait(Some(&key), measured, true).await, Some(Occasion::Outdated));
     assert!(began.elapsed() >= EVERY, "nothing had changed");
+    // Only what somebody asks for is measured to its end.
+    let measured = desk.stands(Some(&key));
+    ask.send_replace(1);
+    assert_eq!(desk.wait(Some(&key), measured, true).await, Some(Occasion::Asked));
 }
 
 /// The ledger of the tenant's schema, found when that was called so.
@@ -142,6 +147,6 @@ async fn a_tenant_whose_ledger_is_found_elsewhere_is_measured_again() {
     let measured = desk.stands(Some(&key));
     sender.send_replace(Arc::new(vec![context("t_blue_fox")]));
     let began = tokio::time::Instant::now();
-    assert!(desk.wait(Some(&key), measured, true).await);
+    assert_eq!(desk.wait(Some(&key), measured, true).await, Some(Occasion::Outdated));
     assert!(began.elapsed() < EVERY, "it waited for the next round");
 }
