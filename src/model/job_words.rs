@@ -126,6 +126,28 @@ pub fn progress(job: &JobView) -> String {
     }
 }
 
+/// What became of it so far, where nobody reads it as an end: `59 of 180 tenants done, 1 failed, 2 skipped`; of the making
+/// of a single one its steps.
+#[must_use]
+pub fn so_far(job: &JobView) -> String {
+    let by_steps = match job.kind {
+        JobKind::Life(_) => job.steps.1 > 0,
+        JobKind::Provision => job.total <= 1 && job.steps.1 > 0,
+        JobKind::Migrate | JobKind::Rollback | JobKind::Redo | JobKind::Rehearse | JobKind::Import => false,
+    };
+    let done = if by_steps {
+        format!("{} of {} steps done", grouped(job.steps.0.into()), grouped(job.steps.1.into()))
+    } else {
+        let tenants = if job.total == 1 { "tenant" } else { "tenants" };
+        format!("{} of {} {tenants} done", grouped(done(job).into()), grouped(job.total.into()))
+    };
+    let blocked = match job.blocked {
+        0 => String::new(),
+        blocked => format!(", {} blocked", grouped(blocked.into())),
+    };
+    format!("{done}, {} failed{blocked}{}", grouped(job.failed.into()), and_skipped(job))
+}
+
 /// Who ordered it and where it runs: `by ana, runs on app3 4411`.
 #[must_use]
 pub fn whose(job: &JobView) -> String {
@@ -266,6 +288,19 @@ pub(crate) mod tests {
         assert_eq!((done(&job), and_skipped(&job), progress(&job)), (60, String::new(), "61/180".into()));
         job.skipped = 2;
         assert_eq!((done(&job), and_skipped(&job), progress(&job)), (58, ", 2 skipped".into(), "61/180".into()));
+    }
+
+    #[test]
+    fn what_failed_or_was_blocked_is_not_done_while_a_job_waits_either() {
+        let mut job = job(JobKind::Migrate, JobState::Paused);
+        (job.done, job.failed) = (2, 1);
+        assert_eq!((progress(&job), so_far(&job)), ("3/180".into(), "2 of 180 tenants done, 1 failed".into()));
+        (job.done, job.skipped, job.blocked) = (1_004, 2, 3);
+        job.total = 1_200;
+        assert_eq!(so_far(&job), "1,002 of 1,200 tenants done, 1 failed, 3 blocked, 2 skipped");
+        (job.kind, job.total, job.failed) = (JobKind::Provision, 1, 1);
+        (job.done, job.skipped, job.blocked) = (0, 0, 0);
+        assert_eq!(so_far(&job), "2 of 6 steps done, 1 failed");
     }
 
     #[test]

@@ -72,6 +72,31 @@ fn skips(commands: &[ServiceCommand]) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// Of a job that waits it is told what became of its tenants, and going on with it is at hand, also at 80 columns.
+#[test]
+fn a_job_that_waits_after_its_canary_counts_nobody_as_done_who_failed() {
+    let mut desk = Desk::new(Environment::Development);
+    let mut paused = job(20, JobKind::Migrate, JobState::Paused, [6, 2, 1, 3]);
+    paused.waits = Some(Waits::Canary);
+    desk.job(paused);
+    desk.draw();
+    assert!(desk.text().contains("jobs 1 paused"), "{}", desk.text());
+    desk.keys("3");
+    desk.draw();
+    assert_eq!(desk.app.state().size, (80, 24));
+    let hints = desk.text().lines().last().map(str::to_owned).unwrap_or_default();
+    assert!(hints.contains("C continue"), "{hints}");
+    desk.keys("C");
+    desk.draw();
+    assert!(desk.text().contains("2 of 6 tenants done, 1 failed; done steps stay done."), "{}", desk.text());
+    // Of one that failed there is more to retry than to go on with.
+    desk.keys("<Esc>");
+    desk.job(job(20, JobKind::Migrate, JobState::Failed, [6, 2, 4, 0]));
+    desk.draw();
+    let hints = desk.text().lines().last().map(str::to_owned).unwrap_or_default();
+    assert!(hints.contains("R retry failed"), "{hints}");
+}
+
 #[test]
 fn a_job_is_paused_by_key_and_by_name_wherever_it_runs() {
     let mut desk = Desk::new(Environment::Production);

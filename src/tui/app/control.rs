@@ -7,7 +7,7 @@ use super::state::{Screen, State};
 use super::{App, causes, nav};
 use crate::migrations::folder::Folder;
 use crate::model::job::{JobId, JobState, JobView, Outcome, StepFailure, TenantOutcome};
-use crate::model::job_words::{progress, standing, standing_in_full, whose};
+use crate::model::job_words::{so_far, standing, standing_in_full, whose};
 use crate::model::ledger::Version;
 use crate::model::tenant::{DatabaseName, Tenant};
 use crate::text::counted;
@@ -248,7 +248,7 @@ impl App {
         } else {
             lines.push(format!("It is {}.", standing_in_full(job)));
         }
-        lines.push(format!("{} done, {} failed; done steps stay done.", progress(job), job.failed));
+        lines.push(format!("{}; done steps stay done.", so_far(job)));
         lines.push(format!("It goes on here in this process, with {} to do.", counted(job.pending, "tenant")));
         let action = DialogAction::Resume(job.database.clone(), job.id);
         let button = if job.state == JobState::Orphaned { "Go on here" } else { "Continue" };

@@ -2,11 +2,12 @@
 
 use super::App;
 use super::action::{ACTIONS, Action};
-use super::allowed::allowed;
+use super::allowed::{allowed, job_in_question};
 use super::keymap::Keymap;
 use super::life::in_the_trash;
 use super::selection::no_shared;
 use super::state::{Hint, Screen, State};
+use crate::model::job::JobState;
 use crate::model::link::LinkState;
 use crate::model::tenant::TenantState;
 
@@ -17,6 +18,16 @@ impl App {
         let lost = self.state.header_database().is_some_and(|view| is_lost(&view.link));
         let several = self.state.latest.databases.len() > 1;
         let dropped = screen == Screen::Tenant && is_dropped(&self.state);
+        let waits = job_in_question(&self.state).is_some_and(|job| match job.state {
+            JobState::Paused | JobState::Orphaned => true,
+            JobState::Queued | JobState::Running | JobState::Done | JobState::Failed | JobState::Cancelled => false,
+        });
+        // Of a job that waits, going on is the first thing to do: on a narrow screen it has the place of the other.
+        let swapped = |action: Action| match action {
+            Action::Continue if waits => Action::Retry,
+            Action::Retry if waits => Action::Continue,
+            other => other,
+        };
         let orphan = screen == Screen::Tenant
             && self.state.open_tenant().is_some_and(|tenant| tenant.state == TenantState::OrphanSchema);
         let shared = no_shared(&self.state).is_err();
@@ -32,7 +43,9 @@ impl App {
                 other => !((dropped || shared) && matches!(other, Action::Migrate | Action::Drop)),
             })
             .filter_map(|info| {
-                let (_, place, words) = info.footer.iter().find(|(on, _, _)| *on == screen)?;
+                let on_screen = |action: Action| action.info().footer.iter().find(|(on, _, _)| *on == screen);
+                let (_, _, words) = on_screen(info.action)?;
+                let (_, place, _) = on_screen(swapped(info.action))?;
                 let keys = self.keymap.keys_of(info.action);
                 // Of a sequence the first key is shown: pressing it shows what may follow.
                 let key = keys.first()?.split(' ').next()?.to_owned();

@@ -300,6 +300,9 @@ pub struct Counters {
     pub unknown: usize,
     pub at_target: usize,
     pub jobs_running: usize,
+    pub jobs_queued: usize,
+    pub jobs_paused: usize,
+    pub jobs_orphaned: usize,
     pub jobs_failed: usize,
 }
 

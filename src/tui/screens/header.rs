@@ -16,7 +16,7 @@ use crate::model::fleet::DatabaseView;
 use crate::model::link::LinkState;
 use crate::text::{clock, fit, grouped, short_age, width};
 use crate::tui::app::action::Action;
-use crate::tui::app::state::{DataAge, Screen, State, Writes};
+use crate::tui::app::state::{Counters, DataAge, Screen, State, Writes};
 use crate::tui::app::trend::PARTS;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{
@@ -250,6 +250,13 @@ pub fn counters(buf: &mut Buffer, area: Rect, state: &State, tier: Tier, theme: 
     if numbers.unknown > 0 {
         left.push(("unread", numbers.unknown, theme.muted));
     }
+    // A job that waits for somebody is worth more than that nothing is locked.
+    let waits = jobs(numbers, usize::MAX);
+    let all = left.iter().map(|(word, count, _)| width(word) + 4 + width(&grouped(*count as u64))).sum::<usize>();
+    let room = usize::from(area.width).saturating_sub(all + width(&target) + 2);
+    if numbers.jobs_paused + numbers.jobs_orphaned > 0 && width(&waits) > room {
+        left.retain(|(word, count, _)| *word != "locked" || *count > 0);
+    }
     let mut x = 1;
     if state.screen == Screen::Migrations {
         x = put_safe(buf, area, x, 0, 40, &target, theme.title, theme) + 3;
@@ -289,17 +296,33 @@ fn trend(buf: &mut Buffer, area: Rect, state: &State, theme: &Theme) -> Rect {
     Rect { width: start.saturating_sub(2), ..area }
 }
 
+/// The jobs that are not over and those that failed, in so many columns: `   jobs 1 run, 1 paused, 2 failed`. What waits for
+/// somebody is told beside what runs; the failed ones, which stay for ever, go first.
+fn jobs(numbers: &Counters, room: usize) -> String {
+    let live = [
+        (numbers.jobs_running, "run"),
+        (numbers.jobs_queued, "queued"),
+        (numbers.jobs_paused, "paused"),
+        (numbers.jobs_orphaned, "orphaned"),
+    ];
+    let mut words: Vec<String> =
+        live.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    if words.is_empty() {
+        words.push("0 run".to_owned());
+    }
+    if numbers.jobs_failed > 0 {
+        words.push(format!("{} failed", numbers.jobs_failed));
+    }
+    let choices = (1..=words.len()).rev().map(|kept| format!("   jobs {}", words[..kept].join(", ")));
+    let all: usize = live.iter().map(|(count, _)| count).sum();
+    choices.into_iter().find(|jobs| width(jobs) <= room).unwrap_or_else(|| format!("   jobs {all}"))
+}
+
 fn right_counters(buf: &mut Buffer, area: Rect, from: u16, target: &str, state: &State, theme: &Theme) {
     let numbers = &state.counters;
     let area = trend(buf, area, state, theme);
     let room = usize::from(area.width.saturating_sub(from + 1));
-    let (running, failed) = (numbers.jobs_running, numbers.jobs_failed);
-    let short = format!("   jobs {running}");
-    let mut choices = vec![format!("   jobs {running} run")];
-    if failed > 0 {
-        choices.insert(0, format!("   jobs {running} run, {failed} failed"));
-    }
-    let jobs = choices.into_iter().find(|jobs| width(jobs) + width(target) <= room).unwrap_or(short);
+    let jobs = jobs(numbers, room.saturating_sub(width(target)));
     let target = fit(target, room.saturating_sub(width(&jobs)));
     if width(&target) < 10 {
         return;

@@ -13,7 +13,7 @@ use ratatui::style::Style;
 use super::format::{log_style, outcome_style, time_of_day, version};
 use super::jobs::is_unknown;
 use crate::model::job::{JobState, JobView, LogLine, TenantOutcome};
-use crate::model::job_words::{progress, standing, standing_in_full, what_is_left, whose, whose_narrower};
+use crate::model::job_words::{progress, standing, standing_in_full, what_is_left, whose_narrower};
 use crate::text::{self, grouped, sanitise, width};
 use crate::tui::app::results::of_an_earlier_moment;
 use crate::tui::app::state::State;
@@ -163,11 +163,14 @@ fn draw_outcomes(
     state: &State,
     theme: &Theme,
 ) {
-    let place = if job.mine { "before this view".to_owned() } else { whose(job) };
-    let at = as_of(job, state);
-    let head = format!("Its log is where it ran ({place}); from the record{at}, failed first:");
-    put_safe(buf, area, 1, 0, area.width.saturating_sub(2), &head, theme.muted, theme);
-    let rows = below(area, 1);
+    // Whose it is stands above.
+    let place = if job.mine { "from before this view" } else { "where it ran" };
+    let head = format!("Its log is {place}; from the record{}, failed first:", as_of(job, state));
+    let head = wrap(&head, usize::from(area.width.saturating_sub(2)));
+    for (y, line) in (0..area.height).zip(&head) {
+        put_safe(buf, area, 1, y, area.width.saturating_sub(2), line, theme.muted, theme);
+    }
+    let rows = below(area, columns(head.len()));
     for (y, outcome) in (0..rows.height).zip(outcomes) {
         put(buf, rows, 1, y, outcome.outcome.word(), outcome_style(outcome.outcome, theme));
         let end = put_safe(buf, rows, 10, y, 24, outcome.slug.safe().fit(24).as_str(), Style::new(), theme);

@@ -24,7 +24,7 @@ use crate::tui::widgets::{above, below, columns, put_safe};
 
 /// Draws a list: heading, rows, and below them what there is to say.
 pub fn draw(buf: &mut Buffer, area: Rect, tab: ServerTab, vitals: &Vitals, state: &State, theme: &Theme) {
-    let mut all = columns_of(tab);
+    let mut all = columns_of(tab, &vitals.sessions);
     for column in &mut all {
         let mark = sort_mark(state, tab, &column.title);
         column.title.push_str(mark);
@@ -62,9 +62,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, tab: ServerTab, vitals: &Vitals, state
     put_safe(buf, last, 3, 0, last.width.saturating_sub(4), &words, style, theme);
 }
 
-fn columns_of(tab: ServerTab) -> Vec<Column> {
+fn columns_of(tab: ServerTab, sessions: &[SessionGroup]) -> Vec<Column> {
     match tab {
-        ServerTab::Sessions => session_columns(),
+        ServerTab::Sessions => session_columns(sessions),
         ServerTab::Locks => lock_columns(),
         ServerTab::Transactions => transaction_columns(),
         ServerTab::Catalogs => catalog_columns(),
@@ -73,7 +73,8 @@ fn columns_of(tab: ServerTab) -> Vec<Column> {
 
 /// The headings of a list that this area has room for.
 pub fn headings(area: Rect, tab: ServerTab) -> Vec<String> {
-    let all = columns_of(tab);
+    // Which of them there is room for does not hang on what is in them.
+    let all = columns_of(tab, &[]);
     let placed = table::place(&all, MARKS, area.width.saturating_sub(1));
     placed.into_iter().filter_map(|place| Some(all.get(place.index)?.title.clone())).collect()
 }
@@ -134,14 +135,18 @@ fn one_line(query: Option<&Untrusted>) -> String {
     )
 }
 
-fn session_columns() -> Vec<Column> {
+/// What is left over goes to the application first, as far as it is made use of: it is what tells sessions apart.
+fn session_columns(sessions: &[SessionGroup]) -> Vec<Column> {
+    let longest = |of: fn(&SessionGroup) -> &Untrusted, least: u16, most: u16| {
+        columns(sessions.iter().map(|group| width(of(group).safe().as_str())).max().unwrap_or(0)).clamp(least, most)
+    };
     vec![
-        Column::wide("ROLE", 8, 1).up_to(30),
-        Column::wide("APPLICATION", 10, 2).up_to(48),
+        Column::wide("ROLE", 8, 1).up_to(longest(|group| &group.role, 8, 30)),
+        Column::wide("APPLICATION", 10, 8).up_to(longest(|group| &group.application, 11, 48)),
         Column::fixed("STATE", 19),
         Column::fixed("SESSIONS", 8).at_right(),
         Column::fixed("SINCE", 5).at_right(),
-        Column::wide("DATABASE", 8, 1).up_to(30).droppable(1),
+        Column::wide("DATABASE", 8, 1).up_to(longest(|group| &group.database, 8, 30)).droppable(1),
     ]
 }
 

@@ -92,7 +92,11 @@ pub fn results(state: &mut State) {
 /// The numbers of line 2 that jobs have.
 pub(super) fn counters(state: &mut State) {
     let count = |wanted: JobState| state.shown_jobs().filter(|job| job.state == wanted).count();
-    (state.counters.jobs_running, state.counters.jobs_failed) = (count(JobState::Running), count(JobState::Failed));
+    let counts =
+        [JobState::Running, JobState::Queued, JobState::Paused, JobState::Orphaned, JobState::Failed].map(count);
+    let counters = &mut state.counters;
+    [counters.jobs_running, counters.jobs_queued, counters.jobs_paused, counters.jobs_orphaned, counters.jobs_failed] =
+        counts;
 }
 
 #[cfg(test)]
