@@ -148,8 +148,21 @@ fn one_in_the_trash_is_neither_repaired_nor_migrated() {
     };
     picture.databases[0].trash = Arc::new([trashed]);
     picture.revision = 2;
+    let lost = Arc::make_mut(&mut picture.tenants[1]);
+    (lost.state, lost.schema_oid, lost.pending) = (TenantState::MissingSchema, None, None);
+    let lost = lost.slug.clone();
+    desk.event(Event::Snapshot(Arc::new(picture.clone())));
+    // It lacks its schema as it should; who lost one is an orphan, and so is this one once nothing is in the trash.
+    desk.keys(":orphans<Enter>");
+    assert_eq!(desk.shown(), [lost.raw()]);
+    let mut emptied = picture.clone();
+    (emptied.revision, emptied.databases[0].trash) = (3, Arc::default());
+    desk.event(Event::Snapshot(Arc::new(emptied)));
+    assert_eq!(desk.shown(), [slug.raw(), lost.raw()]);
+    picture.revision = 4;
     desk.event(Event::Snapshot(Arc::new(picture)));
-    desk.keys("gg");
+    assert_eq!(desk.shown(), [lost.raw()]);
+    desk.keys("<Esc>gg");
     assert_eq!(desk.cursor(), slug.raw());
     desk.keys(":repair<Enter>");
     let words = format!("{} is in the trash, as zz_dropped_31_tenant_it: undrop brings it back", slug.safe());

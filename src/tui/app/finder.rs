@@ -20,7 +20,7 @@ use crate::model::tenant::{DatabaseName, Tenant, TenantState};
 pub struct Finder {
     fuzzy: Fuzzy,
     /// What `all` was made for.
-    by: Option<(Sort, Option<DatabaseName>, Option<QuickFilter>)>,
+    by: Option<Asked>,
     /// Positions of the tenants that the words and fields are asked of, in order.
     all: Vec<usize>,
     /// The last filter that was understood, and how well each tenant fitted it, by position.
@@ -62,9 +62,27 @@ pub fn follow(state: &mut State, changed: &[usize], before: &Snapshot) -> bool {
     same
 }
 
-/// What the tenants that words are asked of hang on.
-fn asked(state: &State) -> (Sort, Option<DatabaseName>, Option<QuickFilter>) {
-    (state.tenants.sort, state.only_database.clone(), state.tenants.quick.clone())
+/// What the tenants that words are asked of hang on, besides themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    sort: Sort,
+    only: Option<DatabaseName>,
+    quick: Option<QuickFilter>,
+    /// The schemas in the trash, where orphans are asked for: whose is there is none.
+    trash: Vec<(DatabaseName, u32)>,
+}
+
+fn asked(state: &State) -> Asked {
+    let quick = state.tenants.quick.clone();
+    let views = state.snapshot.databases.iter().filter(|_| quick == Some(QuickFilter::Orphans));
+    let trash = views.flat_map(|view| view.trash.iter().map(|trashed| (view.name.clone(), trashed.schema_oid)));
+    let trash = trash.collect();
+    Asked { sort: state.tenants.sort, only: state.only_database.clone(), quick, trash }
+}
+
+/// Whether the rows hang on something that is another now, although the tenants are the same.
+pub fn is_outdated(state: &State) -> bool {
+    state.tenants.finder.by.as_ref() != Some(&asked(state))
 }
 
 fn belongs(tenant: &Tenant, state: &State) -> bool {
@@ -178,7 +196,11 @@ fn quick_matches(quick: &QuickFilter, tenant: &Tenant, state: &State) -> bool {
         QuickFilter::Slug(slug) => tenant.slug == *slug,
         QuickFilter::Active => state.is_active(tenant),
         QuickFilter::Suspended => state.is_suspended(tenant),
-        QuickFilter::Orphans => matches!(tenant.state, TenantState::MissingSchema | TenantState::OrphanSchema),
+        // The row of a dropped tenant has no schema, as it should be: it has a way back of its own.
+        QuickFilter::Orphans => {
+            matches!(tenant.state, TenantState::MissingSchema | TenantState::OrphanSchema)
+                && !state.snapshot.is_dropped(tenant)
+        }
         QuickFilter::Marked => state.tenants.marks.contains(&tenant.key),
         QuickFilter::Version(version) => {
             tenant.version() == version.as_ref() && super::derive::counts_for_versions(tenant)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::Level;
-use super::{App, derive, server};
+use super::{App, derive, finder, server};
 use crate::config;
 use crate::fleet::JobContext;
 use crate::model::fleet::{CacheView, DatabaseView, Snapshot};
@@ -37,7 +37,7 @@ impl App {
         let same_rows = !first && derive::same_tenants(&self.state.snapshot, &snapshot);
         self.state.snapshot = snapshot;
         if visible {
-            if same_rows {
+            if same_rows && !finder::is_outdated(&self.state) {
                 derive::around_tenants(&mut self.state);
             } else {
                 derive::all(&mut self.state);
