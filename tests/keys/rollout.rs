@@ -30,6 +30,35 @@ fn slugs(commands: &[ServiceCommand]) -> (Vec<String>, usize) {
     (of.plan.tenants.iter().map(|tenant| tenant.slug.raw().to_owned()).collect(), of.plan.canary)
 }
 
+/// While the fleet is being read, whoever is not read yet is in no group and fits no state: a set may lack them.
+#[test]
+fn a_plan_says_how_many_were_not_read_when_it_was_made() {
+    let mut desk = Desk::new(Environment::Development);
+    let mut picture = snapshot(Environment::Development);
+    picture.revision += 1;
+    picture.databases[0].progress = Some("ledgers 4/6".into());
+    for tenant in &mut picture.tenants[3..5] {
+        let tenant = Arc::make_mut(tenant);
+        (tenant.state, tenant.ledger) = (TenantState::Unknown, LedgerState::Unread);
+        (tenant.applied, tenant.pending, tenant.ahead) = (None, None, None);
+    }
+    desk.event(Event::Snapshot(Arc::new(picture)));
+    let words = "2 tenants are not read yet: who of them belongs to this set is not known";
+    let says = |desk: &mut Desk| {
+        desk.draw();
+        desk.text().split_whitespace().collect::<Vec<_>>().join(" ").replace(" | | ", " ").contains(words)
+    };
+    desk.keys("/state:behind<Enter>aM");
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))), "{}", desk.text());
+    assert!(says(&mut desk), "{}", desk.text());
+    // One tenant is a whole set.
+    desk.keys("<Esc>u<Esc>gg");
+    assert_eq!(desk.cursor(), "abacus");
+    desk.keys("/'acme<Enter>M");
+    assert!(matches!(desk.app.state().dialog, Some(Dialog::Migrate(_))), "{}", desk.text());
+    assert!(!says(&mut desk), "{}", desk.text());
+}
+
 #[test]
 fn fields_and_words_filter_together() {
     let mut desk = Desk::new(Environment::Development);

@@ -7,13 +7,14 @@ use uuid::Uuid;
 use super::App;
 use super::command::Command;
 use super::selection::{Selection, selections};
-use super::state::Level;
+use super::state::{Level, Screen, State};
 use crate::migrations::aim::Driven;
 use crate::migrations::plan::{self, LeftOut, Plan, PlanOptions};
 use crate::model::job::JobView;
+use crate::model::ledger::LedgerState;
 use crate::model::others_code::CodeOfPlan;
 use crate::model::tenant::{DatabaseName, Tenant, TenantKey, TenantState};
-use crate::text::{Untrusted, sanitise};
+use crate::text::{Untrusted, grouped, sanitise};
 use crate::tui::dialogs::{Blocked, Dialog, Migrate, MigrateInput};
 
 impl App {
@@ -47,11 +48,17 @@ impl App {
     }
 
     fn open_migrate_in(&mut self, selection: Selection) {
-        let whole = match self.plan_of(&selection.database, &selection.keys) {
+        let unread = unread(&self.state, &selection);
+        let plan_of = |keys: &[TenantKey]| {
+            let mut plan = self.plan_of(&selection.database, keys)?;
+            plan.warnings.splice(0..0, unread.as_deref().map(Into::into));
+            Ok::<Plan, String>(plan)
+        };
+        let whole = match plan_of(&selection.keys) {
             Ok(plan) => plan,
             Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
         };
-        let shown = match selection.shown.map(|keys| self.plan_of(&selection.database, &keys)).transpose() {
+        let shown = match selection.shown.as_deref().map(plan_of).transpose() {
             Ok(shown) => shown,
             Err(why) => return self.say(Level::Error, format!("no plan was made: {why}")),
         };
@@ -59,6 +66,7 @@ impl App {
         let shown = shown.filter(|shown| shown.tenants != whole.tenants || shown.left_out != whole.left_out);
         if whole.tenants.is_empty() && self.is_nobody_in_the_way(&whole) && whole.refusals.is_empty() {
             let words = self.why_none(&whole, &selection.keys);
+            let words = unread.map_or(words.clone(), |unread| format!("{words}; {unread}"));
             return self.open_shared_alone(selection.database, &whole, &words);
         }
         let Some(context) = self.state.context(&selection.database) else { return };
@@ -199,6 +207,30 @@ impl App {
         let Some(config) = self.database_config(database) else { return Ok(None) };
         plan::shared(database, shared, PlanOptions::from(&**config)).map(Some).map_err(|error| error.to_string())
     }
+}
+
+/// That somebody may be missing from a set: tenants of its database that are not read yet belong to no group and fit no
+/// filter by their state. Of a single one nothing is missing.
+pub(super) fn unread(state: &State, selection: &Selection) -> Option<String> {
+    if selection.keys.len() < 2 && state.screen != Screen::Migrations {
+        return None;
+    }
+    let of_it = |tenant: &&Arc<Tenant>| tenant.key.database == selection.database && is_unread(tenant);
+    let all = state.latest.tenants.iter().filter(of_it).map(|tenant| &tenant.key);
+    let chosen: std::collections::HashSet<&TenantKey> = selection.keys.iter().collect();
+    match all.filter(|key| !chosen.contains(key)).count() {
+        0 => None,
+        1 => Some("1 tenant is not read yet: whether it belongs to this set is not known".to_owned()),
+        many => Some(format!(
+            "{} tenants are not read yet: who of them belongs to this set is not known",
+            grouped(many as u64)
+        )),
+    }
+}
+
+/// Whether its ledger will be read, and was not yet.
+fn is_unread(tenant: &Tenant) -> bool {
+    !tenant.deleted && tenant.state == TenantState::Unknown && tenant.ledger == LedgerState::Unread
 }
 
 /// Why a tenant is never part of a plan, whatever its ledger says.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::App;
 use super::action::Action;
 use super::allowed::migratable;
+use super::migrating::unread;
 use super::selection::Selection;
 use super::state::Level;
 use crate::tui::dialogs::{Dialog, FleetPart, MigrateFleet, MigrateFleetInput, PartOrder};
@@ -61,13 +62,15 @@ impl App {
         if view.and_then(|view| view.initialised) == Some(false) && !self.initialised.contains(database) {
             return Err(format!("it has no schema tenantui yet; {key} on one of its tenants offers to make it"));
         }
-        let plan = self.plan_of(database, &selection.keys)?;
+        let mut plan = self.plan_of(database, &selection.keys)?;
+        let unread = unread(&self.state, selection);
+        plan.warnings.splice(0..0, unread.as_deref().map(Into::into));
         if !plan.refusals.is_empty() {
             return Err(format!("a file is refused; {key} on one of its tenants shows which"));
         }
         if plan.tenants.is_empty() {
             let is_behind = self.shared_plan(database)?.is_some();
-            return Err(match plan.left_out.len() {
+            let why = match plan.left_out.len() {
                 0 if is_behind => format!(
                     "only the shared schema is behind; {} on one of its tenants alone offers to migrate it",
                     self.state.key(Action::Migrate)
@@ -77,7 +80,8 @@ impl App {
                     format!("{} up to date, {count} left out; {key} on one of them says why", plan.up_to_date)
                 }
                 count => format!("all {count} are left out; {key} on one of them says why"),
-            });
+            };
+            return Err(unread.map_or(why.clone(), |unread| format!("{why}; {unread}")));
         }
         let shared = self.shared_plan(database)?;
         if shared.as_ref().is_some_and(|plan| !plan.refusals.is_empty() || plan.tenants.is_empty()) {
