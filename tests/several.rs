@@ -130,6 +130,18 @@ fn with_one_server_stopped_the_rest_is_printed_and_told() {
         assert_ne!(output.status.code(), Some(0), "{command:?}");
         assert!(shown.contains("us-1"), "{command:?}: {shown}");
     }
+    // A filter that leaves a database out for certain leaves it alone: whether it is up is nobody's business.
+    let told = fleet.expect(0, &["tenants", "database:eu-1", "--json"]);
+    assert_eq!(crate::cli::json(&told)["databases"].as_array().map(Vec::len), Some(1));
+    let told = fleet.expect(4, &["migrate", "--filter", "database:eu-1", "--dry-run"]);
+    let told = format!("{}{}", text(&told.stdout), text(&told.stderr));
+    assert!(told.contains("gone") && !told.contains("us-1"), "{told}");
+    let told = text(&fleet.expect(4, &["migrate", "--filter", "!database:us-1", "--dry-run"]).stderr);
+    assert!(!told.contains("us-1"), "{told}");
+    let told = text(&fleet.expect(2, &["migrate", "--filter", "database:nope", "--yes"]).stderr);
+    assert!(told.contains("leaves out every database there is (eu-1, us-1)"), "{told}");
+    let told = text(&fleet.expect(0, &["tenants", "database:nope"]).stderr);
+    assert!(told.contains("leaves out every database there is (eu-1, us-1)"), "{told}");
     // What a name means is not guessed while one is down; a set is of those that answer.
     let told = text(&fleet.expect(3, &["migrate", "acme", "--yes"]).stderr);
     assert!(told.contains("--database NAME leaves the others out"), "{told}");

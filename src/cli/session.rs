@@ -106,11 +106,30 @@ impl Session {
 
     /// Reads all databases at once.
     pub async fn read(&self, options: &ReadOptions) -> Vec<Read> {
-        join_all(self.databases.iter().map(|database| async {
+        self.read_where(None, options).await
+    }
+
+    /// Reads at once the databases of which a tenant may fit a filter. Of the others it is certain that none does: they
+    /// are not asked, and whether they are up is nobody's business.
+    pub async fn read_where(&self, filter: Option<&Filter>, options: &ReadOptions) -> Vec<Read> {
+        let meant =
+            self.databases.iter().filter(|database| filter.is_none_or(|filter| filter.may_fit_in(&database.name)));
+        join_all(meant.map(|database| async {
             let reading = read(database, options).await;
             Read { database: Arc::clone(database), reading }
         }))
         .await
+    }
+
+    /// Why a filter leaves nothing to do, where no tenant of any database can fit it.
+    #[must_use]
+    pub fn nowhere(&self, filter: Option<&Filter>) -> Option<String> {
+        let filter = filter?;
+        if self.databases.iter().any(|database| filter.may_fit_in(&database.name)) {
+            return None;
+        }
+        let names: Vec<&str> = self.databases.iter().map(|database| &*database.name).collect();
+        Some(format!("no tenant can fit the filter: it leaves out every database there is ({})", names.join(", ")))
     }
 }
 

@@ -189,6 +189,12 @@ impl Filter {
         Self { tests: tests.cloned().collect(), words: self.words.clone() }
     }
 
+    /// Whether a tenant of this database may fit: where that is certain of none, nobody has to be asked.
+    #[must_use]
+    pub fn may_fit_in(&self, database: &str) -> bool {
+        self.tests.iter().all(|test| test.holds_in(database) != Some(false))
+    }
+
     /// Whether the tests of fields hold at a time; the words are left to the face.
     #[must_use]
     pub fn fields_fit(&self, tenant: &Tenant, now: jiff::Timestamp) -> bool {

@@ -96,7 +96,7 @@ impl Wanted<'_> {
     /// Exit 1 for an unknown tenant, 2 for an ambiguous one, 3 without a link, 5 for one that is never touched.
     pub async fn choose(&self, session: &Session) -> Outcome<Chosen> {
         if self.slugs.is_empty() {
-            let mut chosen = those_that_answer(session, self.sizes).await?;
+            let mut chosen = those_that_answer(session, self.filter.as_ref(), self.sizes).await?;
             for aim in &mut chosen.aims {
                 aim.tenants = self.by_set(&aim.reading);
             }
@@ -201,12 +201,16 @@ async fn read_all(session: &Session, options: &ReadOptions) -> Outcome<Vec<Aim>>
     Ok(found.map(|(target, reading)| Aim { target, reading, tenants: Vec::new() }).collect())
 }
 
-/// The databases that answer, with no tenants chosen; the others with the reason.
+/// The databases of which a tenant may fit the filter and that answer, with no tenants chosen; those that do not answer
+/// with the reason.
 ///
 /// # Errors
-/// Exit 3 where none answers.
-pub async fn those_that_answer(session: &Session, sizes: Sizes) -> Outcome<Chosen> {
-    let reads = session.read(&ReadOptions { sizes, ..ReadOptions::default() }).await;
+/// Exit 2 where the filter leaves out all of them, 3 where none answers.
+pub async fn those_that_answer(session: &Session, filter: Option<&Filter>, sizes: Sizes) -> Outcome<Chosen> {
+    if let Some(why) = session.nowhere(filter) {
+        return Err(Failure::usage(why));
+    }
+    let reads = session.read_where(filter, &ReadOptions { sizes, ..ReadOptions::default() }).await;
     if reads.iter().all(|read| read.reading.is_err()) {
         return Err(Failure::new(session::tell_down(&reads), "nothing was done"));
     }

@@ -91,7 +91,7 @@ async fn aims(session: &Session, arguments: &Migrate) -> Outcome<Chosen> {
         choose::check_canaries(&chosen.aims, &arguments.rollout.canary_tenants)?;
         return Ok(chosen);
     }
-    let chosen = choose::those_that_answer(session, Sizes::Never).await?;
+    let chosen = choose::those_that_answer(session, None, Sizes::Never).await?;
     match chosen.aims.iter().find(|aim| aim.reading.context.shared.is_none()) {
         Some(aim) => Err(Failure::usage(format!(
             "{}: its layout has no shared schema, or there is none in the database",

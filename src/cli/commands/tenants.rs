@@ -33,7 +33,11 @@ pub async fn run(session: &Session, arguments: &Tenants) -> Outcome<Status> {
         filter: session.filter(arguments.filter.as_ref())?,
     };
     let exact = arguments.exact.then(|| selection.clone());
-    let reads = session.read(&ReadOptions { exact, cache: arguments.cache, ..ReadOptions::default() }).await;
+    let options = ReadOptions { exact, cache: arguments.cache, ..ReadOptions::default() };
+    let reads = session.read_where(selection.filter.as_ref(), &options).await;
+    if let Some(why) = session.nowhere(selection.filter.as_ref()) {
+        output::note(why);
+    }
     let status = session::tell_down(&reads);
     let tenants = select(&reads, arguments, &selection);
     match Style::from(arguments.format) {

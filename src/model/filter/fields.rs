@@ -225,6 +225,19 @@ impl Test {
         }
     }
 
+    /// Whether it holds of every tenant of a database, or of none of them; `None` where that hangs on the tenant.
+    pub(super) fn holds_in(&self, database: &str) -> Option<bool> {
+        let holds = match &self.what {
+            What::Text(TextField::Database, wanted) => {
+                let name = database.to_lowercase();
+                Some(wanted.iter().any(|pattern| like(pattern, &name)))
+            }
+            What::All(tests) => all(tests.iter().map(|test| test.holds_in(database))),
+            What::State(_) | What::Text(..) | What::Version(_) | What::Flag(..) | What::Number(..) => None,
+        };
+        holds.map(|holds| holds != self.negated)
+    }
+
     /// Whether it holds; `None` where that is not known.
     pub(super) fn holds(&self, tenant: &Tenant, now: jiff::Timestamp) -> Option<bool> {
         self.what.holds(tenant, now).map(|holds| holds != self.negated)
@@ -248,20 +261,22 @@ impl What {
             },
             Self::Flag(field, wanted) => Some(field.of(tenant) == *wanted),
             Self::Number(field, compare, limit) => field.of(tenant, now).map(|value| compare.holds(value, *limit)),
-            Self::All(tests) => {
-                let mut known = Some(true);
-                for test in tests {
-                    match test.holds(tenant, now) {
-                        // One that fails decides it, whatever is unknown of the others.
-                        Some(false) => return Some(false),
-                        Some(true) => {}
-                        None => known = None,
-                    }
-                }
-                known
-            }
+            Self::All(tests) => all(tests.iter().map(|test| test.holds(tenant, now))),
         }
     }
+}
+
+/// Whether all of them hold: one that fails decides it, whatever is unknown of the others.
+fn all(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut known = Some(true);
+    for answer in answers {
+        match answer {
+            Some(false) => return Some(false),
+            Some(true) => {}
+            None => known = None,
+        }
+    }
+    known
 }
 
 /// Whether a text is like a pattern in which `*` stands for anything.

@@ -312,3 +312,30 @@ proptest! {
         prop_assert!(like(&parts.join("*"), &parts.join(&fill)));
     }
 }
+
+#[test]
+fn a_database_is_left_out_only_where_no_tenant_of_it_can_fit() {
+    let mut saved = saved();
+    saved.add("europe", "database:eu-*").expect("a filter");
+    saved.add("europe-behind", "database:eu-* behind>0").expect("a filter");
+    for (filter, eu, us) in [
+        ("", true, true),
+        ("plan:pro acme", true, true),
+        ("database:eu-1", true, false),
+        ("database:EU-1 behind>0", true, false),
+        ("database:us-1,asia", false, true),
+        ("!database:eu-1", false, true),
+        ("database:*-1", true, true),
+        ("database:nope", false, false),
+        // The words are of the tenant's names in the command, and no test of the database.
+        ("eu-1", true, true),
+        (":europe", true, false),
+        ("!:europe", false, true),
+        ("!:europe-behind", true, true),
+    ] {
+        let filter = Filter::parse_with(filter, &saved).expect("a filter");
+        assert_eq!((filter.may_fit_in("eu-1"), filter.may_fit_in("us-1")), (eu, us), "{filter:?}");
+        let tenant = tenant();
+        assert!(filter.may_fit_in("eu-1") || !filter.fits(&tenant, now()), "{filter:?}");
+    }
+}
