@@ -13,7 +13,8 @@ use tenantui::postgres::session::Target;
 
 use crate::cli::text;
 use crate::cli_fleet::{Fleet, slugs};
-use crate::support::{PgHandle, TestDatabase, own_pg, tcp};
+use crate::support::relay::Relay;
+use crate::support::{PgHandle, TestDatabase, own_pg, tcp, wait_until};
 
 /// Two fleets of the same folder, on a shared server and on one of its own.
 struct Two {
@@ -145,20 +146,79 @@ fn with_one_server_stopped_the_rest_is_printed_and_told() {
     // What a name means is not guessed while one is down; a set is of those that answer.
     let told = text(&fleet.expect(3, &["migrate", "acme", "--yes"]).stderr);
     assert!(told.contains("--database NAME leaves the others out"), "{told}");
-    let dry = fleet.expect(4, &["migrate", "--all", "--dry-run", "--json"]);
+    let dry = fleet.expect(3, &["migrate", "--all", "--dry-run", "--json"]);
     let plans = crate::cli::json(&dry);
     assert_eq!(plans["plans"].as_array().map(Vec::len), Some(1), "{plans:#}");
     assert!(text(&dry.stderr).contains("us-1: "), "{}", text(&dry.stderr));
     // Nobody is left out in eu-1: the exit is that of the database that is down alone.
     two.here.database.sql("delete from tenants where slug = 'gone'; drop schema tenant_lost");
-    let done = fleet.expect(4, &["migrate", "--all", "--yes", "--json"]);
+    let done = fleet.expect(3, &["migrate", "--all", "--yes", "--json"]);
     let told = text(&done.stderr);
     assert!(told.contains("us-1: ") && told.contains("it is left out"), "{told}");
     let jobs = pairs(&crate::cli::json(&done), "jobs", "state");
     assert_eq!(jobs, [("eu-1".to_owned(), "done".to_owned())]);
     assert_eq!(two.here.database.value("select max(id) from tenant_acme.schema_migrations"), "20260301000000");
-    fleet.expect(4, &["migrate", "--all", "--yes"]);
+    fleet.expect(3, &["migrate", "--all", "--yes"]);
     fleet.expect(0, &["--database", "eu-1", "migrate", "--all", "--yes"]);
+}
+
+/// A way that takes connections and carries nothing, as a network that drops what is sent: one connect timeout is all that
+/// it costs, and the database and its tenants are told of all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_answer_costs_one_connect_timeout_and_is_told_of() {
+    let two = tokio::task::block_in_place(Two::new);
+    let (here, there) = (&two.here, &two.there.database);
+    let relay = Relay::to(there.port).await;
+    tokio::task::block_in_place(|| two.init());
+    let way = there.url().replace(&format!(":{}/", there.port), &format!(":{}/", relay.port));
+    assert_ne!(way, there.url());
+    let blocks = [here.block("eu-1", &here.database.url()), here.block("us-1", &format!("{way}&connect_timeout=2"))];
+    here.configure(&blocks.concat());
+    here.file("20260301500000-slow", "select pg_sleep(3);");
+
+    // It is lost when it is its turn: what was planned for its tenants is left out, and nobody waits for it twice.
+    let sleeps = "select count(*) from pg_stat_activity where query like '%pg_sleep(3)%' and state = 'active' and pid <> pg_backend_pid()";
+    let (before, done) = tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| here.expect(3, &["migrate", "--all", "--yes", "--json"]));
+            wait_until(Duration::from_secs(30), "the first database's turn", || here.database.value(sleeps) != "0");
+            relay.stall(true);
+            let before = relay.taken();
+            (before, run.join().expect("a run"))
+        })
+    });
+    assert_eq!(relay.taken() - before, 1, "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("us-1: cannot connect"), "{}", text(&done.stderr));
+    let results = crate::cli::json(&done);
+    let errors: Vec<Option<&str>> =
+        results["databases"].as_array().expect("a list").iter().map(|end| end["error"].as_str()).collect();
+    assert!(errors[0].is_none() && errors[1].is_some_and(|why| why.contains("no answer within 2 s")), "{errors:?}");
+    let of = |tenant: &str| {
+        let rows = results["tenants"].as_array().expect("a list").iter();
+        rows.filter(|row| row["database"] == "us-1" && row["tenant"] == tenant).cloned().collect::<Vec<_>>()
+    };
+    for tenant in ["acme", "beta-two-t", "only-there", "gone"] {
+        let rows = of(tenant);
+        assert!(rows.len() == 1 && rows[0]["result"] == "left out", "{tenant}: {rows:?}");
+    }
+    assert!(of("acme")[0]["message"].as_str().is_some_and(|why| why.contains("no answer")), "{results:#}");
+    assert_eq!(of("acme")[0]["version"], "20260201000000", "where it stood");
+    assert_eq!(there.value("select count(*) from tenantui.job"), "0");
+
+    // It is lost from the beginning: nothing is known of its tenants, and the rest is carried out.
+    let before = relay.taken();
+    let done = tokio::task::block_in_place(|| here.expect(3, &["migrate", "--all", "--yes", "--json"]));
+    assert_eq!(relay.taken() - before, 1, "{}", text(&done.stderr));
+    let databases = crate::cli::json(&done)["databases"].clone();
+    let error = |name: &str| {
+        let all = databases.as_array().expect("a list").iter();
+        all.filter(|end| end["name"] == name).map(|end| end["error"].is_string()).collect::<Vec<_>>()
+    };
+    assert_eq!((error("eu-1"), error("us-1")), (vec![false], vec![true]), "{databases}");
+    let before = relay.taken();
+    let dry = tokio::task::block_in_place(|| here.expect(3, &["migrate", "--all", "--dry-run", "--json"]));
+    assert_eq!(relay.taken() - before, 1);
+    assert_eq!(crate::cli::json(&dry)["databases"].as_array().map(Vec::len), Some(2));
 }
 
 fn target(name: &str, url: String) -> Target {

@@ -60,6 +60,7 @@ pub async fn carry_out(session: &Session, arguments: &Migrate) -> Outcome<(Statu
             break;
         }
     }
+    results.databases = across.ends();
     Ok((across.status(), results))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::across::DatabaseEnd;
 use super::choose::{Aim, Chosen};
 use super::plan::{self, PlanDocument};
 use super::running::{self, Results, Start};
@@ -19,12 +20,13 @@ use crate::fleet::Reading;
 use crate::jobs::orders;
 use crate::jobs::service::Order;
 use crate::migrations::plan::Plan;
-use crate::model::job::{JobKind, JobState, JobView};
+use crate::model::job::{JobKind, JobState, JobView, Outcome as TenantResult};
 use crate::postgres::others_code;
 use crate::postgres::session::{Patience, Reader};
 
 #[derive(Serialize)]
 struct Plans {
+    databases: Vec<DatabaseEnd>,
     plans: Vec<PlanDocument>,
 }
 
@@ -38,9 +40,9 @@ pub async fn dry_run(
     make: impl Fn(&Aim) -> Outcome<Plan>,
     runs: impl Fn(&Aim, &Plan) -> Outcome<()>,
 ) -> Outcome<Status> {
-    let left_out = !chosen.down.is_empty();
     // Told here; what the plans come to is judged below.
-    drop(chosen.across()?);
+    let across = chosen.across()?;
+    let (mut databases, down) = (across.ends(), across.status());
     let mut status = Status::Done;
     let mut plans = Vec::new();
     for aim in &chosen.aims {
@@ -49,7 +51,8 @@ pub async fn dry_run(
             output::note(format!("{} is {}: see `{see}`", name(job), job.state.word()));
         }
         writing::note_server(&aim.target, &aim.reading);
-        let plan = with_code(aim, make(aim)?).await;
+        let (plan, _) = with_code(aim, make(aim)?).await;
+        databases.push(DatabaseEnd { name: plan.database.to_string(), error: None });
         let runs = runs(aim, &plan);
         if style == Style::Text {
             output::data(&plan::words(&plan, &aim.target.config, true))?;
@@ -62,11 +65,16 @@ pub async fn dry_run(
         plans.push(PlanDocument::from(&plan));
     }
     match style {
-        Style::Json => output::json(&Plans { plans })?,
+        Style::Json => output::json(&Plans { databases, plans })?,
         Style::Csv => output::data(&plan::table(&plans).csv()?)?,
         Style::Text => {}
     }
-    Ok(if left_out { status.and(Status::Partly) } else { status })
+    Ok(match down {
+        Status::Done => status,
+        // The rest is planned all the same.
+        Status::NoLink => Status::NoLink,
+        _ => status.and(Status::Partly),
+    })
 }
 
 /// Prints the plan, asks, orders and runs.
@@ -82,7 +90,12 @@ pub async fn carry_out(
     order: impl FnOnce(Arc<Plan>) -> Order,
     results: &mut Results,
 ) -> Outcome<Status> {
-    let plan = with_code(aim, plan).await;
+    let (plan, lost) = with_code(aim, plan).await;
+    if let Some(lost) = lost {
+        // Whoever asks again waits for nothing as long again.
+        results.add_lost(&plan, TenantResult::LeftOut, &lost.message);
+        return Err(lost);
+    }
     output::note(plan::words(&plan, &aim.target.config, false));
     carries(&plan)?;
     let judged = judged(&plan);
@@ -97,8 +110,27 @@ pub async fn carry_out(
     }
     writing::check_writable(&aim.target, &aim.reading)?;
     ask::confirm(question, &aim.target.config, consent, &session.signals).await?;
-    let job = orders::order(&aim.target, &order, Uuid::new_v4()).await?;
-    let view = results.run(&aim.target, job, Start::Ordered, consent, &session.signals).await?;
+    let job = match orders::order(&aim.target, &order, Uuid::new_v4()).await.map_err(Failure::from) {
+        Ok(job) => job,
+        Err(failure) => {
+            if failure.status == Status::NoLink {
+                let look = aim.target.config.command("tenantui jobs");
+                let why = format!("whether the job was ordered is not known: `{look}` tells; {}", failure.message);
+                results.add_lost(&plan, TenantResult::Unknown, &why);
+            }
+            return Err(failure);
+        }
+    };
+    let view = match results.run(&aim.target, job, Start::Ordered, consent, &session.signals).await {
+        Ok(view) => view,
+        Err(failure) => {
+            if failure.status == Status::NoLink {
+                let look = aim.target.config.command(&format!("tenantui job {job}"));
+                results.add_lost(&plan, TenantResult::Unknown, &format!("the link was lost: `{look}` tells"));
+            }
+            return Err(failure);
+        }
+    };
     results.add_left_out(&plan.database, &plan.left_out);
     Ok(running::status(&view, &session.signals, Status::Partly).and(judged))
 }
@@ -114,18 +146,24 @@ pub fn carries(plan: &Plan) -> Outcome<()> {
     runs(plan)
 }
 
-/// The plan with what its files may run unawares. That this cannot be read is a warning: it keeps nobody from anything.
-async fn with_code(aim: &Aim, mut plan: Plan) -> Plan {
+/// The plan with what its files may run unawares. That this cannot be read is a warning: it keeps nobody from anything but
+/// a lost link, which is given back.
+async fn with_code(aim: &Aim, mut plan: Plan) -> (Plan, Option<Failure>) {
     if plan.tenants.is_empty() {
-        return plan;
+        return (plan, None);
     }
     let schemas = plan.schemas();
+    let mut lost = None;
     let found = match Reader::open(&aim.target, Patience::Background).await {
         Ok(reader) => others_code::read(&reader, &schemas).await.map_err(|error| error.to_string().into()),
-        Err(error) => Err(error.to_string().into()),
+        Err(error) => {
+            let words = error.to_string().into();
+            lost = Some(Failure::from(error));
+            Err(words)
+        }
     };
     plan.take_code(&found);
-    plan
+    (plan, lost)
 }
 
 /// Whether this version can run the plan's files; asked before the operator is.

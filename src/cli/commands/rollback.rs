@@ -49,6 +49,7 @@ pub async fn run(session: &Session, arguments: &Undo, direction: Direction) -> O
             break;
         }
     }
+    results.databases = across.ends();
     results.print()?;
     Ok(across.status())
 }

@@ -1,10 +1,8 @@
 //! Running a job in this process, and telling how it goes.
 
 mod lines;
+mod rows;
 mod telling;
-
-use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use lines::{cause_line, why};
 pub use lines::{log_line, progress_line};
@@ -12,6 +10,7 @@ use serde::Serialize;
 use telling::{Heard, Told, tell};
 use tokio::sync::mpsc;
 
+use super::across::DatabaseEnd;
 use super::credentials;
 use crate::cli::args::Consent;
 use crate::cli::ask;
@@ -21,13 +20,11 @@ use crate::cli::signals::Signals;
 use crate::jobs::orders::OrderError;
 use crate::jobs::record;
 use crate::jobs::worker::{self, RunOptions};
-use crate::migrations::plan::LeftOut;
 use crate::model::causes;
 use crate::model::export::{JobDetail, ResultRow};
-use crate::model::job::{JobId, JobState, JobView, Outcome as TenantResult, TenantOutcome, Waits};
+use crate::model::job::{JobId, JobState, JobView, TenantOutcome, Waits};
 use crate::model::job_words::done;
 use crate::model::secret::Credentials;
-use crate::model::tenant::Tenant;
 use crate::postgres::session::{Patience, Reader, Target};
 
 /// Why a job is run here.
@@ -47,6 +44,9 @@ pub struct Results {
     /// How they are printed.
     #[serde(skip)]
     style: Style,
+    /// The databases of an order that may mean several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<DatabaseEnd>,
     /// The jobs, in the order in which they ran.
     pub jobs: Vec<JobDetail>,
     /// One line per tenant, the failed first.
@@ -60,7 +60,7 @@ impl Results {
     /// Nothing yet, to be printed like this.
     #[must_use]
     pub const fn new(style: Style) -> Self {
-        Self { style, jobs: Vec::new(), tenants: Vec::new(), credentials: Vec::new() }
+        Self { style, databases: Vec::new(), jobs: Vec::new(), tenants: Vec::new(), credentials: Vec::new() }
     }
 
     /// Runs a job here, to its end, its pause or a signal, and adds it with its results. How it goes is told on standard
@@ -102,54 +102,6 @@ impl Results {
         self.jobs.push(view.into());
         causes::all(outcomes).iter().for_each(|cause| output::note(cause_line(cause)));
         self.tenants.extend(outcomes.iter().map(|outcome| ResultRow::of(&view.database, outcome)));
-    }
-
-    /// Adds the tenants that a plan left out, as far as a job has not told of them.
-    pub fn add_left_out(&mut self, database: &str, left_out: &[LeftOut]) {
-        let told: BTreeSet<(String, String)> =
-            self.tenants.iter().map(|row| (row.database.clone(), row.tenant.clone())).collect();
-        for tenant in left_out {
-            let name = tenant.slug.raw().to_owned();
-            if told.contains(&(database.to_owned(), name.clone())) {
-                continue;
-            }
-            self.tenants.push(ResultRow {
-                database: database.to_owned(),
-                tenant: name,
-                schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
-                result: TenantResult::LeftOut.word(),
-                version: tenant.version.as_ref().map(|version| version.raw().to_owned()),
-                sqlstate: None,
-                message: Some(tenant.why.raw().to_owned()),
-                blocker: None,
-                note: None,
-                steps_done: 0,
-                steps: 0,
-                duration_ms: None,
-            });
-        }
-    }
-
-    /// Adds tenants that were there already as they were asked for.
-    pub fn add_present(&mut self, database: &str, present: &[Arc<Tenant>]) {
-        let told: BTreeSet<String> = self.tenants.iter().map(|row| row.tenant.clone()).collect();
-        for tenant in present.iter().filter(|tenant| !told.contains(tenant.slug.raw())) {
-            let version = tenant.ledger.reading().and_then(|reading| reading.applied.current.as_ref());
-            self.tenants.push(ResultRow {
-                database: database.to_owned(),
-                tenant: tenant.slug.raw().to_owned(),
-                schema: tenant.schema.as_ref().map(|schema| schema.raw().to_owned()),
-                result: TenantResult::Done.word(),
-                version: version.map(|version| version.raw().to_owned()),
-                sqlstate: None,
-                message: Some("already provisioned".to_owned()),
-                blocker: None,
-                note: None,
-                steps_done: 0,
-                steps: 0,
-                duration_ms: None,
-            });
-        }
     }
 
     /// Adds those of another command.
@@ -345,7 +297,7 @@ pub fn status(view: &JobView, signals: &Signals, when_failed: Status) -> Status 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::job::StepFailure;
+    use crate::model::job::{Outcome as TenantResult, StepFailure};
 
     #[test]
     fn who_stood_in_the_way_and_why_a_tenant_was_skipped_are_told() {
