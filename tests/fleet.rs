@@ -18,9 +18,10 @@ use tenantui::model::environment::Environment;
 use tenantui::model::filter::{Filter, Selection};
 use tenantui::model::fleet::{CacheView, Snapshot};
 use tenantui::model::link::LinkState;
-use tenantui::model::tenant::{Tenant, TenantKey, TenantState};
+use tenantui::model::tenant::{TableDetail, Tenant, TenantKey, TenantState};
 use tenantui::postgres::session::Target;
 
+use crate::support::proxy::{Proxy, Verdict};
 use crate::support::{TestDatabase, own_pg, pg, redis, tcp};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -230,6 +231,40 @@ async fn the_open_tenant_is_read_and_another_takes_its_place() {
     }
     fleet.commands.send(FleetCommand::Close).await.expect("the collector runs");
     until(&mut fleet, "the detail to go", |s| s.detail.is_none()).await;
+}
+
+/// Of more tables than a glance has time for, the rest is measured step by step when somebody asks, and shown as it comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_tables_of_the_open_tenant_are_measured_to_the_end_when_somebody_asks() {
+    let handle = own_pg(tcp());
+    let database = handle.database("fleet_many");
+    database.sql(FLEET);
+    database.sql(
+        "do $$ begin for n in 1..500 loop execute format('create table tenant_acme.t%s(id int)', n); end loop; end $$",
+    );
+    let proxy = Proxy::new(database.port);
+    let home = Home { database, folder: tempfile::tempdir().expect("a folder") };
+    let url = home.database.url().replace(&format!(":{}/", home.database.port), &format!(":{}/", proxy.port()));
+    let mut fleet = fleet::spawn(vec![target(config(&home, url))], Duration::from_secs(60));
+    let first = until(&mut fleet, "the first picture", read_whole).await;
+    proxy.watch(|message| {
+        if message.text.contains("pg_table_size") {
+            std::thread::sleep(Duration::from_millis(450));
+        }
+        Verdict::Pass
+    });
+    fleet.commands.send(FleetCommand::Open(of(&first, "acme").key.clone())).await.expect("the collector runs");
+    let glance = until(&mut fleet, "the detail", |s| s.detail.is_some()).await;
+    let glance = glance.detail.as_ref().expect("a detail");
+    assert_eq!((glance.tables.len(), glance.unmeasured.locked), (502, 0));
+    assert!((50..400).contains(&glance.unmeasured.no_time), "{:?}", glance.unmeasured);
+    fleet.commands.send(FleetCommand::Refresh).await.expect("the collector runs");
+    let fewer = |s: &Snapshot| s.detail.as_ref().is_some_and(|now| now.unmeasured.no_time < glance.unmeasured.no_time);
+    until(&mut fleet, "more of them", fewer).await;
+    let whole = |s: &Snapshot| s.detail.as_ref().is_some_and(|now| now.unmeasured.is_none());
+    let whole = until(&mut fleet, "all of them", whole).await;
+    let measured = |table: &TableDetail| table.total_bytes.is_some();
+    assert!(whole.detail.as_ref().expect("a detail").tables.iter().all(measured));
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ const SCHEMA_TABLES: &str = include_str!("../../assets/sql/schema_tables.sql");
 const LOCKED_TABLES: &str = include_str!("../../assets/sql/locked_tables.sql");
 const MEASURE: &str = include_str!("../../assets/sql/measure.sql");
 
-/// Tables measured in one message: what it opens is closed again only when the message is answered, should the server
-/// hold on to it.
+/// Tables measured in one message. The server gives each lock back as soon as its relation is measured; behind a pooler and
+/// wherever it may hold on to them until the end, they are few.
 const SLICE: usize = 50;
 
 /// Relations opened in one message: a few hundredths of a lock table of the usual size, however many indexes a table has.
