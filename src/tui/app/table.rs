@@ -120,7 +120,7 @@ pub const ACTIONS: &[ActionInfo] = &[
         Action::Refresh,
         "refresh",
         "refresh",
-        "Reads everything again now; exact sizes of all tables in a tenant; tries a lost link.",
+        "Reads everything again now; all sizes in a tenant; tries a lost link.",
     )
     .footer(&[
         (Tenants, 4, "refresh"),
