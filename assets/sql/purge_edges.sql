@@ -19,7 +19,7 @@ with recursive reached as (
     where i.classid = w.classid and i.objid = w.objid and i.objsubid = w.objsubid and i.deptype in ('i', 'e')
   ) x
 )
-select w.classid, w.objid, w.objsubid, x.classid, x.objid, x.objsubid
+select w.classid::pg_catalog.int8, w.objid::pg_catalog.int8, w.objsubid, x.classid::pg_catalog.int8, x.objid::pg_catalog.int8, x.objsubid
 from reached w
 cross join lateral (
   select d.classid, d.objid, d.objsubid
@@ -30,4 +30,15 @@ cross join lateral (
   select i.refclassid, i.refobjid, i.refobjsubid
   from pg_catalog.pg_depend i
   where i.classid = w.classid and i.objid = w.objid and i.objsubid = w.objsubid and i.deptype in ('i', 'e')
-) x;
+) x
+union all
+-- What is dropped from a table locks that table, which stays: it is counted and not followed.
+select w.classid::pg_catalog.int8, w.objid::pg_catalog.int8, w.objsubid, 1259, t.tgrelid::pg_catalog.int8, -1
+from reached w
+join pg_catalog.pg_trigger t on w.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and t.oid = w.objid
+union all
+select w.classid::pg_catalog.int8, w.objid::pg_catalog.int8, w.objsubid, 1259, r.relid::pg_catalog.int8, -1
+from reached w
+join pg_catalog.pg_constraint k on w.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and k.oid = w.objid
+cross join lateral (values (k.conrelid), (k.confrelid)) r (relid)
+where r.relid <> 0;

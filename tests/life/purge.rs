@@ -187,6 +187,10 @@ fn what_hangs_on_views_functions_and_extensions_goes_in_parts_too() {
             half.0, half.1
         ));
     }
+    // A table of many columns that count by sequences of their own.
+    let columns: Vec<String> =
+        (0..200).map(|n| format!("s{n} serial, i{n} int generated always as identity")).collect();
+    place.db.sql(&format!("create table tenant_globex.counts ({})", columns.join(", ")));
     place.db.sql("create extension hstore schema tenant_globex");
     let own = ["--dependant", "extension hstore"];
     place.expect(0, &[&["drop", "globex", "--confirm", "tenant_globex", "--yes"], &own[..]].concat());
@@ -196,6 +200,32 @@ fn what_hangs_on_views_functions_and_extensions_goes_in_parts_too() {
     let parts =
         place.db.value("select string_agg(after::text, E'\\n' order by id) from tenantui.audit where outcome = 'part'");
     assert!(most_locks(&place) <= 128, "{} locks of 1,280: {parts}", most_locks(&place));
+}
+
+/// A foreign key to a table of many partitions is one of each of them: it cannot go in less, and would leave nobody a lock.
+#[test]
+fn what_cannot_go_in_less_than_half_of_the_locks_is_named_and_left() {
+    let server = small();
+    let place = Place::on(&server, "life_whole");
+    place.db.sql("create table tenant_globex.parts (a int primary key) partition by list (a)");
+    for from in [0, 50, 100, 150] {
+        place.db.sql(&format!(
+            "do $$ begin for i in {from}..{from} + 49 loop execute format('create table tenant_globex.part_%s \
+             partition of tenant_globex.parts for values in (%s)', i, i); end loop; end $$"
+        ));
+    }
+    place.db.sql("create table tenant_globex.ref (a int references tenant_globex.parts)");
+    let trash = place.drop("globex", "tenant_globex");
+    let end = place.run(&["purge", "globex", "--confirm", "tenant_globex", "--yes"]);
+    let words = text(&end.stdout) + &text(&end.stderr);
+    assert!(!end.status.success() && words.contains("ref_a_fkey of"), "{words}");
+    assert!(words.contains("more than half of the server's 1,280 locks: raise max_locks_per_transaction"), "{words}");
+    assert!(most_locks(&place) <= 128, "{} locks of 1,280", most_locks(&place));
+    place.db.sql(&format!("alter table {trash}.ref drop constraint ref_a_fkey"));
+    let job = place.db.value("select max(id) from tenantui.job");
+    place.expect(0, &["job", &job, "retry", "--yes"]);
+    assert_eq!(place.schemas(), "tenant_acme,tenant_hooli");
+    assert!(most_locks(&place) <= 128, "{} locks of 1,280", most_locks(&place));
 }
 
 /// A role that owns the schema may drop in it what another role made, and may not lock it.

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::postgres::session::TextRow;
 
-/// A catalog, an object of it, and a part of that (a column), or 0 for the whole.
+/// A catalog, an object of it, and a part of that (a column), or 0 for the whole; -1 where it is locked and stays.
 type Object = (u32, u32, i32);
 
 /// Dependencies, from what is dropped to what goes along.
@@ -26,7 +26,7 @@ impl Hanging {
         Self(along)
     }
 
-    /// How many objects go with this one, itself among them; beyond `most` it is not counted.
+    /// How many objects are locked where this one is dropped, itself among them; beyond `most` it is not counted.
     pub(super) fn count(&self, class: u32, id: u32, most: u64) -> u64 {
         let first = (class, id, 0);
         let (mut seen, mut whole) = (HashSet::from([first]), HashSet::from([(class, id)]));

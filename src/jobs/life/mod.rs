@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod again;
+mod batch;
 mod cache;
 pub(super) mod draft;
 pub mod facts;

@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use serde_json::json;
 use tokio_postgres::Client;
 
+use super::batch::{Root, drops, take};
 use super::hanging::Hanging;
 use super::run::Life;
 use super::schema::{confirmed, in_trash};
@@ -34,9 +35,6 @@ const HELD: &str = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks AS l WHE
 const MARGIN: u64 = 8;
 /// The catalog of relations; its number is the same in every server.
 const PG_CLASS: u32 = 1259;
-/// Objects that are named in one transaction at most, whatever the lock table holds.
-const MOST_AT_ONCE: usize = 500;
-
 /// What is known from one transaction to the next.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
@@ -44,35 +42,15 @@ pub(super) struct Learned {
     left: Vec<Root>,
     /// Nothing was dropped since that was read: what each takes along is still so.
     fresh: bool,
+    /// What hangs on what, as it was read with `left`.
+    hanging: Hanging,
+    /// Statements that are left of one that loses its parts first; the last comes next.
+    parts: Vec<String>,
     capacity: u64,
     /// The most locks that a transaction held beside those of its objects: of the catalogs, the record, the tenant, and
     /// of what tables refer to. `None` before the first, which is small, so that it is found out.
     beside: Option<u64>,
     gone: u64,
-}
-
-/// Something of the schema that can be dropped by itself.
-#[derive(Debug, Clone)]
-struct Root {
-    class: u32,
-    id: u32,
-    kind: String,
-    /// Quoted and with its schema, by the server itself.
-    identity: String,
-    objects: u64,
-    /// Whether this role may lock it; `None` for what is no table.
-    may_lock: Option<bool>,
-}
-
-impl Root {
-    /// How its statement ends. A schema's owner may drop a table in it that is another role's, and not lock it. Without the
-    /// lock somebody may make what depends on it behind our look: that is not taken along, and the statement fails.
-    const fn behavior(&self) -> &'static str {
-        match self.may_lock {
-            Some(false) => "RESTRICT",
-            Some(true) | None => "CASCADE",
-        }
-    }
 }
 
 /// The next transaction of it.
@@ -82,6 +60,7 @@ pub(super) async fn next(work: &Work<'_>, learned: &mut Learned) -> Went {
         Err(end) => {
             // Whatever stood in the way: what is left is looked at again.
             learned.left.clear();
+            learned.parts.clear();
             Went::Ended(end)
         }
     }
@@ -93,15 +72,15 @@ async fn try_next(work: &Work<'_>, learned: &mut Learned) -> Result<Went, StepEn
     if learned.capacity == 0 {
         learned.capacity = number(&tx::ask(client, CAPACITY).await?)?;
     }
-    if learned.left.is_empty() {
+    if learned.left.is_empty() && learned.parts.is_empty() {
         learned.read(work).await?;
     }
-    if learned.left.is_empty() {
+    if learned.left.is_empty() && learned.parts.is_empty() {
         return last(work).await.map(Went::Ended);
     }
     let budget = learned.budget();
-    let mut batch = take(&mut learned.left, budget);
-    if batch.is_empty() && !learned.fresh {
+    let mut batch = if learned.parts.is_empty() { take(&mut learned.left, budget) } else { Vec::new() };
+    if batch.is_empty() && learned.parts.is_empty() && !learned.fresh {
         // What made it too much may be gone by now: a function goes with the triggers that call it, and they went first.
         learned.read(work).await?;
         batch = take(&mut learned.left, budget);
@@ -145,7 +124,7 @@ async fn try_next(work: &Work<'_>, learned: &mut Learned) -> Result<Went, StepEn
 
 impl Learned {
     async fn read(&mut self, work: &Work<'_>) -> Result<(), StepEnd> {
-        self.left = roots(work.client, work.shared, work.life, self.capacity).await?;
+        (self.left, self.hanging) = roots(work.client, work.shared, work.life, self.capacity).await?;
         self.fresh = true;
         Ok(())
     }
@@ -162,64 +141,35 @@ impl Learned {
     }
 }
 
-/// The first of what is left, as many as the budget allows; none where the first alone is too many.
-fn take(left: &mut Vec<Root>, budget: u64) -> Vec<Root> {
-    let mut batch: Vec<Root> = Vec::new();
-    let mut objects = 0;
-    while let Some(root) = left.last() {
-        let fits = objects + root.objects <= budget && batch.len() < MOST_AT_ONCE;
-        // One that is small needs no breaking up even where the lock table is tiny: less than it is not possible.
-        let small = batch.is_empty() && root.objects <= SMALL;
-        if !fits && !small {
-            break;
-        }
-        objects += root.objects;
-        batch.extend(left.pop());
-    }
-    batch
-}
-
-/// A table with its row type, its array type, its toast table with an index, and a key: it is dropped whole.
-const SMALL: u64 = 8;
-
-/// The statements that drop these, kinds together. `IF EXISTS`: one may go along with another before it.
-fn drops(batch: &[Root]) -> String {
-    let mut sql = String::new();
-    let mut rest = batch;
-    while let Some(first) = rest.first() {
-        let behavior = first.behavior();
-        let alike = rest.iter().take_while(|root| root.kind == first.kind && root.behavior() == behavior).count();
-        let (now, later) = rest.split_at(alike);
-        rest = later;
-        // Kinds whose statement takes one name only.
-        if first.kind.starts_with("operator ") || first.kind.starts_with("text search") || first.kind == "conversion" {
-            for root in now {
-                sql.push_str(&format!("DROP {} IF EXISTS {} {behavior}; ", root.kind, root.identity));
-            }
-        } else {
-            let kind = match first.kind.as_str() {
-                "statistics object" => "statistics",
-                other => other,
-            };
-            let names: Vec<&str> = now.iter().map(|root| root.identity.as_str()).collect();
-            sql.push_str(&format!("DROP {kind} IF EXISTS {} {behavior}; ", names.join(", ")));
-        }
-    }
-    sql
-}
-
 /// What takes too many objects along loses parts first: a table its constraints, indexes and triggers, each with what hangs
 /// on it; an extension its members, which are dropped by themselves then. Where there is no such part it goes as it is, as it
 /// cannot go in less. The statements, and how many there are.
 async fn parts(client: &Client, life: &Life<'_>, learned: &mut Learned, budget: u64) -> Result<(String, u64), StepEnd> {
-    let Some(root) = learned.left.pop() else { return Err(failed("nothing is left to remove")) };
-    // What is left is read again: it is cheaper now.
-    let left = std::mem::take(&mut learned.left);
     let at_once = usize::try_from(budget / 4).unwrap_or(1).max(1);
+    if !learned.parts.is_empty() {
+        return Ok(some_parts(learned, at_once));
+    }
+    let Some(root) = learned.left.pop() else { return Err(failed("nothing is left to remove")) };
+    // What is left is read again when the parts are gone: it is cheaper then.
+    let left = std::mem::take(&mut learned.left);
     let mut parts = Vec::new();
     if root.class == PG_CLASS {
         let rows = tx::ask(client, &bind(PARTS, &[("id", &root.id.to_string())])).await?;
-        parts.extend(rows.iter().flatten().take(at_once).map(part));
+        for row in rows.iter().flatten() {
+            // A foreign key to a table of many partitions is one of each: it goes whole, or not at all.
+            let number = |column: usize| row.parse::<u32>(column).ok().flatten().unwrap_or_default();
+            let objects = learned.hanging.count(number(3), number(4), learned.capacity);
+            if objects > learned.capacity / 2 {
+                let what = format!(
+                    "{} {} of {}",
+                    row.text(0).unwrap_or_default(),
+                    row.text(1).unwrap_or_default(),
+                    root.identity
+                );
+                return Err(too_much(&what, objects, learned.capacity));
+            }
+            parts.push(part(row));
+        }
     }
     // What an extension needs takes it along, with all that it holds.
     if parts.is_empty()
@@ -227,22 +177,34 @@ async fn parts(client: &Client, life: &Life<'_>, learned: &mut Learned, budget: 
     {
         let schema = life.schema_oid.unwrap_or_default().to_string();
         let rows = tx::ask(client, &bind(MEMBERS, &[("id", &extension.id.to_string()), ("oid", &schema)])).await?;
-        parts.extend(rows.iter().flatten().take(at_once).map(|row| member(extension, row)));
+        parts.extend(rows.iter().flatten().map(|row| member(extension, row)));
     }
     if !parts.is_empty() {
-        return Ok((parts.concat(), parts.len() as u64));
+        parts.reverse();
+        learned.parts = parts;
+        return Ok(some_parts(learned, at_once));
     }
     if root.objects <= learned.capacity / 2 {
         return Ok((drops(std::slice::from_ref(&root)), 1));
     }
-    Err(failed(format!(
-        "{} {} takes {} objects along at once, more than half of the server's {} locks: raise max_locks_per_transaction, or \
-         remove it by hand",
-        root.kind,
-        root.identity,
-        if root.objects > learned.capacity { format!("over {}", learned.capacity) } else { root.objects.to_string() },
-        learned.capacity
-    )))
+    Err(too_much(&format!("{} {}", root.kind, root.identity), root.objects, learned.capacity))
+}
+
+/// Why something is not dropped at all.
+fn too_much(what: &str, objects: u64, capacity: u64) -> StepEnd {
+    let objects = if objects > capacity { format!("over {}", grouped(capacity)) } else { grouped(objects) };
+    failed(format!(
+        "{what} takes {objects} objects along at once, more than half of the server's {} locks: raise \
+         max_locks_per_transaction, or remove it by hand",
+        grouped(capacity)
+    ))
+}
+
+/// The next of them: statements, and how many.
+fn some_parts(learned: &mut Learned, at_once: usize) -> (String, u64) {
+    let rest = learned.parts.len().saturating_sub(at_once);
+    let now = learned.parts.split_off(rest);
+    (now.iter().rev().map(String::as_str).collect(), now.len() as u64)
 }
 
 fn member(extension: &Root, row: &TextRow) -> String {
@@ -254,21 +216,29 @@ fn part(row: &TextRow) -> String {
     let text = |column: usize| row.text(column).unwrap_or_default();
     let (name, table) = (text(1), text(2));
     match text(0) {
-        "constraint" => format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name} CASCADE; "),
+        "constraint" => format!("ALTER TABLE IF EXISTS {table} DROP CONSTRAINT IF EXISTS {name} CASCADE; "),
+        // A partition's is its parent's, and is no part of its own.
+        "identity" => format!("ALTER TABLE IF EXISTS {table} ALTER COLUMN {name} DROP IDENTITY IF EXISTS; "),
+        "sequence" => format!("DROP SEQUENCE IF EXISTS {name} CASCADE; "),
         "trigger" => format!("DROP TRIGGER IF EXISTS {name} ON {table} CASCADE; "),
         _index => format!("DROP INDEX IF EXISTS {name} CASCADE; "),
     }
 }
 
 /// What is left, the cheapest last: what depends on something never takes more along than that, so it goes before it.
-async fn roots(client: &Client, shared: &Shared<'_>, life: &Life<'_>, most: u64) -> Result<Vec<Root>, StepEnd> {
+async fn roots(
+    client: &Client,
+    shared: &Shared<'_>,
+    life: &Life<'_>,
+    most: u64,
+) -> Result<(Vec<Root>, Hanging), StepEnd> {
     let oid = life.schema_oid.unwrap_or_default().to_string();
     let edges = tx::work(client, shared, &bind(EDGES, &[("oid", &oid)])).await?;
     let hanging = Hanging::read(edges.first().map(Vec::as_slice).unwrap_or_default());
     let rows = tx::work(client, shared, &bind(ROOTS, &[("oid", &oid)])).await?;
     let mut roots = rows.iter().flatten().map(|row| root(row, &hanging, most)).collect::<Result<Vec<_>, _>>()?;
     roots.sort_by_key(|root| Reverse((root.objects, root.class, root.id)));
-    Ok(roots)
+    Ok((roots, hanging))
 }
 
 fn root(row: &TextRow, hanging: &Hanging, most: u64) -> Result<Root, StepEnd> {
@@ -313,23 +283,6 @@ async fn last(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
 mod tests {
     use super::*;
 
-    fn of(kind: &str, name: &str, objects: u64) -> Root {
-        let kind = kind.to_owned();
-        Root { class: 1, id: 1, kind, identity: name.to_owned(), objects, may_lock: Some(true) }
-    }
-
-    #[test]
-    fn a_batch_never_takes_more_than_the_budget_and_what_is_too_much_is_left_for_breaking_up() {
-        let mut left: Vec<Root> = [30, 7, 7, 7].iter().map(|objects| of("table", "t", *objects)).collect();
-        let sizes = |batch: Vec<Root>| batch.iter().map(|root| root.objects).collect::<Vec<_>>();
-        assert_eq!(sizes(take(&mut left, 14)), [7, 7]);
-        assert_eq!(sizes(take(&mut left, 14)), [7]);
-        assert_eq!(sizes(take(&mut left, 14)), Vec::<u64>::new());
-        assert_eq!(left.len(), 1);
-        // A small one goes whole, however small the lock table is.
-        assert_eq!(sizes(take(&mut vec![of("table", "t", 7)], 1)), [7]);
-    }
-
     #[test]
     fn the_first_transaction_is_small_and_the_rest_keep_within_a_tenth_by_what_it_held() {
         let mut learned = Learned { capacity: 6_400, ..Learned::default() };
@@ -342,22 +295,5 @@ mod tests {
         assert_eq!(learned.budget(), 640 - 100 - MARGIN);
         learned.capacity = 200;
         assert_eq!(learned.budget(), 1);
-    }
-
-    #[test]
-    fn kinds_are_dropped_together_and_one_by_one_where_the_statement_takes_one_name() {
-        let class = Root { may_lock: None, ..of("operator class", "a.o USING btree", 1) };
-        let batch = [of("table", "a.x", 1), of("table", "a.y", 1), class];
-        assert_eq!(
-            drops(&batch),
-            "DROP table IF EXISTS a.x, a.y CASCADE; DROP operator class IF EXISTS a.o USING btree CASCADE; "
-        );
-    }
-
-    #[test]
-    fn what_could_not_be_locked_takes_nothing_along() {
-        let theirs = |name: &str| Root { may_lock: Some(false), ..of("table", name, 1) };
-        let batch = [of("table", "a.x", 1), theirs("a.y"), theirs("a.z")];
-        assert_eq!(drops(&batch), "DROP table IF EXISTS a.x CASCADE; DROP table IF EXISTS a.y, a.z RESTRICT; ");
     }
 }
