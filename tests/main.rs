@@ -51,6 +51,7 @@ mod replay;
 mod rollback;
 mod several;
 mod shared;
+mod split;
 mod standby;
 mod support;
 mod terminal;

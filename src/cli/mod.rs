@@ -176,7 +176,7 @@ where
         _ => {}
     }
     let signals = Signals::listen()?;
-    let session = Session::open(connection, signals.clone())?;
+    let mut session = Session::open(connection, signals.clone())?;
     let jobs = matches!(
         arguments.command,
         Some(
@@ -197,11 +197,32 @@ where
                 | Command::Cache(args::Cache { flush: true, .. })
         )
     );
-    let work = command(&session, arguments.command.as_ref());
+    session.reads_only = !(jobs
+        || matches!(
+            arguments.command,
+            Some(Command::Init(_) | Command::Import(_) | Command::Cache(_) | Command::Doctor(_))
+        ));
+    let examines = matches!(arguments.command, Some(Command::Doctor(_)));
+    let work = async {
+        look_around(&session, examines).await;
+        command(&session, arguments.command.as_ref()).await
+    };
     tokio::select! {
         // Commands that run a job end by themselves after the first signal, with the job paused.
         number = signals.wait(if jobs { usize::MAX } else { 1 }) => Ok(Status::Signal(number)),
         ended = work => ended,
+    }
+}
+
+/// Which of the configuration's servers is the old primary of a promoted pair is known before a command that writes reads
+/// anything: `--database` leaves no server out for that, and the databases that it means are read anyway. What examines
+/// (`examines`) asks each by itself, and has to know of all before the first.
+async fn look_around(session: &Session, examines: bool) {
+    if examines {
+        session.neighbours.look(&[]).await;
+    } else if !session.reads_only {
+        let meant: Vec<&str> = session.databases.iter().map(|database| &*database.name).collect();
+        session.neighbours.look(&meant).await;
     }
 }
 
@@ -263,7 +284,7 @@ where
 {
     let mut targets = Vec::new();
     for database in &session.databases {
-        targets.push(session::target(database).await?);
+        targets.push(session.target(database)?);
     }
     for target in &targets {
         let conninfo = target.conninfo();
@@ -273,6 +294,9 @@ where
             let _ = target.log_in().await;
         }
     }
+    // Others than those that are shown may know of a promotion; the screen does not wait for them.
+    let neighbours = session.neighbours.clone();
+    tokio::spawn(async move { neighbours.look(&[]).await });
     let mut config = session.config;
     config.ui.mouse |= look.mouse;
     let ready = Dashboard { config, targets, look };

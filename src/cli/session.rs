@@ -16,7 +16,8 @@ use crate::config::surroundings::Surroundings;
 use crate::config::{self, Config};
 use crate::fleet::{self, ReadOptions, Reading};
 use crate::model::filter::{Filter, FilterText};
-use crate::postgres::session::{Patience, Prompt, QueryError, Reader, Target};
+use crate::model::server::ServerIdentity;
+use crate::postgres::session::{Neighbours, Patience, Prompt, QueryError, Reader, Target};
 
 /// A command's surroundings.
 #[derive(Debug)]
@@ -27,6 +28,11 @@ pub struct Session {
     pub databases: Vec<Arc<config::Database>>,
     /// Asked to stop?
     pub signals: Signals,
+    /// All databases of the configuration, those that are left out among them: what is seen of their servers counts for
+    /// each other.
+    pub neighbours: Neighbours,
+    /// The command writes nowhere: what keeps others from writing is only told.
+    pub reads_only: bool,
 }
 
 /// A database, read or not.
@@ -50,7 +56,40 @@ impl Session {
     #[must_use]
     pub fn of(config: Config, signals: Signals) -> Self {
         let databases = config.databases.clone();
-        Self { config, databases, signals }
+        let around = Surroundings::process();
+        // Nobody is asked for a password for a look. One that cannot be resolved is told by the command that means it.
+        let all = databases.iter().chain(&config.left_out);
+        let all = all.filter_map(|database| Target::resolve(Arc::clone(database), &around).ok()).collect();
+        Self { neighbours: Neighbours::of(all), config, databases, signals, reads_only: false }
+    }
+
+    /// Everything needed to connect. On a terminal the password is asked for where none is found.
+    ///
+    /// # Errors
+    /// Exit 3.
+    pub fn target(&self, database: &Arc<config::Database>) -> Outcome<Target> {
+        let around = Surroundings::process();
+        let prompt: Option<Prompt> = ask::is_interactive().then(|| {
+            let prompt: Prompt =
+                Arc::new(|question: &str| rpassword::prompt_password(question).ok().map(SecretString::from));
+            prompt
+        });
+        let target = Target::resolve_with_prompt(Arc::clone(database), &around, prompt)?;
+        Ok(target.among(&self.neighbours))
+    }
+
+    /// Reads one database.
+    ///
+    /// # Errors
+    /// Exit 3 without a link, 2 where the registry or the layout is not usable.
+    pub async fn read_one(
+        &self,
+        database: &Arc<config::Database>,
+        options: &ReadOptions,
+    ) -> Outcome<(Target, Reading)> {
+        let target = self.target(database)?;
+        let reading = read_again(&target, options).await?;
+        Ok((target, reading))
     }
 
     /// The one database that a command can mean.
@@ -89,15 +128,19 @@ impl Session {
         ask: impl AsyncFn(&Reader, &config::Database) -> Result<Vec<T>, QueryError>,
     ) -> (Vec<T>, Status) {
         let lists = join_all(self.databases.iter().map(|database| async {
-            let reader = Reader::open(&target(database).await?, Patience::Foreground).await?;
-            Outcome::Ok(ask(&reader, database).await?)
+            let target = self.target(database)?;
+            let reader = Reader::open(&target, Patience::Foreground).await?;
+            Outcome::Ok((ask(&reader, database).await?, target, reader.facts().identity()))
         }))
         .await;
         let mut status = Status::Done;
         let mut all = Vec::new();
         for (database, list) in self.databases.iter().zip(lists) {
             match list {
-                Ok(list) => all.extend(list),
+                Ok((list, target, server)) => {
+                    self.tell_old(&target, Some(&server));
+                    all.extend(list);
+                }
                 Err(failure) => status = status.and(tell(database, &failure)),
             }
         }
@@ -114,11 +157,25 @@ impl Session {
     pub async fn read_where(&self, filter: Option<&Filter>, options: &ReadOptions) -> Vec<Read> {
         let meant =
             self.databases.iter().filter(|database| filter.is_none_or(|filter| filter.may_fit_in(&database.name)));
-        join_all(meant.map(|database| async {
-            let reading = read(database, options).await;
+        let mut reads: Vec<Read> = join_all(meant.map(|database| async {
+            let reading = self.read_one(database, options).await;
             Read { database: Arc::clone(database), reading }
         }))
-        .await
+        .await;
+        // Which one was read first says nothing of which is the old primary of the other.
+        for (target, reading) in reads.iter_mut().filter_map(|read| read.reading.as_mut().ok()) {
+            reading.judge_again(target);
+            self.tell_old(target, reading.context.layout.found_on.as_ref());
+        }
+        reads
+    }
+
+    /// Says of a server that it is an old primary, where nothing will be refused for it.
+    fn tell_old(&self, target: &Target, server: Option<&ServerIdentity>) {
+        let why = server.filter(|_| self.reads_only).and_then(|server| target.role_of(server).read_only_why());
+        if let Some(why) = why {
+            output::note(format!("{}: {}", target.config.name, why.safe()));
+        }
     }
 
     /// Why a filter leaves nothing to do, where no tenant of any database can fit it.
@@ -163,29 +220,13 @@ fn request(connection: &Connection) -> LoadRequest {
     request
 }
 
-/// Everything needed to connect. On a terminal the password is asked for where none is found.
+/// Reads a database, with what takes long told.
 ///
 /// # Errors
-/// Exit 3.
-pub async fn target(database: &Arc<config::Database>) -> Outcome<Target> {
-    let around = Surroundings::process();
-    let prompt: Option<Prompt> = ask::is_interactive().then(|| {
-        let prompt: Prompt =
-            Arc::new(|question: &str| rpassword::prompt_password(question).ok().map(SecretString::from));
-        prompt
-    });
-    Ok(Target::resolve_with_prompt(Arc::clone(database), &around, prompt)?)
-}
-
-/// Reads one database.
-///
-/// # Errors
-/// Exit 3 without a link, 2 where the registry or the layout is not usable.
-pub async fn read(database: &Arc<config::Database>, options: &ReadOptions) -> Outcome<(Target, Reading)> {
-    let target = target(database).await?;
-    let tell = |words: &str| output::note(format!("{}: {words}", database.name));
-    let reading = fleet::read_once_telling(&target, options, &tell).await?;
-    Ok((target, reading))
+/// As [`Session::read_one`].
+pub async fn read_again(target: &Target, options: &ReadOptions) -> Outcome<Reading> {
+    let tell = |words: &str| output::note(format!("{}: {words}", target.config.name));
+    Ok(fleet::read_once_telling(target, options, &tell).await?)
 }
 
 /// Says which databases are down, and gives the exit status for it.

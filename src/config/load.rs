@@ -68,14 +68,24 @@ pub fn load(request: &LoadRequest) -> Result<Config, ConfigError> {
         (Some(file), None) => from_file(&file, around)?,
         (file, Some(url)) => {
             let ui = file.map_or_else(|| Ok(Ui::default()), |file| ui_of_file(&file, around))?;
-            Config { ui, databases: vec![Arc::new(from_url(url, url_place, around)?)], source: Source::Url }
+            Config {
+                ui,
+                databases: vec![Arc::new(from_url(url, url_place, around)?)],
+                left_out: Vec::new(),
+                source: Source::Url,
+            }
         }
         (None, None) => {
             let (url, place, source) = match variable(around, "DATABASE_URL")? {
                 Some(url) => (url, Place::Variable("DATABASE_URL"), Source::DatabaseUrl),
                 None => (String::new(), Place::Variable("libpq's environment variables"), Source::Libpq),
             };
-            Config { ui: Ui::default(), databases: vec![Arc::new(from_url(url.into(), place, around)?)], source }
+            Config {
+                ui: Ui::default(),
+                databases: vec![Arc::new(from_url(url.into(), place, around)?)],
+                left_out: Vec::new(),
+                source,
+            }
         }
     };
     override_ui(&mut config.ui, around)?;
@@ -141,7 +151,7 @@ fn from_file(path: &Path, around: &Surroundings) -> Result<Config, ConfigError> 
         let place = Place::File { path: path.to_owned(), position: None };
         return Err(ConfigError::new(place, "has no [[database]]; `tenantui config template` prints an example"));
     }
-    Ok(Config { ui, databases, source: Source::File(path.to_owned()) })
+    Ok(Config { ui, databases, left_out: Vec::new(), source: Source::File(path.to_owned()) })
 }
 
 /// The key map that the configuration names. A configuration that is wrong names none: what loads it says why.
@@ -191,7 +201,8 @@ fn choose(config: &mut Config, request: &LoadRequest) -> Result<(), ConfigError>
         let what = format!("there is no database of this name; allowed: {}", all.join(", "));
         return Err(ConfigError::new(place, what));
     }
-    config.databases.retain(|database| *database.name == *name);
+    let (chosen, left_out) = config.databases.drain(..).partition(|database| *database.name == *name);
+    (config.databases, config.left_out) = (chosen, left_out);
     Ok(())
 }
 

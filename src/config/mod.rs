@@ -33,6 +33,8 @@ pub struct Config {
     pub ui: Ui,
     /// The fleet's databases, at least one.
     pub databases: Vec<Arc<Database>>,
+    /// Those that `--database` leaves out: nothing is done with them, but their servers may know more of a promotion.
+    pub left_out: Vec<Arc<Database>>,
     /// Where it came from, for messages: a file's path, `--url`, `DATABASE_URL` or `libpq environment`.
     pub source: Source,
 }

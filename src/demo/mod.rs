@@ -141,7 +141,7 @@ impl Demo {
             among_several: false,
         };
         let ui = config::Ui { refresh: Duration::from_secs(5), ..config::Ui::default() };
-        Config { ui, databases: vec![Arc::new(database)], source: config::Source::Memory }
+        Config { ui, databases: vec![Arc::new(database)], left_out: Vec::new(), source: config::Source::Memory }
     }
 
     /// The URL of the fleet's database, over the Unix socket, as its owner. It holds no password.

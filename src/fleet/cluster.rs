@@ -57,16 +57,9 @@ impl Memory {
         if self.first.get_or_insert_with(|| identifier.to_owned()) != identifier {
             return ServerRole::Stranger;
         }
-        match &now.timeline {
-            None => ServerRole::Primary { timeline: None },
-            Some(timeline) => {
-                let newer = self.timelines.saw(identifier, timeline);
-                if newer > *timeline {
-                    ServerRole::Superseded { timeline: timeline.clone(), newer }
-                } else {
-                    ServerRole::Primary { timeline: Some(newer) }
-                }
-            }
+        match self.timelines.role_of(Some(identifier), now.timeline.as_deref()) {
+            ServerRole::Unknown => ServerRole::Primary { timeline: None },
+            known => known,
         }
     }
 }

@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::FleetError;
-use super::cluster::Memory;
 use super::picture::Picture;
 use super::publish::Update;
 use super::read::{self, Counts, LedgersOf, Scope};
@@ -21,7 +20,6 @@ use crate::model::server::Back;
 use crate::model::tenant::{Tenant, TenantKey};
 use crate::postgres::link::{Link, LinkEvent, jitter};
 use crate::postgres::session::{Patience, Target};
-use crate::postgres::timelines::Timelines;
 
 /// Table counts and size estimates are scans of `pg_class`: at most this often, and at most a twentieth of the time.
 const COUNTS_EVERY: Duration = Duration::from_secs(60);
@@ -55,8 +53,6 @@ pub struct Task {
     pub index: usize,
     /// The database.
     pub target: Target,
-    /// What the whole fleet saw of clusters.
-    pub timelines: Timelines,
     /// Time between two readings.
     pub every: Option<Duration>,
     /// What it is told.
@@ -97,7 +93,6 @@ pub async fn run(task: Task) {
         gone: None,
         task,
     };
-    running.picture.memory = Memory::sharing(&running.task.timelines);
     let mut everything = true;
     while running.cycle(everything).await.is_some() {
         match running.wait().await {

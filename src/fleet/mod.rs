@@ -49,7 +49,6 @@ use crate::model::fleet::Snapshot;
 use crate::model::tenant::{DatabaseName, TenantKey};
 use crate::model::vitals::Vitals;
 use crate::postgres::session::{LinkError, QueryError, Target};
-use crate::postgres::timelines::Timelines;
 use crate::text::Untrusted;
 
 /// What a face can ask of the collector.
@@ -177,10 +176,12 @@ pub fn spawn(targets: Vec<Target>, refresh: Duration) -> Fleet {
     let (count, count_in) = watch::channel(0);
     let (watched, watched_in) = watch::channel(Watched::default());
     let (every, every_in) = watch::channel(Some(refresh));
-    let timelines = Timelines::default();
+    // Of a command line they are shared already, with the sessions that write among them.
+    let timelines = targets.first().map(|target| target.timelines().clone()).unwrap_or_default();
     let mut inboxes = Vec::new();
     let mut desks = Vec::new();
     for (index, target) in targets.into_iter().enumerate() {
+        let target = target.sharing(&timelines);
         let (inbox, inbox_in) = mpsc::channel(64);
         let (cache_input, cache_input_in) = watch::channel(None);
         let (counts, counts_in) = watch::channel(None);
@@ -199,7 +200,6 @@ pub fn spawn(targets: Vec<Target>, refresh: Duration) -> Fleet {
         tokio::spawn(database::run(database::Task {
             index,
             target,
-            timelines: timelines.clone(),
             every: Some(refresh),
             inbox: inbox_in,
             updates: updates.clone(),

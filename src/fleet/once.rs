@@ -13,6 +13,7 @@ use super::{FleetError, LedgersRead, ReadOptions, Reading, Sizes, detail, publis
 use crate::cache::{self, CacheIds, CacheProgress};
 use crate::model::fleet::{CacheView, SharedSchema};
 use crate::model::link::LinkState;
+use crate::model::server::ServerRole;
 use crate::model::tenant::{Tenant, TenantKey};
 use crate::postgres::session::{Patience, Target};
 use crate::postgres::sizes::Measuring;
@@ -64,6 +65,22 @@ pub async fn read(target: &Target, options: &ReadOptions, tell: Tell<'_>) -> Res
     };
     let snapshot = Arc::new(publish::assemble(&[part], publish::Beside { detail, ..publish::Beside::default() }));
     Ok(Reading { snapshot, context: context.as_ref().clone() })
+}
+
+impl Reading {
+    /// Judges the server once more, by what was seen meanwhile of the other databases of the configuration.
+    pub fn judge_again(&mut self, target: &Target) {
+        let Some(server) = &self.context.layout.found_on else { return };
+        let role = target.role_of(server);
+        let ServerRole::Superseded { .. } = role else { return };
+        let why = role.read_only_why();
+        for view in &mut Arc::make_mut(&mut self.snapshot).databases {
+            view.read_only = true;
+            view.read_only_why.clone_from(&why);
+            view.server = role.clone();
+        }
+        self.context.read_only_why = why;
+    }
 }
 
 /// Registry and schemas, and as many ledgers and sizes as the command needs.

@@ -161,10 +161,10 @@ impl Picture {
             CacheView::NotConfigured
         };
         Self {
+            memory: Memory::sharing(target.timelines()),
             target,
             facts: None,
             server: ServerRole::Unknown,
-            memory: Memory::default(),
             answered_in: Duration::ZERO,
             replayed: None,
             reading_took: Duration::ZERO,

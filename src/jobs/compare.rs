@@ -310,7 +310,7 @@ async fn record(
     through: &[Through<'_>],
     found: &[Odd],
 ) -> Result<(), OrderError> {
-    let session = gate::open(claimed.target, Some(claimed.job)).await?;
+    let session = gate::again(claimed.target, Some(claimed.job)).await?;
     for odd in found {
         let Some(one) = through.iter().find(|one| one.tenant.schema_oid == odd.oid) else { continue };
         shared.reports.line(LogMark::Note, &one.tenant.slug, odd.words.clone()).await;

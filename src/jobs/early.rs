@@ -13,7 +13,7 @@ const FIRST_LOOK: &str = include_str!("../../assets/sql/first_look.sql");
 
 /// Opens it; `None` where that fails: the run opens it again where it needs it, and says then what is wrong.
 pub(super) async fn session(target: &Target, job: JobId) -> Option<WriterSession> {
-    let session = match gate::open(target, Some(job)).await {
+    let session = match gate::again(target, Some(job)).await {
         Ok(session) => session,
         Err(error) => {
             tracing::debug!(%job, %error, "no work session yet");

@@ -48,11 +48,25 @@ pub fn writable(target: &Target) -> Result<(), OrderError> {
     Ok(())
 }
 
-/// Opens a session that may write and is fit for it: a primary, and no pooler between.
+/// Opens a session that may write and is fit for it: a primary that no server of the configuration's other databases
+/// was promoted past, and no pooler between.
 ///
 /// # Errors
 /// When there is no link, or the server is not fit.
 pub async fn open(target: &Target, job: Option<JobId>) -> Result<WriterSession, OrderError> {
+    writable(target)?;
+    let ((), session) = tokio::join!(target.look_around(), again(target, job));
+    let session = session?;
+    // By what the others said meanwhile.
+    fit(target, &session)?;
+    Ok(session)
+}
+
+/// As [`open`], within a run that was let in already: nobody else is looked at for it.
+///
+/// # Errors
+/// As [`open`].
+pub async fn again(target: &Target, job: Option<JobId>) -> Result<WriterSession, OrderError> {
     writable(target)?;
     let session = connect_writer(target, &who::application_name(job)).await?;
     fit(target, &session)?;
@@ -122,7 +136,7 @@ async fn retried(target: &Target, job: JobId) -> Result<WriterSession, Unfit> {
 
 fn fit(target: &Target, session: &WriterSession) -> Result<(), OrderError> {
     let why = session.facts.read_only_why().map(Untrusted::from);
-    match why.or_else(|| target.role_of(&session.facts).read_only_why()) {
+    match why.or_else(|| target.role_of(&session.facts.identity()).read_only_why()) {
         Some(why) => Err(refused(format!("{} cannot be written: {}", target.config.name, why.raw()))),
         None => Ok(()),
     }

@@ -160,7 +160,7 @@ impl<'a> Watcher<'a> {
     async fn ask(&self, sql: &str) -> Vec<TextRow> {
         let mut kept = self.session.lock().await;
         if kept.as_ref().is_none_or(|session| session.client.is_closed()) {
-            *kept = gate::open(self.target, Some(self.job)).await.ok();
+            *kept = gate::again(self.target, Some(self.job)).await.ok();
         }
         let Some(session) = kept.as_ref() else { return Vec::new() };
         match wire::ask(&session.client, sql, PATIENCE).await {

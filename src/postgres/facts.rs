@@ -129,7 +129,8 @@ pub(super) async fn ask_in_time(target: &Target, opened: &Opened) -> Result<Serv
                 judge_pooler(&target.server, target.config.pooler, opened, pid, &mut facts).await;
             }
             // Whatever it is opened for: its timeline is remembered.
-            target.role_of(&facts);
+            target.role_of(&facts.identity());
+            target.tried();
             return Ok(facts);
         }
         Ok(Err(FactsError::Library(error))) => (words::library_words(&error), ""),
@@ -140,6 +141,7 @@ pub(super) async fn ask_in_time(target: &Target, opened: &Opened) -> Result<Serv
         ),
     };
     opened.life.cut();
+    target.tried();
     Err(words::link_error(conninfo, LinkErrorKind::Unreachable, &words, hint))
 }
 

@@ -14,8 +14,8 @@ use super::connect::{Life, Opened};
 pub use super::errors::{LinkError, LinkErrorKind, QueryError, TextRow};
 pub use super::facts::{SUPERUSER, ServerFacts};
 pub use super::pooling::Pooling;
-pub use super::target::Target;
 use super::target::reader_name;
+pub use super::target::{Neighbours, Target};
 use super::{facts, settings, words};
 use crate::text::Untrusted;
 
@@ -111,7 +111,7 @@ impl Reader {
     /// # Errors
     /// When the server cannot be reached or will not have us.
     pub async fn open(target: &Target, patience: Patience) -> Result<Self, LinkError> {
-        let opened = target.server.open(&reader_name(&target.server)).await?;
+        let opened = target.connect(&reader_name(&target.server)).await?;
         let mut facts = facts::ask_in_time(target, &opened).await?;
         let settings = settings::of(patience, facts.version_num);
         let prelude = if facts.direct {
@@ -330,7 +330,7 @@ async fn make(
 /// # Errors
 /// When the server cannot be reached or will not have us.
 pub async fn connect_writer(target: &Target, application_name: &str) -> Result<WriterSession, LinkError> {
-    let opened = target.server.open(application_name).await?;
+    let opened = target.connect(application_name).await?;
     let mut facts = facts::ask_in_time(target, &opened).await?;
     if facts.pooling.keeps_sessions() {
         let (name, path) = settings::SEARCH_PATH;

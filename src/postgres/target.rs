@@ -1,18 +1,21 @@
 //! The server behind a configured database: where, who, how.
 
+mod neighbours;
+
 use std::fmt;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::connect::{self, Prompt, Server};
+pub use self::neighbours::Neighbours;
+use super::connect::{self, Opened, Prompt, Server};
 use super::errors::{LinkError, LinkErrorKind};
-use super::facts::ServerFacts;
+use super::facts::{self, ServerFacts};
 use super::timelines::Timelines;
 use crate::config;
 use crate::config::conninfo::Conninfo;
 use crate::config::surroundings::Surroundings;
-use crate::model::server::ServerRole;
+use crate::model::server::{ServerIdentity, ServerRole};
 use crate::text::Untrusted;
 
 /// Everything needed to open sessions of one database: where, who, how. Made once; the password is asked once.
@@ -23,8 +26,10 @@ pub struct Target {
     pub config: Arc<config::Database>,
     /// `user@host:port/dbname` without the password, for messages.
     pub address: Untrusted,
-    /// The timelines that its servers were seen on, by all copies of this.
+    /// The timelines that its servers were seen on, by all copies of this and by those that share it.
     timelines: Timelines,
+    /// The databases of the same configuration.
+    neighbours: Neighbours,
     pub(super) server: Arc<Server>,
 }
 
@@ -64,21 +69,63 @@ impl Target {
         let address = Untrusted::new(conninfo.address());
         let mut server = connect::server(conninfo, around.home.clone(), config.password_command.clone())?;
         server.prompt = prompt;
-        Ok(Self { config, address, timelines: Timelines::default(), server: Arc::new(server) })
+        Ok(Self {
+            config,
+            address,
+            timelines: Timelines::default(),
+            neighbours: Neighbours::default(),
+            server: Arc::new(server),
+        })
     }
 
-    /// What a server that was logged in to is by the timelines that were seen here so far, this one's among them. Of several
-    /// hosts the old primary of a failover may answer first, and takes writes like any other.
-    pub(crate) fn role_of(&self, facts: &ServerFacts) -> ServerRole {
-        let (Some(identifier), Some(timeline)) = (&facts.system_identifier, &facts.timeline) else {
-            return ServerRole::Unknown;
-        };
-        let (newer, timeline) = (self.timelines.saw(identifier, timeline), timeline.clone());
-        if newer > timeline {
-            ServerRole::Superseded { timeline, newer }
-        } else {
-            ServerRole::Primary { timeline: Some(timeline) }
+    /// What a server that was logged in to is by the timelines that were seen in this process so far, this one's among
+    /// them. Of several hosts the old primary of a failover may answer first, and takes writes like any other; so may
+    /// another database of the configuration.
+    pub(crate) fn role_of(&self, server: &ServerIdentity) -> ServerRole {
+        self.timelines.role_of(server.system_identifier.as_deref(), server.timeline.as_deref())
+    }
+
+    /// The same as one of the databases of a configuration: it knows what is seen of the others' servers.
+    #[must_use]
+    pub fn among(self, neighbours: &Neighbours) -> Self {
+        Self { timelines: neighbours.timelines().clone(), neighbours: neighbours.clone(), ..self }
+    }
+
+    /// The same, with timelines that are remembered together with other databases.
+    #[must_use]
+    pub fn sharing(self, timelines: &Timelines) -> Self {
+        Self { timelines: timelines.clone(), ..self }
+    }
+
+    /// The timelines that were seen so far.
+    #[must_use]
+    pub const fn timelines(&self) -> &Timelines {
+        &self.timelines
+    }
+
+    /// Looks at the other databases of the configuration, so that [`Self::role_of`] knows what they know.
+    pub async fn look_around(&self) {
+        self.neighbours.look(&[&self.config.name]).await;
+    }
+
+    /// One look at the server: what it says of itself, remembered.
+    pub(super) async fn look(&self) -> Result<ServerFacts, LinkError> {
+        let opened = self.server.open(&reader_name(&self.server)).await?;
+        facts::ask_in_time(self, &opened).await
+    }
+
+    /// Opens a connection under this name.
+    pub(super) async fn connect(&self, application_name: &str) -> Result<Opened, LinkError> {
+        let opened = self.server.open(application_name).await;
+        if opened.is_err() {
+            self.tried();
         }
+        opened
+    }
+
+    /// Nobody has to look at this database soon: what it says is remembered by now, or it says nothing.
+    pub(super) fn tried(&self) {
+        self.neighbours.tried(&self.config.name);
     }
 
     /// Logs in and out once, so that a password is asked for now and not later.

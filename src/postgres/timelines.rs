@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::model::server::ServerRole;
+
 /// The highest timeline seen of each cluster, by its system identifier. Copies share it.
 #[derive(Debug, Clone)]
 pub struct Timelines(Arc<watch::Sender<BTreeMap<String, String>>>);
@@ -29,5 +31,18 @@ impl Timelines {
             None => seen.insert(identifier.to_owned(), timeline.to_owned()).is_none(),
         });
         self.0.borrow().get(identifier).cloned().unwrap_or_else(|| timeline.to_owned())
+    }
+
+    /// What a server that takes writes is by all that was seen so far, its own timeline among it; unknown where it does not
+    /// say both.
+    pub fn role_of(&self, identifier: Option<&str>, timeline: Option<&str>) -> ServerRole {
+        let (Some(identifier), Some(timeline)) = (identifier, timeline) else { return ServerRole::Unknown };
+        let newer = self.saw(identifier, timeline);
+        let timeline = timeline.to_owned();
+        if newer > timeline {
+            ServerRole::Superseded { timeline, newer }
+        } else {
+            ServerRole::Primary { timeline: Some(timeline) }
+        }
     }
 }

@@ -118,7 +118,8 @@ impl Wanted<'_> {
     /// # Errors
     /// Exit 3 without a link.
     pub async fn again(&self, aim: &Aim) -> Outcome<Aim> {
-        let (target, reading) = session::read(&aim.target.config, &self.reads()).await?;
+        let target = aim.target.clone();
+        let reading = session::read_again(&target, &self.reads()).await?;
         let chosen: BTreeSet<_> = aim.tenants.iter().map(|tenant| &tenant.key).collect();
         let tenants = if self.slugs.is_empty() {
             self.by_set(&reading)

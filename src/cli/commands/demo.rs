@@ -8,7 +8,7 @@ use crate::cli::args::{Consent, Demo, Migrate, Provision, Tenants};
 use crate::cli::commands::{migrate, provision, tenants};
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output;
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::cli::signals::Signals;
 use crate::cli::{Dashboard, Look, is_screen, open};
 use crate::demo::{self, DemoOptions, Progress};
@@ -48,7 +48,7 @@ where
     let session = Session::of(demo.config(), signals);
     for database in &session.databases {
         // The demo is prepared for jobs: its first order should not begin with a question.
-        init::run(&session::target(database).await?).await?;
+        init::run(&session.target(database)?).await?;
     }
     let ended = if is_screen() { open(session, look, dashboard).await } else { show(&session).await };
     // The servers end and their folder goes when the demo is dropped; not before the last session.

@@ -11,7 +11,7 @@ use super::{cache_checks, layout_checks, ledger_checks, server_checks};
 use crate::cli::args;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style, Table};
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::config::{self, Source};
 use crate::fleet::{ReadOptions, Reading};
 use crate::jobs::init::{self, InitStatus};
@@ -159,7 +159,7 @@ fn lines(checks: &[Check], several: bool, room: usize) -> String {
 async fn examine(session: &Session, database: &Arc<config::Database>) -> Examination {
     let mut found = Examination::new(&database.name);
     configuration(session, database, &mut found);
-    let target = match session::target(database).await {
+    let target = match session.target(database) {
         Ok(target) => target,
         Err(failure) => {
             found.fail("link", &failure);

@@ -12,7 +12,7 @@ use crate::cli::args::Import;
 use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style, Table};
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::fleet::{ReadOptions, Reading};
 use crate::jobs::import::{self, Count, How, ImportOptions, ImportPlan, Nobodys};
 use crate::jobs::orders;
@@ -47,7 +47,7 @@ struct PlannedTable<'p> {
 /// Exit 1 for an unknown tenant, 2 for a table that is no tenant's data, 3 without a link, 5 where something stands in the way or it is not confirmed.
 pub async fn run(session: &Session, arguments: &Import) -> Outcome<Status> {
     let database = session.only_database()?;
-    let (target, reading) = session::read(&database, &ReadOptions::default()).await?;
+    let (target, reading) = session.read_one(&database, &ReadOptions::default()).await?;
     let tenant = find(&reading, &arguments.slug)?;
     let Some(schema) = &tenant.schema else {
         return Err(Failure::refused(format!("{} has no schema: provision it first", tenant.slug.safe())));

@@ -7,7 +7,7 @@ use crate::cli::args::Init;
 use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output;
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::config;
 use crate::jobs::init::{self, InitStatus};
 use crate::jobs::registry;
@@ -32,7 +32,7 @@ pub async fn run(session: &Session, arguments: Init) -> Outcome<Status> {
 
 async fn one(session: &Session, database: &Arc<config::Database>, arguments: Init) -> Outcome<Status> {
     let name = &database.name;
-    let target = session::target(database).await?;
+    let target = session.target(database)?;
     let reader = Reader::open(&target, Patience::Foreground).await?;
     let found = init::status(&reader).await?;
     let record = match found {

@@ -11,7 +11,7 @@ use crate::cli::args::{Consent, Job, JobAction};
 use crate::cli::ask;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Style};
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::config;
 use crate::jobs::control::{self, Cancelled};
 use crate::jobs::record;
@@ -130,7 +130,7 @@ async fn find(session: &Session, id: JobId) -> Outcome<(Target, JobView)> {
     let mut found = Vec::new();
     let mut down = None;
     for database in &session.databases {
-        match look(database, id).await {
+        match look(session, database, id).await {
             Ok((target, Some(view))) => found.push((target, view)),
             Ok((_, None)) => {}
             Err(failure) => {
@@ -154,8 +154,8 @@ async fn find(session: &Session, id: JobId) -> Outcome<(Target, JobView)> {
     }
 }
 
-async fn look(database: &Arc<config::Database>, id: JobId) -> Outcome<(Target, Option<JobView>)> {
-    let target = session::target(database).await?;
+async fn look(session: &Session, database: &Arc<config::Database>, id: JobId) -> Outcome<(Target, Option<JobView>)> {
+    let target = session.target(database)?;
     let reader = Reader::open(&target, Patience::Foreground).await?;
     let view = record::job(&reader, &database.name, id).await?;
     Ok((target, view))

@@ -220,8 +220,8 @@ async fn shared_first(
     // Its tenants are known already.
     let ledgers = LedgersRead::Of { names: Vec::new(), standing: 0 };
     let options = ReadOptions { sizes: Sizes::Never, ledgers, ..ReadOptions::default() };
-    let (target, reading) = session::read(&aim.target.config, &options).await?;
-    Ok(Aim { target, reading, tenants: aim.tenants })
+    let reading = session::read_again(&aim.target, &options).await?;
+    Ok(Aim { reading, ..aim })
 }
 
 /// The shared schema stands in the tenants' way: why, where a plan says it, and what to do, where that is known.

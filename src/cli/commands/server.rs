@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::args::Server;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output::{self, Cell, Style, Table};
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::fleet;
 use crate::model::export::vitals::ServerRow;
 use crate::model::vitals::{LockSession, Vitals};
@@ -38,7 +38,7 @@ struct Document {
 pub async fn run(session: &Session, arguments: &Server) -> Outcome<Status> {
     let over = arguments.pace.map(|seconds| Duration::from_secs(seconds.into()));
     let all = join_all(session.databases.iter().map(|database| async {
-        let target = session::target(database).await?;
+        let target = session.target(database)?;
         Outcome::Ok(fleet::read_server(&target, over).await?)
     }))
     .await;

@@ -10,7 +10,7 @@ pub async fn examine(target: &Target, reader: &Reader, found: &mut Examination) 
     let facts = reader.facts();
     tls(target, facts, found);
     pooler(facts, found);
-    part(reader, found).await;
+    part(target, reader, found).await;
     protections(facts, found);
     // The role has a line of its own.
     for warning in facts.warnings.iter().filter(|warning| !is_of_role(warning)) {
@@ -51,8 +51,9 @@ fn pooler(facts: &ServerFacts, found: &mut Examination) {
     found.add("pooler", verdict, words, advice);
 }
 
-/// Primary or standby, its timeline, how far it is behind.
-async fn part(reader: &Reader, found: &mut Examination) {
+/// Primary or standby, its timeline, how far it is behind; an old primary where another database of the configuration is
+/// on a server that was promoted past it.
+async fn part(target: &Target, reader: &Reader, found: &mut Examination) {
     let now = match server::now(reader).await {
         Ok(now) => now,
         Err(error) => {
@@ -61,13 +62,20 @@ async fn part(reader: &Reader, found: &mut Examination) {
         }
     };
     let identifier = reader.facts().system_identifier.as_deref().unwrap_or("unknown");
-    match now.replica {
-        None => {
+    let superseded = target.role_of(&reader.facts().identity()).read_only_why();
+    match (now.replica, superseded) {
+        (None, Some(why)) => {
+            let words = format!("{} (cluster {identifier})", why.raw());
+            let advice = "point this entry at the new primary, or take it out; where the other server is a copy that was \
+                          restored on purpose, keep the two in configurations of their own";
+            found.add("cluster", Verdict::Fail, words, Some(advice));
+        }
+        (None, None) => {
             let timeline = now.timeline.as_deref().unwrap_or("unknown");
             let words = format!("a primary: timeline {timeline} of the cluster {identifier}");
             found.add("cluster", Verdict::Ok, words, None);
         }
-        Some(replica) => {
+        (Some(replica), _) => {
             let words = format!("the server is a standby of the cluster {identifier}: {}", replica.words());
             let advice = match (replica.receiving, replica.paused) {
                 (false, _) => "it can only be read, and nothing arrives: see primary_conninfo and the server's log",

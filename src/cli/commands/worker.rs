@@ -13,7 +13,7 @@ use super::bench::{Bench, Next};
 use crate::cli::args::Worker;
 use crate::cli::exit::{Failure, Outcome, Status};
 use crate::cli::output;
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::cli::systemd::Manager;
 use crate::jobs::orders::OrderError;
 use crate::jobs::watch::{self, Sight, Wanted};
@@ -34,7 +34,7 @@ pub async fn run(session: &Session, arguments: Worker) -> Outcome<Status> {
         if database.read_only {
             output::note(format!("{} is read-only: its jobs are left alone", database.name));
         } else {
-            targets.push(session::target(database).await?);
+            targets.push(session.target(database)?);
         }
     }
     if targets.is_empty() {

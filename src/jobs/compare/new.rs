@@ -76,7 +76,7 @@ async fn compared(
     Siblings { all: siblings, structures }: Siblings<'_>,
     mut ahead: Ahead,
 ) -> Result<(), OrderError> {
-    let session = gate::open(claimed.target, Some(claimed.job)).await?;
+    let session = gate::again(claimed.target, Some(claimed.job)).await?;
     let made = made(&session, claimed.fence).await?;
     if made.is_empty() {
         return Ok(());

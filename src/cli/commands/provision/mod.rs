@@ -66,7 +66,7 @@ pub async fn run(session: &Session, arguments: &Provision) -> Outcome<Status> {
     let database = session.only_database()?;
     let (asked, wrong) = wanted::read(arguments)?;
     let seed = arguments.seed.as_deref().map(seed::read).transpose().map_err(|e| Failure::usage(e.to_string()))?;
-    let (target, reading) = session::read(&database, &read_for(&asked)).await?;
+    let (target, reading) = session.read_one(&database, &read_for(&asked)).await?;
     let style = Style::from(arguments.format);
     let mut results = Results::new(style);
     let reading = match left_behind(&reading).filter(|_| !arguments.consent.dry_run && wrong.is_empty()) {
@@ -198,7 +198,7 @@ fn with_pace(target: &Target, arguments: &Provision) -> Target {
 /// As [`run`].
 pub async fn one(session: &Session, arguments: &Provision) -> Outcome<(Status, Results)> {
     let (wanted, wrong) = wanted::read(arguments)?;
-    let (target, reading) = session::read(&session.only_database()?, &read_for(&wanted)).await?;
+    let (target, reading) = session.read_one(&session.only_database()?, &read_for(&wanted)).await?;
     let asked = order(&target, &reading, arguments, (&wanted, wrong), None).await?;
     let mut results = Results::new(Style::from(arguments.format));
     let status = carry_out(session, arguments, &target, &reading, asked.order, &mut results).await?;
@@ -246,7 +246,7 @@ async fn finish_orphan(
         let words = format!("{} is {}; nothing else was ordered", name(&view), view.state.word());
         return Err(Failure::new(status, words));
     }
-    Ok(session::read(&target.config, &read_for(asked)).await?.1)
+    session::read_again(target, &read_for(asked)).await
 }
 
 fn plan(target: &Target, asked: &Asked) -> Outcome<Plan> {
