@@ -195,11 +195,18 @@ fn roles_that_are_there_are_not_made_again_and_the_owner_of_the_audit_is_named()
     assert!(!second.contains("CREATE ROLE"), "{second}");
     assert!(second.contains("-- tenantui_writer is there already"), "{second}");
     let new = fleet.database.value("select current_setting('server_version_num')::int >= 160000") == "t";
+    if new {
+        // A role that does not inherit has none of these by a bare grant.
+        for of_server in ["pg_read_all_stats TO tenantui_writer", "pg_read_all_stats TO tenantui_reader"] {
+            assert!(second.contains(&format!("GRANT {of_server} WITH INHERIT TRUE;")), "{second}");
+        }
+    }
     let rights = if new { "WITH INHERIT TRUE, SET TRUE;" } else { "ALTER ROLE tenantui_writer INHERIT;" };
     assert!(second.contains("GRANT \"app\" TO tenantui_writer") && second.contains(rights), "{second}");
     // What is printed runs, on roles that are there too.
     fleet.database.sql(&second);
     assert_eq!(fleet.database.value("select pg_has_role('tenantui_writer', 'app', 'USAGE')"), "t");
+    assert_eq!(fleet.database.value("select pg_has_role('tenantui_writer', 'pg_read_all_stats', 'USAGE')"), "t");
     assert_eq!(
         fleet.database.value("select rolcreaterole from pg_roles where rolname = 'tenantui_writer'"),
         "t",

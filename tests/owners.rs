@@ -274,6 +274,32 @@ fn a_member_without_the_owners_rights_is_told_how_to_have_them() {
     fleet.database.sql(&give);
 }
 
+/// Who drops a schema needs its owner's rights, and a membership that is there may not give them.
+#[test]
+fn a_drop_without_the_owners_rights_is_told_what_gives_them() {
+    let (fleet, owner, writer) = small();
+    let new = fleet.database.value("select current_setting('server_version_num')::int >= 160000") == "t";
+    let (take, helps) = if new {
+        (
+            format!("grant {owner} to {writer} with inherit false"),
+            format!("GRANT {owner} TO {writer} WITH INHERIT TRUE"),
+        )
+    } else {
+        (format!("alter role {writer} noinherit"), format!("ALTER ROLE {writer} INHERIT"))
+    };
+    fleet.database.sql("update public.tenants set status = 'suspended' where slug = 'acme'");
+    fleet.database.sql(&take);
+    let drop = &["drop", "acme", "--confirm", "tenant_acme", "--yes"][..];
+    let words = text(&fleet.expect(5, drop).stderr);
+    assert!(words.contains(&format!("{writer} does not own the schema: {helps} is missing")), "{words}");
+    fleet.database.sql(&helps);
+    fleet.expect(0, drop);
+    // Where there is no membership at all, that is what is missing.
+    fleet.database.sql(&format!("revoke {owner} from {writer}"));
+    let words = text(&fleet.expect(5, &["undrop", "acme", "--yes"]).stderr);
+    assert!(words.contains(&format!("GRANT {owner} TO {writer} is missing")), "{words}");
+}
+
 /// SET ROLE asks for the role that logged in, whatever role is set for it.
 #[test]
 fn a_login_role_that_acts_as_another_is_judged_by_what_it_may_take() {

@@ -185,8 +185,18 @@ async fn a_low_role_counts_the_same_sessions_and_guesses_no_state() {
     assert_eq!((theirs.count, &theirs.state, theirs.oldest_seconds), (1, &None, None));
     assert_eq!((vitals.facts.autovacuum_workers, &vitals.problems), (None, &Vec::new()));
     let words = vitals.facts.blind_spot().expect("told");
-    assert!(words.raw().contains(&format!("GRANT pg_read_all_stats TO \"{role}\"")), "{}", words.raw());
-    pg().admin(&format!("grant pg_read_all_stats to \"{role}\""));
+    assert!(words.raw().contains(&format!("GRANT pg_read_all_stats TO {role} would")), "{}", words.raw());
+    // It does not help a role that does not inherit.
+    pg().admin(&format!("alter role {role} noinherit; grant pg_read_all_stats to {role}"));
+    let newer = reader.facts().version_num >= 160_000;
+    let helps = if newer {
+        format!("GRANT pg_read_all_stats TO {role} WITH INHERIT TRUE")
+    } else {
+        format!("ALTER ROLE {role} INHERIT")
+    };
+    let words = read(&reader).await.facts.blind_spot().expect("told");
+    assert!(words.raw().contains(&format!("{helps} would")), "{}", words.raw());
+    pg().admin(&helps);
     wait_until_async(LIMIT, "the grant that was named", || async { read(&reader).await.facts.sees_all }).await;
 }
 

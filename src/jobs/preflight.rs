@@ -20,11 +20,11 @@ use super::orders::OrderError;
 use crate::config::RunAs;
 use crate::migrations::alone;
 use crate::migrations::apply::ledger::WritableLedger;
-use crate::migrations::apply::rights::{lacks_rights_sql, membership_sql};
 use crate::migrations::folder::{Folder, MigrationFile};
 use crate::migrations::plan::{self, Direction, Plan, PlanOptions};
 use crate::model::ident::SchemaName;
 use crate::model::ledger::Tool;
+use crate::postgres::membership::{lacks_rights_sql, membership_sql};
 use crate::postgres::session::{Target, WriterSession};
 use crate::text::counted;
 

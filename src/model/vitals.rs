@@ -51,6 +51,8 @@ pub struct Facts {
     pub role: Untrusted,
     /// It may see what sessions of other roles do.
     pub sees_all: bool,
+    /// The statement by which it may, as the server has it; `None` where it was not asked.
+    pub sees_all_by: Option<Untrusted>,
     /// It is a standby: what autovacuum does is its primary's to tell.
     pub standby: bool,
     /// Since the server was started, in seconds.
@@ -232,8 +234,14 @@ impl Facts {
         if self.sees_all {
             return None;
         }
-        let role = Ident::new(self.role.raw()).map_or_else(|_| "this role".to_owned(), |role| role.quoted());
-        Some(Untrusted::new(format!("GRANT pg_read_all_stats TO {role} would show what sessions of other roles do")))
+        let statement = match &self.sees_all_by {
+            Some(statement) => statement.raw().to_owned(),
+            None => {
+                let role = Ident::new(self.role.raw()).map_or_else(|_| "this role".to_owned(), |role| role.quoted());
+                format!("GRANT pg_read_all_stats TO {role}")
+            }
+        };
+        Some(Untrusted::new(format!("{statement} would show what sessions of other roles do")))
     }
 }
 

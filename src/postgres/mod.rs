@@ -17,6 +17,7 @@ pub mod hidden;
 pub mod ledgers;
 pub mod link;
 pub mod locks;
+pub mod membership;
 pub mod of_all;
 pub mod others_code;
 mod passfile;

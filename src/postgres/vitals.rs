@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::bind::{bind, oid_array, text_array};
+use super::membership::rights_sql;
 use super::session::{QueryError, Reader, TextRow};
 use crate::model::vitals::{
     Catalog, Facts, LockSession, LockWait, OpenTransaction, Rows, SessionGroup, Totals, TransactionKind, Vitals, tree,
@@ -25,18 +26,18 @@ const HIDDEN: &str = "<insufficient privilege>";
 /// A part of the reading: what it is called, its statement, and where its rows go.
 struct Part {
     word: &'static str,
-    sql: &'static str,
+    sql: fn() -> String,
     place: fn(&mut Vitals, &[TextRow]) -> Result<(), QueryError>,
 }
 
 const PARTS: [Part; 6] = [
-    Part { word: "the server's settings", sql: FACTS, place: facts },
-    Part { word: "the database's counters", sql: TOTALS, place: totals },
-    Part { word: "sessions", sql: SESSIONS, place: sessions },
-    Part { word: "locks", sql: LOCKS, place: locks },
-    Part { word: "open transactions", sql: TRANSACTIONS, place: transactions },
+    Part { word: "the server's settings", sql: facts_sql, place: facts },
+    Part { word: "the database's counters", sql: || TOTALS.to_owned(), place: totals },
+    Part { word: "sessions", sql: || SESSIONS.to_owned(), place: sessions },
+    Part { word: "locks", sql: || LOCKS.to_owned(), place: locks },
+    Part { word: "open transactions", sql: || TRANSACTIONS.to_owned(), place: transactions },
     // What is kept of vacuums is of the server that vacuums: the facts come first.
-    Part { word: "the size of catalogs", sql: CATALOGS, place: catalogs },
+    Part { word: "the size of catalogs", sql: || CATALOGS.to_owned(), place: catalogs },
 ];
 
 /// Reads everything into `vitals`. A part that the server refuses becomes a problem, and the others are read all the same.
@@ -44,7 +45,7 @@ const PARTS: [Part; 6] = [
 /// # Errors
 /// When the link breaks or does not answer, or an answer has another form than it should.
 pub async fn read(reader: &Reader, vitals: &mut Vitals) -> Result<(), QueryError> {
-    let all: Vec<&str> = PARTS.iter().map(|part| part.sql).collect();
+    let all: Vec<String> = PARTS.iter().map(|part| (part.sql)()).collect();
     match reader.read(&all.join(";\n")).await {
         Ok(answers) => {
             for (part, rows) in PARTS.iter().zip(&answers) {
@@ -60,7 +61,7 @@ pub async fn read(reader: &Reader, vitals: &mut Vitals) -> Result<(), QueryError
 
 async fn one_by_one(reader: &Reader, vitals: &mut Vitals) -> Result<(), QueryError> {
     for part in &PARTS {
-        match reader.rows(part.sql).await {
+        match reader.rows(&(part.sql)()).await {
             Ok(rows) => (part.place)(vitals, &rows)?,
             Err(QueryError::Server { sqlstate, message }) => {
                 let words = format!("{} could not be read: {} ({sqlstate})", part.word, message.raw());
@@ -102,6 +103,12 @@ fn number(row: &TextRow, column: usize) -> Result<Option<u64>, QueryError> {
     Ok(row.parse::<i64>(column)?.map(|number| u64::try_from(number).unwrap_or(0)))
 }
 
+/// The facts, and the statement by which the role would see all of them.
+fn facts_sql() -> String {
+    let helps = rights_sql("CURRENT_USER", "'pg_read_all_stats'::pg_catalog.regrole");
+    format!("{}, {helps}", FACTS.trim_end())
+}
+
 fn facts(vitals: &mut Vitals, rows: &[TextRow]) -> Result<(), QueryError> {
     let row = rows.first().ok_or_else(|| QueryError::Unexpected { what: "no row about the server".into() })?;
     vitals.facts = Facts {
@@ -120,6 +127,7 @@ fn facts(vitals: &mut Vitals, rows: &[TextRow]) -> Result<(), QueryError> {
         autovacuum_max_workers: number(row, 12)?.unwrap_or(0),
         frozen_age: number(row, 13)?.unwrap_or(0),
         freeze_max_age: number(row, 14)?.unwrap_or(0),
+        sees_all_by: known(row, 15),
     };
     Ok(())
 }

@@ -89,6 +89,7 @@ fn sick() -> Vitals {
         facts: Facts {
             role: "saas".into(),
             sees_all: true,
+            sees_all_by: None,
             standby: false,
             uptime_seconds: Some(266_000),
             connections: 31,

@@ -280,8 +280,13 @@ async fn whose_sessions_cannot_be_ended_is_told_before_the_first_step() {
         )),
         "2"
     );
-    place.db.sql("grant pg_signal_backend to ops");
+    // A grant alone does not help a role that does not inherit.
     let newer = place.db.value("select current_setting('server_version_num')::int >= 160000") == "t";
+    place.db.sql("alter role ops noinherit; grant pg_signal_backend to ops");
+    let helps = if newer { "GRANT pg_signal_backend TO ops WITH INHERIT TRUE" } else { "ALTER ROLE ops INHERIT" };
+    let words = place.words(5, &["purge", "globex", "--confirm", &trash, "--yes"]);
+    assert!(words.contains(&format!("{helps} is missing")), "{words}");
+    place.db.sql(helps);
     if newer {
         // Who makes roles there removes its own alone.
         let words = place.words(5, &["purge", "globex", "--confirm", &trash, "--yes"]);

@@ -285,7 +285,7 @@ fn for_reading(facts: &Facts, database: &str) -> Grants {
     statements.extend([
         format!("ALTER ROLE {READER} SET default_transaction_read_only = on"),
         format!("GRANT CONNECT ON DATABASE {} TO {READER}", facts.database),
-        format!("GRANT pg_read_all_stats TO {READER}"),
+        format!("GRANT pg_read_all_stats TO {READER}{}", printed::with_rights(facts)),
     ]);
     schemas.extend(facts.asked.iter().map(|(schema, _)| schema.clone()));
     if facts.recorded {
@@ -305,7 +305,8 @@ fn for_reading(facts: &Facts, database: &str) -> Grants {
     let mut notes = vec![
         is_there.unwrap_or_else(|| PASSWORD.to_owned()),
         format!(
-            "instead of the grants on schemas and tables, where all data may be read: GRANT pg_read_all_data TO {READER}"
+            "instead of the grants on schemas and tables, where all data may be read: GRANT pg_read_all_data TO {READER}{}",
+            printed::with_rights(facts)
         ),
         "a new tenant's ledger needs its grants too: print this again, or use pg_read_all_data".to_owned(),
     ];
@@ -324,13 +325,14 @@ fn for_reading(facts: &Facts, database: &str) -> Grants {
 }
 
 fn for_writing(facts: &Facts, database: &str) -> Grants {
-    let (may_make_roles, ends_sessions) = ("CREATEROLE", format!("GRANT pg_signal_backend TO {WRITER}"));
+    let may_make_roles = "CREATEROLE";
+    let ends_sessions = format!("GRANT pg_signal_backend TO {WRITER}{}", printed::with_rights(facts));
     let (made, is_there) = printed::made(WRITER, facts.roles == Some(RoleMade::Always), facts);
     let mut notes = vec![is_there.unwrap_or_else(|| PASSWORD.to_owned())];
     let mut statements = made;
     statements.extend([
         format!("GRANT CONNECT, CREATE ON DATABASE {} TO {WRITER}", facts.database),
-        format!("GRANT pg_read_all_stats TO {WRITER}"),
+        format!("GRANT pg_read_all_stats TO {WRITER}{}", printed::with_rights(facts)),
     ]);
     match facts.roles {
         Some(RoleMade::Always) => statements.push(ends_sessions),

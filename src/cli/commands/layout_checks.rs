@@ -8,8 +8,8 @@ use crate::config::RunAs;
 use crate::fleet::Reading;
 use crate::jobs::orders;
 use crate::layout::{Layout, Registry};
-use crate::migrations::apply::rights::{lacks_rights_sql, may_take_sql, membership_sql};
 use crate::model::ident::{Ident, literal};
+use crate::postgres::membership::{lacks_rights_sql, may_take_sql, membership_sql};
 use crate::postgres::session::{Reader, Target};
 use crate::text::{Untrusted, counted, shell_word};
 

@@ -7,6 +7,7 @@ use crate::layout::naming::fold;
 use crate::model::ident::{SchemaName, literal};
 use crate::model::life::TenantRole;
 use crate::postgres::bind::bind;
+use crate::postgres::membership::rights_sql;
 use crate::postgres::session::{QueryError, Reader, TextRow};
 use crate::text::{Untrusted, clock};
 
@@ -73,15 +74,16 @@ pub(super) fn role_sessions_sql(role: &str) -> String {
 /// Why the sessions of a role cannot be ended by us; `None`: they can, or there is no such role.
 pub(super) async fn cannot_end(reader: &Reader, role: &str) -> Result<Option<String>, QueryError> {
     let sql = format!(
-        "SELECT pg_catalog.pg_has_role('pg_signal_backend', 'USAGE') OR pg_catalog.pg_has_role(r.oid, 'USAGE') \
-         FROM pg_catalog.pg_roles AS r WHERE r.rolname = {}::name",
-        literal(role)
+        "SELECT pg_catalog.pg_has_role('pg_signal_backend', 'USAGE') OR pg_catalog.pg_has_role(r.oid, 'USAGE'), {helps} \
+         FROM pg_catalog.pg_roles AS r WHERE r.rolname = {role}::name",
+        helps = rights_sql("CURRENT_USER", "'pg_signal_backend'::pg_catalog.regrole"),
+        role = literal(role)
     );
     let rows = reader.rows(&sql).await?;
-    let may = rows.first().is_none_or(|row| row.is_true(0));
     let user = reader.facts().user.raw();
-    Ok((!may).then(|| {
-        format!("{user} may not end the sessions of the role {role}: GRANT pg_signal_backend TO {user} is missing")
+    Ok(rows.first().filter(|row| !row.is_true(0)).map(|row| {
+        let helps = row.text(1).unwrap_or("GRANT pg_signal_backend");
+        format!("{user} may not end the sessions of the role {role}: {helps} is missing")
     }))
 }
 

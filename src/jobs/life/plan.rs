@@ -12,6 +12,7 @@ use crate::model::ident::{SchemaName, literal};
 use crate::model::life::{CacheFact, LeftRole, LifeKind, LifePlan, LifeStep, LifeTenant, Repair, TenantRole, Trashed};
 use crate::model::tenant::{DatabaseName, Tenant, TenantKey};
 use crate::postgres::detail;
+use crate::postgres::membership::rights_sql;
 use crate::postgres::session::{QueryError, Reader, Target};
 use crate::text::Untrusted;
 
@@ -284,9 +285,10 @@ async fn obstacle(reader: &Reader, request: &LifeRequest, plan: &LifePlan) -> Re
     let (true, Some(oid)) = (touches_schema, plan.schema_oid) else { return Ok(None) };
     let rows = reader
         .rows(&format!(
-            "SELECT n.nspname, pg_catalog.pg_has_role(n.nspowner, 'USAGE'), pg_catalog.pg_get_userbyid(n.nspowner), \
+            "SELECT n.nspname, pg_catalog.pg_has_role(n.nspowner, 'USAGE'), {helps}, \
              EXISTS (SELECT 1 FROM pg_catalog.pg_namespace AS o WHERE o.nspname = {original}::name) \
              FROM pg_catalog.pg_namespace AS n WHERE n.oid = {oid}",
+            helps = rights_sql("CURRENT_USER", "n.nspowner"),
             original = literal(plan.original.as_ref().map_or("", Untrusted::raw)),
         ))
         .await?;
@@ -295,8 +297,8 @@ async fn obstacle(reader: &Reader, request: &LifeRequest, plan: &LifePlan) -> Re
         return Ok(Some("the schema was renamed meanwhile; look again".to_owned()));
     }
     if !row.is_true(1) {
-        let (user, owner) = (reader.facts().user.raw(), row.text(2).unwrap_or_default());
-        return Ok(Some(format!("{user} does not own the schema: GRANT {owner} TO {user} is missing")));
+        let (user, helps) = (reader.facts().user.raw(), row.text(2).unwrap_or_default());
+        return Ok(Some(format!("{user} does not own the schema: {helps} is missing")));
     }
     if plan.kind == LifeKind::Undrop && row.is_true(3) {
         let original = plan.original.as_ref().map_or("", Untrusted::raw);

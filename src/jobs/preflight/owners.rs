@@ -6,9 +6,9 @@ use crate::config::RunAs;
 use crate::jobs::gate::{Asks, refused};
 use crate::jobs::orders::OrderError;
 use crate::migrations::apply::ledger::WritableLedger;
-use crate::migrations::apply::rights::{may_take_sql, membership_sql};
 use crate::migrations::plan::{Direction, Plan};
 use crate::model::ident::{Ident, literal};
+use crate::postgres::membership::{may_take_sql, membership_sql};
 use crate::postgres::session::{QueryError, Target, WriterSession};
 
 /// Checks that this role may take the owner's of each of these schemas, by their oids.

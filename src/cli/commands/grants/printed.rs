@@ -63,6 +63,11 @@ pub(super) const fn with_all(facts: &Facts) -> &'static str {
     if facts.by_membership { " WITH INHERIT TRUE, SET TRUE" } else { "" }
 }
 
+/// As [`with_all`], of a role of the server's own: its rights are had, and nobody acts as it.
+pub(super) const fn with_rights(facts: &Facts) -> &'static str {
+    if facts.by_membership { " WITH INHERIT TRUE" } else { "" }
+}
+
 /// The grant on the audit, which grows and is read: only its owner could change it. Where the writer is its owner, or gets
 /// the owner's rights, no grant says less, and that is told.
 pub(super) fn of_audit(facts: &Facts) -> Result<String, String> {
