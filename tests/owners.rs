@@ -274,6 +274,35 @@ fn a_member_without_the_owners_rights_is_told_how_to_have_them() {
     fleet.database.sql(&give);
 }
 
+/// Who makes a schema for another role goes on in it by that one's rights: without them the run would end at the schema.
+#[test]
+fn an_owner_of_new_schemas_whose_rights_are_not_had_is_named_before_anything_is_ordered() {
+    let (fleet, owner, writer) = small();
+    let new = fleet.database.value("select current_setting('server_version_num')::int >= 160000") == "t";
+    let take = if new {
+        format!("grant {owner} to {writer} with inherit false")
+    } else {
+        format!("alter role {writer} noinherit")
+    };
+    fleet.database.sql(&take);
+    let helps = membership(&fleet, &owner, &writer);
+    for run_as in ["run_as = \"owner\"", ""] {
+        fleet.configure(&as_owner(&fleet, &writer, &owner).replace("run_as = \"owner\"", run_as));
+        let words = text(&fleet.expect(5, &["provision", "new-one", "--name", "New", "--yes"]).stderr);
+        assert!(words.contains(&format!("{writer} is a member of that role without its rights")), "{words}");
+        assert!(words.contains(&helps), "{words}");
+        let doctor = text(&fleet.expect(0, &["doctor"]).stdout);
+        let flat = doctor.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains("and could not use the schema") && !flat.contains("ok new schemas"), "{doctor}");
+        assert!(!doctor.contains("ok    privileges  new schemas"), "{doctor}");
+    }
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+    fleet.configure(&as_owner(&fleet, &writer, &owner));
+    fleet.database.sql(&helps);
+    fleet.expect(0, &["provision", "new-one", "--name", "New", "--yes"]);
+    assert_eq!(not_of(&fleet, "tenant_new_one", &owner), "");
+}
+
 /// Who drops a schema needs its owner's rights, and a membership that is there may not give them.
 #[test]
 fn a_drop_without_the_owners_rights_is_told_what_gives_them() {

@@ -121,7 +121,9 @@ pub async fn no_owner(target: &Target, session: &impl Asks) -> Result<Option<NoO
         RunAs::Owner => "CURRENT_USER, SESSION_USER",
     };
     let sql = format!(
-        "SELECT {may_take}, r.rolsuper AND NOT me.rolsuper, pg_catalog.quote_ident(me.rolname), {helps} \
+        "SELECT {may_take}, r.rolsuper AND NOT me.rolsuper, pg_catalog.quote_ident(me.rolname), {helps}, \
+         me.rolname OPERATOR(pg_catalog.<>) CURRENT_USER OR pg_catalog.pg_has_role(me.oid, r.oid, 'USAGE') \
+         OR EXISTS (SELECT 1 FROM pg_catalog.pg_default_acl AS d WHERE d.defaclrole = r.oid AND d.defaclobjtype = 'n') \
          FROM pg_catalog.pg_roles AS r, pg_catalog.pg_roles AS me \
          WHERE r.rolname = {owner} AND me.rolname IN ({takers}) ORDER BY 1",
         may_take = may_take_sql("me.rolname", "r.oid"),
@@ -137,13 +139,15 @@ pub async fn no_owner(target: &Target, session: &impl Asks) -> Result<Option<NoO
     if rows.iter().any(|row| row.is_true(1)) {
         return no("that is a superuser: name an ordinary role".to_owned(), None);
     }
-    match rows.iter().find(|row| !row.is_true(0)) {
-        None => Ok(None),
-        Some(row) => {
-            let user = row.text(2).unwrap_or_default();
-            no(format!("{user} may not take that role"), row.text(3).map(str::to_owned))
-        }
-    }
+    // The new schema is its owner's, who alone may use it: whoever makes it goes on in it by the owner's rights. Default
+    // privileges on schemas may say otherwise.
+    let lacks = |column: usize| rows.iter().find(|row| !row.is_true(column));
+    let (row, why) = match (lacks(0), lacks(4)) {
+        (Some(row), _) => (row, "may not take that role"),
+        (None, Some(row)) => (row, "is a member of that role without its rights, and could not use the schema"),
+        (None, None) => return Ok(None),
+    };
+    no(format!("{} {why}", row.text(2).unwrap_or_default()), row.text(3).map(str::to_owned))
 }
 
 /// Those of `grant_to` that are no roles of the server; empty where all are.
