@@ -329,6 +329,47 @@ fn a_drop_without_the_owners_rights_is_told_what_gives_them() {
     assert!(words.contains(&format!("GRANT {owner} TO {writer} is missing")), "{words}");
 }
 
+/// `public` belongs to a role of the server's own by default: nothing is given to that one.
+#[test]
+fn a_shared_schema_of_the_databases_owner_is_to_be_given_to_the_application() {
+    let (fleet, owner, writer) = small();
+    let shared = fleet.home.path().join("shared");
+    fs::create_dir(&shared).expect("a folder");
+    fs::write(shared.join("20260115000000-plans.up.sql"), "create table plans (id int primary key)").expect("a file");
+    if fleet.database.value("select nspowner::regrole from pg_namespace where nspname = 'public'")
+        != "pg_database_owner"
+    {
+        return;
+    }
+    let configure = |user: &str, named: &str| {
+        let text = as_owner(&fleet, user, &owner).replace(&format!("owner = \"{owner}\""), named);
+        let with = format!("shared_path = \"{}\"\nrun_as", shared.display());
+        fleet.configure(&text.replacen("run_as", &with, 1));
+    };
+    // The database's owner may act as that role, and others may not; no grant makes a member of it.
+    let superuser = fleet.database.value("select current_user");
+    for user in [&superuser, &writer] {
+        fleet.database.sql(&format!("grant all on public.schema_migrations to {writer}"));
+        for (named, to) in [
+            (format!("owner = \"{owner}\""), format!("\"{owner}\"")),
+            (String::new(), "the role of the application".to_owned()),
+        ] {
+            configure(user, &named);
+            let words = text(&fleet.expect(5, &["migrate", "--shared", "--yes"]).stderr);
+            assert!(words.contains(&format!("ALTER SCHEMA public OWNER TO {to}")), "{user}: {words}");
+            assert!(words.contains("leave run_as out"), "{user}: {words}");
+            assert!(!words.contains("TO pg_database_owner") && !words.contains("GRANT"), "{user}: {words}");
+        }
+    }
+    // And what is told helps.
+    configure(&writer, &format!("owner = \"{owner}\""));
+    fleet
+        .database
+        .sql(&format!("alter schema public owner to {owner}; alter table public.schema_migrations owner to {owner}"));
+    fleet.expect(0, &["migrate", "--shared", "--yes"]);
+    assert_eq!(fleet.database.value("select relowner::regrole from pg_class where relname = 'plans'"), owner);
+}
+
 /// SET ROLE asks for the role that logged in, whatever role is set for it.
 #[test]
 fn a_login_role_that_acts_as_another_is_judged_by_what_it_may_take() {

@@ -11,17 +11,33 @@ use crate::model::ident::{Ident, literal};
 use crate::postgres::membership::{may_take_sql, membership_sql};
 use crate::postgres::session::{QueryError, Target, WriterSession};
 
+/// The owner of `public` since PostgreSQL 15. It is no role of an application's: it has no members but the database's
+/// owner, no grant makes one, and what files make as it would be of nobody who works with it.
+const DATABASE_OWNER: &str = "o.rolname OPERATOR(pg_catalog.=) 'pg_database_owner'";
+
+/// What helps where a schema is that one's: the application's role, as far as the configuration names it, else `known`, an
+/// expression of a name.
+fn given_away(target: &Target, known: &str) -> String {
+    let named = target.config.tenants.owner.as_ref().map(|owner| literal(&owner.quoted()));
+    format!(
+        "pg_catalog.format('ALTER SCHEMA %I OWNER TO %s', n.nspname, {})",
+        named.unwrap_or_else(|| format!("coalesce({known}, 'the role of the application')"))
+    )
+}
+
 /// Checks that this role may take the owner's of each of these schemas, by their oids.
 ///
 /// # Errors
 /// Refused: which it may not take, and what would help.
 pub(super) async fn of_schemas(target: &Target, session: &WriterSession, oids: &[String]) -> Result<(), OrderError> {
     let sql = format!(
-        "SELECT DISTINCT pg_catalog.quote_ident(o.rolname), o.rolsuper, {helps}, pg_catalog.quote_ident(SESSION_USER) \
+        "SELECT DISTINCT pg_catalog.quote_ident(o.rolname), o.rolsuper, \
+         CASE WHEN {DATABASE_OWNER} THEN {given_away} ELSE {membership} END, pg_catalog.quote_ident(SESSION_USER) \
          FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS o ON o.oid = n.nspowner \
          JOIN pg_catalog.pg_roles AS me ON me.rolname = SESSION_USER \
          WHERE n.oid = ANY ('{{{oids}}}'::oid[]) AND (NOT {may_take} OR (o.rolsuper AND NOT me.rolsuper)) ORDER BY 1",
-        helps = membership_sql("SESSION_USER", "o.oid"),
+        given_away = given_away(target, "NULL"),
+        membership = membership_sql("SESSION_USER", "o.oid"),
         may_take = may_take_sql("SESSION_USER", "o.oid"),
         oids = oids.join(","),
     );
@@ -74,13 +90,16 @@ pub(super) async fn of_ledgers(
     let has: Vec<String> = needed.iter().map(has).collect();
     let sql = format!(
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.quote_ident(o.rolname), \
-         pg_catalog.format('ALTER TABLE %I.%I OWNER TO %I', n.nspname, c.relname, o.rolname) \
+         CASE WHEN {DATABASE_OWNER} THEN {given_away} || ', or leave run_as out while the shared schema is migrated' \
+         ELSE pg_catalog.format('ALTER TABLE %I.%I OWNER TO %I', n.nspname, c.relname, o.rolname) END \
          FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-         JOIN pg_catalog.pg_roles AS o ON o.oid = n.nspowner WHERE n.oid = ANY ('{{{}}}'::oid[]) \
-         AND c.relname = {}::name AND c.relkind IN ('r', 'p') AND NOT ({}) ORDER BY 1",
-        oids.join(","),
-        literal(ledger.name().raw()),
-        has.join(" AND "),
+         JOIN pg_catalog.pg_roles AS o ON o.oid = n.nspowner JOIN pg_catalog.pg_roles AS l ON l.oid = c.relowner \
+         WHERE n.oid = ANY ('{{{oids}}}'::oid[]) AND c.relname = {ledger}::name AND c.relkind IN ('r', 'p') AND NOT ({has}) \
+         ORDER BY 1",
+        given_away = given_away(target, "CASE WHEN NOT l.rolsuper THEN pg_catalog.quote_ident(l.rolname) END"),
+        oids = oids.join(","),
+        ledger = literal(ledger.name().raw()),
+        has = has.join(" AND "),
     );
     let rows = ask(session, &sql).await?;
     let of = |column: usize| -> Vec<String> {
