@@ -3,6 +3,8 @@
 
 mod access;
 mod anew;
+
+mod dropped;
 mod guards;
 mod hidden;
 mod left;

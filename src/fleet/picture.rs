@@ -290,7 +290,7 @@ impl Picture {
     #[must_use]
     pub fn cache_input(&self) -> CacheInput {
         let by_layout = self.layout.as_ref().map(|layout| &layout.cache_keys[..]).unwrap_or_default();
-        CacheInput::of(self.config().cache.as_ref(), by_layout, &self.base)
+        CacheInput::of(self.config().cache.as_ref(), by_layout, &self.base).with_trash(&*self.trash)
     }
 
     fn reference(&self, seen: &Seen) -> Reference<'_> {

@@ -9,6 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::errands::Clerk;
 use super::gate;
+use super::life::trash;
 use super::orders::OrderError;
 use super::who;
 use crate::cache::{self, CacheError, CacheInput, Unlinked};
@@ -75,6 +76,10 @@ pub async fn run(
         let why = format!("nothing was removed: which keys are another tenant's is not known: {}", hidden.words());
         return Err(gate::refused(why).into());
     }
+    let dropped = trash::list(&reader, &target.config.name).await.map_err(|error| {
+        let why = OrderError::from(error);
+        gate::refused(format!("nothing was removed: which keys are those of a dropped tenant is not known: {why}"))
+    })?;
     drop(reader);
     let session = gate::open(target, None).await?;
     let audited = match gate::initialised(target, &session).await {
@@ -86,7 +91,8 @@ pub async fn run(
         audit(&session, order, Unlinked::default(), "requested", None).await?;
     }
     drop(session);
-    let input = CacheInput::of(Some(cache), &order.layout.cache_keys, order.tenants.iter().map(|tenant| &**tenant));
+    let input = CacheInput::of(Some(cache), &order.layout.cache_keys, order.tenants.iter().map(|tenant| &**tenant))
+        .with_trash(&dropped);
     let mut so_far = Unlinked::default();
     let work = cache::unlink(cache, &input.patterns, &order.tenant, input.tenants, |now| {
         so_far = now;

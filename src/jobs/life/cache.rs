@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use super::params::KeysRef;
 use super::run::Life;
+use super::trash;
 use super::tx::{self, Said, Work, failed};
 use crate::cache::{CacheIds, kept_words, unlink};
 use crate::layout::naming::{SLUG_MARK, readings};
@@ -41,6 +42,26 @@ pub(super) async fn remove(work: &Work<'_>) -> Result<StepEnd, StepEnd> {
 async fn drop_transaction(client: &Client, tx: tx::Tx) -> Result<(), StepEnd> {
     drop(tx);
     tx::ask(client, "ROLLBACK").await.map(drop)
+}
+
+/// The others in the trash: they can come back, and their keys are theirs. Where no row tells tenants apart, another one
+/// of the same name is another.
+async fn dropped(
+    client: &Client,
+    life: &Life<'_>,
+    database: &DatabaseName,
+    own: &TenantKey,
+) -> Result<Vec<CacheIds>, StepEnd> {
+    let sql = format!("{BEGIN}; {}; COMMIT", trash::question().trim_end().trim_end_matches(';'));
+    let mut all = Vec::new();
+    for row in tx::ask(client, &sql).await?.iter().flatten() {
+        let trashed = trash::trashed(row, database).map_err(|error| failed(error.to_string()))?;
+        let is_row = life.registry.is_some() && trashed.drop.as_ref().is_some_and(|drop| drop.key == *own);
+        if trashed.schema.raw() != life.name && !is_row {
+            all.extend(CacheIds::of_trashed(&trashed));
+        }
+    }
+    Ok(all)
 }
 
 /// Everybody who may have a claim to a key: the rows of the registry, or the schemas where there is none.
@@ -98,5 +119,6 @@ async fn everybody(
         let ids = |slug| CacheIds { key: key.clone(), id: id.map(str::to_owned), slug, schema: Some(schema.clone()) };
         all.extend(slugs.into_iter().map(ids));
     }
+    all.extend(dropped(client, life, database, own).await?);
     Ok(all)
 }

@@ -34,11 +34,19 @@ pub async fn list(session: &impl Asks, database: &DatabaseName) -> Result<Vec<Tr
     if !there.iter().flatten().next().is_some_and(|row| row.is_true(0)) {
         return Ok(Vec::new());
     }
-    let sql = bind(TRASH, &[("prefix", &like_pattern(TRASH_PREFIX)), ("days", &UNDROP_DAYS.to_string())]);
-    session.ask(&sql).await?.iter().flatten().map(|row| trashed(row, database)).collect()
+    session.ask(&question()).await?.iter().flatten().map(|row| trashed(row, database)).collect()
 }
 
-fn trashed(row: &TextRow, database: &DatabaseName) -> Result<Trashed, QueryError> {
+/// What the trash is read by, for [`trashed`]; only where the record is there.
+pub(super) fn question() -> String {
+    bind(TRASH, &[("prefix", &like_pattern(TRASH_PREFIX)), ("days", &UNDROP_DAYS.to_string())])
+}
+
+/// One row of the answer.
+///
+/// # Errors
+/// When it is not what was asked for.
+pub(super) fn trashed(row: &TextRow, database: &DatabaseName) -> Result<Trashed, QueryError> {
     let text = |column: usize| Untrusted::new(row.text(column).unwrap_or_default());
     let drop = match (row.parse::<i32>(2)?, row.text(3), row.parse::<i64>(8)?) {
         (Some(job), Some(original), Some(at)) => Some(DropRecord {
