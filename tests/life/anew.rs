@@ -15,7 +15,7 @@ fn a_name_in_the_trash_whose_row_was_deleted_is_refused_with_the_choice() {
     let trash = place.drop("tenant_globex", "tenant_globex");
     for how in ["--dry-run", "--yes"] {
         let words = place.words(5, &["provision", "globex", "--name", "New", how]);
-        assert!(words.contains("is in the trash, and its cache keys would be the new tenant's"), "{words}");
+        assert!(words.contains("is in the trash, and could not come back beside a new tenant of its name"), "{words}");
         assert!(words.contains("tenantui undrop tenant_globex") && words.contains("tenantui purge"), "{words}");
     }
     assert_eq!(place.db.value("select count(*) from public.tenants where slug = 'globex'"), "0");

@@ -2,7 +2,7 @@
 //! reason, and whoever asks for one is told where it is.
 
 use super::Place;
-use crate::support::redis;
+use crate::support::{own_pg, redis, tcp};
 
 /// Apartment's tenants; no table lists them.
 fn apartment(name: &str, schemas: &[&str]) -> Place {
@@ -115,4 +115,59 @@ fn keys_of_a_dropped_tenant_whose_row_stays_are_its_own_by_every_name() {
     place.drop("acme", "tenant_acme");
     place.expect(0, &["purge", "acme", "--confirm", "tenant_acme", "--yes"]);
     assert_eq!(left(&url), theirs);
+}
+
+/// Cloacina's tenants, each with the role that its library makes.
+fn cloacina(name: &str, more: &str) -> (crate::support::PgHandle, Place) {
+    let server = own_pg(tcp());
+    let db = server.database(name);
+    for schema in ["public", "zeta", "other"] {
+        db.sql(&format!(
+            "create schema if not exists {schema}; create table {schema}.task_executions (id int); create table \
+             {schema}.contexts (id int); create table {schema}.__diesel_schema_migrations (version varchar(50) primary key, \
+             run_on timestamp not null default now())"
+        ));
+    }
+    db.sql(more);
+    let place = Place { db, home: tempfile::tempdir().expect("a folder") };
+    place.configure("");
+    place.expect(0, &["init", "--yes"]);
+    drop(&place, "zeta");
+    (server, place)
+}
+
+#[test]
+fn a_name_in_the_trash_is_not_given_away_for_what_is_there() {
+    let provision = |place: &Place| place.words(5, &["provision", "zeta", "--name", "zeta", "--dry-run"]);
+    let (_server, place) = cloacina("life_given", "");
+    let words = provision(&place);
+    assert!(words.contains("\"zeta\" is in the trash, and could not come back beside a new tenant"), "{words}");
+    assert!(words.contains("tenantui undrop zeta") && !words.contains("cache"), "{words}");
+    place.db.sql("create role zeta login; create table public.api_keys (tenant_id text, revoked_at timestamptz)");
+    assert!(provision(&place).contains("and its API keys and role would be the new tenant's"));
+    // Where there is a cache, no pattern of this layout says whose its keys are.
+    place.configure(&format!("[database.cache]\nurl = \"{}\"", redis().database()));
+    assert!(!provision(&place).contains("cache keys"));
+    place.configure(&format!("[database.cache]\nurl = \"{}\"\nkeys = [\"{{slug}}:*\"]", redis().database()));
+    assert!(provision(&place).contains("its cache keys, API keys and role would be"), "{}", provision(&place));
+}
+
+#[test]
+fn who_asks_for_one_that_no_row_keeps_is_told_where_it_is() {
+    let (_server, place) = cloacina("life_asked", "");
+    place.configure(&format!("[database.cache]\nurl = \"{}\"\nkeys = [\"{{slug}}:*\"]", redis().database()));
+    for arguments in [
+        &["tenant", "zeta"][..],
+        &["suspend", "zeta", "--yes"],
+        &["migrate", "zeta", "--dry-run"],
+        &["repair", "zeta", "--yes"],
+        &["cache", "zeta"],
+        &["cache", "zeta", "--flush", "--dry-run"],
+        &["rename", "zeta", "--name", "X", "--yes"],
+    ] {
+        let words = place.words(1, arguments);
+        assert!(words.contains("\"zeta\" is in the trash since 20"), "{arguments:?}: {words}");
+        assert!(words.contains("UTC, as zz_dropped_1_zeta: undrop brings it back, purge removes it"), "{words}");
+    }
+    assert!(place.words(1, &["tenant", "zetta"]).contains("there is no tenant \"zetta\""));
 }

@@ -101,10 +101,12 @@ pub async fn run(session: &Session, arguments: &args::Cache) -> Outcome<Status> 
         let word = text::sanitise(&arguments.slug);
         return Err(Failure::new(down, format!("\"{word}\" was not found in the databases that answer")));
     }
+    let answered = reads.iter().filter_map(|read| read.reading.as_ref().ok());
     if found.is_empty() && arguments.flush {
-        return Err(nobodys(&arguments.slug, reads.iter().filter_map(|read| read.reading.as_ref().ok())));
+        return Err(nobodys(&arguments.slug, answered));
     }
-    let (tenant, target, reading) = only_one(&arguments.slug, found, |(tenant, ..)| tenant)?;
+    let answered = answered.map(|(_, reading)| reading);
+    let (tenant, target, reading) = only_one(&arguments.slug, found, |(tenant, ..)| tenant, answered)?;
     let database = &target.config.name;
     let in_all = match reading.snapshot.databases.first().map(|view| &view.cache) {
         None | Some(CacheView::NotConfigured) => {
@@ -125,7 +127,10 @@ pub async fn run(session: &Session, arguments: &args::Cache) -> Outcome<Status> 
 
 /// Keys of one of whom nothing is left are nobody's here: without a row there is no id, and no telling whose a key is
 /// that fits others too. What looks like theirs can be looked at.
-fn nobodys<'a>(word: &str, readings: impl Iterator<Item = &'a (Target, Reading)>) -> Failure {
+fn nobodys<'a>(word: &str, readings: impl Iterator<Item = &'a (Target, Reading)> + Clone) -> Failure {
+    if let Some(words) = writing::in_trash(word, readings.clone().map(|(_, reading)| reading)) {
+        return Failure::failed(format!("{words}; its cache keys stay until then"));
+    }
     let patterns = readings.flat_map(|(target, reading)| {
         let cache = target.config.cache.as_ref();
         let patterns = CacheInput::of(cache, &reading.context.layout.cache_keys, []).patterns;

@@ -239,7 +239,7 @@ pub(super) fn find(aims: &[Aim], slug: &str) -> Outcome<(usize, Arc<Tenant>)> {
         .flat_map(|(index, aim)| aim.reading.snapshot.tenants.iter().map(move |tenant| (index, tenant)))
         .collect();
     let found = named(&all, slug, |(_, tenant)| tenant);
-    let (index, tenant) = writing::only_one(slug, found, |(_, tenant)| tenant)?;
+    let (index, tenant) = writing::only_one(slug, found, |(_, tenant)| tenant, aims.iter().map(|aim| &aim.reading))?;
     Ok((index, Arc::clone(tenant)))
 }
 

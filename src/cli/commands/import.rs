@@ -91,7 +91,12 @@ pub async fn run(session: &Session, arguments: &Import) -> Outcome<Status> {
 }
 
 fn find(reading: &Reading, word: &str) -> Outcome<Arc<Tenant>> {
-    writing::only_one(word, choose::named(&reading.snapshot.tenants, word, |tenant| tenant), |tenant| tenant)
+    writing::only_one(
+        word,
+        choose::named(&reading.snapshot.tenants, word, |tenant| tenant),
+        |tenant| tenant,
+        std::iter::once(reading),
+    )
 }
 
 /// Tables that are no tenant's data.

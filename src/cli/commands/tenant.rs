@@ -172,7 +172,9 @@ pub async fn run(session: &Session, arguments: &args::Tenant) -> Outcome<Status>
             (true, true) => {}
         }
     }
-    let (tenant, reading) = only_one(&arguments.slug, found, |(tenant, _)| tenant)?;
+    let answered = reads.iter().filter_map(|read| read.reading.as_ref().ok());
+    let (tenant, reading) =
+        only_one(&arguments.slug, found, |(tenant, _)| tenant, answered.map(|(_, reading)| reading))?;
     let detail = reading.snapshot.detail.as_ref().filter(|detail| detail.key == tenant.key);
     let view = reading.snapshot.databases.first();
     let times = view.map(|database| Arc::clone(&database.times)).unwrap_or_default();

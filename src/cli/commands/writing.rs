@@ -3,6 +3,7 @@
 use crate::cli::exit::{Failure, Outcome};
 use crate::cli::output;
 use crate::fleet::Reading;
+use crate::model::life::Trashed;
 use crate::model::tenant::Tenant;
 use crate::postgres::session::Target;
 use crate::text::{Untrusted, sanitise};
@@ -57,22 +58,39 @@ pub fn note_server(target: &Target, reading: &Reading) {
     }
 }
 
-/// The one tenant that a word can mean.
+/// Where a word names a dropped tenant whose place no row keeps: since when it is in the trash, and what there is to do.
+pub fn in_trash<'a>(word: &str, mut readings: impl Iterator<Item = &'a Reading>) -> Option<String> {
+    let is_it = |trashed: &&Trashed| trashed.is_named(|name| name.is_written(word));
+    let found = |reading: &'a Reading| reading.snapshot.databases.iter().flat_map(|view| &*view.trash).find(is_it);
+    let trashed = readings.find_map(found)?;
+    let since = trashed.drop.as_ref().map(|drop| drop.at.strftime("since %Y-%m-%d %H:%M UTC, ").to_string());
+    Some(format!("\"{}\" is in the trash {}{}", sanitise(word), since.unwrap_or_default(), trashed.words()))
+}
+
+/// The one tenant that a word can mean, of all that were found in these readings.
 ///
 /// # Errors
 /// Exit 1 where there is none, 2 where there are several.
-pub fn only_one<T>(word: &str, mut found: Vec<T>, tenant: impl Fn(&T) -> &Tenant) -> Outcome<T> {
-    let word = sanitise(word);
+pub fn only_one<'a, T>(
+    word: &str,
+    mut found: Vec<T>,
+    tenant: impl Fn(&T) -> &Tenant,
+    readings: impl Iterator<Item = &'a Reading>,
+) -> Outcome<T> {
+    let shown = sanitise(word);
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
-        (None, _) => Err(Failure::failed(format!("there is no tenant \"{word}\"; `tenantui tenants` lists them"))),
+        (None, _) => Err(Failure::failed(
+            in_trash(word, readings)
+                .unwrap_or_else(|| format!("there is no tenant \"{shown}\"; `tenantui tenants` lists them")),
+        )),
         (Some(last), false) => {
             let databases: Vec<String> =
                 found.iter().chain([&last]).map(|found| tenant(found).key.database.to_string()).collect();
             if databases.iter().any(|name| *name != databases[0]) {
                 let hint = "add --database with one of them";
                 return Err(Failure::usage(format!(
-                    "\"{word}\" is ambiguous: it is in {}; {hint}",
+                    "\"{shown}\" is ambiguous: it is in {}; {hint}",
                     databases.join(", ")
                 )));
             }
@@ -82,7 +100,7 @@ pub fn only_one<T>(word: &str, mut found: Vec<T>, tenant: impl Fn(&T) -> &Tenant
             };
             let all: Vec<String> = found.iter().chain([&last]).map(who).collect();
             Err(Failure::usage(format!(
-                "\"{word}\" is ambiguous in {}: it is {}; name the key or the schema that only one of them has, or mend the \
+                "\"{shown}\" is ambiguous in {}: it is {}; name the key or the schema that only one of them has, or mend the \
                  registry where both are the same",
                 databases[0],
                 all.join(" and ")

@@ -7,7 +7,7 @@ use crate::jobs::life::{again, trash};
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{ProvisionParams, RowValue, TenantRole};
 use crate::jobs::service::{NewTenant, ProvisionOrder};
-use crate::layout::Registry;
+use crate::layout::{CheckedName, Registry};
 use crate::model::ident::{QualifiedName, literal};
 use crate::model::life::Trashed;
 use crate::postgres::session::Target;
@@ -42,7 +42,7 @@ pub(in crate::jobs) async fn provision(
     others(session, &order.layout).await?;
     let mut taken =
         taken(session, table.map(|(table, ..)| table), table.map(|(_, columns, _)| &columns.slug.name)).await?;
-    none_in_trash(order, &trash::list(session, &target.config.name).await?)?;
+    none_in_trash(target, session, order, &trash::list(session, &target.config.name).await?).await?;
     taken.rows_hidden = order.layout.about.hidden_rows.is_some();
     let roles = roles(target, session, order).await?;
     let mut allowed = Allowed::default();
@@ -68,15 +68,53 @@ pub(in crate::jobs) async fn provision(
     Ok(made)
 }
 
-/// Where no row keeps its place, as it was deleted or never was, a dropped tenant's name looks free.
-fn none_in_trash(order: &ProvisionOrder, trash: &[Trashed]) -> Result<(), OrderError> {
+/// Where no row keeps its place, as it was deleted or never was, a dropped tenant's name looks free. What goes by that name
+/// alone would be the new tenant's.
+async fn none_in_trash(
+    target: &Target,
+    session: &impl Asks,
+    order: &ProvisionOrder,
+    trash: &[Trashed],
+) -> Result<(), OrderError> {
     for NewTenant { name, .. } in &order.tenants {
         if let Some(choice) = again::choice(name, std::iter::empty(), trash, false) {
-            let words = format!("\"{}\" is in the trash, and its cache keys would be the new tenant's", name.slug);
-            return Err(refused(format!("{words}; {choice}")));
+            let goes_along = goes_along(target, session, order, name).await?;
+            let why = match goes_along.split_last() {
+                None => "and could not come back beside a new tenant of its name".to_owned(),
+                Some((only, [])) => format!("and its {only} would be the new tenant's"),
+                Some((last, rest)) => format!("and its {} and {last} would be the new tenant's", rest.join(", ")),
+            };
+            return Err(refused(format!("\"{}\" is in the trash, {why}; {choice}", name.slug)));
         }
     }
     Ok(())
+}
+
+/// What a new tenant of a dropped one's name would have of it: what there can be of that here.
+async fn goes_along(
+    target: &Target,
+    session: &impl Asks,
+    order: &ProvisionOrder,
+    name: &CheckedName,
+) -> Result<Vec<String>, OrderError> {
+    let layout = &order.layout;
+    let mut all = Vec::new();
+    if target.config.cache.as_ref().is_some_and(|cache| !cache.keys.is_empty() || !layout.cache_keys.is_empty()) {
+        all.push("cache keys".to_owned());
+    }
+    if let Some(access) = &layout.access {
+        let sql = format!("SELECT pg_catalog.to_regclass({}) IS NOT NULL", literal(&access.table.quoted()));
+        if session.ask(&sql).await?.iter().flatten().next().is_some_and(|row| row.is_true(0)) {
+            all.push(access.title.clone());
+        }
+    }
+    let own = layout.role.as_ref().and_then(|role| role.rule.name_of(&name.slug, &name.schema).ok());
+    if let Some(own) = own
+        && !role_there::any(session, &[own.raw()]).await?.is_empty()
+    {
+        all.push("role".to_owned());
+    }
+    Ok(all)
 }
 
 /// Where the schemas are the list of tenants, there is nowhere to keep anything of one.
