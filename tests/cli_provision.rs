@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::cli::{fields, json, text};
 use crate::cli_fleet::{Fleet, slugs, tenant};
-use crate::support::{pg, program, wait_until};
+use crate::support::{own_pg, pg, program, tcp, wait_until};
 
 fn csv(fleet: &Fleet, text: &str) -> PathBuf {
     let path = fleet.home.path().join("tenants.csv");
@@ -140,6 +140,80 @@ fn what_is_wrong_with_a_file_is_told_with_its_line_before_any_plan() {
     let words = text(&run(&fleet, 2, &fleet.home.path().join("tenants.csv"), &["--yes"]).stderr);
     assert!(words.contains("tenants.csv:3: name is no UTF-8"), "{words}");
     assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+}
+
+/// Also what only the server would say: of a role that is there, of settings that are JSON and no jsonb.
+#[test]
+fn roles_that_are_there_and_settings_that_jsonb_refuses_are_told_with_their_lines() {
+    let server = own_pg(tcp());
+    let fleet = Fleet::on(server.database("lines"));
+    fleet.init();
+    fleet.database.sql(
+        "alter table public.tenants add column plan text check (plan in ('free', 'pro')), add column settings jsonb; \
+         create role tenant_held login; create role tenant_kept login",
+    );
+    let path = csv(
+        &fleet,
+        "slug,name,plan,settings\nheld,H,,\nset-up,S,,\"{\"\"a\"\":\"\"\\u0000\"\"}\"\nfine,F,pro,\"{\"\"b\"\":1}\"\nkept,K,gold,\n\
+         half,H,,\"{\"\"a\"\":\"\"\\ud800\"\"}\"\nfar,F,,\"{\"\"a\"\":1e-20000}\"\n",
+    );
+    for (how, roles) in [(&["--role", "--dry-run"][..], true), (&["--role", "--yes"], true), (&["--yes"], true)] {
+        let end = run(&fleet, 2, &path, how);
+        let words = text(&end.stderr);
+        for wanted in [
+            "tenants.csv:3: the settings have a character that PostgreSQL keeps nowhere, \\u0000 (a)",
+            "tenants.csv:5: the registry does not allow \"gold\" in column plan",
+            "tenants.csv:6: the settings are no JSON",
+            "tenants.csv:7: the settings have a number that PostgreSQL's jsonb does not keep, 1e-20000",
+        ] {
+            assert!(words.contains(wanted), "{wanted} in {words}");
+        }
+        let of_role = ["tenants.csv:2: the role tenant_held exists", "tenants.csv:5: the role tenant_kept exists"];
+        assert!(of_role.iter().all(|wanted| words.contains(wanted) == roles), "{words}");
+        assert!(end.stdout.is_empty() && !words.contains("make "), "a plan: {words}");
+    }
+    // One alone, and one whose settings would be compared.
+    for slug in ["alone", "acme"] {
+        let arguments =
+            ["provision", slug, "--name", "ACME Corp", "--settings", "{\"a\":{\"b\":\"\\u0000\"}}", "--dry-run"];
+        let words = text(&fleet.expect(2, &arguments).stderr);
+        assert!(words.contains("\\u0000 (a.b): write them without"), "{words}");
+    }
+    assert_eq!(fleet.database.value("select count(*) from tenantui.job"), "0");
+}
+
+/// Where no table lists the tenants, too.
+#[test]
+fn a_file_where_there_is_no_registry_is_judged_line_by_line() {
+    let server = own_pg(tcp());
+    let fleet = Fleet::on(server.database("lines"));
+    let schemas = ["public", "zeta"].map(|schema| {
+        format!(
+            "create schema if not exists {schema}; create table {schema}.task_executions (id int); create table \
+             {schema}.contexts (id int); create table {schema}.__diesel_schema_migrations (version varchar(50) primary key, \
+             run_on timestamp not null default now());"
+        )
+    });
+    let db = server.database("unlisted");
+    db.sql(&schemas.concat());
+    db.sql("create role held login");
+    fleet.configure(&fleet.block("eu-1", &db.url()));
+    fleet.init();
+    fleet.expect(0, &["drop", "zeta", "--confirm", "zeta", "--yes"]);
+    let path = csv(&fleet, "slug,name,plan\nfine,F,\nheld,H,\nzeta,Z,\nplanned,P,pro\n");
+    for how in ["--dry-run", "--yes"] {
+        let end = run(&fleet, 5, &path, &[how]);
+        let words = text(&end.stderr);
+        for wanted in [
+            "tenants.csv:3: the role held exists already",
+            "tenants.csv:4: \"zeta\" is in the trash, and could not come back",
+            "tenants.csv:5: this database has no registry, and so no column for a plan",
+            "3 lines of it are wrong",
+        ] {
+            assert!(words.contains(wanted), "{wanted} in {words}");
+        }
+        assert!(end.stdout.is_empty() && !words.contains("make "), "a plan: {words}");
+    }
 }
 
 /// What stopped with its process goes on when it is asked for again, and not when something else is.

@@ -41,6 +41,7 @@ mod report;
 pub mod rescue;
 mod seed;
 pub mod service;
+pub mod settings;
 mod shared;
 mod steps;
 mod tenant;

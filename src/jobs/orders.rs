@@ -11,7 +11,7 @@ use super::preflight;
 pub use super::preflight::{drives, in_pieces, makes, no_grantees, no_owner, rehearse as rehearsable, runnable};
 use super::service::{NewTenant, Order, ProvisionOrder};
 use super::who;
-use crate::layout::{Layout, Registry};
+use crate::layout::Layout;
 use crate::migrations::apply::keys::JOB_CLASS;
 use crate::migrations::apply::step::{BEGIN, BOOKKEEPING};
 use crate::migrations::apply::wire::{self, Trouble};
@@ -115,28 +115,19 @@ pub async fn provisionable(target: &Target, order: &ProvisionOrder) -> Result<()
     preflight::provision(target, &reader, order).await.map(|_| ())
 }
 
-/// Which of these new tenants would get no row as they are asked for, by their places, and why: what the registry has no
-/// column for, or does not allow. Asked by a session that only reads.
+/// Which of these new tenants could not be made as they are asked for, by their places, and why: what the registry has no
+/// column for, or does not allow; a role that is there; a name in the trash. Asked by a session that only reads.
 ///
 /// # Errors
-/// When the registry cannot be asked.
+/// When the database cannot be asked.
 pub async fn unfit(
     target: &Target,
     layout: &Layout,
     tenants: &[NewTenant],
+    role: bool,
 ) -> Result<Vec<(usize, OrderError)>, OrderError> {
-    let Registry::Table { columns, oid, .. } = &layout.registry else { return Ok(Vec::new()) };
     let reader = Reader::open(target, Patience::Foreground).await?;
-    let mut allowed = preflight::Allowed::default();
-    let mut unfit = Vec::new();
-    for (place, tenant) in tenants.iter().enumerate() {
-        match preflight::row_values(&reader, layout, tenant, *oid, columns, &mut allowed).await {
-            Ok(_) => {}
-            Err(why @ OrderError::Refused(_)) => unfit.push((place, why)),
-            Err(trouble) => return Err(trouble),
-        }
-    }
-    Ok(unfit)
+    preflight::unfit(target, &reader, layout, tenants, role).await
 }
 
 /// The transaction. A lost reply to COMMIT is decided by the key: a new session asks whether the job is there.

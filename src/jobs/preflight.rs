@@ -9,7 +9,7 @@ mod row;
 
 pub(super) use names::{KnownNames, taken_like_sql, taken_names, taken_sql};
 pub use owners::{no_grantees, no_owner};
-pub(super) use provision::provision;
+pub(super) use provision::{provision, unfit};
 pub(super) use row::{Allowed, allowed, display_name, drafted, others, row_values, time_value};
 
 use std::collections::BTreeSet;

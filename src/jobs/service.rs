@@ -157,18 +157,6 @@ pub fn siblings(tenants: &[Arc<Tenant>], database: &DatabaseName, folder: Option
     tenants.iter().filter(stands).filter_map(sibling).take(SIBLINGS).collect()
 }
 
-/// Whether settings are what a registry keeps: one JSON object.
-///
-/// # Errors
-/// In words, when they are something else.
-pub fn check_settings(settings: &str) -> Result<(), String> {
-    match serde_json::from_str(settings) {
-        Ok(serde_json::Value::Object(_)) => Ok(()),
-        Ok(_) => Err("the settings are JSON, and no object: write them as {\"key\": value}".to_owned()),
-        Err(error) => Err(format!("the settings are no JSON: {error}")),
-    }
-}
-
 /// A tenant that is there already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sibling {

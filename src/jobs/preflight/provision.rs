@@ -7,10 +7,14 @@ use crate::jobs::life::{again, trash};
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{ProvisionParams, RowValue, TenantRole};
 use crate::jobs::service::{NewTenant, ProvisionOrder};
-use crate::layout::{CheckedName, Registry};
+use crate::layout::role::Role;
+use crate::layout::{CheckedName, Layout, NameError, Registry};
 use crate::model::ident::{QualifiedName, literal};
 use crate::model::life::Trashed;
 use crate::postgres::session::Target;
+
+/// Roles that are there of which it is asked whose they may be, where a file would give them to its tenants.
+const LOOKED_AT: usize = 20;
 
 /// Checks the order of a provisioning, and decides what the new rows will hold.
 pub(in crate::jobs) async fn provision(
@@ -42,7 +46,10 @@ pub(in crate::jobs) async fn provision(
     others(session, &order.layout).await?;
     let mut taken =
         taken(session, table.map(|(table, ..)| table), table.map(|(_, columns, _)| &columns.slug.name)).await?;
-    none_in_trash(target, session, order, &trash::list(session, &target.config.name).await?).await?;
+    let trash = trash::list(session, &target.config.name).await?;
+    for tenant in &order.tenants {
+        none_in_trash(target, session, &order.layout, tenant, &trash).await?;
+    }
     taken.rows_hidden = order.layout.about.hidden_rows.is_some();
     let roles = roles(target, session, order).await?;
     let mut allowed = Allowed::default();
@@ -73,31 +80,28 @@ pub(in crate::jobs) async fn provision(
 async fn none_in_trash(
     target: &Target,
     session: &impl Asks,
-    order: &ProvisionOrder,
+    layout: &Layout,
+    tenant: &NewTenant,
     trash: &[Trashed],
 ) -> Result<(), OrderError> {
-    for NewTenant { name, .. } in &order.tenants {
-        if let Some(choice) = again::choice(name, std::iter::empty(), trash, false) {
-            let goes_along = goes_along(target, session, order, name).await?;
-            let why = match goes_along.split_last() {
-                None => "and could not come back beside a new tenant of its name".to_owned(),
-                Some((only, [])) => format!("and its {only} would be the new tenant's"),
-                Some((last, rest)) => format!("and its {} and {last} would be the new tenant's", rest.join(", ")),
-            };
-            return Err(refused(format!("\"{}\" is in the trash, {why}; {choice}", name.slug)));
-        }
-    }
-    Ok(())
+    let name = &tenant.name;
+    let Some(choice) = again::choice(name, std::iter::empty(), trash, false) else { return Ok(()) };
+    let goes_along = goes_along(target, session, layout, name).await?;
+    let why = match goes_along.split_last() {
+        None => "and could not come back beside a new tenant of its name".to_owned(),
+        Some((only, [])) => format!("and its {only} would be the new tenant's"),
+        Some((last, rest)) => format!("and its {} and {last} would be the new tenant's", rest.join(", ")),
+    };
+    Err(refused(format!("\"{}\" is in the trash, {why}; {choice}", name.slug)))
 }
 
 /// What a new tenant of a dropped one's name would have of it: what there can be of that here.
 async fn goes_along(
     target: &Target,
     session: &impl Asks,
-    order: &ProvisionOrder,
+    layout: &Layout,
     name: &CheckedName,
 ) -> Result<Vec<String>, OrderError> {
-    let layout = &order.layout;
     let mut all = Vec::new();
     if target.config.cache.as_ref().is_some_and(|cache| !cache.keys.is_empty() || !layout.cache_keys.is_empty()) {
         all.push("cache keys".to_owned());
@@ -139,33 +143,91 @@ async fn roles(
         }
         return Err(refused(format!("the layout {} has no role of a tenant's own", order.layout.name)));
     };
-    let mut roles = Vec::with_capacity(order.tenants.len());
-    for tenant in &order.tenants {
-        let name = &tenant.name;
-        let wrong = |error: crate::layout::NameError| refused(error.to_string());
-        let path = role.rule.path_of(&name.schema).map_err(wrong);
-        let own = role.rule.name_of(&name.slug, &name.schema).map_err(wrong);
-        roles.push(match (own, path) {
-            (Ok(own), Ok(path)) => Some(TenantRole {
-                name: own.raw().to_owned(),
-                search_path: path.iter().map(|schema| schema.raw().to_owned()).collect(),
-            }),
-            // A tenant that gets none has no use for the name.
-            (Err(_), _) | (_, Err(_)) if !order.role => None,
-            (Err(wrong), _) | (_, Err(wrong)) => return Err(wrong),
-        });
-    }
-    let names: Vec<&str> = roles.iter().flatten().map(|role| role.name.as_str()).collect();
-    let there = if order.role {
-        role_there::any(session, &names).await?
-    } else {
-        // One that is not made now is the tenant's all the same, by its name, and whoever has its password gets in.
-        role_there::left(session, &names).await?
-    };
+    let own = order.tenants.iter().map(|tenant| own_role(role, &tenant.name, order.role));
+    let roles = own.collect::<Result<Vec<_>, _>>()?;
+    let there = roles_there(session, &roles, order.role).await?;
     if !there.is_empty() {
         return Err(role_there::refusal(target, &order.layout, &there).await);
     }
     Ok(if order.role { roles } else { vec![None; order.tenants.len()] })
+}
+
+/// The role of a new tenant by the layout's rule; `None`: there can be none, and none is made.
+fn own_role(role: &Role, name: &CheckedName, made: bool) -> Result<Option<TenantRole>, OrderError> {
+    let wrong = |error: NameError| refused(error.to_string());
+    let path = role.rule.path_of(&name.schema).map_err(wrong);
+    match (role.rule.name_of(&name.slug, &name.schema).map_err(wrong), path) {
+        (Ok(own), Ok(path)) => Ok(Some(TenantRole {
+            name: own.raw().to_owned(),
+            search_path: path.iter().map(|schema| schema.raw().to_owned()).collect(),
+        })),
+        // A tenant that gets none has no use for the name.
+        (Err(_), _) | (_, Err(_)) if !made => Ok(None),
+        (Err(wrong), _) | (_, Err(wrong)) => Err(wrong),
+    }
+}
+
+/// Those of the tenants' roles that are in the way.
+async fn roles_there(session: &impl Asks, roles: &[Option<TenantRole>], made: bool) -> Result<Vec<String>, OrderError> {
+    let names: Vec<&str> = roles.iter().flatten().map(|role| role.name.as_str()).collect();
+    if made {
+        role_there::any(session, &names).await
+    } else {
+        // One that is not made now is the tenant's all the same, by its name, and whoever has its password gets in.
+        role_there::left(session, &names).await
+    }
+}
+
+/// Why single ones of these tenants cannot be made as they are asked for, by their places: all that [`provision`] would
+/// refuse of them, one after the other.
+pub(in crate::jobs) async fn unfit(
+    target: &Target,
+    session: &impl Asks,
+    layout: &Layout,
+    tenants: &[NewTenant],
+    role: bool,
+) -> Result<Vec<(usize, OrderError)>, OrderError> {
+    let trash = trash::list(session, &target.config.name).await?;
+    let mut found = Vec::new();
+    let mut note = |place: usize, checked: Result<(), OrderError>| match checked {
+        Ok(()) => Ok(true),
+        Err(why @ OrderError::Refused(_)) => {
+            found.push((place, why));
+            Ok(false)
+        }
+        Err(trouble) => Err(trouble),
+    };
+    let mut roles = vec![None; tenants.len()];
+    let mut allowed = Allowed::default();
+    for (place, tenant) in tenants.iter().enumerate() {
+        // What is said of the trash is said of the role in it, too.
+        if note(place, none_in_trash(target, session, layout, tenant, &trash).await)?
+            && let Some(rule) = &layout.role
+        {
+            let own = own_role(rule, &tenant.name, role).map(|own| roles[place] = own);
+            note(place, own)?;
+        }
+        let row = match &layout.registry {
+            Registry::Table { columns, oid, .. } => {
+                row_values(session, layout, tenant, *oid, columns, &mut allowed).await.map(drop)
+            }
+            Registry::Scan { .. } => without_registry(tenant).map(drop),
+            // Nothing can be made there, whatever the lines say.
+            Registry::Query { .. } => Ok(()),
+        };
+        note(place, row)?;
+    }
+    let there = roles_there(session, &roles, role).await?;
+    let of = |name: &String| roles.iter().position(|role| role.as_ref().is_some_and(|role| role.name == *name));
+    for (at, (name, place)) in there.iter().filter_map(|name| Some((name, of(name)?))).enumerate() {
+        let why = match at {
+            // Whose it may be takes a session and a look each time.
+            ..LOOKED_AT => role_there::refusal(target, layout, std::slice::from_ref(name)).await,
+            _ => role_there::unexplained(name),
+        };
+        note(place, Err(why))?;
+    }
+    Ok(found)
 }
 
 async fn privileges(

@@ -61,11 +61,21 @@ pub(super) async fn refusal(target: &Target, layout: &Layout, there: &[String]) 
         // Who may not read who was here before is told what is known without it.
         Err(_) => by_hand(there, &[]),
     };
-    refused(format!(
+    refused(words(there, &ways))
+}
+
+/// The refusal where nobody asked whose it may be.
+pub(super) fn unexplained(name: &str) -> OrderError {
+    let there = [name.to_owned()];
+    refused(words(&there, &by_hand(&there, &[])))
+}
+
+fn words(there: &[String], ways: &str) -> String {
+    format!(
         "the role {} exists already on this server, perhaps of a tenant that was removed or of another database; it is \
          never given to somebody else in silence. Choose another key, or {ways}",
         listed(there),
-    ))
+    )
 }
 
 async fn ways(target: &Target, layout: &Layout, there: &[String]) -> Result<String, QueryError> {

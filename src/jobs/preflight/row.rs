@@ -6,7 +6,8 @@ use super::listed;
 use crate::jobs::gate::{Asks, refused};
 use crate::jobs::orders::OrderError;
 use crate::jobs::params::{RowValue, Value};
-use crate::jobs::service::{NewTenant, check_settings};
+use crate::jobs::service::NewTenant;
+use crate::jobs::settings;
 use crate::layout::{Column, Layout, Registry, RegistryColumns};
 use crate::model::ident::literal;
 use crate::text::sanitise;
@@ -167,7 +168,7 @@ pub(in crate::jobs) fn drafted(
 
 /// Settings are one JSON object, in a column of either JSON type or of text.
 fn settings_value(column: &Column, settings: &str) -> Result<Value, OrderError> {
-    check_settings(settings).map_err(refused)?;
+    settings::check(settings).map_err(refused)?;
     let name = column.type_name.as_str();
     if matches!(name, "json" | "jsonb" | "text") || name.starts_with("character varying") {
         return Ok(Value::Text(settings.to_owned()));

@@ -131,7 +131,7 @@ async fn order(
     let role = wants_role(arguments, reading)?;
     let Sorted { new, present } = present::sort(target, reading, asked, role, &mut wrong).await?;
     if arguments.from.is_some() {
-        present::fit(target, &context.layout, asked, &new, &mut wrong).await?;
+        present::fit(target, &context.layout, asked, &new, role, &mut wrong).await?;
     }
     wrong.judge(arguments.from.as_deref())?;
     let order = ProvisionOrder {

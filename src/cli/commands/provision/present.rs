@@ -10,7 +10,8 @@ use crate::fleet::{JobContext, Reading};
 use crate::jobs::life::again;
 use crate::jobs::orders;
 use crate::jobs::provision::role_by_hand;
-use crate::jobs::service::{NewTenant, check_settings};
+use crate::jobs::service::NewTenant;
+use crate::jobs::settings;
 use crate::layout::naming::fold;
 use crate::layout::{CheckedName, Layout, Registry};
 use crate::model::ident::literal;
@@ -87,19 +88,20 @@ pub async fn sort(
     Ok(sorted)
 }
 
-/// Whether the registry has a place for what a file says of its new tenants, and allows it: an order would be refused by
-/// the first of them, without its line.
+/// Whether what a file says of its new tenants can be: the registry has a place for it and allows it, and no role is in the
+/// way. An order would be refused by the first of them, without its line.
 ///
 /// # Errors
-/// When the registry cannot be asked.
+/// When the database cannot be asked.
 pub async fn fit(
     target: &Target,
     layout: &Layout,
     asked: &[Wanted],
     new: &[NewTenant],
+    role: bool,
     wrong: &mut Wrong,
 ) -> Outcome<()> {
-    let unfit = orders::unfit(target, layout, new).await?;
+    let unfit = orders::unfit(target, layout, new, role).await?;
     // What is wrong by itself is told already.
     let told = wrong.told();
     let fine = asked.iter().filter(|one| !told.contains(&one.line));
@@ -188,7 +190,7 @@ async fn differing_settings(target: &Target, context: &JobContext, wanted: &[Wan
     let asked: Vec<String> = wanted
         .iter()
         // What is no JSON is said to be wrong, and not asked about.
-        .filter_map(|one| Some((&one.slug, one.settings.as_deref().filter(|text| check_settings(text).is_ok())?)))
+        .filter_map(|one| Some((&one.slug, one.settings.as_deref().filter(|text| settings::check(text).is_ok())?)))
         .map(|(slug, settings)| format!("({}, {}::jsonb)", literal(slug), literal(settings)))
         .collect();
     if asked.is_empty() {

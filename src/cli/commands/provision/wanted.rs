@@ -6,7 +6,7 @@ use std::path::Path;
 use super::list;
 use crate::cli::args::Provision;
 use crate::cli::exit::{Failure, Outcome, Status};
-use crate::jobs::service::check_settings;
+use crate::jobs::settings;
 use crate::layout::naming::fold;
 use crate::text;
 
@@ -109,7 +109,7 @@ pub fn read(arguments: &Provision) -> Outcome<(Vec<Wanted>, Wrong)> {
             let what = if one.line.is_some() { "the name is empty" } else { "the display name (--name) is empty" };
             wrong.add(one, Status::Usage, what);
         }
-        if let Some(Err(words)) = one.settings.as_deref().map(check_settings) {
+        if let Some(Err(words)) = one.settings.as_deref().map(settings::check) {
             wrong.add(one, Status::Usage, words);
         }
         if let Some(line) = one.line
