@@ -175,6 +175,8 @@ fn a_tenant_is_skipped_with_a_note_and_only_with_one() {
     fleet.expect(5, &["--read-only", "job", "1", "skip", "q0", "--note", "x", "--yes"]);
     let skipped = fleet.json(0, &["job", "1", "skip", "q0", "--note", "moves tonight", "--yes", "--json"]);
     assert_eq!(tenant(&skipped, "tenant", "q0")["result"], "skipped");
+    let words = text(&fleet.expect(5, &["job", "1", "skip", "q0", "--note", "again", "--yes"]).stderr);
+    assert!(words.contains("q0 is skipped in job 1 already") && !words.contains("the rest is not run"), "{words}");
     // A skipped step is not done, of a tenant or of the whole job.
     let counts = |document: &Value| {
         let of = |row: &Value| (row["steps_done"].as_u64(), row["steps"].as_u64());

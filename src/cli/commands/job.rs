@@ -108,6 +108,12 @@ async fn skip(session: &Session, target: &Target, view: &JobView, arguments: &Jo
     if tenant.outcome == TenantResult::Done {
         return Err(Failure::refused(format!("{slug} is done in job {}: nothing of it is left to skip", view.id)));
     }
+    if tenant.outcome == TenantResult::Skipped {
+        return Err(Failure::refused(format!(
+            "{slug} is skipped in job {} already: nothing was changed, its note neither",
+            view.id
+        )));
+    }
     let (done, steps) = tenant.steps;
     output::note(format!("{slug} is {}, {done} of {steps} steps done; the rest is not run", tenant.outcome.word()));
     let consent = Consent { yes: arguments.yes, dry_run: false };
