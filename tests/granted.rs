@@ -95,4 +95,14 @@ fn a_role_that_is_not_there_is_told_before_anything_is_made() {
     fleet.configure(&block(&fleet, &fleet.database.url(), "pg_monitor", ""));
     let words = text(&fleet.expect(2, &["tenants"]).stderr);
     assert!(words.contains("grant_to") && words.contains("a role of the server's own"), "{words}");
+    // PostgreSQL lets no role be called so: the advice to make it would be refused.
+    for (option, no_role, why) in
+        [("grant_to = [\"public\"]", "public", "it means everybody"), ("owner = \"none\"", "none", "it means nobody")]
+    {
+        let block = fleet.block("eu-1", &fleet.database.url());
+        fleet.configure(&format!("{block}[database.tenants]\n{option}\n"));
+        let words = text(&fleet.expect(2, &["doctor"]).stderr);
+        let expected = format!("PostgreSQL has no role \"{no_role}\", {why}: name one of yours");
+        assert!(words.contains(&expected), "{words}");
+    }
 }

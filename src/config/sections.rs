@@ -233,6 +233,15 @@ fn tenants(section: &mut Section<'_>) -> Result<TenantsOverride, ConfigError> {
 fn role(section: &Section<'_>, option: &str, text: &Text<'_>) -> Result<Ident, ConfigError> {
     let name = Ident::new(&text.value)
         .map_err(|error| section.wrong(option, text.at, format!("not the name of a role: {error}")))?;
+    // To make it is no way: the server takes these words for something else.
+    if let Some(means) = match name.raw() {
+        "public" => Some("everybody"),
+        "none" => Some("nobody"),
+        _ => None,
+    } {
+        let words = format!("PostgreSQL has no role \"{}\", it means {means}: name one of yours", name.raw());
+        return Err(section.wrong(option, text.at, words));
+    }
     if name.raw().starts_with("pg_") {
         return Err(section.wrong(option, text.at, "a role of the server's own: name one of yours"));
     }

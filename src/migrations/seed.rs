@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::checks;
-use super::folder::{FolderError, MigrationFile, read_text};
+use super::folder::{FolderError, MigrationFile, read_text_as};
 use super::split;
 use crate::model::ledger::Version;
 
@@ -18,7 +18,7 @@ use crate::model::ledger::Version;
 pub fn read(path: &Path) -> Result<MigrationFile, FolderError> {
     // Whoever goes on with the job finds the file by this path, from another folder.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let sql: Arc<str> = read_text(&path)?.into();
+    let sql: Arc<str> = read_text_as("seed", &path)?.into();
     let statements = split::whole(&sql);
     let findings = checks::check(&sql, &statements, true);
     if let Some(finding) = findings.iter().find(|finding| finding.refuses) {
@@ -67,6 +67,7 @@ mod tests {
             let refused = seed(sql).expect_err(sql).to_string();
             assert!(refused.contains(line), "{sql}: {refused}");
         }
-        assert!(read(Path::new("/nowhere/seed.sql")).is_err());
+        let absent = read(Path::new("/nowhere/seed.sql")).expect_err("absent").to_string();
+        assert!(absent.starts_with("the seed /nowhere/seed.sql cannot be read: "), "{absent}");
     }
 }

@@ -84,18 +84,28 @@ fn cannot_list(path: &Path, cause: &std::io::Error, is_root: bool) -> FolderErro
 }
 
 fn cannot_read(path: &Path, cause: &std::io::Error) -> FolderError {
-    error(format!("the migration file {} cannot be read: {cause}", path.display()))
+    cannot_read_as("migration file", path, cause)
+}
+
+fn cannot_read_as(what: &str, path: &Path, cause: &std::io::Error) -> FolderError {
+    error(format!("the {what} {} cannot be read: {cause}", path.display()))
 }
 
 /// The text of a file, byte for byte: read once, and what was read is what is hashed and what runs.
 pub(crate) fn read_text(path: &Path) -> Result<String, FolderError> {
-    let kind = fs::metadata(path).map_err(|cause| cannot_read(path, &cause))?;
+    read_text_as("migration file", path)
+}
+
+/// The same of a file that is called something else.
+pub(crate) fn read_text_as(what: &str, path: &Path) -> Result<String, FolderError> {
+    let cannot_read = |cause: std::io::Error| cannot_read_as(what, path, &cause);
+    let kind = fs::metadata(path).map_err(cannot_read)?;
     if !kind.is_file() {
         return Err(error(format!("{} is no ordinary file", path.display())));
     }
-    let file = fs::File::open(path).map_err(|cause| cannot_read(path, &cause))?;
+    let file = fs::File::open(path).map_err(cannot_read)?;
     let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|cause| cannot_read(path, &cause))?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(cannot_read)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(error(format!(
             "{} is larger than {} MiB: load data of that size apart from migrations",

@@ -18,7 +18,7 @@ use super::dialects::{Order, dialect, lister};
 use crate::model::ledger::{Tool, Version};
 use crate::text::Untrusted;
 
-pub(crate) use entries::{Entry, read_text};
+pub(crate) use entries::{Entry, read_text, read_text_as};
 pub use entries::{MAX_FILE_BYTES, is_foreign};
 pub(crate) use listed::{Listed, Lister, Listing};
 
