@@ -1,6 +1,8 @@
 //! One customer's data comes from `public` into a tenant: copied into its tables or moved with them, counted before and
 //! after, in one transaction, with foreign keys and sequences right; or nothing at all.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::cli::text;
@@ -321,4 +323,56 @@ fn tables_are_moved_with_what_is_theirs_and_not_from_under_others() {
     assert_eq!(fleet.database.value("insert into tenant_acme.people (team) values (1) returning id"), "3");
     let words = text(&fleet.expect(5, &["import", "acme", "--move", "--table", "teams", "--dry-run"]).stderr);
     assert!(words.contains("no table public.teams"), "{words}");
+}
+
+#[test]
+fn a_partition_is_told_to_come_with_its_table() {
+    let fleet = fleet();
+    fleet.database.sql(
+        "create table public.visits (id int) partition by range (id); \
+         create table public.visits_1 partition of public.visits for values from (0) to (10) partition by range (id); \
+         create table public.visits_1a partition of public.visits_1 for values from (0) to (5); \
+         create schema attic; create table attic.old (id int) partition by range (id); \
+         create table public.old_1 partition of attic.old for values from (0) to (10); \
+         create table tenant_acme.visits (id int); insert into public.visits values (1), (2)",
+    );
+    for (table, how, wanted) in [
+        ("visits_1", None, "public.visits_1 is a partition of public.visits: name that, it comes with it"),
+        ("visits_1a", None, "public.visits_1a is a partition of public.visits: name that, it comes with it"),
+        ("visits_1a", Some("--move"), "public.visits_1a is a partition of public.visits: such tables are not moved"),
+        ("old_1", None, "public.old_1 is a partition of attic.old, which is not in public"),
+        ("nothing", None, "there is no table public.nothing"),
+    ] {
+        let arguments: Vec<&str> = ["import", "acme", "--table", table, "--dry-run"].into_iter().chain(how).collect();
+        let words = text(&fleet.expect(5, &arguments).stderr);
+        assert!(words.contains(wanted), "{wanted} in {words}");
+    }
+    fleet.expect(0, &["import", "acme", "--table", "visits", "--yes"]);
+    assert_eq!(fleet.database.value("select count(*) from tenant_acme.visits"), "2");
+}
+
+/// A lock of somebody else is no riddle: what is locked, and by whom.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_somebody_has_locked_is_named_with_who_it_is() {
+    let fleet = fleet();
+    let holder = fleet.database.connect().await;
+    let hold = async |sql: &str| holder.batch_execute(sql).await.expect("it holds");
+    hold("set application_name = 'the migration'").await;
+    hold("begin; lock table public.people in access exclusive mode").await;
+    let words = text(&fleet.expect(5, &["import", "acme", "--dry-run"]).stderr);
+    assert!(words.contains("public.people is locked by pid") && words.contains("(the migration)  idle in"), "{words}");
+    hold("rollback; begin; lock table tenant_acme.teams in access exclusive mode").await;
+    let words = text(&fleet.expect(5, &["import", "acme", "--dry-run"]).stderr);
+    assert!(words.contains("tenant_acme.teams is locked by pid") && words.contains("try again"), "{words}");
+    // What may be read while it is written is planned, and not run.
+    hold("rollback; begin; delete from public.a_logs where false").await;
+    let run = tokio::task::spawn_blocking(move || {
+        (text(&fleet.expect(0, &ALL[..4].iter().chain(&["--yes"]).copied().collect::<Vec<_>>()).stderr), fleet)
+    });
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    hold("rollback").await;
+    let (words, fleet) = run.await.expect("it ends");
+    assert!(words.contains("lock timeout: public.a_logs is locked by pid"), "{words}");
+    assert!(words.contains("(the migration)  idle in transaction"), "{words}");
+    assert_eq!(counts(&fleet), "2 39 39");
 }

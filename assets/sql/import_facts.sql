@@ -85,5 +85,11 @@ SELECT pg_catalog.json_build_object(
                 AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS o WHERE o.classid = 'pg_catalog.pg_class'::regclass
                     AND o.objid = r.oid AND o.refclassid = 'pg_catalog.pg_class'::regclass AND o.refobjid = f.adrelid
                     AND o.deptype IN ('a', 'i')))),
+    -- Whatever somebody may name, and is not by itself: the table that it is a part of.
+    'partitions', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('name', c.relname, 'schema', n.nspname,
+        'table', t.relname)), '[]'::json) FROM place AS p JOIN pg_catalog.pg_class AS c ON c.relnamespace = p.oid
+        JOIN pg_catalog.pg_class AS t ON t.oid = pg_catalog.pg_partition_root(c.oid)
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+        WHERE p.source AND c.relispartition AND c.relkind IN ('r', 'p', 'f')),
     'taken', (SELECT COALESCE(pg_catalog.json_agg(r.relname), '[]'::json) FROM rel AS r WHERE NOT r.source)
 )::text

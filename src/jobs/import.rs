@@ -4,6 +4,7 @@
 
 mod facts;
 mod form;
+mod locked;
 mod moved;
 mod nobodys;
 mod plan;
@@ -90,7 +91,9 @@ pub async fn read(
         let rows = reader.rows(&facts::outside_sql(&transaction::oids(&facts, &plan))).await?;
         let outside = rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect();
         transaction::depends(outside).map_err(|why| in_the_way(vec![why]))?;
-        replaced(&reader, &facts, &plan).await?;
+        if let Err(error) = replaced(&reader, &facts, &plan).await {
+            return Err(explained(&reader, schema, &plan.tables, error).await);
+        }
     }
     room(&reader, &facts, &plan).await?;
     let mut counts = Vec::with_capacity(plan.tables.len());
@@ -100,7 +103,12 @@ pub async fn read(
             "SELECT pg_catalog.set_config('row_security', 'off', true); {}",
             statements::count_sql(schema, plan.how, table)
         );
-        let rows = reader.rows(&count).await.map_err(|error| uncounted(table, error))?;
+        let rows = match reader.rows(&count).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                return Err(explained(&reader, schema, std::slice::from_ref(table), uncounted(table, error)).await);
+            }
+        };
         let row = rows.first();
         let number = |column: usize| row.and_then(|row| row.text(column)).and_then(|text| text.parse().ok());
         counts.push(Count { table: table.name.clone(), source: number(0).unwrap_or_default(), target: number(1) });
@@ -120,6 +128,21 @@ fn uncounted(table: &ImportTable, error: QueryError) -> ImportError {
         )]),
         error => error.into(),
     }
+}
+
+/// The same with the table and who has it, where the reason is a lock: of one of these tables.
+async fn explained(reader: &Reader, schema: &SchemaName, tables: &[ImportTable], error: ImportError) -> ImportError {
+    let ImportError::Order(OrderError::Query(QueryError::Server { sqlstate, .. })) = &error else { return error };
+    if sqlstate != locked::NO_LOCK {
+        return error;
+    }
+    let names = tables.iter().map(|table| table.name.as_str());
+    let rows = reader.rows(&locked::sql(schema, names, locked::Wanted::Read)).await.unwrap_or_default();
+    let words = locked::words(&rows).unwrap_or_else(|| match tables {
+        [only] => format!("public.{0} or {1}.{0} is locked by another session", only.name, schema.raw()),
+        _ => "one of the tables is locked by another session".to_owned(),
+    });
+    in_the_way(vec![format!("{words}; try again when it is through")])
 }
 
 /// The tenant's tables that would be replaced are the same, and nothing else needs them.

@@ -38,7 +38,8 @@ pub(super) struct Blocker {
 }
 
 impl Blocker {
-    fn of(row: &TextRow) -> Option<Self> {
+    /// Of a row that begins with [`who`].
+    pub(super) fn of(row: &TextRow) -> Option<Self> {
         let field = |column: usize| row.text(column).unwrap_or("?").to_owned();
         Some(Self {
             pid: row.parse(0).ok().flatten()?,
@@ -52,7 +53,7 @@ impl Blocker {
     }
 
     /// `pid 4711  app@10.0.0.5 (the app)  idle in transaction 00:03:12, query 00:03:10`.
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let application = if self.application.is_empty() { String::new() } else { format!(" ({})", self.application) };
         let age = |seconds: Option<u64>| seconds.map_or_else(|| "?".to_owned(), clock);
         format!(
@@ -144,20 +145,15 @@ impl<'a> Watcher<'a> {
 
     /// Sessions that fulfil a condition.
     async fn ask_who(&self, condition: &str) -> Vec<Blocker> {
-        let age = |since: &str| {
-            format!("GREATEST(pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - {since})), 0)::bigint")
-        };
         let sql = format!(
-            "SELECT a.pid, a.usename, COALESCE(pg_catalog.host(a.client_addr), 'local'), a.application_name, a.state, \
-             {}, {} FROM pg_catalog.pg_stat_activity AS a WHERE {condition} ORDER BY a.xact_start LIMIT {MOST}",
-            age("COALESCE(a.xact_start, a.state_change)"),
-            age("a.query_start"),
+            "SELECT {} FROM pg_catalog.pg_stat_activity AS a WHERE {condition} ORDER BY a.xact_start LIMIT {MOST}",
+            who()
         );
         self.ask(&sql).await.iter().filter_map(Blocker::of).collect()
     }
 
     /// The rows of one SELECT. Not knowing is no error: the report says nothing then.
-    async fn ask(&self, sql: &str) -> Vec<TextRow> {
+    pub(super) async fn ask(&self, sql: &str) -> Vec<TextRow> {
         let mut kept = self.session.lock().await;
         if kept.as_ref().is_none_or(|session| session.client.is_closed()) {
             *kept = gate::again(self.target, Some(self.job)).await.ok();
@@ -171,6 +167,18 @@ impl<'a> Watcher<'a> {
             }
         }
     }
+}
+
+/// What is told of a session, of `pg_stat_activity AS a`.
+pub(super) fn who() -> String {
+    let age = |since: &str| {
+        format!("GREATEST(pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - {since})), 0)::bigint")
+    };
+    format!(
+        "a.pid, a.usename, COALESCE(pg_catalog.host(a.client_addr), 'local'), a.application_name, a.state, {}, {}",
+        age("COALESCE(a.xact_start, a.state_change)"),
+        age("a.query_start"),
+    )
 }
 
 /// One SELECT of the sessions that hold an advisory lock: pid, role, application.

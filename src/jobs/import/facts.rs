@@ -29,6 +29,8 @@ pub struct Facts {
     pub(super) functions: Vec<String>,
     /// Sequences of both that defaults of other tables than their own count by.
     pub(super) sequences: Vec<Sequence>,
+    /// Of the source.
+    pub(super) partitions: Vec<Partition>,
     /// Every relation of the tenant's.
     pub(super) taken: Vec<String>,
 }
@@ -49,6 +51,15 @@ pub(super) struct Table {
     /// A publication names it.
     pub(super) published: bool,
     pub(super) columns: Vec<Column>,
+}
+
+/// A part of a table: it is brought with that, never by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Partition {
+    pub(super) name: String,
+    /// Where the table is that it is a part of, whatever parts are between the two.
+    pub(super) schema: String,
+    pub(super) table: String,
 }
 
 /// A column of it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::SOURCE;
 use super::facts::{Facts, ForeignKey, Table};
 use super::form::{How, ImportColumn, ImportOptions, ImportPlan, ImportTable, Resting};
 use super::moved::moved;
@@ -30,7 +31,7 @@ fn chosen(facts: &Facts, options: &ImportOptions) -> Result<(Vec<String>, Vec<St
     if !options.tables.is_empty() {
         let mut wrong = named(&options.tables, &options.not);
         let absent = options.tables.iter().filter(|name| facts.table(true, name).is_none());
-        wrong.extend(absent.map(|name| format!("there is no table public.{name}")));
+        wrong.extend(absent.map(|name| why_absent(facts, options.how, name)));
         let names: BTreeSet<&String> = options.tables.iter().collect();
         return if wrong.is_empty() { Ok((names.into_iter().cloned().collect(), Vec::new())) } else { Err(wrong) };
     }
@@ -49,6 +50,19 @@ fn chosen(facts: &Facts, options: &ImportOptions) -> Result<(Vec<String>, Vec<St
     let mut left = left_out(&both, &options.not);
     left.extend(without_a_place(facts, &not));
     Ok((names, left))
+}
+
+/// Why a table that is named cannot be meant.
+fn why_absent(facts: &Facts, how: How, name: &str) -> String {
+    let Some(part) = facts.partitions.iter().find(|part| part.name == name) else {
+        return format!("there is no table public.{name}");
+    };
+    let is = format!("public.{name} is a partition of {}.{}", part.schema, part.table);
+    match how {
+        _ if part.schema != SOURCE => format!("{is}, which is not in public: its rows are that table's"),
+        How::Copy => format!("{is}: name that, it comes with it"),
+        How::Move => format!("{is}: such tables are not moved, copy the rows of {} instead", part.table),
+    }
 }
 
 /// Tables of the source that the tenant has not: their rows are brought nowhere, and a copy that says nothing of them looks
@@ -240,6 +254,7 @@ mod tests {
             views: vec!["report".into()],
             functions: Vec::new(),
             sequences: Vec::new(),
+            partitions: Vec::new(),
             taken: names.iter().map(|name| (*name).into()).collect(),
         }
     }

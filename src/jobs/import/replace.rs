@@ -205,7 +205,7 @@ mod tests {
             keys.iter().map(|(kind, name)| (((*kind).to_owned(), (*name).to_owned()), String::new())).collect();
         let facts: Facts = serde_json::from_value(serde_json::json!({
             "source_oid": 1, "target_oid": 2, "tables": [], "foreign_keys": [], "triggers": [], "views": [],
-            "functions": [], "sequences": [], "taken": []
+            "functions": [], "sequences": [], "partitions": [], "taken": []
         }))
         .expect("facts");
         let left = only(structure, &facts, &BTreeSet::from(["users", "odd.name"]));

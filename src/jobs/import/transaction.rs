@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::facts::{Facts, outside_sql, rights_sql};
 use super::form::{How, ImportOptions, ImportPlan, ImportTable};
+use super::locked::{self, Wanted};
 use super::plan::plan as make_plan;
 use super::replace::{self, Both};
 use super::statements::{count_sql, insert_sql, qualified, quoted, rows_of, sequences_sql};
@@ -37,6 +38,7 @@ pub(super) async fn run(
     let work = Work { session, plan, tenant, shared };
     let counts = match work.all().await {
         Ok(counts) => counts,
+        Err(StepEnd::Locked(fault)) => return StepEnd::Locked(work.locked(fault).await),
         Err(end) => return end,
     };
     if let Err(trouble) = wire::ask(&session.client, &work.record_sql(&counts, tries), BOOKKEEPING).await {
@@ -148,6 +150,16 @@ impl Work<'_, '_> {
             got.push((was.table.clone(), there));
         }
         Ok(got)
+    }
+
+    /// The same with the table and who has it, as far as that is known now: what this transaction held it has no more.
+    async fn locked(&self, fault: Fault) -> Fault {
+        let names = self.plan.tables.iter().map(|table| table.name.as_str());
+        let sql = locked::sql(&self.tenant.schema, names, Wanted::Run(self.plan.how));
+        match locked::words(&self.shared.watcher.ask(&sql).await) {
+            Some(words) => Fault { message: format!("{}: {words}", fault.message.raw()).into(), ..fault },
+            None => fault,
+        }
     }
 
     /// Both schemas are as they were when the plan was confirmed.
