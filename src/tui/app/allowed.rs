@@ -217,9 +217,12 @@ pub fn allowed(state: &State, action: Action) -> Result<(), String> {
 /// The command for the tenant under the cursor or open, as it can be pasted.
 fn import_here(state: &State) -> String {
     let Some(tenant) = super::life::meant(state) else { return "tenantui import SLUG".to_owned() };
-    let several = state.latest.databases.len() > 1;
-    let flag = if several { database_flag(&tenant.key.database) } else { String::new() };
-    format!("tenantui import {}{flag}", shell_word(tenant.slug.raw()))
+    format!("tenantui import {}{}", shell_word(tenant.slug.raw()), flag_of(state, &tenant.key.database))
+}
+
+/// What a command needs besides to mean this database; nothing where there is no other.
+pub(super) fn flag_of(state: &State, database: &DatabaseName) -> String {
+    if state.latest.databases.len() > 1 { database_flag(database) } else { String::new() }
 }
 
 fn zoom(state: &State) -> Result<(), String> {

@@ -38,7 +38,7 @@ pub fn running<'a>(state: &'a State, database: &str) -> Option<&'a Flush> {
 /// Why not, and what to do.
 pub fn allowed(state: &State) -> Result<(), String> {
     let tenant = state.open_tenant().ok_or("the tenant is not there any more")?;
-    no_shared(state).map_err(|(why, _)| why)?;
+    no_shared(state)?;
     let database = &tenant.key.database;
     if running(state, database).is_some() {
         return Ok(());

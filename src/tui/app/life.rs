@@ -110,7 +110,7 @@ pub fn allowed(state: &State, kind: LifeKind) -> Result<(), String> {
     if kind == LifeKind::Repair && beside_tenants {
         return Ok(());
     }
-    no_shared(state).map_err(|(why, _)| why)?;
+    no_shared(state)?;
     let tenant = meant(state).ok_or("there is no tenant under the cursor")?;
     if let (LifeKind::Repair, Some(trashed)) = (kind, in_the_trash(state, tenant)) {
         return Err(format!("nothing to repair: {} is in the trash, {}", tenant.slug.safe(), trashed.words()));

@@ -1,8 +1,8 @@
 //! Whom `M` is about: the tenant under the cursor, a group, or those that are marked.
 
 use super::action::Action;
+use super::allowed::flag_of;
 use super::state::{Screen, State};
-use crate::model::fleet::database_flag;
 use crate::model::tenant::{DatabaseName, TenantKey};
 
 /// Whom `M` would migrate.
@@ -26,7 +26,8 @@ pub fn selection(state: &State) -> Result<Selection, String> {
     match state.screen {
         Screen::Tenant => {
             let tenant = state.open_tenant().ok_or("the tenant is not there any more")?;
-            no_shared(state).map_err(|(words, flag)| format!("{words}: tenantui migrate --shared{flag}"))?;
+            let flag = flag_of(state, &tenant.key.database);
+            no_shared(state).map_err(|why| format!("{why}: tenantui migrate --shared{flag}"))?;
             Ok(single(&tenant.key, tenant.slug.safe().to_string()))
         }
         Screen::Migrations => {
@@ -55,13 +56,13 @@ pub fn selection(state: &State) -> Result<Selection, String> {
 /// Nothing is done to the shared schema by way of its page.
 ///
 /// # Errors
-/// Where that is open: the reason, and what a command needs besides to mean its database.
-pub fn no_shared(state: &State) -> Result<(), (String, String)> {
+/// Where that is open.
+pub fn no_shared(state: &State) -> Result<(), String> {
     let open = state.tenant.as_ref().filter(|_| state.screen == Screen::Tenant);
-    let Some(page) = open.and_then(|open| state.snapshot.shared_page(&open.key)) else { return Ok(()) };
-    let several = state.latest.databases.len() > 1;
-    let flag = if several { database_flag(&page.key.database) } else { String::new() };
-    Err((format!("{} is no tenant", page.slug.safe()), flag))
+    match open.and_then(|open| state.snapshot.shared_page(&open.key)) {
+        None => Ok(()),
+        Some(page) => Err(format!("{} is no tenant", page.slug.safe())),
+    }
 }
 
 fn single(key: &TenantKey, words: String) -> Selection {
